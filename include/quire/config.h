@@ -1,0 +1,88 @@
+/* quire/config.h: every knob of Quire, its default and the reason for it
+ *
+ * Override a knob with -D on the compiler's command line, the same for the library and for what
+ * links with it. Ranges are checked at the end.
+ */
+#ifndef QUIRE_CONFIG_H
+#define QUIRE_CONFIG_H
+
+/* log2 of a page frame's bytes. 4 KiB is what x86 and most other machines translate. */
+#ifndef QUIRE_PAGE_SHIFT
+#define QUIRE_PAGE_SHIFT 12
+#endif
+
+/* log2 of a pageblock's frames: the unit of mobility grouping, and the huge page of x86-64
+ * (2 MiB). Its free map is one cache line at 9. */
+#ifndef QUIRE_PAGEBLOCK_ORDER
+#define QUIRE_PAGEBLOCK_ORDER 9
+#endif
+
+/* The largest order that the buddy allocator hands out, as Linux's MAX_ORDER since 6.4. */
+#ifndef QUIRE_MAX_ORDER
+#define QUIRE_MAX_ORDER 10
+#endif
+
+/* log2 of a section's bytes: descriptors exist by sections, so a smaller section wastes less at
+ * the edge of a hole and costs a larger section table. 128 MiB is Linux's choice on x86-64. */
+#ifndef QUIRE_SECTION_SHIFT
+#define QUIRE_SECTION_SHIFT 27
+#endif
+
+/* Upper bound of `nr_nodes`; sizes the zonelists. */
+#ifndef QUIRE_MAX_NODES
+#define QUIRE_MAX_NODES 16
+#endif
+
+/* Upper bound of `nr_cpus`. Memory is spent for the CPUs that a machine has, not for this many. */
+#ifndef QUIRE_MAX_CPUS
+#define QUIRE_MAX_CPUS 512
+#endif
+
+/* log2 of the most order-0 pages that one per-CPU list holds in a large zone. */
+#ifndef QUIRE_PCP_SHIFT
+#define QUIRE_PCP_SHIFT 8
+#endif
+
+/* Ranges that a memblock holds without growing its table. */
+#ifndef QUIRE_MEMBLOCK_STATIC_REGIONS
+#define QUIRE_MEMBLOCK_STATIC_REGIONS 128
+#endif
+
+/* 0: QUIRE_BUG_ON only; 1: QUIRE_ASSERT too; 2: QUIRE_EXPENSIVE too (walks structures). */
+#ifndef QUIRE_DEBUG_LEVEL
+#define QUIRE_DEBUG_LEVEL 0
+#endif
+
+#define QUIRE_PAGE_SIZE (1ul << QUIRE_PAGE_SHIFT)
+#define QUIRE_PAGEBLOCK_PAGES (1ul << QUIRE_PAGEBLOCK_ORDER)
+#define QUIRE_SECTION_PAGES (1ul << (QUIRE_SECTION_SHIFT - QUIRE_PAGE_SHIFT))
+
+#if QUIRE_PAGE_SHIFT < 12 || QUIRE_PAGE_SHIFT > 16
+#error "QUIRE_PAGE_SHIFT must be 12 to 16"
+#endif
+#if QUIRE_PAGEBLOCK_ORDER < 6 || QUIRE_PAGEBLOCK_ORDER > 11
+#error "QUIRE_PAGEBLOCK_ORDER must be 6 to 11"
+#endif
+#if QUIRE_MAX_ORDER < QUIRE_PAGEBLOCK_ORDER || QUIRE_MAX_ORDER > 15
+#error "QUIRE_MAX_ORDER must be QUIRE_PAGEBLOCK_ORDER to 15"
+#endif
+#if QUIRE_SECTION_SHIFT - QUIRE_PAGE_SHIFT < QUIRE_MAX_ORDER || QUIRE_SECTION_SHIFT > 30
+#error "QUIRE_SECTION_SHIFT must be 30 at most, and a section must hold a block of QUIRE_MAX_ORDER"
+#endif
+#if QUIRE_MAX_NODES < 1 || QUIRE_MAX_NODES > 32
+#error "QUIRE_MAX_NODES must be 1 to 32"
+#endif
+#if QUIRE_MAX_CPUS < 1 || QUIRE_MAX_CPUS > 4096
+#error "QUIRE_MAX_CPUS must be 1 to 4096"
+#endif
+#if QUIRE_PCP_SHIFT < 5 || QUIRE_PCP_SHIFT > 12
+#error "QUIRE_PCP_SHIFT must be 5 to 12"
+#endif
+#if QUIRE_MEMBLOCK_STATIC_REGIONS < 16
+#error "QUIRE_MEMBLOCK_STATIC_REGIONS must be 16 at least"
+#endif
+#if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
+#error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"
+#endif
+
+#endif

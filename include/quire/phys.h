@@ -1,0 +1,545 @@
+/* quire/phys.h: page frames (layer 1)
+ *
+ * A machine's memory is a `struct quire_mem`. It is made from a memory map (a `quire_memblock`),
+ * and after that hands out and takes back blocks of 2^order page frames.
+ *
+ *     static struct quire_memblock memblock;
+ *     struct quire_mem *mem;
+ *     quire_memblock_init(&memblock, "map", &port);
+ *     quire_memblock_add(&memblock, 0x100000, 64 << 20, 0, QUIRE_MEMBLOCK_RAM);
+ *     if (quire_mem_init(&mem, &memblock, &(struct quire_mem_config){.port = &port}))
+ *         ...;
+ *     struct quire_page *page = quire_alloc_pages(mem, QUIRE_GFP_KERNEL, 3);
+ *     quire_free_pages(mem, page, 3);
+ *
+ * Locks. Each zone has one spinlock, taken with interrupts off; each CPU's page lists are its own.
+ * Unless its line says otherwise a function may be called from any context, takes at most one zone
+ * lock, and doesn't sleep. Functions that take `gfp` may sleep, and call back, only if it holds
+ * QUIRE_GFP_DIRECT_RECLAIM.
+ *
+ * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing.
+ */
+#ifndef QUIRE_PHYS_H
+#define QUIRE_PHYS_H
+
+#include <quire/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct quire_mem;
+struct quire_port_mem;
+
+/* ---- zones, migrate types ------------------------------------------------------------------- */
+
+enum quire_zone_type {
+    QUIRE_ZONE_DMA,     /* below 16 MiB on x86: what ISA devices reach */
+    QUIRE_ZONE_DMA32,   /* below 4 GiB on 64-bit machines: what 32-bit devices reach */
+    QUIRE_ZONE_NORMAL,  /* directly mapped */
+    QUIRE_ZONE_HIGHMEM, /* above the direct map on 32-bit machines */
+    QUIRE_ZONE_MOVABLE, /* movable allocations only: can be taken away */
+    QUIRE_NR_ZONES
+};
+
+enum quire_migratetype {
+    QUIRE_MIGRATE_UNMOVABLE,
+    QUIRE_MIGRATE_MOVABLE,
+    QUIRE_MIGRATE_RECLAIMABLE,
+    QUIRE_MIGRATE_HIGHATOMIC, /* kept for atomic allocations of higher orders */
+    QUIRE_MIGRATE_CMA,        /* lent to movable allocations until its owner asks */
+    QUIRE_MIGRATE_ISOLATE,    /* free, and not to be allocated */
+    QUIRE_NR_MIGRATETYPES
+};
+
+/* ---- gfp flags: Linux's names, values and meanings ------------------------------------------- */
+
+typedef unsigned int quire_gfp_t;
+
+#define QUIRE_GFP_DMA 0x01u /* zone modifiers: the highest zone that will do */
+#define QUIRE_GFP_HIGHMEM 0x02u
+#define QUIRE_GFP_DMA32 0x04u
+#define QUIRE_GFP_MOVABLE 0x08u     /* the owner registered a mover, or can be asked to free */
+#define QUIRE_GFP_RECLAIMABLE 0x10u /* a shrinker can free it */
+#define QUIRE_GFP_HIGH 0x20u        /* high priority: half of the min watermark may be used */
+#define QUIRE_GFP_IO 0x40u          /* handed to the reclaim callbacks, which obey it */
+#define QUIRE_GFP_FS 0x80u
+#define QUIRE_GFP_ZERO 0x100u           /* content zeroed */
+#define QUIRE_GFP_DIRECT_RECLAIM 0x400u /* the caller can sleep */
+#define QUIRE_GFP_KSWAPD_RECLAIM 0x800u /* wake the background reclaimer when low */
+#define QUIRE_GFP_NOWARN 0x2000u        /* no message on failure */
+#define QUIRE_GFP_RETRY_MAYFAIL 0x4000u /* try hard, no OOM callback, may fail */
+#define QUIRE_GFP_NOFAIL 0x8000u        /* never NULL: retries for ever; needs DIRECT_RECLAIM */
+#define QUIRE_GFP_NORETRY 0x10000u      /* one round of light reclaim, no more */
+#define QUIRE_GFP_MEMALLOC 0x20000u     /* may use all reserves: the caller frees memory with it */
+#define QUIRE_GFP_COMP 0x40000u         /* a compound page: freed by its last reference */
+#define QUIRE_GFP_NOMEMALLOC 0x80000u   /* no reserves, whatever else is said */
+#define QUIRE_GFP_THISNODE 0x200000u    /* the asked node or NULL */
+
+#define QUIRE_GFP_RECLAIM (QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_KSWAPD_RECLAIM)
+#define QUIRE_GFP_ATOMIC (QUIRE_GFP_HIGH | QUIRE_GFP_KSWAPD_RECLAIM)
+#define QUIRE_GFP_KERNEL (QUIRE_GFP_RECLAIM | QUIRE_GFP_IO | QUIRE_GFP_FS)
+#define QUIRE_GFP_NOWAIT QUIRE_GFP_KSWAPD_RECLAIM
+#define QUIRE_GFP_USER QUIRE_GFP_KERNEL
+#define QUIRE_GFP_HIGHUSER (QUIRE_GFP_USER | QUIRE_GFP_HIGHMEM)
+#define QUIRE_GFP_HIGHUSER_MOVABLE (QUIRE_GFP_HIGHUSER | QUIRE_GFP_MOVABLE)
+#define QUIRE_GFP_MASK 0x3fedffu & ~0x100000u
+
+/* ---- page descriptors ------------------------------------------------------------------------ */
+
+/* One per page frame. The first half is this layer's; the owner of an allocated page may use
+ * `owner` and `owner_word`, and the QUIRE_PAGE_OWNER_FLAGS bits of `flags` (atomically). They hold
+ * anything on allocation and needn't be cleared, but for the owner flags: a page that is freed
+ * with one set is reported.
+ */
+struct quire_page {
+    uint32_t flags;    /* state, order, migrate type, owner's flags, zone: see src/phys/page.h */
+    uint32_t refcount; /* references to an allocated block, kept in its first page */
+    uint32_t pfn;
+    uint32_t owner_word;
+    union {
+        void *pointer[2];
+        uint64_t word[2];
+    } owner;
+};
+
+#define QUIRE_PAGE_OWNER_FLAGS 0x00fff000u
+
+static inline quire_pfn_t quire_page_to_pfn(const struct quire_page *page)
+{
+    return quire_pfn(page->pfn);
+}
+
+static inline quire_phys_t quire_page_to_phys(const struct quire_page *page)
+{
+    return (quire_phys_t)page->pfn << QUIRE_PAGE_SHIFT;
+}
+
+/* The first member of every `struct quire_mem`: sections, so that pfn_to_page can be inline. */
+struct quire_section {
+    uintptr_t pages;  /* address of the descriptor that frame 0 would have; 0: no section */
+    uintptr_t blocks; /* the same for pageblocks */
+};
+struct quire_mem_sections {
+    struct quire_section *section;
+    unsigned long count;
+};
+
+/* The descriptor of a frame that exists; undefined for others. A shift, a load, an add. */
+static inline struct quire_page *quire_pfn_to_page(const struct quire_mem *mem, quire_pfn_t pfn)
+{
+    const struct quire_mem_sections *sections =
+        (const struct quire_mem_sections *)(const void *)mem;
+    uintptr_t base = sections->section[pfn.value >> (QUIRE_SECTION_SHIFT - QUIRE_PAGE_SHIFT)].pages;
+    return (struct quire_page *)(base + (uintptr_t)pfn.value * sizeof(struct quire_page));
+}
+
+/* Whether `pfn` has a descriptor: any number may be asked about. O(1). */
+bool quire_pfn_valid(const struct quire_mem *mem, quire_pfn_t pfn);
+
+/* The direct-mapped address of a page, NULL for HighMem; and back. */
+void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page);
+struct quire_page *quire_virt_to_page(const struct quire_mem *mem, const void *addr);
+
+/* Where a page is. O(1). */
+int quire_page_node(const struct quire_mem *mem, const struct quire_page *page);
+enum quire_zone_type quire_page_zone(const struct quire_mem *mem, const struct quire_page *page);
+enum quire_migratetype quire_pageblock_migratetype(const struct quire_mem *mem,
+                                                   const struct quire_page *page);
+
+/* ---- memblock: the memory map before there are zones ------------------------------------------
+ */
+
+enum quire_memblock_kind {
+    QUIRE_MEMBLOCK_RAM,     /* usable */
+    QUIRE_MEMBLOCK_HOTPLUG, /* usable, and may be taken away: goes to ZONE_MOVABLE if that exists */
+    QUIRE_MEMBLOCK_NOMAP,   /* RAM that is never handed out nor touched, but has descriptors */
+};
+
+struct quire_memblock_region {
+    quire_phys_t base, size;
+    int node;
+    enum quire_memblock_kind kind;
+};
+
+struct quire_memblock_table {
+    struct quire_memblock_region *region; /* sorted by base, disjoint, neighbours alike merged */
+    unsigned long count, capacity;
+    struct quire_memblock_region first[QUIRE_MEMBLOCK_STATIC_REGIONS];
+};
+
+/* Supplied by the caller, used until quire_mem_init has taken everything over. Not for concurrent
+ * use. `name` appears in messages. */
+struct quire_memblock {
+    const char *name;
+    const struct quire_port_mem *port;
+    struct quire_memblock_table memory, reserved;
+    bool handed_over;
+};
+
+void quire_memblock_init(struct quire_memblock *memblock, const char *name,
+                         const struct quire_port_mem *port);
+
+/* Adds a range of memory of one kind on one node. Ranges may come unsorted, unaligned, adjacent
+ * and of zero length. An overlap with memory of the same kind and node adds what is new; of
+ * another kind or node it is refused. O(n).
+ *   -EINVAL   it wraps around, or ends beyond QUIRE_MAX_PFN, or `node` is out of range
+ *   -EEXIST   it overlaps memory of another node or kind
+ *   -ENOMEM   the table is full and there is no memory yet to grow it
+ * Each is logged with the range. */
+QUIRE_MUST_CHECK int quire_memblock_add(struct quire_memblock *memblock, quire_phys_t base,
+                                        quire_phys_t size, int node, enum quire_memblock_kind kind);
+
+/* Takes a range out of the memory again, whole or in part. Errors as for add; also
+ *   -EBUSY    some of it is reserved */
+QUIRE_MUST_CHECK int quire_memblock_remove(struct quire_memblock *memblock, quire_phys_t base,
+                                           quire_phys_t size);
+
+/* Keeps a range from being handed out: an image, a RAM disk, firmware tables. It may lie outside
+ * all memory and may overlap other reservations. Errors: -EINVAL, -ENOMEM. */
+QUIRE_MUST_CHECK int quire_memblock_reserve(struct quire_memblock *memblock, quire_phys_t base,
+                                            quire_phys_t size);
+
+/* Undoes a reservation, whole or in part. Before the hand-over only. */
+QUIRE_MUST_CHECK int quire_memblock_free(struct quire_memblock *memblock, quire_phys_t base,
+                                         quire_phys_t size);
+
+/* Early allocation: reserves `size` bytes aligned to `align` (a power of two) within [min, max) of
+ * usable memory that the direct map reaches, on `node` or, with -1, anywhere, from the highest
+ * address down. Zeroed. Returns the physical address, or 0 (frame 0 is never handed out). O(n). */
+QUIRE_MUST_CHECK quire_phys_t quire_memblock_alloc(struct quire_memblock *memblock,
+                                                   quire_phys_t size, quire_phys_t align,
+                                                   quire_phys_t min, quire_phys_t max, int node);
+
+/* Visits what is usable and not reserved, in order of address, until `visit` returns non-zero,
+ * which is returned. */
+typedef int quire_memblock_visit_fn(void *arg, quire_phys_t base, quire_phys_t size, int node,
+                                    enum quire_memblock_kind kind);
+int quire_memblock_for_each_free(const struct quire_memblock *memblock,
+                                 quire_memblock_visit_fn *visit, void *arg);
+
+/* Sums, and the end of the highest range. Bytes. */
+quire_phys_t quire_memblock_memory_size(const struct quire_memblock *memblock);
+quire_phys_t quire_memblock_reserved_size(const struct quire_memblock *memblock);
+quire_phys_t quire_memblock_end(const struct quire_memblock *memblock);
+
+/* The map as text, a line a range: base, end, size, node, kind. */
+void quire_memblock_dump(const struct quire_memblock *memblock, quire_write_fn *write, void *arg);
+
+/* ---- making a machine's memory ----------------------------------------------------------------
+ */
+
+/* What this layer asks of those above; each may be NULL. They are called without locks, from
+ * allocations that may sleep (wake_reclaim from any). */
+struct quire_mem_ops {
+    /* Free pages of a zone of `node` fell below its low watermark: start background reclaim, which
+     * ends when quire_node_balanced says so. */
+    void (*wake_reclaim)(void *arg, int node, unsigned order, enum quire_zone_type highest);
+    /* Reclaim about `nr_pages` now, for an allocation of `order`; the number freed. */
+    unsigned long (*direct_reclaim)(void *arg, int node, quire_gfp_t gfp, unsigned order,
+                                    unsigned long nr_pages);
+    /* Nothing is left to reclaim: make room (kill a process) and return true, or false. */
+    bool (*oom)(void *arg, quire_gfp_t gfp, unsigned order);
+    /* Between two rounds that made no progress: let others run. */
+    void (*wait)(void *arg);
+    /* A caller's mistake that was caught (double free, wrong order, a page with references): the
+     * call is ignored when this returns; without it the port's panic is called. `text` names it. */
+    void (*bad_page)(void *arg, quire_pfn_t pfn, const char *text);
+};
+
+#define QUIRE_DEBUG_POISON 0x1u /* fill freed pages with 0xaa and check that on allocation */
+#define QUIRE_DEBUG_OWNER 0x2u  /* remember who allocated each page; must be set at init */
+
+struct quire_mem_config {
+    const struct quire_port_mem *port; /* where the memory is; must outlive the quire_mem */
+    unsigned nr_cpus;                  /* 0: quire_port_nr_cpus() */
+    const uint8_t *cpu_node;           /* node of each CPU; NULL: all on the first node */
+    const uint8_t *distance; /* nr_nodes x nr_nodes, row = from; NULL: 10 to itself, 20 to others */
+    unsigned nr_nodes;       /* 0: the highest node of the map + 1 */
+    quire_phys_t zone_end[QUIRE_NR_ZONES]; /* all 0: the port's QUIRE_PORT_ZONE_ENDS */
+    quire_phys_t movable_size;     /* bytes, rounded to pageblocks, put into ZONE_MOVABLE from each
+                                    * node's top, spread evenly; beside QUIRE_MEMBLOCK_HOTPLUG ranges */
+    unsigned long min_free_kbytes; /* 0: 4 * sqrt(lowmem KiB), within 128 to 262144, as Linux */
+    unsigned watermark_scale_factor; /* 0: 10 (0.1 %); at most 3000 */
+    unsigned watermark_boost_factor; /* in 1/10000 of the high watermark; 0: 15000; ~0u: none */
+    bool no_mobility_grouping;       /* one migrate type for all, as Linux with little memory */
+    bool no_pcp;                     /* no per-CPU lists: for tests of the zone's own paths */
+    unsigned debug;                  /* QUIRE_DEBUG_ flags */
+    const struct quire_mem_ops *ops; /* may be NULL */
+    void *ops_arg;
+};
+
+/* Carves descriptors out of the map, and hands the rest to zones. The memblock can't allocate any
+ * more afterwards. The quire_mem lives in the map's own memory. O(frames / 64).
+ *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field)
+ *   -ENOMEM   the map is too small to hold its own descriptors (logged with both sizes); nothing
+ *             stays allocated */
+QUIRE_MUST_CHECK int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
+                                    const struct quire_mem_config *config);
+
+/* The end of a machine: no CPU uses it any more. Returns the number of pages that were still
+ * allocated. The memory that held the map is the caller's again. */
+unsigned long quire_mem_destroy(struct quire_mem *mem);
+
+/* Gives frames that were reserved in the memblock to the allocator (initial memory no longer
+ * needed). Whole frames within [base, base + size); -EINVAL if some of it isn't reserved. */
+QUIRE_MUST_CHECK int quire_free_reserved(struct quire_mem *mem, quire_phys_t base,
+                                         quire_phys_t size);
+
+/* ---- allocating and freeing --------------------------------------------------------------------
+ */
+
+/* 2^order contiguous frames aligned to their size, from the calling CPU's node outwards. NULL: no
+ * memory under these flags, or order > QUIRE_MAX_ORDER. Reference count 1. O(1) from the CPU's
+ * lists (orders 0 to 3 and QUIRE_PAGEBLOCK_ORDER); O(order) from the zone; see slowpath.c beyond.
+ */
+QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp,
+                                                      unsigned order);
+
+/* The same from `node` outwards. NULL also when there is no such node. */
+QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node,
+                                                           quire_gfp_t gfp, unsigned order);
+
+/* Drops a reference of a block of exactly this order; frees it when that was the last. A block
+ * that isn't allocated, or has another order, is reported to ops->bad_page. NULL is allowed. O(1);
+ * when a per-CPU list overflows, O(batch * order). Linux: __free_pages. */
+void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order);
+
+static inline struct quire_page *quire_alloc_page(struct quire_mem *mem, quire_gfp_t gfp)
+{
+    return quire_alloc_pages(mem, gfp, 0);
+}
+
+static inline void quire_free_page(struct quire_mem *mem, struct quire_page *page)
+{
+    quire_free_pages(mem, page, 0);
+}
+
+/* By direct-mapped address; HIGHMEM is refused (NULL). Linux: __get_free_pages, free_pages. */
+QUIRE_MUST_CHECK void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order);
+QUIRE_MUST_CHECK void *quire_get_zeroed_page(struct quire_mem *mem, quire_gfp_t gfp);
+void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order);
+
+/* Fills the NULL elements of `pages` with order-0 pages of `node` (-1: the CPU's), as many as it
+ * can without slow-path work beyond the first; returns how many elements are non-NULL from the
+ * start. Linux: alloc_pages_bulk. */
+QUIRE_MUST_CHECK unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node,
+                                                      quire_gfp_t gfp, unsigned long count,
+                                                      struct quire_page **pages);
+/* Frees `count` order-0 pages; NULL elements are skipped. */
+void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct quire_page **pages);
+
+/* Exactly ceil(size / page size) pages: the next power of two, its tail given back. By address.
+ * NULL also for size 0 or more than QUIRE_MAX_ORDER holds, and for COMP or HIGHMEM. */
+QUIRE_MUST_CHECK void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp);
+void quire_free_pages_exact(struct quire_mem *mem, void *addr, size_t size);
+
+/* Turns one allocated block into 2^order blocks of order 0, each with the reference count of the
+ * first. Not for compound pages. O(2^order). */
+void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned order);
+
+/* ---- references and compound pages -------------------------------------------------------------
+ */
+
+/* The first page of the allocated block that `page` lies in, or NULL when it is not allocated. For
+ * a block allocated with COMP any page of it will do. O(QUIRE_MAX_ORDER). */
+struct quire_page *quire_compound_head(const struct quire_mem *mem, const struct quire_page *page);
+
+/* The order of the allocated block that begins at `page`. */
+unsigned quire_page_order(const struct quire_page *page);
+bool quire_page_is_compound(const struct quire_page *page);
+
+/* References of a block's first page. get: one more, of a block that has one. get_unless_zero: one
+ * more unless it is free, false then. put: one less, freed with the last, whatever its order. */
+unsigned quire_page_count(const struct quire_page *page);
+void quire_get_page(struct quire_page *page);
+QUIRE_MUST_CHECK bool quire_get_page_unless_zero(struct quire_page *page);
+void quire_put_page(struct quire_mem *mem, struct quire_page *page);
+
+/* ---- contiguous ranges and CMA ------------------------------------------------------------------
+ */
+
+/* Takes exactly the frames [start, end), freeing them by moving what is there. Afterwards each is
+ * an order-0 block. May sleep. O(frames).
+ *   -EINVAL   empty, or no such frames
+ *   -EBUSY    something there can't be moved, or another range operation is at work there
+ *   -ENOMEM   no place to move it to */
+QUIRE_MUST_CHECK int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start,
+                                              quire_pfn_t end, enum quire_migratetype type,
+                                              quire_gfp_t gfp);
+/* Any `count` contiguous frames of `node` (-1: any), aligned to `align` frames (a power of two).
+ * NULL: none to be had. */
+QUIRE_MUST_CHECK struct quire_page *quire_alloc_contig_pages(struct quire_mem *mem,
+                                                             unsigned long count,
+                                                             unsigned long align, quire_gfp_t gfp,
+                                                             int node);
+void quire_free_contig_range(struct quire_mem *mem, quire_pfn_t start, unsigned long count);
+
+/* A CMA area: contiguous memory kept for one owner, lent to movable allocations meanwhile. */
+struct quire_cma {
+    const char *name;
+    quire_pfn_t start;
+    unsigned long count;    /* frames */
+    unsigned order_per_bit; /* granularity */
+    uint64_t *bitmap;
+    unsigned long nr_used; /* frames that its owner holds */
+    struct quire_mem *mem;
+    struct quire_cma *next;
+};
+
+/* Turns reserved memory into a CMA area after quire_mem_init; `base` and `size` are multiples of a
+ * pageblock, in one zone, and were reserved in the memblock. -EINVAL, -ENOMEM (its bitmap). */
+QUIRE_MUST_CHECK int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *name,
+                                    quire_phys_t base, quire_phys_t size, unsigned order_per_bit);
+/* `count` frames aligned to 2^align_order; NULL when nothing could be freed. May sleep. */
+QUIRE_MUST_CHECK struct quire_page *quire_cma_alloc(struct quire_cma *cma, unsigned long count,
+                                                    unsigned align_order);
+/* False: the range isn't the area's or isn't allocated; nothing is changed. */
+bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned long count);
+
+/* ---- moving pages ------------------------------------------------------------------------------
+ */
+
+/* Who owns movable pages registers how to move them, and marks each with the mover. */
+struct quire_mover {
+    /* Keep `page` (a block's first) as it is until migrate or putback: take it off lists. 0, or
+     * -EBUSY: not now. Called with the zone lock held and interrupts off: must not call Quire. */
+    int (*isolate)(void *arg, struct quire_page *page);
+    /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`, and
+     * drops its own hold of `from`: the library frees it. 0, or -EAGAIN/-EBUSY: `from` stays. */
+    int (*migrate)(void *arg, struct quire_page *to, struct quire_page *from);
+    /* Undo isolate. */
+    void (*putback)(void *arg, struct quire_page *page);
+    void *arg;
+};
+
+#define QUIRE_MAX_MOVERS 3
+/* Ids are 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. The mover must outlive the quire_mem. */
+QUIRE_MUST_CHECK int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover);
+/* The owner of an allocated block says who moves it; 0: nobody. */
+void quire_page_set_mover(struct quire_page *page, unsigned mover);
+
+/* Compacts all zones of `node` (-1: all) for blocks of `order` until none is lacking, or entirely
+ * with order -1. Returns the number of blocks moved. May sleep. Linux: compact_memory. */
+unsigned long quire_compact(struct quire_mem *mem, int node, int order);
+
+/* ---- shrinkers ----------------------------------------------------------------------------------
+ */
+
+struct quire_shrinker {
+    unsigned long (*count)(struct quire_shrinker *shrinker, int node); /* objects that could go */
+    unsigned long (*scan)(struct quire_shrinker *shrinker, int node, quire_gfp_t gfp,
+                          unsigned long nr); /* pages freed */
+    void *arg;
+    struct quire_shrinker *next;
+};
+void quire_register_shrinker(struct quire_mem *mem, struct quire_shrinker *shrinker);
+void quire_unregister_shrinker(struct quire_mem *mem, struct quire_shrinker *shrinker);
+/* Runs every shrinker for about `nr_pages`; pages freed. */
+unsigned long quire_shrink(struct quire_mem *mem, int node, quire_gfp_t gfp,
+                           unsigned long nr_pages);
+
+/* ---- isolation, memory that comes and goes
+ * --------------------------------------------------------- */
+
+/* Takes the free pages of the pageblocks in [start, end) out of allocation, and keeps what is
+ * freed there. Bounds are multiples of a pageblock. -EINVAL; -EBUSY: isolated already, or holding
+ * what can't be moved. */
+QUIRE_MUST_CHECK int quire_isolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end);
+/* Back into allocation, as `type`. */
+void quire_unisolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end,
+                           enum quire_migratetype type);
+
+/* Adds memory at run time; whole sections. Descriptors come from the new memory itself. In ZONE
+ * MOVABLE if that exists and `movable`, else by address. May sleep.
+ *   -EINVAL   not whole sections, beyond the section table, or no such node
+ *   -EEXIST   some of it is there already
+ *   -ENOMEM */
+QUIRE_MUST_CHECK int quire_add_memory(struct quire_mem *mem, int node, quire_phys_t base,
+                                      quire_phys_t size, bool movable);
+/* Takes memory away that was added at run time or is in ZONE_MOVABLE: moves what is there, then
+ * forgets it. -EINVAL; -EBUSY: something there can't be moved; nothing is changed. */
+QUIRE_MUST_CHECK int quire_remove_memory(struct quire_mem *mem, quire_phys_t base,
+                                         quire_phys_t size);
+
+/* Tells the port about free blocks of `min_order` and larger that it hasn't been told about, at
+ * most `budget` pages; returns the pages reported. May sleep (the port's report). */
+unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,
+                                      unsigned long budget);
+
+/* ---- per-CPU lists ------------------------------------------------------------------------------
+ */
+
+/* Gives the pages of one CPU's lists (any CPU's, running or gone), or of all, back to the zones.
+ * Not in interrupts. */
+void quire_drain_pages(struct quire_mem *mem, unsigned cpu);
+void quire_drain_all_pages(struct quire_mem *mem);
+
+/* ---- watermarks and counts
+ * ------------------------------------------------------------------------ */
+
+/* -EINVAL: out of range (min_free_kbytes: at most half of memory; scale: 1 to 3000). */
+QUIRE_MUST_CHECK int quire_set_min_free_kbytes(struct quire_mem *mem, unsigned long kbytes);
+QUIRE_MUST_CHECK int quire_set_watermark_scale_factor(struct quire_mem *mem, unsigned factor);
+
+/* Whether some zone of `node` up to `highest` has its high watermark free for `order`. */
+bool quire_node_balanced(struct quire_mem *mem, int node, unsigned order,
+                         enum quire_zone_type highest);
+
+struct quire_zone_info {
+    int node;
+    enum quire_zone_type type;
+    quire_pfn_t start;
+    unsigned long spanned, present, managed; /* frames */
+    unsigned long nr_free;                   /* in the buddy lists */
+    unsigned long nr_pcp;                    /* on per-CPU lists */
+    unsigned long nr_free_cma, nr_reserved_highatomic, nr_isolated;
+    unsigned long watermark_min, watermark_low, watermark_high, watermark_boost;
+    unsigned long lowmem_reserve[QUIRE_NR_ZONES];
+    unsigned long nr_blocks[QUIRE_MAX_ORDER + 1]; /* free blocks by order */
+};
+
+/* The zones that exist are numbered from 0; -ENOENT beyond the last. */
+int quire_zone_info(struct quire_mem *mem, unsigned zone, struct quire_zone_info *info);
+
+/* Sums over all zones, in pages. Free includes the per-CPU lists. */
+unsigned long quire_nr_free_pages(struct quire_mem *mem);
+unsigned long quire_nr_managed_pages(struct quire_mem *mem);
+/* Bytes that descriptors, pageblocks, per-CPU lists and the quire_mem itself take. */
+size_t quire_metadata_size(struct quire_mem *mem);
+
+/* ---- debugging ---------------------------------------------------------------------------------
+ */
+
+/* Turns QUIRE_DEBUG_POISON on or off at run time; -EINVAL for flags that need init. */
+QUIRE_MUST_CHECK int quire_set_debug(struct quire_mem *mem, unsigned debug);
+/* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, address. */
+void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg);
+/* Checks every invariant of the zones that can be checked while they are still; a broken one is
+ * a panic. O(frames). For tests. */
+void quire_mem_check(struct quire_mem *mem);
+
+/* ---- views
+ * ---------------------------------------------------------------------------------------- */
+
+enum quire_view {
+    QUIRE_VIEW_BUDDYINFO,    /* as /proc/buddyinfo */
+    QUIRE_VIEW_PAGETYPEINFO, /* as /proc/pagetypeinfo */
+    QUIRE_VIEW_ZONEINFO,     /* as /proc/zoneinfo */
+    QUIRE_VIEW_VMSTAT,       /* as /proc/vmstat: the counters that apply */
+    QUIRE_VIEW_EXTFRAG,      /* as debugfs extfrag/extfrag_index */
+    QUIRE_VIEW_UNUSABLE,     /* as debugfs extfrag/unusable_index */
+    QUIRE_NR_VIEWS
+};
+enum quire_format { QUIRE_FORMAT_TEXT, QUIRE_FORMAT_JSON };
+
+/* Writes a view. Zone locks are taken a pageblock at a time, so that the numbers of a busy machine
+ * are each true but not of one instant. -EINVAL: no such view or format. */
+int quire_view(struct quire_mem *mem, enum quire_view view, enum quire_format format,
+               quire_write_fn *write, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

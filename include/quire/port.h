@@ -1,0 +1,72 @@
+/* quire/port.h: the contract of layer 0, the port
+ *
+ * A port is a folder with a `quire_port.h` of types and static inline functions, found on the
+ * include path. This header includes it and says what it must define. docs/porting.md is the
+ * tutorial, examples/minimal-port the smallest one.
+ *
+ * Ground rules. Every function may be called from any context that the port's user calls Quire
+ * from, interrupts included, unless its line says otherwise. Pointers are non-null unless it says
+ * so. No function may call back into Quire, but for the callbacks of `struct quire_mem_ops`, which
+ * aren't the port's. The library takes at most two spinlocks at a time, in the order zone lock of
+ * a lower address, zone lock of a higher one, and never waits while it holds one.
+ *
+ * Level 1: frames and slabs
+ *
+ *   quire_port_spinlock_t                     a mutual exclusion lock; all zero bytes is unlocked
+ *   void quire_port_spin_lock(lock*)          acquire; spins
+ *   bool quire_port_spin_trylock(lock*)       acquire if free
+ *   void quire_port_spin_unlock(lock*)        release
+ *   quire_port_irq_t                          what irq_save remembers: an integer type
+ *   quire_port_irq_t quire_port_irq_save()    keep interrupts from this CPU; may nest
+ *   void quire_port_irq_restore(irq)          undo the matching irq_save
+ *   void quire_port_preempt_disable()         stay on this CPU from here; may nest; a no-op where
+ *   void quire_port_preempt_enable()            a thread of control can't move between CPUs
+ *   unsigned quire_port_cpu()                 this CPU's number, stable while preemption is off. In
+ *                                               0..nr_cpus-1 of the machine; any larger number is
+ *                                               right for who has no CPU number, and only slower
+ *   unsigned quire_port_nr_cpus()             CPUs that can exist: the default of `nr_cpus`
+ *   void quire_port_relax()                   one turn of a spinning wait
+ *   void quire_port_fence_light()             the two halves of an asymmetric fence: if CPU A runs
+ *   void quire_port_fence_heavy()               store X, light, load Y and CPU B runs store Y,
+ *                                               heavy, load X, then not both loads see the old
+ *                                               value. Light is a compiler barrier where heavy can
+ *                                               make every CPU fence (membarrier(2), an interrupt
+ *                                               to all); else both are full fences. Single-CPU
+ *                                               machines: compiler barriers. Heavy is never called
+ *                                               with a spinlock held
+ *   struct quire_port_mem                     where a machine's memory is: `port` in the config
+ *   void *quire_port_phys_to_virt(pm, phys)   the direct map; NULL where it doesn't reach (HighMem)
+ *   quire_phys_t quire_port_virt_to_phys(pm, virt)  back, for addresses of the direct map
+ *   void *quire_port_kmap_local(pm, phys)     a window on the page at `phys` for this CPU until
+ *   void quire_port_kunmap_local(pm, virt)      the matching unmap; at most two at a time, last in
+ *                                               first out. The direct map where it reaches
+ *   uint64_t quire_port_clock_ns()            monotonic nanoseconds from any start
+ *   void quire_port_log(level, text)          one line without its newline; level 3 error, 4
+ *                                               warning, 6 information, 7 debug (as syslog's)
+ *   _Noreturn void quire_port_panic(text)     the end: an invariant is broken
+ *   int quire_port_report_free(pm, phys, size)  `size` bytes at `phys` are free and their content
+ *                                               doesn't matter: a balloon or madvise(2) may take
+ *                                               the backing. 0 or a negative errno; the page is
+ *                                               kept from being allocated meanwhile; may sleep
+ *   QUIRE_PORT_ZONE_ENDS                      initialiser of quire_phys_t[QUIRE_NR_ZONES]: where
+ *                                               each zone ends (exclusive); 0: the zone isn't there
+ *
+ * Level 2: page tables
+ *
+ *   void quire_port_tlb_flush_page(pm, virt)         on all CPUs; returns when it is done
+ *   void quire_port_tlb_flush_range(pm, virt, size)
+ *   void quire_port_tlb_flush_all(pm)
+ */
+#ifndef QUIRE_PORT_CONTRACT_H
+#define QUIRE_PORT_CONTRACT_H
+
+#include <quire/types.h>
+
+#include <quire_port.h>
+
+#define QUIRE_LOG_ERROR 3
+#define QUIRE_LOG_WARNING 4
+#define QUIRE_LOG_INFO 6
+#define QUIRE_LOG_DEBUG 7
+
+#endif

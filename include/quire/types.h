@@ -1,0 +1,65 @@
+/* quire/types.h: units as types, error numbers, and how text leaves the library */
+#ifndef QUIRE_TYPES_H
+#define QUIRE_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <quire/config.h>
+
+/* A page frame number. A structure, so that a frame number and a byte address can't be mixed up. */
+typedef struct {
+    unsigned long value;
+} quire_pfn_t;
+
+/* A physical byte address: 64 bits everywhere, since PAE and HighMem exist. */
+typedef uint64_t quire_phys_t;
+
+/* A virtual byte address as a number. */
+typedef uintptr_t quire_virt_t;
+
+static inline quire_pfn_t quire_pfn(unsigned long value)
+{
+    quire_pfn_t pfn = {value};
+    return pfn;
+}
+
+static inline quire_phys_t quire_pfn_to_phys(quire_pfn_t pfn)
+{
+    return (quire_phys_t)pfn.value << QUIRE_PAGE_SHIFT;
+}
+
+/* The frame that holds the byte at `phys`. */
+static inline quire_pfn_t quire_phys_to_pfn(quire_phys_t phys)
+{
+    return quire_pfn((unsigned long)(phys >> QUIRE_PAGE_SHIFT));
+}
+
+/* Frames are numbered with 32 bits in their descriptors: 16 TiB of 4 KiB frames. */
+#define QUIRE_MAX_PFN 0xfffffffful
+
+/* Error numbers are Linux's, negated in return values. */
+#define QUIRE_EPERM 1
+#define QUIRE_ENOENT 2
+#define QUIRE_EIO 5
+#define QUIRE_E2BIG 7
+#define QUIRE_EAGAIN 11
+#define QUIRE_ENOMEM 12
+#define QUIRE_EBUSY 16
+#define QUIRE_EEXIST 17
+#define QUIRE_ENODEV 19
+#define QUIRE_EINVAL 22
+#define QUIRE_ENOSPC 28
+#define QUIRE_ERANGE 34
+
+/* Receives text in pieces; a piece is not NUL-terminated. */
+typedef void quire_write_fn(void *arg, const char *text, size_t length);
+
+#if defined(__GNUC__)
+#define QUIRE_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define QUIRE_MUST_CHECK
+#endif
+
+#endif

@@ -1,0 +1,167 @@
+/* ports/posix/posix.c: the out-of-line parts of the port for a process
+ *
+ * CPU numbers are a table of taken flags; a thread gives its number back through a destructor of
+ * thread-specific data. The asymmetric fence is membarrier(2) where the system has it (Linux 4.14);
+ * where the call is refused the process can't go on with light fences, so it says so and ends.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#endif
+
+#include <quire/port.h>
+
+#define SPINS_BEFORE_YIELD 200
+
+QUIRE_POSIX_TLS unsigned quire_posix_cpu = QUIRE_POSIX_UNSET_CPU;
+
+static unsigned char cpu_taken[QUIRE_MAX_CPUS];
+static pthread_key_t cpu_key;
+static pthread_once_t cpu_once = PTHREAD_ONCE_INIT;
+static void (*log_hook)(int level, const char *text);
+static void (*panic_hook)(const char *text);
+
+static void give_cpu_back(void *value)
+{
+    unsigned cpu = (unsigned)(uintptr_t)value - 1;
+    quire_posix_cpu = QUIRE_POSIX_NO_CPU;
+    __atomic_store_n(&cpu_taken[cpu], 0, __ATOMIC_RELEASE);
+}
+
+static void make_cpu_key(void)
+{
+    if (pthread_key_create(&cpu_key, give_cpu_back))
+        quire_posix_panic("quire: no thread-specific key left for CPU numbers");
+}
+
+unsigned quire_posix_nr_cpus(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    /* Threads beyond the processors are common, and a number costs little. */
+    unsigned long cpus = online > 0 ? 2 * (unsigned long)online : 2;
+    return cpus < 8 ? 8 : cpus > QUIRE_MAX_CPUS ? QUIRE_MAX_CPUS : (unsigned)cpus;
+}
+
+unsigned quire_posix_register_cpu(void)
+{
+    pthread_once(&cpu_once, make_cpu_key);
+    for (unsigned cpu = 0; cpu < QUIRE_MAX_CPUS; cpu++)
+        if (!__atomic_load_n(&cpu_taken[cpu], __ATOMIC_RELAXED) &&
+            !__atomic_exchange_n(&cpu_taken[cpu], 1, __ATOMIC_ACQUIRE)) {
+            if (pthread_setspecific(cpu_key, (void *)(uintptr_t)(cpu + 1))) {
+                __atomic_store_n(&cpu_taken[cpu], 0, __ATOMIC_RELEASE);
+                break;
+            }
+            return quire_posix_cpu = cpu;
+        }
+    return quire_posix_cpu = QUIRE_POSIX_NO_CPU;
+}
+
+void quire_posix_set_cpu(unsigned cpu)
+{
+    quire_posix_cpu = cpu;
+}
+
+void quire_posix_lock_slow(quire_port_spinlock_t *lock)
+{
+    for (unsigned spins = 0;;) {
+        while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED)) {
+            quire_port_relax();
+            if (++spins >= SPINS_BEFORE_YIELD) {
+                sched_yield(); /* the holder may have been taken off its processor */
+                spins = 0;
+            }
+        }
+        if (quire_port_spin_trylock(lock))
+            return;
+    }
+}
+
+#if defined(__linux__) && !defined(QUIRE_POSIX_TSAN)
+static pthread_once_t membarrier_once = PTHREAD_ONCE_INIT;
+
+static void register_membarrier(void)
+{
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))
+        quire_posix_panic("quire: membarrier(2) was refused: this system can't run the posix port");
+}
+
+void quire_posix_fence_heavy(void)
+{
+    pthread_once(&membarrier_once, register_membarrier);
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
+        quire_posix_panic("quire: membarrier(2) failed");
+}
+#else
+void quire_posix_fence_heavy(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+#endif
+
+uint64_t quire_posix_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void quire_posix_set_log(void (*log)(int level, const char *text))
+{
+    log_hook = log;
+}
+
+void quire_posix_log(int level, const char *text)
+{
+    if (log_hook)
+        log_hook(level, text);
+    else
+        fprintf(stderr, "%s\n", text);
+}
+
+void quire_posix_set_panic(void (*panic)(const char *text))
+{
+    panic_hook = panic;
+}
+
+void quire_posix_panic(const char *text)
+{
+    if (panic_hook)
+        panic_hook(text);
+    fprintf(stderr, "%s\n", text);
+    abort();
+}
+
+int quire_posix_mem_create(struct quire_port_mem *pm, uint64_t size)
+{
+    if (size > SIZE_MAX)
+        return -ENOMEM;
+    void *base = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return -ENOMEM;
+    pm->base = base;
+    pm->direct_end = size;
+    return 0;
+}
+
+void quire_posix_mem_destroy(struct quire_port_mem *pm, uint64_t size)
+{
+    munmap(pm->base, (size_t)size);
+    pm->base = NULL;
+    pm->direct_end = 0;
+}
+
+int quire_posix_report_free(const struct quire_port_mem *pm, uint64_t phys, uint64_t size)
+{
+    return madvise(pm->base + phys, (size_t)size, MADV_DONTNEED) ? -errno : 0;
+}

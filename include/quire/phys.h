@@ -486,6 +486,10 @@ QUIRE_MUST_CHECK int quire_set_watermark_scale_factor(struct quire_mem *mem, uns
 bool quire_node_balanced(struct quire_mem *mem, int node, unsigned order,
                          enum quire_zone_type highest);
 
+/* The background reclaimer's last act for a node: ends the boost that fallbacks gave to its
+ * watermarks. */
+void quire_reset_watermark_boost(struct quire_mem *mem, int node);
+
 struct quire_zone_info {
     int node;
     enum quire_zone_type type;

@@ -29,7 +29,7 @@ struct test_case {
 };
 #define TEST_CASE(function)                                                                        \
     {                                                                                              \
-        #function, function                                                                        \
+#function, function                                                                        \
     }
 
 struct test_suite {
@@ -44,15 +44,22 @@ struct test_environment {
      * previous piece is given up: a case has one machine at a time, or carves several from one. */
     bool (*memory)(uint64_t size, struct quire_port_mem *pm);
     void (*set_cpu)(unsigned cpu); /* this thread plays that CPU from now on */
-    const char *rerun;             /* printf-less prefix of the command that re-runs a case */
+    const char *rerun;             /* command that " --seed=N --effort=N suite.case" completes */
     uint64_t seed;                 /* base of every case's random numbers */
     uint64_t effort;               /* operations for a random run; the machine takes fewer */
 };
 extern struct test_environment test_environment;
 
+/* All suites, NULL-terminated: suites.c. */
+extern const struct test_suite *const test_suites[];
+
 /* Runs the suites (NULL-terminated) whose "suite.case" name contains `filter` (NULL: all); the
- * number of cases that failed. */
+ * number of cases that failed. A case may run other suites, to test the harness itself. */
 unsigned test_run(const struct test_suite *const *suites, const char *filter);
+
+/* For a panic hook: the run ends within a case. Prints TAP's "Bail out!" with the reason and the
+ * command that re-runs the case; ending the process or machine is the caller's. */
+void test_bail_out(const char *why);
 
 void test_fail(const char *file, int line, const char *text);
 void test_fail_eq(const char *file, int line, const char *text, uint64_t got, uint64_t expected);
@@ -80,7 +87,8 @@ __attribute__((format(printf, 1, 2))) void test_note(const char *format, ...);
         }                                                                                          \
     } while (0)
 
-/* Random numbers of the running case: splitmix64 from the seed and the case's name. */
+/* Random numbers of the running case: splitmix64 from the seed and the case's name. For the thread
+ * that runs the case; CHECK may be used from any. */
 uint64_t test_random(void);
 /* 0 to bound - 1, nearly even; bound is not 0 and below 2^32. */
 uint32_t test_random_below(uint32_t bound);

@@ -1,0 +1,4 @@
+# find_package(Quire): targets Quire::quire (static) and Quire::quire-shared, on the posix port.
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+include(${CMAKE_CURRENT_LIST_DIR}/QuireTargets.cmake)

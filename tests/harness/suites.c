@@ -1,0 +1,18 @@
+/* tests/harness/suites.c: the suites that run on the host and in the machine
+ *
+ * The build reads the names from the list below: one line a suite, `suite_NAME` for NAME.
+ */
+#include "tests/harness/harness.h"
+
+extern const struct test_suite suite_harness;
+extern const struct test_suite suite_text;
+extern const struct test_suite suite_bits;
+extern const struct test_suite suite_list;
+
+const struct test_suite *const test_suites[] = {
+    &suite_harness, //
+    &suite_text,    //
+    &suite_bits,    //
+    &suite_list,    //
+    NULL,
+};

@@ -165,11 +165,17 @@ struct quire_memblock_region {
 struct quire_memblock_table {
     struct quire_memblock_region *region; /* sorted by base, disjoint, neighbours alike merged */
     unsigned long count, capacity;
+    bool storage_is_kept; /* where it has grown to was also reserved by the caller: stays so */
     struct quire_memblock_region first[QUIRE_MEMBLOCK_STATIC_REGIONS];
 };
 
-/* Supplied by the caller, used until quire_mem_init has taken everything over. Not for concurrent
- * use. `name` appears in messages. */
+/* Supplied by the caller, used until quire_mem_init has taken everything over: what would change
+ * it afterwards is refused with -EINVAL. Not for concurrent use; stays where it was initialised.
+ * `name` appears in messages and must outlive it.
+ *
+ * A table that is full moves to free memory of the map. So reserve what has content (an image, a
+ * RAM disk) before adding the memory that it lies in. A range of zero length is no error and
+ * changes nothing. */
 struct quire_memblock {
     const char *name;
     const struct quire_port_mem *port;
@@ -183,15 +189,17 @@ void quire_memblock_init(struct quire_memblock *memblock, const char *name,
 /* Adds a range of memory of one kind on one node. Ranges may come unsorted, unaligned, adjacent
  * and of zero length. An overlap with memory of the same kind and node adds what is new; of
  * another kind or node it is refused. O(n).
- *   -EINVAL   it wraps around, or ends beyond QUIRE_MAX_PFN, or `node` is out of range
+ *   -EINVAL   it wraps around, or ends beyond the start of frame QUIRE_MAX_PFN, or `node` or
+ *             `kind` is out of range
  *   -EEXIST   it overlaps memory of another node or kind
  *   -ENOMEM   the table is full and there is no memory yet to grow it
  * Each is logged with the range. */
 QUIRE_MUST_CHECK int quire_memblock_add(struct quire_memblock *memblock, quire_phys_t base,
                                         quire_phys_t size, int node, enum quire_memblock_kind kind);
 
-/* Takes a range out of the memory again, whole or in part. Errors as for add; also
- *   -EBUSY    some of it is reserved */
+/* Takes a range out of the memory again, whole or in part; what of it isn't memory is ignored.
+ * -EINVAL and -ENOMEM as for add; also
+ *   -EBUSY    some memory in it is reserved */
 QUIRE_MUST_CHECK int quire_memblock_remove(struct quire_memblock *memblock, quire_phys_t base,
                                            quire_phys_t size);
 
@@ -200,13 +208,16 @@ QUIRE_MUST_CHECK int quire_memblock_remove(struct quire_memblock *memblock, quir
 QUIRE_MUST_CHECK int quire_memblock_reserve(struct quire_memblock *memblock, quire_phys_t base,
                                             quire_phys_t size);
 
-/* Undoes a reservation, whole or in part. Before the hand-over only. */
+/* Undoes a reservation, whole or in part; what of it isn't reserved is ignored. Before the
+ * hand-over only. Errors as for reserve (-ENOMEM when it would split one); also
+ *   -EBUSY    a table of the map itself has grown into it */
 QUIRE_MUST_CHECK int quire_memblock_free(struct quire_memblock *memblock, quire_phys_t base,
                                          quire_phys_t size);
 
 /* Early allocation: reserves `size` bytes aligned to `align` (a power of two) within [min, max) of
  * usable memory that the direct map reaches, on `node` or, with -1, anywhere, from the highest
- * address down. Zeroed. Returns the physical address, or 0 (frame 0 is never handed out). O(n). */
+ * address down; from HOTPLUG memory only when no other has room, since what is allocated here
+ * stays. Zeroed. Returns the physical address, or 0 (frame 0 is never handed out). O(n log n). */
 QUIRE_MUST_CHECK quire_phys_t quire_memblock_alloc(struct quire_memblock *memblock,
                                                    quire_phys_t size, quire_phys_t align,
                                                    quire_phys_t min, quire_phys_t max, int node);
@@ -218,7 +229,7 @@ typedef int quire_memblock_visit_fn(void *arg, quire_phys_t base, quire_phys_t s
 int quire_memblock_for_each_free(const struct quire_memblock *memblock,
                                  quire_memblock_visit_fn *visit, void *arg);
 
-/* Sums, and the end of the highest range. Bytes. */
+/* Sums, and the end of the highest range of memory. Bytes. Memory is of every kind. */
 quire_phys_t quire_memblock_memory_size(const struct quire_memblock *memblock);
 quire_phys_t quire_memblock_reserved_size(const struct quire_memblock *memblock);
 quire_phys_t quire_memblock_end(const struct quire_memblock *memblock);
@@ -485,6 +496,10 @@ QUIRE_MUST_CHECK int quire_set_watermark_scale_factor(struct quire_mem *mem, uns
 /* Whether some zone of `node` up to `highest` has its high watermark free for `order`. */
 bool quire_node_balanced(struct quire_mem *mem, int node, unsigned order,
                          enum quire_zone_type highest);
+
+/* The background reclaimer's last act for a node: ends the boost that fallbacks gave to its
+ * watermarks. */
+void quire_reset_watermark_boost(struct quire_mem *mem, int node);
 
 struct quire_zone_info {
     int node;

@@ -23,6 +23,7 @@ install: release
 	cmake --install build/release --prefix $(PREFIX)
 
 coverage:
+	sh -c '. .ci/packages.sh && packages_to_build && need_packages gcovr:gcovr'
 	cmake --preset coverage
 	$(BUILD) coverage --parallel $(JOBS)
 	ctest --preset coverage --parallel $(JOBS) --output-log build/coverage/test.log >/dev/null

@@ -57,9 +57,10 @@ by_find_package() {
         runs "$tap_scratch/consumer/example-quire-shared"
 }
 
-exports_only_quire() {
-    find_installed libquire.so || return
-    others=$(nm -D --defined-only "$found" | awk '$3 !~ /^quire_/ { print $3 }')
+shows_only_quire() { # LIBRARY NM-FLAGS
+    find_installed "$1" || return
+    others=$(nm "$2" --extern-only --defined-only "$found" |
+        awk 'NF == 3 && $3 !~ /^quire_/ { print $3 }')
     echo "$others"
     [ -z "$others" ]
 }
@@ -75,7 +76,8 @@ for name in types.h config.h port.h phys.h quire_port.h libquire.a libquire.so \
     QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
     tap_check "$name is installed" find_installed $name
 done
-tap_check 'the shared library exports quire_* only' exports_only_quire
+tap_check 'libquire.so shows quire_* only' shows_only_quire libquire.so --dynamic
+tap_check 'libquire.a shows quire_* only' shows_only_quire libquire.a --debug-syms
 tap_check 'the versions agree' version_is_that_of_the_project
 tap_check 'README.md has an example' extract_example
 tap_check 'the example runs with pkg-config and libquire.so' by_pkg_config

@@ -13,7 +13,7 @@ files() { # PATTERN...
     else
         for pattern; do
             find . -path ./build -prune -o -type f -path "./$pattern" -print | sed 's|^\./||'
-        done
+        done | sort -u
     fi
 }
 

@@ -76,11 +76,11 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     quire_port_irq_t irq = zone_lock(zone);
     unsigned got = 0;
     if (alloc_flags & ALLOC_HIGHATOMIC)
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page, &block);
+        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (!got)
-        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page, &block);
+        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page + 1, &block);
     if (!got && alloc_flags & (ALLOC_OOM | ALLOC_NO_WATERMARKS))
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page, &block);
+        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (got) {
         if (alloc_flags & ALLOC_HIGHATOMIC)
             reserve_highatomic(zone, block);
@@ -133,17 +133,52 @@ static QUIRE_NOINLINE struct quire_page *prepared(struct quire_mem *mem, struct 
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
+/* The list that a block of this order comes from; orders without one have a list that is empty. */
+static QUIRE_ALWAYS_INLINE struct pcp_list *preferred_list(const struct cpu *cpu, quire_gfp_t gfp,
+                                                           unsigned order)
+{
+    struct pcp_list *list = quire_load_acquire(&cpu->prefer[gfp & GFP_PREFER_MASK]);
+    return list + order * PCP_STRIDE;
+}
+
+/* An empty list, but the zone is far from its watermark: the zone's lock is all that is needed. */
+static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *mem, quire_gfp_t gfp,
+                                                            unsigned order, uintptr_t caller)
+{
+    if (quire_unlikely(order > PCP_ORDERS)) {
+        if (order != PAGEBLOCK_ORDER)
+            return alloc_pages_slow(mem, gfp, order, -1, caller);
+        order = PCP_ORDERS; /* the huge lists follow those of the small orders */
+    }
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = preferred_list(cpu, gfp, order);
+    if (list->top == list->base && list->cap &&
+        zone_has_plenty(list->zone, mem->zone_of_gfp[gfp & 15],
+                        (unsigned long)list->refill << PAGEBLOCK_ORDER))
+        pcp_refill(list, gfp & QUIRE_GFP_MOVABLE ? ALLOC_CMA : 0);
+    struct quire_page *page = list->top == list->base ? NULL : pcp_pop(list);
+    cpu_leave(cpu);
+    order = order == PCP_ORDERS ? PAGEBLOCK_ORDER : order;
+    if (quire_unlikely(!page))
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
+        return prepared(mem, page, order, gfp);
+    return page;
+}
+
 /* Calls to other functions stand only in returns, so that this one saves no registers. */
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
     if (quire_unlikely(order >= PCP_ORDERS))
-        return alloc_pages_slow(mem, gfp, order, -1, CALLER);
+        return alloc_pages_refill(mem, gfp, order, CALLER);
     struct cpu *cpu = cpu_enter(mem);
-    struct pcp_list *list = quire_load_acquire(&cpu->prefer[gfp & GFP_PREFER_MASK]);
-    struct quire_page *page = pcp_pop(list + order * PCP_STRIDE);
+    struct pcp_list *list = preferred_list(cpu, gfp, order);
+    if (quire_unlikely(list->top == list->base)) {
+        cpu_leave(cpu);
+        return alloc_pages_refill(mem, gfp, order, CALLER);
+    }
+    struct quire_page *page = pcp_pop(list);
     cpu_leave(cpu);
-    if (quire_unlikely(!page))
-        return alloc_pages_slow(mem, gfp, order, -1, CALLER);
     if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
         return prepared(mem, page, order, gfp);
     return page;

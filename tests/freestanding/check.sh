@@ -24,12 +24,14 @@ compile() { # COMPILER FLAGS... FILE -o OBJECT
 # All sources into one object.
 link_all() { # COMPILER FLAGS...
     objects=
+    broken=
     linker=$1
     while read -r file; do
         object=$tap_scratch/$(echo "$file" | tr / _).o
-        compile "$@" -c "$file" -o "$object" || return
+        compile "$@" -c "$file" -o "$object" || broken=1
         objects="$objects $object"
     done <src/sources.txt
+    [ -z "$broken" ] || return
     # shellcheck disable=SC2086 # a list of files
     "$linker" -nostdlib -no-pie -r $objects -o "$tap_scratch/all.o"
 }

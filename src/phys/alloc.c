@@ -8,8 +8,7 @@
  */
 #include "phys/pcp.h"
 
-/* ---- preparing
- * ------------------------------------------------------------------------------------- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type)
@@ -59,8 +58,7 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         clear_pages(mem, page->pfn, 1ul << order);
 }
 
-/* ---- one walk of the zonelist
- * ------------------------------------------------------------------------- */
+/* ---- one walk of the zonelist ---------------------------------------------------------------- */
 
 static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zone *zone,
                                        unsigned alloc_flags)
@@ -199,8 +197,7 @@ struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire
     return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
 }
 
-/* ---- freeing
- * -------------------------------------------------------------------------------------------- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags)
 {

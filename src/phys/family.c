@@ -1,8 +1,7 @@
 /* phys/family.c: the other ways to allocate: by address, exact sizes, many at once */
 #include "phys/pcp.h"
 
-/* ---- by direct-mapped address
- * ------------------------------------------------------------------------ */
+/* ---- by direct-mapped address ---------------------------------------------------------------- */
 
 void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
@@ -30,8 +29,7 @@ void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
         quire_free_pages(mem, pfn_to_page(mem, pfn), order);
 }
 
-/* ---- exact sizes
- * ----------------------------------------------------------------------------------------- */
+/* ---- exact sizes ----------------------------------------------------------------------------- */
 
 void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp)
 {
@@ -75,8 +73,7 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         owner_split(mem, page, order);
 }
 
-/* ---- many at once
- * ------------------------------------------------------------------------------------------ */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
 /* Straight from this CPU's list of the zone that comes first, as long as the zone can spare them
  * all; the index of the first element that it left NULL. */

@@ -23,8 +23,7 @@ struct init {
     unsigned highest_type; /* of the zones below MOVABLE that have memory */
 };
 
-/* ---- what is asked for
- * --------------------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static int refuse(const struct init *init, const char *field, const char *why)
 {
@@ -108,8 +107,7 @@ static int check_config(struct init *init)
     return check_zone_ends(init);
 }
 
-/* ---- the core
- * --------------------------------------------------------------------------------------------- */
+/* ---- the core -------------------------------------------------------------------------------- */
 
 /* Hands out pieces of one allocation; with a NULL base it only measures. */
 struct carver {
@@ -137,8 +135,8 @@ static void carve_core(struct init *init, struct carver *carver)
     struct node *nodes = carve(carver, init->nr_nodes * sizeof *nodes);
     uint8_t *cpu_node = carve(carver, init->nr_cpus);
     uint8_t *distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
-    size_t cpu_size = quire_align_up(sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *),
-                                     QUIRE_CACHELINE_BYTES);
+    size_t cpu_size = (size_t)quire_align_up(
+        sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
     char *cpus = carve(carver, (init->nr_cpus + 1) * cpu_size);
     struct zone **lists =
         carve(carver, init->nr_nodes * (init->nr_zones + QUIRE_NR_ZONES + 2) * sizeof *lists);

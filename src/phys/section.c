@@ -176,8 +176,7 @@ int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t s
     return error;
 }
 
-/* ---- where a page is
- * ------------------------------------------------------------------------------- */
+/* ---- where a page is ------------------------------------------------------------------------- */
 
 void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page)
 {

@@ -168,6 +168,16 @@ static struct quire_page *fail(const struct alloc_context *ac)
     return NULL;
 }
 
+/* Who has MEMALLOC is freeing memory, maybe within a callback of ours: it doesn't reclaim, so more
+ * rounds would find the same. */
+static bool is_worth_another_round(struct attempt *attempt)
+{
+    bool nofail = attempt->ac->gfp & QUIRE_GFP_NOFAIL;
+    if (attempt->ac->gfp & QUIRE_GFP_MEMALLOC)
+        return nofail;
+    return should_retry(attempt) || out_of_memory(attempt) || nofail;
+}
+
 struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
 {
     struct attempt attempt = {.ac = ac, .alloc_flags = gfp_to_alloc_flags(ac)};
@@ -187,7 +197,7 @@ struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
             page = reclaim_and_retry(&attempt);
         if (page)
             return page;
-        if (should_retry(&attempt) || out_of_memory(&attempt) || ac->gfp & QUIRE_GFP_NOFAIL)
+        if (is_worth_another_round(&attempt))
             wait_a_moment(ac->mem);
         else
             return fail(ac);

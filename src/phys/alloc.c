@@ -128,7 +128,8 @@ alloc_pages_slow(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned orde
 
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
-    if (quire_unlikely(order >= PCP_ORDERS))
+    /* The preferred zone may be another node's. */
+    if (quire_unlikely((order | (gfp & QUIRE_GFP_THISNODE)) >= PCP_ORDERS))
         return alloc_pages_slow(mem, -1, gfp, order, CALLER);
     quire_port_preempt_disable();
     struct pcp *pcp = quire_load_relaxed(&this_cpu(mem)->prefer[gfp & 15]);

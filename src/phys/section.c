@@ -168,6 +168,8 @@ int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t s
     quire_port_spin_lock(&mem->lock);
     int error = -QUIRE_EINVAL;
     if (start < end && frames_are_reserved(mem, start, end)) {
+        if (mem->debug & QUIRE_DEBUG_POISON)
+            poison_pages(mem, start, end - start);
         release_frames(mem, start, end);
         zones_changed(mem);
         error = 0;

@@ -389,13 +389,14 @@ static int add_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                       enum quire_memblock_kind kind)
 {
     struct init *init = arg;
-    if (zone_type_of(init->mem, node, end.value - 1, false) == QUIRE_NR_ZONES)
+    bool hotplug = kind == QUIRE_MEMBLOCK_HOTPLUG;
+    if (zone_type_of(init->mem, node, end.value - 1, hotplug) == QUIRE_NR_ZONES)
         quire_log(QUIRE_LOG_WARNING,
                   "quire: memory map \"%s\": [0x%llx, 0x%llx) reaches beyond the last zone; that "
                   "part isn't used",
                   init->memblock->name, (unsigned long long)quire_pfn_to_phys(start),
                   (unsigned long long)quire_pfn_to_phys(end));
-    section_add_frames(init->mem, start.value, end.value, node, kind == QUIRE_MEMBLOCK_HOTPLUG,
+    section_add_frames(init->mem, start.value, end.value, node, hotplug,
                        kind == QUIRE_MEMBLOCK_NOMAP ? PAGE_NOMAP : PAGE_RESERVED);
     return 0;
 }

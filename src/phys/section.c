@@ -130,7 +130,8 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
         while (1ul << order > end - start)
             order--;
         struct pageblock *block = pfn_to_pageblock(mem, start);
-        if (block->zone != ZONE_NONE) {
+        /* What lies above the last zone is still a hole, even if its pageblock found a zone. */
+        if ((block->pages[start - block->pfn].flags & ~PAGE_ZONE_MASK) == PAGE_RESERVED) {
             struct zone *zone = &mem->zones[block->zone];
             for (unsigned long i = 0; i < 1ul << order; i++)
                 page_set_free(&block->pages[start - block->pfn + i],

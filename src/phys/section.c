@@ -73,13 +73,15 @@ struct zone *zone_of(struct quire_mem *mem, int node, unsigned type)
 
 unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
 {
-    if (mem->zone_end[QUIRE_ZONE_MOVABLE] && (hotplug || pfn >= mem->nodes[node].movable_start))
-        return QUIRE_ZONE_MOVABLE;
     quire_phys_t phys = quire_pfn_to_phys(quire_pfn(pfn));
-    for (unsigned type = 0; type < QUIRE_ZONE_MOVABLE; type++)
-        if (phys < mem->zone_end[type])
-            return type;
-    return QUIRE_NR_ZONES;
+    unsigned type = 0;
+    while (type < QUIRE_ZONE_MOVABLE && phys >= mem->zone_end[type])
+        type++;
+    bool above_all = type == QUIRE_ZONE_MOVABLE;
+    if (mem->zone_end[QUIRE_ZONE_MOVABLE] &&
+        (hotplug || (!above_all && pfn >= mem->nodes[node].movable_start)))
+        return QUIRE_ZONE_MOVABLE;
+    return above_all ? QUIRE_NR_ZONES : type;
 }
 
 static void zone_span(struct zone *zone, unsigned long start, unsigned long end)

@@ -67,11 +67,12 @@ static inline unsigned flags_zone(uint32_t flags)
     return flags >> PAGE_ZONE_SHIFT;
 }
 
-/* Makes the block that begins at `page` an allocated one with one reference. */
+/* Makes the block that begins at `page` an allocated one with one reference. Who raises that with
+ * get_page_unless_zero sees the flags. */
 static inline void page_set_allocated(struct quire_page *page, uint32_t head_flags)
 {
     quire_store_relaxed(&page->flags, head_flags);
-    quire_store_relaxed(&page->refcount, 1);
+    quire_store_release(&page->refcount, 1);
 }
 
 static inline void page_set_free(struct quire_page *page, uint32_t flags)

@@ -297,10 +297,10 @@ static uint8_t zone_of_first(struct model *model, unsigned long pfn, unsigned hi
     const struct model_range *range = range_of(model, pfn);
     unsigned type = type_by_address(model, pfn);
     bool has_movable = model->config.zone_end[QUIRE_ZONE_MOVABLE] || model->config.movable_size;
-    if (type == QUIRE_NR_ZONES)
-        return ZONE_NOWHERE;
     if (range->kind == QUIRE_MEMBLOCK_HOTPLUG && has_movable)
         type = QUIRE_ZONE_MOVABLE;
+    else if (type == QUIRE_NR_ZONES)
+        return ZONE_NOWHERE;
     else if (model->config.movable_size && type >= highest &&
              quire_page_zone(model->mem, quire_pfn_to_page(model->mem, quire_pfn(pfn))) ==
                  QUIRE_ZONE_MOVABLE)

@@ -66,8 +66,8 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         flags & ~(PAGE_ORDER_MASK | PAGE_LARGE | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
     quire_fetch_and(&page->flags, ~(PAGE_ORDER_MASK | PAGE_LARGE));
     for (unsigned long i = 1; i < 1ul << order; i++) {
-        quire_store_relaxed(&page[i].refcount, references);
         quire_store_relaxed(&page[i].flags, single);
+        quire_store_release(&page[i].refcount, references);
     }
     if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
         owner_split(mem, page, order);

@@ -66,7 +66,9 @@ static unsigned long reclaim(struct attempt *attempt)
     unsigned long wanted = 1ul << ac->order, freed = 0;
     if (wanted < RECLAIM_BATCH)
         wanted = RECLAIM_BATCH;
-    struct zone *first = quire_load_relaxed(ac->zonelist);
+    struct zone *first, **list = ac->zonelist;
+    while ((first = quire_load_relaxed(list)) && first->type > ac->highest)
+        list++;
     if (first) {
         quire_port_irq_t irq = zone_lock(first);
         first->events.allocstall++;
@@ -136,9 +138,9 @@ static bool out_of_memory(struct attempt *attempt)
     quire_gfp_t no_kill = QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE;
     if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->gfp & no_kill)
         return false;
-    count_event(ac->mem, EVENT_OOM, 1);
     if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
         return false;
+    count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->compact_retries = 0;
     attempt->drained = false;
     return true;

@@ -66,9 +66,10 @@ static uint16_t batch_doubled(const struct pcp_limits *limits, unsigned batch)
 static void list_settle(struct pcp *pcp, unsigned index)
 {
     struct pcp_limits *limits = &pcp->limits[index];
-    limits->refill = limits->drain = batch_start(limits);
+    quire_store_relaxed(&limits->refill, batch_start(limits));
+    quire_store_relaxed(&limits->drain, batch_start(limits));
     limits->high_min = (uint16_t)(limits->cap - limits->cap / 2);
-    pcp->list[index].high = limits->high_min;
+    quire_store_relaxed(&pcp->list[index].high, limits->high_min);
 }
 
 static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed)
@@ -160,10 +161,10 @@ static QUIRE_NOINLINE void drain(struct pcp *pcp, unsigned index)
     quire_port_irq_t irq = zone_lock(pcp->zone);
     drain_locked(pcp, index, count);
     zone_unlock(pcp->zone, irq);
-    limits->refill = batch_start(limits);
-    limits->drain = batch_doubled(limits, limits->drain);
+    quire_store_relaxed(&limits->refill, batch_start(limits));
+    quire_store_relaxed(&limits->drain, batch_doubled(limits, limits->drain));
     unsigned high = list->high + limits->drain;
-    list->high = (uint16_t)(high < limits->cap ? high : limits->cap);
+    quire_store_relaxed(&list->high, (uint16_t)(high < limits->cap ? high : limits->cap));
 }
 
 /* Fills an empty list; false when the zone has nothing for it. */
@@ -192,8 +193,8 @@ static QUIRE_NOINLINE bool refill(struct pcp *pcp, unsigned index, enum quire_mi
     }
     quire_count(&list->net_in, taken);
     quire_store_relaxed(&list->count, (uint16_t)taken);
-    limits->drain = batch_start(limits);
-    limits->refill = batch_doubled(limits, limits->refill);
+    quire_store_relaxed(&limits->drain, batch_start(limits));
+    quire_store_relaxed(&limits->refill, batch_doubled(limits, limits->refill));
     return taken != 0;
 }
 

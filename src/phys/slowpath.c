@@ -185,11 +185,14 @@ struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
         if (first_round && (ac->order > COSTLY_ORDER || ac->type != QUIRE_MIGRATE_MOVABLE))
             page = compact(&attempt, true);
         first_round = false;
-        if (!page && !(ac->gfp & QUIRE_GFP_MEMALLOC))
+        /* Who frees memory by allocating isn't sent to free memory. */
+        bool may_reclaim = !(ac->gfp & QUIRE_GFP_MEMALLOC);
+        if (!page && may_reclaim)
             page = reclaim_and_retry(&attempt);
         if (page)
             return page;
-        if (should_retry(&attempt) || out_of_memory(&attempt) || ac->gfp & QUIRE_GFP_NOFAIL)
+        if ((may_reclaim && (should_retry(&attempt) || out_of_memory(&attempt))) ||
+            ac->gfp & QUIRE_GFP_NOFAIL)
             wait_a_moment(ac->mem);
         else
             return fail(ac);

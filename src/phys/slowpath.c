@@ -106,7 +106,9 @@ static struct quire_page *reclaim_and_retry(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     unsigned long freed = reclaim(attempt);
-    attempt->no_progress = freed ? 0 : attempt->no_progress + 1;
+    /* Freed pages say little of a large block. */
+    bool progress = freed && ac->order <= COSTLY_ORDER;
+    attempt->no_progress = progress ? 0 : attempt->no_progress + 1;
     struct quire_page *page = get_page_from_freelist(ac, attempt->alloc_flags);
     if (!page && !attempt->drained) {
         gather_free_pages(attempt);
@@ -130,13 +132,14 @@ static bool should_retry(struct attempt *attempt)
            ++attempt->compact_retries < MAX_COMPACT_RETRIES;
 }
 
-/* True: the callback made room. Requests that are large, or that said they may fail or that only
- * this node will do, aren't worth a process. */
+/* True: the callback made room. Requests that are large, or for low memory, or that said they may
+ * fail or that only this node will do, aren't worth a process. */
 static bool out_of_memory(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     quire_gfp_t no_kill = QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE;
-    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->gfp & no_kill)
+    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->highest < QUIRE_ZONE_NORMAL ||
+        ac->gfp & no_kill)
         return false;
     if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
         return false;

@@ -8,11 +8,15 @@ extern const struct test_suite suite_harness;
 extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
+extern const struct test_suite suite_json;
+extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness, //
     &suite_text,    //
     &suite_bits,    //
     &suite_list,    //
+    &suite_json,    //
+    &suite_view,    //
     NULL,
 };

@@ -9,6 +9,7 @@ extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
 extern const struct test_suite suite_json;
+extern const struct test_suite suite_init;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
@@ -17,6 +18,7 @@ const struct test_suite *const test_suites[] = {
     &suite_bits,    //
     &suite_list,    //
     &suite_json,    //
+    &suite_init,    //
     &suite_view,    //
     NULL,
 };

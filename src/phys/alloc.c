@@ -145,7 +145,7 @@ static QUIRE_ALWAYS_INLINE struct pcp_list *preferred_list(const struct cpu *cpu
 static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *mem, quire_gfp_t gfp,
                                                             unsigned order, uintptr_t caller)
 {
-    if (quire_unlikely(order > PCP_ORDERS)) {
+    if (quire_unlikely(order >= PCP_ORDERS)) {
         if (order != PAGEBLOCK_ORDER)
             return alloc_pages_slow(mem, gfp, order, -1, caller);
         order = PCP_ORDERS; /* the huge lists follow those of the small orders */

@@ -298,7 +298,7 @@ bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
 unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
 /* Gives a pageblock, its free frames included, another migrate type. */
 void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
-/* Ends a free block above PAGEBLOCK_ORDER that `block` is part of: each becomes its own. */
+/* Halves a free block above PAGEBLOCK_ORDER until `block` is one of its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);
 

@@ -12,15 +12,17 @@ extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_compaction;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,    //
-    &suite_text,       //
-    &suite_bits,       //
-    &suite_list,       //
+    &suite_harness, //
+    &suite_text, //
+    &suite_bits, //
+    &suite_list, //
     &suite_phys_model, //
-    &suite_json,       //
-    &suite_init,       //
-    &suite_view,       //
+    &suite_json, //
+    &suite_init, //
+    &suite_view, //
+    &suite_compaction, //
     NULL,
 };

@@ -8,11 +8,17 @@ extern const struct test_suite suite_harness;
 extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
+extern const struct test_suite suite_memblock;
+extern const struct test_suite suite_memblock_alloc;
+extern const struct test_suite suite_memblock_model;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness, //
-    &suite_text,    //
-    &suite_bits,    //
-    &suite_list,    //
+    &suite_harness,        //
+    &suite_text,           //
+    &suite_bits,           //
+    &suite_list,           //
+    &suite_memblock,       //
+    &suite_memblock_alloc, //
+    &suite_memblock_model, //
     NULL,
 };

@@ -331,6 +331,8 @@ static void a_visit_ends_when_the_visitor_says_so(void)
     REQUIRE(make_map_with_everything());
     CHECK_EQ(quire_memblock_for_each_free(&map, note_visit, &visits), 42);
     CHECK(text_is(visits.text, "400-2000:0r 5800-6000:1r"));
+
+    CHECK_EQ(quire_memblock_add(&map, 0x100000, 0x100000, 0, RAM), 0);
     visits = (struct visits){.stop_after = 1};
     CHECK_EQ(memblock_for_each_memory_frames(&map, note_frames, &visits), 42);
     visits = (struct visits){.stop_after = 1};

@@ -1,0 +1,161 @@
+/* phys/fallback.c: what an allocation takes when its own migrate type has nothing
+ *
+ * Pages that can't be moved, those that can, and those a shrinker can free are kept in pageblocks
+ * apart, so that one kind doesn't pin the memory of another (Gorman and Whitcroft, "The What, The
+ * Why and the Where To of Anti-Fragmentation", OLS 2006). When a type runs out it takes from the
+ * others in Linux's order: first it claims the pageblock with the largest free block, if at least
+ * half of it is free or already of its kind, so that what follows finds room there too; only when
+ * nothing can be claimed does it take single blocks, the smallest that will do.
+ *
+ * Runs with zone->lock held.
+ */
+#include "phys/internal.h"
+
+/* Fallbacks of each type, best first. */
+static const uint8_t fallbacks[PCP_TYPES][2] = {
+    [QUIRE_MIGRATE_UNMOVABLE] = {QUIRE_MIGRATE_RECLAIMABLE, QUIRE_MIGRATE_MOVABLE},
+    [QUIRE_MIGRATE_MOVABLE] = {QUIRE_MIGRATE_RECLAIMABLE, QUIRE_MIGRATE_UNMOVABLE},
+    [QUIRE_MIGRATE_RECLAIMABLE] = {QUIRE_MIGRATE_UNMOVABLE, QUIRE_MIGRATE_MOVABLE},
+};
+
+/* A large block is worth its pageblock; and unmovable pages are best concentrated, whatever the
+ * size, since each pageblock that they are spread over is lost for huge pages. */
+static bool may_claim(const struct quire_mem *mem, unsigned order, enum quire_migratetype type)
+{
+    return order >= PAGEBLOCK_ORDER / 2 || type != QUIRE_MIGRATE_MOVABLE ||
+           mem->no_mobility_grouping;
+}
+
+/* Frames of the pageblock that are allocated as movable, or as not: by their blocks' first pages.
+ * A block above PAGEBLOCK_ORDER never gets here: its pageblocks have nothing free. */
+static unsigned count_allocated(const struct pageblock *block, bool movable)
+{
+    unsigned frames = 0;
+    for (unsigned offset = 0; offset < PAGEBLOCK_PAGES;) {
+        uint32_t flags = page_flags(&block->pages[offset]);
+        unsigned size = 1;
+        if (flags & PAGE_ALLOCATED) {
+            size = 1u << flags_order(flags);
+            if ((flags_type(flags) == QUIRE_MIGRATE_MOVABLE) == movable)
+                frames += size;
+        }
+        offset += size;
+    }
+    return frames;
+}
+
+/* Whether at least half of the pageblock is free or of the kind that wants it. */
+static bool mostly_alike(const struct zone *zone, const struct pageblock *block,
+                         enum quire_migratetype type)
+{
+    unsigned alike;
+    if (type == QUIRE_MIGRATE_MOVABLE)
+        alike = count_allocated(block, true);
+    else
+        alike = block->type == QUIRE_MIGRATE_MOVABLE ? count_allocated(block, false) : 0;
+    return block->nr_free + alike >= PAGEBLOCK_PAGES / 2 || zone->mem->no_mobility_grouping;
+}
+
+static struct pageblock *first_block(struct zone *zone, unsigned order, unsigned type)
+{
+    return quire_container_of(zone->blocks[order][type].next, struct pageblock, link);
+}
+
+/* Gives `type` a pageblock of another type whose free blocks hold one of `order`. */
+static struct pageblock *claim(struct zone *zone, unsigned order, enum quire_migratetype type)
+{
+    for (unsigned largest = MAX_ORDER + 1; largest-- > order;) {
+        if (!may_claim(zone->mem, largest, type))
+            return NULL;
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned other = fallbacks[type][i];
+            if (!(zone->avail[other] >> largest & 1))
+                continue;
+            struct pageblock *block = first_block(zone, largest, other);
+            if (largest < PAGEBLOCK_ORDER) {
+                boost_watermark(zone);
+                if (!mostly_alike(zone, block, type))
+                    continue;
+            }
+            /* An order above PAGEBLOCK_ORDER takes all of its pageblocks with it. */
+            unsigned blocks = order > PAGEBLOCK_ORDER ? 1u << (order - PAGEBLOCK_ORDER) : 1;
+            for (unsigned n = 0; n < blocks; n++)
+                pageblock_set_type(zone, &block[n], type);
+            count_event(zone->mem, EVENT_FALLBACK_CLAIM, 1);
+            return block;
+        }
+    }
+    return NULL;
+}
+
+/* Takes one block out of the smallest free block of another type that holds one. */
+static unsigned steal(struct zone *zone, unsigned order, enum quire_migratetype type,
+                      struct quire_page **pages, struct pageblock **from)
+{
+    for (unsigned smallest = order; smallest <= MAX_ORDER; smallest++)
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned other = fallbacks[type][i];
+            if (!(zone->avail[other] >> smallest & 1))
+                continue;
+            *from = first_block(zone, smallest, other);
+            count_event(zone->mem, EVENT_FALLBACK_STEAL, 1);
+            return buddy_take_from(zone, *from, order, 1, pages);
+        }
+    return 0;
+}
+
+unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
+                 unsigned alloc_flags, unsigned max, struct quire_page **pages,
+                 struct pageblock **from)
+{
+    unsigned got;
+    bool cma = alloc_flags & ALLOC_CMA && zone->nr_free_type[QUIRE_MIGRATE_CMA];
+    /* More than half of what is free is lent memory: use that first, or unmovable allocations
+     * would starve beside it. */
+    if (cma && zone->nr_free_type[QUIRE_MIGRATE_CMA] > zone->nr_free / 2) {
+        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, pages, from);
+        if (got)
+            return got;
+    }
+    got = buddy_take(zone, order, type, max, pages, from);
+    if (got)
+        return got;
+    if (cma) {
+        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, pages, from);
+        if (got)
+            return got;
+    }
+    *from = claim(zone, order, type);
+    if (*from) {
+        *from = NULL;
+        return buddy_take(zone, order, type, max, pages, from);
+    }
+    return steal(zone, order, type, pages, from);
+}
+
+/* ---- the reserve for atomic allocations of higher orders
+ * ------------------------------------------------- */
+
+void reserve_highatomic(struct zone *zone, struct pageblock *block)
+{
+    /* At most about one hundredth of the zone, one pageblock at least. */
+    unsigned long most = zone->managed / 100 + PAGEBLOCK_PAGES;
+    if (zone->nr_reserved_highatomic + PAGEBLOCK_PAGES > most ||
+        block->type >= QUIRE_MIGRATE_HIGHATOMIC || zone->mem->no_mobility_grouping)
+        return;
+    quire_count(&zone->nr_reserved_highatomic, PAGEBLOCK_PAGES);
+    pageblock_set_type(zone, block, QUIRE_MIGRATE_HIGHATOMIC);
+}
+
+bool unreserve_highatomic(struct zone *zone, bool force)
+{
+    if (zone->nr_reserved_highatomic <= PAGEBLOCK_PAGES && !force)
+        return false;
+    uint32_t orders = zone->avail[QUIRE_MIGRATE_HIGHATOMIC];
+    if (!orders)
+        return false;
+    struct pageblock *block = first_block(zone, quire_fls32(orders), QUIRE_MIGRATE_HIGHATOMIC);
+    pageblock_set_type(zone, block, QUIRE_MIGRATE_UNMOVABLE);
+    quire_count(&zone->nr_reserved_highatomic, 0ul - PAGEBLOCK_PAGES);
+    return true;
+}

@@ -1,0 +1,451 @@
+/* phys/internal.h: the structures of layer 1
+ *
+ *     quire_mem ── node[] ── zonelists ──┐
+ *        │  └──── zone[] ◄───────────────┘ ── blocks[order][type] ── pageblock ── pageblock ...
+ *        └─ cpu[] ── pcp of each zone ── list[order, type] ── slots of pages
+ *
+ * A zone's free memory is kept by pageblocks, not by blocks: a pageblock has a bitmap with a bit a
+ * frame, and lies on the list of its largest free block's order and of its migrate type. See
+ * buddy.c. Locks: zone->lock for all that is in a zone and its pageblocks; a pcp belongs to its CPU
+ * (see pcp.h); mem->lock for registrations and settings. Order: mem->lock, zone->lock.
+ */
+#ifndef QUIRE_PHYS_INTERNAL_H
+#define QUIRE_PHYS_INTERNAL_H
+
+#include <quire/phys.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "base/list.h"
+#include "phys/page.h"
+
+/* ---- pageblocks ------------------------------------------------------------------------------ */
+
+#define PAGEBLOCK_ORDER QUIRE_PAGEBLOCK_ORDER
+#define PAGEBLOCK_PAGES QUIRE_PAGEBLOCK_PAGES
+#define PAGEBLOCK_WORDS (PAGEBLOCK_PAGES / 64)
+#define SECTION_PFN_SHIFT (QUIRE_SECTION_SHIFT - QUIRE_PAGE_SHIFT)
+#define MAX_ORDER QUIRE_MAX_ORDER
+#define NR_ORDERS (MAX_ORDER + 1)
+
+/* log2 of the frames that one bit of pageblock->reported stands for. */
+#define REPORT_ORDER (PAGEBLOCK_ORDER - 6)
+
+#define LARGEST_NONE 0xff /* no frame of the pageblock is free */
+
+#define PAGEBLOCK_TAIL 0x01u         /* within a larger free block that begins at another one */
+#define PAGEBLOCK_ISOLATED 0x02u     /* a range operation owns it; type is ISOLATE */
+#define PAGEBLOCK_SKIP_MIGRATE 0x04u /* compaction found nothing to move here lately */
+#define PAGEBLOCK_SKIP_FREE 0x08u    /* compaction found no place to move to here lately */
+#define PAGEBLOCK_HOTADDED 0x10u     /* came at run time */
+
+#define ZONE_NONE 0xff /* `zone` of a pageblock without any memory */
+
+/* The first cache line is the free map; the second everything else. */
+struct pageblock {
+    uint64_t free[PAGEBLOCK_WORDS]; /* bit set: the frame is free, and not on a per-CPU list */
+    uint64_t reported;              /* bit set: these frames are free and the port knows */
+    struct list link;         /* in zone->blocks[largest][type], unless none is free or TAIL */
+    struct quire_page *pages; /* descriptor of its first frame */
+    uint32_t pfn;
+    uint16_t nr[PAGEBLOCK_ORDER + 1]; /* free blocks by order, unmergeable ones, within it */
+    uint16_t nr_free;                 /* free frames */
+    uint8_t type;                     /* enum quire_migratetype */
+    uint8_t largest; /* order of its largest free block: above PAGEBLOCK_ORDER when it heads one */
+    uint8_t flags;
+    uint8_t zone;       /* index in mem->zones */
+    uint8_t saved_type; /* while ISOLATED: what it was before */
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+#if QUIRE_PAGEBLOCK_ORDER == 9
+_Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lines");
+#endif
+
+/* ---- per-CPU lists ----------------------------------------------------------------------------
+ */
+
+/* UNMOVABLE, MOVABLE, RECLAIMABLE; the fourth, MOVABLE and RECLAIMABLE together, means nothing and
+ * has lists that stay empty, so that the hot path needn't check for it. */
+#define PCP_TYPES 3
+#define PCP_STRIDE 4
+#define PCP_ORDERS 4 /* 0 to 3 */
+#define PCP_LISTS ((PCP_ORDERS + 1) * PCP_STRIDE)
+#define PCP_HUGE (PCP_ORDERS * PCP_STRIDE) /* first list of PAGEBLOCK_ORDER */
+
+struct pcp_list {
+    uint16_t count, high;     /* blocks held; at `high` a free drains first */
+    uint32_t head_flags;      /* flags of a block allocated from here */
+    struct quire_page **slot; /* `cap` of them; slot[-1] exists */
+    unsigned long nr_alloc;   /* blocks ever allocated from here */
+    unsigned long net_in;     /* blocks ever refilled, less those drained */
+};
+
+/* Limits of a list, away from the hot lines. */
+struct pcp_limits {
+    uint16_t cap;           /* slots */
+    uint16_t high_min;      /* where `high` starts and comes back to */
+    uint16_t refill, drain; /* blocks that the next one moves: they grow while repeated */
+};
+
+struct pcp {
+    uint8_t busy;    /* its CPU is inside; always 1 where there is no CPU */
+    uint32_t closed; /* how many want it left alone: others drain it, or all frees must be seen */
+    struct zone *zone;
+    struct pcp_list list[PCP_LISTS];
+    struct pcp_limits limits[PCP_LISTS];
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+struct cpu {
+    struct pcp *prefer[16]; /* by the zone bits of gfp: the pcp of the first zone to try */
+    struct pcp *zone[];     /* by zone id */
+};
+
+/* ---- zones, nodes
+ * -------------------------------------------------------------------------------- */
+
+enum watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARKS };
+
+struct compact_state {
+    unsigned long migrate_pfn, free_pfn; /* where the scanners go on; 0: at the zone's ends */
+    unsigned considered, defer_shift;    /* deferral after failures, as Linux's */
+    int order_failed;
+};
+
+struct zone_events {
+    unsigned long alloc[NR_ORDERS], free[NR_ORDERS]; /* blocks, past the per-CPU lists */
+    unsigned long allocstall;
+};
+
+struct zone {
+    quire_port_spinlock_t lock;
+    uint8_t id, type; /* index in mem->zones; enum quire_zone_type */
+    int node;
+    struct quire_mem *mem;
+    unsigned long nr_free; /* frames on the lists below, ISOLATE's not counted */
+    unsigned long nr_free_type[QUIRE_NR_MIGRATETYPES];
+    uint32_t avail[QUIRE_NR_MIGRATETYPES];                /* bit o: blocks[o][type] is not empty */
+    unsigned long nr_blocks[NR_ORDERS];                   /* free blocks by order, all types */
+    struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
+
+    unsigned long watermark[NR_WMARKS], watermark_boost;
+    unsigned long lowmem_reserve[QUIRE_NR_ZONES];
+    unsigned long nr_reserved_highatomic; /* frames in HIGHATOMIC pageblocks */
+    unsigned long start, end;             /* frames spanned: [start, end); 0, 0: empty */
+    unsigned long present, managed, cma;  /* frames of RAM; handed to the allocator; in CMA areas */
+    unsigned nr_isolated_blocks;
+    struct pcp **pcp; /* by CPU, [nr_cpus] included; NULL: the zone is empty */
+    struct compact_state compact;
+    struct zone_events events;
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+struct node {
+    struct zone **fallback;      /* every populated zone, nearest first, NULL at the end */
+    struct zone **this_node;     /* only this node's */
+    unsigned long movable_start; /* frames from here on are ZONE_MOVABLE's; ~0ul: none */
+};
+
+/* ---- the machine's memory
+ * ------------------------------------------------------------------------ */
+
+/* Events that aren't a zone's, as vmstat names them. Counted with atomic adds: all are rare. */
+enum event {
+    EVENT_PAGEFAIL,
+    EVENT_COMPACT_STALL,
+    EVENT_COMPACT_FAIL,
+    EVENT_COMPACT_SUCCESS,
+    EVENT_COMPACT_MIGRATE_SCANNED,
+    EVENT_COMPACT_FREE_SCANNED,
+    EVENT_COMPACT_ISOLATED,
+    EVENT_PGMIGRATE_SUCCESS,
+    EVENT_PGMIGRATE_FAIL,
+    EVENT_OOM,
+    EVENT_FALLBACK_CLAIM,
+    EVENT_FALLBACK_STEAL,
+    EVENT_DRAIN_ALL,
+    EVENT_CMA_ALLOC_SUCCESS,
+    EVENT_CMA_ALLOC_FAIL,
+    NR_EVENTS
+};
+
+struct section_extent {
+    uint32_t first, end; /* frames that have descriptors: [first, end), multiples of 2^MAX_ORDER */
+};
+
+struct page_owner {
+    uintptr_t caller;
+    uint64_t when_ns;
+    quire_gfp_t gfp;
+    unsigned order; /* + 1; 0: not allocated */
+};
+
+struct quire_mem {
+    struct quire_mem_sections sections; /* first: quire_pfn_to_page relies on it */
+    struct cpu **cpu;                   /* [nr_cpus + 1]; the last for who has no number */
+    unsigned nr_cpus, nr_nodes, nr_zones;
+    struct zone *zones;
+    struct node *nodes;
+    struct section_extent *extents; /* by section */
+    const struct quire_port_mem *port;
+    uint8_t *cpu_node, *distance;
+    quire_phys_t zone_end[QUIRE_NR_ZONES];
+    uint8_t zone_of_gfp[16];        /* highest zone for the zone bits; 0xff: nonsense */
+    uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
+    bool no_mobility_grouping;
+    unsigned debug;
+    struct quire_mem_ops ops;
+    void *ops_arg;
+    struct pcp no_cpu_pcp; /* never entered: stands wherever there is no pcp */
+
+    quire_port_spinlock_t lock;
+    unsigned long min_free_kbytes;
+    unsigned watermark_scale_factor, watermark_boost_factor;
+    const struct quire_mover *mover[QUIRE_MAX_MOVERS + 1];
+    struct quire_shrinker *shrinkers;
+    struct quire_cma *cma_areas;
+    struct page_owner **owners; /* by section, from its first frame on; NULL: no tracking */
+    unsigned long events[NR_EVENTS];
+    size_t metadata_size;
+    unsigned long last_warning_second; /* allocation failures are told at most once a second */
+};
+
+static inline void count_event(struct quire_mem *mem, enum event event, unsigned long n)
+{
+    quire_fetch_add(&mem->events[event], n);
+}
+
+static inline struct pageblock *pfn_to_pageblock(const struct quire_mem *mem, unsigned long pfn)
+{
+    uintptr_t base = mem->sections.section[pfn >> SECTION_PFN_SHIFT].blocks;
+    return (struct pageblock *)(base + (pfn >> PAGEBLOCK_ORDER) * sizeof(struct pageblock));
+}
+
+static inline struct quire_page *pfn_to_page(const struct quire_mem *mem, unsigned long pfn)
+{
+    return quire_pfn_to_page(mem, quire_pfn(pfn));
+}
+
+static inline struct zone *page_zone(const struct quire_mem *mem, const struct quire_page *page)
+{
+    return &mem->zones[flags_zone(page_flags(page))];
+}
+
+static inline bool pfn_valid(const struct quire_mem *mem, unsigned long pfn)
+{
+    return quire_pfn_valid(mem, quire_pfn(pfn));
+}
+
+/* Frames that are free but isolated: not counted in nr_free. */
+static inline unsigned long zone_isolated_free(const struct zone *zone)
+{
+    return quire_load_relaxed(&zone->nr_free_type[QUIRE_MIGRATE_ISOLATE]);
+}
+
+static inline bool zone_populated(const struct zone *zone)
+{
+    return quire_load_relaxed(&zone->managed) != 0;
+}
+
+#define for_each_zone(mem, pos)                                                                    \
+    for (struct zone *pos = (mem)->zones; pos < (mem)->zones + (mem)->nr_zones; pos++)
+
+static inline quire_port_irq_t zone_lock(struct zone *zone)
+{
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&zone->lock);
+    return irq;
+}
+
+static inline void zone_unlock(struct zone *zone, quire_port_irq_t irq)
+{
+    quire_port_spin_unlock(&zone->lock);
+    quire_port_irq_restore(irq);
+}
+
+/* ---- buddy.c: all with zone->lock held
+ * -------------------------------------------------------------- */
+
+/* Frees the block of `order` at `pfn`, merging it with what is free around it. */
+void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order);
+/* Frees the frames of one 64-frame word of a pageblock's map. */
+void buddy_free_mask(struct zone *zone, struct pageblock *block, unsigned word, uint64_t mask);
+/* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one, and
+ * stores their first pages in `pages`; returns how many, 0 only when there is none. The pageblock
+ * that they came from is stored in `from`. */
+unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
+                    struct quire_page **pages, struct pageblock **from);
+/* The same from the pageblock `block`, whose largest free block is of `order` or larger. */
+unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
+                         struct quire_page **pages);
+/* Takes one particular free block out: the frames [pfn, pfn + 2^order) are all free. */
+void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order);
+/* Whether the frame is free in the zone (not on a per-CPU list). */
+bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
+/* The order of the free block that holds the free frame `pfn`; its first frame into `start`. */
+unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
+/* Gives a pageblock, its free frames included, another migrate type. */
+void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
+/* Ends a free block above PAGEBLOCK_ORDER that `block` is part of: each becomes its own. */
+void pageblock_separate(struct zone *zone, struct pageblock *block);
+void buddy_init_zone(struct zone *zone);
+
+/* ---- fallback.c: with zone->lock held
+ * ------------------------------------------------------------------ */
+
+#define ALLOC_WMARK_MASK 0x3u
+#define ALLOC_NO_WATERMARKS 0x4u
+#define ALLOC_MIN_RESERVE 0x8u /* GFP_HIGH: half of the reserve */
+#define ALLOC_NON_BLOCK 0x10u  /* can't wait: another quarter */
+#define ALLOC_HIGHATOMIC 0x20u /* may use, and make, HIGHATOMIC pageblocks */
+#define ALLOC_CMA 0x40u        /* movable: may use CMA pageblocks */
+#define ALLOC_OOM 0x80u
+#define ALLOC_KSWAPD 0x100u
+
+/* Takes up to `max` blocks of `order` for `type`, by Linux's order of preference: own type, claimed
+ * pageblocks, CMA, single blocks stolen. The pageblock that they came from goes to `from`. */
+unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
+                 unsigned alloc_flags, unsigned max, struct quire_page **pages,
+                 struct pageblock **from);
+/* Makes the pageblock a HIGHATOMIC one if the zone's share allows. */
+void reserve_highatomic(struct zone *zone, struct pageblock *block);
+/* Gives one HIGHATOMIC pageblock of the zone back to ordinary use; true: there was one with free
+ * pages. `force`: even if it is the last. */
+bool unreserve_highatomic(struct zone *zone, bool force);
+
+/* ---- watermark.c
+ * ----------------------------------------------------------------------------------------- */
+
+void watermarks_setup(struct quire_mem *mem);
+unsigned long zone_watermark(const struct zone *zone, enum watermark mark);
+/* Whether an allocation of `order` leaves `mark` free, as Linux's zone_watermark_ok. Lock-free. */
+bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
+                       enum quire_zone_type highest, unsigned alloc_flags);
+void boost_watermark(struct zone *zone);
+
+/* ---- zonelist.c
+ * -------------------------------------------------------------------------------------------- */
+
+void zonelists_build(struct quire_mem *mem);
+void gfp_zones_build(struct quire_mem *mem);
+
+/* ---- alloc.c, slowpath.c
+ * ------------------------------------------------------------------------------------ */
+
+struct alloc_context {
+    struct quire_mem *mem;
+    struct zone **zonelist;
+    int node;
+    quire_gfp_t gfp;
+    unsigned order;
+    enum quire_migratetype type; /* as asked; zones know it as mem->type_of_pcp[type] */
+    enum quire_zone_type highest;
+};
+
+/* False: impossible request. */
+bool alloc_context_prepare(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned order,
+                           struct alloc_context *ac);
+/* One walk of the zonelist under the watermark that alloc_flags name. */
+struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags);
+struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac);
+/* Content and bookkeeping of a block that left the zone past the hot path. */
+void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned order,
+                      quire_gfp_t gfp, uintptr_t caller);
+/* Frees a block whose last reference is gone; its flags have been checked. */
+void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags);
+uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
+                         enum quire_migratetype type);
+
+/* ---- pcp.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+#define PCP_NOT_LISTED 0xffu
+/* The list of an order and type, or PCP_NOT_LISTED. */
+static inline unsigned pcp_index(unsigned order, unsigned type)
+{
+    if (order < PCP_ORDERS)
+        return order * PCP_STRIDE + type;
+    return order == PAGEBLOCK_ORDER ? PCP_HUGE + type : PCP_NOT_LISTED;
+}
+
+/* Bytes that the lists of all CPUs for a zone of about `frames` frames take; and makes `memory` of
+ * that size hold them. */
+size_t zone_pcps_size(const struct zone *zone, unsigned long frames);
+void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames);
+/* Takes a block from this CPU's list, refilling it from the zone when empty. NULL: closed, or the
+ * zone has none. */
+struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migratetype type,
+                             unsigned alloc_flags);
+/* Fills the NULL elements of `pages` with order-0 pages, refilling as needed; the index of the
+ * first that it left NULL. */
+unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, unsigned alloc_flags,
+                             unsigned long count, struct quire_page **pages);
+/* Puts a block on this CPU's list, draining it when full. False: closed. */
+bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
+/* Keeps all CPUs out of the zone's lists, which are emptied; and lets them in again. Nests. Not
+ * with a lock held. */
+void pcp_close(struct zone *zone);
+void pcp_open(struct zone *zone);
+unsigned long pcp_pages(const struct zone *zone);
+unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
+unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
+
+/* ---- section.c ----------------------------------------------------------------------------------
+ */
+
+/* Bytes that descriptors and pageblocks of `frames` frames take. */
+size_t section_size(const struct quire_mem *mem, unsigned long frames);
+/* Makes `memory` (section_size bytes) the descriptors of [first, end) of one section: holes all. */
+void section_create(struct quire_mem *mem, unsigned long first, unsigned long end, void *memory,
+                    uint8_t block_flags);
+/* Makes frames of a section present and reserved. A pageblock goes to the zone of its first. */
+void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned long end, int node,
+                        bool hotplug, uint32_t flags);
+/* Hands the frames [start, end), reserved so far, to their zones. */
+void release_frames(struct quire_mem *mem, unsigned long start, unsigned long end);
+/* The zone type of a frame, or QUIRE_NR_ZONES where the machine has no zone for it. */
+unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug);
+struct zone *zone_of(struct quire_mem *mem, int node, unsigned type);
+/* Recomputes what depends on how large zones are. */
+void zones_changed(struct quire_mem *mem);
+
+/* ---- compaction.c, fragindex.c, isolate.c: see there
+ * ------------------------------------------------------------ */
+
+enum compact_result {
+    COMPACT_SKIPPED,
+    COMPACT_DEFERRED,
+    COMPACT_PARTIAL,
+    COMPACT_COMPLETE,
+    COMPACT_SUCCESS
+};
+
+/* Compacts zones for the allocation; the block if one came free. */
+struct quire_page *direct_compact(const struct alloc_context *ac, unsigned alloc_flags, bool gently,
+                                  enum compact_result *result);
+/* 0 to 1000, as Linux: towards 0 a failure would be for lack of memory, towards 1000 for
+ * fragmentation; -1000: it would succeed. */
+int fragmentation_index(const struct zone *zone, unsigned order);
+int unusable_index(const struct zone *zone, unsigned order);
+
+/* ---- debug.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+/* A caller's mistake with `page`: reported to ops->bad_page, or a panic. */
+void bad_page(struct quire_mem *mem, unsigned long pfn, const char *what);
+/* Why a free of this block is wrong, and report it. */
+void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned order,
+                     uint32_t flags);
+void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, quire_gfp_t gfp,
+               uintptr_t caller);
+void owner_clear(struct quire_mem *mem, struct quire_page *page);
+/* One owner for each page of a block that was split. */
+void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order);
+/* Poisons all that is free; the per-CPU lists are closed. */
+void poison_free_pages(struct quire_mem *mem);
+void poison_pages(struct quire_mem *mem, unsigned long pfn, unsigned long count);
+void check_poison(struct quire_mem *mem, unsigned long pfn, unsigned long count);
+void clear_pages(struct quire_mem *mem, unsigned long pfn, unsigned long count);
+
+#endif

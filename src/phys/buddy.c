@@ -28,7 +28,8 @@ static const uint64_t aligned_bits[7] = {
     0x0001000100010001, 0x0000000100000001, 0x0000000000000001,
 };
 
-/* ---- lists and counts ------------------------------------------------------------------------ */
+/* ---- lists and counts -------------------------------------------------------------------------
+ */
 
 static void block_link(struct zone *zone, struct pageblock *block)
 {

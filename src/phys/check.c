@@ -110,11 +110,11 @@ static void check_pcps(const struct zone *zone)
     for (unsigned cpu = 0; zone->pcp && cpu < zone->mem->nr_cpus; cpu++)
         for (unsigned index = 0; index < PCP_LISTS; index++) {
             const struct pcp_list *list = &zone->pcp[cpu]->list[index];
-            QUIRE_BUG_ON(list->count > zone->pcp[cpu]->limits[index].cap);
-            for (unsigned i = 0; i < list->count; i++) {
-                QUIRE_BUG_ON(list->slot[i]->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
-                QUIRE_BUG_ON(list->slot[i]->refcount);
-                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, list->slot[i]->pfn));
+            QUIRE_BUG_ON(list->top > list->limit || list->limit > list->base + list->cap);
+            for (struct quire_page **slot = list->base; slot < list->top; slot++) {
+                QUIRE_BUG_ON((*slot)->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
+                QUIRE_BUG_ON((*slot)->refcount);
+                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, (*slot)->pfn));
             }
         }
 }

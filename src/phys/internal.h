@@ -20,7 +20,8 @@
 #include "base/list.h"
 #include "phys/page.h"
 
-/* ---- pageblocks ------------------------------------------------------------------------------ */
+/* ---- pageblocks -------------------------------------------------------------------------------
+ */
 
 #define PAGEBLOCK_ORDER QUIRE_PAGEBLOCK_ORDER
 #define PAGEBLOCK_PAGES QUIRE_PAGEBLOCK_PAGES
@@ -73,33 +74,39 @@ _Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lin
 #define PCP_LISTS ((PCP_ORDERS + 1) * PCP_STRIDE)
 #define PCP_HUGE (PCP_ORDERS * PCP_STRIDE) /* first list of PAGEBLOCK_ORDER */
 
+/* A stack of pages; one cache line, cold fields included. */
 struct pcp_list {
-    uint16_t count, high;     /* blocks held; at `high` a free drains first */
-    uint32_t head_flags;      /* flags of a block allocated from here */
-    struct quire_page **slot; /* `cap` of them; slot[-1] exists */
-    unsigned long nr_alloc;   /* blocks ever allocated from here */
-    unsigned long net_in;     /* blocks ever refilled, less those drained */
-};
-
-/* Limits of a list, away from the hot lines. */
-struct pcp_limits {
-    uint16_t cap;           /* slots */
-    uint16_t high_min;      /* where `high` starts and comes back to */
-    uint16_t refill, drain; /* blocks that the next one moves: they grow while repeated */
-};
-
-struct pcp {
-    uint8_t busy;    /* its CPU is inside; always 1 where there is no CPU */
-    uint32_t closed; /* how many want it left alone: others drain it, or all frees must be seen */
-    struct zone *zone;
-    struct pcp_list list[PCP_LISTS];
-    struct pcp_limits limits[PCP_LISTS];
+    struct quire_page **top;   /* where the next page freed goes */
+    struct quire_page **base;  /* where the oldest is; the list is empty when top is here */
+    struct quire_page **limit; /* when top is here a free drains first: base + high */
+    uint64_t alloc_state;      /* state of the first page of a block allocated from here */
+    unsigned long nr_alloc;    /* blocks ever allocated from here */
+    unsigned long net_in;      /* blocks ever refilled, less those drained */
+    uint16_t cap;              /* slots; 0: the list isn't used */
+    uint16_t high_min;         /* where `high` starts and comes back to */
+    uint16_t refill, drain;    /* blocks that the next one moves: they grow while repeated */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
-struct cpu {
-    struct pcp *prefer[16]; /* by the zone bits of gfp: the pcp of the first zone to try */
-    struct pcp *zone[];     /* by zone id */
+_Static_assert(sizeof(struct pcp_list) == QUIRE_CACHELINE_BYTES, "a list costs one cache line");
+_Static_assert(1 << PAGE_TYPE_SHIFT == sizeof(struct pcp_list) &&
+                   1 << PAGE_ORDER_SHIFT == PCP_STRIDE * sizeof(struct pcp_list),
+               "order and type in flags are the offset of the list");
+
+struct pcp {
+    struct pcp_list list[PCP_LISTS];
+    struct zone *zone;
 };
+
+/* What a CPU may use now: the hot path's first two cache lines. Zones whose lists are closed, and
+ * those that a CPU without number would use, are mem->no_pcp here: lists both empty and full. */
+struct cpu {
+    uint8_t busy; /* it is inside: no other CPU touches the lists */
+    struct pcp_list
+        *prefer[32];    /* by gfp's zone and mobility bits: the order-0 list to try first */
+    struct pcp *zone[]; /* by zone id */
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+#define GFP_PREFER_MASK 0x1fu
 
 /* ---- zones, nodes
  * -------------------------------------------------------------------------------- */
@@ -134,7 +141,8 @@ struct zone {
     unsigned long start, end;             /* frames spanned: [start, end); 0, 0: empty */
     unsigned long present, managed, cma;  /* frames of RAM; handed to the allocator; in CMA areas */
     unsigned nr_isolated_blocks;
-    struct pcp **pcp; /* by CPU, [nr_cpus] included; NULL: the zone is empty */
+    struct pcp **pcp;    /* by CPU; NULL: the zone is empty */
+    unsigned pcp_closed; /* how many want all CPUs out of the lists; under mem->lock */
     struct compact_state compact;
     struct zone_events events;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
@@ -180,8 +188,8 @@ struct page_owner {
 };
 
 struct quire_mem {
-    struct quire_mem_sections sections; /* first: quire_pfn_to_page relies on it */
-    struct cpu **cpu;                   /* [nr_cpus + 1]; the last for who has no number */
+    struct quire_mem_sections sections;  /* first: quire_pfn_to_page relies on it */
+    struct cpu *cpu[QUIRE_MAX_CPUS + 1]; /* from nr_cpus on: the one of who has no number */
     unsigned nr_cpus, nr_nodes, nr_zones;
     struct zone *zones;
     struct node *nodes;
@@ -195,7 +203,7 @@ struct quire_mem {
     unsigned debug;
     struct quire_mem_ops ops;
     void *ops_arg;
-    struct pcp no_cpu_pcp; /* never entered: stands wherever there is no pcp */
+    struct pcp no_pcp; /* all zero */
 
     quire_port_spinlock_t lock;
     unsigned long min_free_kbytes;
@@ -326,6 +334,8 @@ void boost_watermark(struct zone *zone);
  * -------------------------------------------------------------------------------------------- */
 
 void zonelists_build(struct quire_mem *mem);
+/* Writes what each CPU may use, by zonelists and closed lists. With mem->lock held, or at init. */
+void cpus_publish(struct quire_mem *mem);
 void gfp_zones_build(struct quire_mem *mem);
 
 /* ---- alloc.c, slowpath.c
@@ -390,7 +400,7 @@ unsigned long pcp_pages(const struct zone *zone);
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
 
-/* ---- section.c ----------------------------------------------------------------------------------
+/* ---- section.c --------------------------------------------------------------------------------
  */
 
 /* Bytes that descriptors and pageblocks of `frames` frames take. */

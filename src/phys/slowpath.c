@@ -117,7 +117,9 @@ static bool should_retry(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     bool hard = ac->gfp & (QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_NOFAIL);
-    if (ac->gfp & QUIRE_GFP_NORETRY || (ac->order > COSTLY_ORDER && !hard))
+    /* Who may use all reserves has seen the last page, and doesn't reclaim: nothing would change.
+     */
+    if (ac->gfp & (QUIRE_GFP_NORETRY | QUIRE_GFP_MEMALLOC) || (ac->order > COSTLY_ORDER && !hard))
         return false;
     if (!attempt->no_progress)
         return true;
@@ -129,11 +131,12 @@ static bool should_retry(struct attempt *attempt)
 }
 
 /* True: the callback made room. Requests that are large, or that said they may fail or that only
- * this node will do, aren't worth a process. */
+ * this node will do, aren't worth a process; and who frees memory itself isn't to wait for one. */
 static bool out_of_memory(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
-    quire_gfp_t no_kill = QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE;
+    quire_gfp_t no_kill =
+        QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE | QUIRE_GFP_MEMALLOC;
     if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->gfp & no_kill)
         return false;
     count_event(ac->mem, EVENT_OOM, 1);

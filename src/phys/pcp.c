@@ -49,12 +49,13 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
                           QUIRE_CACHELINE_BYTES);
 }
 
+/* Half of the slots at most, which is `high_min`: what a refill brings stays within the limit. */
 static uint16_t batch_start(const struct pcp_list *list)
 {
-    unsigned start = list->cap / 8;
+    unsigned start = list->cap / 8, most = (list->cap + 1u) / 2;
     if (start < BATCH_MIN)
-        start = BATCH_MIN < list->cap ? BATCH_MIN : (list->cap + 1u) / 2;
-    return (uint16_t)start;
+        start = BATCH_MIN;
+    return (uint16_t)(start < most ? start : most);
 }
 
 static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)

@@ -26,14 +26,14 @@
  * an atomic load and store. A reader sees the old or the new value all the same, since it is an
  * aligned word; ThreadSanitizer is shown the atomic form. */
 #if defined(__SANITIZE_THREAD__)
-#define quire_count_hot(p) quire_count((p), 1)
+#define quire_count_hot(p, v) quire_count((p), (v))
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define quire_count_hot(p) quire_count((p), 1)
+#define quire_count_hot(p, v) quire_count((p), (v))
 #endif
 #endif
 #ifndef quire_count_hot
-#define quire_count_hot(p) ((void)++*(p))
+#define quire_count_hot(p, v) ((void)(*(p) += (v)))
 #endif
 
 #endif

@@ -33,7 +33,7 @@
 /* log2 of the frames that one bit of pageblock->reported stands for. */
 #define REPORT_ORDER (PAGEBLOCK_ORDER - 6)
 
-#define LARGEST_NONE 0xff /* no frame of the pageblock is free */
+#define LARGEST_NONE (-1) /* no frame of the pageblock is free */
 
 #define PAGEBLOCK_TAIL 0x01u         /* within a larger free block that begins at another one */
 #define PAGEBLOCK_ISOLATED 0x02u     /* a range operation owns it; type is ISOLATE */
@@ -53,7 +53,7 @@ struct pageblock {
     uint16_t nr[PAGEBLOCK_ORDER + 1]; /* free blocks by order, unmergeable ones, within it */
     uint16_t nr_free;                 /* free frames */
     uint8_t type;                     /* enum quire_migratetype */
-    uint8_t largest; /* order of its largest free block: above PAGEBLOCK_ORDER when it heads one */
+    int8_t largest; /* order of its largest free block: above PAGEBLOCK_ORDER when it heads one */
     uint8_t flags;
     uint8_t zone;       /* index in mem->zones */
     uint8_t saved_type; /* while ISOLATED: what it was before */
@@ -79,12 +79,13 @@ struct pcp_list {
     struct quire_page **top;   /* where the next page freed goes */
     struct quire_page **base;  /* where the oldest is; the list is empty when top is here */
     struct quire_page **limit; /* when top is here a free drains first: base + high */
-    uint64_t alloc_state;      /* state of the first page of a block allocated from here */
-    unsigned long nr_alloc;    /* blocks ever allocated from here */
-    unsigned long net_in;      /* blocks ever refilled, less those drained */
-    uint16_t cap;              /* slots; 0: the list isn't used */
-    uint16_t high_min;         /* where `high` starts and comes back to */
-    uint16_t refill, drain;    /* blocks that the next one moves: they grow while repeated */
+    struct zone *zone;
+    uint64_t alloc_state;   /* state of the first page of a block allocated from here */
+    unsigned long nr_alloc; /* blocks ever allocated from here */
+    unsigned long net_in;   /* blocks ever refilled, less those drained */
+    uint16_t cap;           /* slots; 0: the list isn't used */
+    uint16_t high_min;      /* where `high` starts and comes back to */
+    uint16_t refill, drain; /* blocks that the next one moves: they grow while repeated */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 _Static_assert(sizeof(struct pcp_list) == QUIRE_CACHELINE_BYTES, "a list costs one cache line");
@@ -94,16 +95,14 @@ _Static_assert(1 << PAGE_TYPE_SHIFT == sizeof(struct pcp_list) &&
 
 struct pcp {
     struct pcp_list list[PCP_LISTS];
-    struct zone *zone;
 };
 
 /* What a CPU may use now: the hot path's first two cache lines. Zones whose lists are closed, and
  * those that a CPU without number would use, are mem->no_pcp here: lists both empty and full. */
 struct cpu {
-    uint8_t busy; /* it is inside: no other CPU touches the lists */
-    struct pcp_list
-        *prefer[32];    /* by gfp's zone and mobility bits: the order-0 list to try first */
-    struct pcp *zone[]; /* by zone id */
+    struct pcp_list *prefer[32]; /* by gfp's zone and mobility: the order-0 list to try first */
+    uint8_t busy;                /* it is inside: no other CPU touches the lists */
+    struct pcp *zone[];          /* by zone id */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 #define GFP_PREFER_MASK 0x1fu
@@ -130,7 +129,7 @@ struct zone {
     int node;
     struct quire_mem *mem;
     unsigned long nr_free; /* frames on the lists below, ISOLATE's not counted */
-    unsigned long nr_free_type[QUIRE_NR_MIGRATETYPES];
+    unsigned long nr_free_special[QUIRE_NR_MIGRATETYPES]; /* of HIGHATOMIC, CMA and ISOLATE only */
     uint32_t avail[QUIRE_NR_MIGRATETYPES];                /* bit o: blocks[o][type] is not empty */
     unsigned long nr_blocks[NR_ORDERS];                   /* free blocks by order, all types */
     struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
@@ -246,7 +245,7 @@ static inline bool pfn_valid(const struct quire_mem *mem, unsigned long pfn)
 /* Frames that are free but isolated: not counted in nr_free. */
 static inline unsigned long zone_isolated_free(const struct zone *zone)
 {
-    return quire_load_relaxed(&zone->nr_free_type[QUIRE_MIGRATE_ISOLATE]);
+    return quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_ISOLATE]);
 }
 
 static inline bool zone_populated(const struct zone *zone)
@@ -275,16 +274,22 @@ static inline void zone_unlock(struct zone *zone, quire_port_irq_t irq)
 
 /* Frees the block of `order` at `pfn`, merging it with what is free around it. */
 void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order);
-/* Frees the frames of one 64-frame word of a pageblock's map. */
-void buddy_free_mask(struct zone *zone, struct pageblock *block, unsigned word, uint64_t mask);
-/* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one, and
- * stores their first pages in `pages`; returns how many, 0 only when there is none. The pageblock
+/* Frees `count` blocks of one order. Runs of buddies among neighbours in `pages` are merged before
+ * they get to the zone. */
+void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count,
+                      unsigned order);
+/* Fetches what freeing these will write, all at once: with several CPUs at work most of it is in
+ * another one's cache. Without the lock. */
+void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, unsigned count);
+/* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one;
+ * returns how many, 0 only when there is none. Their first pages are stored downwards, the one of
+ * the lowest address at end[-1], as a stack is filled whose top will be taken first. The pageblock
  * that they came from is stored in `from`. */
 unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
-                    struct quire_page **pages, struct pageblock **from);
+                    struct quire_page **end, struct pageblock **from);
 /* The same from the pageblock `block`, whose largest free block is of `order` or larger. */
 unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
-                         struct quire_page **pages);
+                         struct quire_page **end);
 /* Takes one particular free block out: the frames [pfn, pfn + 2^order) are all free. */
 void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order);
 /* Whether the frame is free in the zone (not on a per-CPU list). */
@@ -293,6 +298,8 @@ bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
 unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
 /* Gives a pageblock, its free frames included, another migrate type. */
 void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
+/* The same for the whole free block of PAGEBLOCK_ORDER or above that begins at `head`. */
+void superblock_set_type(struct zone *zone, struct pageblock *head, enum quire_migratetype type);
 /* Ends a free block above PAGEBLOCK_ORDER that `block` is part of: each becomes its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);
@@ -312,7 +319,7 @@ void buddy_init_zone(struct zone *zone);
 /* Takes up to `max` blocks of `order` for `type`, by Linux's order of preference: own type, claimed
  * pageblocks, CMA, single blocks stolen. The pageblock that they came from goes to `from`. */
 unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **pages,
+                 unsigned alloc_flags, unsigned max, struct quire_page **end,
                  struct pageblock **from);
 /* Makes the pageblock a HIGHATOMIC one if the zone's share allows. */
 void reserve_highatomic(struct zone *zone, struct pageblock *block);
@@ -328,6 +335,18 @@ unsigned long zone_watermark(const struct zone *zone, enum watermark mark);
 /* Whether an allocation of `order` leaves `mark` free, as Linux's zone_watermark_ok. Lock-free. */
 bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
                        enum quire_zone_type highest, unsigned alloc_flags);
+/* The same for the low mark and the list that `pages` pages would go to, in few instructions: true
+ * only when it is far from the mark, whatever is reserved. */
+static inline bool zone_has_plenty(const struct zone *zone, enum quire_zone_type highest,
+                                   unsigned long pages)
+{
+    unsigned long kept = quire_load_relaxed(&zone->watermark[WMARK_LOW]) +
+                         quire_load_relaxed(&zone->watermark_boost) +
+                         quire_load_relaxed(&zone->lowmem_reserve[highest]) +
+                         quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_HIGHATOMIC]) +
+                         quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_CMA]);
+    return quire_load_relaxed(&zone->nr_free) > kept + pages;
+}
 void boost_watermark(struct zone *zone);
 
 /* ---- zonelist.c
@@ -390,6 +409,10 @@ struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migra
  * first that it left NULL. */
 unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, unsigned alloc_flags,
                              unsigned long count, struct quire_page **pages);
+/* Refills an empty list of this CPU; within cpu_enter and cpu_leave. */
+void pcp_refill(struct pcp_list *list, unsigned alloc_flags);
+/* Drains a full list of this CPU; within cpu_enter and cpu_leave. */
+void pcp_drain(struct pcp_list *list);
 /* Puts a block on this CPU's list, draining it when full. False: closed. */
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 /* Keeps all CPUs out of the zone's lists, which are emptied; and lets them in again. Nests. Not

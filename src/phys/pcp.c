@@ -21,17 +21,17 @@ static unsigned list_order(unsigned index)
     return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
-/* Slots of a list. All CPUs' order-0 lists together hold at most 1/16 of the zone, the others less;
- * huge blocks are cached only where a CPU's share of 1/64 of the zone has room for one. */
+/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone,
+ * those of orders 1 to 3 half of that each; huge lists rest at 1/16 and may reach twice that. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
-    unsigned long share = managed / mem->nr_cpus / 64;
+    unsigned long share = managed / mem->nr_cpus / (order == PAGEBLOCK_ORDER ? 16 : 64);
     if (index % PCP_STRIDE == PCP_TYPES)
         return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
-        return blocks > 8 ? 8 : (unsigned)blocks;
+        return blocks > 2 ? 8 : blocks ? 4 : 0; /* batches are whole pairs of buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
     unsigned long cap = share > most ? most : share;
@@ -45,8 +45,8 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
     size_t slots = 0;
     for (unsigned index = 0; index < PCP_LISTS; index++)
         slots += list_cap(mem, managed, index);
-    return quire_align_up(sizeof(struct pcp) + slots * sizeof(struct quire_page *),
-                          QUIRE_CACHELINE_BYTES);
+    return (size_t)quire_align_up(sizeof(struct pcp) + slots * sizeof(struct quire_page *),
+                                  QUIRE_CACHELINE_BYTES);
 }
 
 /* Half of the slots at most, which is `high_min`: what a refill brings stays within the limit. */
@@ -79,10 +79,10 @@ static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long man
 {
     struct pcp *pcp = memory;
     struct quire_page **slots = (struct quire_page **)(void *)(pcp + 1);
-    pcp->zone = zone;
     for (unsigned index = 0; index < PCP_LISTS; index++) {
         struct pcp_list *list = &pcp->list[index];
         list->top = list->base = slots;
+        list->zone = zone;
         list->alloc_state =
             page_head_flags(zone, NULL, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
         list->cap = (uint16_t)list_cap(zone->mem, managed, index);
@@ -96,7 +96,8 @@ static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long man
 size_t zone_pcps_size(const struct zone *zone, unsigned long frames)
 {
     const struct quire_mem *mem = zone->mem;
-    size_t table = quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+    size_t table =
+        (size_t)quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
     return table + mem->nr_cpus * pcp_size(mem, frames);
 }
 
@@ -115,88 +116,56 @@ void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
 /* ---- moving blocks between a list and the zone
  * ------------------------------------------------------ */
 
-/* Gives the `count` oldest blocks of a list to the zone. Neighbours that were freed together are
- * merged before they get there: the bits of one word are gathered first. */
-static void drain_locked(struct pcp *pcp, unsigned index, unsigned count)
+/* Gives the `count` oldest blocks of a list to the zone. */
+static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
 {
-    struct pcp_list *list = &pcp->list[index];
-    struct zone *zone = pcp->zone;
-    struct quire_page *const *slot = list->base;
-    unsigned order = list_order(index);
-    if (order >= 6) {
-        for (unsigned i = 0; i < count; i++)
-            buddy_free(zone, pfn_to_pageblock(zone->mem, slot[i]->pfn), slot[i]->pfn, order);
-    } else {
-        for (unsigned i = 0; i < count;) {
-            unsigned long pfn = slot[i]->pfn, word = pfn >> 6;
-            uint64_t mask = 0;
-            do {
-                mask |= quire_mask64(1u << order) << (slot[i]->pfn & 63);
-                i++;
-            } while (i < count && slot[i]->pfn >> 6 == word);
-            struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-            buddy_free_mask(zone, block, (unsigned)(word & (PAGEBLOCK_WORDS - 1)), mask);
-        }
-    }
+    buddy_free_pages(list->zone, list->base, count, order);
     unsigned left = pcp_count(list) - count;
     quire_count(&list->net_in, 0ul - count);
     quire_store_relaxed(&list->top, list->base + left);
     __builtin_memmove(list->base, list->base + count, left * sizeof list->base[0]);
 }
 
-/* The pageblocks of what will be drained are fetched before the lock is taken, all at once: with
- * several CPUs at work most of them are in another one's cache. */
-static void prefetch_pageblocks(const struct pcp *pcp, unsigned index, unsigned count)
+void pcp_drain(struct pcp_list *list)
 {
-    struct quire_page *const *slot = pcp->list[index].base;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned long pfn = slot[i]->pfn;
-        struct pageblock *block = pfn_to_pageblock(pcp->zone->mem, pfn);
-        __builtin_prefetch(&block->free[pfn >> 6 & (PAGEBLOCK_WORDS - 1)], 1);
-        __builtin_prefetch(&block->nr, 1);
-    }
-}
-
-static void drain(struct pcp *pcp, unsigned index)
-{
-    struct pcp_list *list = &pcp->list[index];
+    struct zone *zone = list->zone;
     unsigned count = pcp_count(list);
     count = count < list->drain ? count : list->drain;
-    prefetch_pageblocks(pcp, index, count);
-    quire_port_irq_t irq = zone_lock(pcp->zone);
-    drain_locked(pcp, index, count);
-    zone_unlock(pcp->zone, irq);
+    unsigned order = flags_order((uint32_t)list->alloc_state);
+    if (order < PCP_ORDERS)
+        buddy_prefetch(zone, list->base, count);
+    quire_port_irq_t irq = zone_lock(zone);
+    drain_locked(list, order, count);
+    zone_unlock(zone, irq);
     list->refill = batch_start(list);
     list->drain = batch_doubled(list, list->drain);
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
-/* Fills an empty list. */
-static void refill(struct pcp *pcp, unsigned index, unsigned alloc_flags)
+/* What a block of this list says when it is allocated tells which list it is. */
+void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
 {
-    struct pcp_list *list = &pcp->list[index];
-    struct zone *zone = pcp->zone;
-    enum quire_migratetype type = zone->mem->type_of_pcp[index % PCP_STRIDE];
-    struct quire_page **slot = list->base;
+    struct zone *zone = list->zone;
+    unsigned order = flags_order((uint32_t)list->alloc_state);
+    enum quire_migratetype type = zone->mem->type_of_pcp[flags_type((uint32_t)list->alloc_state)];
+    struct quire_page **end = list->base + list->refill;
     struct pageblock *from;
-    unsigned taken = 0, got = 1;
+    unsigned left = list->refill, got;
     quire_port_irq_t irq = zone_lock(zone);
-    while (taken < list->refill && got) {
-        got = rmqueue(zone, list_order(index), type, alloc_flags, list->refill - taken,
-                      slot + taken, &from);
-        taken += got;
-    }
+    do {
+        got = rmqueue(zone, order, type, alloc_flags, left, end, &from);
+        end -= got;
+        left -= got;
+    } while (left && got);
     zone_unlock(zone, irq);
-    /* The lowest address on top: a stream of allocations ascends. */
-    for (unsigned low = 0, high = taken; low + 1 < high; low++) {
-        struct quire_page *page = slot[low];
-        slot[low] = slot[--high];
-        slot[high] = page;
-    }
+    unsigned taken = list->refill - left;
+    if (quire_unlikely(left))
+        __builtin_memmove(list->base, end, taken * sizeof *end);
     quire_count(&list->net_in, taken);
-    quire_store_relaxed(&list->top, slot + taken);
+    quire_store_relaxed(&list->top, list->base + taken);
     list->drain = batch_start(list);
     list->refill = batch_doubled(list, list->refill);
+    list_set_high(list, list->high_min);
 }
 
 /* ---- the slow halves of allocating and freeing ------------------------------------------------
@@ -205,14 +174,12 @@ static void refill(struct pcp *pcp, unsigned index, unsigned alloc_flags)
 struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migratetype type,
                              unsigned alloc_flags)
 {
-    unsigned index = pcp_index(order, type);
     quire_port_cpu_attach();
     struct cpu *cpu = cpu_enter(zone->mem);
-    struct pcp *pcp = cpu_pcp(cpu, zone->id);
-    struct pcp_list *list = &pcp->list[index];
-    if (list->cap && !pcp_count(list))
-        refill(pcp, index, alloc_flags);
-    struct quire_page *page = pcp_pop(list);
+    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, type)];
+    if (list->cap && list->top == list->base)
+        pcp_refill(list, alloc_flags);
+    struct quire_page *page = list->top == list->base ? NULL : pcp_pop(list);
     cpu_leave(cpu);
     return page;
 }
@@ -223,16 +190,15 @@ unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, uns
     unsigned long done = 0;
     quire_port_cpu_attach();
     struct cpu *cpu = cpu_enter(zone->mem);
-    struct pcp *pcp = cpu_pcp(cpu, zone->id);
-    struct pcp_list *list = &pcp->list[type];
+    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[type];
     for (; done < count; done++) {
         if (pages[done])
             continue;
-        if (list->cap && !pcp_count(list))
-            refill(pcp, type, alloc_flags);
-        pages[done] = pcp_pop(list);
-        if (!pages[done])
+        if (list->cap && list->top == list->base)
+            pcp_refill(list, alloc_flags);
+        if (list->top == list->base)
             break;
+        pages[done] = pcp_pop(list);
     }
     cpu_leave(cpu);
     return done;
@@ -240,13 +206,11 @@ unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, uns
 
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
 {
-    unsigned index = pcp_index(order, flags_type(flags));
     quire_port_cpu_attach();
     struct cpu *cpu = cpu_enter(zone->mem);
-    struct pcp *pcp = cpu_pcp(cpu, zone->id);
-    struct pcp_list *list = &pcp->list[index];
+    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, flags_type(flags))];
     if (list->cap && list->top >= list->limit)
-        drain(pcp, index);
+        pcp_drain(list);
     bool done = pcp_push(list, page, flags);
     cpu_leave(cpu);
     return done;
@@ -260,7 +224,7 @@ static void empty(struct zone *zone, unsigned cpu)
     struct pcp *pcp = zone->pcp[cpu];
     quire_port_irq_t irq = zone_lock(zone);
     for (unsigned index = 0; index < PCP_LISTS; index++) {
-        drain_locked(pcp, index, pcp_count(&pcp->list[index]));
+        drain_locked(&pcp->list[index], list_order(index), pcp_count(&pcp->list[index]));
         list_settle(&pcp->list[index]);
     }
     zone_unlock(zone, irq);

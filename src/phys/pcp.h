@@ -44,15 +44,13 @@ static inline unsigned pcp_count(const struct pcp_list *list)
     return (unsigned)(quire_load_relaxed(&list->top) - list->base);
 }
 
-/* Takes the newest block; NULL when there is none. */
+/* Takes the newest block of a list that isn't empty. */
 static QUIRE_ALWAYS_INLINE struct quire_page *pcp_pop(struct pcp_list *list)
 {
-    struct quire_page **top = list->top;
-    if (quire_unlikely(top == list->base))
-        return NULL;
-    struct quire_page *page = *--top;
+    struct quire_page **top = list->top - 1;
+    struct quire_page *page = *top;
     uint64_t state = list->alloc_state;
-    quire_count_hot(&list->nr_alloc);
+    quire_count_hot(&list->nr_alloc, 1);
     quire_store_relaxed(&list->top, top);
     page_set_state(page, state);
     return page;

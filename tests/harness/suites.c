@@ -11,6 +11,7 @@ extern const struct test_suite suite_list;
 extern const struct test_suite suite_memblock;
 extern const struct test_suite suite_memblock_alloc;
 extern const struct test_suite suite_memblock_model;
+extern const struct test_suite suite_phys_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -20,5 +21,6 @@ const struct test_suite *const test_suites[] = {
     &suite_memblock,       //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
+    &suite_phys_model,     //
     NULL,
 };

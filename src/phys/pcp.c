@@ -49,6 +49,7 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
                                   QUIRE_CACHELINE_BYTES);
 }
 
+/* Half of the slots at most, which is `high_min`: what a refill brings stays within the limit. */
 static uint16_t batch_start(const struct pcp_list *list)
 {
     unsigned start = list->cap / 8 > BATCH_MIN ? list->cap / 8 : BATCH_MIN;

@@ -41,7 +41,7 @@ static void block_remove(struct frame *frame)
     frame->free = false;
 }
 
-static __attribute__((noipa)) uintptr_t buddy_get(void *allocator, unsigned order)
+static OUT_OF_LINE uintptr_t buddy_get(void *allocator, unsigned order)
 {
     struct buddy *buddy = allocator;
     struct frame *frame = NULL;
@@ -62,7 +62,7 @@ static __attribute__((noipa)) uintptr_t buddy_get(void *allocator, unsigned orde
     return (uintptr_t)frame;
 }
 
-static __attribute__((noipa)) void buddy_put(void *allocator, uintptr_t block, unsigned order)
+static OUT_OF_LINE void buddy_put(void *allocator, uintptr_t block, unsigned order)
 {
     struct buddy *buddy = allocator;
     size_t index = (size_t)((struct frame *)block - buddy->frame);
@@ -137,7 +137,7 @@ static bool buddy_repeat(struct span *span)
     return loop_repeat(buddy_get, buddy_put, span);
 }
 
-static __attribute__((noipa)) bool buddy_get_many(void *allocator, void *blocks)
+static OUT_OF_LINE bool buddy_get_many(void *allocator, void *blocks)
 {
     uintptr_t *block = blocks;
     for (unsigned i = 0; i < CALL_PAGES; i++)
@@ -146,7 +146,7 @@ static __attribute__((noipa)) bool buddy_get_many(void *allocator, void *blocks)
     return true;
 }
 
-static __attribute__((noipa)) void buddy_put_many(void *allocator, void *blocks)
+static OUT_OF_LINE void buddy_put_many(void *allocator, void *blocks)
 {
     uintptr_t *block = blocks;
     for (unsigned i = 0; i < CALL_PAGES; i++)

@@ -12,6 +12,13 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
+/* Called as a library's function is: not inlined, not fitted to its caller. */
+#if defined(__clang__)
+#define OUT_OF_LINE __attribute__((noinline))
+#else
+#define OUT_OF_LINE __attribute__((noipa))
+#endif
+
 typedef uintptr_t get_fn(void *allocator, unsigned order);
 typedef void put_fn(void *allocator, uintptr_t block, unsigned order);
 

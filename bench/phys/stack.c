@@ -18,14 +18,14 @@ struct stacks {
     size_t bytes;
 };
 
-static __attribute__((noipa)) uintptr_t stack_get(void *allocator, unsigned order)
+static OUT_OF_LINE uintptr_t stack_get(void *allocator, unsigned order)
 {
     struct stack *stack = allocator;
     (void)order;
     return stack->top ? stack->frame[--stack->top] : 0;
 }
 
-static __attribute__((noipa)) void stack_put(void *allocator, uintptr_t block, unsigned order)
+static OUT_OF_LINE void stack_put(void *allocator, uintptr_t block, unsigned order)
 {
     struct stack *stack = allocator;
     (void)order;
@@ -90,7 +90,7 @@ static bool stack_repeat(struct span *span)
     return loop_repeat(stack_get, stack_put, span);
 }
 
-static __attribute__((noipa)) bool stack_get_many(void *allocator, void *blocks)
+static OUT_OF_LINE bool stack_get_many(void *allocator, void *blocks)
 {
     uintptr_t *block = blocks;
     for (unsigned i = 0; i < CALL_PAGES; i++)
@@ -99,7 +99,7 @@ static __attribute__((noipa)) bool stack_get_many(void *allocator, void *blocks)
     return true;
 }
 
-static __attribute__((noipa)) void stack_put_many(void *allocator, void *blocks)
+static OUT_OF_LINE void stack_put_many(void *allocator, void *blocks)
 {
     uintptr_t *block = blocks;
     for (unsigned i = 0; i < CALL_PAGES; i++)

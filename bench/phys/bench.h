@@ -118,6 +118,8 @@ struct work {
     double pairs;      /* done by all threads in it */
 };
 
+/* Whether each of so many threads gets a processor of its own. */
+bool can_pin(unsigned threads);
 /* One round. The samples are added to those that are there. */
 void work_run(struct work *work);
 /* Sets up what a round needs; false: out of memory. */
@@ -154,10 +156,10 @@ static inline uint64_t random_next(uint64_t *state)
     return x * 0x2545f4914f6cdd1du;
 }
 
-/* 0 to bound - 1. */
+/* 0 to bound - 1; the bound is less than 2^32. */
 static inline uint64_t random_below(uint64_t *state, uint64_t bound)
 {
-    return (uint64_t)(((unsigned __int128)random_next(state) * bound) >> 64);
+    return (random_next(state) >> 32) * bound >> 32;
 }
 
 #endif

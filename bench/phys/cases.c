@@ -162,13 +162,16 @@ static void print_metadata(void)
 
 void run_cases(void)
 {
-    printf("# %llu MiB of simulated memory, descriptors touched before (warm), %u rounds of each "
-           "case\n",
-           (unsigned long long)options.bytes >> 20, options.rounds);
-    printf("# ns: median over chunks of %u operations, or all blocks when fewer\n", CHUNK);
     printf(
-        "# Mpairs/s: of all threads, from ns/pair; x1thread: that by one thread's; -wall: the same "
-        "by\n# elapsed time, median over rounds, which needs a machine that does nothing else\n");
+        "# %llu MiB of simulated memory, descriptors touched before (warm); compiler %s; 2 threads "
+        "%s\n",
+        (unsigned long long)options.bytes >> 20, __VERSION__,
+        can_pin(2) ? "on a processor each" : "share a processor: what they say of it is nothing");
+    printf("# ns: median over chunks of %u operations, or all blocks when fewer; %u rounds\n",
+           CHUNK, options.rounds);
+    printf("# Mpairs/s: of all threads, from ns/pair; x1thread: that by one thread's\n");
+    printf(
+        "# -wall: by elapsed time, median over rounds: needs a machine that does nothing else\n");
     print_row("# case", 0, NULL, 0, 0, NULL);
     for (const struct bench_case *c = bench_cases; c->name; c++) {
         struct throughput alone[MAX_SUBJECTS] = {0};

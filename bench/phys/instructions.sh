@@ -5,7 +5,7 @@
 # its return, locks and counters included. Each case runs twice, with different numbers of cycles:
 # the difference is what is counted, so that set-up and the first cycle's warm-up aren't in it. A
 # cycle of bulk and random fills half of the memory and frees it again. Rows of
-# `case threads subject value unit`.
+# `case threads subject value unit`. PHYS_BENCH_OPTIONS in the environment goes to phys-bench.
 set -eu
 bench=$1
 cases=${2:-'*'}
@@ -66,7 +66,8 @@ row() { # CASE SUBJECT
                  ($3 - $1) / (more * $2) }'
 }
 
-echo "# by callgrind, $memory of simulated memory"
+echo "# counted by callgrind, $memory of simulated memory${options:+, $options}"
+printf '%-34s %7s  %-7s %10s  %s\n' '# case' threads subject value unit
 for order in 0 3 9; do
     for activity in repeat bulk random calls-of-64; do
         name=order-$order-$activity

@@ -50,11 +50,17 @@ static void barrier_wait(struct barrier *barrier)
     }
 }
 
+bool can_pin(unsigned threads)
+{
+    cpu_set_t allowed;
+    return !sched_getaffinity(0, sizeof allowed, &allowed) && CPU_COUNT(&allowed) >= (int)threads;
+}
+
 /* To the processor number `index` of those that this process may use. */
-static void pin(unsigned index, unsigned threads)
+static void pin(unsigned index)
 {
     cpu_set_t allowed, one;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) || CPU_COUNT(&allowed) < (int)threads)
+    if (sched_getaffinity(0, sizeof allowed, &allowed))
         return;
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
         if (CPU_ISSET(cpu, &allowed) && !index--) {
@@ -158,7 +164,8 @@ static void *worker_main(void *arg)
 {
     struct worker *worker = arg;
     struct work *work = worker->work;
-    pin(worker->index, work->threads);
+    if (can_pin(work->threads))
+        pin(worker->index);
     quire_posix_set_cpu(worker->index);
     barrier_wait(worker->barrier);
     if (work->activity == RANDOM) {

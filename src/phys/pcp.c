@@ -31,7 +31,7 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
         return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
-        return blocks > 2 ? 8 : blocks ? 4 : 0; /* batches are whole pairs of buddies */
+        return blocks > 4 ? 16 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
     unsigned long cap = share > most ? most : share;
@@ -57,10 +57,10 @@ static uint16_t batch_start(const struct pcp_list *list)
     return (uint16_t)start;
 }
 
+/* high_min is half of cap: the most that one refill or drain moves. */
 static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 {
-    unsigned most = (list->cap + 1u) / 2;
-    return (uint16_t)(2 * batch < most ? 2 * batch : most);
+    return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);
 }
 
 static void list_set_high(struct pcp_list *list, unsigned high)
@@ -70,6 +70,7 @@ static void list_set_high(struct pcp_list *list, unsigned high)
 
 static void list_settle(struct pcp_list *list)
 {
+    list->high_min = (uint16_t)(list->cap - list->cap / 2);
     list->refill = list->drain = batch_start(list);
     list_set_high(list, list->high_min);
 }
@@ -85,7 +86,6 @@ static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long man
         list->alloc_state =
             page_head_flags(zone, NULL, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
         list->cap = (uint16_t)list_cap(zone->mem, managed, index);
-        list->high_min = (uint16_t)(list->cap - list->cap / 2);
         list_settle(list);
         slots += list->cap;
     }
@@ -112,8 +112,7 @@ void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
     zone->pcp = table;
 }
 
-/* ---- moving blocks between a list and the zone
- * ------------------------------------------------------ */
+/* ---- moving blocks between a list and the zone ----------------------------------------------- */
 
 /* Gives the `count` oldest blocks of a list to the zone. */
 static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
@@ -167,8 +166,7 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
     list_set_high(list, list->high_min);
 }
 
-/* ---- the slow halves of allocating and freeing ------------------------------------------------
- */
+/* ---- the slow halves of allocating and freeing ----------------------------------------------- */
 
 struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migratetype type,
                              unsigned alloc_flags)
@@ -215,8 +213,7 @@ bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32
     return done;
 }
 
-/* ---- from outside -----------------------------------------------------------------------------
- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 static void empty(struct zone *zone, unsigned cpu)
 {
@@ -281,8 +278,7 @@ void quire_drain_all_pages(struct quire_mem *mem)
     }
 }
 
-/* ---- counts -----------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 unsigned long pcp_pages(const struct zone *zone)
 {

@@ -65,13 +65,14 @@ static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 
 static void list_set_high(struct pcp_list *list, unsigned high)
 {
-    list->limit = list->base + (high < list->cap ? high : list->cap);
+    quire_store_relaxed(&list->limit, list->base + (high < list->cap ? high : list->cap));
 }
 
 static void list_settle(struct pcp_list *list)
 {
     list->high_min = (uint16_t)(list->cap - list->cap / 2);
-    list->refill = list->drain = batch_start(list);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_start(list));
     list_set_high(list, list->high_min);
 }
 
@@ -135,8 +136,8 @@ void pcp_drain(struct pcp_list *list)
     quire_port_irq_t irq = zone_lock(zone);
     drain_locked(list, order, count);
     zone_unlock(zone, irq);
-    list->refill = batch_start(list);
-    list->drain = batch_doubled(list, list->drain);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_doubled(list, list->drain));
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
@@ -161,8 +162,8 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
         __builtin_memmove(list->base, end, taken * sizeof *end);
     quire_count(&list->net_in, taken);
     quire_store_relaxed(&list->top, list->base + taken);
-    list->drain = batch_start(list);
-    list->refill = batch_doubled(list, list->refill);
+    quire_store_relaxed(&list->drain, batch_start(list));
+    quire_store_relaxed(&list->refill, batch_doubled(list, list->refill));
     list_set_high(list, list->high_min);
 }
 

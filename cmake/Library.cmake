@@ -1,6 +1,35 @@
 # libquire.a and libquire.so with the port for a process, and how others find them.
+#
+# Either library shows quire_* and nothing else: what the layers call among themselves has short names
+# that a program may well use too. Tests of those link `quire-objects`.
 
-add_library(quire STATIC ${QUIRE_SOURCES} ports/posix/posix.c)
+find_package(Threads REQUIRED)
+set(QUIRE_INSTALLED_PORT ${CMAKE_INSTALL_INCLUDEDIR}/quire-posix)
+
+function(quire_library_usage library)
+    target_include_directories(${library}
+        PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+               $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/ports/posix>
+               $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+               $<INSTALL_INTERFACE:${QUIRE_INSTALLED_PORT}>
+        PRIVATE src)
+    target_compile_definitions(${library} PUBLIC ${QUIRE_CONFIG})
+    target_link_libraries(${library} PUBLIC Threads::Threads)
+endfunction()
+
+add_library(quire-objects OBJECT ${QUIRE_SOURCES} ports/posix/posix.c)
+quire_library_usage(quire-objects)
+
+# One object of all, in which the other names are local.
+add_custom_command(OUTPUT quire.o
+    COMMAND ${CMAKE_LINKER} -r $<TARGET_OBJECTS:quire-objects> -o quire-all.o
+    COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=quire_* quire-all.o quire.o
+    DEPENDS quire-objects $<TARGET_OBJECTS:quire-objects>
+    COMMAND_EXPAND_LISTS VERBATIM)
+add_library(quire STATIC ${CMAKE_CURRENT_BINARY_DIR}/quire.o)
+set_target_properties(quire PROPERTIES LINKER_LANGUAGE C)
+quire_library_usage(quire)
+
 add_library(quire-shared SHARED ${QUIRE_SOURCES} ports/posix/posix.c)
 set_target_properties(quire-shared PROPERTIES
     OUTPUT_NAME quire
@@ -11,20 +40,10 @@ set_target_properties(quire-shared PROPERTIES
 target_compile_options(quire-shared PRIVATE -fno-semantic-interposition)
 target_link_options(quire-shared PRIVATE
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/libquire.map -Wl,-Bsymbolic-functions)
+quire_library_usage(quire-shared)
 
-find_package(Threads REQUIRED)
-set(QUIRE_INSTALLED_PORT ${CMAKE_INSTALL_INCLUDEDIR}/quire-posix)
-foreach(library quire quire-shared)
-    target_include_directories(${library}
-        PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
-               $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/ports/posix>
-               $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
-               $<INSTALL_INTERFACE:${QUIRE_INSTALLED_PORT}>
-        PRIVATE src)
-    target_compile_definitions(${library} PUBLIC ${QUIRE_CONFIG})
-    target_link_libraries(${library} PUBLIC Threads::Threads)
-    add_library(Quire::${library} ALIAS ${library})
-endforeach()
+add_library(Quire::quire ALIAS quire)
+add_library(Quire::quire-shared ALIAS quire-shared)
 
 install(TARGETS quire quire-shared EXPORT QuireTargets)
 install(DIRECTORY include/quire TYPE INCLUDE FILES_MATCHING PATTERN "*.h")

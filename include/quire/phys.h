@@ -276,6 +276,7 @@ struct quire_mem_config {
     bool no_mobility_grouping;       /* one migrate type for all, as Linux with little memory */
     bool no_pcp;                     /* no per-CPU lists: for tests of the zone's own paths */
     unsigned debug;                  /* QUIRE_DEBUG_ flags */
+    quire_phys_t max_phys; /* memory added at run time ends here at most; 0: the map's end */
     const struct quire_mem_ops *ops; /* may be NULL */
     void *ops_arg;
 };
@@ -331,9 +332,9 @@ QUIRE_MUST_CHECK void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t g
 QUIRE_MUST_CHECK void *quire_get_zeroed_page(struct quire_mem *mem, quire_gfp_t gfp);
 void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order);
 
-/* Fills the NULL elements of `pages` with order-0 pages of `node` (-1: the CPU's), as many as it
- * can without slow-path work beyond the first; returns how many elements are non-NULL from the
- * start. Linux: alloc_pages_bulk. */
+/* Fills the NULL elements of `pages` with order-0 pages of `node` (-1: the CPU's) in order, until
+ * one can't be had; returns how many elements are non-NULL from the start. O(count), with one
+ * visit of the CPU's list where the zone can spare them all. Linux: alloc_pages_bulk. */
 QUIRE_MUST_CHECK unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node,
                                                       quire_gfp_t gfp, unsigned long count,
                                                       struct quire_page **pages);
@@ -526,7 +527,8 @@ size_t quire_metadata_size(struct quire_mem *mem);
 /* ---- debugging ---------------------------------------------------------------------------------
  */
 
-/* Turns QUIRE_DEBUG_POISON on or off at run time; -EINVAL for flags that need init. */
+/* Turns QUIRE_DEBUG_POISON on or off at run time, while no other CPU allocates or frees; -EINVAL
+ * for flags that need init. O(free memory) when turned on. */
 QUIRE_MUST_CHECK int quire_set_debug(struct quire_mem *mem, unsigned debug);
 /* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, address. */
 void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg);

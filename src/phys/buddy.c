@@ -223,8 +223,6 @@ static void change_type_unlinked(struct zone *zone, struct pageblock *block, uns
 static struct pageblock *superblock_buddy(struct zone *zone, unsigned long pfn, unsigned order,
                                           unsigned type)
 {
-    if (!pfn_valid(zone->mem, pfn))
-        return NULL;
     struct pageblock *buddy = pfn_to_pageblock(zone->mem, pfn);
     if (buddy->zone != zone->id || buddy->largest != order)
         return NULL;

@@ -40,6 +40,8 @@
 #define PAGEBLOCK_SKIP_FREE 0x08u    /* compaction found no place to move to here lately */
 #define PAGEBLOCK_HOTADDED 0x10u     /* came at run time */
 
+#define ZONE_NONE 0xff /* `zone` of a pageblock without any memory */
+
 /* The first cache line is the free map; the second everything else. */
 struct pageblock {
     uint64_t free[PAGEBLOCK_WORDS]; /* bit set: the frame is free, and not on a per-CPU list */
@@ -63,10 +65,13 @@ _Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lin
 /* ---- per-CPU lists ----------------------------------------------------------------------------
  */
 
-#define PCP_TYPES 3  /* UNMOVABLE, MOVABLE, RECLAIMABLE */
+/* UNMOVABLE, MOVABLE, RECLAIMABLE; the fourth, MOVABLE and RECLAIMABLE together, means nothing and
+ * has lists that stay empty, so that the hot path needn't check for it. */
+#define PCP_TYPES 3
+#define PCP_STRIDE 4
 #define PCP_ORDERS 4 /* 0 to 3 */
-#define PCP_LISTS ((PCP_ORDERS + 1) * PCP_TYPES)
-#define PCP_HUGE (PCP_ORDERS * PCP_TYPES) /* first list of PAGEBLOCK_ORDER */
+#define PCP_LISTS ((PCP_ORDERS + 1) * PCP_STRIDE)
+#define PCP_HUGE (PCP_ORDERS * PCP_STRIDE) /* first list of PAGEBLOCK_ORDER */
 
 struct pcp_list {
     uint16_t count, high;     /* blocks held; at `high` a free drains first */
@@ -164,7 +169,7 @@ enum event {
 };
 
 struct section_extent {
-    uint32_t first, end; /* pageblock-aligned frames that have descriptors: [first, end) */
+    uint32_t first, end; /* frames that have descriptors: [first, end), multiples of 2^MAX_ORDER */
 };
 
 struct page_owner {
@@ -186,7 +191,7 @@ struct quire_mem {
     quire_phys_t zone_end[QUIRE_NR_ZONES];
     uint8_t zone_of_gfp[16];        /* highest zone for the zone bits; 0xff: nonsense */
     uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
-    bool no_mobility_grouping, no_pcp;
+    bool no_mobility_grouping;
     unsigned debug;
     struct quire_mem_ops ops;
     void *ops_arg;
@@ -198,11 +203,10 @@ struct quire_mem {
     const struct quire_mover *mover[QUIRE_MAX_MOVERS + 1];
     struct quire_shrinker *shrinkers;
     struct quire_cma *cma_areas;
-    struct page_owner **owners; /* by section, biased like pages; NULL: no tracking */
+    struct page_owner **owners; /* by section, from its first frame on; NULL: no tracking */
     unsigned long events[NR_EVENTS];
     size_t metadata_size;
-    quire_phys_t self; /* its own allocation in the memblock */
-    const char *name;
+    unsigned long last_warning_second; /* allocation failures are told at most once a second */
 };
 
 static inline void count_event(struct quire_mem *mem, enum event event, unsigned long n)
@@ -229,6 +233,12 @@ static inline struct zone *page_zone(const struct quire_mem *mem, const struct q
 static inline bool pfn_valid(const struct quire_mem *mem, unsigned long pfn)
 {
     return quire_pfn_valid(mem, quire_pfn(pfn));
+}
+
+/* Frames that are free but isolated: not counted in nr_free. */
+static inline unsigned long zone_isolated_free(const struct zone *zone)
+{
+    return quire_load_relaxed(&zone->nr_free_type[QUIRE_MIGRATE_ISOLATE]);
 }
 
 static inline bool zone_populated(const struct zone *zone)
@@ -324,11 +334,10 @@ void gfp_zones_build(struct quire_mem *mem);
 struct alloc_context {
     struct quire_mem *mem;
     struct zone **zonelist;
-    struct zone *preferred; /* the first zone that will do */
     int node;
     quire_gfp_t gfp;
     unsigned order;
-    enum quire_migratetype type;
+    enum quire_migratetype type; /* as asked; zones know it as mem->type_of_pcp[type] */
     enum quire_zone_type highest;
 };
 
@@ -343,7 +352,6 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
                       quire_gfp_t gfp, uintptr_t caller);
 /* Frees a block whose last reference is gone; its flags have been checked. */
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags);
-enum quire_migratetype gfp_migratetype(const struct quire_mem *mem, quire_gfp_t gfp);
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type);
 
@@ -356,18 +364,22 @@ uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block,
 static inline unsigned pcp_index(unsigned order, unsigned type)
 {
     if (order < PCP_ORDERS)
-        return order * PCP_TYPES + type;
+        return order * PCP_STRIDE + type;
     return order == PAGEBLOCK_ORDER ? PCP_HUGE + type : PCP_NOT_LISTED;
 }
 
-/* Bytes that the lists of one CPU for a zone of `managed` frames take. */
-size_t pcp_size(const struct quire_mem *mem, unsigned long managed);
-/* Makes `memory` (pcp_size bytes, zeroed) a pcp of the zone. */
-struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed);
+/* Bytes that the lists of all CPUs for a zone of about `frames` frames take; and makes `memory` of
+ * that size hold them. */
+size_t zone_pcps_size(const struct zone *zone, unsigned long frames);
+void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames);
 /* Takes a block from this CPU's list, refilling it from the zone when empty. NULL: closed, or the
  * zone has none. */
 struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migratetype type,
                              unsigned alloc_flags);
+/* Fills the NULL elements of `pages` with order-0 pages, refilling as needed; the index of the
+ * first that it left NULL. */
+unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, unsigned alloc_flags,
+                             unsigned long count, struct quire_page **pages);
 /* Puts a block on this CPU's list, draining it when full. False: closed. */
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 /* Keeps all CPUs out of the zone's lists, which are emptied; and lets them in again. Nests. Not
@@ -378,15 +390,24 @@ unsigned long pcp_pages(const struct zone *zone);
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
 
-/* ---- section.c
- * ------------------------------------------------------------------------------------------------
+/* ---- section.c ----------------------------------------------------------------------------------
  */
 
-/* Hands the frames [start, end), marked reserved so far, to their zones. */
+/* Bytes that descriptors and pageblocks of `frames` frames take. */
+size_t section_size(const struct quire_mem *mem, unsigned long frames);
+/* Makes `memory` (section_size bytes) the descriptors of [first, end) of one section: holes all. */
+void section_create(struct quire_mem *mem, unsigned long first, unsigned long end, void *memory,
+                    uint8_t block_flags);
+/* Makes frames of a section present and reserved. A pageblock goes to the zone of its first. */
+void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned long end, int node,
+                        bool hotplug, uint32_t flags);
+/* Hands the frames [start, end), reserved so far, to their zones. */
 void release_frames(struct quire_mem *mem, unsigned long start, unsigned long end);
-/* Writes descriptors and pageblocks of frames as holes of the zone that `zone_of` gives each. */
-void section_init_pageblock(struct quire_mem *mem, struct pageblock *block, unsigned long pfn,
-                            struct quire_page *pages, struct zone *zone);
+/* The zone type of a frame, or QUIRE_NR_ZONES where the machine has no zone for it. */
+unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug);
+struct zone *zone_of(struct quire_mem *mem, int node, unsigned type);
+/* Recomputes what depends on how large zones are. */
+void zones_changed(struct quire_mem *mem);
 
 /* ---- compaction.c, fragindex.c, isolate.c: see there
  * ------------------------------------------------------------ */
@@ -419,6 +440,10 @@ void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned or
 void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, quire_gfp_t gfp,
                uintptr_t caller);
 void owner_clear(struct quire_mem *mem, struct quire_page *page);
+/* One owner for each page of a block that was split. */
+void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order);
+/* Poisons all that is free; the per-CPU lists are closed. */
+void poison_free_pages(struct quire_mem *mem);
 void poison_pages(struct quire_mem *mem, unsigned long pfn, unsigned long count);
 void check_poison(struct quire_mem *mem, unsigned long pfn, unsigned long count);
 void clear_pages(struct quire_mem *mem, unsigned long pfn, unsigned long count);

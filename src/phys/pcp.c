@@ -18,14 +18,17 @@
 
 static unsigned list_order(unsigned index)
 {
-    return index < PCP_HUGE ? index / PCP_TYPES : PAGEBLOCK_ORDER;
+    return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
 /* Slots of a list. All CPUs' order-0 lists together hold at most 1/16 of the zone, the others less;
  * huge blocks are cached only where a CPU's share of 1/64 of the zone has room for one. */
-static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned order)
+static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
+    unsigned order = list_order(index);
     unsigned long share = managed / mem->nr_cpus / 64;
+    if (index % PCP_STRIDE == PCP_TYPES)
+        return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
         return blocks > 8 ? 8 : (unsigned)blocks;
@@ -37,11 +40,11 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
     return cap < 4 ? (order ? 0 : 4) : (unsigned)cap;
 }
 
-size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
+static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
 {
     size_t slots = 0;
     for (unsigned index = 0; index < PCP_LISTS; index++)
-        slots += list_cap(mem, managed, list_order(index)) + 1;
+        slots += list_cap(mem, managed, index) + 1;
     return quire_align_up(sizeof(struct pcp) + slots * sizeof(struct quire_page *),
                           QUIRE_CACHELINE_BYTES);
 }
@@ -68,7 +71,7 @@ static void list_settle(struct pcp *pcp, unsigned index)
     pcp->list[index].high = limits->high_min;
 }
 
-struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed)
+static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed)
 {
     struct pcp *pcp = memory;
     struct quire_page **slots = (struct quire_page **)(void *)(pcp + 1);
@@ -77,12 +80,31 @@ struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed)
         unsigned order = list_order(index);
         struct pcp_list *list = &pcp->list[index];
         list->slot = slots + 1;
-        list->head_flags = page_head_flags(zone, NULL, order, index % PCP_TYPES);
-        pcp->limits[index].cap = (uint16_t)list_cap(zone->mem, managed, order);
+        list->head_flags = page_head_flags(zone, NULL, order, index % PCP_STRIDE);
+        pcp->limits[index].cap = (uint16_t)list_cap(zone->mem, managed, index);
         list_settle(pcp, index);
         slots += pcp->limits[index].cap + 1;
     }
     return pcp;
+}
+
+size_t zone_pcps_size(const struct zone *zone, unsigned long frames)
+{
+    const struct quire_mem *mem = zone->mem;
+    size_t table = quire_align_up((mem->nr_cpus + 1) * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+    return table + mem->nr_cpus * pcp_size(mem, frames);
+}
+
+void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
+{
+    struct quire_mem *mem = zone->mem;
+    struct pcp **table = memory;
+    char *at = (char *)memory + zone_pcps_size(zone, frames) - mem->nr_cpus * pcp_size(mem, frames);
+    __builtin_memset(memory, 0, zone_pcps_size(zone, frames));
+    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++, at += pcp_size(mem, frames))
+        table[cpu] = pcp_create(zone, at, frames);
+    table[mem->nr_cpus] = &mem->no_cpu_pcp;
+    zone->pcp = table;
 }
 
 /* ---- moving blocks between a list and the zone
@@ -194,6 +216,27 @@ struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migra
     }
     quire_port_preempt_enable();
     return page;
+}
+
+unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, unsigned alloc_flags,
+                             unsigned long count, struct quire_page **pages)
+{
+    unsigned long done = 0;
+    quire_port_preempt_disable();
+    struct pcp *pcp = this_cpu(zone->mem)->zone[zone->id];
+    if (pcp_enter(pcp)) {
+        struct pcp_list *list = &pcp->list[type];
+        for (; done < count; done++) {
+            if (pages[done])
+                continue;
+            if (!list->count && !refill(pcp, type, zone->mem->type_of_pcp[type], alloc_flags))
+                break;
+            pages[done] = pcp_pop(list);
+        }
+        pcp_leave(pcp);
+    }
+    quire_port_preempt_enable();
+    return done;
 }
 
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)

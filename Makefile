@@ -1,0 +1,35 @@
+# The short way in: calls CMake. `make` builds, `make install PREFIX=/usr/local DESTDIR=` installs.
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+BUILD = cmake --build --preset
+
+all: release
+
+release debug clang:
+	cmake --preset $@
+	$(BUILD) $@ --parallel $(JOBS)
+
+check:
+	./check
+
+demo:
+	./demo
+
+bench-phys: release
+	$(BUILD) release --target phys-bench
+	build/release/bench/phys-bench
+
+install: release
+	cmake --install build/release --prefix $(PREFIX)
+
+coverage:
+	sh -c '. .ci/packages.sh && packages_to_build && need_packages gcovr:gcovr'
+	cmake --preset coverage
+	$(BUILD) coverage --parallel $(JOBS)
+	ctest --preset coverage --parallel $(JOBS) --output-log build/coverage/test.log >/dev/null
+	gcovr --root . --filter src/ --print-summary build/coverage
+
+clean:
+	rm -rf build
+
+.PHONY: all release debug clang check demo bench-phys install coverage clean

@@ -1,0 +1,152 @@
+/* phys/check.c: the invariants of zones, counted again from the bitmaps
+ *
+ * For tests. What is checked is written down where it is kept: buddy.c, pcp.c, page.h.
+ */
+#include "phys/internal.h"
+
+struct recount {
+    unsigned long nr_free, nr_free_type[QUIRE_NR_MIGRATETYPES], nr_blocks[NR_ORDERS];
+    unsigned long highatomic;
+};
+
+/* Free blocks by order within one pageblock, by the definition of a buddy. */
+static void recount_bitmap(const struct pageblock *block, unsigned *nr)
+{
+    bool free[PAGEBLOCK_PAGES];
+    for (unsigned i = 0; i < PAGEBLOCK_PAGES; i++)
+        free[i] = block->free[i >> 6] >> (i & 63) & 1;
+    for (unsigned order = 0; order <= PAGEBLOCK_ORDER; order++)
+        nr[order] = 0;
+    for (unsigned i = 0; i < PAGEBLOCK_PAGES;) {
+        if (!free[i]) {
+            i++;
+            continue;
+        }
+        unsigned order = 0;
+        for (; order < PAGEBLOCK_ORDER && !(i & ((2u << order) - 1)); order++) {
+            bool whole = true;
+            for (unsigned n = 1u << order; n < 2u << order; n++)
+                whole = whole && free[i + n];
+            if (!whole)
+                break;
+        }
+        nr[order]++;
+        i += 1u << order;
+    }
+}
+
+/* A free frame's descriptor says nothing but its zone. */
+static void check_free_pages(const struct pageblock *block)
+{
+    for (unsigned i = 0; i < PAGEBLOCK_PAGES; i++)
+        if (block->free[i >> 6] >> (i & 63) & 1) {
+            QUIRE_BUG_ON(block->pages[i].flags & ~PAGE_ZONE_MASK);
+            QUIRE_BUG_ON(block->pages[i].refcount);
+            QUIRE_BUG_ON(flags_zone(block->pages[i].flags) != block->zone);
+        }
+}
+
+static void check_pageblock(const struct pageblock *block, struct recount *sum)
+{
+    unsigned nr[PAGEBLOCK_ORDER + 1], frames = 0, largest = LARGEST_NONE;
+    recount_bitmap(block, nr);
+    check_free_pages(block);
+    for (unsigned order = 0; order <= PAGEBLOCK_ORDER; order++) {
+        QUIRE_BUG_ON(nr[order] != block->nr[order]);
+        frames += nr[order] << order;
+        if (nr[order])
+            largest = order;
+        if (order < PAGEBLOCK_ORDER)
+            sum->nr_blocks[order] += nr[order];
+    }
+    QUIRE_BUG_ON(frames != block->nr_free);
+    sum->nr_free_type[block->type] += frames;
+    if (block->type != QUIRE_MIGRATE_ISOLATE)
+        sum->nr_free += frames;
+    if (block->type == QUIRE_MIGRATE_HIGHATOMIC)
+        sum->highatomic += PAGEBLOCK_PAGES;
+    if (block->flags & PAGEBLOCK_TAIL) {
+        QUIRE_BUG_ON(block->largest != LARGEST_NONE || largest != PAGEBLOCK_ORDER);
+        return;
+    }
+    if (largest != PAGEBLOCK_ORDER) {
+        QUIRE_BUG_ON(block->largest != largest);
+        return;
+    }
+    QUIRE_BUG_ON(block->largest < PAGEBLOCK_ORDER || block->largest > MAX_ORDER);
+    sum->nr_blocks[block->largest]++;
+    for (unsigned i = 1; i < 1u << (block->largest - PAGEBLOCK_ORDER); i++)
+        QUIRE_BUG_ON(!(block[i].flags & PAGEBLOCK_TAIL) || block[i].type != block->type ||
+                     block[i].zone != block->zone);
+}
+
+/* Two free buddies above PAGEBLOCK_ORDER that could be one block are one. */
+static void check_merged(const struct zone *zone, const struct pageblock *block)
+{
+    if (block->largest == LARGEST_NONE || block->largest < PAGEBLOCK_ORDER ||
+        block->largest >= MAX_ORDER)
+        return;
+    const struct pageblock *buddy = pfn_to_pageblock(zone->mem, block->pfn ^ 1ul << block->largest);
+    QUIRE_BUG_ON(buddy->zone == zone->id && buddy->largest == block->largest &&
+                 buddy->type == block->type);
+}
+
+static void check_lists(const struct zone *zone)
+{
+    for (unsigned order = 0; order < NR_ORDERS; order++)
+        for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++) {
+            const struct list *head = &zone->blocks[order][type];
+            QUIRE_BUG_ON(list_empty(head) == (zone->avail[type] >> order & 1));
+            list_for_each (pos, head) {
+                const struct pageblock *block = quire_container_of(pos, struct pageblock, link);
+                QUIRE_BUG_ON(block->largest != order || block->type != type);
+                QUIRE_BUG_ON(block->zone != zone->id || block->flags & PAGEBLOCK_TAIL);
+            }
+        }
+}
+
+static void check_pcps(const struct zone *zone)
+{
+    for (unsigned cpu = 0; zone->pcp && cpu < zone->mem->nr_cpus; cpu++)
+        for (unsigned index = 0; index < PCP_LISTS; index++) {
+            const struct pcp_list *list = &zone->pcp[cpu]->list[index];
+            QUIRE_BUG_ON(list->count > zone->pcp[cpu]->limits[index].cap);
+            for (unsigned i = 0; i < list->count; i++) {
+                QUIRE_BUG_ON(list->slot[i]->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
+                QUIRE_BUG_ON(list->slot[i]->refcount);
+                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, list->slot[i]->pfn));
+            }
+        }
+}
+
+static void check_zone(struct zone *zone)
+{
+    struct quire_mem *mem = zone->mem;
+    struct recount sum = {0};
+    quire_port_irq_t irq = zone_lock(zone);
+    unsigned long pfn = quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    for (; pfn < zone->end; pfn += PAGEBLOCK_PAGES) {
+        if (!pfn_valid(mem, pfn))
+            continue;
+        struct pageblock *block = pfn_to_pageblock(mem, pfn);
+        if (block->zone != zone->id)
+            continue;
+        check_pageblock(block, &sum);
+        check_merged(zone, block);
+    }
+    QUIRE_BUG_ON(sum.nr_free != zone->nr_free);
+    QUIRE_BUG_ON(sum.highatomic != zone->nr_reserved_highatomic);
+    for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++)
+        QUIRE_BUG_ON(sum.nr_free_type[type] != zone->nr_free_type[type]);
+    for (unsigned order = 0; order < NR_ORDERS; order++)
+        QUIRE_BUG_ON(sum.nr_blocks[order] != zone->nr_blocks[order]);
+    check_lists(zone);
+    check_pcps(zone);
+    zone_unlock(zone, irq);
+}
+
+void quire_mem_check(struct quire_mem *mem)
+{
+    for_each_zone (mem, zone)
+        check_zone(zone);
+}

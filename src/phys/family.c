@@ -1,0 +1,119 @@
+/* phys/family.c: the other ways to allocate: by address, exact sizes, many at once */
+#include "phys/pcp.h"
+
+/* ---- by direct-mapped address
+ * ------------------------------------------------------------------------ */
+
+void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
+{
+    if (gfp & QUIRE_GFP_HIGHMEM)
+        return NULL;
+    struct quire_page *page = quire_alloc_pages(mem, gfp, order);
+    return page ? quire_page_address(mem, page) : NULL;
+}
+
+void *quire_get_zeroed_page(struct quire_mem *mem, quire_gfp_t gfp)
+{
+    return quire_get_free_pages(mem, gfp | QUIRE_GFP_ZERO, 0);
+}
+
+void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
+{
+    if (!addr)
+        return;
+    quire_phys_t phys = quire_port_virt_to_phys(mem->port, addr);
+    unsigned long pfn = quire_phys_to_pfn(phys).value;
+    if (phys >> QUIRE_PAGE_SHIFT > QUIRE_MAX_PFN || !pfn_valid(mem, pfn) ||
+        phys & (QUIRE_PAGE_SIZE - 1))
+        bad_page(mem, pfn, "free of an address that begins no page");
+    else
+        quire_free_pages(mem, pfn_to_page(mem, pfn), order);
+}
+
+/* ---- exact sizes
+ * ----------------------------------------------------------------------------------------- */
+
+void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp)
+{
+    if (!size || size > QUIRE_PAGE_SIZE << MAX_ORDER || gfp & (QUIRE_GFP_COMP | QUIRE_GFP_HIGHMEM))
+        return NULL;
+    unsigned long pages = (unsigned long)((size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT);
+    unsigned order = quire_order_of_pages(pages);
+    struct quire_page *page = quire_alloc_pages(mem, gfp, order);
+    if (!page)
+        return NULL;
+    quire_split_page(mem, page, order);
+    for (unsigned long i = pages; i < 1ul << order; i++)
+        quire_free_pages(mem, &page[i], 0);
+    return quire_page_address(mem, page);
+}
+
+void quire_free_pages_exact(struct quire_mem *mem, void *addr, size_t size)
+{
+    char *at = addr;
+    for (size_t done = 0; addr && done < size; done += QUIRE_PAGE_SIZE)
+        quire_free_pages_at(mem, at + done, 0);
+}
+
+void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned order)
+{
+    uint32_t flags = page_flags(page);
+    if (order > MAX_ORDER || (flags & (PAGE_ALLOCATED | PAGE_COMPOUND | PAGE_ORDER_MASK)) !=
+                                 (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
+        bad_page(mem, page->pfn, "split of what is no allocated block of this order, or compound");
+        return;
+    }
+    uint32_t references = quire_load_relaxed(&page->refcount);
+    uint32_t single = flags & ~(PAGE_ORDER_MASK | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
+    quire_fetch_and(&page->flags, ~PAGE_ORDER_MASK);
+    for (unsigned long i = 1; i < 1ul << order; i++) {
+        quire_store_relaxed(&page[i].refcount, references);
+        quire_store_relaxed(&page[i].flags, single);
+    }
+    if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
+        owner_split(mem, page, order);
+}
+
+/* ---- many at once
+ * ------------------------------------------------------------------------------------------ */
+
+/* Straight from this CPU's list of the zone that comes first, as long as the zone can spare them
+ * all; the index of the first element that it left NULL. */
+static unsigned long fill_from_pcp(const struct alloc_context *ac, unsigned long count,
+                                   struct quire_page **pages)
+{
+    struct zone *zone;
+    struct zone **list = ac->zonelist;
+    while ((zone = quire_load_relaxed(list)) && zone->type > ac->highest)
+        list++;
+    unsigned alloc_flags = WMARK_LOW | (ac->type == QUIRE_MIGRATE_MOVABLE ? ALLOC_CMA : 0);
+    if (!zone || !zone_watermark_ok(zone, 0, zone_watermark(zone, WMARK_LOW) + count, ac->highest,
+                                    alloc_flags))
+        return 0;
+    return pcp_alloc_bulk(zone, ac->type, alloc_flags, count, pages);
+}
+
+unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_t gfp,
+                                     unsigned long count, struct quire_page **pages)
+{
+    unsigned long done = 0;
+    struct alloc_context ac;
+    if (!alloc_context_prepare(mem, node, gfp, 0, &ac))
+        return 0;
+    if (!(gfp & QUIRE_GFP_ZERO))
+        done = fill_from_pcp(&ac, count, pages);
+    for (; done < count; done++) {
+        if (!pages[done])
+            pages[done] = node < 0 ? quire_alloc_pages(mem, gfp, 0)
+                                   : quire_alloc_pages_node(mem, node, gfp, 0);
+        if (!pages[done])
+            break;
+    }
+    return done;
+}
+
+void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct quire_page **pages)
+{
+    for (unsigned long i = 0; i < count; i++)
+        quire_free_pages(mem, pages[i], 0);
+}

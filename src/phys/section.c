@@ -1,0 +1,208 @@
+/* phys/section.c: sections, and the descriptors in them
+ *
+ * Physical memory is divided into sections of 2^QUIRE_SECTION_SHIFT bytes. A section with memory
+ * has an array of page descriptors, followed by one of pageblocks, for the part of it that spans
+ * its memory, rounded to blocks of MAX_ORDER; so a hole costs less than a section's descriptors,
+ * and the pages of a block are always neighbours in one array. The section table holds the address
+ * that descriptor 0 would have, so that finding one is a shift, a load and an add (Linux's
+ * SPARSEMEM; the table here is flat: 16 bytes for 128 MiB).
+ *
+ * A frame is a hole, then present but reserved, then released to its zone, which is that of the
+ * first memory of its pageblock: zones end at pageblocks, and where nodes don't, the few frames of
+ * one pageblock count for the node that has its first.
+ */
+#include "phys/internal.h"
+
+size_t section_size(const struct quire_mem *mem, unsigned long frames)
+{
+    size_t size =
+        frames * sizeof(struct quire_page) + frames / PAGEBLOCK_PAGES * sizeof(struct pageblock);
+    if (mem->debug & QUIRE_DEBUG_OWNER)
+        size += frames * sizeof(struct page_owner);
+    return size;
+}
+
+void section_create(struct quire_mem *mem, unsigned long first, unsigned long end, void *memory,
+                    uint8_t block_flags)
+{
+    struct quire_page *pages = memory;
+    struct pageblock *blocks = (struct pageblock *)(void *)(pages + (end - first));
+    for (unsigned long pfn = first; pfn < end; pfn++)
+        pages[pfn - first] = (struct quire_page){
+            .flags = (uint32_t)ZONE_NONE << PAGE_ZONE_SHIFT | PAGE_HOLE,
+            .pfn = (uint32_t)pfn,
+        };
+    for (unsigned long pfn = first; pfn < end; pfn += PAGEBLOCK_PAGES)
+        blocks[(pfn - first) / PAGEBLOCK_PAGES] = (struct pageblock){
+            .pages = pages + (pfn - first),
+            .pfn = (uint32_t)pfn,
+            .type = mem->no_mobility_grouping ? QUIRE_MIGRATE_UNMOVABLE : QUIRE_MIGRATE_MOVABLE,
+            .largest = LARGEST_NONE,
+            .flags = block_flags,
+            .zone = ZONE_NONE,
+        };
+    unsigned long number = first >> SECTION_PFN_SHIFT;
+    if (mem->debug & QUIRE_DEBUG_OWNER) {
+        mem->owners[number] =
+            (struct page_owner *)(void *)(blocks + (end - first) / PAGEBLOCK_PAGES);
+        __builtin_memset(mem->owners[number], 0, (end - first) * sizeof(struct page_owner));
+    }
+    struct quire_section *section = &mem->sections.section[number];
+    mem->extents[number] = (struct section_extent){(uint32_t)first, (uint32_t)end};
+    quire_store_release(&section->blocks,
+                        (uintptr_t)blocks - first / PAGEBLOCK_PAGES * sizeof(struct pageblock));
+    quire_store_release(&section->pages, (uintptr_t)pages - first * sizeof(struct quire_page));
+}
+
+bool quire_pfn_valid(const struct quire_mem *mem, quire_pfn_t pfn)
+{
+    unsigned long number = pfn.value >> SECTION_PFN_SHIFT;
+    if (number >= mem->sections.count || !quire_load_acquire(&mem->sections.section[number].pages))
+        return false;
+    const struct section_extent *extent = &mem->extents[number];
+    return pfn.value >= extent->first && pfn.value < extent->end;
+}
+
+struct zone *zone_of(struct quire_mem *mem, int node, unsigned type)
+{
+    for_each_zone (mem, zone)
+        if (zone->node == node && zone->type == type)
+            return zone;
+    return NULL;
+}
+
+unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
+{
+    if (mem->zone_end[QUIRE_ZONE_MOVABLE] && (hotplug || pfn >= mem->nodes[node].movable_start))
+        return QUIRE_ZONE_MOVABLE;
+    quire_phys_t phys = quire_pfn_to_phys(quire_pfn(pfn));
+    for (unsigned type = 0; type < QUIRE_ZONE_MOVABLE; type++)
+        if (phys < mem->zone_end[type])
+            return type;
+    return QUIRE_NR_ZONES;
+}
+
+static void zone_span(struct zone *zone, unsigned long start, unsigned long end)
+{
+    if (zone->start == zone->end) {
+        zone->start = start;
+        zone->end = end;
+    }
+    zone->start = start < zone->start ? start : zone->start;
+    zone->end = end > zone->end ? end : zone->end;
+}
+
+/* Makes the pageblock that holds `pfn` the zone's, with all its descriptors. */
+static void assign_pageblock(struct pageblock *block, struct zone *zone)
+{
+    block->zone = zone->id;
+    for (unsigned i = 0; i < PAGEBLOCK_PAGES; i++)
+        block->pages[i].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | PAGE_HOLE;
+}
+
+void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned long end, int node,
+                        bool hotplug, uint32_t flags)
+{
+    for (unsigned long pfn = start, next; pfn < end; pfn = next) {
+        next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
+        next = next < end ? next : end;
+        struct pageblock *block = pfn_to_pageblock(mem, pfn);
+        if (block->zone == ZONE_NONE) {
+            unsigned type = zone_type_of(mem, node, pfn, hotplug);
+            if (type == QUIRE_NR_ZONES)
+                continue;
+            assign_pageblock(block, zone_of(mem, node, type));
+        }
+        struct zone *zone = &mem->zones[block->zone];
+        zone_span(zone, pfn, next);
+        quire_count(&zone->present, next - pfn);
+        for (unsigned long i = pfn; i < next; i++)
+            block->pages[i - block->pfn].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | flags;
+    }
+}
+
+void release_frames(struct quire_mem *mem, unsigned long start, unsigned long end)
+{
+    while (start < end) {
+        unsigned order = start ? quire_ctz64(start) : PAGEBLOCK_ORDER;
+        if (order > PAGEBLOCK_ORDER)
+            order = PAGEBLOCK_ORDER;
+        while (1ul << order > end - start)
+            order--;
+        struct pageblock *block = pfn_to_pageblock(mem, start);
+        if (block->zone != ZONE_NONE) {
+            struct zone *zone = &mem->zones[block->zone];
+            for (unsigned long i = 0; i < 1ul << order; i++)
+                page_set_free(&block->pages[start - block->pfn + i],
+                              (uint32_t)zone->id << PAGE_ZONE_SHIFT);
+            quire_port_irq_t irq = zone_lock(zone);
+            buddy_free(zone, block, start, order);
+            quire_count(&zone->managed, 1ul << order);
+            zone_unlock(zone, irq);
+        }
+        start += 1ul << order;
+    }
+}
+
+void zones_changed(struct quire_mem *mem)
+{
+    zonelists_build(mem);
+    watermarks_setup(mem);
+}
+
+static bool frames_are_reserved(const struct quire_mem *mem, unsigned long start, unsigned long end)
+{
+    for (unsigned long pfn = start; pfn < end; pfn++)
+        if (!pfn_valid(mem, pfn) ||
+            (page_flags(pfn_to_page(mem, pfn)) & ~PAGE_ZONE_MASK) != PAGE_RESERVED)
+            return false;
+    return true;
+}
+
+int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t size)
+{
+    if (base + size < base || base + size > quire_pfn_to_phys(quire_pfn(QUIRE_MAX_PFN)))
+        return -QUIRE_EINVAL;
+    unsigned long start = quire_phys_to_pfn(base + QUIRE_PAGE_SIZE - 1).value;
+    unsigned long end = quire_phys_to_pfn(base + size).value;
+    quire_port_spin_lock(&mem->lock);
+    int error = -QUIRE_EINVAL;
+    if (start < end && frames_are_reserved(mem, start, end)) {
+        release_frames(mem, start, end);
+        zones_changed(mem);
+        error = 0;
+    }
+    quire_port_spin_unlock(&mem->lock);
+    return error;
+}
+
+/* ---- where a page is
+ * ------------------------------------------------------------------------------- */
+
+void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page)
+{
+    return quire_port_phys_to_virt(mem->port, quire_page_to_phys(page));
+}
+
+struct quire_page *quire_virt_to_page(const struct quire_mem *mem, const void *addr)
+{
+    return quire_pfn_to_page(mem, quire_phys_to_pfn(quire_port_virt_to_phys(mem->port, addr)));
+}
+
+int quire_page_node(const struct quire_mem *mem, const struct quire_page *page)
+{
+    unsigned zone = flags_zone(page_flags(page));
+    return zone == ZONE_NONE ? -1 : mem->zones[zone].node;
+}
+
+enum quire_zone_type quire_page_zone(const struct quire_mem *mem, const struct quire_page *page)
+{
+    unsigned zone = flags_zone(page_flags(page));
+    return zone == ZONE_NONE ? QUIRE_NR_ZONES : (enum quire_zone_type)mem->zones[zone].type;
+}
+
+enum quire_migratetype quire_pageblock_migratetype(const struct quire_mem *mem,
+                                                   const struct quire_page *page)
+{
+    return pfn_to_pageblock(mem, page->pfn)->type;
+}

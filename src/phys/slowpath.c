@@ -1,0 +1,195 @@
+/* phys/slowpath.c: allocations that no zone can serve at once
+ *
+ * As Linux's __alloc_pages_slowpath: wake the background reclaimer and try again down to the min
+ * watermark (deeper for those who can't wait or who free memory by allocating); then, for callers
+ * that may sleep, compact, reclaim, give back what lies on per-CPU lists and in the atomic reserve,
+ * and compact again. Rounds go on while they make progress, at most MAX_NO_PROGRESS without any;
+ * then the OOM callback decides. Small requests (order <= COSTLY_ORDER) are tried harder, since
+ * they need only a few pages; larger ones give up after one round unless RETRY_MAYFAIL or NOFAIL.
+ *
+ * Without callbacks there is nothing to wait for, and NULL comes at once.
+ */
+#include "phys/internal.h"
+
+#include "base/text.h"
+
+#define COSTLY_ORDER 3
+#define MAX_NO_PROGRESS 16
+#define MAX_COMPACT_RETRIES 16
+#define RECLAIM_BATCH 32ul
+#define NS_PER_SECOND 1000000000u
+
+struct attempt {
+    const struct alloc_context *ac;
+    unsigned alloc_flags;
+    unsigned no_progress, compact_retries;
+    bool drained;
+    enum compact_result compacted;
+};
+
+static unsigned gfp_to_alloc_flags(const struct alloc_context *ac)
+{
+    quire_gfp_t gfp = ac->gfp;
+    unsigned flags = WMARK_MIN;
+    if (gfp & QUIRE_GFP_HIGH)
+        flags |= ALLOC_MIN_RESERVE;
+    if (!(gfp & QUIRE_GFP_DIRECT_RECLAIM) && !(gfp & QUIRE_GFP_NOMEMALLOC)) {
+        flags |= ALLOC_NON_BLOCK;
+        if (ac->order && gfp & QUIRE_GFP_HIGH)
+            flags |= ALLOC_HIGHATOMIC;
+    }
+    if (ac->type == QUIRE_MIGRATE_MOVABLE)
+        flags |= ALLOC_CMA;
+    if (gfp & QUIRE_GFP_MEMALLOC && !(gfp & QUIRE_GFP_NOMEMALLOC))
+        flags |= ALLOC_NO_WATERMARKS;
+    return flags;
+}
+
+static void wake_reclaimers(const struct alloc_context *ac)
+{
+    struct quire_mem *mem = ac->mem;
+    if (!(ac->gfp & QUIRE_GFP_KSWAPD_RECLAIM) || !mem->ops.wake_reclaim)
+        return;
+    uint32_t woken = 0;
+    struct zone *zone;
+    for (struct zone **list = ac->zonelist; (zone = quire_load_relaxed(list)); list++)
+        if (zone->type <= ac->highest && !(woken >> zone->node & 1)) {
+            woken |= 1u << zone->node;
+            mem->ops.wake_reclaim(mem->ops_arg, zone->node, ac->order, ac->highest);
+        }
+}
+
+static unsigned long reclaim(struct attempt *attempt)
+{
+    const struct alloc_context *ac = attempt->ac;
+    struct quire_mem *mem = ac->mem;
+    unsigned long wanted = 1ul << ac->order, freed = 0;
+    if (wanted < RECLAIM_BATCH)
+        wanted = RECLAIM_BATCH;
+    struct zone *first = quire_load_relaxed(ac->zonelist);
+    if (first) {
+        quire_port_irq_t irq = zone_lock(first);
+        first->events.allocstall++;
+        zone_unlock(first, irq);
+    }
+    if (mem->ops.direct_reclaim)
+        freed = mem->ops.direct_reclaim(mem->ops_arg, ac->node, ac->gfp, ac->order, wanted);
+    if (freed < wanted)
+        freed += quire_shrink(mem, ac->node, ac->gfp, wanted - freed);
+    return freed;
+}
+
+/* What is free already but out of reach: per-CPU lists and the reserve for atomic allocations. */
+static void gather_free_pages(struct attempt *attempt)
+{
+    struct quire_mem *mem = attempt->ac->mem;
+    attempt->drained = true;
+    quire_drain_all_pages(mem);
+    for_each_zone (mem, zone) {
+        quire_port_irq_t irq = zone_lock(zone);
+        while (unreserve_highatomic(zone, true))
+            ;
+        zone_unlock(zone, irq);
+    }
+}
+
+static struct quire_page *compact(struct attempt *attempt, bool gently)
+{
+    if (!attempt->ac->order)
+        return NULL;
+    return direct_compact(attempt->ac, attempt->alloc_flags, gently, &attempt->compacted);
+}
+
+static struct quire_page *reclaim_and_retry(struct attempt *attempt)
+{
+    const struct alloc_context *ac = attempt->ac;
+    unsigned long freed = reclaim(attempt);
+    attempt->no_progress = freed ? 0 : attempt->no_progress + 1;
+    struct quire_page *page = get_page_from_freelist(ac, attempt->alloc_flags);
+    if (!page && !attempt->drained) {
+        gather_free_pages(attempt);
+        page = get_page_from_freelist(ac, attempt->alloc_flags);
+    }
+    return page ? page : compact(attempt, false);
+}
+
+static bool should_retry(struct attempt *attempt)
+{
+    const struct alloc_context *ac = attempt->ac;
+    bool hard = ac->gfp & (QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_NOFAIL);
+    if (ac->gfp & QUIRE_GFP_NORETRY || (ac->order > COSTLY_ORDER && !hard))
+        return false;
+    if (!attempt->no_progress)
+        return true;
+    bool can_progress = ac->mem->ops.direct_reclaim || quire_load_relaxed(&ac->mem->shrinkers);
+    if (can_progress && attempt->no_progress < MAX_NO_PROGRESS && hard)
+        return true;
+    return ac->order && attempt->compacted == COMPACT_PARTIAL &&
+           ++attempt->compact_retries < MAX_COMPACT_RETRIES;
+}
+
+/* True: the callback made room. Requests that are large, or that said they may fail or that only
+ * this node will do, aren't worth a process. */
+static bool out_of_memory(struct attempt *attempt)
+{
+    const struct alloc_context *ac = attempt->ac;
+    quire_gfp_t no_kill = QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE;
+    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->gfp & no_kill)
+        return false;
+    count_event(ac->mem, EVENT_OOM, 1);
+    if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
+        return false;
+    attempt->no_progress = attempt->compact_retries = 0;
+    attempt->drained = false;
+    return true;
+}
+
+static void wait_a_moment(struct quire_mem *mem)
+{
+    if (mem->ops.wait)
+        mem->ops.wait(mem->ops_arg);
+    else
+        quire_port_relax();
+}
+
+static struct quire_page *fail(const struct alloc_context *ac)
+{
+    struct quire_mem *mem = ac->mem;
+    count_event(mem, EVENT_PAGEFAIL, 1);
+    if (ac->gfp & QUIRE_GFP_NOWARN)
+        return NULL;
+    unsigned long now = (unsigned long)quire_div64(quire_port_clock_ns(), NS_PER_SECOND) + 1;
+    unsigned long last = quire_load_relaxed(&mem->last_warning_second);
+    bool tell = now != last && quire_compare_exchange(&mem->last_warning_second, &last, now);
+    if (tell)
+        quire_log(QUIRE_LOG_WARNING,
+                  "quire: page allocation failure: order %u, gfp 0x%x, node %d; %lu pages free",
+                  ac->order, ac->gfp, ac->node, quire_nr_free_pages(mem));
+    return NULL;
+}
+
+struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
+{
+    struct attempt attempt = {.ac = ac, .alloc_flags = gfp_to_alloc_flags(ac)};
+    bool first_round = true;
+    for (;;) {
+        wake_reclaimers(ac);
+        struct quire_page *page = get_page_from_freelist(ac, attempt.alloc_flags);
+        if (page)
+            return page;
+        if (!(ac->gfp & QUIRE_GFP_DIRECT_RECLAIM))
+            return fail(ac);
+        /* Fragmentation rather than need may be what stands in the way of a larger block. */
+        if (first_round && (ac->order > COSTLY_ORDER || ac->type != QUIRE_MIGRATE_MOVABLE))
+            page = compact(&attempt, true);
+        first_round = false;
+        if (!page && !(ac->gfp & QUIRE_GFP_MEMALLOC))
+            page = reclaim_and_retry(&attempt);
+        if (page)
+            return page;
+        if (should_retry(&attempt) || out_of_memory(&attempt) || ac->gfp & QUIRE_GFP_NOFAIL)
+            wait_a_moment(ac->mem);
+        else
+            return fail(ac);
+    }
+}

@@ -1,0 +1,91 @@
+#!/bin/sh
+# tests/install/test.sh BUILD COMPILER: others can use what `cmake --install` gives
+#
+# Installs the build into a temporary prefix, takes the example out of README.md, and builds and
+# runs it by pkg-config and by find_package, with either library. Then moves the prefix and does it
+# again.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+build=$1
+compiler=$2
+prefix=$tap_scratch/prefix
+example=$tap_scratch/example.c
+
+find_installed() { # NAME
+    found=$(find "$prefix" -name "$1")
+    [ -n "$found" ] || { echo "$1 is not installed" && return 1; }
+}
+
+flags() { # PKG-CONFIG ARGUMENTS...
+    find_installed quire.pc && PKG_CONFIG_PATH=$(dirname "$found") pkg-config "$@" quire
+}
+
+extract_example() {
+    awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' README.md >"$example"
+    [ -s "$example" ]
+}
+
+runs() { # COMMAND...
+    echo "$*"
+    "$@" | tee "$tap_scratch/output"
+    grep -q '^8 pages at frame [1-9][0-9]*, [1-9][0-9]* free$' "$tap_scratch/output"
+}
+
+# shellcheck disable=SC2046 # lists of flags
+by_pkg_config() {
+    rm -f "$tap_scratch/example"
+    "$compiler" -std=c11 -Wall -Wextra -Werror "$example" -o "$tap_scratch/example" \
+        $(flags --cflags --libs) -Wl,-rpath,"$(flags --variable=libdir)" &&
+        readelf -d "$tap_scratch/example" | grep 'NEEDED.*libquire\.so\.[0-9]' &&
+        runs "$tap_scratch/example"
+}
+
+# shellcheck disable=SC2046 # lists of flags
+by_pkg_config_static() {
+    rm -f "$tap_scratch/example"
+    "$compiler" -std=c11 -static "$example" -o "$tap_scratch/example" \
+        $(flags --static --cflags --libs) && runs "$tap_scratch/example"
+}
+
+by_find_package() {
+    rm -rf "$tap_scratch/consumer"
+    cmake -S tests/install -B "$tap_scratch/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
+        -DCMAKE_C_COMPILER="$compiler" -DEXAMPLE="$example" &&
+        cmake --build "$tap_scratch/consumer" &&
+        runs "$tap_scratch/consumer/example-quire" &&
+        runs "$tap_scratch/consumer/example-quire-shared"
+}
+
+shows_only_quire() { # LIBRARY NM-FLAGS
+    find_installed "$1" || return
+    others=$(nm "$2" --extern-only --defined-only "$found" |
+        awk 'NF == 3 && $3 !~ /^quire_/ { print $3 }')
+    echo "$others"
+    [ -z "$others" ]
+}
+
+version_is_that_of_the_project() {
+    version=$(sed -n 's/^project(Quire VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+    [ -n "$version" ] && [ "$(flags --modversion)" = "$version" ] &&
+        grep "^## \[*$version" CHANGELOG.md
+}
+
+tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
+for name in types.h config.h port.h phys.h quire_port.h libquire.a libquire.so \
+    QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
+    tap_check "$name is installed" find_installed $name
+done
+tap_check 'libquire.so shows quire_* only' shows_only_quire libquire.so --dynamic
+tap_check 'libquire.a shows quire_* only' shows_only_quire libquire.a --debug-syms
+tap_check 'the versions agree' version_is_that_of_the_project
+tap_check 'README.md has an example' extract_example
+tap_check 'the example runs with pkg-config and libquire.so' by_pkg_config
+tap_check 'the example runs with pkg-config and libquire.a' by_pkg_config_static
+tap_check 'the example runs with find_package and either library' by_find_package
+
+mv "$prefix" "$prefix-moved"
+prefix=$prefix-moved
+tap_check 'a moved prefix works with pkg-config' by_pkg_config
+tap_check 'a moved prefix works with find_package' by_find_package
+tap_end

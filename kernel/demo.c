@@ -2,6 +2,9 @@
  *
  * Six short scenes. Every number is read from the allocator after it did what the scene says.
  */
+#include <limits.h>
+
+#include "base/bits.h"
 #include "kernel.h"
 #include "memory.h"
 #include "modes.h"
@@ -10,6 +13,11 @@
 /* Memory that the scene of fragmentation plays in; the rest is held meanwhile. */
 #define STAGE_PAGES 8192ul
 #define NR_SPECIMENS 200u
+#define NR_TIMED 10000u
+
+/* Machines below 64 MiB have few blocks of 4 MiB to show. */
+#define SMALL_MACHINE_PAGES 16384ul
+#define SMALL_MACHINE_ORDER 6
 
 static const struct request {
     const char *name;
@@ -58,30 +66,36 @@ static void show_zones(void)
     }
 }
 
-/* Takes blocks of 4 MiB, says whenever they begin to come from another zone. */
+static void print_run(unsigned long count, unsigned order, int node, enum quire_zone_type type)
+{
+    if (count)
+        print("  %6lu x %lu KiB from node %d, zone %s\n", count, (QUIRE_PAGE_SIZE << order) >> 10,
+              node, memory_zone_name(type));
+}
+
+/* Takes all blocks of one size, and says whenever they begin to come from another zone. */
 static void show_fallback(void)
 {
     struct pile pile = {0};
     int node = -1;
-    unsigned type = QUIRE_NR_ZONES;
-    unsigned long here = 0;
+    enum quire_zone_type type = QUIRE_NR_ZONES;
+    unsigned long run = 0;
+    unsigned order = quire_nr_free_pages(machine_mem) < SMALL_MACHINE_PAGES ? SMALL_MACHINE_ORDER
+                                                                            : QUIRE_MAX_ORDER;
     scene("When a zone is down to its watermark, the next one helps out");
-    while (pile_fill(&pile, QUIRE_GFP_HIGHUSER | QUIRE_GFP_NORETRY, QUIRE_MAX_ORDER, 1)) {
-        unsigned new_type = quire_page_zone(machine_mem, pile.first);
+    while (pile_fill(&pile, QUIRE_GFP_HIGHUSER | QUIRE_GFP_NORETRY, order, 1)) {
+        enum quire_zone_type new_type = quire_page_zone(machine_mem, pile.first);
         int new_node = quire_page_node(machine_mem, pile.first);
         if (new_type != type || new_node != node) {
-            if (here)
-                print("  %lu blocks of 4 MiB from node %d, zone %s\n", here, node,
-                      memory_zone_name(type));
+            print_run(run, order, node, type);
             type = new_type;
             node = new_node;
-            here = 0;
+            run = 0;
         }
-        here++;
+        run++;
     }
-    if (here)
-        print("  %lu blocks of 4 MiB from node %d, zone %s\n", here, node, memory_zone_name(type));
-    print("  then none: %lu pages are left, and kept for urgent requests or in smaller blocks\n",
+    print_run(run, order, node, type);
+    print("  then none; %lu pages are left in smaller blocks or for urgent requests\n",
           quire_nr_free_pages(machine_mem));
     pile_free(&pile);
 }
@@ -118,19 +132,36 @@ static void print_pcp(const char *when)
     struct quire_zone_info zone;
     print("  %-28s", when);
     for (unsigned i = 0; !quire_zone_info(machine_mem, i, &zone); i++)
-        print("  node %d %s: %lu", zone.node, memory_zone_name(zone.type), zone.nr_pcp);
+        if (zone.managed)
+            print("  node %d %s: %lu", zone.node, memory_zone_name(zone.type), zone.nr_pcp);
     print("\n");
+}
+
+static void time_pairs(void)
+{
+    unsigned done = 0;
+    uint64_t start = quire_port_clock_ns();
+    for (; done < NR_TIMED; done++) {
+        struct quire_page *page = quire_alloc_page(machine_mem, QUIRE_GFP_KERNEL);
+        if (!page)
+            break;
+        quire_free_page(machine_mem, page);
+    }
+    uint64_t ns = quire_port_clock_ns() - start;
+    print("  %u times a page taken and freed: %llu us in all, on this emulated CPU\n", done,
+          (unsigned long long)quire_div64(ns, 1000));
 }
 
 static void show_pcp(void)
 {
     scene("The CPU's own lists: one trip to the zone serves many pages");
-    print_pcp("at first");
+    print_pcp("pages on them at first");
     struct quire_page *page = quire_alloc_page(machine_mem, QUIRE_GFP_KERNEL);
     print_pcp("after one page was taken");
     if (page)
         quire_free_page(machine_mem, page);
     print_pcp("after it was freed");
+    time_pairs();
     quire_drain_all_pages(machine_mem);
     print_pcp("after the lists were drained");
 }
@@ -162,8 +193,19 @@ static void punch_holes(struct pile *pile)
 
 static void print_share(const char *when)
 {
-    unsigned long free = quire_nr_free_pages(machine_mem), huge = huge_pages_free();
-    print("  %s: %lu pages free, %lu of them in blocks of 2 MiB or more\n", when, free, huge);
+    print("  %s: %lu pages free, %lu of them in blocks of 2 MiB or more\n", when,
+          quire_nr_free_pages(machine_mem), huge_pages_free());
+}
+
+/* Leaves STAGE_PAGES of the preferred zone, and what watermarks keep, or all of a small machine. */
+static void hold_the_rest(struct pile *held)
+{
+    struct pile stage = {0};
+    if (quire_nr_free_pages(machine_mem) < 2 * STAGE_PAGES)
+        return;
+    pile_fill(&stage, QUIRE_GFP_HIGHUSER, QUIRE_MAX_ORDER, STAGE_PAGES >> QUIRE_MAX_ORDER);
+    pile_fill(held, QUIRE_GFP_HIGHUSER | QUIRE_GFP_NORETRY, QUIRE_MAX_ORDER, ULONG_MAX);
+    pile_free(&stage);
 }
 
 static void show_compaction(void)
@@ -175,9 +217,7 @@ static void show_compaction(void)
         print("  no mover can be registered\n");
         return;
     }
-    while (quire_nr_free_pages(machine_mem) > STAGE_PAGES &&
-           pile_fill(&held, QUIRE_GFP_HIGHUSER | QUIRE_GFP_NORETRY, QUIRE_MAX_ORDER, 1))
-        ;
+    hold_the_rest(&held);
     print_share("before");
     pile_fill(&small, QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_NORETRY, 0, STAGE_PAGES);
     pile_mark(&small);
@@ -185,12 +225,11 @@ static void show_compaction(void)
           small.count);
     punch_holes(&small);
     print_share("then");
-    print("  fragmentation index by order (towards 1: blocks are lacking for fragmentation)\n");
+    print("  fragmentation index by order (near 1: blocks are lacking for fragmentation)\n");
     show(QUIRE_VIEW_EXTFRAG);
     unsigned long moved = quire_compact(machine_mem, -1, -1);
-    print("  compaction moved %lu pages (their owner counted %lu), content damaged in %lu of "
-          "%lu\n",
-          moved, small.moved, pile_count_damaged(&small), small.count);
+    print("  compaction moved %lu pages, and %lu of %lu lost their content\n", moved,
+          pile_count_damaged(&small), small.count);
     print_share("after");
     show(QUIRE_VIEW_EXTFRAG);
     pile_free(&small);

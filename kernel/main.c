@@ -4,10 +4,11 @@
  *   selftest              run the tests (the images whose name ends with -tests)
  *   filter= seed= effort= for the tests
  *   demo                  show the page allocator at work
- *   crash=pf|ud|df|panic  end in this way, to prove that the end is seen
+ *   crash=                pf, ud, df (exceptions), panic, reset or hang: end in this way, to prove
+ *                         that it is seen
  */
-#include "acpi.h"
 #include "cmdline.h"
+#include "cpu.h"
 #include "kernel.h"
 #include "memory.h"
 #include "modes.h"
@@ -39,15 +40,30 @@ static void print_map(void)
               (unsigned long long)info.initrd);
 }
 
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 __attribute__((noinline)) static void crash(const char *way)
 {
-    static volatile uintptr_t way_out = 0x10; /* nothing is mapped there */
-    if (way[0] == 'p' && way[1] == 'f')
-        *(volatile int *)way_out = 1;
-    if (way[0] == 'u')
+    static volatile uintptr_t nowhere = 0x10; /* where nothing is mapped */
+    if (same(way, "pf"))
+        *(volatile int *)nowhere = 1;
+    if (same(way, "ud"))
         __asm__ volatile("ud2");
-    if (way[0] == 'd')
-        __asm__ volatile("mov %0, %%" STACK_POINTER "\n\tpush %0" : : "r"(way_out));
+    if (same(way, "df"))
+        __asm__ volatile("mov %0, %%" STACK_POINTER "\n\tpush %0" : : "r"(nowhere));
+    if (same(way, "reset")) {
+        cpu_load_idt(NULL, 1);
+        __asm__ volatile("ud2");
+    }
+    if (same(way, "hang"))
+        cpu_stop();
     panic("as the command line asks for");
 }
 

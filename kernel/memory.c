@@ -120,9 +120,11 @@ void memory_print_zones(const struct numa *numa)
     struct quire_zone_info zone;
     print_nodes(numa);
     for (unsigned i = 0; !quire_zone_info(machine_mem, i, &zone); i++)
-        print("node %d, zone %-7s from 0x%09llx: %8lu pages, %8lu managed, %8lu free\n", zone.node,
-              memory_zone_name(zone.type), (unsigned long long)quire_pfn_to_phys(zone.start),
-              zone.present, zone.managed, zone.nr_free);
+        if (zone.present)
+            print("node %d, zone %-7s from 0x%09llx: %8lu pages, %8lu managed, %8lu free\n",
+                  zone.node, memory_zone_name(zone.type),
+                  (unsigned long long)quire_pfn_to_phys(zone.start), zone.present, zone.managed,
+                  zone.nr_free);
     unsigned long managed = quire_nr_managed_pages(machine_mem);
     unsigned long metadata = (unsigned long)quire_metadata_size(machine_mem);
     print("memory: %lu pages managed, %lu free, %lu KiB of metadata\n", managed,

@@ -106,7 +106,6 @@ static int migrate(void *arg, struct quire_page *to, struct quire_page *from)
     unmap_page(source);
     to->owner_word = from->owner_word;
     pile_push(pile, to);
-    pile->moved++;
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* kernel/pile.h: blocks that the demonstration holds, and that can be moved
  *
  * A doubly linked list through the descriptors' owner words, so that it takes no memory of its own
- * and a block leaves it in O(1). Each block of a pile that is marked has its number written into
- * its content, which moving must keep.
+ * and a block leaves it in O(1). Compaction may move the blocks of order 0 of a movable pile; a
+ * number written into each shows that their content goes with them.
  */
 #ifndef KERNEL_PILE_H
 #define KERNEL_PILE_H
@@ -12,7 +12,6 @@
 struct pile {
     struct quire_page *first;
     unsigned long count; /* blocks */
-    unsigned long moved; /* by compaction */
     unsigned mover;      /* 0: blocks stay where they are */
 };
 

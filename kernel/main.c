@@ -4,8 +4,8 @@
  *   selftest              run the tests (the images whose name ends with -tests)
  *   filter= seed= effort= for the tests
  *   demo                  show the page allocator at work
- *   crash=                pf, ud, df (exceptions), panic, reset or hang: end in this way, to prove
- *                         that it is seen
+ *   crash=                pf, ud, df (exceptions), panic, lock, reset or hang: end in this way, to
+ *                         prove that it is seen
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -58,6 +58,11 @@ __attribute__((noinline)) static void crash(const char *way)
         __asm__ volatile("ud2");
     if (same(way, "df"))
         __asm__ volatile("mov %0, %%" STACK_POINTER "\n\tpush %0" : : "r"(nowhere));
+    if (same(way, "lock")) {
+        static quire_port_spinlock_t lock;
+        quire_port_spin_lock(&lock);
+        quire_port_spin_lock(&lock);
+    }
     if (same(way, "reset")) {
         cpu_load_idt(NULL, 1);
         __asm__ volatile("ud2");

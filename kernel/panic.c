@@ -12,6 +12,8 @@
 
 void (*panic_hook)(void);
 
+static bool panicking;
+
 _Noreturn void machine_exit(enum machine_status status)
 {
     cpu_out32(DEBUG_EXIT_PORT, status);
@@ -22,7 +24,6 @@ _Noreturn void machine_exit(enum machine_status status)
 /* A panic inside a panic says so and ends at once: the first one's message is out already. */
 static void panic_begin(void)
 {
-    static bool panicking;
     quire_port_irq_save();
     if (panicking) {
         print("panic: again, while panicking\n");
@@ -63,6 +64,18 @@ _Noreturn void panic(const char *format, ...)
     va_end(list);
     print("\n");
     panic_end(CALLER);
+}
+
+/* With one CPU nobody else can release a lock, so that waiting for one is waiting for ever. While
+ * panicking the holder doesn't go on, and views of a half-changed zone are better than none. */
+void quire_x86_lock_slow(quire_port_spinlock_t *lock)
+{
+    if (panicking)
+        return;
+    if (quire_port_nr_cpus() == 1)
+        panic("a spinlock is taken by the CPU that holds it");
+    while (!quire_port_spin_trylock(lock))
+        quire_port_relax();
 }
 
 static const char *exception_name(unsigned vector)

@@ -34,6 +34,8 @@ extern unsigned quire_x86_cpu;
 /* Windows on HighMem: two at a time, last in first out. */
 void *quire_x86_kmap_local(uint64_t phys);
 void quire_x86_kunmap_local(void *virt);
+/* The lock was held: returns when this CPU has it, or may go on without, because it panics. */
+void quire_x86_lock_slow(quire_port_spinlock_t *lock);
 uint64_t quire_x86_clock_ns(void);
 void quire_x86_log(int level, const char *text);
 __attribute__((noreturn)) void quire_x86_panic(const char *text);
@@ -51,9 +53,8 @@ static inline bool quire_port_spin_trylock(quire_port_spinlock_t *lock)
 
 static inline void quire_port_spin_lock(quire_port_spinlock_t *lock)
 {
-    while (!quire_port_spin_trylock(lock))
-        while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED))
-            quire_port_relax();
+    if (__builtin_expect(!quire_port_spin_trylock(lock), 0))
+        quire_x86_lock_slow(lock);
 }
 
 static inline void quire_port_spin_unlock(quire_port_spinlock_t *lock)

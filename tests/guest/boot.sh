@@ -47,6 +47,8 @@ for arch in i386 x86-64; do
         ends_and_says 3 '^panic: double fault' --arch=$arch --append=crash=df
     tap_check "$arch: a panic shows the memory" \
         ends_and_says 3 '^Node 0, zone +DMA ' --arch=$arch --append=crash=panic
+    tap_check "$arch: a lock that is taken twice is a panic" \
+        ends_and_says 3 '^panic: a spinlock' --arch=$arch --append=crash=lock
     tap_check "$arch: a reset isn't taken for success" \
         ends_and_says 5 'without saying' --arch=$arch --append=crash=reset
 done

@@ -2,8 +2,6 @@
  *
  * Six short scenes. Every number is read from the allocator after it did what the scene says.
  */
-#include <limits.h>
-
 #include "base/bits.h"
 #include "kernel.h"
 #include "memory.h"
@@ -204,7 +202,7 @@ static void hold_the_rest(struct pile *held)
     if (quire_nr_free_pages(machine_mem) < 2 * STAGE_PAGES)
         return;
     pile_fill(&stage, QUIRE_GFP_HIGHUSER, QUIRE_MAX_ORDER, STAGE_PAGES >> QUIRE_MAX_ORDER);
-    pile_fill(held, QUIRE_GFP_HIGHUSER | QUIRE_GFP_NORETRY, QUIRE_MAX_ORDER, ULONG_MAX);
+    pile_fill(held, QUIRE_GFP_HIGHUSER | QUIRE_GFP_NORETRY, QUIRE_MAX_ORDER, ~0ul);
     pile_free(&stage);
 }
 

@@ -65,6 +65,9 @@ tap_check "the plain image has no tests" \
     ends_and_says 1 'has no tests' --append=selftest
 tap_check "the command line is told" ends_and_says 0 "^qemu-system-i386 .* 'demo mem=64M'" \
     --dry-run --demo --arch=i386 --mem=64M
+for size in 1g 1GiB 1024mb 1048576K 1073741824; do
+    tap_check "--mem=$size is 1024 MiB" ends_and_says 0 'demo mem=1024M' --dry-run --demo --mem=$size
+done
 tap_check "a missing QEMU's package is named" \
     ends_and_says 1 'qemu-system-x86' --qemu="$tap_scratch/none"
 tap_check "a missing image's places are named" \

@@ -47,7 +47,8 @@ static void print_place(uintptr_t pc, uintptr_t lookup)
 
 void backtrace(uintptr_t pc, uintptr_t frame_pointer)
 {
-    print_place(pc, pc);
+    if (pc)
+        print_place(pc, pc);
     for (unsigned depth = 0; depth < MAX_DEPTH; depth++) {
         if (frame_pointer < (uintptr_t)boot_stack || frame_pointer % sizeof(uintptr_t) ||
             frame_pointer > (uintptr_t)boot_stack_top - 2 * sizeof(uintptr_t))

@@ -35,7 +35,7 @@ __attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format, .
 /* Called after the message of a panic, when set. */
 extern void (*panic_hook)(void);
 
-/* Prints the callers from `pc` and the frame pointer on, with their names. */
+/* Prints `pc`, unless it is 0, and the callers from the frame pointer on, with their names. */
 void backtrace(uintptr_t pc, uintptr_t frame_pointer);
 
 /* GDT with its task state, IDT with all exceptions. */

@@ -43,15 +43,11 @@ _Noreturn static void panic_end(uintptr_t pc, uintptr_t frame_pointer)
     machine_exit(MACHINE_PANIC);
 }
 
-/* The caller's frame, as backtrace wants it. */
-#define CALLER                                                                                     \
-    (uintptr_t) __builtin_return_address(0), *(const uintptr_t *)__builtin_frame_address(0)
-
 _Noreturn void quire_x86_panic(const char *text)
 {
     panic_begin();
     print("panic: %s\n", text);
-    panic_end(CALLER);
+    panic_end(0, (uintptr_t)__builtin_frame_address(0));
 }
 
 _Noreturn void panic(const char *format, ...)
@@ -63,7 +59,7 @@ _Noreturn void panic(const char *format, ...)
     print_list(format, list);
     va_end(list);
     print("\n");
-    panic_end(CALLER);
+    panic_end(0, (uintptr_t)__builtin_frame_address(0));
 }
 
 /* With one CPU nobody else can release a lock, so that waiting for one is waiting for ever. While

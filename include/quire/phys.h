@@ -103,7 +103,7 @@ struct quire_page {
     } owner;
 };
 
-#define QUIRE_PAGE_OWNER_FLAGS 0x00fff000u
+#define QUIRE_PAGE_OWNER_FLAGS 0x007ff000u
 
 static inline quire_pfn_t quire_page_to_pfn(const struct quire_page *page)
 {
@@ -312,9 +312,10 @@ QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages(struct quire_mem *mem, qui
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node,
                                                            quire_gfp_t gfp, unsigned order);
 
-/* Drops a reference of a block of exactly this order; frees it when that was the last. A block
- * that isn't allocated, or has another order, is reported to ops->bad_page. NULL is allowed. O(1);
- * when a per-CPU list overflows, O(batch * order). Linux: __free_pages. */
+/* Drops a reference of a block of exactly this order; frees it when that was the last. With one
+ * reference left nobody else may be taking another meanwhile: blocks that others look up are
+ * dropped by quire_put_page. A block that isn't allocated, or has another order, is reported to
+ * ops->bad_page. O(1); when a per-CPU list overflows, O(batch * order). Linux: __free_pages. */
 void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order);
 
 static inline struct quire_page *quire_alloc_page(struct quire_mem *mem, quire_gfp_t gfp)

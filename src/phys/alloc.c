@@ -1,7 +1,7 @@
 /* phys/alloc.c: the front door: allocating and freeing blocks
  *
  * The hot path is this CPU's list of the first zone that gfp allows: no lock, no atomic
- * instruction, three cache lines (the pcp's head, the list with its slot, the page's descriptor).
+ * instruction, four cache lines (what the CPU may use, the list, its slot, the page's descriptor).
  * What it can't serve goes through the zonelist under watermarks (get_page_from_freelist), and
  * then to slowpath.c. A watermark is looked at when a list is refilled, not on each allocation:
  * what is on a list has left the zone's free count already.
@@ -14,9 +14,9 @@
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type)
 {
-    uint32_t special = block && block->type == QUIRE_MIGRATE_HIGHATOMIC ? PAGE_NOPCP : 0;
-    return (uint32_t)zone->id << PAGE_ZONE_SHIFT | type << PAGE_TYPE_SHIFT |
-           order << PAGE_ORDER_SHIFT | PAGE_ALLOCATED | special;
+    unsigned list = block && block->type == QUIRE_MIGRATE_HIGHATOMIC ? PAGE_TYPE_SPECIAL : type;
+    return (uint32_t)zone->id << PAGE_ZONE_SHIFT | list << PAGE_TYPE_SHIFT |
+           order << PAGE_ORDER_SHIFT | (order < PCP_ORDERS ? 0 : PAGE_LARGE) | PAGE_ALLOCATED;
 }
 
 bool alloc_context_prepare(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned order,
@@ -76,11 +76,11 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     quire_port_irq_t irq = zone_lock(zone);
     unsigned got = 0;
     if (alloc_flags & ALLOC_HIGHATOMIC)
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page, &block);
+        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (!got)
-        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page, &block);
+        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page + 1, &block);
     if (!got && alloc_flags & (ALLOC_OOM | ALLOC_NO_WATERMARKS))
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page, &block);
+        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (got) {
         if (alloc_flags & ALLOC_HIGHATOMIC)
             reserve_highatomic(zone, block);
@@ -110,7 +110,7 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
 }
 
 static QUIRE_NOINLINE struct quire_page *
-alloc_pages_slow(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned order, uintptr_t caller)
+alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int node, uintptr_t caller)
 {
     struct alloc_context ac;
     if (!alloc_context_prepare(mem, node, gfp, order, &ac))
@@ -124,33 +124,70 @@ alloc_pages_slow(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned orde
     return page;
 }
 
+static QUIRE_NOINLINE struct quire_page *prepared(struct quire_mem *mem, struct quire_page *page,
+                                                  unsigned order, quire_gfp_t gfp)
+{
+    prepare_new_page(mem, page, order, gfp, 0);
+    return page;
+}
+
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
+/* The list that a block of this order comes from; orders without one have a list that is empty. */
+static QUIRE_ALWAYS_INLINE struct pcp_list *preferred_list(const struct cpu *cpu, quire_gfp_t gfp,
+                                                           unsigned order)
+{
+    struct pcp_list *list = quire_load_acquire(&cpu->prefer[gfp & GFP_PREFER_MASK]);
+    return list + order * PCP_STRIDE;
+}
+
+/* An empty list, but the zone is far from its watermark: the zone's lock is all that is needed. */
+static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *mem, quire_gfp_t gfp,
+                                                            unsigned order, uintptr_t caller)
+{
+    if (quire_unlikely(order > PCP_ORDERS)) {
+        if (order != PAGEBLOCK_ORDER)
+            return alloc_pages_slow(mem, gfp, order, -1, caller);
+        order = PCP_ORDERS; /* the huge lists follow those of the small orders */
+    }
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = preferred_list(cpu, gfp, order);
+    if (list->top == list->base && list->cap &&
+        zone_has_plenty(list->zone, mem->zone_of_gfp[gfp & 15],
+                        (unsigned long)list->refill << PAGEBLOCK_ORDER))
+        pcp_refill(list, gfp & QUIRE_GFP_MOVABLE ? ALLOC_CMA : 0);
+    struct quire_page *page = list->top == list->base ? NULL : pcp_pop(list);
+    cpu_leave(cpu);
+    order = order == PCP_ORDERS ? PAGEBLOCK_ORDER : order;
+    if (quire_unlikely(!page))
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
+        return prepared(mem, page, order, gfp);
+    return page;
+}
+
+/* Calls to other functions stand only in returns, so that this one saves no registers. */
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
     if (quire_unlikely(order >= PCP_ORDERS))
-        return alloc_pages_slow(mem, -1, gfp, order, CALLER);
-    quire_port_preempt_disable();
-    struct pcp *pcp = quire_load_relaxed(&this_cpu(mem)->prefer[gfp & 15]);
-    struct pcp_list *list = &pcp->list[order * PCP_STRIDE + (gfp >> 3 & 3)];
-    struct quire_page *page = NULL;
-    if (quire_likely(pcp_enter(pcp))) {
-        if (quire_likely(list->count))
-            page = pcp_pop(list);
-        pcp_leave(pcp);
+        return alloc_pages_refill(mem, gfp, order, CALLER);
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = preferred_list(cpu, gfp, order);
+    if (quire_unlikely(list->top == list->base)) {
+        cpu_leave(cpu);
+        return alloc_pages_refill(mem, gfp, order, CALLER);
     }
-    quire_port_preempt_enable();
-    if (quire_unlikely(!page))
-        return alloc_pages_slow(mem, -1, gfp, order, CALLER);
+    struct quire_page *page = pcp_pop(list);
+    cpu_leave(cpu);
     if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
-        prepare_new_page(mem, page, order, gfp, CALLER);
+        return prepared(mem, page, order, gfp);
     return page;
 }
 
 struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire_gfp_t gfp,
                                           unsigned order)
 {
-    return node < 0 ? NULL : alloc_pages_slow(mem, node, gfp, order, CALLER);
+    return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
 }
 
 /* ---- freeing
@@ -165,7 +202,7 @@ void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, 
             poison_pages(mem, page->pfn, 1ul << order);
     }
     struct zone *zone = &mem->zones[flags_zone(flags)];
-    if (!(flags & PAGE_NOPCP) && pcp_index(order, 0) != PCP_NOT_LISTED &&
+    if (pcp_index(order, 0) != PCP_NOT_LISTED && flags_type(flags) != PAGE_TYPE_SPECIAL &&
         pcp_free(zone, page, order, flags))
         return;
     quire_port_irq_t irq = zone_lock(zone);
@@ -195,29 +232,24 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
         free_block(mem, page, order, flags);
 }
 
+/* The hot path's check of a block's first page: one reference, and what PAGE_FREE_MASK says, in one
+ * comparison of its state. */
+#define STATE_FREE_MASK (0xffffffffull << 32 | 1u << 31 | PAGE_FREE_MASK | PAGE_LARGE)
+
 void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
-    if (quire_unlikely(!page))
+    uint64_t state = page_state(page);
+    uint64_t expected = PAGE_ONE_REFERENCE | PAGE_ALLOCATED | (uint64_t)order << PAGE_ORDER_SHIFT;
+    if (quire_unlikely((state ^ expected) & STATE_FREE_MASK)) {
+        free_pages_slow(mem, page, order);
         return;
-    uint32_t flags = page_flags(page);
-    if (quire_likely(order < PCP_ORDERS) &&
-        quire_likely((flags & (PAGE_FREE_MASK | PAGE_NOPCP)) ==
-                     (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) &&
-        quire_likely(quire_load_relaxed(&page->refcount) == 1)) {
-        quire_port_preempt_disable();
-        struct pcp *pcp = quire_load_relaxed(&this_cpu(mem)->zone[flags_zone(flags)]);
-        struct pcp_list *list = &pcp->list[order * PCP_STRIDE + flags_type(flags)];
-        bool done = false;
-        if (quire_likely(pcp_enter(pcp))) {
-            if (quire_likely(list->count < list->high)) {
-                pcp_push(list, page, flags);
-                done = true;
-            }
-            pcp_leave(pcp);
-        }
-        quire_port_preempt_enable();
-        if (quire_likely(done))
-            return;
     }
-    free_pages_slow(mem, page, order);
+    uint32_t flags = (uint32_t)state;
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp *pcp = cpu_pcp(cpu, flags_zone(flags));
+    size_t offset = flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
+    bool done = pcp_push((struct pcp_list *)(void *)((char *)pcp + offset), page, flags);
+    cpu_leave(cpu);
+    if (quire_unlikely(!done))
+        free_pages_slow(mem, page, order);
 }

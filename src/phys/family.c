@@ -64,8 +64,9 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         return;
     }
     uint32_t references = quire_load_relaxed(&page->refcount);
-    uint32_t single = flags & ~(PAGE_ORDER_MASK | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
-    quire_fetch_and(&page->flags, ~PAGE_ORDER_MASK);
+    uint32_t single =
+        flags & ~(PAGE_ORDER_MASK | PAGE_LARGE | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
+    quire_fetch_and(&page->flags, ~(PAGE_ORDER_MASK | PAGE_LARGE));
     for (unsigned long i = 1; i < 1ul << order; i++) {
         quire_store_relaxed(&page[i].refcount, references);
         quire_store_relaxed(&page[i].flags, single);

@@ -49,7 +49,8 @@ static inline void memblock_hand_over(struct quire_memblock *memblock)
 /* Every invariant of the tables. O(n). For QUIRE_EXPENSIVE and tests. */
 bool memblock_is_valid(const struct quire_memblock *memblock);
 
-/* ---- one table: memblock_table.c ------------------------------------------------------------- */
+/* ---- one table: memblock_table.c --------------------------------------------------------------
+ */
 
 static inline quire_phys_t memblock_region_end(const struct quire_memblock_region *region)
 {
@@ -85,7 +86,7 @@ void memblock_apply(struct quire_memblock_table *table, const struct memblock_ch
 
 bool memblock_table_is_valid(const struct quire_memblock_table *table);
 
-/* ---- growing: memblock_alloc.c ------------------------------------------------------------------
+/* ---- growing: memblock_alloc.c ----------------------------------------------------------------
  */
 
 /* The memory that holds a table which has grown; empty while it is the static one. */

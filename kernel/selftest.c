@@ -23,7 +23,7 @@ static void write_console(const char *text, size_t length)
 
 static void set_cpu(unsigned cpu)
 {
-    quire_x86_cpu = cpu;
+    quire_x86_cpu = cpu < QUIRE_MAX_CPUS ? cpu : QUIRE_MAX_CPUS;
 }
 
 static void give_back(void)

@@ -28,7 +28,7 @@ typedef struct {
 
 typedef unsigned long quire_port_irq_t;
 
-/* The number of the only CPU; tests change it to play several. */
+/* The number of the only CPU; tests change it to play several, or QUIRE_MAX_CPUS: none. */
 extern unsigned quire_x86_cpu;
 
 /* Windows on HighMem: two at a time, last in first out. */
@@ -86,6 +86,11 @@ static inline void quire_port_preempt_enable(void)
 static inline unsigned quire_port_cpu(void)
 {
     return quire_x86_cpu;
+}
+
+/* The CPU has its number from the start. */
+static inline void quire_port_cpu_attach(void)
+{
 }
 
 static inline unsigned quire_port_nr_cpus(void)

@@ -116,7 +116,8 @@ static void show_merging(void)
         if (pile_fill(&pile, QUIRE_GFP_KERNEL | QUIRE_GFP_NORETRY, order, 1))
             pages += 1ul << order;
     }
-    print("  with %lu blocks of orders 0 to 6 taken, %lu pages together:\n", pile.count, pages);
+    print("  with %lu blocks of orders 0 to 6 taken, %lu pages together; %lu fewer are free:\n",
+          pile.count, pages, before - quire_nr_free_pages(machine_mem));
     show(QUIRE_VIEW_BUDDYINFO);
     pile_free(&pile);
     quire_drain_all_pages(machine_mem);

@@ -211,7 +211,7 @@ void pageblock_separate(struct zone *zone, struct pageblock *block)
         head[i].flags &= (uint8_t)~PAGEBLOCK_TAIL;
         block_relink(zone, &head[i], PAGEBLOCK_ORDER);
     }
-    count_blocks(zone, PAGEBLOCK_ORDER, blocks);
+    count_blocks(zone, PAGEBLOCK_ORDER, (long)blocks);
 }
 
 static void change_type_unlinked(struct zone *zone, struct pageblock *block, unsigned type)

@@ -124,7 +124,7 @@ static void check_zone(struct zone *zone)
     struct quire_mem *mem = zone->mem;
     struct recount sum = {0};
     quire_port_irq_t irq = zone_lock(zone);
-    unsigned long pfn = quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    unsigned long pfn = (unsigned long)quire_align_down(zone->start, PAGEBLOCK_PAGES);
     for (; pfn < zone->end; pfn += PAGEBLOCK_PAGES) {
         if (!pfn_valid(mem, pfn))
             continue;

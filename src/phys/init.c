@@ -120,7 +120,7 @@ struct carver {
 static void *carve(struct carver *carver, size_t size)
 {
     size_t at = carver->used;
-    carver->used += quire_align_up(size, QUIRE_CACHELINE_BYTES);
+    carver->used += (size_t)quire_align_up(size, QUIRE_CACHELINE_BYTES);
     return carver->base ? carver->base + at : NULL;
 }
 
@@ -218,7 +218,7 @@ static void fill_core(struct init *init)
     mem->watermark_boost_factor = config->watermark_boost_factor == ~0u ? 0
                                   : config->watermark_boost_factor ? config->watermark_boost_factor
                                                                    : 15000;
-    mem->metadata_size = init->core_size;
+    mem->metadata_size = (size_t)init->core_size;
     fill_nodes(mem, config);
     fill_zones(mem);
     gfp_zones_build(mem);
@@ -258,8 +258,8 @@ static int widen_extents(void *arg, quire_pfn_t start, quire_pfn_t end, int node
         unsigned long number = pfn >> SECTION_PFN_SHIFT, next = (number + 1) << SECTION_PFN_SHIFT;
         unsigned long last = next < end.value ? next : end.value;
         struct section_extent *extent = &init->mem->extents[number];
-        unsigned long first = quire_align_down(pfn, 1ul << MAX_ORDER);
-        last = quire_align_up(last, 1ul << MAX_ORDER);
+        unsigned long first = (unsigned long)quire_align_down(pfn, 1ul << MAX_ORDER);
+        last = (unsigned long)quire_align_up(last, 1ul << MAX_ORDER);
         if (extent->first == extent->end)
             *extent = (struct section_extent){(uint32_t)first, (uint32_t)last};
         if (extent->first > first)
@@ -362,8 +362,8 @@ static int count_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
         if (zone_type_of(count->init->mem, node, pfn, false) == count->type) {
             count->frames += next - pfn;
             if (count->start == ~0ul && count->frames > count->skip)
-                count->start =
-                    quire_align_up(next - (count->frames - count->skip), 1ul << MAX_ORDER);
+                count->start = (unsigned long)quire_align_up(next - (count->frames - count->skip),
+                                                             1ul << MAX_ORDER);
         }
         pfn = next;
     }

@@ -45,8 +45,8 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
     size_t slots = 0;
     for (unsigned index = 0; index < PCP_LISTS; index++)
         slots += list_cap(mem, managed, index);
-    return quire_align_up(sizeof(struct pcp) + slots * sizeof(struct quire_page *),
-                          QUIRE_CACHELINE_BYTES);
+    return (size_t)quire_align_up(sizeof(struct pcp) + slots * sizeof(struct quire_page *),
+                                  QUIRE_CACHELINE_BYTES);
 }
 
 static uint16_t batch_start(const struct pcp_list *list)
@@ -95,7 +95,8 @@ static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long man
 size_t zone_pcps_size(const struct zone *zone, unsigned long frames)
 {
     const struct quire_mem *mem = zone->mem;
-    size_t table = quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+    size_t table =
+        (size_t)quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
     return table + mem->nr_cpus * pcp_size(mem, frames);
 }
 

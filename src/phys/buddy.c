@@ -89,14 +89,15 @@ static QUIRE_ALWAYS_INLINE bool run_is_free(const struct pageblock *block, unsig
     return true;
 }
 
-static void set_words(struct pageblock *block, unsigned word, unsigned count)
+/* Unrolled: a whole pageblock is eight words, and loops would double what a huge block costs. */
+static QUIRE_ALWAYS_INLINE void set_words(struct pageblock *block, unsigned word, unsigned count)
 {
     uint64_t any = 0;
+#pragma GCC unroll 8
     for (unsigned i = word; i < word + count; i++)
         any |= block->free[i];
     QUIRE_BUG_ON(any);
-    for (unsigned i = word; i < word + count; i++)
-        block->free[i] = ALL_FREE;
+    __builtin_memset(&block->free[word], 0xff, count * sizeof block->free[0]);
 }
 
 static void clear_frames(struct pageblock *block, unsigned offset, unsigned count)
@@ -293,8 +294,7 @@ static void take_whole_pageblocks(struct zone *zone, struct pageblock *block, un
     count_blocks(zone, order, -1);
     for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++) {
         block[i].flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        for (unsigned word = 0; word < PAGEBLOCK_WORDS; word++)
-            block[i].free[word] = 0;
+        __builtin_memset(block[i].free, 0, sizeof block[i].free);
         block[i].reported = 0;
         block[i].nr[PAGEBLOCK_ORDER] = 0;
         block[i].nr_free = 0;
@@ -625,6 +625,16 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
     } else {
         block_relink(zone, block, largest);
     }
+}
+
+void superblock_set_type(struct zone *zone, struct pageblock *head, enum quire_migratetype type)
+{
+    unsigned order = (unsigned)head->largest;
+    block_relink(zone, head, LARGEST_NONE);
+    count_blocks(zone, order, -1);
+    for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++)
+        change_type_unlinked(zone, &head[i], type);
+    superblock_merge(zone, head, order);
 }
 
 void buddy_init_zone(struct zone *zone)

@@ -77,10 +77,10 @@ static struct pageblock *claim(struct zone *zone, unsigned order, enum quire_mig
                 if (!mostly_alike(zone, block, type))
                     continue;
             }
-            /* An order above PAGEBLOCK_ORDER takes all of its pageblocks with it. */
-            unsigned blocks = order > PAGEBLOCK_ORDER ? 1u << (order - PAGEBLOCK_ORDER) : 1;
-            for (unsigned n = 0; n < blocks; n++)
-                pageblock_set_type(zone, &block[n], type);
+            if (largest < PAGEBLOCK_ORDER)
+                pageblock_set_type(zone, block, type);
+            else
+                superblock_set_type(zone, block, type);
             count_event(zone->mem, EVENT_FALLBACK_CLAIM, 1);
             return block;
         }

@@ -298,6 +298,8 @@ bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
 unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
 /* Gives a pageblock, its free frames included, another migrate type. */
 void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
+/* The same for the whole free block of PAGEBLOCK_ORDER or above that begins at `head`. */
+void superblock_set_type(struct zone *zone, struct pageblock *head, enum quire_migratetype type);
 /* Ends a free block above PAGEBLOCK_ORDER that `block` is part of: each becomes its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);
@@ -409,6 +411,8 @@ unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, uns
                              unsigned long count, struct quire_page **pages);
 /* Refills an empty list of this CPU; within cpu_enter and cpu_leave. */
 void pcp_refill(struct pcp_list *list, unsigned alloc_flags);
+/* Drains a full list of this CPU; within cpu_enter and cpu_leave. */
+void pcp_drain(struct pcp_list *list);
 /* Puts a block on this CPU's list, draining it when full. False: closed. */
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 /* Keeps all CPUs out of the zone's lists, which are emptied; and lets them in again. Nests. Not

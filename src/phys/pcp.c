@@ -21,8 +21,8 @@ static unsigned list_order(unsigned index)
     return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
-/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone, the
- * others less; huge blocks are cached only where a CPU's share of 1/16 of the zone has room. */
+/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone,
+ * those of orders 1 to 3 half of that each; huge lists rest at 1/16 and may reach twice that. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
@@ -31,7 +31,7 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
         return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
-        return blocks > 8 ? 8 : (unsigned)blocks;
+        return blocks > 2 ? 8 : blocks ? 4 : 0; /* batches are whole pairs of buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
     unsigned long cap = share > most ? most : share;
@@ -125,12 +125,14 @@ static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
     __builtin_memmove(list->base, list->base + count, left * sizeof list->base[0]);
 }
 
-static QUIRE_NOINLINE void drain(struct pcp_list *list, unsigned order)
+void pcp_drain(struct pcp_list *list)
 {
     struct zone *zone = list->zone;
     unsigned count = pcp_count(list);
     count = count < list->drain ? count : list->drain;
-    buddy_prefetch(zone, list->base, count);
+    unsigned order = flags_order((uint32_t)list->alloc_state);
+    if (order < PCP_ORDERS)
+        buddy_prefetch(zone, list->base, count);
     quire_port_irq_t irq = zone_lock(zone);
     drain_locked(list, order, count);
     zone_unlock(zone, irq);
@@ -162,6 +164,7 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
     quire_store_relaxed(&list->top, list->base + taken);
     list->drain = batch_start(list);
     list->refill = batch_doubled(list, list->refill);
+    list_set_high(list, list->high_min);
 }
 
 /* ---- the slow halves of allocating and freeing ------------------------------------------------
@@ -206,7 +209,7 @@ bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32
     struct cpu *cpu = cpu_enter(zone->mem);
     struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, flags_type(flags))];
     if (list->cap && list->top >= list->limit)
-        drain(list, order);
+        pcp_drain(list);
     bool done = pcp_push(list, page, flags);
     cpu_leave(cpu);
     return done;

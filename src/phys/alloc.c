@@ -8,8 +8,7 @@
  */
 #include "phys/pcp.h"
 
-/* ---- preparing
- * ------------------------------------------------------------------------------------- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type)
@@ -59,8 +58,7 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         clear_pages(mem, page->pfn, 1ul << order);
 }
 
-/* ---- one walk of the zonelist
- * ------------------------------------------------------------------------- */
+/* ---- one walk of the zonelist ---------------------------------------------------------------- */
 
 static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zone *zone,
                                        unsigned alloc_flags)
@@ -124,10 +122,20 @@ alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int nod
     return page;
 }
 
+/* What the hot path leaves to do for a page that it got. The CPU's preferred zone may be another
+ * node's, which THISNODE doesn't want. */
+#define GFP_UNCOMMON (QUIRE_GFP_ZERO | QUIRE_GFP_COMP | QUIRE_GFP_THISNODE)
+
 static QUIRE_NOINLINE struct quire_page *prepared(struct quire_mem *mem, struct quire_page *page,
-                                                  unsigned order, quire_gfp_t gfp)
+                                                  unsigned order, quire_gfp_t gfp, uintptr_t caller)
 {
-    prepare_new_page(mem, page, order, gfp, 0);
+    struct alloc_context ac;
+    if (gfp & QUIRE_GFP_THISNODE && alloc_context_prepare(mem, -1, gfp, order, &ac) &&
+        quire_page_node(mem, page) != ac.node) {
+        quire_free_pages(mem, page, order);
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    }
+    prepare_new_page(mem, page, order, gfp, caller);
     return page;
 }
 
@@ -157,8 +165,8 @@ static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *me
     cpu_leave(cpu);
     if (quire_unlikely(!page))
         return alloc_pages_slow(mem, gfp, order, -1, caller);
-    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
-        return prepared(mem, page, order, gfp);
+    if (quire_unlikely(gfp & GFP_UNCOMMON))
+        return prepared(mem, page, order, gfp, caller);
     return page;
 }
 
@@ -173,8 +181,8 @@ static QUIRE_ALWAYS_INLINE struct quire_page *alloc_listed(struct quire_mem *mem
         return alloc_pages_refill(mem, gfp, order, cpu, list, caller);
     struct quire_page *page = pcp_pop(list);
     cpu_leave(cpu);
-    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
-        return prepared(mem, page, order, gfp);
+    if (quire_unlikely(gfp & GFP_UNCOMMON))
+        return prepared(mem, page, order, gfp, caller);
     return page;
 }
 
@@ -199,8 +207,7 @@ struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire
     return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
 }
 
-/* ---- freeing
- * -------------------------------------------------------------------------------------------- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags)
 {

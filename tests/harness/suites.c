@@ -8,11 +8,19 @@ extern const struct test_suite suite_harness;
 extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
+extern const struct test_suite suite_phys_model;
+extern const struct test_suite suite_json;
+extern const struct test_suite suite_init;
+extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness, //
-    &suite_text,    //
-    &suite_bits,    //
-    &suite_list,    //
+    &suite_harness,    //
+    &suite_text,       //
+    &suite_bits,       //
+    &suite_list,       //
+    &suite_phys_model, //
+    &suite_json,       //
+    &suite_init,       //
+    &suite_view,       //
     NULL,
 };

@@ -9,6 +9,8 @@ extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
 extern const struct test_suite suite_compaction;
+extern const struct test_suite suite_contig;
+extern const struct test_suite suite_cma;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,    //
@@ -16,5 +18,7 @@ const struct test_suite *const test_suites[] = {
     &suite_bits,       //
     &suite_list,       //
     &suite_compaction, //
+    &suite_contig,     //
+    &suite_cma,        //
     NULL,
 };

@@ -244,7 +244,7 @@ static void contiguous_pages_are_found_around_what_is_in_the_way(void)
     if (!mem)
         return;
     /* Something unmovable in every fourth pageblock, movable pages all over. */
-    for (unsigned long i = 3; i < 8192 / PAGEBLOCK_PAGES; i += 4)
+    for (unsigned long i = 3; i < 8192 / PAGEBLOCK_PAGES - 1; i += 4)
         CHECK_EQ(quire_alloc_contig_range(mem, quire_pfn(block_pfn(i).value + 5),
                                           quire_pfn(block_pfn(i).value + 6),
                                           QUIRE_MIGRATE_UNMOVABLE, QUIRE_GFP_KERNEL),
@@ -258,13 +258,13 @@ static void contiguous_pages_are_found_around_what_is_in_the_way(void)
         CHECK_EQ(page->pfn % 256, 0);
         quire_free_contig_range(mem, quire_page_to_pfn(page), 3 * PAGEBLOCK_PAGES);
     }
-    CHECK(!quire_alloc_contig_pages(mem, 4 * PAGEBLOCK_PAGES, 1, QUIRE_GFP_KERNEL, -1));
+    CHECK(!quire_alloc_contig_pages(mem, 5 * PAGEBLOCK_PAGES, 1, QUIRE_GFP_KERNEL, -1));
     CHECK(!quire_alloc_contig_pages(mem, 0, 1, QUIRE_GFP_KERNEL, -1));
     CHECK(!quire_alloc_contig_pages(mem, 8, 3, QUIRE_GFP_KERNEL, -1));
     CHECK(!quire_alloc_contig_pages(mem, 8, 1, QUIRE_GFP_KERNEL, 7));
     CHECK(!quire_alloc_contig_pages(mem, ~0ul, 1, QUIRE_GFP_KERNEL, 0));
     movables_check();
-    for (unsigned long i = 3; i < 8192 / PAGEBLOCK_PAGES; i += 4)
+    for (unsigned long i = 3; i < 8192 / PAGEBLOCK_PAGES - 1; i += 4)
         quire_free_contig_range(mem, quire_pfn(block_pfn(i).value + 5), 1);
     movables_free_all();
     machine_check_empty(mem);

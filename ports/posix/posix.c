@@ -47,9 +47,9 @@ static void make_cpu_key(void)
 unsigned quire_posix_nr_cpus(void)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    /* Threads beyond the processors are common, and a number costs little. */
+    /* Some more threads than processors are common; those beyond do without lists of their own. */
     unsigned long cpus = online > 0 ? 2 * (unsigned long)online : 2;
-    return cpus < 8 ? 8 : cpus > QUIRE_MAX_CPUS ? QUIRE_MAX_CPUS : (unsigned)cpus;
+    return cpus < 4 ? 4 : cpus > QUIRE_MAX_CPUS ? QUIRE_MAX_CPUS : (unsigned)cpus;
 }
 
 void quire_posix_attach_cpu(void)

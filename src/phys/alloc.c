@@ -8,8 +8,7 @@
  */
 #include "phys/pcp.h"
 
-/* ---- preparing
- * ------------------------------------------------------------------------------------- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type)
@@ -59,8 +58,7 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         clear_pages(mem, page->pfn, 1ul << order);
 }
 
-/* ---- one walk of the zonelist
- * ------------------------------------------------------------------------- */
+/* ---- one walk of the zonelist ---------------------------------------------------------------- */
 
 static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zone *zone,
                                        unsigned alloc_flags)
@@ -124,16 +122,26 @@ alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int nod
     return page;
 }
 
+/* What the hot path leaves to do for a page that it got. The CPU's preferred zone may be another
+ * node's, which THISNODE doesn't want. */
+#define GFP_UNCOMMON (QUIRE_GFP_ZERO | QUIRE_GFP_COMP | QUIRE_GFP_THISNODE)
+
 static QUIRE_NOINLINE struct quire_page *prepared(struct quire_mem *mem, struct quire_page *page,
-                                                  unsigned order, quire_gfp_t gfp)
+                                                  unsigned order, quire_gfp_t gfp, uintptr_t caller)
 {
-    prepare_new_page(mem, page, order, gfp, 0);
+    struct alloc_context ac;
+    if (gfp & QUIRE_GFP_THISNODE && alloc_context_prepare(mem, -1, gfp, order, &ac) &&
+        quire_page_node(mem, page) != ac.node) {
+        quire_free_pages(mem, page, order);
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    }
+    prepare_new_page(mem, page, order, gfp, caller);
     return page;
 }
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
-/* The list that a block of this order comes from; orders without one have a list that is empty. */
+/* The huge lists follow those of the small orders, as if theirs were order PCP_ORDERS. */
 static QUIRE_ALWAYS_INLINE struct pcp_list *preferred_list(const struct cpu *cpu, quire_gfp_t gfp,
                                                            unsigned order)
 {
@@ -141,47 +149,56 @@ static QUIRE_ALWAYS_INLINE struct pcp_list *preferred_list(const struct cpu *cpu
     return list + order * PCP_STRIDE;
 }
 
-/* An empty list, but the zone is far from its watermark: the zone's lock is all that is needed. */
+/* This CPU's list is empty (the CPU is inside): if the zone is far from its watermark, its lock is
+ * all that is needed. */
 static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *mem, quire_gfp_t gfp,
-                                                            unsigned order, uintptr_t caller)
+                                                            unsigned order, struct cpu *cpu,
+                                                            struct pcp_list *list, uintptr_t caller)
 {
-    if (quire_unlikely(order >= PCP_ORDERS)) {
-        if (order != PAGEBLOCK_ORDER)
-            return alloc_pages_slow(mem, gfp, order, -1, caller);
-        order = PCP_ORDERS; /* the huge lists follow those of the small orders */
-    }
-    struct cpu *cpu = cpu_enter(mem);
-    struct pcp_list *list = preferred_list(cpu, gfp, order);
-    if (list->top == list->base && list->cap &&
-        zone_has_plenty(list->zone, mem->zone_of_gfp[gfp & 15],
-                        (unsigned long)list->refill << PAGEBLOCK_ORDER))
+    struct quire_page *page = NULL;
+    if (list->cap && zone_has_plenty(list->zone, mem->zone_of_gfp[gfp & 15],
+                                     (unsigned long)list->refill << order)) {
         pcp_refill(list, gfp & QUIRE_GFP_MOVABLE ? ALLOC_CMA : 0);
-    struct quire_page *page = list->top == list->base ? NULL : pcp_pop(list);
+        if (list->top != list->base)
+            page = pcp_pop(list);
+    }
     cpu_leave(cpu);
-    order = order == PCP_ORDERS ? PAGEBLOCK_ORDER : order;
     if (quire_unlikely(!page))
         return alloc_pages_slow(mem, gfp, order, -1, caller);
-    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
-        return prepared(mem, page, order, gfp);
+    if (quire_unlikely(gfp & GFP_UNCOMMON))
+        return prepared(mem, page, order, gfp, caller);
     return page;
 }
 
-/* Calls to other functions stand only in returns, so that this one saves no registers. */
+/* Calls to other functions stand only in returns, so that no registers are saved. */
+static QUIRE_ALWAYS_INLINE struct quire_page *alloc_listed(struct quire_mem *mem, quire_gfp_t gfp,
+                                                           unsigned order, unsigned list_order,
+                                                           uintptr_t caller)
+{
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = preferred_list(cpu, gfp, list_order);
+    if (quire_unlikely(list->top == list->base))
+        return alloc_pages_refill(mem, gfp, order, cpu, list, caller);
+    struct quire_page *page = pcp_pop(list);
+    cpu_leave(cpu);
+    if (quire_unlikely(gfp & GFP_UNCOMMON))
+        return prepared(mem, page, order, gfp, caller);
+    return page;
+}
+
+static QUIRE_NOINLINE struct quire_page *alloc_pages_large(struct quire_mem *mem, quire_gfp_t gfp,
+                                                           unsigned order, uintptr_t caller)
+{
+    if (order != PAGEBLOCK_ORDER)
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    return alloc_listed(mem, gfp, order, PCP_ORDERS, caller);
+}
+
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
     if (quire_unlikely(order >= PCP_ORDERS))
-        return alloc_pages_refill(mem, gfp, order, CALLER);
-    struct cpu *cpu = cpu_enter(mem);
-    struct pcp_list *list = preferred_list(cpu, gfp, order);
-    if (quire_unlikely(list->top == list->base)) {
-        cpu_leave(cpu);
-        return alloc_pages_refill(mem, gfp, order, CALLER);
-    }
-    struct quire_page *page = pcp_pop(list);
-    cpu_leave(cpu);
-    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
-        return prepared(mem, page, order, gfp);
-    return page;
+        return alloc_pages_large(mem, gfp, order, CALLER);
+    return alloc_listed(mem, gfp, order, order, CALLER);
 }
 
 struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire_gfp_t gfp,
@@ -190,8 +207,7 @@ struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire
     return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
 }
 
-/* ---- freeing
- * -------------------------------------------------------------------------------------------- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 static void debug_free(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
@@ -252,12 +268,33 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
  * comparison of its state. */
 #define STATE_FREE_MASK (0xffffffffull << 32 | 1u << 31 | PAGE_FREE_MASK | PAGE_LARGE)
 
+static QUIRE_NOINLINE void free_pages_large(struct quire_mem *mem, struct quire_page *page,
+                                            unsigned order, uint64_t state)
+{
+    uint64_t expected =
+        PAGE_ONE_REFERENCE | PAGE_ALLOCATED | PAGE_LARGE | PAGEBLOCK_ORDER << PAGE_ORDER_SHIFT;
+    uint32_t flags = (uint32_t)state;
+    if (order != PAGEBLOCK_ORDER || (state ^ expected) & STATE_FREE_MASK ||
+        flags_type(flags) == PAGE_TYPE_SPECIAL) {
+        free_pages_slow(mem, page, order);
+        return;
+    }
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = &cpu_pcp(cpu, flags_zone(flags))->list[PCP_HUGE + flags_type(flags)];
+    if (list->top >= list->limit && list->cap)
+        pcp_drain(list);
+    bool done = pcp_push(list, page, flags);
+    cpu_leave(cpu);
+    if (quire_unlikely(!done))
+        free_pages_slow(mem, page, order);
+}
+
 void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
     uint64_t state = page_state(page);
     uint64_t expected = PAGE_ONE_REFERENCE | PAGE_ALLOCATED | (uint64_t)order << PAGE_ORDER_SHIFT;
     if (quire_unlikely((state ^ expected) & STATE_FREE_MASK)) {
-        free_pages_slow(mem, page, order);
+        free_pages_large(mem, page, order, state);
         return;
     }
     uint32_t flags = (uint32_t)state;

@@ -18,9 +18,7 @@
  * Everything here runs with zone->lock held. nr_free and nr_blocks are stored atomically, since
  * watermark checks read them without the lock.
  */
-#include "phys/internal.h"
-
-#define ALL_FREE (~(uint64_t)0)
+#include "phys/buddy.h"
 
 /* Bit i set where i is a multiple of 2^order. */
 static const uint64_t aligned_bits[7] = {
@@ -28,50 +26,7 @@ static const uint64_t aligned_bits[7] = {
     0x0001000100010001, 0x0000000100000001, 0x0000000000000001,
 };
 
-/* ---- lists and counts -------------------------------------------------------------------------
- */
-
-static void block_link(struct zone *zone, struct pageblock *block)
-{
-    list_add(&zone->blocks[block->largest][block->type], &block->link);
-    quire_store_relaxed(&zone->avail[block->type], zone->avail[block->type] | 1u << block->largest);
-}
-
-static void block_unlink(struct zone *zone, struct pageblock *block)
-{
-    list_del(&block->link);
-    if (list_empty(&zone->blocks[block->largest][block->type]))
-        quire_store_relaxed(&zone->avail[block->type],
-                            zone->avail[block->type] & ~(1u << block->largest));
-}
-
-static void block_relink(struct zone *zone, struct pageblock *block, int largest)
-{
-    if (block->largest != LARGEST_NONE)
-        block_unlink(zone, block);
-    block->largest = (int8_t)largest;
-    if (largest != LARGEST_NONE)
-        block_link(zone, block);
-}
-
-/* `pages` may be negative. ISOLATE's free frames are nobody's to allocate. */
-static QUIRE_ALWAYS_INLINE void count_free(struct zone *zone, unsigned type, long pages)
-{
-    if (quire_unlikely(type >= QUIRE_MIGRATE_HIGHATOMIC)) {
-        quire_count(&zone->nr_free_special[type], (unsigned long)pages);
-        if (type == QUIRE_MIGRATE_ISOLATE)
-            return;
-    }
-    quire_count_hot(&zone->nr_free, (unsigned long)pages);
-}
-
-static QUIRE_ALWAYS_INLINE void count_blocks(struct zone *zone, unsigned order, long blocks)
-{
-    quire_count_hot(&zone->nr_blocks[order], (unsigned long)blocks);
-}
-
-/* ---- the bitmap -------------------------------------------------------------------------------
- */
+/* ---- the bitmap ------------------------------------------------------------------------------ */
 
 /* The lowest 2^order bits, for the orders of a word. */
 static const uint64_t run_bits[7] = {0x1, 0x3, 0xf, 0xff, 0xffff, 0xffffffff, ALL_FREE};
@@ -87,16 +42,6 @@ static QUIRE_ALWAYS_INLINE bool run_is_free(const struct pageblock *block, unsig
         if (block->free[word] != ALL_FREE)
             return false;
     return true;
-}
-
-static void set_words(struct pageblock *block, unsigned word, unsigned count)
-{
-    uint64_t any = 0;
-    for (unsigned i = word; i < word + count; i++)
-        any |= block->free[i];
-    QUIRE_BUG_ON(any);
-    for (unsigned i = word; i < word + count; i++)
-        block->free[i] = ALL_FREE;
 }
 
 static void clear_frames(struct pageblock *block, unsigned offset, unsigned count)
@@ -162,143 +107,7 @@ static int highest_order(const struct pageblock *block)
     return order;
 }
 
-/* ---- blocks above PAGEBLOCK_ORDER
- * ---------------------------------------------------------------- */
-
-/* The pageblock that the free block of `block` begins at. */
-static struct pageblock *superblock_head(struct zone *zone, struct pageblock *block)
-{
-    if (!(block->flags & PAGEBLOCK_TAIL))
-        return block;
-    for (unsigned order = PAGEBLOCK_ORDER + 1; order <= MAX_ORDER; order++) {
-        unsigned long pfn = block->pfn & ~((1ul << order) - 1);
-        if (pfn == block->pfn)
-            continue;
-        struct pageblock *head = pfn_to_pageblock(zone->mem, pfn);
-        if (!(head->flags & PAGEBLOCK_TAIL) && head->largest >= (int)order)
-            return head;
-    }
-    QUIRE_BUG_ON(true);
-    return NULL;
-}
-
-/* Halves a linked free block until it is of `order`; the upper halves go onto lists. */
-static void superblock_split(struct zone *zone, struct pageblock *head, unsigned order)
-{
-    unsigned largest = (unsigned)head->largest;
-    if (largest <= order)
-        return;
-    count_blocks(zone, largest, -1);
-    while (largest > order) {
-        largest--;
-        struct pageblock *upper = head + (1u << (largest - PAGEBLOCK_ORDER));
-        upper->flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        block_relink(zone, upper, (int)largest);
-        count_blocks(zone, largest, 1);
-    }
-    block_relink(zone, head, (int)order);
-    count_blocks(zone, order, 1);
-}
-
-void pageblock_separate(struct zone *zone, struct pageblock *block)
-{
-    struct pageblock *head = superblock_head(zone, block);
-    while (head->largest > PAGEBLOCK_ORDER) {
-        superblock_split(zone, head, (unsigned)head->largest - 1);
-        head = superblock_head(zone, block);
-    }
-}
-
-static void change_type_unlinked(struct zone *zone, struct pageblock *block, unsigned type)
-{
-    count_free(zone, block->type, -(long)block->nr_free);
-    block->type = (uint8_t)type;
-    count_free(zone, type, block->nr_free);
-}
-
-/* The linked free block of `order` that begins at `pfn` and may become one with one of `type`. */
-static struct pageblock *superblock_buddy(struct zone *zone, unsigned long pfn, unsigned order,
-                                          unsigned type)
-{
-    struct pageblock *buddy = pfn_to_pageblock(zone->mem, pfn);
-    if (buddy->zone != zone->id || buddy->largest != (int)order)
-        return NULL;
-    if (buddy->type != type &&
-        (buddy->type >= QUIRE_MIGRATE_HIGHATOMIC || type >= QUIRE_MIGRATE_HIGHATOMIC))
-        return NULL;
-    return buddy;
-}
-
-/* Links the unlinked, wholly free block of `order` at `head`, merged with its buddies. What is
- * wholly free may be of any ordinary type, so a buddy takes the type of the one freed. */
-static void superblock_merge(struct zone *zone, struct pageblock *head, unsigned order)
-{
-    for (; order < MAX_ORDER; order++) {
-        struct pageblock *buddy =
-            superblock_buddy(zone, head->pfn ^ 1ul << order, order, head->type);
-        if (!buddy)
-            break;
-        block_relink(zone, buddy, LARGEST_NONE);
-        count_blocks(zone, order, -1);
-        for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++)
-            if (buddy[i].type != head->type)
-                change_type_unlinked(zone, &buddy[i], head->type);
-        struct pageblock *upper = head < buddy ? buddy : head;
-        upper->flags |= PAGEBLOCK_TAIL;
-        head = head < buddy ? head : buddy;
-    }
-    block_relink(zone, head, (int)order);
-    count_blocks(zone, order, 1);
-}
-
-/* Pageblocks of a special type are never part of a block of another type. */
-static bool may_be_one_block(const struct pageblock *block, unsigned blocks)
-{
-    for (unsigned i = 1; i < blocks; i++)
-        if (block[i].type != block[0].type && (block[i].type >= QUIRE_MIGRATE_HIGHATOMIC ||
-                                               block[0].type >= QUIRE_MIGRATE_HIGHATOMIC))
-            return false;
-    return true;
-}
-
-static void free_whole_pageblocks(struct zone *zone, struct pageblock *block, unsigned order)
-{
-    unsigned blocks = 1u << (order - PAGEBLOCK_ORDER);
-    if (!may_be_one_block(block, blocks)) {
-        for (unsigned i = 0; i < blocks; i++)
-            free_whole_pageblocks(zone, &block[i], PAGEBLOCK_ORDER);
-        return;
-    }
-    for (unsigned i = 0; i < blocks; i++) {
-        set_words(&block[i], 0, PAGEBLOCK_WORDS);
-        block[i].nr[PAGEBLOCK_ORDER] = 1;
-        block[i].nr_free = PAGEBLOCK_PAGES;
-        block[i].type = block->type;
-        count_free(zone, block->type, PAGEBLOCK_PAGES);
-        if (i)
-            block[i].flags |= PAGEBLOCK_TAIL;
-    }
-    superblock_merge(zone, block, order);
-}
-
-static void take_whole_pageblocks(struct zone *zone, struct pageblock *block, unsigned order)
-{
-    superblock_split(zone, block, order);
-    block_relink(zone, block, LARGEST_NONE);
-    count_blocks(zone, order, -1);
-    for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++) {
-        block[i].flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        for (unsigned word = 0; word < PAGEBLOCK_WORDS; word++)
-            block[i].free[word] = 0;
-        block[i].reported = 0;
-        block[i].nr[PAGEBLOCK_ORDER] = 0;
-        block[i].nr_free = 0;
-        count_free(zone, block[i].type, -(long)PAGEBLOCK_PAGES);
-    }
-}
-
-/* ---- free
- * ------------------------------------------------------------------------------------------ */
+/* ---- free ------------------------------------------------------------------------------------ */
 
 /* Adds a block of `order`, whose bits are set and whose buddy isn't free, to the pageblock's counts
  * and lists. */
@@ -312,8 +121,11 @@ static QUIRE_ALWAYS_INLINE void block_freed(struct zone *zone, struct pageblock 
         return;
     }
     count_blocks(zone, order, 1);
-    if (quire_unlikely((int)order > block->largest))
-        block_relink(zone, block, (int)order);
+    if (quire_unlikely((int)order > block->largest)) {
+        if (block->largest >= 0)
+            block_unlink(zone, block);
+        block_link(zone, block, (int)order);
+    }
 }
 
 static QUIRE_ALWAYS_INLINE void block_absorbed(struct zone *zone, struct pageblock *block,
@@ -344,7 +156,7 @@ static QUIRE_ALWAYS_INLINE void count_frames(struct zone *zone, struct pageblock
 void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order)
 {
     if (order >= PAGEBLOCK_ORDER) {
-        free_whole_pageblocks(zone, block, order);
+        superblock_free(zone, block, order);
         return;
     }
     unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1));
@@ -450,16 +262,7 @@ void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsign
     } else if (order < 6) {
         free_small(zone, pages, count, order);
     } else {
-        for (unsigned i = 0; i < count; i++) {
-            unsigned long pfn = pages[i]->pfn;
-            unsigned merged = order;
-            if (order < MAX_ORDER && i + 1 < count && (pages[i + 1]->pfn ^ pfn) == 1ul << order) {
-                pfn &= ~(1ul << order);
-                merged++;
-                i++;
-            }
-            buddy_free(zone, pfn_to_pageblock(zone->mem, pfn), pfn, merged);
-        }
+        superblock_free_pages(zone, pages, count);
     }
 }
 
@@ -472,8 +275,7 @@ void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, un
     }
 }
 
-/* ---- take
- * -------------------------------------------------------------------------------------------- */
+/* ---- take ------------------------------------------------------------------------------------ */
 
 /* Takes `count` blocks of `order` from the front of the free block of `whole` at `offset`. What is
  * left of it is an aligned block for each one bit of its size. */
@@ -490,25 +292,9 @@ static void take_front(struct zone *zone, struct pageblock *block, unsigned offs
     }
 }
 
-/* Whole pageblocks: the largest part of the free block that isn't more than what is wanted. */
-static unsigned take_large(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
-                           struct quire_page **end)
-{
-    unsigned whole = (unsigned)block->largest;
-    while (1u << (whole - order) > max)
-        whole--;
-    take_whole_pageblocks(zone, block, whole);
-    unsigned count = 1u << (whole - order);
-    for (unsigned i = 0; i < count; i++)
-        *--end = block[i << (order - PAGEBLOCK_ORDER)].pages;
-    return count;
-}
-
 unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
                          struct quire_page **end)
 {
-    if (order >= PAGEBLOCK_ORDER)
-        return take_large(zone, block, order, max, end);
     if (block->largest > PAGEBLOCK_ORDER)
         superblock_split(zone, block, PAGEBLOCK_ORDER);
     unsigned taken = 0, cursor = 0;
@@ -541,6 +327,8 @@ unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned or
 unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
                     struct quire_page **end, struct pageblock **from)
 {
+    if (order >= PAGEBLOCK_ORDER)
+        return superblock_take(zone, order, type, type, max, end, from);
     uint32_t orders = zone->avail[type] >> order;
     if (!orders)
         return 0;
@@ -553,12 +341,7 @@ void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
 {
     struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
     if (order >= PAGEBLOCK_ORDER) {
-        struct pageblock *head = superblock_head(zone, block);
-        while (head != block || head->largest > (int)order) {
-            superblock_split(zone, head, (unsigned)head->largest - 1);
-            head = superblock_head(zone, block);
-        }
-        take_whole_pageblocks(zone, block, order);
+        superblock_take_exact(zone, block, order);
         return;
     }
     pageblock_separate(zone, block);
@@ -579,8 +362,7 @@ void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
         block_relink(zone, block, highest_order(block));
 }
 
-/* ---- questions and types
- * -------------------------------------------------------------------------------- */
+/* ---- questions and types --------------------------------------------------------------------- */
 
 bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn)
 {
@@ -613,7 +395,7 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
     pageblock_separate(zone, block);
     int largest = block->largest;
     block_relink(zone, block, LARGEST_NONE);
-    change_type_unlinked(zone, block, type);
+    block_change_type(zone, block, type);
     if (largest == PAGEBLOCK_ORDER) {
         count_blocks(zone, PAGEBLOCK_ORDER, -1);
         superblock_merge(zone, block, PAGEBLOCK_ORDER);

@@ -53,8 +53,7 @@ void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned or
     bad_page(mem, pfn, what);
 }
 
-/* ---- content
- * ------------------------------------------------------------------------------------------- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 static void fill_pages(struct quire_mem *mem, unsigned long pfn, unsigned long count, int byte)
 {

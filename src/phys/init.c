@@ -23,8 +23,7 @@ struct init {
     unsigned highest_type; /* of the zones below MOVABLE that have memory */
 };
 
-/* ---- what is asked for
- * --------------------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static int refuse(const struct init *init, const char *field, const char *why)
 {
@@ -108,8 +107,7 @@ static int check_config(struct init *init)
     return check_zone_ends(init);
 }
 
-/* ---- the core
- * --------------------------------------------------------------------------------------------- */
+/* ---- the core -------------------------------------------------------------------------------- */
 
 /* Hands out pieces of one allocation; with a NULL base it only measures. */
 struct carver {
@@ -137,8 +135,8 @@ static void carve_core(struct init *init, struct carver *carver)
     struct node *nodes = carve(carver, init->nr_nodes * sizeof *nodes);
     uint8_t *cpu_node = carve(carver, init->nr_cpus);
     uint8_t *distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
-    size_t cpu_size = quire_align_up(sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *),
-                                     QUIRE_CACHELINE_BYTES);
+    size_t cpu_size = (size_t)quire_align_up(
+        sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
     char *cpus = carve(carver, (init->nr_cpus + 1) * cpu_size);
     struct zone **lists =
         carve(carver, init->nr_nodes * (init->nr_zones + QUIRE_NR_ZONES + 2) * sizeof *lists);
@@ -340,12 +338,18 @@ static int find_highest_type(void *arg, quire_pfn_t start, quire_pfn_t end, int 
                              enum quire_memblock_kind kind)
 {
     struct init *init = arg;
-    (void)start;
-    if (kind == QUIRE_MEMBLOCK_NOMAP)
+    if (kind != QUIRE_MEMBLOCK_RAM)
         return 0;
-    unsigned type = zone_type_of(init->mem, node, end.value - 1, false);
-    if (type < QUIRE_NR_ZONES && type > init->highest_type)
-        init->highest_type = type;
+    /* Zones end at pageblocks, and what lies above the last one doesn't count. */
+    for (unsigned long pfn = end.value; pfn > start.value;) {
+        unsigned type = zone_type_of(init->mem, node, --pfn, false);
+        pfn = (unsigned long)quire_align_down(pfn, PAGEBLOCK_PAGES);
+        if (type == QUIRE_NR_ZONES)
+            continue;
+        if (type > init->highest_type)
+            init->highest_type = type;
+        break;
+    }
     return 0;
 }
 
@@ -354,7 +358,7 @@ static int count_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                         enum quire_memblock_kind kind)
 {
     struct count_node *count = arg;
-    if (node != count->node || kind == QUIRE_MEMBLOCK_NOMAP)
+    if (node != count->node || kind != QUIRE_MEMBLOCK_RAM)
         return 0;
     for (unsigned long pfn = start.value; pfn < end.value;) {
         unsigned long next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
@@ -396,13 +400,14 @@ static int add_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                       enum quire_memblock_kind kind)
 {
     struct init *init = arg;
-    if (zone_type_of(init->mem, node, end.value - 1, false) == QUIRE_NR_ZONES)
+    bool hotplug = kind == QUIRE_MEMBLOCK_HOTPLUG;
+    if (zone_type_of(init->mem, node, end.value - 1, hotplug) == QUIRE_NR_ZONES)
         quire_log(QUIRE_LOG_WARNING,
                   "quire: memory map \"%s\": [0x%llx, 0x%llx) reaches beyond the last zone; that "
                   "part isn't used",
                   init->memblock->name, (unsigned long long)quire_pfn_to_phys(start),
                   (unsigned long long)quire_pfn_to_phys(end));
-    section_add_frames(init->mem, start.value, end.value, node, kind == QUIRE_MEMBLOCK_HOTPLUG,
+    section_add_frames(init->mem, start.value, end.value, node, hotplug,
                        kind == QUIRE_MEMBLOCK_NOMAP ? PAGE_NOMAP : PAGE_RESERVED);
     return 0;
 }

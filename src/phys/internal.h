@@ -20,8 +20,7 @@
 #include "base/list.h"
 #include "phys/page.h"
 
-/* ---- pageblocks -------------------------------------------------------------------------------
- */
+/* ---- pageblocks ------------------------------------------------------------------------------ */
 
 #define PAGEBLOCK_ORDER QUIRE_PAGEBLOCK_ORDER
 #define PAGEBLOCK_PAGES QUIRE_PAGEBLOCK_PAGES
@@ -63,8 +62,7 @@ struct pageblock {
 _Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lines");
 #endif
 
-/* ---- per-CPU lists ----------------------------------------------------------------------------
- */
+/* ---- per-CPU lists --------------------------------------------------------------------------- */
 
 /* UNMOVABLE, MOVABLE, RECLAIMABLE; the fourth, MOVABLE and RECLAIMABLE together, means nothing and
  * has lists that stay empty, so that the hot path needn't check for it. */
@@ -107,8 +105,7 @@ struct cpu {
 
 #define GFP_PREFER_MASK 0x1fu
 
-/* ---- zones, nodes
- * -------------------------------------------------------------------------------- */
+/* ---- zones, nodes ---------------------------------------------------------------------------- */
 
 enum watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARKS };
 
@@ -152,8 +149,7 @@ struct node {
     unsigned long movable_start; /* frames from here on are ZONE_MOVABLE's; ~0ul: none */
 };
 
-/* ---- the machine's memory
- * ------------------------------------------------------------------------ */
+/* ---- the machine's memory -------------------------------------------------------------------- */
 
 /* Events that aren't a zone's, as vmstat names them. Counted with atomic adds: all are rare. */
 enum event {
@@ -269,8 +265,7 @@ static inline void zone_unlock(struct zone *zone, quire_port_irq_t irq)
     quire_port_irq_restore(irq);
 }
 
-/* ---- buddy.c: all with zone->lock held
- * -------------------------------------------------------------- */
+/* ---- buddy.c: all with zone->lock held ------------------------------------------------------- */
 
 /* Frees the block of `order` at `pfn`, merging it with what is free around it. */
 void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order);
@@ -287,7 +282,8 @@ void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, un
  * that they came from is stored in `from`. */
 unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
                     struct quire_page **end, struct pageblock **from);
-/* The same from the pageblock `block`, whose largest free block is of `order` or larger. */
+/* The same below PAGEBLOCK_ORDER from the pageblock `block`, whose largest free block is of `order`
+ * or larger. */
 unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
                          struct quire_page **end);
 /* Takes one particular free block out: the frames [pfn, pfn + 2^order) are all free. */
@@ -298,17 +294,20 @@ bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
 unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
 /* Gives a pageblock, its free frames included, another migrate type. */
 void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
+/* buddy_take for PAGEBLOCK_ORDER and above, from type `from`; what is taken becomes of type `to`.
+ */
+unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
+                         unsigned max, struct quire_page **end, struct pageblock **first);
 /* Halves a free block above PAGEBLOCK_ORDER until `block` is one of its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);
 
-/* ---- fallback.c: with zone->lock held
- * ------------------------------------------------------------------ */
+/* ---- fallback.c: with zone->lock held -------------------------------------------------------- */
 
 #define ALLOC_WMARK_MASK 0x3u
 #define ALLOC_NO_WATERMARKS 0x4u
 #define ALLOC_MIN_RESERVE 0x8u /* GFP_HIGH: half of the reserve */
-#define ALLOC_NON_BLOCK 0x10u  /* can't wait: another quarter */
+#define ALLOC_NON_BLOCK 0x10u  /* can't wait: with MIN_RESERVE, a quarter of the rest too */
 #define ALLOC_HIGHATOMIC 0x20u /* may use, and make, HIGHATOMIC pageblocks */
 #define ALLOC_CMA 0x40u        /* movable: may use CMA pageblocks */
 #define ALLOC_OOM 0x80u
@@ -325,8 +324,7 @@ void reserve_highatomic(struct zone *zone, struct pageblock *block);
  * pages. `force`: even if it is the last. */
 bool unreserve_highatomic(struct zone *zone, bool force);
 
-/* ---- watermark.c
- * ----------------------------------------------------------------------------------------- */
+/* ---- watermark.c ----------------------------------------------------------------------------- */
 
 void watermarks_setup(struct quire_mem *mem);
 unsigned long zone_watermark(const struct zone *zone, enum watermark mark);
@@ -347,16 +345,14 @@ static inline bool zone_has_plenty(const struct zone *zone, enum quire_zone_type
 }
 void boost_watermark(struct zone *zone);
 
-/* ---- zonelist.c
- * -------------------------------------------------------------------------------------------- */
+/* ---- zonelist.c ------------------------------------------------------------------------------ */
 
 void zonelists_build(struct quire_mem *mem);
 /* Writes what each CPU may use, by zonelists and closed lists. With mem->lock held, or at init. */
 void cpus_publish(struct quire_mem *mem);
 void gfp_zones_build(struct quire_mem *mem);
 
-/* ---- alloc.c, slowpath.c
- * ------------------------------------------------------------------------------------ */
+/* ---- alloc.c, slowpath.c --------------------------------------------------------------------- */
 
 struct alloc_context {
     struct quire_mem *mem;
@@ -411,6 +407,8 @@ unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, uns
                              unsigned long count, struct quire_page **pages);
 /* Refills an empty list of this CPU; within cpu_enter and cpu_leave. */
 void pcp_refill(struct pcp_list *list, unsigned alloc_flags);
+/* Drains a full list of this CPU; within cpu_enter and cpu_leave. */
+void pcp_drain(struct pcp_list *list);
 /* Puts a block on this CPU's list, draining it when full. False: closed. */
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 /* Keeps all CPUs out of the zone's lists, which are emptied; and lets them in again. Nests. Not
@@ -421,8 +419,7 @@ unsigned long pcp_pages(const struct zone *zone);
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
 
-/* ---- section.c --------------------------------------------------------------------------------
- */
+/* ---- section.c ------------------------------------------------------------------------------- */
 
 /* Bytes that descriptors and pageblocks of `frames` frames take. */
 size_t section_size(const struct quire_mem *mem, unsigned long frames);
@@ -440,8 +437,7 @@ struct zone *zone_of(struct quire_mem *mem, int node, unsigned type);
 /* Recomputes what depends on how large zones are. */
 void zones_changed(struct quire_mem *mem);
 
-/* ---- compaction.c, fragindex.c, isolate.c: see there
- * ------------------------------------------------------------ */
+/* ---- compaction.c, fragindex.c, isolate.c: see there ----------------------------------------- */
 
 enum compact_result {
     COMPACT_SKIPPED,

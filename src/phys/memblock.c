@@ -14,8 +14,7 @@
 #include "base/compiler.h"
 #include "base/text.h"
 
-/* ---- errors -----------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* Logs why an operation on a range is refused; returns -error. */
 static int refuse(const struct quire_memblock *memblock, const char *operation, quire_phys_t base,
@@ -78,8 +77,7 @@ static struct memblock_range intersection(struct memblock_range a, struct memblo
     return a;
 }
 
-/* ---- the tables' operations -------------------------------------------------------------------
- */
+/* ---- the tables' operations ------------------------------------------------------------------ */
 
 static void init_table(struct quire_memblock_table *table)
 {
@@ -190,8 +188,7 @@ int quire_memblock_free(struct quire_memblock *memblock, quire_phys_t base, quir
     return 0;
 }
 
-/* ---- visits -----------------------------------------------------------------------------------
- */
+/* ---- visits ---------------------------------------------------------------------------------- */
 
 int quire_memblock_for_each_free(const struct quire_memblock *memblock,
                                  quire_memblock_visit_fn *visit, void *arg)
@@ -264,8 +261,7 @@ bool memblock_is_reserved(const struct quire_memblock *memblock, struct memblock
     return reserved && reserved->base <= range.base && memblock_region_end(reserved) >= range.end;
 }
 
-/* ---- sums, text -------------------------------------------------------------------------------
- */
+/* ---- sums, text ------------------------------------------------------------------------------ */
 
 static quire_phys_t size_of(const struct quire_memblock_table *table)
 {
@@ -316,8 +312,7 @@ void quire_memblock_dump(const struct quire_memblock *memblock, quire_write_fn *
     text_flush(&text);
 }
 
-/* ---- invariants -------------------------------------------------------------------------------
- */
+/* ---- invariants ------------------------------------------------------------------------------ */
 
 /* A table that has grown lies in memory of the map, reserved, within the direct map. */
 static bool storage_is_valid(const struct quire_memblock *memblock,

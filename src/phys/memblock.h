@@ -19,8 +19,7 @@ struct memblock_range {
     quire_phys_t base, end;
 };
 
-/* ---- for quire_mem_init -----------------------------------------------------------------------
- */
+/* ---- for quire_mem_init ---------------------------------------------------------------------- */
 
 /* Frames [start, end), not empty. Non-zero ends the visits and is returned. */
 typedef int memblock_visit_frames_fn(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
@@ -49,8 +48,7 @@ static inline void memblock_hand_over(struct quire_memblock *memblock)
 /* Every invariant of the tables. O(n). For QUIRE_EXPENSIVE and tests. */
 bool memblock_is_valid(const struct quire_memblock *memblock);
 
-/* ---- one table: memblock_table.c --------------------------------------------------------------
- */
+/* ---- one table: memblock_table.c ------------------------------------------------------------- */
 
 static inline quire_phys_t memblock_region_end(const struct quire_memblock_region *region)
 {
@@ -86,8 +84,7 @@ void memblock_apply(struct quire_memblock_table *table, const struct memblock_ch
 
 bool memblock_table_is_valid(const struct quire_memblock_table *table);
 
-/* ---- growing: memblock_alloc.c ----------------------------------------------------------------
- */
+/* ---- growing: memblock_alloc.c --------------------------------------------------------------- */
 
 /* The memory that holds a table which has grown; empty while it is the static one. */
 struct memblock_range memblock_table_storage(const struct quire_memblock *memblock,

@@ -20,8 +20,7 @@
 #include "base/text.h"
 #include "phys/memblock.h"
 
-/* ---- search -----------------------------------------------------------------------------------
- */
+/* ---- search ---------------------------------------------------------------------------------- */
 
 struct search {
     const struct quire_memblock *memblock;
@@ -127,8 +126,7 @@ static quire_phys_t find(struct search *search)
     return base ? base : find_of_kind(search, QUIRE_MEMBLOCK_HOTPLUG);
 }
 
-/* ---- growing ----------------------------------------------------------------------------------
- */
+/* ---- growing --------------------------------------------------------------------------------- */
 
 /* Whole frames, so that what is given back is of use. */
 static quire_phys_t storage_bytes(unsigned long capacity)
@@ -265,8 +263,7 @@ int memblock_reserve_range(struct quire_memblock *memblock, struct memblock_rang
     return 0;
 }
 
-/* ---- early allocation -------------------------------------------------------------------------
- */
+/* ---- early allocation ------------------------------------------------------------------------ */
 
 quire_phys_t quire_memblock_alloc(struct quire_memblock *memblock, quire_phys_t size,
                                   quire_phys_t align, quire_phys_t min, quire_phys_t max, int node)

@@ -76,7 +76,8 @@ static inline unsigned flags_zone(uint32_t flags)
     return flags >> PAGE_ZONE_SHIFT;
 }
 
-/* Flags and reference count as one number, so that the hot path reads and writes both at once. */
+/* Flags and reference count as one number, so that the hot path reads and writes both at once. Who
+ * raises the count by get_page_unless_zero sees the flags that were written with it. */
 #if UINTPTR_MAX > UINT32_MAX && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 typedef uint64_t __attribute__((may_alias)) page_state_word;
 
@@ -98,7 +99,7 @@ static inline uint64_t page_state(const struct quire_page *page)
 static inline void page_set_state(struct quire_page *page, uint64_t state)
 {
     quire_store_relaxed(&page->flags, (uint32_t)state);
-    quire_store_relaxed(&page->refcount, (uint32_t)(state >> 32));
+    quire_store_release(&page->refcount, (uint32_t)(state >> 32));
 }
 #endif
 

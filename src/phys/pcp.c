@@ -21,8 +21,8 @@ static unsigned list_order(unsigned index)
     return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
-/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone, the
- * others less; huge blocks are cached only where a CPU's share of 1/16 of the zone has room. */
+/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone,
+ * those of orders 1 to 3 half of that each; huge lists rest at 1/16 and may reach twice that. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
@@ -31,7 +31,7 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
         return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
-        return blocks > 8 ? 8 : (unsigned)blocks;
+        return blocks > 4 ? 16 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
     unsigned long cap = share > most ? most : share;
@@ -57,20 +57,22 @@ static uint16_t batch_start(const struct pcp_list *list)
     return (uint16_t)start;
 }
 
+/* high_min is half of cap: the most that one refill or drain moves. */
 static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 {
-    unsigned most = (list->cap + 1u) / 2;
-    return (uint16_t)(2 * batch < most ? 2 * batch : most);
+    return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);
 }
 
 static void list_set_high(struct pcp_list *list, unsigned high)
 {
-    list->limit = list->base + (high < list->cap ? high : list->cap);
+    quire_store_relaxed(&list->limit, list->base + (high < list->cap ? high : list->cap));
 }
 
 static void list_settle(struct pcp_list *list)
 {
-    list->refill = list->drain = batch_start(list);
+    list->high_min = (uint16_t)(list->cap - list->cap / 2);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_start(list));
     list_set_high(list, list->high_min);
 }
 
@@ -85,7 +87,6 @@ static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long man
         list->alloc_state =
             page_head_flags(zone, NULL, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
         list->cap = (uint16_t)list_cap(zone->mem, managed, index);
-        list->high_min = (uint16_t)(list->cap - list->cap / 2);
         list_settle(list);
         slots += list->cap;
     }
@@ -112,8 +113,7 @@ void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
     zone->pcp = table;
 }
 
-/* ---- moving blocks between a list and the zone
- * ------------------------------------------------------ */
+/* ---- moving blocks between a list and the zone ----------------------------------------------- */
 
 /* Gives the `count` oldest blocks of a list to the zone. */
 static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
@@ -125,17 +125,19 @@ static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
     __builtin_memmove(list->base, list->base + count, left * sizeof list->base[0]);
 }
 
-static QUIRE_NOINLINE void drain(struct pcp_list *list, unsigned order)
+void pcp_drain(struct pcp_list *list)
 {
     struct zone *zone = list->zone;
     unsigned count = pcp_count(list);
     count = count < list->drain ? count : list->drain;
-    buddy_prefetch(zone, list->base, count);
+    unsigned order = flags_order((uint32_t)list->alloc_state);
+    if (order < PCP_ORDERS)
+        buddy_prefetch(zone, list->base, count);
     quire_port_irq_t irq = zone_lock(zone);
     drain_locked(list, order, count);
     zone_unlock(zone, irq);
-    list->refill = batch_start(list);
-    list->drain = batch_doubled(list, list->drain);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_doubled(list, list->drain));
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
@@ -160,12 +162,12 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
         __builtin_memmove(list->base, end, taken * sizeof *end);
     quire_count(&list->net_in, taken);
     quire_store_relaxed(&list->top, list->base + taken);
-    list->drain = batch_start(list);
-    list->refill = batch_doubled(list, list->refill);
+    quire_store_relaxed(&list->drain, batch_start(list));
+    quire_store_relaxed(&list->refill, batch_doubled(list, list->refill));
+    list_set_high(list, list->high_min);
 }
 
-/* ---- the slow halves of allocating and freeing ------------------------------------------------
- */
+/* ---- the slow halves of allocating and freeing ----------------------------------------------- */
 
 struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migratetype type,
                              unsigned alloc_flags)
@@ -206,14 +208,13 @@ bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32
     struct cpu *cpu = cpu_enter(zone->mem);
     struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, flags_type(flags))];
     if (list->cap && list->top >= list->limit)
-        drain(list, order);
+        pcp_drain(list);
     bool done = pcp_push(list, page, flags);
     cpu_leave(cpu);
     return done;
 }
 
-/* ---- from outside -----------------------------------------------------------------------------
- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 static void empty(struct zone *zone, unsigned cpu)
 {
@@ -278,8 +279,7 @@ void quire_drain_all_pages(struct quire_mem *mem)
     }
 }
 
-/* ---- counts -----------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 unsigned long pcp_pages(const struct zone *zone)
 {

@@ -23,7 +23,6 @@ struct attempt {
     const struct alloc_context *ac;
     unsigned alloc_flags;
     unsigned no_progress, compact_retries;
-    bool drained;
     enum compact_result compacted;
 };
 
@@ -66,7 +65,9 @@ static unsigned long reclaim(struct attempt *attempt)
     unsigned long wanted = 1ul << ac->order, freed = 0;
     if (wanted < RECLAIM_BATCH)
         wanted = RECLAIM_BATCH;
-    struct zone *first = quire_load_relaxed(ac->zonelist);
+    struct zone *first, **list = ac->zonelist;
+    while ((first = quire_load_relaxed(list)) && first->type > ac->highest)
+        list++;
     if (first) {
         quire_port_irq_t irq = zone_lock(first);
         first->events.allocstall++;
@@ -79,11 +80,10 @@ static unsigned long reclaim(struct attempt *attempt)
     return freed;
 }
 
-/* What is free already but out of reach: per-CPU lists and the reserve for atomic allocations. */
-static void gather_free_pages(struct attempt *attempt)
+/* What is free already but out of reach: per-CPU lists and the reserve for atomic allocations. In
+ * every round: what is freed between two of them may go to the lists, which no watermark counts. */
+static void gather_free_pages(struct quire_mem *mem)
 {
-    struct quire_mem *mem = attempt->ac->mem;
-    attempt->drained = true;
     quire_drain_all_pages(mem);
     for_each_zone (mem, zone) {
         quire_port_irq_t irq = zone_lock(zone);
@@ -104,10 +104,12 @@ static struct quire_page *reclaim_and_retry(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     unsigned long freed = reclaim(attempt);
-    attempt->no_progress = freed ? 0 : attempt->no_progress + 1;
+    /* Freed pages say little of a large block. */
+    bool progress = freed && ac->order <= COSTLY_ORDER;
+    attempt->no_progress = progress ? 0 : attempt->no_progress + 1;
     struct quire_page *page = get_page_from_freelist(ac, attempt->alloc_flags);
-    if (!page && !attempt->drained) {
-        gather_free_pages(attempt);
+    if (!page) {
+        gather_free_pages(ac->mem);
         page = get_page_from_freelist(ac, attempt->alloc_flags);
     }
     return page ? page : compact(attempt, false);
@@ -129,20 +131,20 @@ static bool should_retry(struct attempt *attempt)
            ++attempt->compact_retries < MAX_COMPACT_RETRIES;
 }
 
-/* True: the callback made room. Requests that are large, or that said they may fail or that only
- * this node will do, aren't worth a process. */
+/* True: the callback made room. Requests that are large, or for low memory, or that said they may
+ * fail or that only this node will do, aren't worth a process. */
 static bool out_of_memory(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     quire_gfp_t no_kill =
         QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE | QUIRE_GFP_MEMALLOC;
-    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->gfp & no_kill)
+    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->highest < QUIRE_ZONE_NORMAL ||
+        ac->gfp & no_kill)
         return false;
-    count_event(ac->mem, EVENT_OOM, 1);
     if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
         return false;
+    count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->compact_retries = 0;
-    attempt->drained = false;
     return true;
 }
 
@@ -170,6 +172,16 @@ static struct quire_page *fail(const struct alloc_context *ac)
     return NULL;
 }
 
+/* Who has MEMALLOC is freeing memory, maybe within a callback of ours: it doesn't reclaim, so more
+ * rounds would find the same. */
+static bool is_worth_another_round(struct attempt *attempt)
+{
+    bool nofail = attempt->ac->gfp & QUIRE_GFP_NOFAIL;
+    if (attempt->ac->gfp & QUIRE_GFP_MEMALLOC)
+        return nofail;
+    return should_retry(attempt) || out_of_memory(attempt) || nofail;
+}
+
 struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
 {
     struct attempt attempt = {.ac = ac, .alloc_flags = gfp_to_alloc_flags(ac)};
@@ -189,7 +201,7 @@ struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
             page = reclaim_and_retry(&attempt);
         if (page)
             return page;
-        if (should_retry(&attempt) || out_of_memory(&attempt) || ac->gfp & QUIRE_GFP_NOFAIL)
+        if (is_worth_another_round(&attempt))
             wait_a_moment(ac->mem);
         else
             return fail(ac);

@@ -11,6 +11,10 @@ extern const struct test_suite suite_list;
 extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
+extern const struct test_suite suite_phys_model;
+extern const struct test_suite suite_json;
+extern const struct test_suite suite_init;
+extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,    //
@@ -20,5 +24,9 @@ const struct test_suite *const test_suites[] = {
     &suite_compaction, //
     &suite_contig,     //
     &suite_cma,        //
+    &suite_phys_model, //
+    &suite_json,       //
+    &suite_init,       //
+    &suite_view,       //
     NULL,
 };

@@ -2,7 +2,6 @@
 #include "phys/internal.h"
 #include "tests/unit/movable.h"
 
-#define MIB (1ull << 20)
 #define BLOCK_BYTES ((quire_phys_t)QUIRE_PAGE_SIZE << PAGEBLOCK_ORDER)
 #define MOVABLE QUIRE_GFP_HIGHUSER_MOVABLE
 
@@ -11,18 +10,14 @@ static struct quire_cma area;
 /* A machine with the pageblocks [4, 8) reserved. */
 static struct quire_mem *machine_with_reserve(void)
 {
-    struct quire_mem_config config = {
-        .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}, .port = &machine_memory, .nr_cpus = 2};
-    struct quire_mem *mem = NULL;
-    if (!test_environment.memory(32 * MIB, &machine_memory)) {
-        test_skip("not enough memory");
+    static const struct quire_memblock_region map[] = {{.size = 32 * MIB}, {0}};
+    if (!machine_map(map))
         return NULL;
-    }
-    quire_memblock_init(&machine_map, "cma", &machine_memory);
-    CHECK_EQ(quire_memblock_add(&machine_map, 0, 32 * MIB, 0, QUIRE_MEMBLOCK_RAM), 0);
-    CHECK_EQ(quire_memblock_reserve(&machine_map, 4 * BLOCK_BYTES, 4 * BLOCK_BYTES), 0);
-    CHECK_EQ(quire_mem_init(&mem, &machine_map, &config), 0);
-    test_environment.set_cpu(0);
+    CHECK_EQ(quire_memblock_reserve(&machine.memblock, 4 * BLOCK_BYTES, 4 * BLOCK_BYTES), 0);
+    struct quire_mem_config config = {.zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}, .nr_cpus = 2};
+    if (machine_start(config))
+        return NULL;
+    struct quire_mem *mem = machine.mem;
     movables_init(mem);
     return mem;
 }

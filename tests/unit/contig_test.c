@@ -2,13 +2,11 @@
 #include "phys/internal.h"
 #include "tests/unit/movable.h"
 
-#define MIB (1ull << 20)
 #define MOVABLE QUIRE_GFP_HIGHUSER_MOVABLE
 
 static struct quire_mem *small_machine(void)
 {
-    struct quire_mem_config config = {.zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}};
-    struct quire_mem *mem = machine_create(32 * MIB, &config);
+    struct quire_mem *mem = machine_boot_plain(32 * MIB, (struct quire_mem_config){.nr_cpus = 2});
     if (mem)
         movables_init(mem);
     return mem;
@@ -169,7 +167,7 @@ static void a_used_range_is_emptied_by_moving(void)
     }
     for (unsigned long pfn = start.value; !error && pfn < end.value; pfn++) {
         const char *content =
-            quire_port_phys_to_virt(&machine_memory, quire_pfn_to_phys(quire_pfn(pfn)));
+            quire_port_phys_to_virt(&machine.port, quire_pfn_to_phys(quire_pfn(pfn)));
         CHECK(!content[0] && !content[QUIRE_PAGE_SIZE - 1]);
     }
     quire_mem_check(mem);

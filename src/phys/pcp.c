@@ -49,15 +49,14 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
                                   QUIRE_CACHELINE_BYTES);
 }
 
+/* high_min is half of cap: the most that one refill or drain moves. */
 static uint16_t batch_start(const struct pcp_list *list)
 {
     unsigned start = list->cap / 8;
-    if (start < BATCH_MIN)
-        start = BATCH_MIN < list->cap ? BATCH_MIN : (list->cap + 1u) / 2;
-    return (uint16_t)start;
+    start = start < BATCH_MIN ? BATCH_MIN : start;
+    return (uint16_t)(start < list->high_min ? start : list->high_min);
 }
 
-/* high_min is half of cap: the most that one refill or drain moves. */
 static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 {
     return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);

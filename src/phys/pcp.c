@@ -56,7 +56,6 @@ static uint16_t batch_start(const struct pcp_list *list)
     return (uint16_t)(start < list->high_min ? start : list->high_min);
 }
 
-/* high_min is half of cap: the most that one refill or drain moves. */
 static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 {
     return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);

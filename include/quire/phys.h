@@ -407,13 +407,16 @@ bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned 
 
 /* ---- moving pages ---------------------------------------------------------------------------- */
 
-/* Who owns movable pages registers how to move them, and marks each with the mover. */
+/* Who owns movable pages registers how to move them, and marks each with the mover. A block moves
+ * only while its owner's is the one reference to it. */
 struct quire_mover {
     /* Keep `page` (a block's first) as it is until migrate or putback: take it off lists. 0, or
-     * -EBUSY: not now. Called with the zone lock held and interrupts off: must not call Quire. */
+     * -EBUSY: not now. Called with the zone lock held and interrupts off: must not call Quire. The
+     * block may be one that its owner is about to free on another CPU: refuse that. */
     int (*isolate)(void *arg, struct quire_page *page);
-    /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`, and
-     * drops its own hold of `from`: the library frees it. 0, or -EAGAIN/-EBUSY: `from` stays. */
+    /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`. Its
+     * reference to `from` passes to the library, which frees it. 0, or -EAGAIN/-EBUSY: `from`
+     * stays. May allocate, but not with DIRECT_RECLAIM. */
     int (*migrate)(void *arg, struct quire_page *to, struct quire_page *from);
     /* Undo isolate. */
     void (*putback)(void *arg, struct quire_page *page);

@@ -209,22 +209,38 @@ struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire
 
 /* ---- freeing --------------------------------------------------------------------------------- */
 
+static void debug_free(struct quire_mem *mem, struct quire_page *page, unsigned order)
+{
+    if (mem->debug & QUIRE_DEBUG_OWNER)
+        owner_clear(mem, page);
+    if (mem->debug & QUIRE_DEBUG_POISON)
+        poison_pages(mem, page->pfn, 1ul << order);
+}
+
+static void free_to_zone(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
+{
+    page_set_free(page, flags);
+    buddy_free(zone, pfn_to_pageblock(zone->mem, page->pfn), page->pfn, order);
+    zone->events.free[order]++;
+}
+
+void free_block_locked(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
+{
+    if (quire_unlikely(zone->mem->debug))
+        debug_free(zone->mem, page, order);
+    free_to_zone(zone, page, order, flags);
+}
+
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags)
 {
-    if (quire_unlikely(mem->debug)) {
-        if (mem->debug & QUIRE_DEBUG_OWNER)
-            owner_clear(mem, page);
-        if (mem->debug & QUIRE_DEBUG_POISON)
-            poison_pages(mem, page->pfn, 1ul << order);
-    }
+    if (quire_unlikely(mem->debug))
+        debug_free(mem, page, order);
     struct zone *zone = &mem->zones[flags_zone(flags)];
     if (pcp_index(order, 0) != PCP_NOT_LISTED && flags_type(flags) != PAGE_TYPE_SPECIAL &&
         pcp_free(zone, page, order, flags))
         return;
     quire_port_irq_t irq = zone_lock(zone);
-    page_set_free(page, flags);
-    buddy_free(zone, pfn_to_pageblock(mem, page->pfn), page->pfn, order);
-    zone->events.free[order]++;
+    free_to_zone(zone, page, order, flags);
     zone_unlock(zone, irq);
 }
 

@@ -146,6 +146,11 @@ void owner_clear(struct quire_mem *mem, struct quire_page *page)
     owner_of(mem, page->pfn)->order = 0;
 }
 
+void owner_copy(struct quire_mem *mem, struct quire_page *to, struct quire_page *from)
+{
+    *owner_of(mem, to->pfn) = *owner_of(mem, from->pfn);
+}
+
 void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
     struct page_owner owner = *owner_of(mem, page->pfn);

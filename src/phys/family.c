@@ -113,5 +113,6 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
 void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct quire_page **pages)
 {
     for (unsigned long i = 0; i < count; i++)
-        quire_free_pages(mem, pages[i], 0);
+        if (pages[i])
+            quire_free_pages(mem, pages[i], 0);
 }

@@ -298,7 +298,7 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
  */
 unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
                          unsigned max, struct quire_page **end, struct pageblock **first);
-/* Ends a free block above PAGEBLOCK_ORDER that `block` is part of: each becomes its own. */
+/* Halves a free block above PAGEBLOCK_ORDER until `block` is one of its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);
 
@@ -375,6 +375,8 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
                       quire_gfp_t gfp, uintptr_t caller);
 /* Frees a block whose last reference is gone; its flags have been checked. */
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags);
+/* The same with zone->lock held. */
+void free_block_locked(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type);
 
@@ -465,6 +467,8 @@ void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned or
 void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, quire_gfp_t gfp,
                uintptr_t caller);
 void owner_clear(struct quire_mem *mem, struct quire_page *page);
+/* A block that moved is still held by who allocated it. */
+void owner_copy(struct quire_mem *mem, struct quire_page *to, struct quire_page *from);
 /* One owner for each page of a block that was split. */
 void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order);
 /* Poisons all that is free; the per-CPU lists are closed. */

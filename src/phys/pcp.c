@@ -52,10 +52,8 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
 /* Half of the slots at most, which is `high_min`: what a refill brings stays within the limit. */
 static uint16_t batch_start(const struct pcp_list *list)
 {
-    unsigned start = list->cap / 8, most = (list->cap + 1u) / 2;
-    if (start < BATCH_MIN)
-        start = BATCH_MIN;
-    return (uint16_t)(start < most ? start : most);
+    unsigned start = list->cap / 8 > BATCH_MIN ? list->cap / 8 : BATCH_MIN;
+    return (uint16_t)(start < list->high_min ? start : list->high_min);
 }
 
 /* high_min is half of cap: the most that one refill or drain moves. */
@@ -66,13 +64,14 @@ static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 
 static void list_set_high(struct pcp_list *list, unsigned high)
 {
-    list->limit = list->base + (high < list->cap ? high : list->cap);
+    quire_store_relaxed(&list->limit, list->base + (high < list->cap ? high : list->cap));
 }
 
 static void list_settle(struct pcp_list *list)
 {
     list->high_min = (uint16_t)(list->cap - list->cap / 2);
-    list->refill = list->drain = batch_start(list);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_start(list));
     list_set_high(list, list->high_min);
 }
 
@@ -136,8 +135,8 @@ void pcp_drain(struct pcp_list *list)
     quire_port_irq_t irq = zone_lock(zone);
     drain_locked(list, order, count);
     zone_unlock(zone, irq);
-    list->refill = batch_start(list);
-    list->drain = batch_doubled(list, list->drain);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_doubled(list, list->drain));
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
@@ -162,8 +161,8 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
         __builtin_memmove(list->base, end, taken * sizeof *end);
     quire_count(&list->net_in, taken);
     quire_store_relaxed(&list->top, list->base + taken);
-    list->drain = batch_start(list);
-    list->refill = batch_doubled(list, list->refill);
+    quire_store_relaxed(&list->drain, batch_start(list));
+    quire_store_relaxed(&list->refill, batch_doubled(list, list->refill));
     list_set_high(list, list->high_min);
 }
 

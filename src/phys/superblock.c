@@ -46,15 +46,10 @@ void superblock_split(struct zone *zone, struct pageblock *head, unsigned order)
 void pageblock_separate(struct zone *zone, struct pageblock *block)
 {
     struct pageblock *head = superblock_head(zone, block);
-    if (head->largest <= PAGEBLOCK_ORDER)
-        return;
-    unsigned blocks = 1u << (head->largest - PAGEBLOCK_ORDER);
-    count_blocks(zone, (unsigned)head->largest, -1);
-    for (unsigned i = 0; i < blocks; i++) {
-        head[i].flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        block_relink(zone, &head[i], PAGEBLOCK_ORDER);
+    while (head->largest > PAGEBLOCK_ORDER) {
+        superblock_split(zone, head, (unsigned)head->largest - 1);
+        head = superblock_head(zone, block);
     }
-    count_blocks(zone, PAGEBLOCK_ORDER, (long)blocks);
 }
 
 /* ---- merging and freeing --------------------------------------------------------------------- */

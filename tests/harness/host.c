@@ -40,6 +40,7 @@ struct test_environment test_environment = {
     .write = write_stdout,
     .memory = memory,
     .set_cpu = quire_posix_set_cpu,
+    .set_log = quire_posix_set_log,
     .seed = 1,
     .effort = 1000000,
 };

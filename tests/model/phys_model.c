@@ -9,8 +9,7 @@
 
 #define MOST_BULK 96u
 
-/* ---- what is asked for ------------------------------------------------------------------------
- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static quire_gfp_t random_gfp(struct model *model)
 {
@@ -71,8 +70,7 @@ static bool is_impossible(const struct model *model, const struct request *reque
            gfp_highest_zone(model, request->gfp) == QUIRE_NR_ZONES || (request->gfp & both) == both;
 }
 
-/* ---- allocating --------------------------------------------------------------------------------
- */
+/* ---- allocating ------------------------------------------------------------------------------ */
 
 static struct quire_page *allocate(struct model *model, const struct request *request)
 {
@@ -161,8 +159,7 @@ static void op_allocate_exact(struct model *model)
         zones_check_allowed(model, &request, quire_virt_to_page(model->mem, address));
 }
 
-/* ---- freeing -----------------------------------------------------------------------------------
- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 static unsigned long random_block(struct model *model)
 {
@@ -260,8 +257,7 @@ static void op_reference(struct model *model)
     EXPECT(model, quire_compound_head(model->mem, page + inside) == page);
 }
 
-/* ---- mistakes that have to be caught ------------------------------------------------------------
- */
+/* ---- mistakes that have to be caught --------------------------------------------------------- */
 
 /* Any frame with a descriptor that isn't allocated. */
 static struct quire_page *unallocated_page(struct model *model)
@@ -294,7 +290,7 @@ static void misuse_block(struct model *model, const struct model_block *block,
 {
     unsigned kind = below(model, 4);
     unsigned wrong = below(model, QUIRE_MAX_ORDER + 3);
-    uint32_t owner_flag = 0x1000u << below(model, 12);
+    uint32_t owner_flag = 0x1000u << below(model, 11);
     void *address = quire_page_address(model->mem, page);
     if (kind == 0 && block->order)
         quire_free_pages(model->mem, page + 1 + below(model, block->pages - 1), 0);
@@ -332,8 +328,7 @@ static void op_mistake(struct model *model)
     model->reports = 0;
 }
 
-/* ---- everything else ----------------------------------------------------------------------------
- */
+/* ---- everything else ------------------------------------------------------------------------- */
 
 static void op_drain(struct model *model)
 {
@@ -408,8 +403,7 @@ static void op_rare(struct model *model)
     }
 }
 
-/* ---- runs
- * ---------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static void step(struct model *model, bool filling)
 {

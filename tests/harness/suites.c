@@ -10,6 +10,8 @@ extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
+extern const struct test_suite suite_alloc;
+extern const struct test_suite suite_free;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
@@ -19,6 +21,8 @@ const struct test_suite *const test_suites[] = {
     &suite_list,    //
     &suite_json,    //
     &suite_init,    //
+    &suite_alloc,   //
+    &suite_free,    //
     &suite_view,    //
     NULL,
 };

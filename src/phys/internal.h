@@ -295,7 +295,7 @@ void buddy_init_zone(struct zone *zone);
 #define ALLOC_WMARK_MASK 0x3u
 #define ALLOC_NO_WATERMARKS 0x4u
 #define ALLOC_MIN_RESERVE 0x8u /* GFP_HIGH: half of the reserve */
-#define ALLOC_NON_BLOCK 0x10u  /* can't wait: another quarter */
+#define ALLOC_NON_BLOCK 0x10u  /* can't wait either: another quarter of what is left */
 #define ALLOC_HIGHATOMIC 0x20u /* may use, and make, HIGHATOMIC pageblocks */
 #define ALLOC_CMA 0x40u        /* movable: may use CMA pageblocks */
 #define ALLOC_OOM 0x80u

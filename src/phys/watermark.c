@@ -121,10 +121,11 @@ bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long ma
     long min = (long)mark;
     long free =
         (long)quire_load_relaxed(&zone->nr_free) - (long)unusable_free(zone, order, alloc_flags);
-    if (alloc_flags & ALLOC_MIN_RESERVE)
+    if (alloc_flags & ALLOC_MIN_RESERVE) {
         min -= min / 2;
-    if (alloc_flags & ALLOC_NON_BLOCK)
-        min -= min / 4;
+        if (alloc_flags & ALLOC_NON_BLOCK)
+            min -= min / 4;
+    }
     if (alloc_flags & ALLOC_OOM)
         min -= min / 2;
     if (free <= min + (long)quire_load_relaxed(&zone->lowmem_reserve[highest]))

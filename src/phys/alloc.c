@@ -91,6 +91,16 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     return got ? page : NULL;
 }
 
+/* A boost is there to have whole pageblocks freed, not to keep single pages from those who are
+ * allowed the reserve. */
+static unsigned long mark_for(const struct zone *zone, unsigned order, unsigned alloc_flags)
+{
+    enum watermark mark = alloc_flags & ALLOC_WMARK_MASK;
+    if (!order && mark == WMARK_MIN && alloc_flags & ALLOC_MIN_RESERVE)
+        return quire_load_relaxed(&zone->watermark[WMARK_MIN]);
+    return zone_watermark(zone, mark);
+}
+
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags)
 {
     struct zone *zone;
@@ -98,8 +108,8 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
         if (zone->type > ac->highest)
             continue;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
-            unsigned long mark = zone_watermark(zone, alloc_flags & ALLOC_WMARK_MASK);
-            if (!zone_watermark_ok(zone, ac->order, mark, ac->highest, alloc_flags))
+            if (!zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags),
+                                   ac->highest, alloc_flags))
                 continue;
         }
         struct quire_page *page = rmqueue_zone(ac, zone, alloc_flags);

@@ -134,6 +134,13 @@ alloc_pages_slow(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned orde
     return page;
 }
 
+/* The list that a CPU of a node without memory prefers is another node's. */
+static QUIRE_NOINLINE bool is_on_this_node(struct quire_mem *mem, const struct quire_page *page)
+{
+    unsigned cpu = quire_port_cpu();
+    return page_zone(mem, page)->node == (cpu < mem->nr_cpus ? mem->cpu_node[cpu] : 0);
+}
+
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
@@ -152,8 +159,13 @@ struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, uns
     quire_port_preempt_enable();
     if (quire_unlikely(!page))
         return alloc_pages_slow(mem, -1, gfp, order, CALLER);
-    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
+    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP | QUIRE_GFP_THISNODE))) {
+        if (gfp & QUIRE_GFP_THISNODE && !is_on_this_node(mem, page)) {
+            quire_free_pages(mem, page, order);
+            return alloc_pages_slow(mem, -1, gfp, order, CALLER);
+        }
         prepare_new_page(mem, page, order, gfp, CALLER);
+    }
     return page;
 }
 

@@ -14,19 +14,27 @@ extern const struct test_suite suite_alloc;
 extern const struct test_suite suite_free;
 extern const struct test_suite suite_zonelist;
 extern const struct test_suite suite_pcp;
+extern const struct test_suite suite_watermark;
+extern const struct test_suite suite_fallback;
+extern const struct test_suite suite_family;
+extern const struct test_suite suite_reference;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,  //
-    &suite_text,     //
-    &suite_bits,     //
-    &suite_list,     //
-    &suite_json,     //
-    &suite_init,     //
-    &suite_alloc,    //
-    &suite_free,     //
-    &suite_zonelist, //
-    &suite_pcp,      //
-    &suite_view,     //
+    &suite_harness,   //
+    &suite_text,      //
+    &suite_bits,      //
+    &suite_list,      //
+    &suite_json,      //
+    &suite_init,      //
+    &suite_alloc,     //
+    &suite_free,      //
+    &suite_zonelist,  //
+    &suite_pcp,       //
+    &suite_watermark, //
+    &suite_fallback,  //
+    &suite_family,    //
+    &suite_reference, //
+    &suite_view,      //
     NULL,
 };

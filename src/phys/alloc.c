@@ -201,14 +201,14 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
                                            unsigned order)
 {
     uint32_t flags = page_flags(page);
-    if (order > MAX_ORDER ||
-        (flags & PAGE_FREE_MASK) != (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
+    if (order > MAX_ORDER || (flags & PAGE_FREE_MASK & ~QUIRE_PAGE_OWNER_FLAGS) !=
+                                 (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
         report_bad_free(mem, page, order, flags);
         return;
     }
     uint32_t references = quire_load_relaxed(&page->refcount);
     do {
-        if (!references) {
+        if (!references || (references == 1 && flags & QUIRE_PAGE_OWNER_FLAGS)) {
             report_bad_free(mem, page, order, flags);
             return;
         }

@@ -131,7 +131,10 @@ static void what_is_left_to_the_owner_stays(void)
     page->owner_word = 77;
     page->flags |= QUIRE_PAGE_OWNER_FLAGS;
     quire_get_page(page);
+    quire_get_page(page);
     quire_put_page(mem, page); /* not the last: the owner's flags are in order */
+    quire_free_pages(mem, page, 2);
+    CHECK_EQ(quire_page_count(page), 1);
     CHECK_EQ(page->flags & QUIRE_PAGE_OWNER_FLAGS, QUIRE_PAGE_OWNER_FLAGS);
     CHECK(page->owner.pointer[0] == page && page->owner_word == 77);
     CHECK_EQ(quire_page_order(page), 2);

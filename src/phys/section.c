@@ -132,6 +132,8 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
         struct pageblock *block = pfn_to_pageblock(mem, start);
         if (block->zone != ZONE_NONE) {
             struct zone *zone = &mem->zones[block->zone];
+            if (mem->debug & QUIRE_DEBUG_POISON)
+                poison_pages(mem, start, 1ul << order);
             for (unsigned long i = 0; i < 1ul << order; i++)
                 page_set_free(&block->pages[start - block->pfn + i],
                               (uint32_t)zone->id << PAGE_ZONE_SHIFT);

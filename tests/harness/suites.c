@@ -18,6 +18,7 @@ extern const struct test_suite suite_watermark;
 extern const struct test_suite suite_fallback;
 extern const struct test_suite suite_family;
 extern const struct test_suite suite_reference;
+extern const struct test_suite suite_debug;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
@@ -35,6 +36,7 @@ const struct test_suite *const test_suites[] = {
     &suite_fallback,  //
     &suite_family,    //
     &suite_reference, //
+    &suite_debug,     //
     &suite_view,      //
     NULL,
 };

@@ -19,6 +19,7 @@ extern const struct test_suite suite_fallback;
 extern const struct test_suite suite_family;
 extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
+extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
@@ -37,6 +38,7 @@ const struct test_suite *const test_suites[] = {
     &suite_family,    //
     &suite_reference, //
     &suite_debug,     //
+    &suite_slowpath,  //
     &suite_view,      //
     NULL,
 };

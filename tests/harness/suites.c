@@ -17,6 +17,16 @@ extern const struct test_suite suite_cma;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
+extern const struct test_suite suite_alloc;
+extern const struct test_suite suite_free;
+extern const struct test_suite suite_zonelist;
+extern const struct test_suite suite_pcp;
+extern const struct test_suite suite_watermark;
+extern const struct test_suite suite_fallback;
+extern const struct test_suite suite_family;
+extern const struct test_suite suite_reference;
+extern const struct test_suite suite_debug;
+extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
@@ -33,6 +43,16 @@ const struct test_suite *const test_suites[] = {
     &suite_phys_model,     //
     &suite_json,           //
     &suite_init,           //
+    &suite_alloc,          //
+    &suite_free,           //
+    &suite_zonelist,       //
+    &suite_pcp,            //
+    &suite_watermark,      //
+    &suite_fallback,       //
+    &suite_family,         //
+    &suite_reference,      //
+    &suite_debug,          //
+    &suite_slowpath,       //
     &suite_view,           //
     NULL,
 };

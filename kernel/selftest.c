@@ -55,6 +55,18 @@ static bool memory(uint64_t size, struct quire_port_mem *pm)
     return true;
 }
 
+/* What the library says stands in the output as a comment. */
+static void log_comment(int level, const char *text)
+{
+    (void)level;
+    test_note("%s", text);
+}
+
+static void set_log(void (*log)(int level, const char *text))
+{
+    log_hook = log ? log : log_comment;
+}
+
 static void bail_out(void)
 {
     test_bail_out("the machine panicked");
@@ -64,6 +76,7 @@ struct test_environment test_environment = {
     .write = write_console,
     .memory = memory,
     .set_cpu = set_cpu,
+    .set_log = set_log,
 };
 
 /* "quire boot --selftest --arch=... --mem=... --numa=...", which the harness completes. */
@@ -85,9 +98,11 @@ enum machine_status selftest(const char *command_line)
     test_environment.rerun = rerun_command(command_line);
     test_environment.seed = cmdline_number(command_line, "seed", DEFAULT_SEED);
     test_environment.effort = cmdline_number(command_line, "effort", DEFAULT_EFFORT);
+    set_log(NULL);
     panic_hook = bail_out;
     unsigned failed = test_run(test_suites, some ? filter : NULL);
     panic_hook = NULL;
+    log_hook = NULL;
     set_cpu(0);
     give_back();
     quire_mem_check(machine_mem);

@@ -10,7 +10,7 @@
 #include "tests/harness/harness.h"
 
 /* Software emulation is some twenty times slower than the host. */
-#define DEFAULT_EFFORT 20000
+#define DEFAULT_EFFORT 10000
 #define DEFAULT_SEED 1
 
 static struct quire_page *piece;

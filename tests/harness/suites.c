@@ -11,11 +11,13 @@ extern const struct test_suite suite_list;
 extern const struct test_suite suite_memblock;
 extern const struct test_suite suite_memblock_alloc;
 extern const struct test_suite suite_memblock_model;
+extern const struct test_suite suite_compaction;
+extern const struct test_suite suite_contig;
+extern const struct test_suite suite_cma;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
 extern const struct test_suite suite_view;
-extern const struct test_suite suite_compaction;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -25,10 +27,12 @@ const struct test_suite *const test_suites[] = {
     &suite_memblock,       //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
+    &suite_compaction,     //
+    &suite_contig,         //
+    &suite_cma,            //
     &suite_phys_model,     //
     &suite_json,           //
     &suite_init,           //
     &suite_view,           //
-    &suite_compaction,     //
     NULL,
 };

@@ -91,10 +91,38 @@ static const char *rerun_command(const char *command_line)
     return command;
 }
 
+static bool contains(const char *string, const char *part)
+{
+    for (; *string; string++) {
+        size_t i = 0;
+        while (part[i] && string[i] == part[i])
+            i++;
+        if (!part[i])
+            return true;
+    }
+    return false;
+}
+
+static bool some_case_matches(const char *filter)
+{
+    char name[200];
+    for (const struct test_suite *const *suite = test_suites; *suite; suite++)
+        for (const struct test_case *test = (*suite)->cases; test->name; test++) {
+            quire_snprintf(name, sizeof name, "%s.%s", (*suite)->name, test->name);
+            if (contains(name, filter))
+                return true;
+        }
+    return false;
+}
+
 enum machine_status selftest(const char *command_line)
 {
     char filter[128];
     bool some = cmdline_string(command_line, "filter", filter, sizeof filter);
+    if (some && !some_case_matches(filter)) {
+        print("No test's name holds '%s'.\n", filter);
+        return MACHINE_FAILED;
+    }
     test_environment.rerun = rerun_command(command_line);
     test_environment.seed = cmdline_number(command_line, "seed", DEFAULT_SEED);
     test_environment.effort = cmdline_number(command_line, "effort", DEFAULT_EFFORT);

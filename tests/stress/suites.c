@@ -4,9 +4,11 @@
  */
 #include "tests/harness/harness.h"
 
+extern const struct test_suite suite_pcp_protocol;
 extern const struct test_suite suite_phys_stress;
 
 const struct test_suite *const test_suites[] = {
-    &suite_phys_stress, //
+    &suite_pcp_protocol, //
+    &suite_phys_stress,  //
     NULL,
 };

@@ -9,12 +9,14 @@ extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
 extern const struct test_suite suite_phys_model;
+extern const struct test_suite suite_phys_faults;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,    //
-    &suite_text,       //
-    &suite_bits,       //
-    &suite_list,       //
-    &suite_phys_model, //
+    &suite_harness,     //
+    &suite_text,        //
+    &suite_bits,        //
+    &suite_list,        //
+    &suite_phys_model,  //
+    &suite_phys_faults, //
     NULL,
 };

@@ -333,17 +333,65 @@ static void fill_zone(struct model *model, unsigned long block, unsigned highest
     }
 }
 
+/* movable_size is a bound, but for what shares a pageblock with hotplug memory. */
+static void check_movable_size(struct model *model)
+{
+    unsigned long frames = 0;
+    for (unsigned long pfn = 0; pfn < model->nr_frames; pfn++)
+        if (model->zone[pfn] != ZONE_NOWHERE &&
+            model->zone[pfn] % QUIRE_NR_ZONES == QUIRE_ZONE_MOVABLE &&
+            range_of(model, pfn)->kind == QUIRE_MEMBLOCK_RAM)
+            frames++;
+    EXPECT(model, frames <= (model->config.movable_size >> QUIRE_PAGE_SHIFT) +
+                                model->nr_ranges * QUIRE_PAGEBLOCK_PAGES);
+}
+
 static void fill_zones(struct model *model)
 {
     unsigned highest = 0;
     for (unsigned long pfn = 0; pfn < model->nr_frames; pfn++) {
         unsigned type = type_by_address(model, pfn);
-        if (model->state[pfn] != FRAME_HOLE && model->state[pfn] != FRAME_NOMAP &&
-            type < QUIRE_NR_ZONES && type > highest)
+        if (model->state[pfn] != FRAME_HOLE && type < QUIRE_NR_ZONES && type > highest &&
+            range_of(model, pfn)->kind == QUIRE_MEMBLOCK_RAM)
             highest = type;
     }
     for (unsigned long block = 0; block < model->nr_frames; block += QUIRE_PAGEBLOCK_PAGES)
         fill_zone(model, block, highest);
+    check_movable_size(model);
+}
+
+/* What isn't the allocator's is never written: NOMAP frames, and whole frames of reservations. */
+static void for_each_kept_word(struct model *model, void (*visit)(struct model *, uint64_t *))
+{
+    for (unsigned long pfn = 0; pfn < model->nr_frames; pfn++)
+        if (model->state[pfn] == FRAME_NOMAP) {
+            uint64_t *word = quire_port_kmap_local(&model->port, quire_pfn_to_phys(quire_pfn(pfn)));
+            visit(model, word);
+            quire_port_kunmap_local(&model->port, word);
+        }
+    for (unsigned i = 0; i < model->nr_reserved; i++) {
+        struct model_range *range = &model->reserved[i];
+        quire_phys_t phys = quire_align_up(range->base, QUIRE_PAGE_SIZE);
+        for (; phys + QUIRE_PAGE_SIZE <= range->base + range->size; phys += QUIRE_PAGE_SIZE) {
+            uint64_t *word = quire_port_kmap_local(&model->port, phys);
+            if (model->state[quire_phys_to_pfn(phys).value] == FRAME_RESERVED)
+                visit(model, word);
+            quire_port_kunmap_local(&model->port, word);
+        }
+    }
+}
+
+#define KEPT_WORD 0x6b65707420776f72u
+
+static void write_kept_word(struct model *model, uint64_t *word)
+{
+    (void)model;
+    *word = KEPT_WORD;
+}
+
+static void check_kept_word(struct model *model, uint64_t *word)
+{
+    EXPECT_EQ(model, *word, KEPT_WORD);
 }
 
 /* ---- making and ending ------------------------------------------------------------------------
@@ -425,6 +473,7 @@ bool machine_create(struct model *model, uint64_t seed)
             fill_zones(model);
             EXPECT_EQ(model, quire_nr_managed_pages(model->mem), model->managed);
             EXPECT_EQ(model, quire_nr_free_pages(model->mem), model->managed);
+            for_each_kept_word(model, write_kept_word);
             model_set_cpu(model, 0);
             return !model->broken;
         }
@@ -437,6 +486,8 @@ bool machine_create(struct model *model, uint64_t seed)
 unsigned long machine_destroy(struct model *model)
 {
     unsigned long allocated = model->mem ? quire_mem_destroy(model->mem) : 0;
+    if (model->mem && !model->broken)
+        for_each_kept_word(model, check_kept_word);
     test_environment.set_cpu(0);
     quiet(false);
     return allocated;

@@ -295,6 +295,7 @@ static void take_whole_pageblocks(struct zone *zone, struct pageblock *block, un
         block[i].nr[PAGEBLOCK_ORDER] = 0;
         block[i].nr_free = 0;
         count_free(zone, block[i].type, -(long)PAGEBLOCK_PAGES);
+        QUIRE_EXPENSIVE(pageblock_is_valid(&block[i]));
     }
 }
 
@@ -321,11 +322,12 @@ void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, u
     if (order == PAGEBLOCK_ORDER) {
         block_relink(zone, block, LARGEST_NONE);
         superblock_merge(zone, block, order);
-        return;
+    } else {
+        count_blocks(zone, order, 1);
+        if (block->largest == LARGEST_NONE || order > block->largest)
+            block_relink(zone, block, order);
     }
-    count_blocks(zone, order, 1);
-    if (block->largest == LARGEST_NONE || order > block->largest)
-        block_relink(zone, block, order);
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 /* The order of the largest aligned run of set bits that begins at the lowest one. */
@@ -399,6 +401,7 @@ unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned or
     count_free(zone, block->type, -(long)(taken << order));
     if (!block->nr[block->largest])
         block_relink(zone, block, highest_order(block, block->largest));
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
     return taken;
 }
 
@@ -441,6 +444,7 @@ void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
     count_free(zone, block->type, -(1l << order));
     if (!block->nr[block->largest])
         block_relink(zone, block, highest_order(block, block->largest));
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 /* ---- questions and types
@@ -484,6 +488,7 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
     } else {
         block_relink(zone, block, largest);
     }
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 void buddy_init_zone(struct zone *zone)

@@ -118,6 +118,7 @@ static void drain_locked(struct pcp *pcp, unsigned index, unsigned count)
     struct pcp_list *list = &pcp->list[index];
     struct zone *zone = pcp->zone;
     unsigned order = list_order(index);
+    QUIRE_EXPENSIVE(pcp_list_is_valid(pcp, index));
     if (order >= 6) {
         for (unsigned i = 0; i < count; i++)
             buddy_free(zone, pfn_to_pageblock(zone->mem, list->slot[i]->pfn), list->slot[i]->pfn,

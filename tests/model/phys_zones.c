@@ -170,8 +170,10 @@ void zones_check_failure(struct model *model, const struct request *request,
     uint8_t zones[MODEL_MAX_ZONES];
     unsigned highest = gfp_highest_zone(model, request->gfp);
     unsigned count = request_zones(model, request, zones);
+    bool reclaims = request->gfp & QUIRE_GFP_DIRECT_RECLAIM && !(request->gfp & QUIRE_GFP_MEMALLOC);
     for (unsigned i = 0; i < count; i++) {
         const struct quire_zone_info *info = &after->info[zones[i]];
+        EXPECT(model, !reclaims || !info->nr_pcp);
         long mark = mark_of(info, info->watermark_boost, request->gfp, highest);
         bool enough =
             (long)info->nr_free - highatomic_free(info) - ((1l << request->order) - 1) > mark;
@@ -239,6 +241,7 @@ void zones_check_merged(struct model *model)
         }
         EXPECT_EQ(model, info->nr_free, pages);
         EXPECT_EQ(model, info->nr_pcp, 0);
+        EXPECT(model, info->nr_reserved_highatomic <= info->managed / 100 + QUIRE_PAGEBLOCK_PAGES);
         EXPECT_EQ(model, info->managed, model->zone_managed[key]);
     }
 }

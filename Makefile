@@ -19,6 +19,12 @@ bench-phys: release
 	$(BUILD) release --target phys-bench
 	build/release/bench/phys-bench
 
+# Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
+EFFORT ?= 10000000
+SEED ?= 1
+model: release
+	build/release/tests/quire-tests-unit --suite=phys_model --effort=$(EFFORT) --seed=$(SEED)
+
 install: release
 	cmake --install build/release --prefix $(PREFIX)
 
@@ -32,4 +38,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys install coverage clean
+.PHONY: all release debug clang check demo bench-phys model install coverage clean

@@ -113,10 +113,11 @@ static void fill_memblock(struct model *model)
 /* ---- the configuration -------------------------------------------------------------------------
  */
 
-static quire_phys_t pageblock_below(struct model *model, unsigned part)
+/* Within the lowest 1 / 2^shift of the addresses. */
+static quire_phys_t pageblock_below(struct model *model, unsigned shift)
 {
     quire_phys_t span = (quire_phys_t)model->nr_frames << QUIRE_PAGE_SHIFT;
-    return quire_align_down(random_size(model, span / part), PAGEBLOCK_BYTES) + PAGEBLOCK_BYTES;
+    return quire_align_down(random_size(model, span >> shift), PAGEBLOCK_BYTES) + PAGEBLOCK_BYTES;
 }
 
 static void make_zone_ends(struct model *model)
@@ -131,23 +132,23 @@ static void make_zone_ends(struct model *model)
         end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
         break;
     case 2:
-        end[QUIRE_ZONE_DMA] = pageblock_below(model, 2);
+        end[QUIRE_ZONE_DMA] = pageblock_below(model, 1);
         end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
         break;
     case 3:
-        end[QUIRE_ZONE_DMA] = pageblock_below(model, 4);
-        end[QUIRE_ZONE_DMA32] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 2);
+        end[QUIRE_ZONE_DMA] = pageblock_below(model, 2);
+        end[QUIRE_ZONE_DMA32] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 1);
         end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
         break;
     case 4:
-        end[QUIRE_ZONE_DMA] = pageblock_below(model, 8);
-        end[QUIRE_ZONE_NORMAL] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 1);
+        end[QUIRE_ZONE_DMA] = pageblock_below(model, 3);
+        end[QUIRE_ZONE_NORMAL] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 0);
         end[QUIRE_ZONE_HIGHMEM] = UINT64_MAX;
         if (end[QUIRE_ZONE_NORMAL] < span)
             model->port.direct_end = end[QUIRE_ZONE_NORMAL];
         break;
     default: /* what lies above the last zone isn't used */
-        end[QUIRE_ZONE_DMA32] = pageblock_below(model, 1);
+        end[QUIRE_ZONE_DMA32] = pageblock_below(model, 0);
     }
     if (one_in(model, 3))
         end[QUIRE_ZONE_MOVABLE] = UINT64_MAX;
@@ -183,6 +184,8 @@ static void make_config(struct model *model)
         .ops = &model->ops,
         .ops_arg = model,
     };
+    if (model->nr_frames > 65536)
+        config->debug &= ~QUIRE_DEBUG_POISON; /* which touches all memory */
     model->debug = config->debug;
     model->ops = (struct quire_mem_ops){
         .bad_page = report,
@@ -467,7 +470,8 @@ bool machine_create(struct model *model, uint64_t seed)
     uint64_t random = seed * 0x2545f4914f6cdd1du;
     quiet(true);
     for (unsigned tries = 0; tries < MAX_TRIES; tries++) {
-        *model = (struct model){.random = random + tries};
+        __builtin_memset(model, 0, sizeof *model);
+        model->random = random + tries;
         if (try_to_create(model)) {
             fill_frames(model);
             fill_zones(model);

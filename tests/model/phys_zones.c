@@ -82,7 +82,7 @@ unsigned zones_in_order(const struct model *model, unsigned node, unsigned highe
 void zones_read(struct model *model, struct zone_counts *counts)
 {
     struct quire_zone_info info;
-    *counts = (struct zone_counts){0};
+    __builtin_memset(counts, 0, sizeof *counts);
     for (unsigned i = 0; !quire_zone_info(model->mem, i, &info); i++) {
         uint8_t key = zone_key((unsigned)info.node, info.type);
         counts->info[key] = info;
@@ -217,7 +217,7 @@ static bool is_free_block(const struct model *model, unsigned long pfn, unsigned
 void zones_check_merged(struct model *model)
 {
     static unsigned long expected[MODEL_MAX_ZONES][QUIRE_MAX_ORDER + 1];
-    struct zone_counts counts;
+    static struct zone_counts counts; /* too large for the machine's stack */
     __builtin_memset(expected, 0, sizeof expected);
     quire_drain_all_pages(model->mem);
     for (unsigned long pfn = 0; pfn < model->nr_frames;) {

@@ -1,15 +1,11 @@
 /* tests/faults/phys_faults.c: every way for an allocation to fail, and that nothing is lost by it
  *
- * Early allocations fail by giving the map less and less free memory, so that each one in turn is
- * the first without room. Later ones fail by taking all that a zone has. Callbacks help late, or
- * never. After each failure the machine has what it had before, and once everything is freed it is
- * as new.
+ * Allocations fail by taking all that a zone has. Callbacks help late, or never. After each failure
+ * the machine has what it had before, and once everything is freed it is as new.
  */
 #include <quire/phys.h>
 #include <quire/port.h>
 
-#include "base/bits.h"
-#include "phys/memblock.h"
 #include "tests/harness/harness.h"
 
 #define MIB ((quire_phys_t)1 << 20)
@@ -209,107 +205,6 @@ static void machine_end(void)
     CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
     CHECK_EQ(quire_mem_destroy(mem), 0);
     CHECK_EQ(script.reports, 0);
-    quiet(false);
-}
-
-/* ---- starting
- * ------------------------------------------------------------------------------------ */
-
-static uint64_t hash_reserved(void)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (unsigned long i = 0; i < memblock.reserved.count; i++) {
-        const struct quire_memblock_region *region = &memblock.reserved.region[i];
-        hash = (hash ^ region->base) * 0x100000001b3u;
-        hash = (hash ^ region->size) * 0x100000001b3u;
-    }
-    return hash;
-}
-
-/* Memory in three places, all reserved but `room` bytes at the start of each of `places`. */
-static void make_tight_map(const quire_phys_t *places, unsigned count, quire_phys_t size,
-                           quire_phys_t room)
-{
-    quire_memblock_init(&memblock, "tight", &port);
-    for (unsigned i = 0; i < count; i++) {
-        CHECK(!quire_memblock_reserve(&memblock, places[i] + room, size - room));
-        CHECK(!quire_memblock_add(&memblock, places[i], size, (int)(i % NR_NODES),
-                                  QUIRE_MEMBLOCK_RAM));
-    }
-}
-
-/* Starts with ever more room until it works; returns how often it didn't. */
-static unsigned long start_with_ever_more_room(const quire_phys_t *places, unsigned count,
-                                               quire_phys_t step, unsigned debug)
-{
-    struct quire_mem_config config = machine_config(&few_ops, debug);
-    unsigned long failures = 0;
-    config.zone_end[QUIRE_ZONE_HIGHMEM] = 0;
-    config.zone_end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
-    config.movable_size = MIB;
-    for (quire_phys_t room = 0; room < 4 * MIB; room += step) {
-        make_tight_map(places, count, 4 * MIB, room);
-        uint64_t before = hash_reserved();
-        mem = NULL;
-        int error = quire_mem_init(&mem, &memblock, &config);
-        if (!error) {
-            machine_end();
-            quiet(true);
-            return failures;
-        }
-        CHECK_EQ(error, -QUIRE_ENOMEM);
-        CHECK(!mem && !memblock.handed_over);
-        CHECK_EQ(hash_reserved(), before);
-        CHECK(memblock_is_valid(&memblock));
-        failures++;
-    }
-    test_fail(__FILE__, __LINE__, "it never started");
-    return failures;
-}
-
-/* In several sections where there is address space for them. */
-static void a_start_without_room_leaves_the_map_as_it_was(void)
-{
-    static const quire_phys_t far[] = {0, 140 * MIB, 280 * MIB, 420 * MIB},
-                              near[] = {0, 8 * MIB, 16 * MIB, 24 * MIB};
-    const quire_phys_t *places = far;
-    quire_phys_t fine = test_environment.effort < 100000 ? 2048 : 192; /* the machine is slow */
-    if (!test_environment.memory(424 * MIB, &port)) {
-        places = near;
-        REQUIRE(test_environment.memory(SPAN, &port));
-    }
-    quiet(true);
-    CHECK(start_with_ever_more_room(places, 4, fine, 0) > 50);
-    CHECK(start_with_ever_more_room(places, 4, 1024, QUIRE_DEBUG_OWNER) > 50);
-    CHECK(start_with_ever_more_room(places, 1, 1024, 0) > 10);
-    quiet(false);
-}
-
-/* The tables of the map have no room left, so that they grow amid the start; and stay where they
- * went when it fails. */
-static void a_start_that_fails_with_full_tables_can_be_repeated(void)
-{
-    struct quire_mem_config config = machine_config(&few_ops, 0);
-    config.movable_size = MIB;
-    REQUIRE(test_environment.memory(SPAN, &port));
-    quiet(true);
-    for (unsigned spare = 0; spare < 5; spare++)
-        for (quire_phys_t room = 0; room < 160 << 10; room += 3000) {
-            quire_memblock_init(&memblock, "full", &port);
-            CHECK(!quire_memblock_reserve(&memblock, MIB + room, 7 * MIB - room));
-            CHECK(!quire_memblock_add(&memblock, MIB, 7 * MIB, 0, QUIRE_MEMBLOCK_RAM));
-            while (memblock.reserved.count + spare < memblock.reserved.capacity)
-                CHECK(!quire_memblock_reserve(&memblock, 10 * MIB + memblock.reserved.count * 8192,
-                                              4096));
-            quire_phys_t before = quire_memblock_reserved_size(&memblock);
-            int error = quire_mem_init(&mem, &memblock, &config);
-            CHECK(memblock_is_valid(&memblock));
-            if (!error)
-                continue;
-            struct memblock_range table = memblock_table_storage(&memblock, &memblock.reserved);
-            CHECK_EQ(error, -QUIRE_ENOMEM);
-            CHECK_EQ(quire_memblock_reserved_size(&memblock), before + (table.end - table.base));
-        }
     quiet(false);
 }
 
@@ -572,8 +467,6 @@ static void reclaim_may_allocate_from_the_reserve(void)
 }
 
 static const struct test_case cases[] = {
-    TEST_CASE(a_start_without_room_leaves_the_map_as_it_was),
-    TEST_CASE(a_start_that_fails_with_full_tables_can_be_repeated),
     TEST_CASE(each_zone_of_each_node_runs_dry_and_recovers),
     TEST_CASE(all_of_memory_runs_dry_and_recovers),
     TEST_CASE(exact_and_bulk_requests_get_what_there_is),

@@ -10,6 +10,7 @@ extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_phys_start;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,     //
@@ -18,5 +19,6 @@ const struct test_suite *const test_suites[] = {
     &suite_list,        //
     &suite_phys_model,  //
     &suite_phys_faults, //
+    &suite_phys_start,  //
     NULL,
 };

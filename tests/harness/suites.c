@@ -28,6 +28,8 @@ extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_phys_start;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -54,5 +56,7 @@ const struct test_suite *const test_suites[] = {
     &suite_debug,          //
     &suite_slowpath,       //
     &suite_view,           //
+    &suite_phys_faults,    //
+    &suite_phys_start,     //
     NULL,
 };

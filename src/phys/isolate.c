@@ -15,8 +15,7 @@
 /* ---- what stands in the way
  * --------------------------------------------------------------------------------- */
 
-/* Whether the frame holds the descriptors of its own section. */
-static bool describes_itself(const struct quire_mem *mem, unsigned long pfn)
+bool describes_itself(const struct quire_mem *mem, unsigned long pfn)
 {
     unsigned long number = pfn >> SECTION_PFN_SHIFT;
     const struct section_extent *extent = &mem->extents[number];

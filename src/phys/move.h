@@ -100,6 +100,9 @@ bool isolation_forget(struct zone *zone, struct pageblock *block);
 /* The zone of all pageblocks that hold [start, end); NULL: there are several, or none. */
 struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned long end);
 
+/* Whether the frame holds the descriptors of its own section, and goes away with it. */
+bool describes_itself(const struct quire_mem *mem, unsigned long pfn);
+
 /* ---- contig.c ---------------------------------------------------------------------------------
  */
 

@@ -11,6 +11,7 @@ extern const struct test_suite suite_list;
 extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
+extern const struct test_suite suite_hotplug;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
@@ -24,6 +25,7 @@ const struct test_suite *const test_suites[] = {
     &suite_compaction, //
     &suite_contig,     //
     &suite_cma,        //
+    &suite_hotplug,    //
     &suite_phys_model, //
     &suite_json,       //
     &suite_init,       //

@@ -164,7 +164,7 @@ struct quire_memblock_region {
 struct quire_memblock_table {
     struct quire_memblock_region *region; /* sorted by base, disjoint, neighbours alike merged */
     unsigned long count, capacity;
-    bool storage_is_kept; /* where it has grown to was also reserved by the caller: stays so */
+    bool storage_is_kept; /* the caller reserved some of where it has grown to: all stays so */
     struct quire_memblock_region first[QUIRE_MEMBLOCK_STATIC_REGIONS];
 };
 

@@ -136,8 +136,7 @@ static bool should_retry(struct attempt *attempt)
 static bool out_of_memory(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
-    quire_gfp_t no_kill =
-        QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE | QUIRE_GFP_MEMALLOC;
+    quire_gfp_t no_kill = QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE;
     if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->highest < QUIRE_ZONE_NORMAL ||
         ac->gfp & no_kill)
         return false;

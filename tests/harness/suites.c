@@ -8,6 +8,9 @@ extern const struct test_suite suite_harness;
 extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
+extern const struct test_suite suite_memblock;
+extern const struct test_suite suite_memblock_alloc;
+extern const struct test_suite suite_memblock_model;
 extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
@@ -18,17 +21,20 @@ extern const struct test_suite suite_init;
 extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,    //
-    &suite_text,       //
-    &suite_bits,       //
-    &suite_list,       //
-    &suite_compaction, //
-    &suite_contig,     //
-    &suite_cma,        //
-    &suite_hotplug,    //
-    &suite_phys_model, //
-    &suite_json,       //
-    &suite_init,       //
-    &suite_view,       //
+    &suite_harness,        //
+    &suite_text,           //
+    &suite_bits,           //
+    &suite_list,           //
+    &suite_memblock,       //
+    &suite_memblock_alloc, //
+    &suite_memblock_model, //
+    &suite_compaction,     //
+    &suite_contig,         //
+    &suite_cma,            //
+    &suite_hotplug,        //
+    &suite_phys_model,     //
+    &suite_json,           //
+    &suite_init,           //
+    &suite_view,           //
     NULL,
 };

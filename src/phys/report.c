@@ -102,6 +102,8 @@ static int take_unreported(struct zone *zone, unsigned min_order, unsigned long 
                            unsigned long *pfn)
 {
     quire_port_irq_t irq = zone_lock(zone);
+    unsigned long start = quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    *pfn = *pfn < start ? start : *pfn;
     int order = find_unreported(zone, min_order, pfn);
     bool over = *pfn >= zone->end;
     if (order >= 0) {
@@ -140,7 +142,7 @@ unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,
     if (min_order > MAX_ORDER || mem->debug & QUIRE_DEBUG_POISON)
         return 0;
     for_each_zone (mem, zone) {
-        unsigned long pfn = quire_align_down(quire_load_relaxed(&zone->start), PAGEBLOCK_PAGES);
+        unsigned long pfn = 0;
         while (pfn != ~0ul && done < budget) {
             int order = take_unreported(zone, min_order, budget - done, &pfn);
             if (order < 0)

@@ -21,7 +21,7 @@ static bool has_holes(const struct quire_mem *mem, unsigned long start, unsigned
 /* The end of the part of [pfn, end) that is in one pageblock. */
 static unsigned long part_end(unsigned long pfn, unsigned long end)
 {
-    unsigned long next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
+    unsigned long next = pageblock_end(pfn);
     return next < end ? next : end;
 }
 
@@ -115,7 +115,7 @@ static unsigned long first_obstacle(struct zone *zone, unsigned long start, unsi
 static struct quire_page *find_contig(struct zone *zone, const struct alloc_context *ac,
                                       unsigned long count, unsigned long align, uintptr_t caller)
 {
-    unsigned long start = quire_align_up(zone->start, align);
+    unsigned long start = (unsigned long)quire_align_up(zone->start, align);
     while (start < zone->end && count <= zone->end - start) {
         unsigned long end = start + count, obstacle = first_obstacle(zone, start, end);
         if (obstacle == end) {
@@ -126,7 +126,7 @@ static struct quire_page *find_contig(struct zone *zone, const struct alloc_cont
                 return NULL;
             obstacle = start | (PAGEBLOCK_PAGES - 1); /* each attempt is dear */
         }
-        start = quire_align_up(obstacle + 1, align);
+        start = (unsigned long)quire_align_up(obstacle + 1, align);
         if (!start)
             break;
     }

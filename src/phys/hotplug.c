@@ -336,7 +336,7 @@ static void narrow_span(struct zone *zone)
     while (start < end && !is_present(zone, start))
         start = zone_pageblock(zone, start) ? start + 1 : next_pageblock(zone->mem, start);
     while (end > start && !is_present(zone, end - 1))
-        end = zone_pageblock(zone, end - 1) ? end - 1 : quire_align_down(end - 1, PAGEBLOCK_PAGES);
+        end = zone_pageblock(zone, end - 1) ? end - 1 : pageblock_start(end - 1);
     zone->start = start < end ? start : 0;
     zone->end = start < end ? end : 0;
     zone->compact.migrate_pfn = zone->compact.free_pfn = 0;

@@ -10,6 +10,17 @@
 /* ---- pageblocks of a zone ---------------------------------------------------------------------
  */
 
+/* The first frame of the pageblock that holds `pfn`; and of the next one. */
+static inline unsigned long pageblock_start(unsigned long pfn)
+{
+    return pfn & ~(PAGEBLOCK_PAGES - 1);
+}
+
+static inline unsigned long pageblock_end(unsigned long pfn)
+{
+    return (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
+}
+
 /* The zone's pageblock that holds `pfn`, or NULL. Lasts as long as zone->lock is held. */
 static inline struct pageblock *zone_pageblock(const struct zone *zone, unsigned long pfn)
 {

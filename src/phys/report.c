@@ -102,7 +102,7 @@ static int take_unreported(struct zone *zone, unsigned min_order, unsigned long 
                            unsigned long *pfn)
 {
     quire_port_irq_t irq = zone_lock(zone);
-    unsigned long start = quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    unsigned long start = pageblock_start(zone->start);
     *pfn = *pfn < start ? start : *pfn;
     int order = find_unreported(zone, min_order, pfn);
     bool over = *pfn >= zone->end;
@@ -136,8 +136,8 @@ unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,
                                       unsigned long budget)
 {
     unsigned long done = 0;
-    if (min_order < REPORT_ORDER)
-        min_order = REPORT_ORDER;
+    unsigned least = REPORT_ORDER;
+    min_order = min_order < least ? least : min_order;
     /* Poison is content that matters. */
     if (min_order > MAX_ORDER || mem->debug & QUIRE_DEBUG_POISON)
         return 0;

@@ -39,9 +39,13 @@ static struct quire_mem *make_machine(const struct quire_port_mem *port)
     return mem;
 }
 
-static void show(void *arg, const char *text, size_t length)
+static void show_free_blocks(struct quire_mem *mem)
 {
-    fwrite(text, 1, length, arg);
+    struct quire_zone_info zone;
+    for (unsigned i = 0; !quire_zone_info(mem, i, &zone); i++)
+        for (unsigned order = 0; order <= QUIRE_MAX_ORDER; order++)
+            printf("%4lu free blocks of %lu KiB\n", zone.nr_blocks[order],
+                   QUIRE_PAGE_SIZE / 1024 << order);
 }
 
 int main(void)
@@ -60,7 +64,7 @@ int main(void)
     strcpy(text, "written to a page of the array");
     printf("16 pages from frame %lu on, and one at byte %td: %s\n", quire_page_to_pfn(page).value,
            text - array, text);
-    quire_view(mem, QUIRE_VIEW_BUDDYINFO, QUIRE_FORMAT_TEXT, show, stdout);
+    show_free_blocks(mem);
 
     quire_free_pages_at(mem, text, 0);
     quire_free_pages(mem, page, 4);

@@ -48,14 +48,15 @@ static void check_free_pages(const struct pageblock *block)
 
 static void check_pageblock(const struct pageblock *block, struct recount *sum)
 {
-    unsigned nr[PAGEBLOCK_ORDER + 1], frames = 0, largest = LARGEST_NONE;
+    unsigned nr[PAGEBLOCK_ORDER + 1], frames = 0;
+    int largest = LARGEST_NONE;
     recount_bitmap(block, nr);
     check_free_pages(block);
     for (unsigned order = 0; order <= PAGEBLOCK_ORDER; order++) {
         QUIRE_BUG_ON(nr[order] != block->nr[order]);
         frames += nr[order] << order;
         if (nr[order])
-            largest = order;
+            largest = (int)order;
         if (order < PAGEBLOCK_ORDER)
             sum->nr_blocks[order] += nr[order];
     }
@@ -83,8 +84,7 @@ static void check_pageblock(const struct pageblock *block, struct recount *sum)
 /* Two free buddies above PAGEBLOCK_ORDER that could be one block are one. */
 static void check_merged(const struct zone *zone, const struct pageblock *block)
 {
-    if (block->largest == LARGEST_NONE || block->largest < PAGEBLOCK_ORDER ||
-        block->largest >= MAX_ORDER)
+    if (block->largest < PAGEBLOCK_ORDER || block->largest >= MAX_ORDER)
         return;
     const struct pageblock *buddy = pfn_to_pageblock(zone->mem, block->pfn ^ 1ul << block->largest);
     QUIRE_BUG_ON(buddy->zone == zone->id && buddy->largest == block->largest &&
@@ -99,7 +99,7 @@ static void check_lists(const struct zone *zone)
             QUIRE_BUG_ON(list_empty(head) == (zone->avail[type] >> order & 1));
             list_for_each (pos, head) {
                 const struct pageblock *block = quire_container_of(pos, struct pageblock, link);
-                QUIRE_BUG_ON(block->largest != order || block->type != type);
+                QUIRE_BUG_ON(block->largest != (int)order || block->type != type);
                 QUIRE_BUG_ON(block->zone != zone->id || block->flags & PAGEBLOCK_TAIL);
             }
         }
@@ -110,11 +110,11 @@ static void check_pcps(const struct zone *zone)
     for (unsigned cpu = 0; zone->pcp && cpu < zone->mem->nr_cpus; cpu++)
         for (unsigned index = 0; index < PCP_LISTS; index++) {
             const struct pcp_list *list = &zone->pcp[cpu]->list[index];
-            QUIRE_BUG_ON(list->count > zone->pcp[cpu]->limits[index].cap);
-            for (unsigned i = 0; i < list->count; i++) {
-                QUIRE_BUG_ON(list->slot[i]->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
-                QUIRE_BUG_ON(list->slot[i]->refcount);
-                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, list->slot[i]->pfn));
+            QUIRE_BUG_ON(list->top > list->limit || list->limit > list->base + list->cap);
+            for (struct quire_page **slot = list->base; slot < list->top; slot++) {
+                QUIRE_BUG_ON((*slot)->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
+                QUIRE_BUG_ON((*slot)->refcount);
+                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, (*slot)->pfn));
             }
         }
 }
@@ -124,7 +124,7 @@ static void check_zone(struct zone *zone)
     struct quire_mem *mem = zone->mem;
     struct recount sum = {0};
     quire_port_irq_t irq = zone_lock(zone);
-    unsigned long pfn = quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    unsigned long pfn = (unsigned long)quire_align_down(zone->start, PAGEBLOCK_PAGES);
     for (; pfn < zone->end; pfn += PAGEBLOCK_PAGES) {
         if (!pfn_valid(mem, pfn))
             continue;
@@ -136,8 +136,8 @@ static void check_zone(struct zone *zone)
     }
     QUIRE_BUG_ON(sum.nr_free != zone->nr_free);
     QUIRE_BUG_ON(sum.highatomic != zone->nr_reserved_highatomic);
-    for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++)
-        QUIRE_BUG_ON(sum.nr_free_type[type] != zone->nr_free_type[type]);
+    for (unsigned type = QUIRE_MIGRATE_HIGHATOMIC; type < QUIRE_NR_MIGRATETYPES; type++)
+        QUIRE_BUG_ON(sum.nr_free_type[type] != zone->nr_free_special[type]);
     for (unsigned order = 0; order < NR_ORDERS; order++)
         QUIRE_BUG_ON(sum.nr_blocks[order] != zone->nr_blocks[order]);
     check_lists(zone);

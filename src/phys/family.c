@@ -1,8 +1,7 @@
 /* phys/family.c: the other ways to allocate: by address, exact sizes, many at once */
 #include "phys/pcp.h"
 
-/* ---- by direct-mapped address
- * ------------------------------------------------------------------------ */
+/* ---- by direct-mapped address ---------------------------------------------------------------- */
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
@@ -49,8 +48,7 @@ void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
         quire_free_pages(mem, pfn_to_page(mem, pfn), order);
 }
 
-/* ---- exact sizes
- * ----------------------------------------------------------------------------------------- */
+/* ---- exact sizes ----------------------------------------------------------------------------- */
 
 void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp)
 {
@@ -84,18 +82,18 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         return;
     }
     uint32_t references = quire_load_relaxed(&page->refcount);
-    uint32_t single = flags & ~(PAGE_ORDER_MASK | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
-    quire_fetch_and(&page->flags, ~PAGE_ORDER_MASK);
+    uint32_t single =
+        flags & ~(PAGE_ORDER_MASK | PAGE_LARGE | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
+    quire_fetch_and(&page->flags, ~(PAGE_ORDER_MASK | PAGE_LARGE));
     for (unsigned long i = 1; i < 1ul << order; i++) {
-        quire_store_relaxed(&page[i].refcount, references);
         quire_store_relaxed(&page[i].flags, single);
+        quire_store_release(&page[i].refcount, references);
     }
     if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
         owner_split(mem, page, order);
 }
 
-/* ---- many at once
- * ------------------------------------------------------------------------------------------ */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
 /* Straight from this CPU's list of the zone that comes first, as long as the zone can spare them
  * all; the index of the first element that it left NULL. */
@@ -137,5 +135,6 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
 void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct quire_page **pages)
 {
     for (unsigned long i = 0; i < count; i++)
-        quire_free_pages(mem, pages[i], 0);
+        if (pages[i])
+            quire_free_pages(mem, pages[i], 0);
 }

@@ -23,8 +23,7 @@ struct init {
     unsigned highest_type; /* of the zones below MOVABLE that have memory */
 };
 
-/* ---- what is asked for
- * --------------------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static int refuse(const struct init *init, const char *field, const char *why)
 {
@@ -108,8 +107,7 @@ static int check_config(struct init *init)
     return check_zone_ends(init);
 }
 
-/* ---- the core
- * --------------------------------------------------------------------------------------------- */
+/* ---- the core -------------------------------------------------------------------------------- */
 
 /* Hands out pieces of one allocation; with a NULL base it only measures. */
 struct carver {
@@ -120,36 +118,44 @@ struct carver {
 static void *carve(struct carver *carver, size_t size)
 {
     size_t at = carver->used;
-    carver->used += quire_align_up(size, QUIRE_CACHELINE_BYTES);
+    carver->used += (size_t)quire_align_up(size, QUIRE_CACHELINE_BYTES);
     return carver->base ? carver->base + at : NULL;
 }
 
 /* One description for measuring and for making: the two can't disagree. */
 static void carve_core(struct init *init, struct carver *carver)
 {
-    struct quire_mem scratch, *mem = carve(carver, sizeof *mem);
-    if (!mem)
-        mem = &scratch;
-    mem->sections.section = carve(carver, init->nr_sections * sizeof *mem->sections.section);
-    mem->extents = carve(carver, init->nr_sections * sizeof *mem->extents);
-    mem->owners = NULL;
+    struct quire_mem *mem = carve(carver, sizeof *mem);
+    struct quire_section *section = carve(carver, init->nr_sections * sizeof *section);
+    struct section_extent *extents = carve(carver, init->nr_sections * sizeof *extents);
+    struct page_owner **owners = NULL;
     if (init->config->debug & QUIRE_DEBUG_OWNER)
-        mem->owners = carve(carver, init->nr_sections * sizeof *mem->owners);
-    mem->zones = carve(carver, init->nr_zones * sizeof *mem->zones);
-    mem->nodes = carve(carver, init->nr_nodes * sizeof *mem->nodes);
-    mem->cpu_node = carve(carver, init->nr_cpus);
-    mem->distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
-    mem->cpu = carve(carver, (init->nr_cpus + 1) * sizeof *mem->cpu);
-    for (unsigned cpu = 0; cpu <= init->nr_cpus; cpu++) {
-        void *memory = carve(carver, sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *));
-        if (carver->base)
-            mem->cpu[cpu] = memory;
+        owners = carve(carver, init->nr_sections * sizeof *owners);
+    struct zone *zones = carve(carver, init->nr_zones * sizeof *zones);
+    struct node *nodes = carve(carver, init->nr_nodes * sizeof *nodes);
+    uint8_t *cpu_node = carve(carver, init->nr_cpus);
+    uint8_t *distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
+    size_t cpu_size = (size_t)quire_align_up(
+        sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+    char *cpus = carve(carver, (init->nr_cpus + 1) * cpu_size);
+    struct zone **lists =
+        carve(carver, init->nr_nodes * (init->nr_zones + QUIRE_NR_ZONES + 2) * sizeof *lists);
+    if (!mem)
+        return;
+    mem->sections.section = section;
+    mem->extents = extents;
+    mem->owners = owners;
+    mem->zones = zones;
+    mem->nodes = nodes;
+    mem->cpu_node = cpu_node;
+    mem->distance = distance;
+    for (unsigned cpu = 0; cpu <= QUIRE_MAX_CPUS; cpu++) {
+        unsigned number = cpu < init->nr_cpus ? cpu : init->nr_cpus;
+        mem->cpu[cpu] = (struct cpu *)(void *)(cpus + number * cpu_size);
     }
     for (unsigned node = 0; node < init->nr_nodes; node++) {
-        void *fallback = carve(carver, (init->nr_zones + 1) * sizeof(struct zone *));
-        void *this_node = carve(carver, (QUIRE_NR_ZONES + 1) * sizeof(struct zone *));
-        if (carver->base)
-            mem->nodes[node] = (struct node){fallback, this_node, ~0ul};
+        nodes[node] = (struct node){lists, lists + init->nr_zones + 1, ~0ul};
+        lists += init->nr_zones + QUIRE_NR_ZONES + 2;
     }
 }
 
@@ -204,14 +210,13 @@ static void fill_core(struct init *init)
     if (config->ops)
         mem->ops = *config->ops;
     mem->ops_arg = config->ops_arg;
-    mem->no_cpu_pcp.busy = 1;
     mem->min_free_kbytes = config->min_free_kbytes;
     mem->watermark_scale_factor =
         config->watermark_scale_factor ? config->watermark_scale_factor : 10;
     mem->watermark_boost_factor = config->watermark_boost_factor == ~0u ? 0
                                   : config->watermark_boost_factor ? config->watermark_boost_factor
                                                                    : 15000;
-    mem->metadata_size = init->core_size;
+    mem->metadata_size = (size_t)init->core_size;
     fill_nodes(mem, config);
     fill_zones(mem);
     gfp_zones_build(mem);
@@ -251,8 +256,8 @@ static int widen_extents(void *arg, quire_pfn_t start, quire_pfn_t end, int node
         unsigned long number = pfn >> SECTION_PFN_SHIFT, next = (number + 1) << SECTION_PFN_SHIFT;
         unsigned long last = next < end.value ? next : end.value;
         struct section_extent *extent = &init->mem->extents[number];
-        unsigned long first = quire_align_down(pfn, 1ul << MAX_ORDER);
-        last = quire_align_up(last, 1ul << MAX_ORDER);
+        unsigned long first = (unsigned long)quire_align_down(pfn, 1ul << MAX_ORDER);
+        last = (unsigned long)quire_align_up(last, 1ul << MAX_ORDER);
         if (extent->first == extent->end)
             *extent = (struct section_extent){(uint32_t)first, (uint32_t)last};
         if (extent->first > first)
@@ -333,12 +338,18 @@ static int find_highest_type(void *arg, quire_pfn_t start, quire_pfn_t end, int 
                              enum quire_memblock_kind kind)
 {
     struct init *init = arg;
-    (void)start;
-    if (kind == QUIRE_MEMBLOCK_NOMAP)
+    if (kind != QUIRE_MEMBLOCK_RAM)
         return 0;
-    unsigned type = zone_type_of(init->mem, node, end.value - 1, false);
-    if (type < QUIRE_NR_ZONES && type > init->highest_type)
-        init->highest_type = type;
+    /* Zones end at pageblocks, and what lies above the last one doesn't count. */
+    for (unsigned long pfn = end.value; pfn > start.value;) {
+        unsigned type = zone_type_of(init->mem, node, --pfn, false);
+        pfn = (unsigned long)quire_align_down(pfn, PAGEBLOCK_PAGES);
+        if (type == QUIRE_NR_ZONES)
+            continue;
+        if (type > init->highest_type)
+            init->highest_type = type;
+        break;
+    }
     return 0;
 }
 
@@ -347,7 +358,7 @@ static int count_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                         enum quire_memblock_kind kind)
 {
     struct count_node *count = arg;
-    if (node != count->node || kind == QUIRE_MEMBLOCK_NOMAP)
+    if (node != count->node || kind != QUIRE_MEMBLOCK_RAM)
         return 0;
     for (unsigned long pfn = start.value; pfn < end.value;) {
         unsigned long next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
@@ -355,8 +366,8 @@ static int count_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
         if (zone_type_of(count->init->mem, node, pfn, false) == count->type) {
             count->frames += next - pfn;
             if (count->start == ~0ul && count->frames > count->skip)
-                count->start =
-                    quire_align_up(next - (count->frames - count->skip), 1ul << MAX_ORDER);
+                count->start = (unsigned long)quire_align_up(next - (count->frames - count->skip),
+                                                             1ul << MAX_ORDER);
         }
         pfn = next;
     }
@@ -389,13 +400,14 @@ static int add_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                       enum quire_memblock_kind kind)
 {
     struct init *init = arg;
-    if (zone_type_of(init->mem, node, end.value - 1, false) == QUIRE_NR_ZONES)
+    bool hotplug = kind == QUIRE_MEMBLOCK_HOTPLUG;
+    if (zone_type_of(init->mem, node, end.value - 1, hotplug) == QUIRE_NR_ZONES)
         quire_log(QUIRE_LOG_WARNING,
                   "quire: memory map \"%s\": [0x%llx, 0x%llx) reaches beyond the last zone; that "
                   "part isn't used",
                   init->memblock->name, (unsigned long long)quire_pfn_to_phys(start),
                   (unsigned long long)quire_pfn_to_phys(end));
-    section_add_frames(init->mem, start.value, end.value, node, kind == QUIRE_MEMBLOCK_HOTPLUG,
+    section_add_frames(init->mem, start.value, end.value, node, hotplug,
                        kind == QUIRE_MEMBLOCK_NOMAP ? PAGE_NOMAP : PAGE_RESERVED);
     return 0;
 }
@@ -511,7 +523,7 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
     }
     if (config->debug || config->no_pcp)
         for_each_zone (init.mem, zone)
-            pcp_close(zone);
+            zone->pcp_closed = 1;
     memblock_for_each_free_frames(memblock, release, &init);
     memblock_hand_over(memblock);
     zones_changed(init.mem);

@@ -73,13 +73,15 @@ struct zone *zone_of(struct quire_mem *mem, int node, unsigned type)
 
 unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
 {
-    if (mem->zone_end[QUIRE_ZONE_MOVABLE] && (hotplug || pfn >= mem->nodes[node].movable_start))
-        return QUIRE_ZONE_MOVABLE;
     quire_phys_t phys = quire_pfn_to_phys(quire_pfn(pfn));
-    for (unsigned type = 0; type < QUIRE_ZONE_MOVABLE; type++)
-        if (phys < mem->zone_end[type])
-            return type;
-    return QUIRE_NR_ZONES;
+    unsigned type = 0;
+    while (type < QUIRE_ZONE_MOVABLE && phys >= mem->zone_end[type])
+        type++;
+    bool above_all = type == QUIRE_ZONE_MOVABLE;
+    if (mem->zone_end[QUIRE_ZONE_MOVABLE] &&
+        (hotplug || (!above_all && pfn >= mem->nodes[node].movable_start)))
+        return QUIRE_ZONE_MOVABLE;
+    return above_all ? QUIRE_NR_ZONES : type;
 }
 
 static void zone_span(struct zone *zone, unsigned long start, unsigned long end)
@@ -130,7 +132,8 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
         while (1ul << order > end - start)
             order--;
         struct pageblock *block = pfn_to_pageblock(mem, start);
-        if (block->zone != ZONE_NONE) {
+        /* What lies above the last zone is still a hole, even if its pageblock found a zone. */
+        if ((block->pages[start - block->pfn].flags & ~PAGE_ZONE_MASK) == PAGE_RESERVED) {
             struct zone *zone = &mem->zones[block->zone];
             if (mem->debug & QUIRE_DEBUG_POISON)
                 poison_pages(mem, start, 1ul << order);
@@ -170,6 +173,8 @@ int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t s
     quire_port_spin_lock(&mem->lock);
     int error = -QUIRE_EINVAL;
     if (start < end && frames_are_reserved(mem, start, end)) {
+        if (mem->debug & QUIRE_DEBUG_POISON)
+            poison_pages(mem, start, end - start);
         release_frames(mem, start, end);
         zones_changed(mem);
         error = 0;
@@ -178,8 +183,7 @@ int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t s
     return error;
 }
 
-/* ---- where a page is
- * ------------------------------------------------------------------------------- */
+/* ---- where a page is ------------------------------------------------------------------------- */
 
 void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page)
 {

@@ -23,7 +23,6 @@ struct attempt {
     const struct alloc_context *ac;
     unsigned alloc_flags;
     unsigned no_progress, compact_retries;
-    bool drained;
     enum compact_result compacted;
 };
 
@@ -81,11 +80,10 @@ static unsigned long reclaim(struct attempt *attempt)
     return freed;
 }
 
-/* What is free already but out of reach: per-CPU lists and the reserve for atomic allocations. */
-static void gather_free_pages(struct attempt *attempt)
+/* What is free already but out of reach: per-CPU lists and the reserve for atomic allocations. In
+ * every round: what is freed between two of them may go to the lists, which no watermark counts. */
+static void gather_free_pages(struct quire_mem *mem)
 {
-    struct quire_mem *mem = attempt->ac->mem;
-    attempt->drained = true;
     quire_drain_all_pages(mem);
     for_each_zone (mem, zone) {
         quire_port_irq_t irq = zone_lock(zone);
@@ -110,8 +108,8 @@ static struct quire_page *reclaim_and_retry(struct attempt *attempt)
     bool progress = freed && ac->order <= COSTLY_ORDER;
     attempt->no_progress = progress ? 0 : attempt->no_progress + 1;
     struct quire_page *page = get_page_from_freelist(ac, attempt->alloc_flags);
-    if (!page && !attempt->drained) {
-        gather_free_pages(attempt);
+    if (!page) {
+        gather_free_pages(ac->mem);
         page = get_page_from_freelist(ac, attempt->alloc_flags);
     }
     return page ? page : compact(attempt, false);
@@ -145,7 +143,6 @@ static bool out_of_memory(struct attempt *attempt)
         return false;
     count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->compact_retries = 0;
-    attempt->drained = false;
     return true;
 }
 
@@ -173,6 +170,16 @@ static struct quire_page *fail(const struct alloc_context *ac)
     return NULL;
 }
 
+/* Who has MEMALLOC is freeing memory, maybe within a callback of ours: it doesn't reclaim, so more
+ * rounds would find the same. */
+static bool is_worth_another_round(struct attempt *attempt)
+{
+    bool nofail = attempt->ac->gfp & QUIRE_GFP_NOFAIL;
+    if (attempt->ac->gfp & QUIRE_GFP_MEMALLOC)
+        return nofail;
+    return should_retry(attempt) || out_of_memory(attempt) || nofail;
+}
+
 struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
 {
     struct attempt attempt = {.ac = ac, .alloc_flags = gfp_to_alloc_flags(ac)};
@@ -188,14 +195,11 @@ struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
         if (first_round && (ac->order > COSTLY_ORDER || ac->type != QUIRE_MIGRATE_MOVABLE))
             page = compact(&attempt, true);
         first_round = false;
-        /* Who frees memory by allocating isn't sent to free memory. */
-        bool may_reclaim = !(ac->gfp & QUIRE_GFP_MEMALLOC);
-        if (!page && may_reclaim)
+        if (!page && !(ac->gfp & QUIRE_GFP_MEMALLOC))
             page = reclaim_and_retry(&attempt);
         if (page)
             return page;
-        if ((may_reclaim && (should_retry(&attempt) || out_of_memory(&attempt))) ||
-            ac->gfp & QUIRE_GFP_NOFAIL)
+        if (is_worth_another_round(&attempt))
             wait_a_moment(ac->mem);
         else
             return fail(ac);

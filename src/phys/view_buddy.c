@@ -6,8 +6,7 @@
  */
 #include "phys/view.h"
 
-/* ---- buddyinfo
- * ------------------------------------------------------------------------------------- */
+/* ---- buddyinfo ------------------------------------------------------------------------------- */
 
 static void count_free_blocks(struct zone *zone, unsigned long *nr)
 {
@@ -50,8 +49,7 @@ void buddyinfo_json(struct quire_mem *mem, struct json *json)
     json_end(json);
 }
 
-/* ---- pagetypeinfo
- * ---------------------------------------------------------------------------------- */
+/* ---- pagetypeinfo ---------------------------------------------------------------------------- */
 
 struct census {
     unsigned long free[QUIRE_NR_MIGRATETYPES][NR_ORDERS]; /* free blocks */
@@ -73,7 +71,7 @@ static void take_census(struct zone *zone, struct census *census)
     struct quire_mem *mem = zone->mem;
     __builtin_memset(census, 0, sizeof *census);
     quire_port_irq_t irq = zone_lock(zone);
-    unsigned long pfn = quire_align_down(zone->start, PAGEBLOCK_PAGES), end = zone->end;
+    unsigned long pfn = zone->start & ~(PAGEBLOCK_PAGES - 1), end = zone->end;
     zone_unlock(zone, irq);
     for (; pfn < end; pfn += PAGEBLOCK_PAGES) {
         irq = zone_lock(zone);

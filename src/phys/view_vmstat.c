@@ -58,7 +58,7 @@ static void sum_zones(struct quire_mem *mem, struct vmstat *sum)
         quire_port_irq_t irq = zone_lock(zone);
         struct zone_events events = zone->events;
         sum->free += zone->nr_free;
-        sum->free_cma += zone->nr_free_type[QUIRE_MIGRATE_CMA];
+        sum->free_cma += zone->nr_free_special[QUIRE_MIGRATE_CMA];
         zone_unlock(zone, irq);
         sum->stall[zone->type] += events.allocstall;
         for (unsigned order = 0; order < NR_ORDERS; order++) {

@@ -7,8 +7,7 @@
  */
 #include "phys/view.h"
 
-/* ---- one CPU's lists
- * -------------------------------------------------------------------------------- */
+/* ---- one CPU's lists ------------------------------------------------------------------------- */
 
 struct pageset {
     unsigned long count, high, batch; /* pages */
@@ -19,12 +18,13 @@ static void pageset_read(const struct pcp *pcp, struct pageset *set)
     *set = (struct pageset){0};
     for (unsigned index = 0; index < PCP_LISTS; index++) {
         unsigned order = index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
-        const struct pcp_limits *limits = &pcp->limits[index];
-        unsigned long refill = quire_load_relaxed(&limits->refill);
-        unsigned long drain = quire_load_relaxed(&limits->drain);
+        const struct pcp_list *list = &pcp->list[index];
+        unsigned long refill = quire_load_relaxed(&list->refill);
+        unsigned long drain = quire_load_relaxed(&list->drain);
         unsigned long batch = (refill > drain ? refill : drain) << order;
-        set->count += (unsigned long)quire_load_relaxed(&pcp->list[index].count) << order;
-        set->high += (unsigned long)quire_load_relaxed(&pcp->list[index].high) << order;
+        unsigned long high = (unsigned long)(quire_load_relaxed(&list->limit) - list->base);
+        set->count += (unsigned long)(quire_load_relaxed(&list->top) - list->base) << order;
+        set->high += high << order;
         set->batch = batch > set->batch ? batch : set->batch;
     }
 }
@@ -34,8 +34,7 @@ static unsigned nr_pagesets(const struct zone *zone)
     return zone->pcp ? zone->mem->nr_cpus : 0;
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_pages(struct text *text, const struct quire_zone_info *info, unsigned long cma)
 {
@@ -95,8 +94,7 @@ void zoneinfo_text(struct quire_mem *mem, struct text *text)
     }
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_pages(struct json *json, const struct quire_zone_info *info, unsigned long cma)
 {

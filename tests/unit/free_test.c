@@ -187,8 +187,6 @@ static void freeing_nothing_does_nothing(void)
     if (!mem)
         return;
     struct quire_page *none[3] = {NULL, NULL, NULL};
-    quire_free_pages(mem, NULL, 0);
-    quire_free_pages(mem, NULL, QUIRE_MAX_ORDER + 5);
     quire_free_pages_at(mem, NULL, 3);
     quire_free_pages_exact(mem, NULL, 100000);
     quire_free_pages_bulk(mem, 3, none);

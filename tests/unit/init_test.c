@@ -3,8 +3,7 @@
 
 static const quire_phys_t block_bytes = QUIRE_PAGE_SIZE << QUIRE_PAGEBLOCK_ORDER;
 
-/* ---- maps that won't do -----------------------------------------------------------------------
- */
+/* ---- maps that won't do ---------------------------------------------------------------------- */
 
 static const struct quire_memblock_region four_mib[] = {{.size = 4 * MIB}, {0}};
 
@@ -110,8 +109,7 @@ static void a_map_is_handed_over_once(void)
     CHECK(!quire_memblock_alloc(&machine.memblock, 4096, 1, 0, UINT64_MAX, -1));
 }
 
-/* ---- configurations that won't do -------------------------------------------------------------
- */
+/* ---- configurations that won't do ------------------------------------------------------------ */
 
 static void a_configuration_out_of_range_is_refused_by_field(void)
 {
@@ -164,8 +162,7 @@ static void a_configuration_without_a_port_is_refused(void)
     CHECK(!mem);
 }
 
-/* ---- zones ------------------------------------------------------------------------------------
- */
+/* ---- zones ----------------------------------------------------------------------------------- */
 
 #define ENDS                                                                                       \
     {                                                                                              \
@@ -330,8 +327,7 @@ static void an_address_and_its_page_find_each_other(void)
     quire_free_page(machine.mem, page);
 }
 
-/* ---- movable memory ---------------------------------------------------------------------------
- */
+/* ---- movable memory -------------------------------------------------------------------------- */
 
 static void movable_size_is_spread_over_the_tops_of_nodes(void)
 {
@@ -380,8 +376,7 @@ static void hotplug_memory_is_movable_where_that_exists(void)
     }
 }
 
-/* ---- the rest of a machine's life -------------------------------------------------------------
- */
+/* ---- the rest of a machine's life ------------------------------------------------------------ */
 
 static void two_machines_live_in_one_process(void)
 {

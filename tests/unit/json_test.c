@@ -3,8 +3,7 @@
 #include "tests/harness/harness.h"
 #include "tests/unit/json_check.h"
 
-/* ---- the checker ------------------------------------------------------------------------------
- */
+/* ---- the checker ----------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -77,8 +76,7 @@ bool is_json(const char *text)
     return end && end[0] == '\n' && !end[1];
 }
 
-/* ---- the writer -------------------------------------------------------------------------------
- */
+/* ---- the writer ------------------------------------------------------------------------------ */
 
 static char written[512];
 static size_t written_length;

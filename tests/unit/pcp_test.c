@@ -163,14 +163,14 @@ static void a_drained_list_starts_again_with_low_limits(void)
     struct quire_page *chain;
     if (!machine_boot_plain(size, (struct quire_mem_config){.nr_cpus = 1}))
         return;
-    const struct pcp *pcp = machine.mem->zones[0].pcp[0];
-    unsigned start = pcp->list[0].high;
+    const struct pcp_list *list = &machine.mem->zones[0].pcp[0]->list[0];
+    long start = list->limit - list->base;
     take_pages(QUIRE_GFP_KERNEL, 3000, &chain);
     free_chain(chain);
-    CHECK(pcp->list[0].high > start);
-    CHECK(pcp->list[0].high <= pcp->limits[0].cap);
+    CHECK(list->limit - list->base > start);
+    CHECK(list->limit - list->base <= list->cap);
     quire_drain_all_pages(machine.mem);
-    CHECK_EQ(pcp->list[0].high, start);
+    CHECK_EQ(list->limit - list->base, start);
     CHECK_EQ(zone_info(0).nr_pcp, 0);
 }
 
@@ -185,7 +185,7 @@ static void huge_blocks_are_listed_only_in_large_zones(void)
         struct quire_page *page = quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL, order);
         REQUIRE(page);
         quire_free_pages(machine.mem, page, order);
-        CHECK_EQ(zone_info(0).nr_pcp, large ? QUIRE_PAGEBLOCK_PAGES : 0);
+        CHECK_EQ(zone_info(0).nr_pcp > 0, large);
         CHECK(quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL, order) == page);
         quire_free_pages(machine.mem, page, order);
         quire_drain_all_pages(machine.mem);
@@ -211,9 +211,10 @@ static void use_a_few_pages(void)
     quire_mem_check(machine.mem);
 }
 
+/* Interrupt handlers too: what they interrupted may be using the CPU's lists. */
 static void threads_without_a_cpu_number_do_without(void)
 {
-    static const unsigned numbers[] = {2, 3, 1000, 0x7fffffff};
+    static const unsigned numbers[] = {2, 3, QUIRE_MAX_CPUS - 1};
     for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
             return;
@@ -227,17 +228,6 @@ static void a_machine_without_them_keeps_nothing_back(void)
 {
     if (machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2, .no_pcp = true}))
         use_a_few_pages();
-}
-
-/* An interrupt may come while the CPU is inside its own lists. */
-static void who_finds_the_lists_busy_goes_to_the_zone(void)
-{
-    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 1}))
-        return;
-    struct pcp *pcp = machine.mem->zones[0].pcp[0];
-    pcp->busy = 1;
-    use_a_few_pages();
-    pcp->busy = 0;
 }
 
 static void draining_a_cpu_that_doesnt_exist_does_nothing(void)
@@ -268,7 +258,6 @@ static const struct test_case cases[] = {
     TEST_CASE(huge_blocks_are_listed_only_in_large_zones),
     TEST_CASE(threads_without_a_cpu_number_do_without),
     TEST_CASE(a_machine_without_them_keeps_nothing_back),
-    TEST_CASE(who_finds_the_lists_busy_goes_to_the_zone),
     TEST_CASE(draining_a_cpu_that_doesnt_exist_does_nothing),
     {0},
 };

@@ -69,8 +69,7 @@ static void check_shown(enum quire_view view, enum quire_format format, const ch
         note_lines(shown);
 }
 
-/* ---- a machine whose every number is known ----------------------------------------------------
- */
+/* ---- a machine whose every number is known --------------------------------------------------- */
 
 #define NODE_RESERVED MIB /* metadata, and what fills it up to this */
 
@@ -146,8 +145,7 @@ static void use_some(void)
     quire_drain_all_pages(mem);
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void buddyinfo_has_the_format_of_linux(void)
 {
@@ -415,8 +413,7 @@ static void a_zone_without_free_memory_has_indexes(void)
     free_chain(rest);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void every_view_is_valid_json_with_a_schema_and_units(void)
 {
@@ -478,8 +475,7 @@ static void vmstat_as_json_has_our_own_counters_apart(void)
     CHECK(contains(text, "\"quire\":{\"alloc_failures\":1,"));
 }
 
-/* ---- errors, and a machine at work ------------------------------------------------------------
- */
+/* ---- errors, and a machine at work ----------------------------------------------------------- */
 
 static void views_and_formats_that_dont_exist_are_refused(void)
 {

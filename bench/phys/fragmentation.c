@@ -195,6 +195,10 @@ static void run_scenario(bool grouping, unsigned nth)
     free_movable(&aged, nth);
     snprintf(name, sizeof name, "huge-%s-movable-freed", freed);
     print_row(name, 1, subject, huge_share(&aged), 2, "percent");
+    unsigned long moved = quire_compact(aged.mem, -1, -1);
+    snprintf(name, sizeof name, "huge-%s-movable-freed-compacted", freed);
+    print_row(name, 1, subject, huge_share(&aged), 2, "percent");
+    print_row(name, 1, subject, (double)moved, 0, "moved");
     print_row(name, 1, subject, (double)aged.failures, 0, "failed");
     aged_destroy(&aged);
 }

@@ -368,10 +368,9 @@ void quire_put_page(struct quire_mem *mem, struct quire_page *page);
 /* ---- contiguous ranges and CMA --------------------------------------------------------------- */
 
 /* Takes exactly the frames [start, end), freeing them by moving what is there. Afterwards each is
- * an order-0 block. May sleep. O(frames).
- *   -EINVAL   empty, or no such frames
- *   -EBUSY    something there can't be moved, or another range operation is at work there
- *   -ENOMEM   no place to move it to */
+ * an order-0 block. `type` is what they are for; only CMA takes from CMA areas. May sleep.
+ * O(frames). -EINVAL   empty, or no such frames, or not of one zone -EBUSY    something there can't
+ * be moved, or another range operation is at work there -ENOMEM   no place to move it to */
 QUIRE_MUST_CHECK int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start,
                                               quire_pfn_t end, enum quire_migratetype type,
                                               quire_gfp_t gfp);

@@ -521,9 +521,10 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
         undo(&init);
         return too_small(&init, free_before);
     }
-    if (config->debug || config->no_pcp)
-        for_each_zone (init.mem, zone)
-            zone->pcp_closed = 1;
+    /* Each reason counts for itself: poisoning may be turned off later. */
+    for_each_zone (init.mem, zone)
+        zone->pcp_closed = (unsigned)config->no_pcp + !!(config->debug & QUIRE_DEBUG_OWNER) +
+                           !!(config->debug & QUIRE_DEBUG_POISON);
     memblock_for_each_free_frames(memblock, release, &init);
     memblock_hand_over(memblock);
     zones_changed(init.mem);

@@ -93,6 +93,10 @@ _Static_assert(1 << PAGE_TYPE_SHIFT == sizeof(struct pcp_list) &&
 
 struct pcp {
     struct pcp_list list[PCP_LISTS];
+    /* Where the small lists of each type were refilled from last, and will be again while it lasts:
+     * so that CPUs don't take turns at one pageblock, whose cache lines would travel. Read and
+     * written with zone->lock held. */
+    struct pageblock *recent[PCP_TYPES];
 };
 
 /* What a CPU may use now: the hot path's first two cache lines. Zones whose lists are closed, and
@@ -121,15 +125,16 @@ struct zone_events {
 };
 
 struct zone {
+    /* What each refill and drain writes comes first: two cache lines, most of the time. */
     quire_port_spinlock_t lock;
-    uint8_t id, type; /* index in mem->zones; enum quire_zone_type */
+    uint8_t id, type;                      /* index in mem->zones; enum quire_zone_type */
+    unsigned long nr_free;                 /* frames on the lists below, ISOLATE's not counted */
+    unsigned long nr_blocks[NR_ORDERS];    /* free blocks by order, all types */
+    uint32_t avail[QUIRE_NR_MIGRATETYPES]; /* bit o: blocks[o][type] is not empty */
+    unsigned long nr_free_special[QUIRE_NR_MIGRATETYPES]; /* of HIGHATOMIC, CMA and ISOLATE only */
+    struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
     int node;
     struct quire_mem *mem;
-    unsigned long nr_free; /* frames on the lists below, ISOLATE's not counted */
-    unsigned long nr_free_special[QUIRE_NR_MIGRATETYPES]; /* of HIGHATOMIC, CMA and ISOLATE only */
-    uint32_t avail[QUIRE_NR_MIGRATETYPES];                /* bit o: blocks[o][type] is not empty */
-    unsigned long nr_blocks[NR_ORDERS];                   /* free blocks by order, all types */
-    struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
 
     unsigned long watermark[NR_WMARKS], watermark_boost;
     unsigned long lowmem_reserve[QUIRE_NR_ZONES];

@@ -72,4 +72,47 @@ int migrate_block(struct quire_mem *mem, struct quire_page *to, struct quire_pag
  * anywhere else. 0; -EBUSY: something stays; -ENOMEM: no place. May sleep. */
 int migrate_range(struct zone *zone, unsigned long start, unsigned long end, quire_gfp_t gfp);
 
+/* ---- isolate.c --------------------------------------------------------------------------------
+ */
+
+enum isolate_purpose {
+    ISOLATE_TO_KEEP,   /* for whoever asked */
+    ISOLATE_FOR_CMA,   /* its owner wants it back */
+    ISOLATE_TO_REMOVE, /* the sections go away, and what describes them with them */
+};
+
+/* The first frame of [start, end), within the pageblock, that holds what can't be moved; `end`:
+ * none. What is on its way to or from a free list counts as movable. zone->lock is held. */
+unsigned long first_unmovable(const struct zone *zone, const struct pageblock *block,
+                              unsigned long start, unsigned long end, enum isolate_purpose purpose);
+/* Isolates the pageblocks that hold [start, end), if nothing in that range can't be moved, and
+ * keeps the zone's per-CPU lists closed. -EINVAL: not the zone's; -EBUSY: something can't be moved;
+ * -EAGAIN: another range operation is at work. */
+QUIRE_MUST_CHECK int isolate_pageblocks(struct zone *zone, unsigned long start, unsigned long end,
+                                        enum isolate_purpose purpose);
+/* Ends that, for pageblocks that are isolated. Each becomes what it was before, or `type`. */
+#define TYPE_AS_BEFORE QUIRE_MIGRATE_ISOLATE
+void unisolate_pageblocks(struct zone *zone, unsigned long start, unsigned long end,
+                          enum quire_migratetype type);
+/* Takes the isolated pageblock, all of whose free frames have been taken out, from its zone. True:
+ * it was the last isolated one: let pcp_open follow when no lock is held. */
+bool isolation_forget(struct zone *zone, struct pageblock *block);
+/* The zone of all pageblocks that hold [start, end); NULL: there are several, or none. */
+struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned long end);
+
+/* ---- contig.c ---------------------------------------------------------------------------------
+ */
+
+/* As quire_alloc_contig_range, in one zone; also -EAGAIN: another range operation is at work. */
+QUIRE_MUST_CHECK int alloc_contig(struct zone *zone, unsigned long start, unsigned long end,
+                                  enum quire_migratetype type, quire_gfp_t gfp, uintptr_t caller);
+
+/* ---- metadata.c -------------------------------------------------------------------------------
+ */
+
+/* Zeroed, directly mapped memory for this layer's tables, no longer managed. NULL: none, or more
+ * than a block of MAX_ORDER. May sleep. */
+void *metadata_alloc(struct quire_mem *mem, size_t size);
+void metadata_free(struct quire_mem *mem, void *memory, size_t size);
+
 #endif

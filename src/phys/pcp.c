@@ -56,7 +56,6 @@ static uint16_t batch_start(const struct pcp_list *list)
     return (uint16_t)(start < list->high_min ? start : list->high_min);
 }
 
-/* high_min is half of cap: the most that one refill or drain moves. */
 static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 {
     return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);
@@ -140,25 +139,52 @@ void pcp_drain(struct pcp_list *list)
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
+/* Where the small lists of this list's type were refilled from last. The lists of a pcp lie where
+ * order and type say (page.h). */
+static struct pageblock **recent_block(struct pcp_list *list)
+{
+    uint32_t flags = (uint32_t)list->alloc_state;
+    size_t offset = flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
+    return &((struct pcp *)(void *)((char *)list - offset))->recent[flags_type(flags)];
+}
+
+/* Takes `left` blocks for the list, or what there is; returns how many are missing. */
+static unsigned refill_locked(struct pcp_list *list, unsigned order, unsigned alloc_flags,
+                              struct quire_page **end, unsigned left)
+{
+    struct zone *zone = list->zone;
+    enum quire_migratetype type = zone->mem->type_of_pcp[flags_type((uint32_t)list->alloc_state)];
+    struct pageblock *from = NULL;
+    if (order < PCP_ORDERS) {
+        from = *recent_block(list);
+        if (from && from->type == type && from->largest >= (int)order) {
+            unsigned got = buddy_take_from(zone, from, order, left, end);
+            end -= got;
+            left -= got;
+        }
+    }
+    for (unsigned got = 1; left && got; left -= got) {
+        got = rmqueue(zone, order, type, alloc_flags, left, end, &from);
+        end -= got;
+    }
+    if (order < PCP_ORDERS)
+        *recent_block(list) = from;
+    return left;
+}
+
 /* What a block of this list says when it is allocated tells which list it is. */
 void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
 {
     struct zone *zone = list->zone;
     unsigned order = flags_order((uint32_t)list->alloc_state);
-    enum quire_migratetype type = zone->mem->type_of_pcp[flags_type((uint32_t)list->alloc_state)];
     struct quire_page **end = list->base + list->refill;
-    struct pageblock *from;
-    unsigned left = list->refill, got;
+    __builtin_prefetch(&zone->nr_blocks[NR_ORDERS - 1], 1);
     quire_port_irq_t irq = zone_lock(zone);
-    do {
-        got = rmqueue(zone, order, type, alloc_flags, left, end, &from);
-        end -= got;
-        left -= got;
-    } while (left && got);
+    unsigned left = refill_locked(list, order, alloc_flags, end, list->refill);
     zone_unlock(zone, irq);
     unsigned taken = list->refill - left;
     if (quire_unlikely(left))
-        __builtin_memmove(list->base, end, taken * sizeof *end);
+        __builtin_memmove(list->base, list->base + left, taken * sizeof *end);
     quire_count(&list->net_in, taken);
     quire_store_relaxed(&list->top, list->base + taken);
     quire_store_relaxed(&list->drain, batch_start(list));
@@ -223,6 +249,8 @@ static void empty(struct zone *zone, unsigned cpu)
         drain_locked(&pcp->list[index], list_order(index), pcp_count(&pcp->list[index]));
         list_settle(&pcp->list[index]);
     }
+    for (unsigned type = 0; type < PCP_TYPES; type++)
+        pcp->recent[type] = NULL;
     zone_unlock(zone, irq);
 }
 

@@ -11,6 +11,9 @@ extern const struct test_suite suite_list;
 extern const struct test_suite suite_memblock;
 extern const struct test_suite suite_memblock_alloc;
 extern const struct test_suite suite_memblock_model;
+extern const struct test_suite suite_compaction;
+extern const struct test_suite suite_contig;
+extern const struct test_suite suite_cma;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
@@ -25,7 +28,6 @@ extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
-extern const struct test_suite suite_compaction;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -35,6 +37,9 @@ const struct test_suite *const test_suites[] = {
     &suite_memblock,       //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
+    &suite_compaction,     //
+    &suite_contig,         //
+    &suite_cma,            //
     &suite_phys_model,     //
     &suite_json,           //
     &suite_init,           //
@@ -49,6 +54,5 @@ const struct test_suite *const test_suites[] = {
     &suite_debug,          //
     &suite_slowpath,       //
     &suite_view,           //
-    &suite_compaction,     //
     NULL,
 };

@@ -2,30 +2,6 @@
 #include "tests/unit/movable.h"
 
 struct movables movables;
-struct quire_port_mem machine_memory;
-struct quire_memblock movable_machine_map;
-
-/* ---- machines ---------------------------------------------------------------------------------
- */
-
-struct quire_mem *movable_machine_create(uint64_t size, const struct quire_mem_config *config)
-{
-    struct quire_mem_config own = config ? *config : (struct quire_mem_config){0};
-    struct quire_mem *mem = NULL;
-    own.port = &machine_memory;
-    if (!own.nr_cpus)
-        own.nr_cpus = 2;
-    if (!test_environment.memory(size, &machine_memory)) {
-        test_skip("not enough memory");
-        return NULL;
-    }
-    uint64_t here = own.max_phys && own.max_phys < size ? own.max_phys : size;
-    quire_memblock_init(&movable_machine_map, "test", &machine_memory);
-    CHECK_EQ(quire_memblock_add(&movable_machine_map, 0, here, 0, QUIRE_MEMBLOCK_RAM), 0);
-    CHECK_EQ(quire_mem_init(&mem, &movable_machine_map, &own), 0);
-    test_environment.set_cpu(0);
-    return mem;
-}
 
 void machine_check_empty(struct quire_mem *mem)
 {
@@ -33,6 +9,7 @@ void machine_check_empty(struct quire_mem *mem)
     quire_mem_check(mem);
     CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
     CHECK_EQ(quire_mem_destroy(mem), 0);
+    CHECK_EQ(machine.bad_pages, 0);
 }
 
 /* ---- content ----------------------------------------------------------------------------------
@@ -42,8 +19,7 @@ void machine_check_empty(struct quire_mem *mem)
 
 static uint32_t *map(struct quire_page *page, unsigned long frame)
 {
-    return quire_port_kmap_local(&machine_memory,
-                                 quire_page_to_phys(page) + frame * QUIRE_PAGE_SIZE);
+    return quire_port_kmap_local(&machine.port, quire_page_to_phys(page) + frame * QUIRE_PAGE_SIZE);
 }
 
 static void fill(struct quire_page *page, unsigned order, uint32_t key)
@@ -52,7 +28,7 @@ static void fill(struct quire_page *page, unsigned order, uint32_t key)
         uint32_t *words = map(page, frame);
         words[0] = key + (uint32_t)frame;
         words[WORDS - 1] = ~(key + (uint32_t)frame);
-        quire_port_kunmap_local(&machine_memory, words);
+        quire_port_kunmap_local(&machine.port, words);
     }
 }
 
@@ -62,7 +38,7 @@ static void check_content(const struct movable *block)
         uint32_t *words = map(block->page, frame);
         CHECK_EQ(words[0], block->key + (uint32_t)frame);
         CHECK_EQ(words[WORDS - 1], ~(block->key + (uint32_t)frame));
-        quire_port_kunmap_local(&machine_memory, words);
+        quire_port_kunmap_local(&machine.port, words);
     }
 }
 
@@ -110,9 +86,9 @@ static int migrate(void *arg, struct quire_page *to, struct quire_page *from)
     for (unsigned long frame = 0; frame < 1ul << block->order; frame++) {
         uint32_t *source = map(from, frame), *target = map(to, frame);
         __builtin_memcpy(target, source, QUIRE_PAGE_SIZE);
-        quire_port_kunmap_local(&machine_memory, target);
+        quire_port_kunmap_local(&machine.port, target);
         source[0] = source[WORDS - 1] = 0; /* who still used it would notice */
-        quire_port_kunmap_local(&machine_memory, source);
+        quire_port_kunmap_local(&machine.port, source);
     }
     to->owner_word = from->owner_word;
     block->page = to;

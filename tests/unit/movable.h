@@ -1,4 +1,4 @@
-/* tests/unit/movable.h: machines with owners of movable blocks, for the tests that move them
+/* tests/unit/movable.h: an owner of movable blocks, for the tests that move them
  *
  * A `struct movables` is a table of allocated blocks and the mover for them. Each block holds a
  * pattern of its own in every frame, which is checked whenever it moves and when it is freed. The
@@ -7,10 +7,7 @@
 #ifndef QUIRE_TESTS_MOVABLE_H
 #define QUIRE_TESTS_MOVABLE_H
 
-#include <quire/phys.h>
-#include <quire/port.h>
-
-#include "tests/harness/harness.h"
+#include "tests/unit/machine.h"
 
 #define MAX_MOVABLES 16384
 
@@ -32,12 +29,6 @@ struct movables {
 };
 extern struct movables movables;
 
-/* A machine of `size` bytes, all of it free RAM of node 0 but frame 0. `config` may be NULL; its
- * port is filled in. NULL: there is no room for it here, the case is skipped. */
-struct quire_mem *movable_machine_create(uint64_t size, const struct quire_mem_config *config);
-extern struct quire_port_mem machine_memory;
-extern struct quire_memblock movable_machine_map;
-
 /* Begins an empty table for the machine and registers its mover. */
 void movables_init(struct quire_mem *mem);
 /* Allocates a block into a free slot: its number, or -1 when there is no memory or no slot. */
@@ -50,7 +41,8 @@ void movable_free(unsigned slot);
 void movables_check(void);
 void movables_free_all(void);
 
-/* Drains all CPUs' lists, checks every invariant, and that nothing is allocated. */
+/* The end of a case: drains all CPUs' lists, checks every invariant, and that nothing is allocated
+ * and no mistake was reported. */
 void machine_check_empty(struct quire_mem *mem);
 
 #endif

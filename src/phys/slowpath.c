@@ -146,7 +146,7 @@ static bool out_of_memory(struct attempt *attempt)
     return true;
 }
 
-static void wait_a_moment(struct quire_mem *mem)
+void wait_a_moment(struct quire_mem *mem)
 {
     if (mem->ops.wait)
         mem->ops.wait(mem->ops_arg);

@@ -14,6 +14,7 @@ extern const struct test_suite suite_memblock_model;
 extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
+extern const struct test_suite suite_hotplug;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
@@ -28,31 +29,36 @@ extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_phys_start;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,        //
-    &suite_text,           //
-    &suite_bits,           //
-    &suite_list,           //
-    &suite_memblock,       //
+    &suite_harness, //
+    &suite_text, //
+    &suite_bits, //
+    &suite_list, //
+    &suite_memblock, //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
-    &suite_compaction,     //
-    &suite_contig,         //
-    &suite_cma,            //
-    &suite_phys_model,     //
-    &suite_json,           //
-    &suite_init,           //
-    &suite_alloc,          //
-    &suite_free,           //
-    &suite_zonelist,       //
-    &suite_pcp,            //
-    &suite_watermark,      //
-    &suite_fallback,       //
-    &suite_family,         //
-    &suite_reference,      //
-    &suite_debug,          //
-    &suite_slowpath,       //
-    &suite_view,           //
+    &suite_compaction, //
+    &suite_contig, //
+    &suite_cma, //
+    &suite_hotplug, //
+    &suite_phys_model, //
+    &suite_json, //
+    &suite_init, //
+    &suite_alloc, //
+    &suite_free, //
+    &suite_zonelist, //
+    &suite_pcp, //
+    &suite_watermark, //
+    &suite_fallback, //
+    &suite_family, //
+    &suite_reference, //
+    &suite_debug, //
+    &suite_slowpath, //
+    &suite_view, //
+    &suite_phys_faults, //
+    &suite_phys_start, //
     NULL,
 };

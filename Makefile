@@ -25,6 +25,12 @@ bench-phys:
 	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+# Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
+EFFORT ?= 10000000
+SEED ?= 1
+model: release
+	build/release/tests/quire-tests-unit --suite=phys_model --effort=$(EFFORT) --seed=$(SEED)
+
 install: release
 	cmake --install build/release --prefix $(PREFIX)
 
@@ -32,10 +38,11 @@ coverage:
 	sh -c '. .ci/packages.sh && packages_to_build && need_packages gcovr:gcovr'
 	cmake --preset coverage
 	$(BUILD) coverage --parallel $(JOBS)
+	find build/coverage -name '*.gcda' -delete # of earlier runs, perhaps of other sources
 	ctest --preset coverage --parallel $(JOBS) --output-log build/coverage/test.log >/dev/null
 	gcovr --root . --filter src/ --print-summary build/coverage
 
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys install coverage clean
+.PHONY: all release debug clang check demo bench-phys model install coverage clean

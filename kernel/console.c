@@ -26,6 +26,8 @@
 #define STATUS_TRANSMITTER_READY 0x20
 #define DIVISOR_115200 1
 
+void (*log_hook)(int level, const char *text);
+
 void console_init(void)
 {
     cpu_out8(INTERRUPT_ENABLE, 0);
@@ -65,9 +67,12 @@ void print(const char *format, ...)
 
 void quire_x86_log(int level, const char *text)
 {
-    print("%s%s\n",
-          level <= QUIRE_LOG_ERROR     ? "error: "
-          : level <= QUIRE_LOG_WARNING ? "warning: "
-                                       : "",
-          text);
+    if (log_hook) {
+        log_hook(level, text);
+        return;
+    }
+    const char *what = level <= QUIRE_LOG_ERROR     ? "error: "
+                       : level <= QUIRE_LOG_WARNING ? "warning: "
+                                                    : "";
+    print("%s%s\n", what, text);
 }

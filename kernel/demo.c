@@ -224,13 +224,16 @@ static void show_compaction(void)
           small.count);
     punch_holes(&small);
     print_share("then");
-    print("  fragmentation index by order (near 1: blocks are lacking for fragmentation)\n");
+    print("  share of free memory that is of no use for a block of order 0 to 10\n");
+    show(QUIRE_VIEW_UNUSABLE);
+    print(
+        "  fragmentation index: -1 has blocks, towards 0 lacks memory, towards 1 is fragmented\n");
     show(QUIRE_VIEW_EXTFRAG);
     unsigned long moved = quire_compact(machine_mem, -1, -1);
     print("  compaction moved %lu pages, and %lu of %lu lost their content\n", moved,
           pile_count_damaged(&small), small.count);
     print_share("after");
-    show(QUIRE_VIEW_EXTFRAG);
+    show(QUIRE_VIEW_UNUSABLE);
     pile_free(&small);
     pile_free(&held);
     quire_drain_all_pages(machine_mem);

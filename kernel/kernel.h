@@ -19,6 +19,9 @@ void console_write(void *arg, const char *text, size_t length);
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list list);
 
+/* Gets the library's log lines in place of the console, when set. */
+extern void (*log_hook)(int level, const char *text);
+
 /* How the machine ends, written to QEMU's isa-debug-exit device: QEMU exits with 2 * value + 1.
  * tools/boot.c knows the same numbers. */
 enum machine_status {

@@ -10,7 +10,7 @@
 #include "tests/harness/harness.h"
 
 /* Software emulation is some twenty times slower than the host. */
-#define DEFAULT_EFFORT 20000
+#define DEFAULT_EFFORT 10000
 #define DEFAULT_SEED 1
 
 static struct quire_page *piece;
@@ -55,6 +55,18 @@ static bool memory(uint64_t size, struct quire_port_mem *pm)
     return true;
 }
 
+/* What the library says stands in the output as a comment. */
+static void log_comment(int level, const char *text)
+{
+    (void)level;
+    test_note("%s", text);
+}
+
+static void set_log(void (*log)(int level, const char *text))
+{
+    log_hook = log ? log : log_comment;
+}
+
 static void bail_out(void)
 {
     test_bail_out("the machine panicked");
@@ -64,6 +76,7 @@ struct test_environment test_environment = {
     .write = write_console,
     .memory = memory,
     .set_cpu = set_cpu,
+    .set_log = set_log,
 };
 
 /* "quire boot --selftest --arch=... --mem=... --numa=...", which the harness completes. */
@@ -78,16 +91,46 @@ static const char *rerun_command(const char *command_line)
     return command;
 }
 
+static bool contains(const char *string, const char *part)
+{
+    for (; *string; string++) {
+        size_t i = 0;
+        while (part[i] && string[i] == part[i])
+            i++;
+        if (!part[i])
+            return true;
+    }
+    return false;
+}
+
+static bool some_case_matches(const char *filter)
+{
+    char name[200];
+    for (const struct test_suite *const *suite = test_suites; *suite; suite++)
+        for (const struct test_case *test = (*suite)->cases; test->name; test++) {
+            quire_snprintf(name, sizeof name, "%s.%s", (*suite)->name, test->name);
+            if (contains(name, filter))
+                return true;
+        }
+    return false;
+}
+
 enum machine_status selftest(const char *command_line)
 {
     char filter[128];
     bool some = cmdline_string(command_line, "filter", filter, sizeof filter);
+    if (some && !some_case_matches(filter)) {
+        print("No test's name holds '%s'.\n", filter);
+        return MACHINE_FAILED;
+    }
     test_environment.rerun = rerun_command(command_line);
     test_environment.seed = cmdline_number(command_line, "seed", DEFAULT_SEED);
     test_environment.effort = cmdline_number(command_line, "effort", DEFAULT_EFFORT);
+    set_log(NULL);
     panic_hook = bail_out;
     unsigned failed = test_run(test_suites, some ? filter : NULL);
     panic_hook = NULL;
+    log_hook = NULL;
     set_cpu(0);
     give_back();
     quire_mem_check(machine_mem);

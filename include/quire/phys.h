@@ -309,7 +309,7 @@ QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages(struct quire_mem *mem, qui
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node,
                                                            quire_gfp_t gfp, unsigned order);
 
-/* Drops a reference of a block of exactly this order; frees it when that was the last. With one
+/* Drops a reference of a block (not NULL) of exactly this order; frees it with the last. With one
  * reference left nobody else may be taking another meanwhile: blocks that others look up are
  * dropped by quire_put_page. A block that isn't allocated, or has another order, is reported to
  * ops->bad_page. O(1); when a per-CPU list overflows, O(batch * order). Linux: __free_pages. */

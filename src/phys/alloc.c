@@ -89,6 +89,16 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     return got ? page : NULL;
 }
 
+/* A boost is there to have whole pageblocks freed, not to keep single pages from those who are
+ * allowed the reserve. */
+static unsigned long mark_for(const struct zone *zone, unsigned order, unsigned alloc_flags)
+{
+    enum watermark mark = alloc_flags & ALLOC_WMARK_MASK;
+    if (!order && mark == WMARK_MIN && alloc_flags & ALLOC_MIN_RESERVE)
+        return quire_load_relaxed(&zone->watermark[WMARK_MIN]);
+    return zone_watermark(zone, mark);
+}
+
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags)
 {
     struct zone *zone;
@@ -96,8 +106,8 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
         if (zone->type > ac->highest)
             continue;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
-            unsigned long mark = zone_watermark(zone, alloc_flags & ALLOC_WMARK_MASK);
-            if (!zone_watermark_ok(zone, ac->order, mark, ac->highest, alloc_flags))
+            if (!zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags),
+                                   ac->highest, alloc_flags))
                 continue;
         }
         struct quire_page *page = rmqueue_zone(ac, zone, alloc_flags);
@@ -248,14 +258,14 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
                                            unsigned order)
 {
     uint32_t flags = page_flags(page);
-    if (order > MAX_ORDER ||
-        (flags & PAGE_FREE_MASK) != (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
+    if (order > MAX_ORDER || (flags & PAGE_FREE_MASK & ~QUIRE_PAGE_OWNER_FLAGS) !=
+                                 (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
         report_bad_free(mem, page, order, flags);
         return;
     }
     uint32_t references = quire_load_relaxed(&page->refcount);
     do {
-        if (!references) {
+        if (!references || (references == 1 && flags & QUIRE_PAGE_OWNER_FLAGS)) {
             report_bad_free(mem, page, order, flags);
             return;
         }

@@ -169,6 +169,7 @@ void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, u
         set_words(block, offset >> 6, 1u << (order - 6));
     }
     merge_words(zone, block, offset, order);
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 /* One step of free_frame: leaves it, unless the buddy of this order is free too. */
@@ -240,6 +241,7 @@ static QUIRE_ALWAYS_INLINE void free_small(struct zone *zone, struct quire_page 
                 free_frame(zone, block, pfn);
             else
                 buddy_free(zone, block, pfn, order);
+            QUIRE_EXPENSIVE(pageblock_is_valid(block));
         } else {
             uint64_t mask = run_bits[order] << (pfn & 63);
             do {
@@ -321,6 +323,7 @@ unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned or
     count_free(zone, block->type, -(long)(taken << order));
     if (!block->nr[block->largest])
         block_relink(zone, block, highest_order(block));
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
     return taken;
 }
 
@@ -360,6 +363,7 @@ void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
     count_free(zone, block->type, -(1l << order));
     if (!block->nr[block->largest])
         block_relink(zone, block, highest_order(block));
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 /* ---- questions and types --------------------------------------------------------------------- */

@@ -3,17 +3,36 @@
 
 /* ---- by direct-mapped address ---------------------------------------------------------------- */
 
-void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+/* The owner of a page is who called this file, not this file. */
+static inline void owned_by(struct quire_mem *mem, struct quire_page *page, unsigned order,
+                            quire_gfp_t gfp, uintptr_t caller)
+{
+    if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
+        owner_set(mem, page, order, gfp, caller);
+}
+
+static void *get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order,
+                            uintptr_t caller)
 {
     if (gfp & QUIRE_GFP_HIGHMEM)
         return NULL;
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
-    return page ? quire_page_address(mem, page) : NULL;
+    if (!page)
+        return NULL;
+    owned_by(mem, page, order, gfp, caller);
+    return quire_page_address(mem, page);
+}
+
+void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
+{
+    return get_free_pages(mem, gfp, order, CALLER);
 }
 
 void *quire_get_zeroed_page(struct quire_mem *mem, quire_gfp_t gfp)
 {
-    return quire_get_free_pages(mem, gfp | QUIRE_GFP_ZERO, 0);
+    return get_free_pages(mem, gfp | QUIRE_GFP_ZERO, 0, CALLER);
 }
 
 void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
@@ -40,6 +59,7 @@ void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gf
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
     if (!page)
         return NULL;
+    owned_by(mem, page, order, gfp, CALLER);
     quire_split_page(mem, page, order);
     for (unsigned long i = pages; i < 1ul << order; i++)
         quire_free_pages(mem, &page[i], 0);
@@ -101,11 +121,13 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
     if (!(gfp & QUIRE_GFP_ZERO))
         done = fill_from_pcp(&ac, count, pages);
     for (; done < count; done++) {
-        if (!pages[done])
-            pages[done] = node < 0 ? quire_alloc_pages(mem, gfp, 0)
-                                   : quire_alloc_pages_node(mem, node, gfp, 0);
+        if (pages[done])
+            continue;
+        pages[done] =
+            node < 0 ? quire_alloc_pages(mem, gfp, 0) : quire_alloc_pages_node(mem, node, gfp, 0);
         if (!pages[done])
             break;
+        owned_by(mem, pages[done], 0, gfp, CALLER);
     }
     return done;
 }

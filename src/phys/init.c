@@ -528,8 +528,6 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
     memblock_for_each_free_frames(memblock, release, &init);
     memblock_hand_over(memblock);
     zones_changed(init.mem);
-    if (config->debug & QUIRE_DEBUG_POISON)
-        poison_free_pages(init.mem);
     *mem = init.mem;
     return 0;
 }

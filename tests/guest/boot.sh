@@ -63,6 +63,10 @@ tap_check "a machine that hangs is stopped" \
     ends_and_says 4 'stopped after 2 s' --timeout=2 --append=crash=hang
 tap_check "the plain image has no tests" \
     ends_and_says 1 'has no tests' --append=selftest
+tap_check "a test that doesn't exist isn't passed" \
+    ends_and_says 1 "No test's name holds 'nonsense'" --selftest=nonsense
+tap_check "one test runs alone, by its name" ends_and_says 0 '^1\.\.1$' \
+    --selftest list.a_new_list_is_empty
 tap_check "the command line is told" ends_and_says 0 "^qemu-system-i386 .* 'demo mem=64M'" \
     --dry-run --demo --arch=i386 --mem=64M
 for size in 1g 1GiB 1024mb 1048576K 1073741824; do

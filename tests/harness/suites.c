@@ -18,23 +18,47 @@ extern const struct test_suite suite_hotplug;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
+extern const struct test_suite suite_alloc;
+extern const struct test_suite suite_free;
+extern const struct test_suite suite_zonelist;
+extern const struct test_suite suite_pcp;
+extern const struct test_suite suite_watermark;
+extern const struct test_suite suite_fallback;
+extern const struct test_suite suite_family;
+extern const struct test_suite suite_reference;
+extern const struct test_suite suite_debug;
+extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_phys_start;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,        //
-    &suite_text,           //
-    &suite_bits,           //
-    &suite_list,           //
-    &suite_memblock,       //
+    &suite_harness, //
+    &suite_text, //
+    &suite_bits, //
+    &suite_list, //
+    &suite_memblock, //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
-    &suite_compaction,     //
-    &suite_contig,         //
-    &suite_cma,            //
-    &suite_hotplug,        //
-    &suite_phys_model,     //
-    &suite_json,           //
-    &suite_init,           //
-    &suite_view,           //
+    &suite_compaction, //
+    &suite_contig, //
+    &suite_cma, //
+    &suite_hotplug, //
+    &suite_phys_model, //
+    &suite_json, //
+    &suite_init, //
+    &suite_alloc, //
+    &suite_free, //
+    &suite_zonelist, //
+    &suite_pcp, //
+    &suite_watermark, //
+    &suite_fallback, //
+    &suite_family, //
+    &suite_reference, //
+    &suite_debug, //
+    &suite_slowpath, //
+    &suite_view, //
+    &suite_phys_faults, //
+    &suite_phys_start, //
     NULL,
 };

@@ -1,4 +1,4 @@
-/* tests/model/phys_machine.c: a random machine, and the frames of the reference
+/* tests/model/phys_machine.c: a random machine
  *
  * Some maps can't hold their own descriptors. Then quire_mem_init has to say so and leave the map
  * as it was, and the next map is tried.
@@ -9,7 +9,8 @@
 #define PAGEBLOCK_BYTES ((quire_phys_t)QUIRE_PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT)
 #define MAX_TRIES 64
 
-/* ---- random numbers: a machine's own, so that it can be made again alone --------------------- */
+/* ---- random numbers: a machine's own, so that it can be made again alone -----------------------
+ */
 
 uint64_t model_random(struct model *model)
 {
@@ -32,7 +33,8 @@ static quire_phys_t random_size(struct model *model, quire_phys_t most)
     return size < most ? size : most;
 }
 
-/* ---- the memory map -------------------------------------------------------------------------- */
+/* ---- the memory map ---------------------------------------------------------------------------
+ */
 
 static quire_phys_t random_bytes(struct model *model, quire_phys_t most)
 {
@@ -108,12 +110,14 @@ static void fill_memblock(struct model *model)
         add_range(model, &model->range[descending ? model->nr_ranges - 1 - i : i]);
 }
 
-/* ---- the configuration ----------------------------------------------------------------------- */
+/* ---- the configuration -------------------------------------------------------------------------
+ */
 
-static quire_phys_t pageblock_below(struct model *model, unsigned part)
+/* Within the lowest 1 / 2^shift of the addresses. */
+static quire_phys_t pageblock_below(struct model *model, unsigned shift)
 {
     quire_phys_t span = (quire_phys_t)model->nr_frames << QUIRE_PAGE_SHIFT;
-    return quire_align_down(random_size(model, span / part), PAGEBLOCK_BYTES) + PAGEBLOCK_BYTES;
+    return quire_align_down(random_size(model, span >> shift), PAGEBLOCK_BYTES) + PAGEBLOCK_BYTES;
 }
 
 static void make_zone_ends(struct model *model)
@@ -128,23 +132,23 @@ static void make_zone_ends(struct model *model)
         end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
         break;
     case 2:
-        end[QUIRE_ZONE_DMA] = pageblock_below(model, 2);
+        end[QUIRE_ZONE_DMA] = pageblock_below(model, 1);
         end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
         break;
     case 3:
-        end[QUIRE_ZONE_DMA] = pageblock_below(model, 4);
-        end[QUIRE_ZONE_DMA32] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 2);
+        end[QUIRE_ZONE_DMA] = pageblock_below(model, 2);
+        end[QUIRE_ZONE_DMA32] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 1);
         end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
         break;
     case 4:
-        end[QUIRE_ZONE_DMA] = pageblock_below(model, 8);
-        end[QUIRE_ZONE_NORMAL] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 1);
+        end[QUIRE_ZONE_DMA] = pageblock_below(model, 3);
+        end[QUIRE_ZONE_NORMAL] = end[QUIRE_ZONE_DMA] + pageblock_below(model, 0);
         end[QUIRE_ZONE_HIGHMEM] = UINT64_MAX;
         if (end[QUIRE_ZONE_NORMAL] < span)
             model->port.direct_end = end[QUIRE_ZONE_NORMAL];
         break;
     default: /* what lies above the last zone isn't used */
-        end[QUIRE_ZONE_DMA32] = pageblock_below(model, 1);
+        end[QUIRE_ZONE_DMA32] = pageblock_below(model, 0);
     }
     if (one_in(model, 3))
         end[QUIRE_ZONE_MOVABLE] = UINT64_MAX;
@@ -180,6 +184,8 @@ static void make_config(struct model *model)
         .ops = &model->ops,
         .ops_arg = model,
     };
+    if (model->nr_frames > 65536)
+        config->debug &= ~QUIRE_DEBUG_POISON; /* which touches all memory */
     model->debug = config->debug;
     model->ops = (struct quire_mem_ops){
         .bad_page = report,
@@ -220,129 +226,8 @@ static void make_topology(struct model *model)
     model->config.distance = model->distance;
 }
 
-/* ---- the reference's frames ------------------------------------------------------------------ */
-
-static void mark(struct model *model, quire_phys_t base, quire_phys_t size, bool whole,
-                 enum frame_state state)
-{
-    quire_phys_t end = base + size;
-    base = whole ? quire_align_up(base, QUIRE_PAGE_SIZE) : base;
-    end = whole ? end : quire_align_up(end, QUIRE_PAGE_SIZE);
-    for (unsigned long pfn = quire_phys_to_pfn(base).value; pfn < quire_phys_to_pfn(end).value;
-         pfn++)
-        model->state[pfn] = (uint8_t)state;
-}
-
-/* What the library took for itself isn't free in the map any more. */
-static int count_free(void *arg, quire_phys_t base, quire_phys_t size, int node,
-                      enum quire_memblock_kind kind)
-{
-    struct model *model = arg;
-    unsigned long first = quire_phys_to_pfn(quire_align_up(base, QUIRE_PAGE_SIZE)).value;
-    unsigned long end = quire_phys_to_pfn(base + size).value;
-    (void)node;
-    (void)kind;
-    for (unsigned long pfn = first; pfn < end; pfn++)
-        if (pfn) {
-            EXPECT(model, model->state[pfn] == FRAME_RESERVED);
-            model->state[pfn] = FRAME_FREE;
-        }
-    return 0;
-}
-
-static void fill_frames(struct model *model)
-{
-    for (unsigned i = 0; i < model->nr_ranges; i++)
-        mark(model, model->range[i].base, model->range[i].size, true,
-             model->range[i].kind == QUIRE_MEMBLOCK_NOMAP ? FRAME_NOMAP : FRAME_RESERVED);
-    quire_memblock_for_each_free(&model->memblock, count_free, model);
-    for (unsigned i = 0; i < model->nr_reserved; i++) {
-        const struct model_range *range = &model->reserved[i];
-        for (unsigned long pfn = quire_phys_to_pfn(range->base).value;
-             range->size && pfn <= quire_phys_to_pfn(range->base + range->size - 1).value; pfn++)
-            EXPECT(model, model->state[pfn] != FRAME_FREE);
-    }
-}
-
-static const struct model_range *range_of(const struct model *model, unsigned long pfn)
-{
-    quire_phys_t phys = quire_pfn_to_phys(quire_pfn(pfn));
-    unsigned i = 0;
-    while (model->range[i].base + model->range[i].size <= phys)
-        i++;
-    return &model->range[i];
-}
-
-static unsigned type_by_address(const struct model *model, unsigned long pfn)
-{
-    static const quire_phys_t port_ends[QUIRE_NR_ZONES] = QUIRE_PORT_ZONE_ENDS;
-    const quire_phys_t *end = model->config.zone_end;
-    bool given = false;
-    for (unsigned type = 0; type < QUIRE_NR_ZONES; type++)
-        given = given || end[type];
-    for (unsigned type = 0; type < QUIRE_ZONE_MOVABLE; type++)
-        if (quire_pfn_to_phys(quire_pfn(pfn)) < (given ? end : port_ends)[type])
-            return type;
-    return QUIRE_NR_ZONES;
-}
-
-/* The zone of a pageblock is that of its first frame of memory. How far ZONE_MOVABLE reaches down
- * is the library's choice, but only the highest zone by address gives to it. */
-static uint8_t zone_of_first(struct model *model, unsigned long pfn, unsigned highest)
-{
-    const struct model_range *range = range_of(model, pfn);
-    unsigned type = type_by_address(model, pfn);
-    bool has_movable = model->config.zone_end[QUIRE_ZONE_MOVABLE] || model->config.movable_size;
-    if (range->kind == QUIRE_MEMBLOCK_HOTPLUG && has_movable)
-        type = QUIRE_ZONE_MOVABLE;
-    else if (type == QUIRE_NR_ZONES)
-        return ZONE_NOWHERE;
-    else if (model->config.movable_size && type >= highest &&
-             quire_page_zone(model->mem, quire_pfn_to_page(model->mem, quire_pfn(pfn))) ==
-                 QUIRE_ZONE_MOVABLE)
-        type = QUIRE_ZONE_MOVABLE;
-    return zone_key((unsigned)range->node, type);
-}
-
-static void fill_zone(struct model *model, unsigned long block, unsigned highest)
-{
-    uint8_t key = ZONE_NOWHERE;
-    unsigned long end = block + QUIRE_PAGEBLOCK_PAGES;
-    for (unsigned long pfn = block; pfn < end && pfn < model->nr_frames; pfn++) {
-        model->zone[pfn] = ZONE_NOWHERE;
-        if (model->state[pfn] == FRAME_HOLE)
-            continue;
-        if (key == ZONE_NOWHERE)
-            key = zone_of_first(model, pfn, highest);
-        if (key == ZONE_NOWHERE) {
-            model->state[pfn] = FRAME_HOLE; /* above the last zone */
-            continue;
-        }
-        const struct quire_page *page = quire_pfn_to_page(model->mem, quire_pfn(pfn));
-        model->zone[pfn] = key;
-        EXPECT_EQ(model, quire_page_zone(model->mem, page), key % QUIRE_NR_ZONES);
-        EXPECT_EQ(model, quire_page_node(model->mem, page), key / QUIRE_NR_ZONES);
-        if (model->state[pfn] == FRAME_FREE) {
-            model->managed++;
-            model->zone_managed[key]++;
-        }
-    }
-}
-
-static void fill_zones(struct model *model)
-{
-    unsigned highest = 0;
-    for (unsigned long pfn = 0; pfn < model->nr_frames; pfn++) {
-        unsigned type = type_by_address(model, pfn);
-        if (model->state[pfn] != FRAME_HOLE && model->state[pfn] != FRAME_NOMAP &&
-            type < QUIRE_NR_ZONES && type > highest)
-            highest = type;
-    }
-    for (unsigned long block = 0; block < model->nr_frames; block += QUIRE_PAGEBLOCK_PAGES)
-        fill_zone(model, block, highest);
-}
-
-/* ---- making and ending ----------------------------------------------------------------------- */
+/* ---- making and ending ------------------------------------------------------------------------
+ */
 
 static void hear_nothing(int level, const char *text)
 {
@@ -414,10 +299,10 @@ bool machine_create(struct model *model, uint64_t seed)
     uint64_t random = seed * 0x2545f4914f6cdd1du;
     quiet(true);
     for (unsigned tries = 0; tries < MAX_TRIES; tries++) {
-        *model = (struct model){.random = random + tries};
+        __builtin_memset(model, 0, sizeof *model);
+        model->random = random + tries;
         if (try_to_create(model)) {
-            fill_frames(model);
-            fill_zones(model);
+            frames_fill(model);
             EXPECT_EQ(model, quire_nr_managed_pages(model->mem), model->managed);
             EXPECT_EQ(model, quire_nr_free_pages(model->mem), model->managed);
             model_set_cpu(model, 0);
@@ -432,6 +317,8 @@ bool machine_create(struct model *model, uint64_t seed)
 unsigned long machine_destroy(struct model *model)
 {
     unsigned long allocated = model->mem ? quire_mem_destroy(model->mem) : 0;
+    if (model->mem && !model->broken)
+        frames_check_kept(model);
     test_environment.set_cpu(0);
     quiet(false);
     return allocated;

@@ -9,7 +9,8 @@
 
 #define MOST_BULK 96u
 
-/* ---- what is asked for ----------------------------------------------------------------------- */
+/* ---- what is asked for ------------------------------------------------------------------------
+ */
 
 static quire_gfp_t random_gfp(struct model *model)
 {
@@ -47,7 +48,7 @@ static quire_gfp_t random_gfp(struct model *model)
     return gfp;
 }
 
-static unsigned random_order(struct model *model)
+unsigned random_order(struct model *model)
 {
     switch (below(model, 8)) {
     case 0:
@@ -70,7 +71,8 @@ static bool is_impossible(const struct model *model, const struct request *reque
            gfp_highest_zone(model, request->gfp) == QUIRE_NR_ZONES || (request->gfp & both) == both;
 }
 
-/* ---- allocating ------------------------------------------------------------------------------ */
+/* ---- allocating --------------------------------------------------------------------------------
+ */
 
 static struct quire_page *allocate(struct model *model, const struct request *request)
 {
@@ -159,9 +161,10 @@ static void op_allocate_exact(struct model *model)
         zones_check_allowed(model, &request, quire_virt_to_page(model->mem, address));
 }
 
-/* ---- freeing --------------------------------------------------------------------------------- */
+/* ---- freeing -----------------------------------------------------------------------------------
+ */
 
-static unsigned long random_block(struct model *model)
+unsigned long random_block(struct model *model)
 {
     return below(model, (uint32_t)model->nr_blocks);
 }
@@ -257,78 +260,8 @@ static void op_reference(struct model *model)
     EXPECT(model, quire_compound_head(model->mem, page + inside) == page);
 }
 
-/* ---- mistakes that have to be caught --------------------------------------------------------- */
-
-/* Any frame with a descriptor that isn't allocated. */
-static struct quire_page *unallocated_page(struct model *model)
-{
-    for (unsigned tries = 0; tries < 32; tries++) {
-        unsigned long pfn = below(model, (uint32_t)model->nr_frames);
-        if (quire_pfn_valid(model->mem, quire_pfn(pfn)) && model->state[pfn] != FRAME_USED)
-            return quire_pfn_to_page(model->mem, quire_pfn(pfn));
-    }
-    return NULL;
-}
-
-static void misuse_unallocated(struct model *model, struct quire_page *page)
-{
-    EXPECT(model, !quire_get_page_unless_zero(page));
-    switch (below(model, 4)) {
-    case 0:
-        quire_put_page(model->mem, page);
-        break;
-    case 1:
-        quire_split_page(model->mem, page, 1 + below(model, QUIRE_MAX_ORDER));
-        break;
-    default:
-        quire_free_pages(model->mem, page, random_order(model));
-    }
-}
-
-static void misuse_block(struct model *model, const struct model_block *block,
-                         struct quire_page *page)
-{
-    unsigned kind = below(model, 4);
-    unsigned wrong = below(model, QUIRE_MAX_ORDER + 3);
-    uint32_t owner_flag = 0x1000u << below(model, 11);
-    void *address = quire_page_address(model->mem, page);
-    if (kind == 0 && block->order)
-        quire_free_pages(model->mem, page + 1 + below(model, block->pages - 1), 0);
-    else if (kind == 1 && address)
-        quire_free_pages_at(model->mem, (char *)address + 1 + below(model, 4000), block->order);
-    else if (kind == 2) {
-        page->flags |= owner_flag;
-        if (block->references == 1 && one_in(model, 2))
-            quire_put_page(model->mem, page);
-        else
-            quire_free_pages(model->mem, page, block->order);
-        page->flags &= ~owner_flag;
-    } else
-        quire_free_pages(model->mem, page, wrong == block->order ? wrong + 1 : wrong);
-    EXPECT_EQ(model, quire_page_count(page), block->references);
-}
-
-static void op_mistake(struct model *model)
-{
-    unsigned long reports = model->reports;
-    if (model->nr_blocks && one_in(model, 2)) {
-        const struct model_block *block = &model->block[random_block(model)];
-        struct quire_page *page = block_page(model, block);
-        if (block->exact)
-            return;
-        misuse_block(model, block, page);
-    } else {
-        struct quire_page *page = unallocated_page(model);
-        if (!page)
-            return;
-        misuse_unallocated(model, page);
-        EXPECT_EQ(model, model->reported_pfn, quire_page_to_pfn(page).value);
-    }
-    EXPECT_EQ(model, model->reports, reports + 1);
-    model->reports = 0;
-}
-
-/* ---- everything else ------------------------------------------------------------------------- */
+/* ---- everything else ----------------------------------------------------------------------------
+ */
 
 static void op_drain(struct model *model)
 {
@@ -350,9 +283,13 @@ static void op_settings(struct model *model)
                   factor && factor <= 3000 ? 0 : -QUIRE_EINVAL);
 }
 
+/* Poison goes on and off; owners can't. Filling all that is free takes its time. */
 static void op_debug(struct model *model)
 {
-    unsigned debug = model->debug ^ below(model, 4);
+    unsigned debug =
+        model->debug ^ (one_in(model, 4) ? below(model, 4) : (unsigned)QUIRE_DEBUG_POISON);
+    if (model->nr_frames > 8192)
+        return;
     bool allowed = !((debug ^ model->debug) & QUIRE_DEBUG_OWNER);
     EXPECT_EQ(model, quire_set_debug(model->mem, debug), allowed ? 0 : -QUIRE_EINVAL);
     if (allowed)
@@ -389,8 +326,7 @@ static void op_rare(struct model *model)
         op_free_reserved(model);
         break;
     case 2:
-        if (one_in(model, 16))
-            op_debug(model);
+        op_debug(model);
         break;
     case 3:
         quire_mem_check(model->mem);
@@ -403,7 +339,8 @@ static void op_rare(struct model *model)
     }
 }
 
-/* ---- runs ------------------------------------------------------------------------------------ */
+/* ---- runs
+ * ---------------------------------------------------------------------------------------- */
 
 static void step(struct model *model, bool filling)
 {

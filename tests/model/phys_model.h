@@ -2,9 +2,9 @@
  *
  * The reference has a state for each frame, the zone that each should be in, and a list of the
  * blocks that are allocated. What it expects of zones it works out from the memory map and the
- * documentation alone. Files: phys_machine.c makes a random machine and the reference's frames;
- * phys_blocks.c is the list of blocks with their content; phys_zones.c what zones have to be like;
- * phys_model.c the random operations.
+ * documentation alone. Files: phys_machine.c makes a random machine, phys_frames.c the reference's
+ * frames; phys_blocks.c is the list of blocks with their content; phys_zones.c what zones have to
+ * be like; phys_model.c and phys_mistakes.c the random operations.
  */
 #ifndef QUIRE_TESTS_MODEL_PHYS_MODEL_H
 #define QUIRE_TESTS_MODEL_PHYS_MODEL_H
@@ -114,6 +114,20 @@ bool machine_create(struct model *model, uint64_t seed);
 /* Returns what the machine says was still allocated. */
 unsigned long machine_destroy(struct model *model);
 void model_set_cpu(struct model *model, unsigned cpu);
+
+/* ---- phys_frames.c --------------------------------------------------------------------------- */
+
+/* Of a machine that has just started. */
+void frames_fill(struct model *model);
+/* What isn't the allocator's has the content that it had. */
+void frames_check_kept(struct model *model);
+
+/* ---- phys_model.c, phys_mistakes.c ----------------------------------------------------------- */
+
+unsigned random_order(struct model *model);
+unsigned long random_block(struct model *model); /* an index; there is a block */
+/* A wrong call: reported once, and nothing else. */
+void op_mistake(struct model *model);
 
 /* ---- phys_blocks.c --------------------------------------------------------------------------- */
 

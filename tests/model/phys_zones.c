@@ -80,7 +80,7 @@ unsigned zones_in_order(const struct model *model, unsigned node, unsigned highe
 void zones_read(struct model *model, struct zone_counts *counts)
 {
     struct quire_zone_info info;
-    *counts = (struct zone_counts){0};
+    __builtin_memset(counts, 0, sizeof *counts);
     for (unsigned i = 0; !quire_zone_info(model->mem, i, &info); i++) {
         uint8_t key = zone_key((unsigned)info.node, info.type);
         counts->info[key] = info;
@@ -168,8 +168,10 @@ void zones_check_failure(struct model *model, const struct request *request,
     uint8_t zones[MODEL_MAX_ZONES];
     unsigned highest = gfp_highest_zone(model, request->gfp);
     unsigned count = request_zones(model, request, zones);
+    bool reclaims = request->gfp & QUIRE_GFP_DIRECT_RECLAIM && !(request->gfp & QUIRE_GFP_MEMALLOC);
     for (unsigned i = 0; i < count; i++) {
         const struct quire_zone_info *info = &after->info[zones[i]];
+        EXPECT(model, !reclaims || !info->nr_pcp);
         long mark = mark_of(info, info->watermark_boost, request->gfp, highest);
         bool enough =
             (long)info->nr_free - highatomic_free(info) - ((1l << request->order) - 1) > mark;
@@ -212,7 +214,7 @@ static bool is_free_block(const struct model *model, unsigned long pfn, unsigned
 void zones_check_merged(struct model *model)
 {
     static unsigned long expected[MODEL_MAX_ZONES][QUIRE_MAX_ORDER + 1];
-    struct zone_counts counts;
+    static struct zone_counts counts; /* too large for the machine's stack */
     __builtin_memset(expected, 0, sizeof expected);
     quire_drain_all_pages(model->mem);
     for (unsigned long pfn = 0; pfn < model->nr_frames;) {
@@ -236,6 +238,7 @@ void zones_check_merged(struct model *model)
         }
         EXPECT_EQ(model, info->nr_free, pages);
         EXPECT_EQ(model, info->nr_pcp, 0);
+        EXPECT(model, info->nr_reserved_highatomic <= info->managed / 100 + QUIRE_PAGEBLOCK_PAGES);
         EXPECT_EQ(model, info->managed, model->zone_managed[key]);
     }
 }

@@ -1,0 +1,14 @@
+/* tests/stress/suites.c: suites that need threads or a process: the host only
+ *
+ * The build reads the names from the list below: one line a suite, `suite_NAME` for NAME.
+ */
+#include "tests/harness/harness.h"
+
+extern const struct test_suite suite_pcp_protocol;
+extern const struct test_suite suite_phys_stress;
+
+const struct test_suite *const test_suites[] = {
+    &suite_pcp_protocol, //
+    &suite_phys_stress,  //
+    NULL,
+};

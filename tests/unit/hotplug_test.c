@@ -224,6 +224,37 @@ static void what_cannot_go_stays_as_it_was(void)
     machine_check_empty(mem);
 }
 
+static void added_memory_may_span_zones(void)
+{
+    struct quire_mem_config config = {
+        .zone_end = {[QUIRE_ZONE_NORMAL] = BOOT + SECTION, [QUIRE_ZONE_HIGHMEM] = UINT64_MAX}};
+    struct quire_mem *mem = machine_with_room(config);
+    if (!mem)
+        return;
+    unsigned long normal = zone_info_of(QUIRE_ZONE_NORMAL).managed;
+    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), 0);
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_HIGHMEM).present, PAGES(SECTION));
+    CHECK(zone_info_of(QUIRE_ZONE_NORMAL).managed > normal);
+    quire_pfn_t pfn = quire_phys_to_pfn(BOOT + 2 * SECTION - BLOCK_BYTES);
+    CHECK_EQ(quire_alloc_contig_range(mem, pfn, quire_pfn(pfn.value + 1), QUIRE_MIGRATE_MOVABLE,
+                                      QUIRE_GFP_KERNEL),
+             0);
+    /* The first zone's part is given back when the second's can't be had. */
+    CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), -QUIRE_EBUSY);
+    for_each_zone (mem, zone)
+        CHECK(!zone->nr_isolated_blocks && !zone->pcp_closed);
+    quire_mem_check(mem);
+    /* No range operation works across zones. */
+    quire_pfn_t seam = quire_phys_to_pfn(BOOT + SECTION);
+    CHECK_EQ(quire_isolate_range(mem, quire_pfn(seam.value - PAGEBLOCK_PAGES),
+                                 quire_pfn(seam.value + PAGEBLOCK_PAGES)),
+             -QUIRE_EINVAL);
+    quire_free_contig_range(mem, pfn, 1);
+    CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), 0);
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_HIGHMEM).present, 0);
+    machine_check_empty(mem);
+}
+
 static void movable_memory_of_the_map_can_go_by_pageblocks(void)
 {
     static const struct quire_memblock_region map[] = {
@@ -390,6 +421,7 @@ static const struct test_case cases[] = {
     TEST_CASE(removing_moves_what_is_there),
     TEST_CASE(removing_one_section_leaves_the_others),
     TEST_CASE(what_cannot_go_stays_as_it_was),
+    TEST_CASE(added_memory_may_span_zones),
     TEST_CASE(movable_memory_of_the_map_can_go_by_pageblocks),
     TEST_CASE(nothing_is_added_when_there_is_no_memory_for_it),
     TEST_CASE(memory_comes_and_goes_among_allocations),

@@ -33,32 +33,32 @@ extern const struct test_suite suite_phys_faults;
 extern const struct test_suite suite_phys_start;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness, //
-    &suite_text, //
-    &suite_bits, //
-    &suite_list, //
-    &suite_memblock, //
+    &suite_harness,        //
+    &suite_text,           //
+    &suite_bits,           //
+    &suite_list,           //
+    &suite_memblock,       //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
-    &suite_compaction, //
-    &suite_contig, //
-    &suite_cma, //
-    &suite_hotplug, //
-    &suite_phys_model, //
-    &suite_json, //
-    &suite_init, //
-    &suite_alloc, //
-    &suite_free, //
-    &suite_zonelist, //
-    &suite_pcp, //
-    &suite_watermark, //
-    &suite_fallback, //
-    &suite_family, //
-    &suite_reference, //
-    &suite_debug, //
-    &suite_slowpath, //
-    &suite_view, //
-    &suite_phys_faults, //
-    &suite_phys_start, //
+    &suite_compaction,     //
+    &suite_contig,         //
+    &suite_cma,            //
+    &suite_hotplug,        //
+    &suite_phys_model,     //
+    &suite_json,           //
+    &suite_init,           //
+    &suite_alloc,          //
+    &suite_free,           //
+    &suite_zonelist,       //
+    &suite_pcp,            //
+    &suite_watermark,      //
+    &suite_fallback,       //
+    &suite_family,         //
+    &suite_reference,      //
+    &suite_debug,          //
+    &suite_slowpath,       //
+    &suite_view,           //
+    &suite_phys_faults,    //
+    &suite_phys_start,     //
     NULL,
 };

@@ -4,9 +4,9 @@
  * one from its end downwards finds room for them; where they meet, it is done (Mel Gorman, "Memory
  * Compaction", 2010; Linux's mm/compaction.c). What is wanted decides how far a run goes:
  *
- *   for an order   blocks smaller than that are moved, out of aligned chunks of that order which
- * can be emptied altogether, until a block of the order is free entirely       whatever is smaller
- * than a pageblock is moved, until the scanners meet
+ *   for an order   aligned chunks of that order that can be emptied altogether are, until a block
+ *                  of the order is free
+ *   entirely       whatever is smaller than a pageblock is moved, until the scanners meet
  *
  * A gentle run takes from MOVABLE pageblocks only, passes over those that gave nothing lately
  * (hints in the pageblock, forgotten when a full run has been through the zone), and asks each

@@ -6,10 +6,10 @@
 #define SECTION ((quire_phys_t)1 << QUIRE_SECTION_SHIFT)
 #define BOOT (SECTION > 32 * MIB ? SECTION : 32 * MIB) /* where what can be added begins */
 
-/* A machine with 32 MiB, and room for three sections from BOOT on. */
+/* A machine with 32 MiB, and room for two sections from BOOT on. */
 static struct quire_mem *machine_with_room(struct quire_mem_config config)
 {
-    static const struct quire_memblock_region map[] = {{.size = BOOT + 3 * SECTION}, {0}};
+    static const struct quire_memblock_region map[] = {{.size = BOOT + 2 * SECTION}, {0}};
     if (!machine_map(map))
         return NULL;
     CHECK_EQ(quire_memblock_remove(&machine.memblock, 32 * MIB, map[0].size - 32 * MIB), 0);
@@ -78,7 +78,7 @@ static void adding_refuses_what_it_must(void)
     CHECK_EQ(quire_add_memory(mem, -1, BOOT, SECTION, false), -QUIRE_EINVAL);
     CHECK_EQ(quire_add_memory(mem, 0, 0, BOOT + SECTION, false), -QUIRE_EEXIST);
     CHECK_EQ(quire_add_memory(mem, 0, BOOT + SECTION, SECTION, false), 0);
-    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 3 * SECTION, false), -QUIRE_EEXIST);
+    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), -QUIRE_EEXIST);
     CHECK(!quire_pfn_valid(mem, quire_phys_to_pfn(BOOT)));
     machine_check_empty(mem);
 }
@@ -147,18 +147,18 @@ static void removing_moves_what_is_there(void)
         return;
     unsigned long managed = quire_nr_managed_pages(mem);
     size_t metadata = quire_metadata_size(mem);
-    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 3 * SECTION, false), 0);
+    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), 0);
     for (unsigned i = 0; i < 5000; i++)
         movable_alloc(MOVABLE, test_random_below(2));
     for (unsigned slot = 0; slot < MAX_MOVABLES; slot++)
         if (movables.block[slot].page && slot % 4)
             movable_free(slot);
-    unsigned there = count_in_range(BOOT, 3 * SECTION), count = movables.count;
+    unsigned there = count_in_range(BOOT, 2 * SECTION), count = movables.count;
     movables.refuse = 20;
     movables.fail = 20;
-    CHECK_EQ(quire_remove_memory(mem, BOOT, 3 * SECTION), 0);
+    CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), 0);
     CHECK(movables.moves >= there);
-    CHECK_EQ(count_in_range(BOOT, 3 * SECTION), 0);
+    CHECK_EQ(count_in_range(BOOT, 2 * SECTION), 0);
     CHECK_EQ(movables.count, count);
     movables_check();
     quire_mem_check(mem);
@@ -166,29 +166,29 @@ static void removing_moves_what_is_there(void)
     CHECK_EQ(quire_metadata_size(mem), metadata);
     CHECK_EQ(zone_info_of(QUIRE_ZONE_NORMAL).spanned, PAGES(32 * MIB));
     CHECK_EQ(mem->zones[0].pcp_closed, 0);
-    for (unsigned number = 0; number < 3; number++)
+    for (unsigned number = 0; number < 2; number++)
         CHECK(!quire_pfn_valid(mem, quire_phys_to_pfn(BOOT + number * SECTION)));
     movables_free_all();
     machine_check_empty(mem);
 }
 
-static void removing_the_middle_leaves_both_sides(void)
+static void removing_one_section_leaves_the_others(void)
 {
     struct quire_mem *mem = machine_with_room((struct quire_mem_config){0});
     if (!mem)
         return;
-    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 3 * SECTION, false), 0);
-    CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), 0);
+    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), 0);
+    CHECK_EQ(quire_remove_memory(mem, BOOT, SECTION), 0);
     quire_mem_check(mem);
-    CHECK(quire_pfn_valid(mem, quire_phys_to_pfn(BOOT)));
-    CHECK(!quire_pfn_valid(mem, quire_phys_to_pfn(BOOT + SECTION)));
-    CHECK_EQ(zone_info_of(QUIRE_ZONE_NORMAL).spanned, PAGES(BOOT + 3 * SECTION));
+    CHECK(!quire_pfn_valid(mem, quire_phys_to_pfn(BOOT)));
+    CHECK(quire_pfn_valid(mem, quire_phys_to_pfn(BOOT + SECTION)));
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_NORMAL).spanned, PAGES(BOOT + 2 * SECTION));
     for (unsigned i = 0; i < 3000; i++)
         movable_alloc(MOVABLE, 0);
     quire_compact(mem, -1, -1);
     movables_check();
     quire_mem_check(mem);
-    CHECK_EQ(quire_add_memory(mem, 0, BOOT + SECTION, SECTION, false), 0);
+    CHECK_EQ(quire_add_memory(mem, 0, BOOT, SECTION, false), 0);
     movables_free_all();
     machine_check_empty(mem);
 }
@@ -203,7 +203,7 @@ static void what_cannot_go_stays_as_it_was(void)
     CHECK_EQ(quire_remove_memory(mem, 0, SECTION), -QUIRE_EINVAL); /* from boot */
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0), -QUIRE_EINVAL);
     CHECK_EQ(quire_remove_memory(mem, BOOT, BLOCK_BYTES / 2), -QUIRE_EINVAL);
-    CHECK_EQ(quire_remove_memory(mem, BOOT, 3 * SECTION), -QUIRE_EINVAL);
+    CHECK_EQ(quire_remove_memory(mem, BOOT, 3 * SECTION), -QUIRE_EINVAL); /* beyond */
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0 - BLOCK_BYTES), -QUIRE_EINVAL);
     /* Not what describes the rest of its section. */
     CHECK_EQ(quire_remove_memory(mem, BOOT, SECTION / 2), -QUIRE_EBUSY);
@@ -221,6 +221,37 @@ static void what_cannot_go_stays_as_it_was(void)
     quire_free_contig_range(mem, pfn, 1);
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), 0);
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), -QUIRE_EINVAL);
+    machine_check_empty(mem);
+}
+
+static void added_memory_may_span_zones(void)
+{
+    struct quire_mem_config config = {
+        .zone_end = {[QUIRE_ZONE_NORMAL] = BOOT + SECTION, [QUIRE_ZONE_HIGHMEM] = UINT64_MAX}};
+    struct quire_mem *mem = machine_with_room(config);
+    if (!mem)
+        return;
+    unsigned long normal = zone_info_of(QUIRE_ZONE_NORMAL).managed;
+    CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), 0);
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_HIGHMEM).present, PAGES(SECTION));
+    CHECK(zone_info_of(QUIRE_ZONE_NORMAL).managed > normal);
+    quire_pfn_t pfn = quire_phys_to_pfn(BOOT + 2 * SECTION - BLOCK_BYTES);
+    CHECK_EQ(quire_alloc_contig_range(mem, pfn, quire_pfn(pfn.value + 1), QUIRE_MIGRATE_MOVABLE,
+                                      QUIRE_GFP_KERNEL),
+             0);
+    /* The first zone's part is given back when the second's can't be had. */
+    CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), -QUIRE_EBUSY);
+    for_each_zone (mem, zone)
+        CHECK(!zone->nr_isolated_blocks && !zone->pcp_closed);
+    quire_mem_check(mem);
+    /* No range operation works across zones. */
+    quire_pfn_t seam = quire_phys_to_pfn(BOOT + SECTION);
+    CHECK_EQ(quire_isolate_range(mem, quire_pfn(seam.value - PAGEBLOCK_PAGES),
+                                 quire_pfn(seam.value + PAGEBLOCK_PAGES)),
+             -QUIRE_EINVAL);
+    quire_free_contig_range(mem, pfn, 1);
+    CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), 0);
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_HIGHMEM).present, 0);
     machine_check_empty(mem);
 }
 
@@ -279,7 +310,7 @@ static void memory_comes_and_goes_among_allocations(void)
     struct quire_mem *mem = machine_with_room(config);
     if (!mem)
         return;
-    bool there[3] = {false, false, false};
+    bool there[2] = {false, false};
     unsigned added = 0, removed = 0;
     movables.refuse = movables.fail = 50;
     for (uint64_t i = 0; i < test_environment.effort / 20; i++) {
@@ -290,7 +321,7 @@ static void memory_comes_and_goes_among_allocations(void)
         else if (!test_random_below(2))
             movable_alloc(MOVABLE, test_random_below(3));
         if (!test_random_below(300)) {
-            unsigned number = test_random_below(3);
+            unsigned number = test_random_below(2);
             quire_phys_t base = BOOT + number * SECTION;
             int error = there[number]
                             ? quire_remove_memory(mem, base, SECTION)
@@ -388,8 +419,9 @@ static const struct test_case cases[] = {
     TEST_CASE(an_empty_zone_comes_to_life),
     TEST_CASE(added_memory_obeys_poison_and_owner_tracking),
     TEST_CASE(removing_moves_what_is_there),
-    TEST_CASE(removing_the_middle_leaves_both_sides),
+    TEST_CASE(removing_one_section_leaves_the_others),
     TEST_CASE(what_cannot_go_stays_as_it_was),
+    TEST_CASE(added_memory_may_span_zones),
     TEST_CASE(movable_memory_of_the_map_can_go_by_pageblocks),
     TEST_CASE(nothing_is_added_when_there_is_no_memory_for_it),
     TEST_CASE(memory_comes_and_goes_among_allocations),

@@ -2,6 +2,7 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset
+PHYS_BENCH = build/release/bench/phys-bench
 
 all: release
 
@@ -15,9 +16,14 @@ check:
 demo:
 	./demo
 
-bench-phys: release
-	$(BUILD) release --target phys-bench
-	build/release/bench/phys-bench
+# stdout is the rows alone.
+bench-phys:
+	@cmake --preset release >&2
+	@$(BUILD) release --target phys-bench --parallel $(JOBS) >&2
+	@$(PHYS_BENCH)
+	@$(PHYS_BENCH) --fragmentation
+	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
 # Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000

@@ -97,6 +97,10 @@ static inline unsigned quire_port_cpu(void)
     return 0;
 }
 
+static inline void quire_port_cpu_attach(void)
+{
+}
+
 static inline unsigned quire_port_nr_cpus(void)
 {
     return 1;

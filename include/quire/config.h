@@ -40,7 +40,7 @@
 
 /* log2 of the most order-0 pages that one per-CPU list holds in a large zone. */
 #ifndef QUIRE_PCP_SHIFT
-#define QUIRE_PCP_SHIFT 8
+#define QUIRE_PCP_SHIFT 9
 #endif
 
 /* Ranges that a memblock holds without growing its table. */

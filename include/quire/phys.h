@@ -31,7 +31,7 @@ extern "C" {
 struct quire_mem;
 struct quire_port_mem;
 
-/* ---- zones, migrate types ------------------------------------------------------------------- */
+/* ---- zones, migrate types -------------------------------------------------------------------- */
 
 enum quire_zone_type {
     QUIRE_ZONE_DMA,     /* below 16 MiB on x86: what ISA devices reach */
@@ -103,7 +103,7 @@ struct quire_page {
     } owner;
 };
 
-#define QUIRE_PAGE_OWNER_FLAGS 0x00fff000u
+#define QUIRE_PAGE_OWNER_FLAGS 0x007ff000u
 
 static inline quire_pfn_t quire_page_to_pfn(const struct quire_page *page)
 {
@@ -147,8 +147,7 @@ enum quire_zone_type quire_page_zone(const struct quire_mem *mem, const struct q
 enum quire_migratetype quire_pageblock_migratetype(const struct quire_mem *mem,
                                                    const struct quire_page *page);
 
-/* ---- memblock: the memory map before there are zones ------------------------------------------
- */
+/* ---- memblock: the memory map before there are zones ----------------------------------------- */
 
 enum quire_memblock_kind {
     QUIRE_MEMBLOCK_RAM,     /* usable */
@@ -165,7 +164,7 @@ struct quire_memblock_region {
 struct quire_memblock_table {
     struct quire_memblock_region *region; /* sorted by base, disjoint, neighbours alike merged */
     unsigned long count, capacity;
-    bool storage_is_kept; /* where it has grown to was also reserved by the caller: stays so */
+    bool storage_is_kept; /* the caller reserved some of where it has grown to: all stays so */
     struct quire_memblock_region first[QUIRE_MEMBLOCK_STATIC_REGIONS];
 };
 
@@ -237,8 +236,7 @@ quire_phys_t quire_memblock_end(const struct quire_memblock *memblock);
 /* The map as text, a line a range: base, end, size, node, kind. */
 void quire_memblock_dump(const struct quire_memblock *memblock, quire_write_fn *write, void *arg);
 
-/* ---- making a machine's memory ----------------------------------------------------------------
- */
+/* ---- making a machine's memory --------------------------------------------------------------- */
 
 /* What this layer asks of those above; each may be NULL. They are called without locks, from
  * allocations that may sleep (wake_reclaim from any). */
@@ -298,8 +296,7 @@ unsigned long quire_mem_destroy(struct quire_mem *mem);
 QUIRE_MUST_CHECK int quire_free_reserved(struct quire_mem *mem, quire_phys_t base,
                                          quire_phys_t size);
 
-/* ---- allocating and freeing --------------------------------------------------------------------
- */
+/* ---- allocating and freeing ------------------------------------------------------------------ */
 
 /* 2^order contiguous frames aligned to their size, from the calling CPU's node outwards. NULL: no
  * memory under these flags, or order > QUIRE_MAX_ORDER. Reference count 1. O(1) from the CPU's
@@ -312,9 +309,10 @@ QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages(struct quire_mem *mem, qui
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node,
                                                            quire_gfp_t gfp, unsigned order);
 
-/* Drops a reference of a block of exactly this order; frees it when that was the last. A block
- * that isn't allocated, or has another order, is reported to ops->bad_page. NULL is allowed. O(1);
- * when a per-CPU list overflows, O(batch * order). Linux: __free_pages. */
+/* Drops a reference of a block (not NULL) of exactly this order; frees it with the last. With one
+ * reference left nobody else may be taking another meanwhile: blocks that others look up are
+ * dropped by quire_put_page. A block that isn't allocated, or has another order, is reported to
+ * ops->bad_page. O(1); when a per-CPU list overflows, O(batch * order). Linux: __free_pages. */
 void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order);
 
 static inline struct quire_page *quire_alloc_page(struct quire_mem *mem, quire_gfp_t gfp)
@@ -350,8 +348,7 @@ void quire_free_pages_exact(struct quire_mem *mem, void *addr, size_t size);
  * first. Not for compound pages. O(2^order). */
 void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned order);
 
-/* ---- references and compound pages -------------------------------------------------------------
- */
+/* ---- references and compound pages ----------------------------------------------------------- */
 
 /* The first page of the allocated block that `page` lies in, or NULL when it is not allocated. For
  * a block allocated with COMP any page of it will do. O(QUIRE_MAX_ORDER). */
@@ -368,14 +365,12 @@ void quire_get_page(struct quire_page *page);
 QUIRE_MUST_CHECK bool quire_get_page_unless_zero(struct quire_page *page);
 void quire_put_page(struct quire_mem *mem, struct quire_page *page);
 
-/* ---- contiguous ranges and CMA ------------------------------------------------------------------
- */
+/* ---- contiguous ranges and CMA --------------------------------------------------------------- */
 
 /* Takes exactly the frames [start, end), freeing them by moving what is there. Afterwards each is
- * an order-0 block. May sleep. O(frames).
- *   -EINVAL   empty, or no such frames
- *   -EBUSY    something there can't be moved, or another range operation is at work there
- *   -ENOMEM   no place to move it to */
+ * an order-0 block. `type` is what they are for; only CMA takes from CMA areas. May sleep.
+ * O(frames). -EINVAL   empty, or no such frames, or not of one zone -EBUSY    something there can't
+ * be moved, or another range operation is at work there -ENOMEM   no place to move it to */
 QUIRE_MUST_CHECK int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start,
                                               quire_pfn_t end, enum quire_migratetype type,
                                               quire_gfp_t gfp);
@@ -409,16 +404,18 @@ QUIRE_MUST_CHECK struct quire_page *quire_cma_alloc(struct quire_cma *cma, unsig
 /* False: the range isn't the area's or isn't allocated; nothing is changed. */
 bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned long count);
 
-/* ---- moving pages ------------------------------------------------------------------------------
- */
+/* ---- moving pages ---------------------------------------------------------------------------- */
 
-/* Who owns movable pages registers how to move them, and marks each with the mover. */
+/* Who owns movable pages registers how to move them, and marks each with the mover. A block moves
+ * only while its owner's is the one reference to it. */
 struct quire_mover {
     /* Keep `page` (a block's first) as it is until migrate or putback: take it off lists. 0, or
-     * -EBUSY: not now. Called with the zone lock held and interrupts off: must not call Quire. */
+     * -EBUSY: not now. Called with the zone lock held and interrupts off: must not call Quire. The
+     * block may be one that its owner is about to free on another CPU: refuse that. */
     int (*isolate)(void *arg, struct quire_page *page);
-    /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`, and
-     * drops its own hold of `from`: the library frees it. 0, or -EAGAIN/-EBUSY: `from` stays. */
+    /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`. Its
+     * reference to `from` passes to the library, which frees it. 0, or -EAGAIN/-EBUSY: `from`
+     * stays. May allocate, but not with DIRECT_RECLAIM. */
     int (*migrate)(void *arg, struct quire_page *to, struct quire_page *from);
     /* Undo isolate. */
     void (*putback)(void *arg, struct quire_page *page);
@@ -435,8 +432,7 @@ void quire_page_set_mover(struct quire_page *page, unsigned mover);
  * with order -1. Returns the number of blocks moved. May sleep. Linux: compact_memory. */
 unsigned long quire_compact(struct quire_mem *mem, int node, int order);
 
-/* ---- shrinkers ----------------------------------------------------------------------------------
- */
+/* ---- shrinkers ------------------------------------------------------------------------------- */
 
 struct quire_shrinker {
     unsigned long (*count)(struct quire_shrinker *shrinker, int node); /* objects that could go */
@@ -451,8 +447,7 @@ void quire_unregister_shrinker(struct quire_mem *mem, struct quire_shrinker *shr
 unsigned long quire_shrink(struct quire_mem *mem, int node, quire_gfp_t gfp,
                            unsigned long nr_pages);
 
-/* ---- isolation, memory that comes and goes
- * --------------------------------------------------------- */
+/* ---- isolation, memory that comes and goes --------------------------------------------------- */
 
 /* Takes the free pages of the pageblocks in [start, end) out of allocation, and keeps what is
  * freed there. Bounds are multiples of a pageblock. -EINVAL; -EBUSY: isolated already, or holding
@@ -479,16 +474,14 @@ QUIRE_MUST_CHECK int quire_remove_memory(struct quire_mem *mem, quire_phys_t bas
 unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,
                                       unsigned long budget);
 
-/* ---- per-CPU lists ------------------------------------------------------------------------------
- */
+/* ---- per-CPU lists --------------------------------------------------------------------------- */
 
 /* Gives the pages of one CPU's lists (any CPU's, running or gone), or of all, back to the zones.
  * Not in interrupts. */
 void quire_drain_pages(struct quire_mem *mem, unsigned cpu);
 void quire_drain_all_pages(struct quire_mem *mem);
 
-/* ---- watermarks and counts
- * ------------------------------------------------------------------------ */
+/* ---- watermarks and counts ------------------------------------------------------------------- */
 
 /* -EINVAL: out of range (min_free_kbytes: at most half of memory; scale: 1 to 3000). */
 QUIRE_MUST_CHECK int quire_set_min_free_kbytes(struct quire_mem *mem, unsigned long kbytes);
@@ -524,8 +517,7 @@ unsigned long quire_nr_managed_pages(struct quire_mem *mem);
 /* Bytes that descriptors, pageblocks, per-CPU lists and the quire_mem itself take. */
 size_t quire_metadata_size(struct quire_mem *mem);
 
-/* ---- debugging ---------------------------------------------------------------------------------
- */
+/* ---- debugging ------------------------------------------------------------------------------- */
 
 /* Turns QUIRE_DEBUG_POISON on or off at run time, while no other CPU allocates or frees; -EINVAL
  * for flags that need init. O(free memory) when turned on. */
@@ -536,8 +528,7 @@ void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg);
  * a panic. O(frames). For tests. */
 void quire_mem_check(struct quire_mem *mem);
 
-/* ---- views
- * ---------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 enum quire_view {
     QUIRE_VIEW_BUDDYINFO,    /* as /proc/buddyinfo */

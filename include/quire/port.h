@@ -21,9 +21,12 @@
  *   void quire_port_irq_restore(irq)          undo the matching irq_save
  *   void quire_port_preempt_disable()         stay on this CPU from here; may nest; a no-op where
  *   void quire_port_preempt_enable()            a thread of control can't move between CPUs
- *   unsigned quire_port_cpu()                 this CPU's number, stable while preemption is off. In
- *                                               0..nr_cpus-1 of the machine; any larger number is
- *                                               right for who has no CPU number, and only slower
+ *   unsigned quire_port_cpu()                 this CPU's number, stable while preemption is off: in
+ *                                               0..nr_cpus-1 of the machine; or QUIRE_MAX_CPUS for
+ *                                               who has none, which is only slower. An interrupt
+ *                                               handler has none: what it interrupted may be using
+ *                                               the CPU's lists
+ *   void quire_port_cpu_attach()              off the hot path: may give a number to who has none
  *   unsigned quire_port_nr_cpus()             CPUs that can exist: the default of `nr_cpus`
  *   void quire_port_relax()                   one turn of a spinning wait
  *   void quire_port_fence_light()             the two halves of an asymmetric fence: if CPU A runs

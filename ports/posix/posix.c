@@ -22,7 +22,8 @@
 
 #define SPINS_BEFORE_YIELD 200
 
-QUIRE_POSIX_TLS unsigned quire_posix_cpu = QUIRE_POSIX_UNSET_CPU;
+QUIRE_POSIX_TLS unsigned quire_posix_cpu = QUIRE_MAX_CPUS;
+static QUIRE_POSIX_TLS bool cpu_asked;
 
 static unsigned char cpu_taken[QUIRE_MAX_CPUS];
 static pthread_key_t cpu_key;
@@ -33,7 +34,7 @@ static void (*panic_hook)(const char *text);
 static void give_cpu_back(void *value)
 {
     unsigned cpu = (unsigned)(uintptr_t)value - 1;
-    quire_posix_cpu = QUIRE_POSIX_NO_CPU;
+    quire_posix_cpu = QUIRE_MAX_CPUS;
     __atomic_store_n(&cpu_taken[cpu], 0, __ATOMIC_RELEASE);
 }
 
@@ -46,29 +47,32 @@ static void make_cpu_key(void)
 unsigned quire_posix_nr_cpus(void)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    /* Threads beyond the processors are common, and a number costs little. */
+    /* Some more threads than processors are common; those beyond do without lists of their own. */
     unsigned long cpus = online > 0 ? 2 * (unsigned long)online : 2;
-    return cpus < 8 ? 8 : cpus > QUIRE_MAX_CPUS ? QUIRE_MAX_CPUS : (unsigned)cpus;
+    return cpus < 4 ? 4 : cpus > QUIRE_MAX_CPUS ? QUIRE_MAX_CPUS : (unsigned)cpus;
 }
 
-unsigned quire_posix_register_cpu(void)
+void quire_posix_attach_cpu(void)
 {
+    if (cpu_asked)
+        return;
+    cpu_asked = true;
     pthread_once(&cpu_once, make_cpu_key);
     for (unsigned cpu = 0; cpu < QUIRE_MAX_CPUS; cpu++)
         if (!__atomic_load_n(&cpu_taken[cpu], __ATOMIC_RELAXED) &&
             !__atomic_exchange_n(&cpu_taken[cpu], 1, __ATOMIC_ACQUIRE)) {
-            if (pthread_setspecific(cpu_key, (void *)(uintptr_t)(cpu + 1))) {
+            if (pthread_setspecific(cpu_key, (void *)(uintptr_t)(cpu + 1)))
                 __atomic_store_n(&cpu_taken[cpu], 0, __ATOMIC_RELEASE);
-                break;
-            }
-            return quire_posix_cpu = cpu;
+            else
+                quire_posix_cpu = cpu;
+            return;
         }
-    return quire_posix_cpu = QUIRE_POSIX_NO_CPU;
 }
 
 void quire_posix_set_cpu(unsigned cpu)
 {
-    quire_posix_cpu = cpu;
+    cpu_asked = true;
+    quire_posix_cpu = cpu < QUIRE_MAX_CPUS ? cpu : QUIRE_MAX_CPUS;
 }
 
 void quire_posix_lock_slow(quire_port_spinlock_t *lock)

@@ -11,12 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <quire/config.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define QUIRE_POSIX_UNSET_CPU 0xffffffffu /* this thread hasn't asked yet */
-#define QUIRE_POSIX_NO_CPU 0xfffffffeu    /* it asked, and all numbers were taken */
 /* Initial-exec: one instruction to read, in a shared library too. */
 #define QUIRE_POSIX_TLS __thread __attribute__((tls_model("initial-exec")))
 
@@ -31,18 +31,18 @@ typedef struct {
 
 typedef unsigned long quire_port_irq_t;
 
-extern QUIRE_POSIX_TLS unsigned quire_posix_cpu;
+extern QUIRE_POSIX_TLS unsigned quire_posix_cpu; /* QUIRE_MAX_CPUS: none */
 
 /* Reserves `size` bytes of addresses (no memory is used before it is touched) as physical memory
  * from 0 on, all directly mapped. 0 or -ENOMEM. destroy gives them back. */
 int quire_posix_mem_create(struct quire_port_mem *pm, uint64_t size);
 void quire_posix_mem_destroy(struct quire_port_mem *pm, uint64_t size);
 
-/* The CPU number of this thread from now on: for tests that play several CPUs on one thread. The
- * caller sees to it that no two threads have one number at a time. */
+/* The CPU number of this thread from now on (QUIRE_MAX_CPUS: none): for tests that play several
+ * CPUs on one thread. The caller sees to it that no two threads have one number at a time. */
 void quire_posix_set_cpu(unsigned cpu);
-/* Takes a free number for this thread, or none if all are taken; returns it. */
-unsigned quire_posix_register_cpu(void);
+/* Takes a free number for this thread, unless it tried before or they are all taken. */
+void quire_posix_attach_cpu(void);
 
 /* Where log lines go; NULL: stderr. */
 void quire_posix_set_log(void (*log)(int level, const char *text));
@@ -105,8 +105,13 @@ static inline void quire_port_preempt_enable(void)
 
 static inline unsigned quire_port_cpu(void)
 {
-    unsigned cpu = quire_posix_cpu;
-    return __builtin_expect(cpu == QUIRE_POSIX_UNSET_CPU, 0) ? quire_posix_register_cpu() : cpu;
+    return quire_posix_cpu;
+}
+
+static inline void quire_port_cpu_attach(void)
+{
+    if (quire_posix_cpu == QUIRE_MAX_CPUS)
+        quire_posix_attach_cpu();
 }
 
 static inline unsigned quire_port_nr_cpus(void)

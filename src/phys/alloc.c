@@ -1,22 +1,21 @@
 /* phys/alloc.c: the front door: allocating and freeing blocks
  *
  * The hot path is this CPU's list of the first zone that gfp allows: no lock, no atomic
- * instruction, three cache lines (the pcp's head, the list with its slot, the page's descriptor).
+ * instruction, four cache lines (what the CPU may use, the list, its slot, the page's descriptor).
  * What it can't serve goes through the zonelist under watermarks (get_page_from_freelist), and
  * then to slowpath.c. A watermark is looked at when a list is refilled, not on each allocation:
  * what is on a list has left the zone's free count already.
  */
 #include "phys/pcp.h"
 
-/* ---- preparing
- * ------------------------------------------------------------------------------------- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type)
 {
-    uint32_t special = block && block->type == QUIRE_MIGRATE_HIGHATOMIC ? PAGE_NOPCP : 0;
-    return (uint32_t)zone->id << PAGE_ZONE_SHIFT | type << PAGE_TYPE_SHIFT |
-           order << PAGE_ORDER_SHIFT | PAGE_ALLOCATED | special;
+    unsigned list = block && block->type == QUIRE_MIGRATE_HIGHATOMIC ? PAGE_TYPE_SPECIAL : type;
+    return (uint32_t)zone->id << PAGE_ZONE_SHIFT | list << PAGE_TYPE_SHIFT |
+           order << PAGE_ORDER_SHIFT | (order < PCP_ORDERS ? 0 : PAGE_LARGE) | PAGE_ALLOCATED;
 }
 
 bool alloc_context_prepare(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned order,
@@ -59,8 +58,7 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         clear_pages(mem, page->pfn, 1ul << order);
 }
 
-/* ---- one walk of the zonelist
- * ------------------------------------------------------------------------- */
+/* ---- one walk of the zonelist ---------------------------------------------------------------- */
 
 static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zone *zone,
                                        unsigned alloc_flags)
@@ -76,11 +74,11 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     quire_port_irq_t irq = zone_lock(zone);
     unsigned got = 0;
     if (alloc_flags & ALLOC_HIGHATOMIC)
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page, &block);
+        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (!got)
-        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page, &block);
+        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page + 1, &block);
     if (!got && alloc_flags & (ALLOC_OOM | ALLOC_NO_WATERMARKS))
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page, &block);
+        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (got) {
         if (alloc_flags & ALLOC_HIGHATOMIC)
             reserve_highatomic(zone, block);
@@ -91,6 +89,16 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     return got ? page : NULL;
 }
 
+/* A boost is there to have whole pageblocks freed, not to keep single pages from those who are
+ * allowed the reserve. */
+static unsigned long mark_for(const struct zone *zone, unsigned order, unsigned alloc_flags)
+{
+    enum watermark mark = alloc_flags & ALLOC_WMARK_MASK;
+    if (!order && mark == WMARK_MIN && alloc_flags & ALLOC_MIN_RESERVE)
+        return quire_load_relaxed(&zone->watermark[WMARK_MIN]);
+    return zone_watermark(zone, mark);
+}
+
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags)
 {
     struct zone *zone;
@@ -98,8 +106,8 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
         if (zone->type > ac->highest)
             continue;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
-            unsigned long mark = zone_watermark(zone, alloc_flags & ALLOC_WMARK_MASK);
-            if (!zone_watermark_ok(zone, ac->order, mark, ac->highest, alloc_flags))
+            if (!zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags),
+                                   ac->highest, alloc_flags))
                 continue;
         }
         struct quire_page *page = rmqueue_zone(ac, zone, alloc_flags);
@@ -110,7 +118,7 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
 }
 
 static QUIRE_NOINLINE struct quire_page *
-alloc_pages_slow(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned order, uintptr_t caller)
+alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int node, uintptr_t caller)
 {
     struct alloc_context ac;
     if (!alloc_context_prepare(mem, node, gfp, order, &ac))
@@ -124,55 +132,125 @@ alloc_pages_slow(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned orde
     return page;
 }
 
+/* What the hot path leaves to do for a page that it got. The CPU's preferred zone may be another
+ * node's, which THISNODE doesn't want. */
+#define GFP_UNCOMMON (QUIRE_GFP_ZERO | QUIRE_GFP_COMP | QUIRE_GFP_THISNODE)
+
+static QUIRE_NOINLINE struct quire_page *prepared(struct quire_mem *mem, struct quire_page *page,
+                                                  unsigned order, quire_gfp_t gfp, uintptr_t caller)
+{
+    struct alloc_context ac;
+    if (gfp & QUIRE_GFP_THISNODE && alloc_context_prepare(mem, -1, gfp, order, &ac) &&
+        quire_page_node(mem, page) != ac.node) {
+        quire_free_pages(mem, page, order);
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    }
+    prepare_new_page(mem, page, order, gfp, caller);
+    return page;
+}
+
 #define CALLER ((uintptr_t)__builtin_return_address(0))
+
+/* The huge lists follow those of the small orders, as if theirs were order PCP_ORDERS. */
+static QUIRE_ALWAYS_INLINE struct pcp_list *preferred_list(const struct cpu *cpu, quire_gfp_t gfp,
+                                                           unsigned order)
+{
+    struct pcp_list *list = quire_load_acquire(&cpu->prefer[gfp & GFP_PREFER_MASK]);
+    return list + order * PCP_STRIDE;
+}
+
+/* This CPU's list is empty (the CPU is inside): if the zone is far from its watermark, its lock is
+ * all that is needed. */
+static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *mem, quire_gfp_t gfp,
+                                                            unsigned order, struct cpu *cpu,
+                                                            struct pcp_list *list, uintptr_t caller)
+{
+    struct quire_page *page = NULL;
+    if (list->cap && zone_has_plenty(list->zone, mem->zone_of_gfp[gfp & 15],
+                                     (unsigned long)list->refill << order)) {
+        pcp_refill(list, gfp & QUIRE_GFP_MOVABLE ? ALLOC_CMA : 0);
+        if (list->top != list->base)
+            page = pcp_pop(list);
+    }
+    cpu_leave(cpu);
+    if (quire_unlikely(!page))
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    if (quire_unlikely(gfp & GFP_UNCOMMON))
+        return prepared(mem, page, order, gfp, caller);
+    return page;
+}
+
+/* Calls to other functions stand only in returns, so that no registers are saved. */
+static QUIRE_ALWAYS_INLINE struct quire_page *alloc_listed(struct quire_mem *mem, quire_gfp_t gfp,
+                                                           unsigned order, unsigned list_order,
+                                                           uintptr_t caller)
+{
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = preferred_list(cpu, gfp, list_order);
+    if (quire_unlikely(list->top == list->base))
+        return alloc_pages_refill(mem, gfp, order, cpu, list, caller);
+    struct quire_page *page = pcp_pop(list);
+    cpu_leave(cpu);
+    if (quire_unlikely(gfp & GFP_UNCOMMON))
+        return prepared(mem, page, order, gfp, caller);
+    return page;
+}
+
+static QUIRE_NOINLINE struct quire_page *alloc_pages_large(struct quire_mem *mem, quire_gfp_t gfp,
+                                                           unsigned order, uintptr_t caller)
+{
+    if (order != PAGEBLOCK_ORDER)
+        return alloc_pages_slow(mem, gfp, order, -1, caller);
+    return alloc_listed(mem, gfp, order, PCP_ORDERS, caller);
+}
 
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
-    /* The preferred zone may be another node's. */
-    if (quire_unlikely((order | (gfp & QUIRE_GFP_THISNODE)) >= PCP_ORDERS))
-        return alloc_pages_slow(mem, -1, gfp, order, CALLER);
-    quire_port_preempt_disable();
-    struct pcp *pcp = quire_load_relaxed(&this_cpu(mem)->prefer[gfp & 15]);
-    struct pcp_list *list = &pcp->list[order * PCP_STRIDE + (gfp >> 3 & 3)];
-    struct quire_page *page = NULL;
-    if (quire_likely(pcp_enter(pcp))) {
-        if (quire_likely(list->count))
-            page = pcp_pop(list);
-        pcp_leave(pcp);
-    }
-    quire_port_preempt_enable();
-    if (quire_unlikely(!page))
-        return alloc_pages_slow(mem, -1, gfp, order, CALLER);
-    if (quire_unlikely(gfp & (QUIRE_GFP_ZERO | QUIRE_GFP_COMP)))
-        prepare_new_page(mem, page, order, gfp, CALLER);
-    return page;
+    if (quire_unlikely(order >= PCP_ORDERS))
+        return alloc_pages_large(mem, gfp, order, CALLER);
+    return alloc_listed(mem, gfp, order, order, CALLER);
 }
 
 struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire_gfp_t gfp,
                                           unsigned order)
 {
-    return node < 0 ? NULL : alloc_pages_slow(mem, node, gfp, order, CALLER);
+    return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
 }
 
-/* ---- freeing
- * -------------------------------------------------------------------------------------------- */
+/* ---- freeing --------------------------------------------------------------------------------- */
+
+static void debug_free(struct quire_mem *mem, struct quire_page *page, unsigned order)
+{
+    if (mem->debug & QUIRE_DEBUG_OWNER)
+        owner_clear(mem, page);
+    if (mem->debug & QUIRE_DEBUG_POISON)
+        poison_pages(mem, page->pfn, 1ul << order);
+}
+
+static void free_to_zone(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
+{
+    page_set_free(page, flags);
+    buddy_free(zone, pfn_to_pageblock(zone->mem, page->pfn), page->pfn, order);
+    zone->events.free[order]++;
+}
+
+void free_block_locked(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
+{
+    if (quire_unlikely(zone->mem->debug))
+        debug_free(zone->mem, page, order);
+    free_to_zone(zone, page, order, flags);
+}
 
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags)
 {
-    if (quire_unlikely(mem->debug)) {
-        if (mem->debug & QUIRE_DEBUG_OWNER)
-            owner_clear(mem, page);
-        if (mem->debug & QUIRE_DEBUG_POISON)
-            poison_pages(mem, page->pfn, 1ul << order);
-    }
+    if (quire_unlikely(mem->debug))
+        debug_free(mem, page, order);
     struct zone *zone = &mem->zones[flags_zone(flags)];
-    if (!(flags & PAGE_NOPCP) && pcp_index(order, 0) != PCP_NOT_LISTED &&
+    if (pcp_index(order, 0) != PCP_NOT_LISTED && flags_type(flags) != PAGE_TYPE_SPECIAL &&
         pcp_free(zone, page, order, flags))
         return;
     quire_port_irq_t irq = zone_lock(zone);
-    page_set_free(page, flags);
-    buddy_free(zone, pfn_to_pageblock(mem, page->pfn), page->pfn, order);
-    zone->events.free[order]++;
+    free_to_zone(zone, page, order, flags);
     zone_unlock(zone, irq);
 }
 
@@ -180,14 +258,14 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
                                            unsigned order)
 {
     uint32_t flags = page_flags(page);
-    if (order > MAX_ORDER ||
-        (flags & PAGE_FREE_MASK) != (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
+    if (order > MAX_ORDER || (flags & PAGE_FREE_MASK & ~QUIRE_PAGE_OWNER_FLAGS) !=
+                                 (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) {
         report_bad_free(mem, page, order, flags);
         return;
     }
     uint32_t references = quire_load_relaxed(&page->refcount);
     do {
-        if (!references) {
+        if (!references || (references == 1 && flags & QUIRE_PAGE_OWNER_FLAGS)) {
             report_bad_free(mem, page, order, flags);
             return;
         }
@@ -196,29 +274,45 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
         free_block(mem, page, order, flags);
 }
 
+/* The hot path's check of a block's first page: one reference, and what PAGE_FREE_MASK says, in one
+ * comparison of its state. */
+#define STATE_FREE_MASK (0xffffffffull << 32 | 1u << 31 | PAGE_FREE_MASK | PAGE_LARGE)
+
+static QUIRE_NOINLINE void free_pages_large(struct quire_mem *mem, struct quire_page *page,
+                                            unsigned order, uint64_t state)
+{
+    uint64_t expected =
+        PAGE_ONE_REFERENCE | PAGE_ALLOCATED | PAGE_LARGE | PAGEBLOCK_ORDER << PAGE_ORDER_SHIFT;
+    uint32_t flags = (uint32_t)state;
+    if (order != PAGEBLOCK_ORDER || (state ^ expected) & STATE_FREE_MASK ||
+        flags_type(flags) == PAGE_TYPE_SPECIAL) {
+        free_pages_slow(mem, page, order);
+        return;
+    }
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp_list *list = &cpu_pcp(cpu, flags_zone(flags))->list[PCP_HUGE + flags_type(flags)];
+    if (list->top >= list->limit && list->cap)
+        pcp_drain(list);
+    bool done = pcp_push(list, page, flags);
+    cpu_leave(cpu);
+    if (quire_unlikely(!done))
+        free_pages_slow(mem, page, order);
+}
+
 void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
-    if (quire_unlikely(!page))
+    uint64_t state = page_state(page);
+    uint64_t expected = PAGE_ONE_REFERENCE | PAGE_ALLOCATED | (uint64_t)order << PAGE_ORDER_SHIFT;
+    if (quire_unlikely((state ^ expected) & STATE_FREE_MASK)) {
+        free_pages_large(mem, page, order, state);
         return;
-    uint32_t flags = page_flags(page);
-    if (quire_likely(order < PCP_ORDERS) &&
-        quire_likely((flags & (PAGE_FREE_MASK | PAGE_NOPCP)) ==
-                     (PAGE_ALLOCATED | order << PAGE_ORDER_SHIFT)) &&
-        quire_likely(quire_load_relaxed(&page->refcount) == 1)) {
-        quire_port_preempt_disable();
-        struct pcp *pcp = quire_load_relaxed(&this_cpu(mem)->zone[flags_zone(flags)]);
-        struct pcp_list *list = &pcp->list[order * PCP_STRIDE + flags_type(flags)];
-        bool done = false;
-        if (quire_likely(pcp_enter(pcp))) {
-            if (quire_likely(list->count < list->high)) {
-                pcp_push(list, page, flags);
-                done = true;
-            }
-            pcp_leave(pcp);
-        }
-        quire_port_preempt_enable();
-        if (quire_likely(done))
-            return;
     }
-    free_pages_slow(mem, page, order);
+    uint32_t flags = (uint32_t)state;
+    struct cpu *cpu = cpu_enter(mem);
+    struct pcp *pcp = cpu_pcp(cpu, flags_zone(flags));
+    size_t offset = flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
+    bool done = pcp_push((struct pcp_list *)(void *)((char *)pcp + offset), page, flags);
+    cpu_leave(cpu);
+    if (quire_unlikely(!done))
+        free_pages_slow(mem, page, order);
 }

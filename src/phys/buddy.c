@@ -18,9 +18,7 @@
  * Everything here runs with zone->lock held. nr_free and nr_blocks are stored atomically, since
  * watermark checks read them without the lock.
  */
-#include "phys/internal.h"
-
-#define ALL_FREE (~(uint64_t)0)
+#include "phys/buddy.h"
 
 /* Bit i set where i is a multiple of 2^order. */
 static const uint64_t aligned_bits[7] = {
@@ -28,72 +26,22 @@ static const uint64_t aligned_bits[7] = {
     0x0001000100010001, 0x0000000100000001, 0x0000000000000001,
 };
 
-/* ---- lists and counts ------------------------------------------------------------------------ */
+/* ---- the bitmap ------------------------------------------------------------------------------ */
 
-static void block_link(struct zone *zone, struct pageblock *block)
-{
-    list_add(&zone->blocks[block->largest][block->type], &block->link);
-    quire_store_relaxed(&zone->avail[block->type], zone->avail[block->type] | 1u << block->largest);
-}
-
-static void block_unlink(struct zone *zone, struct pageblock *block)
-{
-    list_del(&block->link);
-    if (list_empty(&zone->blocks[block->largest][block->type]))
-        quire_store_relaxed(&zone->avail[block->type],
-                            zone->avail[block->type] & ~(1u << block->largest));
-}
-
-static void block_relink(struct zone *zone, struct pageblock *block, unsigned largest)
-{
-    if (block->largest != LARGEST_NONE)
-        block_unlink(zone, block);
-    block->largest = (uint8_t)largest;
-    if (largest != LARGEST_NONE)
-        block_link(zone, block);
-}
-
-/* `pages` may be negative. ISOLATE's free frames are nobody's to allocate. */
-static void count_free(struct zone *zone, unsigned type, long pages)
-{
-    quire_count(&zone->nr_free_type[type], (unsigned long)pages);
-    if (type != QUIRE_MIGRATE_ISOLATE)
-        quire_count(&zone->nr_free, (unsigned long)pages);
-}
-
-static inline void count_blocks(struct zone *zone, unsigned order, long blocks)
-{
-    quire_count(&zone->nr_blocks[order], (unsigned long)blocks);
-}
-
-/* ---- the bitmap -------------------------------------------------------------------------------
- */
+/* The lowest 2^order bits, for the orders of a word. */
+static const uint64_t run_bits[7] = {0x1, 0x3, 0xf, 0xff, 0xffff, 0xffffffff, ALL_FREE};
 
 static QUIRE_ALWAYS_INLINE bool run_is_free(const struct pageblock *block, unsigned offset,
                                             unsigned order)
 {
     if (order < 6) {
-        uint64_t mask = quire_mask64(1u << order) << (offset & 63);
+        uint64_t mask = run_bits[order] << (offset & 63);
         return (block->free[offset >> 6] & mask) == mask;
     }
     for (unsigned word = offset >> 6, end = word + (1u << (order - 6)); word < end; word++)
         if (block->free[word] != ALL_FREE)
             return false;
     return true;
-}
-
-static void set_run(struct pageblock *block, unsigned offset, unsigned order)
-{
-    if (order < 6) {
-        uint64_t mask = quire_mask64(1u << order) << (offset & 63);
-        QUIRE_BUG_ON(block->free[offset >> 6] & mask);
-        block->free[offset >> 6] |= mask;
-        return;
-    }
-    for (unsigned word = offset >> 6, end = word + (1u << (order - 6)); word < end; word++) {
-        QUIRE_BUG_ON(block->free[word]);
-        block->free[word] = ALL_FREE;
-    }
 }
 
 static void clear_frames(struct pageblock *block, unsigned offset, unsigned count)
@@ -143,217 +91,191 @@ static unsigned find_exact(const struct pageblock *block, unsigned order, unsign
 }
 
 /* The lowest order from `order` on that has a free block here; LARGEST_NONE: none. */
-static unsigned lowest_order(const struct pageblock *block, unsigned order)
+static int lowest_order(const struct pageblock *block, unsigned order)
 {
     for (; order <= PAGEBLOCK_ORDER; order++)
         if (block->nr[order])
-            return order;
+            return (int)order;
     return LARGEST_NONE;
 }
 
-static unsigned highest_order(const struct pageblock *block, unsigned from)
+static int highest_order(const struct pageblock *block)
 {
-    for (unsigned order = from + 1; order-- > 0;)
-        if (block->nr[order])
-            return order;
-    return LARGEST_NONE;
+    int order = block->largest;
+    while (order >= 0 && !block->nr[order])
+        order--;
+    return order;
 }
 
-/* ---- blocks above PAGEBLOCK_ORDER
- * ---------------------------------------------------------------- */
+/* ---- free ------------------------------------------------------------------------------------ */
 
-/* The pageblock that the free block of `block` begins at. */
-static struct pageblock *superblock_head(struct zone *zone, struct pageblock *block)
+/* Adds a block of `order`, whose bits are set and whose buddy isn't free, to the pageblock's counts
+ * and lists. */
+static QUIRE_ALWAYS_INLINE void block_freed(struct zone *zone, struct pageblock *block,
+                                            unsigned order)
 {
-    if (!(block->flags & PAGEBLOCK_TAIL))
-        return block;
-    for (unsigned order = PAGEBLOCK_ORDER + 1; order <= MAX_ORDER; order++) {
-        unsigned long pfn = block->pfn & ~((1ul << order) - 1);
-        if (pfn == block->pfn)
-            continue;
-        struct pageblock *head = pfn_to_pageblock(zone->mem, pfn);
-        if (!(head->flags & PAGEBLOCK_TAIL) && head->largest >= order &&
-            head->largest != LARGEST_NONE)
-            return head;
-    }
-    QUIRE_BUG_ON(true);
-    return NULL;
-}
-
-/* Halves a linked free block until it is of `order`; the upper halves go onto lists. */
-static void superblock_split(struct zone *zone, struct pageblock *head, unsigned order)
-{
-    unsigned largest = head->largest;
-    if (largest <= order)
-        return;
-    count_blocks(zone, largest, -1);
-    while (largest > order) {
-        largest--;
-        struct pageblock *upper = head + (1u << (largest - PAGEBLOCK_ORDER));
-        upper->flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        block_relink(zone, upper, largest);
-        count_blocks(zone, largest, 1);
-    }
-    block_relink(zone, head, order);
-    count_blocks(zone, order, 1);
-}
-
-void pageblock_separate(struct zone *zone, struct pageblock *block)
-{
-    struct pageblock *head = superblock_head(zone, block);
-    if (head->largest == LARGEST_NONE || head->largest <= PAGEBLOCK_ORDER)
-        return;
-    unsigned blocks = 1u << (head->largest - PAGEBLOCK_ORDER);
-    count_blocks(zone, head->largest, -1);
-    for (unsigned i = 0; i < blocks; i++) {
-        head[i].flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        block_relink(zone, &head[i], PAGEBLOCK_ORDER);
-    }
-    count_blocks(zone, PAGEBLOCK_ORDER, (long)blocks);
-}
-
-static void change_type_unlinked(struct zone *zone, struct pageblock *block, unsigned type)
-{
-    count_free(zone, block->type, -(long)block->nr_free);
-    block->type = (uint8_t)type;
-    count_free(zone, type, block->nr_free);
-}
-
-/* The linked free block of `order` that begins at `pfn` and may become one with one of `type`. */
-static struct pageblock *superblock_buddy(struct zone *zone, unsigned long pfn, unsigned order,
-                                          unsigned type)
-{
-    struct pageblock *buddy = pfn_to_pageblock(zone->mem, pfn);
-    if (buddy->zone != zone->id || buddy->largest != order)
-        return NULL;
-    if (buddy->type != type &&
-        (buddy->type >= QUIRE_MIGRATE_HIGHATOMIC || type >= QUIRE_MIGRATE_HIGHATOMIC))
-        return NULL;
-    return buddy;
-}
-
-/* Links the unlinked, wholly free block of `order` at `head`, merged with its buddies. What is
- * wholly free may be of any ordinary type, so a buddy takes the type of the one freed. */
-static void superblock_merge(struct zone *zone, struct pageblock *head, unsigned order)
-{
-    for (; order < MAX_ORDER; order++) {
-        struct pageblock *buddy =
-            superblock_buddy(zone, head->pfn ^ 1ul << order, order, head->type);
-        if (!buddy)
-            break;
-        block_relink(zone, buddy, LARGEST_NONE);
-        count_blocks(zone, order, -1);
-        for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++)
-            if (buddy[i].type != head->type)
-                change_type_unlinked(zone, &buddy[i], head->type);
-        struct pageblock *upper = head < buddy ? buddy : head;
-        upper->flags |= PAGEBLOCK_TAIL;
-        head = head < buddy ? head : buddy;
-    }
-    block_relink(zone, head, order);
-    count_blocks(zone, order, 1);
-}
-
-/* Pageblocks of a special type are never part of a block of another type. */
-static bool may_be_one_block(const struct pageblock *block, unsigned blocks)
-{
-    for (unsigned i = 1; i < blocks; i++)
-        if (block[i].type != block[0].type && (block[i].type >= QUIRE_MIGRATE_HIGHATOMIC ||
-                                               block[0].type >= QUIRE_MIGRATE_HIGHATOMIC))
-            return false;
-    return true;
-}
-
-static void free_whole_pageblocks(struct zone *zone, struct pageblock *block, unsigned order)
-{
-    unsigned blocks = 1u << (order - PAGEBLOCK_ORDER);
-    if (!may_be_one_block(block, blocks)) {
-        for (unsigned i = 0; i < blocks; i++)
-            free_whole_pageblocks(zone, &block[i], PAGEBLOCK_ORDER);
-        return;
-    }
-    for (unsigned i = 0; i < blocks; i++) {
-        set_run(&block[i], 0, PAGEBLOCK_ORDER);
-        block[i].nr[PAGEBLOCK_ORDER] = 1;
-        block[i].nr_free = PAGEBLOCK_PAGES;
-        block[i].type = block->type;
-        count_free(zone, block->type, PAGEBLOCK_PAGES);
-        if (i)
-            block[i].flags |= PAGEBLOCK_TAIL;
-    }
-    superblock_merge(zone, block, order);
-}
-
-static void take_whole_pageblocks(struct zone *zone, struct pageblock *block, unsigned order)
-{
-    superblock_split(zone, block, order);
-    block_relink(zone, block, LARGEST_NONE);
-    count_blocks(zone, order, -1);
-    for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++) {
-        block[i].flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        clear_frames(&block[i], 0, PAGEBLOCK_PAGES);
-        block[i].nr[PAGEBLOCK_ORDER] = 0;
-        block[i].nr_free = 0;
-        count_free(zone, block[i].type, -(long)PAGEBLOCK_PAGES);
-        QUIRE_EXPENSIVE(pageblock_is_valid(&block[i]));
-    }
-}
-
-/* ---- free
- * ------------------------------------------------------------------------------------------ */
-
-void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order)
-{
-    if (order >= PAGEBLOCK_ORDER) {
-        free_whole_pageblocks(zone, block, order);
-        return;
-    }
-    unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1));
-    set_run(block, offset, order);
-    block->nr_free = (uint16_t)(block->nr_free + (1u << order));
-    count_free(zone, block->type, 1l << order);
-    while (order < PAGEBLOCK_ORDER && run_is_free(block, offset ^ 1u << order, order)) {
-        block->nr[order]--;
-        count_blocks(zone, order, -1);
-        offset &= ~(1u << order);
-        order++;
-    }
     block->nr[order]++;
     if (order == PAGEBLOCK_ORDER) {
         block_relink(zone, block, LARGEST_NONE);
         superblock_merge(zone, block, order);
-    } else {
-        count_blocks(zone, order, 1);
-        if (block->largest == LARGEST_NONE || order > block->largest)
-            block_relink(zone, block, order);
+        return;
     }
-    QUIRE_EXPENSIVE(pageblock_is_valid(block));
+    count_blocks(zone, order, 1);
+    if (quire_unlikely((int)order > block->largest)) {
+        if (block->largest >= 0)
+            block_unlink(zone, block);
+        block_link(zone, block, (int)order);
+    }
+}
+
+static QUIRE_ALWAYS_INLINE void block_absorbed(struct zone *zone, struct pageblock *block,
+                                               unsigned order)
+{
+    block->nr[order]--;
+    count_blocks(zone, order, -1);
+}
+
+/* Merges upwards from a block of `order` at `offset` whose bits are set. */
+static void merge_words(struct zone *zone, struct pageblock *block, unsigned offset, unsigned order)
+{
+    while (order < PAGEBLOCK_ORDER && run_is_free(block, offset ^ 1u << order, order)) {
+        block_absorbed(zone, block, order);
+        offset &= ~(1u << order);
+        order++;
+    }
+    block_freed(zone, block, order);
+}
+
+static QUIRE_ALWAYS_INLINE void count_frames(struct zone *zone, struct pageblock *block,
+                                             unsigned order)
+{
+    block->nr_free = (uint16_t)(block->nr_free + (1u << order));
+    count_free(zone, block->type, 1l << order);
+}
+
+void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order)
+{
+    if (order >= PAGEBLOCK_ORDER) {
+        superblock_free(zone, block, order);
+        return;
+    }
+    unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1));
+    count_frames(zone, block, order);
+    if (order < 6) {
+        uint64_t mask = run_bits[order] << (offset & 63);
+        QUIRE_BUG_ON(block->free[offset >> 6] & mask);
+        block->free[offset >> 6] |= mask;
+    } else {
+        set_words(block, offset >> 6, 1u << (order - 6));
+    }
+    merge_words(zone, block, offset, order);
+}
+
+/* One step of free_frame: leaves it, unless the buddy of this order is free too. */
+#define MERGE_STEP(order)                                                                          \
+    do {                                                                                           \
+        uint64_t run = ((uint64_t)1 << (1u << (order))) - 1;                                       \
+        if (quire_likely((word >> (bit ^ 1u << (order)) & run) != run)) {                          \
+            block_freed(zone, block, (order));                                                     \
+            return;                                                                                \
+        }                                                                                          \
+        block_absorbed(zone, block, (order));                                                      \
+        bit &= ~(1u << (order));                                                                   \
+    } while (0)
+
+/* buddy_free of order 0, the most frequent one by far: the word stays in a register, and the masks
+ * are constants. Frees in random order merge once on average. */
+static QUIRE_ALWAYS_INLINE void free_frame(struct zone *zone, struct pageblock *block,
+                                           unsigned long pfn)
+{
+    unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1)), bit = offset & 63;
+    uint64_t word = block->free[offset >> 6];
+    QUIRE_BUG_ON(word >> bit & 1);
+    count_frames(zone, block, 0);
+    word |= (uint64_t)1 << bit;
+    block->free[offset >> 6] = word;
+    MERGE_STEP(0);
+    MERGE_STEP(1);
+    MERGE_STEP(2);
+    MERGE_STEP(3);
+    MERGE_STEP(4);
+    MERGE_STEP(5);
+    merge_words(zone, block, offset & ~63u, 6);
 }
 
 /* The order of the largest aligned run of set bits that begins at the lowest one. */
-static QUIRE_ALWAYS_INLINE unsigned first_run_order(uint64_t mask, unsigned bit)
+static unsigned first_run_order(uint64_t mask, unsigned bit)
 {
     unsigned order = 0;
     for (; order < 6 && !(bit & ((2u << order) - 1)); order++) {
-        uint64_t pair = quire_mask64(2u << order) << bit;
+        uint64_t pair = run_bits[order + 1] << bit;
         if ((mask & pair) != pair)
             break;
     }
     return order;
 }
 
-void buddy_free_mask(struct zone *zone, struct pageblock *block, unsigned word, uint64_t mask)
+/* Frees the frames of one word's bits, in as few blocks as they make. */
+static void free_mask(struct zone *zone, struct pageblock *block, unsigned long pfn, uint64_t mask)
 {
+    pfn &= ~63ul;
     while (mask) {
         unsigned bit = quire_ctz64(mask);
         unsigned order = first_run_order(mask, bit);
-        buddy_free(zone, block, block->pfn + (word << 6) + bit, order);
-        mask &= ~(quire_mask64(1u << order) << bit);
+        buddy_free(zone, block, pfn + bit, order);
+        mask &= ~(run_bits[order] << bit);
     }
 }
 
-/* ---- take
- * -------------------------------------------------------------------------------------------- */
+static QUIRE_ALWAYS_INLINE void free_small(struct zone *zone, struct quire_page *const *pages,
+                                           unsigned count, unsigned order)
+{
+    struct quire_page *const *end = pages + count;
+    unsigned long pfn = (*pages)->pfn;
+    while (pages < end) {
+        struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
+        unsigned long next = ++pages < end ? (*pages)->pfn : ~pfn;
+        if (quire_likely((next ^ pfn) >= 64)) {
+            if (order == 0)
+                free_frame(zone, block, pfn);
+            else
+                buddy_free(zone, block, pfn, order);
+        } else {
+            uint64_t mask = run_bits[order] << (pfn & 63);
+            do {
+                mask |= run_bits[order] << (next & 63);
+                next = ++pages < end ? (*pages)->pfn : ~pfn;
+            } while ((next ^ pfn) < 64);
+            free_mask(zone, block, pfn, mask);
+        }
+        pfn = next;
+    }
+}
+
+void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count,
+                      unsigned order)
+{
+    if (!count)
+        return;
+    if (order == 0) {
+        free_small(zone, pages, count, 0);
+    } else if (order < 6) {
+        free_small(zone, pages, count, order);
+    } else {
+        superblock_free_pages(zone, pages, count);
+    }
+}
+
+void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct pageblock *block = pfn_to_pageblock(zone->mem, pages[i]->pfn);
+        __builtin_prefetch(block, 1);
+        __builtin_prefetch(&block->nr, 1);
+    }
+}
+
+/* ---- take ------------------------------------------------------------------------------------ */
 
 /* Takes `count` blocks of `order` from the front of the free block of `whole` at `offset`. What is
  * left of it is an aligned block for each one bit of its size. */
@@ -371,61 +293,55 @@ static void take_front(struct zone *zone, struct pageblock *block, unsigned offs
 }
 
 unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
-                         struct quire_page **pages)
+                         struct quire_page **end)
 {
-    if (order >= PAGEBLOCK_ORDER) {
-        take_whole_pageblocks(zone, block, order);
-        pages[0] = block->pages;
-        return 1;
-    }
     if (block->largest > PAGEBLOCK_ORDER)
         superblock_split(zone, block, PAGEBLOCK_ORDER);
-    unsigned taken = 0, cursor = 0, previous = LARGEST_NONE;
+    unsigned taken = 0, cursor = 0;
+    int previous = LARGEST_NONE;
     while (taken < max) {
-        unsigned whole = lowest_order(block, order);
-        if (whole == LARGEST_NONE)
+        int lowest = lowest_order(block, order);
+        if (lowest < 0)
             break;
-        if (whole != previous)
+        unsigned whole = (unsigned)lowest;
+        if (lowest != previous)
             cursor = 0;
-        previous = whole;
+        previous = lowest;
         unsigned offset = find_exact(block, whole, &cursor);
         unsigned count = 1u << (whole - order);
         if (count > max - taken)
             count = max - taken;
         take_front(zone, block, offset, whole, order, count);
+        taken += count;
         struct quire_page *page = block->pages + offset;
-        for (unsigned i = 0; i < count; i++, page += 1u << order)
-            pages[taken++] = page;
+        for (; count; count--, page += 1u << order)
+            *--end = page;
     }
     block->nr_free = (uint16_t)(block->nr_free - (taken << order));
     count_free(zone, block->type, -(long)(taken << order));
     if (!block->nr[block->largest])
-        block_relink(zone, block, highest_order(block, block->largest));
-    QUIRE_EXPENSIVE(pageblock_is_valid(block));
+        block_relink(zone, block, highest_order(block));
     return taken;
 }
 
 unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
-                    struct quire_page **pages, struct pageblock **from)
+                    struct quire_page **end, struct pageblock **from)
 {
+    if (order >= PAGEBLOCK_ORDER)
+        return superblock_take(zone, order, type, type, max, end, from);
     uint32_t orders = zone->avail[type] >> order;
     if (!orders)
         return 0;
     struct list *list = &zone->blocks[order + quire_ctz32(orders)][type];
     *from = quire_container_of(list->next, struct pageblock, link);
-    return buddy_take_from(zone, *from, order, max, pages);
+    return buddy_take_from(zone, *from, order, max, end);
 }
 
 void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
 {
     struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
     if (order >= PAGEBLOCK_ORDER) {
-        struct pageblock *head = superblock_head(zone, block);
-        while (head != block || head->largest > order) {
-            superblock_split(zone, head, head->largest - 1u);
-            head = superblock_head(zone, block);
-        }
-        take_whole_pageblocks(zone, block, order);
+        superblock_take_exact(zone, block, order);
         return;
     }
     pageblock_separate(zone, block);
@@ -443,12 +359,10 @@ void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
     block->nr_free = (uint16_t)(block->nr_free - (1u << order));
     count_free(zone, block->type, -(1l << order));
     if (!block->nr[block->largest])
-        block_relink(zone, block, highest_order(block, block->largest));
-    QUIRE_EXPENSIVE(pageblock_is_valid(block));
+        block_relink(zone, block, highest_order(block));
 }
 
-/* ---- questions and types
- * -------------------------------------------------------------------------------- */
+/* ---- questions and types --------------------------------------------------------------------- */
 
 bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn)
 {
@@ -471,7 +385,7 @@ unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsign
         return order;
     struct pageblock *head = superblock_head(&mem->zones[block->zone], block);
     *start = head->pfn;
-    return head->largest;
+    return (unsigned)head->largest;
 }
 
 void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type)
@@ -479,16 +393,15 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
     if (block->type == type)
         return;
     pageblock_separate(zone, block);
-    unsigned largest = block->largest;
+    int largest = block->largest;
     block_relink(zone, block, LARGEST_NONE);
-    change_type_unlinked(zone, block, type);
+    block_change_type(zone, block, type);
     if (largest == PAGEBLOCK_ORDER) {
         count_blocks(zone, PAGEBLOCK_ORDER, -1);
         superblock_merge(zone, block, PAGEBLOCK_ORDER);
     } else {
         block_relink(zone, block, largest);
     }
-    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 void buddy_init_zone(struct zone *zone)

@@ -46,40 +46,35 @@ static void check_free_pages(const struct pageblock *block)
         }
 }
 
-/* Its counts and its place are what its bitmap says. Not about its neighbours. */
-bool pageblock_is_valid(const struct pageblock *block)
-{
-    unsigned nr[PAGEBLOCK_ORDER + 1], frames = 0, largest = LARGEST_NONE;
-    recount_bitmap(block, nr);
-    for (unsigned order = 0; order <= PAGEBLOCK_ORDER; order++) {
-        if (nr[order] != block->nr[order])
-            return false;
-        frames += nr[order] << order;
-        if (nr[order])
-            largest = order;
-    }
-    if (frames != block->nr_free)
-        return false;
-    if (block->flags & PAGEBLOCK_TAIL)
-        return block->largest == LARGEST_NONE && largest == PAGEBLOCK_ORDER;
-    if (largest == PAGEBLOCK_ORDER)
-        return block->largest >= PAGEBLOCK_ORDER && block->largest <= MAX_ORDER;
-    return block->largest == largest;
-}
-
 static void check_pageblock(const struct pageblock *block, struct recount *sum)
 {
-    QUIRE_BUG_ON(!pageblock_is_valid(block));
+    unsigned nr[PAGEBLOCK_ORDER + 1], frames = 0;
+    int largest = LARGEST_NONE;
+    recount_bitmap(block, nr);
     check_free_pages(block);
-    for (unsigned order = 0; order < PAGEBLOCK_ORDER; order++)
-        sum->nr_blocks[order] += block->nr[order];
-    sum->nr_free_type[block->type] += block->nr_free;
+    for (unsigned order = 0; order <= PAGEBLOCK_ORDER; order++) {
+        QUIRE_BUG_ON(nr[order] != block->nr[order]);
+        frames += nr[order] << order;
+        if (nr[order])
+            largest = (int)order;
+        if (order < PAGEBLOCK_ORDER)
+            sum->nr_blocks[order] += nr[order];
+    }
+    QUIRE_BUG_ON(frames != block->nr_free);
+    sum->nr_free_type[block->type] += frames;
     if (block->type != QUIRE_MIGRATE_ISOLATE)
-        sum->nr_free += block->nr_free;
+        sum->nr_free += frames;
     if (block->type == QUIRE_MIGRATE_HIGHATOMIC)
         sum->highatomic += PAGEBLOCK_PAGES;
-    if (block->largest == LARGEST_NONE || block->largest < PAGEBLOCK_ORDER)
+    if (block->flags & PAGEBLOCK_TAIL) {
+        QUIRE_BUG_ON(block->largest != LARGEST_NONE || largest != PAGEBLOCK_ORDER);
         return;
+    }
+    if (largest != PAGEBLOCK_ORDER) {
+        QUIRE_BUG_ON(block->largest != largest);
+        return;
+    }
+    QUIRE_BUG_ON(block->largest < PAGEBLOCK_ORDER || block->largest > MAX_ORDER);
     sum->nr_blocks[block->largest]++;
     for (unsigned i = 1; i < 1u << (block->largest - PAGEBLOCK_ORDER); i++)
         QUIRE_BUG_ON(!(block[i].flags & PAGEBLOCK_TAIL) || block[i].type != block->type ||
@@ -89,8 +84,7 @@ static void check_pageblock(const struct pageblock *block, struct recount *sum)
 /* Two free buddies above PAGEBLOCK_ORDER that could be one block are one. */
 static void check_merged(const struct zone *zone, const struct pageblock *block)
 {
-    if (block->largest == LARGEST_NONE || block->largest < PAGEBLOCK_ORDER ||
-        block->largest >= MAX_ORDER)
+    if (block->largest < PAGEBLOCK_ORDER || block->largest >= MAX_ORDER)
         return;
     const struct pageblock *buddy = pfn_to_pageblock(zone->mem, block->pfn ^ 1ul << block->largest);
     QUIRE_BUG_ON(buddy->zone == zone->id && buddy->largest == block->largest &&
@@ -105,31 +99,24 @@ static void check_lists(const struct zone *zone)
             QUIRE_BUG_ON(list_empty(head) == (zone->avail[type] >> order & 1));
             list_for_each (pos, head) {
                 const struct pageblock *block = quire_container_of(pos, struct pageblock, link);
-                QUIRE_BUG_ON(block->largest != order || block->type != type);
+                QUIRE_BUG_ON(block->largest != (int)order || block->type != type);
                 QUIRE_BUG_ON(block->zone != zone->id || block->flags & PAGEBLOCK_TAIL);
             }
         }
 }
 
-/* Its blocks are free to nobody else. With the list to oneself and the zone's lock held. */
-bool pcp_list_is_valid(const struct pcp *pcp, unsigned index)
-{
-    const struct pcp_list *list = &pcp->list[index];
-    const struct zone *zone = pcp->zone;
-    if (list->count > pcp->limits[index].cap || list->high > pcp->limits[index].cap)
-        return false;
-    for (unsigned i = 0; i < list->count; i++)
-        if (page_flags(list->slot[i]) != (uint32_t)zone->id << PAGE_ZONE_SHIFT ||
-            quire_page_count(list->slot[i]) || buddy_frame_is_free(zone->mem, list->slot[i]->pfn))
-            return false;
-    return true;
-}
-
 static void check_pcps(const struct zone *zone)
 {
     for (unsigned cpu = 0; zone->pcp && cpu < zone->mem->nr_cpus; cpu++)
-        for (unsigned index = 0; index < PCP_LISTS; index++)
-            QUIRE_BUG_ON(!pcp_list_is_valid(zone->pcp[cpu], index));
+        for (unsigned index = 0; index < PCP_LISTS; index++) {
+            const struct pcp_list *list = &zone->pcp[cpu]->list[index];
+            QUIRE_BUG_ON(list->top > list->limit || list->limit > list->base + list->cap);
+            for (struct quire_page **slot = list->base; slot < list->top; slot++) {
+                QUIRE_BUG_ON((*slot)->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
+                QUIRE_BUG_ON((*slot)->refcount);
+                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, (*slot)->pfn));
+            }
+        }
 }
 
 static void check_zone(struct zone *zone)
@@ -149,8 +136,8 @@ static void check_zone(struct zone *zone)
     }
     QUIRE_BUG_ON(sum.nr_free != zone->nr_free);
     QUIRE_BUG_ON(sum.highatomic != zone->nr_reserved_highatomic);
-    for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++)
-        QUIRE_BUG_ON(sum.nr_free_type[type] != zone->nr_free_type[type]);
+    for (unsigned type = QUIRE_MIGRATE_HIGHATOMIC; type < QUIRE_NR_MIGRATETYPES; type++)
+        QUIRE_BUG_ON(sum.nr_free_type[type] != zone->nr_free_special[type]);
     for (unsigned order = 0; order < NR_ORDERS; order++)
         QUIRE_BUG_ON(sum.nr_blocks[order] != zone->nr_blocks[order]);
     check_lists(zone);

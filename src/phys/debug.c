@@ -53,8 +53,7 @@ void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned or
     bad_page(mem, pfn, what);
 }
 
-/* ---- content
- * ------------------------------------------------------------------------------------------- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 static void fill_pages(struct quire_mem *mem, unsigned long pfn, unsigned long count, int byte)
 {
@@ -145,6 +144,11 @@ void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, q
 void owner_clear(struct quire_mem *mem, struct quire_page *page)
 {
     owner_of(mem, page->pfn)->order = 0;
+}
+
+void owner_copy(struct quire_mem *mem, struct quire_page *to, struct quire_page *from)
+{
+    *owner_of(mem, to->pfn) = *owner_of(mem, from->pfn);
 }
 
 void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order)

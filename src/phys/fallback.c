@@ -77,10 +77,7 @@ static struct pageblock *claim(struct zone *zone, unsigned order, enum quire_mig
                 if (!mostly_alike(zone, block, type))
                     continue;
             }
-            /* An order above PAGEBLOCK_ORDER takes all of its pageblocks with it. */
-            unsigned blocks = order > PAGEBLOCK_ORDER ? 1u << (order - PAGEBLOCK_ORDER) : 1;
-            for (unsigned n = 0; n < blocks; n++)
-                pageblock_set_type(zone, &block[n], type);
+            pageblock_set_type(zone, block, type);
             count_event(zone->mem, EVENT_FALLBACK_CLAIM, 1);
             return block;
         }
@@ -90,51 +87,64 @@ static struct pageblock *claim(struct zone *zone, unsigned order, enum quire_mig
 
 /* Takes one block out of the smallest free block of another type that holds one. */
 static unsigned steal(struct zone *zone, unsigned order, enum quire_migratetype type,
-                      struct quire_page **pages, struct pageblock **from)
+                      struct quire_page **end, struct pageblock **from)
 {
-    for (unsigned smallest = order; smallest <= MAX_ORDER; smallest++)
+    for (unsigned smallest = order; smallest < PAGEBLOCK_ORDER; smallest++)
         for (unsigned i = 0; i < 2; i++) {
             unsigned other = fallbacks[type][i];
             if (!(zone->avail[other] >> smallest & 1))
                 continue;
             *from = first_block(zone, smallest, other);
             count_event(zone->mem, EVENT_FALLBACK_STEAL, 1);
-            return buddy_take_from(zone, *from, order, 1, pages);
+            return buddy_take_from(zone, *from, order, 1, end);
         }
     return 0;
 }
 
+/* Whole pageblocks need no claim: they change their type as they are taken. */
+static unsigned fall_back_large(struct zone *zone, unsigned order, enum quire_migratetype type,
+                                unsigned max, struct quire_page **end, struct pageblock **from)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned got = superblock_take(zone, order, fallbacks[type][i], type, max, end, from);
+        if (got)
+            return got;
+    }
+    return 0;
+}
+
 unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **pages,
+                 unsigned alloc_flags, unsigned max, struct quire_page **end,
                  struct pageblock **from)
 {
     unsigned got;
-    bool cma = alloc_flags & ALLOC_CMA && zone->nr_free_type[QUIRE_MIGRATE_CMA];
+    bool cma = alloc_flags & ALLOC_CMA && zone->nr_free_special[QUIRE_MIGRATE_CMA];
     /* More than half of what is free is lent memory: use that first, or unmovable allocations
      * would starve beside it. */
-    if (cma && zone->nr_free_type[QUIRE_MIGRATE_CMA] > zone->nr_free / 2) {
-        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, pages, from);
+    if (cma && zone->nr_free_special[QUIRE_MIGRATE_CMA] > zone->nr_free / 2) {
+        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, end, from);
         if (got)
             return got;
     }
-    got = buddy_take(zone, order, type, max, pages, from);
+    got = buddy_take(zone, order, type, max, end, from);
     if (got)
         return got;
     if (cma) {
-        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, pages, from);
+        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, end, from);
         if (got)
             return got;
     }
+    if (order >= PAGEBLOCK_ORDER)
+        return fall_back_large(zone, order, type, max, end, from);
     *from = claim(zone, order, type);
     if (*from) {
         *from = NULL;
-        return buddy_take(zone, order, type, max, pages, from);
+        return buddy_take(zone, order, type, max, end, from);
     }
-    return steal(zone, order, type, pages, from);
+    return steal(zone, order, type, end, from);
 }
 
-/* ---- the reserve for atomic allocations of higher orders
- * ------------------------------------------------- */
+/* ---- the reserve for atomic allocations of higher orders ------------------------------------- */
 
 void reserve_highatomic(struct zone *zone, struct pageblock *block)
 {

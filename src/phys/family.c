@@ -1,20 +1,38 @@
 /* phys/family.c: the other ways to allocate: by address, exact sizes, many at once */
 #include "phys/pcp.h"
 
-/* ---- by direct-mapped address
- * ------------------------------------------------------------------------ */
+/* ---- by direct-mapped address ---------------------------------------------------------------- */
 
-void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+/* The owner of a page is who called this file, not this file. */
+static inline void owned_by(struct quire_mem *mem, struct quire_page *page, unsigned order,
+                            quire_gfp_t gfp, uintptr_t caller)
+{
+    if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
+        owner_set(mem, page, order, gfp, caller);
+}
+
+static void *get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order,
+                            uintptr_t caller)
 {
     if (gfp & QUIRE_GFP_HIGHMEM)
         return NULL;
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
-    return page ? quire_page_address(mem, page) : NULL;
+    if (!page)
+        return NULL;
+    owned_by(mem, page, order, gfp, caller);
+    return quire_page_address(mem, page);
+}
+
+void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
+{
+    return get_free_pages(mem, gfp, order, CALLER);
 }
 
 void *quire_get_zeroed_page(struct quire_mem *mem, quire_gfp_t gfp)
 {
-    return quire_get_free_pages(mem, gfp | QUIRE_GFP_ZERO, 0);
+    return get_free_pages(mem, gfp | QUIRE_GFP_ZERO, 0, CALLER);
 }
 
 void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
@@ -30,8 +48,7 @@ void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
         quire_free_pages(mem, pfn_to_page(mem, pfn), order);
 }
 
-/* ---- exact sizes
- * ----------------------------------------------------------------------------------------- */
+/* ---- exact sizes ----------------------------------------------------------------------------- */
 
 void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp)
 {
@@ -42,6 +59,7 @@ void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gf
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
     if (!page)
         return NULL;
+    owned_by(mem, page, order, gfp, CALLER);
     quire_split_page(mem, page, order);
     for (unsigned long i = pages; i < 1ul << order; i++)
         quire_free_pages(mem, &page[i], 0);
@@ -64,8 +82,9 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         return;
     }
     uint32_t references = quire_load_relaxed(&page->refcount);
-    uint32_t single = flags & ~(PAGE_ORDER_MASK | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
-    quire_fetch_and(&page->flags, ~PAGE_ORDER_MASK);
+    uint32_t single =
+        flags & ~(PAGE_ORDER_MASK | PAGE_LARGE | PAGE_MOVER_MASK | QUIRE_PAGE_OWNER_FLAGS);
+    quire_fetch_and(&page->flags, ~(PAGE_ORDER_MASK | PAGE_LARGE));
     for (unsigned long i = 1; i < 1ul << order; i++) {
         quire_store_relaxed(&page[i].flags, single);
         quire_store_release(&page[i].refcount, references);
@@ -74,8 +93,7 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         owner_split(mem, page, order);
 }
 
-/* ---- many at once
- * ------------------------------------------------------------------------------------------ */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
 /* Straight from this CPU's list of the zone that comes first, as long as the zone can spare them
  * all; the index of the first element that it left NULL. */
@@ -103,11 +121,13 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
     if (!(gfp & QUIRE_GFP_ZERO))
         done = fill_from_pcp(&ac, count, pages);
     for (; done < count; done++) {
-        if (!pages[done])
-            pages[done] = node < 0 ? quire_alloc_pages(mem, gfp, 0)
-                                   : quire_alloc_pages_node(mem, node, gfp, 0);
+        if (pages[done])
+            continue;
+        pages[done] =
+            node < 0 ? quire_alloc_pages(mem, gfp, 0) : quire_alloc_pages_node(mem, node, gfp, 0);
         if (!pages[done])
             break;
+        owned_by(mem, pages[done], 0, gfp, CALLER);
     }
     return done;
 }
@@ -115,5 +135,6 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
 void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct quire_page **pages)
 {
     for (unsigned long i = 0; i < count; i++)
-        quire_free_pages(mem, pages[i], 0);
+        if (pages[i])
+            quire_free_pages(mem, pages[i], 0);
 }

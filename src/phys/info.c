@@ -15,7 +15,7 @@ int quire_zone_info(struct quire_mem *mem, unsigned number, struct quire_zone_in
         .present = zone->present,
         .managed = zone->managed,
         .nr_free = zone->nr_free,
-        .nr_free_cma = zone->nr_free_type[QUIRE_MIGRATE_CMA],
+        .nr_free_cma = zone->nr_free_special[QUIRE_MIGRATE_CMA],
         .nr_reserved_highatomic = zone->nr_reserved_highatomic,
         .nr_isolated = zone_isolated_free(zone),
         .watermark_min = zone->watermark[WMARK_MIN],

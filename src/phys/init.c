@@ -23,8 +23,7 @@ struct init {
     unsigned highest_type; /* of the zones below MOVABLE that have memory */
 };
 
-/* ---- what is asked for
- * --------------------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static int refuse(const struct init *init, const char *field, const char *why)
 {
@@ -108,8 +107,7 @@ static int check_config(struct init *init)
     return check_zone_ends(init);
 }
 
-/* ---- the core
- * --------------------------------------------------------------------------------------------- */
+/* ---- the core -------------------------------------------------------------------------------- */
 
 /* Hands out pieces of one allocation; with a NULL base it only measures. */
 struct carver {
@@ -127,29 +125,37 @@ static void *carve(struct carver *carver, size_t size)
 /* One description for measuring and for making: the two can't disagree. */
 static void carve_core(struct init *init, struct carver *carver)
 {
-    struct quire_mem scratch, *mem = carve(carver, sizeof *mem);
-    if (!mem)
-        mem = &scratch;
-    mem->sections.section = carve(carver, init->nr_sections * sizeof *mem->sections.section);
-    mem->extents = carve(carver, init->nr_sections * sizeof *mem->extents);
-    mem->owners = NULL;
+    struct quire_mem *mem = carve(carver, sizeof *mem);
+    struct quire_section *section = carve(carver, init->nr_sections * sizeof *section);
+    struct section_extent *extents = carve(carver, init->nr_sections * sizeof *extents);
+    struct page_owner **owners = NULL;
     if (init->config->debug & QUIRE_DEBUG_OWNER)
-        mem->owners = carve(carver, init->nr_sections * sizeof *mem->owners);
-    mem->zones = carve(carver, init->nr_zones * sizeof *mem->zones);
-    mem->nodes = carve(carver, init->nr_nodes * sizeof *mem->nodes);
-    mem->cpu_node = carve(carver, init->nr_cpus);
-    mem->distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
-    mem->cpu = carve(carver, (init->nr_cpus + 1) * sizeof *mem->cpu);
-    for (unsigned cpu = 0; cpu <= init->nr_cpus; cpu++) {
-        void *memory = carve(carver, sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *));
-        if (carver->base)
-            mem->cpu[cpu] = memory;
+        owners = carve(carver, init->nr_sections * sizeof *owners);
+    struct zone *zones = carve(carver, init->nr_zones * sizeof *zones);
+    struct node *nodes = carve(carver, init->nr_nodes * sizeof *nodes);
+    uint8_t *cpu_node = carve(carver, init->nr_cpus);
+    uint8_t *distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
+    size_t cpu_size = (size_t)quire_align_up(
+        sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+    char *cpus = carve(carver, (init->nr_cpus + 1) * cpu_size);
+    struct zone **lists =
+        carve(carver, init->nr_nodes * (init->nr_zones + QUIRE_NR_ZONES + 2) * sizeof *lists);
+    if (!mem)
+        return;
+    mem->sections.section = section;
+    mem->extents = extents;
+    mem->owners = owners;
+    mem->zones = zones;
+    mem->nodes = nodes;
+    mem->cpu_node = cpu_node;
+    mem->distance = distance;
+    for (unsigned cpu = 0; cpu <= QUIRE_MAX_CPUS; cpu++) {
+        unsigned number = cpu < init->nr_cpus ? cpu : init->nr_cpus;
+        mem->cpu[cpu] = (struct cpu *)(void *)(cpus + number * cpu_size);
     }
     for (unsigned node = 0; node < init->nr_nodes; node++) {
-        void *fallback = carve(carver, (init->nr_zones + 1) * sizeof(struct zone *));
-        void *this_node = carve(carver, (QUIRE_NR_ZONES + 1) * sizeof(struct zone *));
-        if (carver->base)
-            mem->nodes[node] = (struct node){fallback, this_node, ~0ul};
+        nodes[node] = (struct node){lists, lists + init->nr_zones + 1, ~0ul};
+        lists += init->nr_zones + QUIRE_NR_ZONES + 2;
     }
 }
 
@@ -204,7 +210,6 @@ static void fill_core(struct init *init)
     if (config->ops)
         mem->ops = *config->ops;
     mem->ops_arg = config->ops_arg;
-    mem->no_cpu_pcp.busy = 1;
     mem->min_free_kbytes = config->min_free_kbytes;
     mem->watermark_scale_factor =
         config->watermark_scale_factor ? config->watermark_scale_factor : 10;
@@ -516,14 +521,13 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
         undo(&init);
         return too_small(&init, free_before);
     }
-    if (config->debug || config->no_pcp)
-        for_each_zone (init.mem, zone)
-            pcp_close(zone);
+    /* Each reason counts for itself: poisoning may be turned off later. */
+    for_each_zone (init.mem, zone)
+        zone->pcp_closed = (unsigned)config->no_pcp + !!(config->debug & QUIRE_DEBUG_OWNER) +
+                           !!(config->debug & QUIRE_DEBUG_POISON);
     memblock_for_each_free_frames(memblock, release, &init);
     memblock_hand_over(memblock);
     zones_changed(init.mem);
-    if (config->debug & QUIRE_DEBUG_POISON)
-        poison_free_pages(init.mem);
     *mem = init.mem;
     return 0;
 }

@@ -32,7 +32,7 @@
 /* log2 of the frames that one bit of pageblock->reported stands for. */
 #define REPORT_ORDER (PAGEBLOCK_ORDER - 6)
 
-#define LARGEST_NONE 0xff /* no frame of the pageblock is free */
+#define LARGEST_NONE (-1) /* no frame of the pageblock is free */
 
 #define PAGEBLOCK_TAIL 0x01u         /* within a larger free block that begins at another one */
 #define PAGEBLOCK_ISOLATED 0x02u     /* a range operation owns it; type is ISOLATE */
@@ -52,7 +52,7 @@ struct pageblock {
     uint16_t nr[PAGEBLOCK_ORDER + 1]; /* free blocks by order, unmergeable ones, within it */
     uint16_t nr_free;                 /* free frames */
     uint8_t type;                     /* enum quire_migratetype */
-    uint8_t largest; /* order of its largest free block: above PAGEBLOCK_ORDER when it heads one */
+    int8_t largest; /* order of its largest free block: above PAGEBLOCK_ORDER when it heads one */
     uint8_t flags;
     uint8_t zone;       /* index in mem->zones */
     uint8_t saved_type; /* while ISOLATED: what it was before */
@@ -62,8 +62,7 @@ struct pageblock {
 _Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lines");
 #endif
 
-/* ---- per-CPU lists ----------------------------------------------------------------------------
- */
+/* ---- per-CPU lists --------------------------------------------------------------------------- */
 
 /* UNMOVABLE, MOVABLE, RECLAIMABLE; the fourth, MOVABLE and RECLAIMABLE together, means nothing and
  * has lists that stay empty, so that the hot path needn't check for it. */
@@ -73,36 +72,44 @@ _Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lin
 #define PCP_LISTS ((PCP_ORDERS + 1) * PCP_STRIDE)
 #define PCP_HUGE (PCP_ORDERS * PCP_STRIDE) /* first list of PAGEBLOCK_ORDER */
 
+/* A stack of pages; one cache line, cold fields included. */
 struct pcp_list {
-    uint16_t count, high;     /* blocks held; at `high` a free drains first */
-    uint32_t head_flags;      /* flags of a block allocated from here */
-    struct quire_page **slot; /* `cap` of them; slot[-1] exists */
-    unsigned long nr_alloc;   /* blocks ever allocated from here */
-    unsigned long net_in;     /* blocks ever refilled, less those drained */
-};
-
-/* Limits of a list, away from the hot lines. */
-struct pcp_limits {
-    uint16_t cap;           /* slots */
+    struct quire_page **top;   /* where the next page freed goes */
+    struct quire_page **base;  /* where the oldest is; the list is empty when top is here */
+    struct quire_page **limit; /* when top is here a free drains first: base + high */
+    struct zone *zone;
+    uint64_t alloc_state;   /* state of the first page of a block allocated from here */
+    unsigned long nr_alloc; /* blocks ever allocated from here */
+    unsigned long net_in;   /* blocks ever refilled, less those drained */
+    uint16_t cap;           /* slots; 0: the list isn't used */
     uint16_t high_min;      /* where `high` starts and comes back to */
     uint16_t refill, drain; /* blocks that the next one moves: they grow while repeated */
-};
-
-struct pcp {
-    uint8_t busy;    /* its CPU is inside; always 1 where there is no CPU */
-    uint32_t closed; /* how many want it left alone: others drain it, or all frees must be seen */
-    struct zone *zone;
-    struct pcp_list list[PCP_LISTS];
-    struct pcp_limits limits[PCP_LISTS];
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
-struct cpu {
-    struct pcp *prefer[16]; /* by the zone bits of gfp: the pcp of the first zone to try */
-    struct pcp *zone[];     /* by zone id */
+_Static_assert(sizeof(struct pcp_list) == QUIRE_CACHELINE_BYTES, "a list costs one cache line");
+_Static_assert(1 << PAGE_TYPE_SHIFT == sizeof(struct pcp_list) &&
+                   1 << PAGE_ORDER_SHIFT == PCP_STRIDE * sizeof(struct pcp_list),
+               "order and type in flags are the offset of the list");
+
+struct pcp {
+    struct pcp_list list[PCP_LISTS];
+    /* Where the small lists of each type were refilled from last, and will be again while it lasts:
+     * so that CPUs don't take turns at one pageblock, whose cache lines would travel. Read and
+     * written with zone->lock held. */
+    struct pageblock *recent[PCP_TYPES];
 };
 
-/* ---- zones, nodes
- * -------------------------------------------------------------------------------- */
+/* What a CPU may use now: the hot path's first two cache lines. Zones whose lists are closed, and
+ * those that a CPU without number would use, are mem->no_pcp here: lists both empty and full. */
+struct cpu {
+    struct pcp_list *prefer[32]; /* by gfp's zone and mobility: the order-0 list to try first */
+    uint8_t busy;                /* it is inside: no other CPU touches the lists */
+    struct pcp *zone[];          /* by zone id */
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+#define GFP_PREFER_MASK 0x1fu
+
+/* ---- zones, nodes ---------------------------------------------------------------------------- */
 
 enum watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARKS };
 
@@ -118,15 +125,16 @@ struct zone_events {
 };
 
 struct zone {
+    /* What each refill and drain writes comes first: two cache lines, most of the time. */
     quire_port_spinlock_t lock;
-    uint8_t id, type; /* index in mem->zones; enum quire_zone_type */
+    uint8_t id, type;                      /* index in mem->zones; enum quire_zone_type */
+    unsigned long nr_free;                 /* frames on the lists below, ISOLATE's not counted */
+    unsigned long nr_blocks[NR_ORDERS];    /* free blocks by order, all types */
+    uint32_t avail[QUIRE_NR_MIGRATETYPES]; /* bit o: blocks[o][type] is not empty */
+    unsigned long nr_free_special[QUIRE_NR_MIGRATETYPES]; /* of HIGHATOMIC, CMA and ISOLATE only */
+    struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
     int node;
     struct quire_mem *mem;
-    unsigned long nr_free; /* frames on the lists below, ISOLATE's not counted */
-    unsigned long nr_free_type[QUIRE_NR_MIGRATETYPES];
-    uint32_t avail[QUIRE_NR_MIGRATETYPES];                /* bit o: blocks[o][type] is not empty */
-    unsigned long nr_blocks[NR_ORDERS];                   /* free blocks by order, all types */
-    struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
 
     unsigned long watermark[NR_WMARKS], watermark_boost;
     unsigned long lowmem_reserve[QUIRE_NR_ZONES];
@@ -134,7 +142,8 @@ struct zone {
     unsigned long start, end;             /* frames spanned: [start, end); 0, 0: empty */
     unsigned long present, managed, cma;  /* frames of RAM; handed to the allocator; in CMA areas */
     unsigned nr_isolated_blocks;
-    struct pcp **pcp; /* by CPU, [nr_cpus] included; NULL: the zone is empty */
+    struct pcp **pcp;    /* by CPU; NULL: the zone is empty */
+    unsigned pcp_closed; /* how many want all CPUs out of the lists; under mem->lock */
     struct compact_state compact;
     struct zone_events events;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
@@ -145,8 +154,7 @@ struct node {
     unsigned long movable_start; /* frames from here on are ZONE_MOVABLE's; ~0ul: none */
 };
 
-/* ---- the machine's memory
- * ------------------------------------------------------------------------ */
+/* ---- the machine's memory -------------------------------------------------------------------- */
 
 /* Events that aren't a zone's, as vmstat names them. Counted with atomic adds: all are rare. */
 enum event {
@@ -180,8 +188,8 @@ struct page_owner {
 };
 
 struct quire_mem {
-    struct quire_mem_sections sections; /* first: quire_pfn_to_page relies on it */
-    struct cpu **cpu;                   /* [nr_cpus + 1]; the last for who has no number */
+    struct quire_mem_sections sections;  /* first: quire_pfn_to_page relies on it */
+    struct cpu *cpu[QUIRE_MAX_CPUS + 1]; /* from nr_cpus on: the one of who has no number */
     unsigned nr_cpus, nr_nodes, nr_zones;
     struct zone *zones;
     struct node *nodes;
@@ -195,7 +203,7 @@ struct quire_mem {
     unsigned debug;
     struct quire_mem_ops ops;
     void *ops_arg;
-    struct pcp no_cpu_pcp; /* never entered: stands wherever there is no pcp */
+    struct pcp no_pcp; /* all zero */
 
     quire_port_spinlock_t lock;
     unsigned long min_free_kbytes;
@@ -238,7 +246,7 @@ static inline bool pfn_valid(const struct quire_mem *mem, unsigned long pfn)
 /* Frames that are free but isolated: not counted in nr_free. */
 static inline unsigned long zone_isolated_free(const struct zone *zone)
 {
-    return quire_load_relaxed(&zone->nr_free_type[QUIRE_MIGRATE_ISOLATE]);
+    return quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_ISOLATE]);
 }
 
 static inline bool zone_populated(const struct zone *zone)
@@ -262,21 +270,27 @@ static inline void zone_unlock(struct zone *zone, quire_port_irq_t irq)
     quire_port_irq_restore(irq);
 }
 
-/* ---- buddy.c: all with zone->lock held
- * -------------------------------------------------------------- */
+/* ---- buddy.c: all with zone->lock held ------------------------------------------------------- */
 
 /* Frees the block of `order` at `pfn`, merging it with what is free around it. */
 void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order);
-/* Frees the frames of one 64-frame word of a pageblock's map. */
-void buddy_free_mask(struct zone *zone, struct pageblock *block, unsigned word, uint64_t mask);
-/* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one, and
- * stores their first pages in `pages`; returns how many, 0 only when there is none. The pageblock
+/* Frees `count` blocks of one order. Runs of buddies among neighbours in `pages` are merged before
+ * they get to the zone. */
+void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count,
+                      unsigned order);
+/* Fetches what freeing these will write, all at once: with several CPUs at work most of it is in
+ * another one's cache. Without the lock. */
+void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, unsigned count);
+/* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one;
+ * returns how many, 0 only when there is none. Their first pages are stored downwards, the one of
+ * the lowest address at end[-1], as a stack is filled whose top will be taken first. The pageblock
  * that they came from is stored in `from`. */
 unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
-                    struct quire_page **pages, struct pageblock **from);
-/* The same from the pageblock `block`, whose largest free block is of `order` or larger. */
+                    struct quire_page **end, struct pageblock **from);
+/* The same below PAGEBLOCK_ORDER from the pageblock `block`, whose largest free block is of `order`
+ * or larger. */
 unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
-                         struct quire_page **pages);
+                         struct quire_page **end);
 /* Takes one particular free block out: the frames [pfn, pfn + 2^order) are all free. */
 void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order);
 /* Whether the frame is free in the zone (not on a per-CPU list). */
@@ -285,12 +299,15 @@ bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
 unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
 /* Gives a pageblock, its free frames included, another migrate type. */
 void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
-/* Ends a free block above PAGEBLOCK_ORDER that `block` is part of: each becomes its own. */
+/* buddy_take for PAGEBLOCK_ORDER and above, from type `from`; what is taken becomes of type `to`.
+ */
+unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
+                         unsigned max, struct quire_page **end, struct pageblock **first);
+/* Halves a free block above PAGEBLOCK_ORDER until `block` is one of its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);
 
-/* ---- fallback.c: with zone->lock held
- * ------------------------------------------------------------------ */
+/* ---- fallback.c: with zone->lock held -------------------------------------------------------- */
 
 #define ALLOC_WMARK_MASK 0x3u
 #define ALLOC_NO_WATERMARKS 0x4u
@@ -304,7 +321,7 @@ void buddy_init_zone(struct zone *zone);
 /* Takes up to `max` blocks of `order` for `type`, by Linux's order of preference: own type, claimed
  * pageblocks, CMA, single blocks stolen. The pageblock that they came from goes to `from`. */
 unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **pages,
+                 unsigned alloc_flags, unsigned max, struct quire_page **end,
                  struct pageblock **from);
 /* Makes the pageblock a HIGHATOMIC one if the zone's share allows. */
 void reserve_highatomic(struct zone *zone, struct pageblock *block);
@@ -312,24 +329,35 @@ void reserve_highatomic(struct zone *zone, struct pageblock *block);
  * pages. `force`: even if it is the last. */
 bool unreserve_highatomic(struct zone *zone, bool force);
 
-/* ---- watermark.c
- * ----------------------------------------------------------------------------------------- */
+/* ---- watermark.c ----------------------------------------------------------------------------- */
 
 void watermarks_setup(struct quire_mem *mem);
 unsigned long zone_watermark(const struct zone *zone, enum watermark mark);
 /* Whether an allocation of `order` leaves `mark` free, as Linux's zone_watermark_ok. Lock-free. */
 bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
                        enum quire_zone_type highest, unsigned alloc_flags);
+/* The same for the low mark and the list that `pages` pages would go to, in few instructions: true
+ * only when it is far from the mark, whatever is reserved. */
+static inline bool zone_has_plenty(const struct zone *zone, enum quire_zone_type highest,
+                                   unsigned long pages)
+{
+    unsigned long kept = quire_load_relaxed(&zone->watermark[WMARK_LOW]) +
+                         quire_load_relaxed(&zone->watermark_boost) +
+                         quire_load_relaxed(&zone->lowmem_reserve[highest]) +
+                         quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_HIGHATOMIC]) +
+                         quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_CMA]);
+    return quire_load_relaxed(&zone->nr_free) > kept + pages;
+}
 void boost_watermark(struct zone *zone);
 
-/* ---- zonelist.c
- * -------------------------------------------------------------------------------------------- */
+/* ---- zonelist.c ------------------------------------------------------------------------------ */
 
 void zonelists_build(struct quire_mem *mem);
+/* Writes what each CPU may use, by zonelists and closed lists. With mem->lock held, or at init. */
+void cpus_publish(struct quire_mem *mem);
 void gfp_zones_build(struct quire_mem *mem);
 
-/* ---- alloc.c, slowpath.c
- * ------------------------------------------------------------------------------------ */
+/* ---- alloc.c, slowpath.c --------------------------------------------------------------------- */
 
 struct alloc_context {
     struct quire_mem *mem;
@@ -352,6 +380,8 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
                       quire_gfp_t gfp, uintptr_t caller);
 /* Frees a block whose last reference is gone; its flags have been checked. */
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags);
+/* The same with zone->lock held. */
+void free_block_locked(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type);
 
@@ -380,6 +410,10 @@ struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migra
  * first that it left NULL. */
 unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, unsigned alloc_flags,
                              unsigned long count, struct quire_page **pages);
+/* Refills an empty list of this CPU; within cpu_enter and cpu_leave. */
+void pcp_refill(struct pcp_list *list, unsigned alloc_flags);
+/* Drains a full list of this CPU; within cpu_enter and cpu_leave. */
+void pcp_drain(struct pcp_list *list);
 /* Puts a block on this CPU's list, draining it when full. False: closed. */
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
 /* Keeps all CPUs out of the zone's lists, which are emptied; and lets them in again. Nests. Not
@@ -390,8 +424,7 @@ unsigned long pcp_pages(const struct zone *zone);
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
 
-/* ---- section.c ----------------------------------------------------------------------------------
- */
+/* ---- section.c ------------------------------------------------------------------------------- */
 
 /* Bytes that descriptors and pageblocks of `frames` frames take. */
 size_t section_size(const struct quire_mem *mem, unsigned long frames);
@@ -409,8 +442,7 @@ struct zone *zone_of(struct quire_mem *mem, int node, unsigned type);
 /* Recomputes what depends on how large zones are. */
 void zones_changed(struct quire_mem *mem);
 
-/* ---- compaction.c, fragindex.c, isolate.c: see there
- * ------------------------------------------------------------ */
+/* ---- compaction.c, fragindex.c, isolate.c: see there ----------------------------------------- */
 
 enum compact_result {
     COMPACT_SKIPPED,
@@ -428,13 +460,6 @@ struct quire_page *direct_compact(const struct alloc_context *ac, unsigned alloc
 int fragmentation_index(const struct zone *zone, unsigned order);
 int unusable_index(const struct zone *zone, unsigned order);
 
-/* ---- check.c: for QUIRE_EXPENSIVE
- * ---------------------------------------------------------------------------------------------
- */
-
-bool pageblock_is_valid(const struct pageblock *block);
-bool pcp_list_is_valid(const struct pcp *pcp, unsigned index);
-
 /* ---- debug.c
  * ------------------------------------------------------------------------------------------------------
  */
@@ -447,6 +472,8 @@ void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned or
 void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, quire_gfp_t gfp,
                uintptr_t caller);
 void owner_clear(struct quire_mem *mem, struct quire_page *page);
+/* A block that moved is still held by who allocated it. */
+void owner_copy(struct quire_mem *mem, struct quire_page *to, struct quire_page *from);
 /* One owner for each page of a block that was split. */
 void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order);
 /* Poisons all that is free; the per-CPU lists are closed. */

@@ -19,8 +19,7 @@ struct memblock_range {
     quire_phys_t base, end;
 };
 
-/* ---- for quire_mem_init -----------------------------------------------------------------------
- */
+/* ---- for quire_mem_init ---------------------------------------------------------------------- */
 
 /* Frames [start, end), not empty. Non-zero ends the visits and is returned. */
 typedef int memblock_visit_frames_fn(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
@@ -85,8 +84,7 @@ void memblock_apply(struct quire_memblock_table *table, const struct memblock_ch
 
 bool memblock_table_is_valid(const struct quire_memblock_table *table);
 
-/* ---- growing: memblock_alloc.c ------------------------------------------------------------------
- */
+/* ---- growing: memblock_alloc.c --------------------------------------------------------------- */
 
 /* The memory that holds a table which has grown; empty while it is the static one. */
 struct memblock_range memblock_table_storage(const struct quire_memblock *memblock,

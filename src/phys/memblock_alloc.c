@@ -1,8 +1,8 @@
 /* phys/memblock_alloc.c: early allocation, and tables that grow into the map's own memory
  *
  * Search. Each range of memory is tried from the highest down: put the block at its very end; if
- * it hits something taken, put it right below the lowest thing that it hits, and so on. What that
- * skips is narrower than the block.
+ * it hits something taken, put it right below that, and so on. Nothing is missed: a place between
+ * the two would overlap what was hit.
  *
  * Growing. A table that is full moves to twice the room, found by that search, and the room that
  * it had is given back, unless that is the static one. The new place is a reservation like any
@@ -58,23 +58,21 @@ static bool is_directly_mapped(const struct quire_port_mem *port, quire_phys_t b
     return first && last && (uintptr_t)last - (uintptr_t)first == size - 1;
 }
 
-/* Whether something taken has a byte of `range`; where the lowest such thing begins. */
-static bool is_taken(const struct search *search, struct memblock_range range, quire_phys_t *lowest)
+/* Whether something taken has a byte of `range`; where it begins. */
+static bool is_taken(const struct search *search, struct memblock_range range, quire_phys_t *begin)
 {
     const struct quire_memblock_region *reserved =
         memblock_overlap(&search->memblock->reserved, range);
-    bool taken = reserved != NULL;
-    if (taken)
-        *lowest = reserved->base;
-    for (unsigned i = 0; i < 2; i++) {
-        const struct memblock_range *avoid = &search->avoid[i];
-        if (avoid->base < range.end && range.base < avoid->end &&
-            (!taken || avoid->base < *lowest)) {
-            taken = true;
-            *lowest = avoid->base;
-        }
+    if (reserved) {
+        *begin = reserved->base;
+        return true;
     }
-    return taken;
+    for (unsigned i = 0; i < 2; i++)
+        if (search->avoid[i].base < range.end && range.base < search->avoid[i].end) {
+            *begin = search->avoid[i].base;
+            return true;
+        }
+    return false;
 }
 
 static quire_phys_t find_in_region(const struct search *search,

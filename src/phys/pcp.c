@@ -3,11 +3,11 @@
  * Each CPU keeps, for every zone, short stacks of free blocks by (order, migrate type): orders 0 to
  * 3 and the huge order. The common allocate and free touch only these; see pcp.h for how without a
  * lock. A page's list is that of the type it was allocated as, so that freeing needn't look at its
- * pageblock; pages of special pageblocks carry PAGE_NOPCP and never come here.
+ * pageblock; pages of special pageblocks say PAGE_TYPE_SPECIAL, whose lists hold nothing.
  *
  *   invariant   a block on a list is free to nobody else: its bits in the pageblock's map are
- * clear, its first page says neither ALLOCATED nor has references bound       count <= high <= cap;
- * a refill or a drain moves at most cap / 2 blocks under the zone's lock
+ * clear, its first page says neither ALLOCATED nor has references bound       base <= top <= limit
+ * <= base + cap; a refill or a drain moves at most cap / 2 blocks under the zone's lock
  *
  * Refills and drains start small and double while the same one follows itself: a CPU that only
  * allocates, or only frees, takes the lock ever less often, and one that does both keeps few pages.
@@ -21,17 +21,17 @@ static unsigned list_order(unsigned index)
     return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
-/* Slots of a list. All CPUs' order-0 lists together hold at most 1/16 of the zone, the others less;
- * huge blocks are cached only where a CPU's share of 1/64 of the zone has room for one. */
+/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone,
+ * those of orders 1 to 3 half of that each; huge lists rest at 1/16 and may reach twice that. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
-    unsigned long share = managed / mem->nr_cpus / 64;
+    unsigned long share = managed / mem->nr_cpus / (order == PAGEBLOCK_ORDER ? 16 : 64);
     if (index % PCP_STRIDE == PCP_TYPES)
         return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
-        return blocks > 8 ? 8 : (unsigned)blocks;
+        return blocks > 4 ? 16 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
     unsigned long cap = share > most ? most : share;
@@ -44,46 +44,49 @@ static size_t pcp_size(const struct quire_mem *mem, unsigned long managed)
 {
     size_t slots = 0;
     for (unsigned index = 0; index < PCP_LISTS; index++)
-        slots += list_cap(mem, managed, index) + 1;
+        slots += list_cap(mem, managed, index);
     return (size_t)quire_align_up(sizeof(struct pcp) + slots * sizeof(struct quire_page *),
                                   QUIRE_CACHELINE_BYTES);
 }
 
-static uint16_t batch_start(const struct pcp_limits *limits)
+/* Half of the slots at most, which is `high_min`: what a refill brings stays within the limit. */
+static uint16_t batch_start(const struct pcp_list *list)
 {
-    unsigned start = limits->cap / 8;
-    if (start < BATCH_MIN)
-        start = BATCH_MIN < limits->cap ? BATCH_MIN : (limits->cap + 1u) / 2;
-    return (uint16_t)start;
+    unsigned start = list->cap / 8 > BATCH_MIN ? list->cap / 8 : BATCH_MIN;
+    return (uint16_t)(start < list->high_min ? start : list->high_min);
 }
 
-static uint16_t batch_doubled(const struct pcp_limits *limits, unsigned batch)
+static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
 {
-    unsigned most = (limits->cap + 1u) / 2;
-    return (uint16_t)(2 * batch < most ? 2 * batch : most);
+    return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);
 }
 
-static void list_settle(struct pcp *pcp, unsigned index)
+static void list_set_high(struct pcp_list *list, unsigned high)
 {
-    struct pcp_limits *limits = &pcp->limits[index];
-    limits->refill = limits->drain = batch_start(limits);
-    limits->high_min = (uint16_t)(limits->cap - limits->cap / 2);
-    pcp->list[index].high = limits->high_min;
+    quire_store_relaxed(&list->limit, list->base + (high < list->cap ? high : list->cap));
+}
+
+static void list_settle(struct pcp_list *list)
+{
+    list->high_min = (uint16_t)(list->cap - list->cap / 2);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_start(list));
+    list_set_high(list, list->high_min);
 }
 
 static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed)
 {
     struct pcp *pcp = memory;
     struct quire_page **slots = (struct quire_page **)(void *)(pcp + 1);
-    pcp->zone = zone;
     for (unsigned index = 0; index < PCP_LISTS; index++) {
-        unsigned order = list_order(index);
         struct pcp_list *list = &pcp->list[index];
-        list->slot = slots + 1;
-        list->head_flags = page_head_flags(zone, NULL, order, index % PCP_STRIDE);
-        pcp->limits[index].cap = (uint16_t)list_cap(zone->mem, managed, index);
-        list_settle(pcp, index);
-        slots += pcp->limits[index].cap + 1;
+        list->top = list->base = slots;
+        list->zone = zone;
+        list->alloc_state =
+            page_head_flags(zone, NULL, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
+        list->cap = (uint16_t)list_cap(zone->mem, managed, index);
+        list_settle(list);
+        slots += list->cap;
     }
     return pcp;
 }
@@ -92,7 +95,7 @@ size_t zone_pcps_size(const struct zone *zone, unsigned long frames)
 {
     const struct quire_mem *mem = zone->mem;
     size_t table =
-        (size_t)quire_align_up((mem->nr_cpus + 1) * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+        (size_t)quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
     return table + mem->nr_cpus * pcp_size(mem, frames);
 }
 
@@ -100,123 +103,107 @@ void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
 {
     struct quire_mem *mem = zone->mem;
     struct pcp **table = memory;
-    char *at = (char *)memory + zone_pcps_size(zone, frames) - mem->nr_cpus * pcp_size(mem, frames);
-    __builtin_memset(memory, 0, zone_pcps_size(zone, frames));
+    size_t size = zone_pcps_size(zone, frames);
+    char *at = (char *)memory + size - mem->nr_cpus * pcp_size(mem, frames);
+    __builtin_memset(memory, 0, size);
     for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++, at += pcp_size(mem, frames))
         table[cpu] = pcp_create(zone, at, frames);
-    table[mem->nr_cpus] = &mem->no_cpu_pcp;
     zone->pcp = table;
 }
 
-/* ---- moving blocks between a list and the zone
- * ------------------------------------------------------ */
+/* ---- moving blocks between a list and the zone ----------------------------------------------- */
 
-/* Gives the `count` oldest blocks of a list to the zone. Neighbours that were freed together are
- * merged before they get there: the bits of one word are gathered first. */
-static void drain_locked(struct pcp *pcp, unsigned index, unsigned count)
+/* Gives the `count` oldest blocks of a list to the zone. */
+static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
 {
-    struct pcp_list *list = &pcp->list[index];
-    struct zone *zone = pcp->zone;
-    unsigned order = list_order(index);
-    QUIRE_EXPENSIVE(pcp_list_is_valid(pcp, index));
-    if (order >= 6) {
-        for (unsigned i = 0; i < count; i++)
-            buddy_free(zone, pfn_to_pageblock(zone->mem, list->slot[i]->pfn), list->slot[i]->pfn,
-                       order);
-    } else {
-        for (unsigned i = 0; i < count;) {
-            unsigned long pfn = list->slot[i]->pfn, word = pfn >> 6;
-            uint64_t mask = 0;
-            do {
-                mask |= quire_mask64(1u << order) << (list->slot[i]->pfn & 63);
-                i++;
-            } while (i < count && list->slot[i]->pfn >> 6 == word);
-            struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-            buddy_free_mask(zone, block, (unsigned)(word & (PAGEBLOCK_WORDS - 1)), mask);
+    buddy_free_pages(list->zone, list->base, count, order);
+    unsigned left = pcp_count(list) - count;
+    quire_count(&list->net_in, 0ul - count);
+    quire_store_relaxed(&list->top, list->base + left);
+    __builtin_memmove(list->base, list->base + count, left * sizeof list->base[0]);
+}
+
+void pcp_drain(struct pcp_list *list)
+{
+    struct zone *zone = list->zone;
+    unsigned count = pcp_count(list);
+    count = count < list->drain ? count : list->drain;
+    unsigned order = flags_order((uint32_t)list->alloc_state);
+    if (order < PCP_ORDERS)
+        buddy_prefetch(zone, list->base, count);
+    quire_port_irq_t irq = zone_lock(zone);
+    drain_locked(list, order, count);
+    zone_unlock(zone, irq);
+    quire_store_relaxed(&list->refill, batch_start(list));
+    quire_store_relaxed(&list->drain, batch_doubled(list, list->drain));
+    list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
+}
+
+/* Where the small lists of this list's type were refilled from last. The lists of a pcp lie where
+ * order and type say (page.h). */
+static struct pageblock **recent_block(struct pcp_list *list)
+{
+    uint32_t flags = (uint32_t)list->alloc_state;
+    size_t offset = flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
+    return &((struct pcp *)(void *)((char *)list - offset))->recent[flags_type(flags)];
+}
+
+/* Takes `left` blocks for the list, or what there is; returns how many are missing. */
+static unsigned refill_locked(struct pcp_list *list, unsigned order, unsigned alloc_flags,
+                              struct quire_page **end, unsigned left)
+{
+    struct zone *zone = list->zone;
+    enum quire_migratetype type = zone->mem->type_of_pcp[flags_type((uint32_t)list->alloc_state)];
+    struct pageblock *from = NULL;
+    if (order < PCP_ORDERS) {
+        from = *recent_block(list);
+        if (from && from->type == type && from->largest >= (int)order) {
+            unsigned got = buddy_take_from(zone, from, order, left, end);
+            end -= got;
+            left -= got;
         }
     }
-    quire_count(&list->net_in, 0ul - count);
-    quire_store_relaxed(&list->count, (uint16_t)(list->count - count));
-    __builtin_memmove(list->slot, list->slot + count, list->count * sizeof list->slot[0]);
-}
-
-/* The pageblocks of what will be drained are fetched before the lock is taken, all at once: with
- * several CPUs at work most of them are in another one's cache. */
-static void prefetch_pageblocks(const struct pcp *pcp, unsigned index, unsigned count)
-{
-    struct quire_page *const *slot = pcp->list[index].slot;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned long pfn = slot[i]->pfn;
-        struct pageblock *block = pfn_to_pageblock(pcp->zone->mem, pfn);
-        __builtin_prefetch(&block->free[pfn >> 6 & (PAGEBLOCK_WORDS - 1)], 1);
-        __builtin_prefetch(&block->nr, 1);
+    for (unsigned got = 1; left && got; left -= got) {
+        got = rmqueue(zone, order, type, alloc_flags, left, end, &from);
+        end -= got;
     }
+    if (order < PCP_ORDERS)
+        *recent_block(list) = from;
+    return left;
 }
 
-static QUIRE_NOINLINE void drain(struct pcp *pcp, unsigned index)
+/* What a block of this list says when it is allocated tells which list it is. */
+void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
 {
-    struct pcp_limits *limits = &pcp->limits[index];
-    struct pcp_list *list = &pcp->list[index];
-    unsigned count = limits->drain < list->count ? limits->drain : list->count;
-    prefetch_pageblocks(pcp, index, count);
-    quire_port_irq_t irq = zone_lock(pcp->zone);
-    drain_locked(pcp, index, count);
-    zone_unlock(pcp->zone, irq);
-    limits->refill = batch_start(limits);
-    limits->drain = batch_doubled(limits, limits->drain);
-    unsigned high = list->high + limits->drain;
-    list->high = (uint16_t)(high < limits->cap ? high : limits->cap);
-}
-
-/* Fills an empty list; false when the zone has nothing for it. */
-static QUIRE_NOINLINE bool refill(struct pcp *pcp, unsigned index, enum quire_migratetype type,
-                                  unsigned alloc_flags)
-{
-    struct pcp_limits *limits = &pcp->limits[index];
-    struct pcp_list *list = &pcp->list[index];
-    struct zone *zone = pcp->zone;
-    struct pageblock *from;
-    unsigned taken = 0;
+    struct zone *zone = list->zone;
+    unsigned order = flags_order((uint32_t)list->alloc_state);
+    struct quire_page **end = list->base + list->refill;
+    __builtin_prefetch(&zone->nr_blocks[NR_ORDERS - 1], 1);
     quire_port_irq_t irq = zone_lock(zone);
-    while (taken < limits->refill) {
-        unsigned got = rmqueue(zone, list_order(index), type, alloc_flags, limits->refill - taken,
-                               list->slot + taken, &from);
-        if (!got)
-            break;
-        taken += got;
-    }
+    unsigned left = refill_locked(list, order, alloc_flags, end, list->refill);
     zone_unlock(zone, irq);
-    /* The lowest address on top: a stream of allocations ascends. */
-    for (unsigned low = 0, high = taken; low + 1 < high; low++) {
-        struct quire_page *page = list->slot[low];
-        list->slot[low] = list->slot[--high];
-        list->slot[high] = page;
-    }
+    unsigned taken = list->refill - left;
+    if (quire_unlikely(left))
+        __builtin_memmove(list->base, list->base + left, taken * sizeof *end);
     quire_count(&list->net_in, taken);
-    quire_store_relaxed(&list->count, (uint16_t)taken);
-    limits->drain = batch_start(limits);
-    limits->refill = batch_doubled(limits, limits->refill);
-    return taken != 0;
+    quire_store_relaxed(&list->top, list->base + taken);
+    quire_store_relaxed(&list->drain, batch_start(list));
+    quire_store_relaxed(&list->refill, batch_doubled(list, list->refill));
+    list_set_high(list, list->high_min);
 }
 
-/* ---- the slow halves of allocating and freeing
- * ------------------------------------------------------- */
+/* ---- the slow halves of allocating and freeing ----------------------------------------------- */
 
 struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migratetype type,
                              unsigned alloc_flags)
 {
-    struct quire_page *page = NULL;
-    unsigned index = pcp_index(order, type);
-    quire_port_preempt_disable();
-    struct pcp *pcp = this_cpu(zone->mem)->zone[zone->id];
-    if (pcp_enter(pcp)) {
-        struct pcp_list *list = &pcp->list[index];
-        if (list->count || (pcp->limits[index].cap &&
-                            refill(pcp, index, zone->mem->type_of_pcp[type], alloc_flags)))
-            page = pcp_pop(list);
-        pcp_leave(pcp);
-    }
-    quire_port_preempt_enable();
+    quire_port_cpu_attach();
+    struct cpu *cpu = cpu_enter(zone->mem);
+    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, type)];
+    if (list->cap && list->top == list->base)
+        pcp_refill(list, alloc_flags);
+    struct quire_page *page = list->top == list->base ? NULL : pcp_pop(list);
+    cpu_leave(cpu);
     return page;
 }
 
@@ -224,100 +211,90 @@ unsigned long pcp_alloc_bulk(struct zone *zone, enum quire_migratetype type, uns
                              unsigned long count, struct quire_page **pages)
 {
     unsigned long done = 0;
-    quire_port_preempt_disable();
-    struct pcp *pcp = this_cpu(zone->mem)->zone[zone->id];
-    if (pcp_enter(pcp)) {
-        struct pcp_list *list = &pcp->list[type];
-        for (; done < count; done++) {
-            if (pages[done])
-                continue;
-            if (!list->count && !refill(pcp, type, zone->mem->type_of_pcp[type], alloc_flags))
-                break;
-            pages[done] = pcp_pop(list);
-        }
-        pcp_leave(pcp);
+    quire_port_cpu_attach();
+    struct cpu *cpu = cpu_enter(zone->mem);
+    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[type];
+    for (; done < count; done++) {
+        if (pages[done])
+            continue;
+        if (list->cap && list->top == list->base)
+            pcp_refill(list, alloc_flags);
+        if (list->top == list->base)
+            break;
+        pages[done] = pcp_pop(list);
     }
-    quire_port_preempt_enable();
+    cpu_leave(cpu);
     return done;
 }
 
 bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
 {
-    bool done = false;
-    unsigned index = pcp_index(order, flags_type(flags));
-    quire_port_preempt_disable();
-    struct pcp *pcp = this_cpu(zone->mem)->zone[zone->id];
-    if (pcp_enter(pcp)) {
-        if (pcp->limits[index].cap) {
-            if (pcp->list[index].count >= pcp->list[index].high)
-                drain(pcp, index);
-            pcp_push(&pcp->list[index], page, flags);
-            done = true;
-        }
-        pcp_leave(pcp);
-    }
-    quire_port_preempt_enable();
+    quire_port_cpu_attach();
+    struct cpu *cpu = cpu_enter(zone->mem);
+    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, flags_type(flags))];
+    if (list->cap && list->top >= list->limit)
+        pcp_drain(list);
+    bool done = pcp_push(list, page, flags);
+    cpu_leave(cpu);
     return done;
 }
 
-/* ---- from outside
- * --------------------------------------------------------------------------------------- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
-static void empty_locked(struct pcp *pcp)
+static void empty(struct zone *zone, unsigned cpu)
 {
+    struct pcp *pcp = zone->pcp[cpu];
+    quire_port_irq_t irq = zone_lock(zone);
     for (unsigned index = 0; index < PCP_LISTS; index++) {
-        drain_locked(pcp, index, pcp->list[index].count);
-        list_settle(pcp, index);
+        drain_locked(&pcp->list[index], list_order(index), pcp_count(&pcp->list[index]));
+        list_settle(&pcp->list[index]);
     }
+    for (unsigned type = 0; type < PCP_TYPES; type++)
+        pcp->recent[type] = NULL;
+    zone_unlock(zone, irq);
 }
 
-static void close_cpus(struct zone *zone, unsigned first, unsigned end)
+/* Takes the zone's lists out of the sight of all CPUs, or gives them back. */
+static void change_closed(struct zone *zone, int by)
 {
-    struct pcp *none = &zone->mem->no_cpu_pcp;
-    for (unsigned cpu = first; cpu < end; cpu++)
-        if (zone->pcp[cpu] != none)
-            quire_fetch_add(&zone->pcp[cpu]->closed, 1);
+    quire_port_spin_lock(&zone->mem->lock);
+    zone->pcp_closed += (unsigned)by;
+    cpus_publish(zone->mem);
+    quire_port_spin_unlock(&zone->mem->lock);
+}
+
+static void close_and_empty(struct zone *zone, unsigned first, unsigned end)
+{
+    if (!zone->pcp)
+        return;
+    change_closed(zone, 1);
     quire_port_fence_heavy();
     for (unsigned cpu = first; cpu < end; cpu++) {
-        struct pcp *pcp = zone->pcp[cpu];
-        if (pcp == none)
-            continue;
-        while (quire_load_acquire(&pcp->busy))
+        while (quire_load_acquire(&zone->mem->cpu[cpu]->busy))
             quire_port_relax();
-        quire_port_irq_t irq = zone_lock(zone);
-        empty_locked(pcp);
-        zone_unlock(zone, irq);
+        empty(zone, cpu);
     }
-}
-
-static void open_cpus(struct zone *zone, unsigned first, unsigned end)
-{
-    for (unsigned cpu = first; cpu < end; cpu++)
-        if (zone->pcp[cpu] != &zone->mem->no_cpu_pcp)
-            quire_sub_fetch(&zone->pcp[cpu]->closed, 1);
 }
 
 void pcp_close(struct zone *zone)
 {
-    if (zone->pcp)
-        close_cpus(zone, 0, zone->mem->nr_cpus);
+    close_and_empty(zone, 0, zone->mem->nr_cpus);
 }
 
 void pcp_open(struct zone *zone)
 {
     if (zone->pcp)
-        open_cpus(zone, 0, zone->mem->nr_cpus);
+        change_closed(zone, -1);
 }
 
 void quire_drain_pages(struct quire_mem *mem, unsigned cpu)
 {
     if (cpu >= mem->nr_cpus)
         return;
-    for_each_zone (mem, zone)
-        if (zone->pcp) {
-            close_cpus(zone, cpu, cpu + 1);
-            open_cpus(zone, cpu, cpu + 1);
-        }
+    for_each_zone (mem, zone) {
+        close_and_empty(zone, cpu, cpu + 1);
+        pcp_open(zone);
+    }
 }
 
 void quire_drain_all_pages(struct quire_mem *mem)
@@ -329,9 +306,7 @@ void quire_drain_all_pages(struct quire_mem *mem)
     }
 }
 
-/* ---- counts
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 unsigned long pcp_pages(const struct zone *zone)
 {
@@ -339,7 +314,7 @@ unsigned long pcp_pages(const struct zone *zone)
     if (zone->pcp)
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
             for (unsigned index = 0; index < PCP_LISTS; index++)
-                pages += (unsigned long)quire_load_relaxed(&zone->pcp[cpu]->list[index].count)
+                pages += (unsigned long)pcp_count(&zone->pcp[cpu]->list[index])
                          << list_order(index);
     return pages;
 }
@@ -364,7 +339,7 @@ unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order)
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
             for (unsigned type = 0; type < PCP_TYPES; type++) {
                 const struct pcp_list *list = &zone->pcp[cpu]->list[pcp_index(order, type)];
-                blocks += quire_load_relaxed(&list->nr_alloc) + quire_load_relaxed(&list->count) -
+                blocks += quire_load_relaxed(&list->nr_alloc) + pcp_count(list) -
                           quire_load_relaxed(&list->net_in);
             }
     return blocks;

@@ -63,24 +63,3 @@ void quire_put_page(struct quire_mem *mem, struct quire_page *page)
     if (references == 1)
         free_block(mem, page, flags_order(flags), flags);
 }
-
-void quire_page_set_mover(struct quire_page *page, unsigned mover)
-{
-    uint32_t flags = page_flags(page);
-    uint32_t bits = mover << PAGE_MOVER_SHIFT & PAGE_MOVER_MASK;
-    while (!quire_compare_exchange(&page->flags, &flags, (flags & ~PAGE_MOVER_MASK) | bits))
-        ;
-}
-
-int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover)
-{
-    int id = -QUIRE_ENOSPC;
-    quire_port_spin_lock(&mem->lock);
-    for (int i = 1; i <= QUIRE_MAX_MOVERS && id < 0; i++)
-        if (!mem->mover[i]) {
-            quire_store_release(&mem->mover[i], mover);
-            id = i;
-        }
-    quire_port_spin_unlock(&mem->lock);
-    return id;
-}

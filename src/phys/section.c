@@ -135,6 +135,8 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
         /* What lies above the last zone is still a hole, even if its pageblock found a zone. */
         if ((block->pages[start - block->pfn].flags & ~PAGE_ZONE_MASK) == PAGE_RESERVED) {
             struct zone *zone = &mem->zones[block->zone];
+            if (mem->debug & QUIRE_DEBUG_POISON)
+                poison_pages(mem, start, 1ul << order);
             for (unsigned long i = 0; i < 1ul << order; i++)
                 page_set_free(&block->pages[start - block->pfn + i],
                               (uint32_t)zone->id << PAGE_ZONE_SHIFT);
@@ -181,8 +183,7 @@ int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t s
     return error;
 }
 
-/* ---- where a page is
- * ------------------------------------------------------------------------------- */
+/* ---- where a page is ------------------------------------------------------------------------- */
 
 void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page)
 {

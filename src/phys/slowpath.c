@@ -65,7 +65,9 @@ static unsigned long reclaim(struct attempt *attempt)
     unsigned long wanted = 1ul << ac->order, freed = 0;
     if (wanted < RECLAIM_BATCH)
         wanted = RECLAIM_BATCH;
-    struct zone *first = quire_load_relaxed(ac->zonelist);
+    struct zone *first, **list = ac->zonelist;
+    while ((first = quire_load_relaxed(list)) && first->type > ac->highest)
+        list++;
     if (first) {
         quire_port_irq_t irq = zone_lock(first);
         first->events.allocstall++;
@@ -102,7 +104,9 @@ static struct quire_page *reclaim_and_retry(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     unsigned long freed = reclaim(attempt);
-    attempt->no_progress = freed ? 0 : attempt->no_progress + 1;
+    /* Freed pages say little of a large block. */
+    bool progress = freed && ac->order <= COSTLY_ORDER;
+    attempt->no_progress = progress ? 0 : attempt->no_progress + 1;
     struct quire_page *page = get_page_from_freelist(ac, attempt->alloc_flags);
     if (!page) {
         gather_free_pages(ac->mem);
@@ -115,7 +119,8 @@ static bool should_retry(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     bool hard = ac->gfp & (QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_NOFAIL);
-    if (ac->gfp & QUIRE_GFP_NORETRY || (ac->order > COSTLY_ORDER && !hard))
+    /* Who frees memory by allocating must not wait for memory to be freed. */
+    if (ac->gfp & (QUIRE_GFP_NORETRY | QUIRE_GFP_MEMALLOC) || (ac->order > COSTLY_ORDER && !hard))
         return false;
     if (!attempt->no_progress)
         return true;
@@ -126,17 +131,18 @@ static bool should_retry(struct attempt *attempt)
            ++attempt->compact_retries < MAX_COMPACT_RETRIES;
 }
 
-/* True: the callback made room. Requests that are large, or that said they may fail or that only
- * this node will do, aren't worth a process. */
+/* True: the callback made room. Requests that are large, or for low memory, or that said they may
+ * fail or that only this node will do, aren't worth a process. */
 static bool out_of_memory(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     quire_gfp_t no_kill = QUIRE_GFP_NORETRY | QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_THISNODE;
-    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->gfp & no_kill)
+    if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->highest < QUIRE_ZONE_NORMAL ||
+        ac->gfp & no_kill)
         return false;
-    count_event(ac->mem, EVENT_OOM, 1);
     if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
         return false;
+    count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->compact_retries = 0;
     return true;
 }

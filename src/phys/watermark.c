@@ -109,9 +109,9 @@ static unsigned long unusable_free(const struct zone *zone, unsigned order, unsi
 {
     unsigned long unusable = (1ul << order) - 1;
     if (!(alloc_flags & (ALLOC_HIGHATOMIC | ALLOC_OOM)))
-        unusable += quire_load_relaxed(&zone->nr_free_type[QUIRE_MIGRATE_HIGHATOMIC]);
+        unusable += quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_HIGHATOMIC]);
     if (!(alloc_flags & ALLOC_CMA))
-        unusable += quire_load_relaxed(&zone->nr_free_type[QUIRE_MIGRATE_CMA]);
+        unusable += quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_CMA]);
     return unusable;
 }
 

@@ -40,21 +40,33 @@ static void build_fallback(struct quire_mem *mem, unsigned node)
     quire_store_relaxed(&list[length], NULL);
 }
 
-static void build_preferred(struct quire_mem *mem, unsigned cpu)
+static struct pcp *usable_pcp(struct quire_mem *mem, const struct zone *zone, unsigned cpu)
+{
+    if (!zone->pcp || zone->pcp_closed || cpu >= mem->nr_cpus)
+        return &mem->no_pcp;
+    return zone->pcp[cpu];
+}
+
+static struct pcp *preferred_pcp(struct quire_mem *mem, unsigned cpu, unsigned gfp)
 {
     unsigned home = cpu < mem->nr_cpus ? mem->cpu_node[cpu] : 0;
-    for (unsigned gfp = 0; gfp < 16; gfp++) {
-        struct pcp *prefer = &mem->no_cpu_pcp;
+    unsigned highest = mem->zone_of_gfp[gfp & 15];
+    if (highest != 0xff && gfp >> 3 < PCP_TYPES)
         for (struct zone **zone = mem->nodes[home].fallback; *zone; zone++)
-            if (mem->zone_of_gfp[gfp] != 0xff && (*zone)->type <= mem->zone_of_gfp[gfp]) {
-                prefer = (*zone)->pcp[cpu];
-                break;
-            }
-        quire_store_relaxed(&mem->cpu[cpu]->prefer[gfp], prefer);
+            if ((*zone)->type <= highest)
+                return usable_pcp(mem, *zone, cpu);
+    return &mem->no_pcp;
+}
+
+void cpus_publish(struct quire_mem *mem)
+{
+    for (unsigned cpu = 0; cpu <= mem->nr_cpus; cpu++) {
+        struct cpu *to = mem->cpu[cpu];
+        for (unsigned gfp = 0; gfp <= GFP_PREFER_MASK; gfp++)
+            quire_store_relaxed(&to->prefer[gfp], &preferred_pcp(mem, cpu, gfp)->list[gfp >> 3]);
+        for_each_zone (mem, zone)
+            quire_store_relaxed(&to->zone[zone->id], usable_pcp(mem, zone, cpu));
     }
-    for_each_zone (mem, zone)
-        quire_store_relaxed(&mem->cpu[cpu]->zone[zone->id],
-                            zone->pcp ? zone->pcp[cpu] : &mem->no_cpu_pcp);
 }
 
 void zonelists_build(struct quire_mem *mem)
@@ -64,8 +76,7 @@ void zonelists_build(struct quire_mem *mem)
         unsigned length = append_node(mem, (int)node, mem->nodes[node].this_node, 0);
         quire_store_relaxed(&mem->nodes[node].this_node[length], NULL);
     }
-    for (unsigned cpu = 0; cpu <= mem->nr_cpus; cpu++)
-        build_preferred(mem, cpu);
+    cpus_publish(mem);
 }
 
 /* Which zone each combination of zone bits may reach at most. A modifier whose zone the machine

@@ -44,9 +44,11 @@ struct test_environment {
      * previous piece is given up: a case has one machine at a time, or carves several from one. */
     bool (*memory)(uint64_t size, struct quire_port_mem *pm);
     void (*set_cpu)(unsigned cpu); /* this thread plays that CPU from now on */
-    const char *rerun;             /* command that " --seed=N --effort=N suite.case" completes */
-    uint64_t seed;                 /* base of every case's random numbers */
-    uint64_t effort;               /* operations for a random run; the machine takes fewer */
+    /* Where log lines go from now on; NULL: back where they went. NULL itself: can't be had. */
+    void (*set_log)(void (*log)(int level, const char *text));
+    const char *rerun; /* command that " --seed=N --effort=N suite.case" completes */
+    uint64_t seed;     /* base of every case's random numbers */
+    uint64_t effort;   /* operations for a random run; the machine takes fewer */
 };
 extern struct test_environment test_environment;
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ struct test_environment test_environment = {
     .write = write_stdout,
     .memory = memory,
     .set_cpu = quire_posix_set_cpu,
+    .set_log = quire_posix_set_log,
     .seed = 1,
     .effort = 1000000,
 };
@@ -47,6 +49,26 @@ static void panic(const char *text)
 {
     test_bail_out(text);
     abort();
+}
+
+/* Names the case that crashed. Not safe in a signal handler by the book, but the process is about
+ * to end anyway. */
+static void crash(int number)
+{
+    signal(number, SIG_DFL);
+    test_bail_out(strsignal(number));
+    raise(number);
+}
+
+/* A sanitizer has its own handlers, which say more. */
+static void catch_crashes(void)
+{
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+        if (!sigaction(numbers[i], NULL, &action) && action.sa_handler == SIG_DFL)
+            signal(numbers[i], crash);
+    }
 }
 
 struct options {
@@ -129,6 +151,7 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     test_environment.rerun = argv[0];
     quire_posix_set_panic(panic);
+    catch_crashes();
 
     const struct test_suite *one[2] = {NULL, NULL};
     const struct test_suite *const *suites = test_suites;

@@ -8,17 +8,55 @@ extern const struct test_suite suite_harness;
 extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
-extern const struct test_suite suite_phys_model;
+extern const struct test_suite suite_memblock;
+extern const struct test_suite suite_memblock_alloc;
+extern const struct test_suite suite_memblock_model;
+extern const struct test_suite suite_compaction;
+extern const struct test_suite suite_contig;
+extern const struct test_suite suite_cma;
 extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_phys_start;
+extern const struct test_suite suite_json;
+extern const struct test_suite suite_init;
+extern const struct test_suite suite_alloc;
+extern const struct test_suite suite_free;
+extern const struct test_suite suite_zonelist;
+extern const struct test_suite suite_pcp;
+extern const struct test_suite suite_watermark;
+extern const struct test_suite suite_fallback;
+extern const struct test_suite suite_family;
+extern const struct test_suite suite_reference;
+extern const struct test_suite suite_debug;
+extern const struct test_suite suite_slowpath;
+extern const struct test_suite suite_view;
 
 const struct test_suite *const test_suites[] = {
-    &suite_harness,     //
-    &suite_text,        //
-    &suite_bits,        //
-    &suite_list,        //
-    &suite_phys_model,  //
-    &suite_phys_faults, //
-    &suite_phys_start,  //
+    &suite_harness,        //
+    &suite_text,           //
+    &suite_bits,           //
+    &suite_list,           //
+    &suite_memblock,       //
+    &suite_memblock_alloc, //
+    &suite_memblock_model, //
+    &suite_compaction,     //
+    &suite_contig,         //
+    &suite_cma,            //
+    &suite_phys_faults,    //
+    &suite_phys_model,     //
+    &suite_phys_start,     //
+    &suite_json,           //
+    &suite_init,           //
+    &suite_alloc,          //
+    &suite_free,           //
+    &suite_zonelist,       //
+    &suite_pcp,            //
+    &suite_watermark,      //
+    &suite_fallback,       //
+    &suite_family,         //
+    &suite_reference,      //
+    &suite_debug,          //
+    &suite_slowpath,       //
+    &suite_view,           //
     NULL,
 };

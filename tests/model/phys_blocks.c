@@ -13,8 +13,7 @@ struct quire_page *block_page(const struct model *model, const struct model_bloc
     return quire_pfn_to_page(model->mem, quire_pfn(block->pfn));
 }
 
-/* ---- content ----------------------------------------------------------------------------------
- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 #define PAGE_WORDS (QUIRE_PAGE_SIZE / sizeof(uint64_t))
 
@@ -81,8 +80,7 @@ static void check_new_content(struct model *model, unsigned long pfn, unsigned p
         check_is_all(model, pfn, pages, POISON_WORD);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 /* The frames were free, all of one zone, and that is where the library says they are. */
 static void take_frames(struct model *model, unsigned long pfn, unsigned pages)

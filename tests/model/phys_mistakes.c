@@ -33,15 +33,15 @@ static void misuse_block(struct model *model, const struct model_block *block,
 {
     unsigned kind = below(model, 4);
     unsigned wrong = below(model, QUIRE_MAX_ORDER + 3);
-    uint32_t owner_flag = 0x1000u << below(model, 12);
+    uint32_t owner_flag = 0x1000u << below(model, 11);
     void *address = quire_page_address(model->mem, page);
     if (kind == 0 && block->order)
         quire_free_pages(model->mem, page + 1 + below(model, block->pages - 1), 0);
     else if (kind == 1 && address)
         quire_free_pages_at(model->mem, (char *)address + 1 + below(model, 4000), block->order);
-    else if (kind == 2) {
+    else if (kind == 2 && block->references == 1) { /* with more, a free only drops one */
         page->flags |= owner_flag;
-        if (block->references == 1 && one_in(model, 2))
+        if (one_in(model, 2))
             quire_put_page(model->mem, page);
         else
             quire_free_pages(model->mem, page, block->order);

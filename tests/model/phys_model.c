@@ -9,8 +9,7 @@
 
 #define MOST_BULK 96u
 
-/* ---- what is asked for ------------------------------------------------------------------------
- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static quire_gfp_t random_gfp(struct model *model)
 {
@@ -71,8 +70,7 @@ static bool is_impossible(const struct model *model, const struct request *reque
            gfp_highest_zone(model, request->gfp) == QUIRE_NR_ZONES || (request->gfp & both) == both;
 }
 
-/* ---- allocating --------------------------------------------------------------------------------
- */
+/* ---- allocating ------------------------------------------------------------------------------ */
 
 static struct quire_page *allocate(struct model *model, const struct request *request)
 {
@@ -161,8 +159,7 @@ static void op_allocate_exact(struct model *model)
         zones_check_allowed(model, &request, quire_virt_to_page(model->mem, address));
 }
 
-/* ---- freeing -----------------------------------------------------------------------------------
- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 unsigned long random_block(struct model *model)
 {
@@ -260,8 +257,7 @@ static void op_reference(struct model *model)
     EXPECT(model, quire_compound_head(model->mem, page + inside) == page);
 }
 
-/* ---- everything else ----------------------------------------------------------------------------
- */
+/* ---- everything else ------------------------------------------------------------------------- */
 
 static void op_drain(struct model *model)
 {
@@ -339,8 +335,7 @@ static void op_rare(struct model *model)
     }
 }
 
-/* ---- runs
- * ---------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static void step(struct model *model, bool filling)
 {

@@ -11,8 +11,7 @@
  */
 #include "tests/model/phys_model.h"
 
-/* ---- which zones ------------------------------------------------------------------------------
- */
+/* ---- which zones ----------------------------------------------------------------------------- */
 
 static bool machine_has_zone(const struct model *model, unsigned type)
 {
@@ -76,8 +75,7 @@ unsigned zones_in_order(const struct model *model, unsigned node, unsigned highe
     return count;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------
- */
+/* ---- marks ----------------------------------------------------------------------------------- */
 
 void zones_read(struct model *model, struct zone_counts *counts)
 {
@@ -189,8 +187,7 @@ void zones_check_sums(struct model *model)
     EXPECT_EQ(model, quire_nr_managed_pages(model->mem), model->managed);
 }
 
-/* ---- merging ----------------------------------------------------------------------------------
- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 /* Ordinary types mix within a block of several pageblocks, once it is free; special ones don't. */
 static bool types_agree(const struct model *model, unsigned long pfn, unsigned long other)

@@ -16,8 +16,7 @@
 
 #include "base/compiler.h"
 
-/* ---- programs -----------------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 enum variable { BUSY, CLOSED, LOCK, LIST, NR_VARIABLES };
 
@@ -111,8 +110,7 @@ static void emit_closer(struct program *program, enum omission omission)
     emit(program, ADD, CLOSED, -1);
 }
 
-/* ---- states -------------------------------------------------------------------------------------
- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 #define NR_CPUS 3u
 #define MAX_BUFFER 6u
@@ -284,8 +282,7 @@ static bool has_ended(const struct state *state, unsigned context)
     return programs[context].code[state->position[context]].operation == END;
 }
 
-/* ---- the search ---------------------------------------------------------------------------------
- */
+/* ---- the search ------------------------------------------------------------------------------ */
 
 static bool run_context(const struct state *state, unsigned context)
 {
@@ -364,8 +361,7 @@ static void check_that_it_holds(enum omission omission)
     test_note("%lu states", seen.states);
 }
 
-/* ---- cases --------------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static void one_at_a_time_is_among_the_lists(void)
 {

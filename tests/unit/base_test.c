@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "base/text.h"
 
-/* ---- text ---- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static bool same(const char *a, const char *b)
 {
@@ -140,7 +140,7 @@ static const struct test_case text_cases[] = {
 };
 const struct test_suite suite_text = {"text", text_cases};
 
-/* ---- bits ---- */
+/* ---- bits ------------------------------------------------------------------------------------ */
 
 static void single_bits_are_found(void)
 {
@@ -263,7 +263,7 @@ static const struct test_case bits_cases[] = {
 };
 const struct test_suite suite_bits = {"bits", bits_cases};
 
-/* ---- lists ---- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 struct item {
     int number;

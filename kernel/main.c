@@ -1,0 +1,104 @@
+/* kernel/main.c: what the machine does, in order
+ *
+ * Words of the command line:
+ *   selftest              run the tests (the images whose name ends with -tests)
+ *   filter= seed= effort= for the tests
+ *   demo                  show the page allocator at work
+ *   crash=                pf, ud, df (exceptions), panic, lock, reset or hang: end in this way, to
+ *                         prove that it is seen
+ */
+#include "cmdline.h"
+#include "cpu.h"
+#include "kernel.h"
+#include "memory.h"
+#include "modes.h"
+#include "numa.h"
+#include "pvh.h"
+
+#ifndef QUIRE_VERSION
+#define QUIRE_VERSION "0.1.0"
+#endif
+
+/* The only CPU's number, which tests change. */
+unsigned quire_x86_cpu;
+
+static struct pvh_info info;
+static struct numa numa;
+
+static void print_map(void)
+{
+    if (info.command_line[0])
+        print("command line: %s\n", info.command_line);
+    for (unsigned i = 0; i < info.nr_ranges; i++)
+        print("map: 0x%012llx to 0x%012llx %10llu KiB %s\n", (unsigned long long)info.range[i].base,
+              (unsigned long long)(info.range[i].base + info.range[i].size),
+              (unsigned long long)(info.range[i].size >> 10), pvh_range_name(info.range[i].type));
+    if (info.nr_ranges_given > info.nr_ranges)
+        print("map: %u more ranges are ignored\n", info.nr_ranges_given - info.nr_ranges);
+    if (info.initrd_size)
+        print("initial RAM disk: %llu bytes at 0x%llx\n", (unsigned long long)info.initrd_size,
+              (unsigned long long)info.initrd);
+}
+
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+__attribute__((noinline)) static void crash(const char *way)
+{
+    static volatile uintptr_t nowhere = 0x10; /* where nothing is mapped */
+    if (same(way, "pf"))
+        *(volatile int *)nowhere = 1;
+    if (same(way, "ud"))
+        __asm__ volatile("ud2");
+    if (same(way, "df"))
+        __asm__ volatile("mov %0, %%" STACK_POINTER "\n\tpush %0" : : "r"(nowhere));
+    if (same(way, "lock")) {
+        static quire_port_spinlock_t lock;
+        quire_port_spin_lock(&lock);
+        quire_port_spin_lock(&lock);
+    }
+    if (same(way, "reset")) {
+        cpu_load_idt(NULL, 1);
+        __asm__ volatile("ud2");
+    }
+    if (same(way, "hang"))
+        cpu_stop();
+    panic("as the command line asks for");
+}
+
+static enum machine_status run(void)
+{
+    char way[8];
+    if (cmdline_string(info.command_line, "crash", way, sizeof way))
+        crash(way);
+    if (cmdline_has(info.command_line, "selftest"))
+        return selftest(info.command_line);
+    if (cmdline_has(info.command_line, "demo"))
+        return demo();
+    memory_print_views();
+    return MACHINE_DONE;
+}
+
+_Noreturn void kernel_main(uint32_t start_info);
+_Noreturn void kernel_main(uint32_t start_info)
+{
+    *(uint32_t *)(void *)boot_stack = BOOT_STACK_MARK;
+    console_init();
+    print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
+    traps_init();
+    pvh_parse(&info, start_info);
+    print_map();
+    numa_init(&numa, info.rsdp);
+    memory_init(&info, &numa);
+    memory_print_zones(&numa);
+    enum machine_status status = run();
+    if (*(uint32_t *)(void *)boot_stack != BOOT_STACK_MARK)
+        panic("the stack has overflowed");
+    machine_exit(status);
+}

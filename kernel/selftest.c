@@ -1,0 +1,139 @@
+/* kernel/selftest.c: the tests, inside the machine
+ *
+ * The same suites as on the host. A simulated machine's memory is a piece of this one's, from its
+ * own allocator: contiguous frames, seen at another offset of the direct map.
+ */
+#include "base/text.h"
+#include "cmdline.h"
+#include "memory.h"
+#include "modes.h"
+#include "tests/harness/harness.h"
+
+/* Software emulation is some twenty times slower than the host. */
+#define DEFAULT_EFFORT 10000
+#define DEFAULT_SEED 1
+
+static struct quire_page *piece;
+static unsigned long piece_pages;
+
+static void write_console(const char *text, size_t length)
+{
+    console_write(NULL, text, length);
+}
+
+static void set_cpu(unsigned cpu)
+{
+    quire_x86_cpu = cpu < QUIRE_MAX_CPUS ? cpu : QUIRE_MAX_CPUS;
+}
+
+static void give_back(void)
+{
+    if (piece_pages)
+        quire_free_contig_range(machine_mem, quire_page_to_pfn(piece), piece_pages);
+    piece_pages = 0;
+}
+
+/* Taken and given back as CPU 0, the only one that the real machine knows. */
+static bool memory(uint64_t size, struct quire_port_mem *pm)
+{
+    unsigned cpu = quire_x86_cpu;
+    uint64_t pages = (size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT;
+    quire_x86_cpu = 0;
+    give_back();
+    piece = pages && pages <= quire_nr_managed_pages(machine_mem)
+                ? quire_alloc_contig_pages(machine_mem, (unsigned long)pages, 1,
+                                           QUIRE_GFP_KERNEL | QUIRE_GFP_NOWARN, -1)
+                : NULL;
+    quire_x86_cpu = cpu;
+    if (!piece)
+        return false;
+    piece_pages = (unsigned long)pages;
+    pm->base = quire_page_address(machine_mem, piece);
+    pm->direct_end = size;
+    pm->machine = false;
+    memset(pm->base, 0, (size_t)size);
+    return true;
+}
+
+/* What the library says stands in the output as a comment. */
+static void log_comment(int level, const char *text)
+{
+    (void)level;
+    test_note("%s", text);
+}
+
+static void set_log(void (*log)(int level, const char *text))
+{
+    log_hook = log ? log : log_comment;
+}
+
+static void bail_out(void)
+{
+    test_bail_out("the machine panicked");
+}
+
+struct test_environment test_environment = {
+    .write = write_console,
+    .memory = memory,
+    .set_cpu = set_cpu,
+    .set_log = set_log,
+};
+
+/* "quire boot --selftest --arch=... --mem=... --numa=...", which the harness completes. */
+static const char *rerun_command(const char *command_line)
+{
+    static char command[128];
+    char memory_size[24] = "", nodes[8] = "";
+    bool has_memory = cmdline_string(command_line, "mem", memory_size, sizeof memory_size);
+    bool has_nodes = cmdline_string(command_line, "numa", nodes, sizeof nodes);
+    quire_snprintf(command, sizeof command, "quire boot --selftest --arch=" ARCH_NAME "%s%s%s%s",
+                   has_memory ? " --mem=" : "", memory_size, has_nodes ? " --numa=" : "", nodes);
+    return command;
+}
+
+static bool contains(const char *string, const char *part)
+{
+    for (; *string; string++) {
+        size_t i = 0;
+        while (part[i] && string[i] == part[i])
+            i++;
+        if (!part[i])
+            return true;
+    }
+    return false;
+}
+
+static bool some_case_matches(const char *filter)
+{
+    char name[200];
+    for (const struct test_suite *const *suite = test_suites; *suite; suite++)
+        for (const struct test_case *test = (*suite)->cases; test->name; test++) {
+            quire_snprintf(name, sizeof name, "%s.%s", (*suite)->name, test->name);
+            if (contains(name, filter))
+                return true;
+        }
+    return false;
+}
+
+enum machine_status selftest(const char *command_line)
+{
+    char filter[128];
+    bool some = cmdline_string(command_line, "filter", filter, sizeof filter);
+    if (some && !some_case_matches(filter)) {
+        print("No test's name holds '%s'.\n", filter);
+        return MACHINE_FAILED;
+    }
+    test_environment.rerun = rerun_command(command_line);
+    test_environment.seed = cmdline_number(command_line, "seed", DEFAULT_SEED);
+    test_environment.effort = cmdline_number(command_line, "effort", DEFAULT_EFFORT);
+    set_log(NULL);
+    panic_hook = bail_out;
+    unsigned failed = test_run(test_suites, some ? filter : NULL);
+    panic_hook = NULL;
+    log_hook = NULL;
+    set_cpu(0);
+    give_back();
+    quire_mem_check(machine_mem);
+    print("# %u failed\n", failed);
+    return failed ? MACHINE_FAILED : MACHINE_DONE;
+}

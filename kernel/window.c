@@ -1,0 +1,69 @@
+/* kernel/window.c: windows on physical memory, at the top of the address space
+ *
+ * A window is one page directory entry, mapping a large page (4 MiB on i386, 2 MiB on x86-64), so
+ * that it needs no page table. The first two are kmap_local's, taken and given back like a stack;
+ * the third serves phys_read alone, which reads firmware tables before there is a direct map of
+ * them and on i386 where there will never be one.
+ */
+#include "window.h"
+
+#include <quire/port.h>
+
+#include "kernel.h"
+#include "paging.h"
+
+#define NR_LOCAL_WINDOWS 2
+#define READ_WINDOW 2
+#define WINDOW_BYTES ((quire_phys_t)1 << WINDOW_SHIFT)
+
+static unsigned nr_open;
+
+static uintptr_t window_address(unsigned window)
+{
+    return (uintptr_t)WINDOWS_BASE + ((uintptr_t)window << WINDOW_SHIFT);
+}
+
+static void set_window(unsigned window, pde_t entry)
+{
+    window_entries[window] = entry;
+    quire_port_tlb_flush_page(NULL, window_address(window));
+}
+
+static void *open_window(unsigned window, quire_phys_t phys)
+{
+    set_window(window, (pde_t)(phys & ~(WINDOW_BYTES - 1)) | PDE_LARGE_PAGE);
+    return (char *)window_address(window) + (size_t)(phys & (WINDOW_BYTES - 1));
+}
+
+bool phys_read(quire_phys_t phys, void *to, size_t size)
+{
+    char *out = to;
+    while (size) {
+        if (phys >= PHYS_END)
+            return false;
+        size_t piece = (size_t)(WINDOW_BYTES - (phys & (WINDOW_BYTES - 1)));
+        if (piece > size)
+            piece = size;
+        memcpy(out, open_window(READ_WINDOW, phys), piece);
+        set_window(READ_WINDOW, 0);
+        out += piece;
+        phys += piece;
+        size -= piece;
+    }
+    return true;
+}
+
+void *quire_x86_kmap_local(uint64_t phys)
+{
+    if (nr_open == NR_LOCAL_WINDOWS || phys >= PHYS_END)
+        panic("kmap_local of 0x%llx with %u windows open", (unsigned long long)phys, nr_open);
+    return open_window(nr_open++, phys);
+}
+
+void quire_x86_kunmap_local(void *virt)
+{
+    if (!nr_open ||
+        ((uintptr_t)virt & ~(uintptr_t)(WINDOW_BYTES - 1)) != window_address(nr_open - 1))
+        panic("kunmap_local of %p, which isn't the window opened last", virt);
+    set_window(--nr_open, 0);
+}

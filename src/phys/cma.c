@@ -1,0 +1,197 @@
+/* phys/cma.c: contiguous memory areas
+ *
+ * A device that needs large contiguous buffers now and then has an area reserved for it; meanwhile
+ * the area's pageblocks, of type CMA, serve movable allocations, which can be moved out when the
+ * device asks (Michal Nazarewicz's allocator of Linux 3.5). A bitmap with a bit for 2^order_per_bit
+ * frames says what the owner holds. It is guarded by the machine's lock; a range is marked before
+ * its frames are taken, so that two owners' requests never try for the same.
+ *
+ *   invariant   a frame whose bit is clear is free or lent to a movable allocation
+ */
+#include "phys/move.h"
+
+#define MAX_WAITS 64 /* for another range operation nearby, before going elsewhere */
+
+static unsigned long nr_bits(const struct quire_cma *cma)
+{
+    return cma->count >> cma->order_per_bit;
+}
+
+static size_t bitmap_size(unsigned long bits)
+{
+    return (size_t)((bits + 63) / 64 * sizeof(uint64_t));
+}
+
+static bool bit_is_set(const struct quire_cma *cma, unsigned long bit)
+{
+    return cma->bitmap[bit / 64] >> (bit % 64) & 1;
+}
+
+static void change_bits(struct quire_cma *cma, unsigned long bit, unsigned long count, bool set)
+{
+    for (; count; count--, bit++) {
+        uint64_t mask = (uint64_t)1 << (bit % 64);
+        if (set)
+            cma->bitmap[bit / 64] |= mask;
+        else
+            cma->bitmap[bit / 64] &= ~mask;
+    }
+}
+
+/* ---- making an area
+ * ----------------------------------------------------------------------------------- */
+
+static bool all_reserved(const struct quire_mem *mem, unsigned long start, unsigned long end)
+{
+    for (unsigned long pfn = start; pfn < end; pfn++)
+        if ((page_flags(pfn_to_page(mem, pfn)) & ~PAGE_ZONE_MASK) != PAGE_RESERVED)
+            return false;
+    return true;
+}
+
+int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *name,
+                   quire_phys_t base, quire_phys_t size, unsigned order_per_bit)
+{
+    quire_phys_t block = QUIRE_PAGE_SIZE << PAGEBLOCK_ORDER;
+    if ((base | size) & (block - 1) || !size || base + size < base ||
+        base + size > quire_pfn_to_phys(quire_pfn(QUIRE_MAX_PFN)) || order_per_bit > 31)
+        return -QUIRE_EINVAL;
+    unsigned long start = quire_phys_to_pfn(base).value, end = quire_phys_to_pfn(base + size).value;
+    struct zone *zone = zone_of_range(mem, start, end);
+    if (!zone || (end - start) & ((1ul << order_per_bit) - 1))
+        return -QUIRE_EINVAL;
+    size_t bytes = bitmap_size((end - start) >> order_per_bit);
+    uint64_t *bitmap = metadata_alloc(mem, bytes);
+    if (!bitmap)
+        return -QUIRE_ENOMEM;
+    quire_port_spin_lock(&mem->lock);
+    if (!all_reserved(mem, start, end)) {
+        quire_port_spin_unlock(&mem->lock);
+        metadata_free(mem, bitmap, bytes);
+        return -QUIRE_EINVAL;
+    }
+    quire_port_irq_t irq = zone_lock(zone);
+    for (unsigned long pfn = start; pfn < end; pfn += PAGEBLOCK_PAGES)
+        pageblock_set_type(zone, pfn_to_pageblock(mem, pfn), QUIRE_MIGRATE_CMA);
+    quire_count(&zone->cma, end - start);
+    zone_unlock(zone, irq);
+    release_frames(mem, start, end);
+    *cma = (struct quire_cma){
+        .name = name,
+        .start = quire_pfn(start),
+        .count = end - start,
+        .order_per_bit = order_per_bit,
+        .bitmap = bitmap,
+        .mem = mem,
+        .next = mem->cma_areas,
+    };
+    quire_store_release(&mem->cma_areas, cma);
+    zones_changed(mem);
+    quire_port_spin_unlock(&mem->lock);
+    return 0;
+}
+
+/* ---- the owner's memory
+ * --------------------------------------------------------------------------------------- */
+
+/* The first of `count` clear bits from `bit` on whose first frame is aligned; nr_bits: none. */
+static unsigned long find_clear(const struct quire_cma *cma, unsigned long bit, unsigned long count,
+                                unsigned align_order)
+{
+    unsigned long bits = nr_bits(cma), align = 1ul << align_order;
+    for (; bit < bits && count <= bits - bit; bit++) {
+        if ((cma->start.value + (bit << cma->order_per_bit)) & (align - 1))
+            continue;
+        unsigned long run = 0;
+        while (run < count && !bit_is_set(cma, bit + run))
+            run++;
+        if (run == count)
+            return bit;
+        bit += run;
+    }
+    return bits;
+}
+
+static void wait_a_moment(struct quire_mem *mem)
+{
+    if (mem->ops.wait)
+        mem->ops.wait(mem->ops_arg);
+    else
+        quire_port_relax();
+}
+
+/* Takes the frames of a range whose bits are ours. */
+static int take_range(struct quire_cma *cma, unsigned long start, unsigned long count,
+                      uintptr_t caller)
+{
+    struct zone *zone = &cma->mem->zones[pfn_to_pageblock(cma->mem, start)->zone];
+    int error = -QUIRE_EAGAIN;
+    for (unsigned wait = 0; error == -QUIRE_EAGAIN && wait < MAX_WAITS; wait++) {
+        if (wait)
+            wait_a_moment(cma->mem);
+        error =
+            alloc_contig(zone, start, start + count, QUIRE_MIGRATE_CMA, QUIRE_GFP_KERNEL, caller);
+    }
+    return error;
+}
+
+struct quire_page *quire_cma_alloc(struct quire_cma *cma, unsigned long count, unsigned align_order)
+{
+    struct quire_mem *mem = cma->mem;
+    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+    unsigned long bits = count >> cma->order_per_bit, bit = 0;
+    bits += (count & ((1ul << cma->order_per_bit) - 1)) != 0;
+    while (count && count <= cma->count && align_order < 32) {
+        quire_port_spin_lock(&mem->lock);
+        bit = find_clear(cma, bit, bits, align_order);
+        bool found = bit < nr_bits(cma);
+        if (found)
+            change_bits(cma, bit, bits, true);
+        quire_port_spin_unlock(&mem->lock);
+        if (!found)
+            break;
+        unsigned long start = cma->start.value + (bit << cma->order_per_bit);
+        int error = take_range(cma, start, count, caller);
+        quire_port_spin_lock(&mem->lock);
+        if (error)
+            change_bits(cma, bit, bits, false);
+        else
+            cma->nr_used += count;
+        quire_port_spin_unlock(&mem->lock);
+        if (!error) {
+            count_event(mem, EVENT_CMA_ALLOC_SUCCESS, 1);
+            return pfn_to_page(mem, start);
+        }
+        if (error == -QUIRE_ENOMEM)
+            break;
+        bit++;
+    }
+    count_event(mem, EVENT_CMA_ALLOC_FAIL, 1);
+    return NULL;
+}
+
+bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned long count)
+{
+    struct quire_mem *mem = cma->mem;
+    if (!page || !count || page->pfn < cma->start.value || count > cma->count ||
+        page->pfn - cma->start.value > cma->count - count)
+        return false;
+    unsigned long offset = page->pfn - cma->start.value, bit = offset >> cma->order_per_bit;
+    unsigned long bits = ((offset + count - 1) >> cma->order_per_bit) - bit + 1;
+    bool held = true;
+    quire_port_spin_lock(&mem->lock);
+    for (unsigned long i = 0; held && i < bits; i++)
+        held = bit_is_set(cma, bit + i);
+    for (unsigned long i = 0; held && i < count; i++)
+        held = (page_flags(&page[i]) & (PAGE_ALLOCATED | PAGE_ORDER_MASK)) == PAGE_ALLOCATED;
+    quire_port_spin_unlock(&mem->lock);
+    if (!held)
+        return false;
+    /* The bits go last: until then nobody else tries for the range. */
+    quire_free_contig_range(mem, quire_page_to_pfn(page), count);
+    quire_port_spin_lock(&mem->lock);
+    change_bits(cma, bit, bits, false);
+    cma->nr_used -= count;
+    quire_port_spin_unlock(&mem->lock);
+    return true;
+}

@@ -1,0 +1,84 @@
+#!/bin/sh
+# tests/guest/boot.sh QUIRE: the command boots machines of all sizes, and sees how they end
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+quire=$1
+[ -x "$quire" ] || { echo "Bail out! there is no $quire" && exit 1; }
+console=$tap_scratch/console
+
+# Boots, keeps the console, and wants this exit status.
+ends() { # STATUS ARGUMENTS...
+    wanted=$1
+    shift
+    "$quire" boot --timeout=60 "$@" >"$console" 2>&1
+    got=$?
+    cat "$console"
+    echo "exit status $got, expected $wanted"
+    [ "$got" -eq "$wanted" ]
+}
+
+says() { # PATTERN
+    echo "looking for: $1"
+    grep -Eq -- "$1" "$console"
+}
+
+ends_and_says() { # STATUS PATTERN ARGUMENTS...
+    status=$1
+    pattern=$2
+    shift 2
+    ends "$status" "$@" && says "$pattern"
+}
+
+for arch in i386 x86-64; do
+    for size in 8M 64M 512M 3G 6G; do
+        tap_check "$arch boots with $size" \
+            ends_and_says 0 '^Node 0, zone +DMA ' --arch=$arch --mem=$size
+    done
+    tap_check "$arch sees two nodes and their distance" \
+        ends_and_says 0 '^node 1: domain 1, distances 20 10' --arch=$arch --mem=256M --numa=2
+    tap_check "$arch shows the allocator at work" \
+        ends_and_says 0 'all invariants hold' --arch=$arch --mem=64M --demo
+    tap_check "$arch: a page fault is a panic with a backtrace" \
+        ends_and_says 3 ' crash\+0x' --arch=$arch --append=crash=pf
+    tap_check "$arch: an invalid opcode is named" \
+        ends_and_says 3 '^panic: invalid opcode' --arch=$arch --append=crash=ud
+    tap_check "$arch: a broken stack ends in a double fault" \
+        ends_and_says 3 '^panic: double fault' --arch=$arch --append=crash=df
+    tap_check "$arch: a panic shows the memory" \
+        ends_and_says 3 '^Node 0, zone +DMA ' --arch=$arch --append=crash=panic
+    tap_check "$arch: a lock that is taken twice is a panic" \
+        ends_and_says 3 '^panic: a spinlock' --arch=$arch --append=crash=lock
+    tap_check "$arch: a reset isn't taken for success" \
+        ends_and_says 5 'without saying' --arch=$arch --append=crash=reset
+done
+
+tap_check "HighMem exists on i386 with 2G" \
+    ends_and_says 0 'zone HighMem from 0x038000000' --arch=i386 --mem=2G
+tap_check "i386 says what lies beyond 4 GiB" \
+    ends_and_says 0 '3072 MiB beyond 0x100000000' --arch=i386 --mem=6G
+tap_check "x86-64 uses what lies beyond 4 GiB" \
+    ends_and_says 0 'zone Normal  from 0x100000000' --mem=6G
+tap_check "a machine that hangs is stopped" \
+    ends_and_says 4 'stopped after 2 s' --timeout=2 --append=crash=hang
+tap_check "the plain image has no tests" \
+    ends_and_says 1 'has no tests' --append=selftest
+tap_check "a test that doesn't exist isn't passed" \
+    ends_and_says 1 "No test's name holds 'nonsense'" --selftest=nonsense
+tap_check "one test runs alone, by its name" ends_and_says 0 '^1\.\.1$' \
+    --selftest list.a_new_list_is_empty
+tap_check "the command line is told" ends_and_says 0 "^qemu-system-i386 .* 'demo mem=64M'" \
+    --dry-run --demo --arch=i386 --mem=64M
+for size in 1g 1GiB 1024mb 1048576K 1073741824; do
+    tap_check "--mem=$size is 1024 MiB" ends_and_says 0 'demo mem=1024M' --dry-run --demo --mem=$size
+done
+tap_check "a missing QEMU's package is named" \
+    ends_and_says 1 'qemu-system-x86' --qemu="$tap_scratch/none"
+tap_check "a missing image's places are named" \
+    ends_and_says 1 "$tap_scratch/quire-x86-64.elf" --images="$tap_scratch"
+for wrong in --arch=arm --mem=1x --mem=1M --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x \
+    --nonsense name "--selftest --demo" "--selftest=a b" "--mem=8M --numa=4"; do
+    # shellcheck disable=SC2086 # several options
+    tap_check "usage: $wrong" ends_and_says 2 'quire boot' $wrong
+done
+tap_end

@@ -1,0 +1,80 @@
+/* tools/boot.c: quire boot: a machine whose memory Quire manages
+ *
+ * Starts QEMU with our kernel. What the machine writes to its serial line is our stdout. It ends
+ * through QEMU's isa-debug-exit device, which makes QEMU exit with 2 * value + 1; the values are
+ * kernel/kernel.h's.
+ */
+#include "boot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+#include "machine.h"
+#include "quire.h"
+
+#define STATUS_DONE (2 * 0x10 + 1)
+#define STATUS_FAILED (2 * 0x11 + 1)
+#define STATUS_PANIC (2 * 0x12 + 1)
+
+/* In a form that a shell takes. */
+static void print_command(char **argv)
+{
+    for (; *argv; argv++)
+        printf(strchr(*argv, ' ') ? "'%s'%s" : "%s%s", *argv, argv[1] ? " " : "\n");
+}
+
+static int not_started(const char *qemu, int error)
+{
+    if (error == ENOENT)
+        complain("there is no %s; on Debian it is in the package qemu-system-x86", qemu);
+    else
+        complain("%s can't be started: %s", qemu, strerror(error));
+    return EXIT_FAILED;
+}
+
+static int explain(int result, const struct boot *boot, const char *qemu)
+{
+    if (result < 0)
+        return not_started(qemu, -result);
+    if (result == STATUS_DONE)
+        return EXIT_DONE;
+    if (result == STATUS_FAILED)
+        return EXIT_FAILED;
+    if (result == STATUS_PANIC)
+        return EXIT_PANIC;
+    if (result == MACHINE_TIMEOUT) {
+        complain("the machine was stopped after %llu s (--timeout)",
+                 (unsigned long long)boot->timeout);
+        return EXIT_TIMEOUT;
+    }
+    if (result >= MACHINE_INTERRUPTED)
+        return 128 + result - MACHINE_INTERRUPTED;
+    if (result >= MACHINE_KILLED)
+        complain("%s died of signal %d", qemu, result - MACHINE_KILLED);
+    else if (result == 0)
+        complain("the machine stopped or reset itself without saying how it went");
+    else
+        complain("%s ended with status %d", qemu, result);
+    return EXIT_NO_STATUS;
+}
+
+int command_boot(int argc, char **argv)
+{
+    struct boot boot;
+    char name[64];
+    parse_boot_options(&boot, argc, argv);
+    snprintf(name, sizeof name, "quire-%s%s.elf", boot.i386 ? "i386" : "x86-64",
+             boot.selftest ? "-tests" : "");
+    char *image = find_image(name, boot.images);
+    if (!image)
+        return EXIT_FAILED;
+    char **qemu = qemu_arguments(&boot, image);
+    if (boot.dry_run) {
+        print_command(qemu);
+        return EXIT_DONE;
+    }
+    return explain(run_machine(qemu, (unsigned)boot.timeout), &boot, qemu[0]);
+}

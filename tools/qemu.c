@@ -1,0 +1,123 @@
+/* tools/qemu.c: the command line of QEMU */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "boot.h"
+#include "quire.h"
+
+struct arguments {
+    char **argv; /* NULL-terminated */
+    size_t count;
+};
+
+_Noreturn static void out_of_memory(void)
+{
+    complain("no memory for QEMU's arguments");
+    exit(EXIT_FAILED);
+}
+
+static void add_text(struct arguments *arguments, char *text)
+{
+    char **larger = realloc(arguments->argv, (arguments->count + 2) * sizeof *larger);
+    if (!larger || !text)
+        out_of_memory();
+    larger[arguments->count++] = text;
+    larger[arguments->count] = NULL;
+    arguments->argv = larger;
+}
+
+__attribute__((format(printf, 2, 3))) static void add(struct arguments *arguments,
+                                                      const char *format, ...)
+{
+    va_list list;
+    char *text;
+    va_start(list, format);
+    if (vasprintf(&text, format, list) < 0)
+        out_of_memory();
+    va_end(list);
+    add_text(arguments, text);
+}
+
+/* Each node has a share of the memory and one CPU; distances grow with the difference of their
+ * numbers. */
+static void add_nodes(struct arguments *arguments, const struct boot *boot)
+{
+    unsigned nodes = (unsigned)boot->nodes;
+    uint64_t left = boot->memory;
+    uint64_t share = boot->memory / nodes / BOOT_MEMORY_UNIT * BOOT_MEMORY_UNIT;
+    add(arguments, "-smp");
+    add(arguments, "%u", nodes);
+    for (unsigned node = 0; node < nodes; node++) {
+        uint64_t size = node == nodes - 1 ? left : share;
+        left -= size;
+        add(arguments, "-object");
+        add(arguments, "memory-backend-ram,id=node%u,size=%lluM", node,
+            (unsigned long long)(size / BOOT_MEMORY_UNIT));
+        add(arguments, "-numa");
+        add(arguments, "node,nodeid=%u,memdev=node%u,cpus=%u", node, node, node);
+    }
+    for (unsigned from = 0; from < nodes; from++)
+        for (unsigned to = from + 1; to < nodes; to++) {
+            add(arguments, "-numa");
+            add(arguments, "dist,src=%u,dst=%u,val=%u", from, to, 10 + 10 * (to - from));
+        }
+}
+
+/* The kernel's command line. Memory and nodes are for the command that re-runs a failed test. */
+static char *command_line(const struct boot *boot)
+{
+    char *words = NULL;
+    size_t size;
+    FILE *to = open_memstream(&words, &size);
+    if (!to)
+        out_of_memory();
+    fprintf(to, "%s mem=%lluM",
+            boot->selftest ? "selftest"
+            : boot->demo   ? "demo"
+                           : "views",
+            (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));
+    if (boot->nodes)
+        fprintf(to, " numa=%llu", (unsigned long long)boot->nodes);
+    if (boot->filter)
+        fprintf(to, " filter=%s", boot->filter);
+    if (boot->has_seed)
+        fprintf(to, " seed=%llu", (unsigned long long)boot->seed);
+    if (boot->has_effort)
+        fprintf(to, " effort=%llu", (unsigned long long)boot->effort);
+    if (boot->append)
+        fprintf(to, " %s", boot->append);
+    fclose(to);
+    return words;
+}
+
+char **qemu_arguments(const struct boot *boot, const char *image)
+{
+    /* No default devices: the firmware looks for fewer, and starts us sooner. */
+    static const char *const fixed[] = {
+        "-M",          "pc",
+        "-accel",      "tcg",
+        "-nodefaults", "-display",
+        "none",        "-monitor",
+        "none",        "-serial",
+        "stdio",       "-no-reboot",
+        "-device",     "isa-debug-exit,iobase=0xf4,iosize=4",
+    };
+    struct arguments arguments = {0};
+    add(&arguments, "%s",
+        boot->qemu   ? boot->qemu
+        : boot->i386 ? "qemu-system-i386"
+                     : "qemu-system-x86_64");
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        add(&arguments, "%s", fixed[i]);
+    add(&arguments, "-m");
+    add(&arguments, "%lluM", (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));
+    if (boot->nodes)
+        add_nodes(&arguments, boot);
+    add(&arguments, "-kernel");
+    add(&arguments, "%s", image);
+    add(&arguments, "-append");
+    add_text(&arguments, command_line(boot));
+    return arguments.argv;
+}

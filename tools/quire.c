@@ -1,0 +1,100 @@
+/* tools/quire.c: the command: finds the subcommand and hands over to it
+ *
+ * stdout is data, stderr is talk. Exit status: 0 done, 1 failed, 2 usage; higher ones belong to a
+ * subcommand, whose --help explains them.
+ */
+#include "quire.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char examples[] = "Examples:\n"
+                               "  quire boot              boot the machine and look at its memory\n"
+                               "  quire boot --demo       see the page allocator at work\n"
+                               "  quire boot --selftest   run the tests inside the machine\n\n";
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"boot", command_boot},
+};
+#define NR_COMMANDS (sizeof commands / sizeof commands[0])
+
+static const struct argp_option options[] = {COMMON_OPTIONS, {0}};
+
+static const struct argp argp;
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    int *status = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        for (size_t i = 0; i < NR_COMMANDS; i++)
+            if (!strcmp(arg, commands[i].name)) {
+                *status =
+                    commands[i].run(state->argc - state->next + 1, &state->argv[state->next - 1]);
+                state->next = state->argc;
+                return 0;
+            }
+        argp_error(state, "there is no command '%s'", arg);
+        return EINVAL;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which command?");
+        return EINVAL;
+    default:
+        return parse_common(key, &argp, "quire", examples);
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "COMMAND [OPTION...]",
+    .doc = "What memory does: on a machine that Quire manages.\v"
+           "Commands:\n"
+           "  boot    boot a machine whose memory Quire manages, in QEMU\n"
+           "\n"
+           "`quire COMMAND --help` tells more about each.",
+};
+
+void complain(const char *format, ...)
+{
+    va_list list;
+    fputs("quire: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputc('\n', stderr);
+}
+
+error_t parse_common(int key, const struct argp *of, const char *name, const char *with)
+{
+    char copy[64];
+    snprintf(copy, sizeof copy, "%s", name);
+    switch (key) {
+    case 'h':
+        fputs(with, stdout);
+        argp_help(of, stdout, ARGP_HELP_STD_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, copy);
+        exit(EXIT_DONE);
+    case OPTION_USAGE:
+        argp_help(of, stdout, ARGP_HELP_USAGE, copy);
+        exit(EXIT_DONE);
+    case 'V':
+        puts("quire " QUIRE_VERSION);
+        exit(EXIT_DONE);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int status = EXIT_USAGE;
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &status);
+    return status;
+}

@@ -58,14 +58,15 @@ static struct pcp *preferred_pcp(struct quire_mem *mem, unsigned cpu, unsigned g
     return &mem->no_pcp;
 }
 
+/* Release: who sees lists again sees that they were emptied. */
 void cpus_publish(struct quire_mem *mem)
 {
     for (unsigned cpu = 0; cpu <= mem->nr_cpus; cpu++) {
         struct cpu *to = mem->cpu[cpu];
         for (unsigned gfp = 0; gfp <= GFP_PREFER_MASK; gfp++)
-            quire_store_relaxed(&to->prefer[gfp], &preferred_pcp(mem, cpu, gfp)->list[gfp >> 3]);
+            quire_store_release(&to->prefer[gfp], &preferred_pcp(mem, cpu, gfp)->list[gfp >> 3]);
         for_each_zone (mem, zone)
-            quire_store_relaxed(&to->zone[zone->id], usable_pcp(mem, zone, cpu));
+            quire_store_release(&to->zone[zone->id], usable_pcp(mem, zone, cpu));
     }
 }
 

@@ -118,14 +118,15 @@ static QUIRE_ALWAYS_INLINE void block_freed(struct zone *zone, struct pageblock 
     if (order == PAGEBLOCK_ORDER) {
         block_relink(zone, block, LARGEST_NONE);
         superblock_merge(zone, block, order);
-        return;
+    } else {
+        count_blocks(zone, order, 1);
+        if (quire_unlikely((int)order > block->largest)) {
+            if (block->largest >= 0)
+                block_unlink(zone, block);
+            block_link(zone, block, (int)order);
+        }
     }
-    count_blocks(zone, order, 1);
-    if (quire_unlikely((int)order > block->largest)) {
-        if (block->largest >= 0)
-            block_unlink(zone, block);
-        block_link(zone, block, (int)order);
-    }
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 static QUIRE_ALWAYS_INLINE void block_absorbed(struct zone *zone, struct pageblock *block,
@@ -321,6 +322,7 @@ unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned or
     count_free(zone, block->type, -(long)(taken << order));
     if (!block->nr[block->largest])
         block_relink(zone, block, highest_order(block));
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
     return taken;
 }
 
@@ -360,6 +362,7 @@ void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
     count_free(zone, block->type, -(1l << order));
     if (!block->nr[block->largest])
         block_relink(zone, block, highest_order(block));
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 /* ---- questions and types --------------------------------------------------------------------- */
@@ -402,6 +405,7 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
     } else {
         block_relink(zone, block, largest);
     }
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 void buddy_init_zone(struct zone *zone)

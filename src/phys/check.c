@@ -46,35 +46,41 @@ static void check_free_pages(const struct pageblock *block)
         }
 }
 
-static void check_pageblock(const struct pageblock *block, struct recount *sum)
+/* Its counts and its place are what its bitmap says. Not about its neighbours. */
+bool pageblock_is_valid(const struct pageblock *block)
 {
     unsigned nr[PAGEBLOCK_ORDER + 1], frames = 0;
     int largest = LARGEST_NONE;
     recount_bitmap(block, nr);
-    check_free_pages(block);
     for (unsigned order = 0; order <= PAGEBLOCK_ORDER; order++) {
-        QUIRE_BUG_ON(nr[order] != block->nr[order]);
+        if (nr[order] != block->nr[order])
+            return false;
         frames += nr[order] << order;
         if (nr[order])
             largest = (int)order;
-        if (order < PAGEBLOCK_ORDER)
-            sum->nr_blocks[order] += nr[order];
     }
-    QUIRE_BUG_ON(frames != block->nr_free);
-    sum->nr_free_type[block->type] += frames;
+    if (frames != block->nr_free)
+        return false;
+    if (block->flags & PAGEBLOCK_TAIL)
+        return block->largest == LARGEST_NONE && largest == PAGEBLOCK_ORDER;
+    if (largest == PAGEBLOCK_ORDER)
+        return block->largest >= PAGEBLOCK_ORDER && block->largest <= MAX_ORDER;
+    return block->largest == largest;
+}
+
+static void check_pageblock(const struct pageblock *block, struct recount *sum)
+{
+    QUIRE_BUG_ON(!pageblock_is_valid(block));
+    check_free_pages(block);
+    for (unsigned order = 0; order < PAGEBLOCK_ORDER; order++)
+        sum->nr_blocks[order] += block->nr[order];
+    sum->nr_free_type[block->type] += block->nr_free;
     if (block->type != QUIRE_MIGRATE_ISOLATE)
-        sum->nr_free += frames;
+        sum->nr_free += block->nr_free;
     if (block->type == QUIRE_MIGRATE_HIGHATOMIC)
         sum->highatomic += PAGEBLOCK_PAGES;
-    if (block->flags & PAGEBLOCK_TAIL) {
-        QUIRE_BUG_ON(block->largest != LARGEST_NONE || largest != PAGEBLOCK_ORDER);
+    if (block->largest < PAGEBLOCK_ORDER)
         return;
-    }
-    if (largest != PAGEBLOCK_ORDER) {
-        QUIRE_BUG_ON(block->largest != largest);
-        return;
-    }
-    QUIRE_BUG_ON(block->largest < PAGEBLOCK_ORDER || block->largest > MAX_ORDER);
     sum->nr_blocks[block->largest]++;
     for (unsigned i = 1; i < 1u << (block->largest - PAGEBLOCK_ORDER); i++)
         QUIRE_BUG_ON(!(block[i].flags & PAGEBLOCK_TAIL) || block[i].type != block->type ||
@@ -105,18 +111,24 @@ static void check_lists(const struct zone *zone)
         }
 }
 
+/* Its blocks are free to nobody else. With the list to oneself and the zone's lock held. */
+bool pcp_list_is_valid(const struct pcp_list *list)
+{
+    const struct zone *zone = list->zone;
+    if (list->top > list->limit || list->limit > list->base + list->cap)
+        return false;
+    for (struct quire_page **slot = list->base; slot < list->top; slot++)
+        if (page_flags(*slot) != (uint32_t)zone->id << PAGE_ZONE_SHIFT || quire_page_count(*slot) ||
+            buddy_frame_is_free(zone->mem, (*slot)->pfn))
+            return false;
+    return true;
+}
+
 static void check_pcps(const struct zone *zone)
 {
     for (unsigned cpu = 0; zone->pcp && cpu < zone->mem->nr_cpus; cpu++)
-        for (unsigned index = 0; index < PCP_LISTS; index++) {
-            const struct pcp_list *list = &zone->pcp[cpu]->list[index];
-            QUIRE_BUG_ON(list->top > list->limit || list->limit > list->base + list->cap);
-            for (struct quire_page **slot = list->base; slot < list->top; slot++) {
-                QUIRE_BUG_ON((*slot)->flags != (uint32_t)zone->id << PAGE_ZONE_SHIFT);
-                QUIRE_BUG_ON((*slot)->refcount);
-                QUIRE_BUG_ON(buddy_frame_is_free(zone->mem, (*slot)->pfn));
-            }
-        }
+        for (unsigned index = 0; index < PCP_LISTS; index++)
+            QUIRE_BUG_ON(!pcp_list_is_valid(&zone->pcp[cpu]->list[index]));
 }
 
 static void check_zone(struct zone *zone)

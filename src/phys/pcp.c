@@ -116,6 +116,7 @@ void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
 /* Gives the `count` oldest blocks of a list to the zone. */
 static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
 {
+    QUIRE_EXPENSIVE(pcp_list_is_valid(list));
     buddy_free_pages(list->zone, list->base, count, order);
     unsigned left = pcp_count(list) - count;
     quire_count(&list->net_in, 0ul - count);

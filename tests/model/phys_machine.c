@@ -299,6 +299,7 @@ bool machine_create(struct model *model, uint64_t seed)
         model->random = random + tries;
         if (try_to_create(model)) {
             frames_fill(model);
+            moves_register(model);
             EXPECT_EQ(model, quire_nr_managed_pages(model->mem), model->managed);
             EXPECT_EQ(model, quire_nr_free_pages(model->mem), model->managed);
             model_set_cpu(model, 0);

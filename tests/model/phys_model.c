@@ -196,9 +196,14 @@ static void free_block_at(struct model *model, unsigned long index)
         return;
     }
     blocks_remove(model, index);
-    if (block.exact)
+    /* A range may cross sections, and the end of the direct map. */
+    const struct quire_page *last =
+        quire_pfn_to_page(model->mem, quire_pfn(block.pfn + block.pages - 1));
+    if (block.exact && quire_page_address(model->mem, last) && one_in(model, 2))
         quire_free_pages_exact(model->mem, quire_page_address(model->mem, page),
                                (size_t)block.pages << QUIRE_PAGE_SHIFT);
+    else if (block.exact)
+        quire_free_contig_range(model->mem, quire_pfn(block.pfn), block.pages);
     else
         free_one(model, page, block.order);
 }
@@ -354,6 +359,10 @@ static void step(struct model *model, bool filling)
         op_split(model);
     else if (what < 84)
         op_mistake(model);
+    else if (what < 110)
+        op_set_mover(model);
+    else if (what < 116)
+        op_move(model);
     else if (one_in(model, 4) == filling)
         op_free(model);
     else
@@ -395,13 +404,14 @@ static void random_operations_agree_with_a_bitmap_and_a_list(void)
 {
     static struct model model;
     uint64_t seed = test_environment.seed, operations = 0;
-    unsigned long machines = 0, failures = 0;
+    unsigned long machines = 0, failures = 0, moves = 0;
     while (operations < test_environment.effort || !operations) {
         bool made = machine_create(&model, seed);
         if (made) {
             run_machine(&model, 1000ul << below(&model, 7));
             operations += model.operations;
             failures += model.failures;
+            moves += model.moves;
         }
         end_machine(&model);
         if (model.broken) {
@@ -416,8 +426,9 @@ static void random_operations_agree_with_a_bitmap_and_a_list(void)
         seed++;
         machines++;
     }
-    test_note("%llu operations on %lu machines, %lu allocations failed as they had to",
-              (unsigned long long)operations, machines, failures);
+    test_note(
+        "%llu operations on %lu machines, %lu allocations failed as they had to, %lu blocks moved",
+        (unsigned long long)operations, machines, failures, moves);
 }
 
 static const struct test_case cases[] = {

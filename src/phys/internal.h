@@ -469,9 +469,7 @@ struct quire_page *direct_compact(const struct alloc_context *ac, unsigned alloc
 int fragmentation_index(const struct zone *zone, unsigned order);
 int unusable_index(const struct zone *zone, unsigned order);
 
-/* ---- check.c: for QUIRE_EXPENSIVE
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- check.c: for QUIRE_EXPENSIVE ------------------------------------------------------------ */
 
 bool pageblock_is_valid(const struct pageblock *block);
 bool pcp_list_is_valid(const struct pcp_list *list);

@@ -58,6 +58,7 @@ static struct pcp *preferred_pcp(struct quire_mem *mem, unsigned cpu, unsigned g
     return &mem->no_pcp;
 }
 
+/* Release: who sees lists again sees that they were emptied. */
 void cpus_publish(struct quire_mem *mem)
 {
     for (unsigned cpu = 0; cpu <= mem->nr_cpus; cpu++) {

@@ -30,8 +30,7 @@ static struct {
 static struct quire_page *held; /* order-0 pages of the test, linked through their owner's words */
 static unsigned long nr_held;
 
-/* ---- holding pages
- * ------------------------------------------------------------------------------- */
+/* ---- holding pages --------------------------------------------------------------------------- */
 
 static void hold(struct quire_page *page)
 {
@@ -65,8 +64,7 @@ static void exhaust(int node, quire_gfp_t gfp)
         hold(page);
 }
 
-/* ---- the machine
- * --------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 static void help(void)
 {
@@ -208,8 +206,7 @@ static void machine_end(void)
     quiet(false);
 }
 
-/* ---- running dry
- * --------------------------------------------------------------------------------- */
+/* ---- running dry ----------------------------------------------------------------------------- */
 
 static const quire_gfp_t zone_gfps[] = {
     QUIRE_GFP_KERNEL | QUIRE_GFP_DMA,
@@ -300,8 +297,7 @@ static void exact_and_bulk_requests_get_what_there_is(void)
     machine_end();
 }
 
-/* ---- callbacks that help late, or never
- * ------------------------------------------------------------ */
+/* ---- callbacks that help late, or never ------------------------------------------------------ */
 
 /* As machine_start, with nothing left above the watermarks. */
 static bool start_dry(const struct quire_mem_ops *ops)

@@ -99,6 +99,20 @@ static void take_frames(struct model *model, unsigned long pfn, unsigned pages)
     model->used += pages;
 }
 
+/* A block's first page knows its index, for who moves it. */
+static void place(struct model *model, unsigned long index)
+{
+    block_page(model, &model->block[index])->owner_word = (uint32_t)index;
+}
+
+/* The last block takes the index of one that is gone. */
+static void close_gap(struct model *model, unsigned long index)
+{
+    model->block[index] = model->block[--model->nr_blocks];
+    if (index < model->nr_blocks)
+        place(model, index);
+}
+
 static struct model_block *add(struct model *model, unsigned long pfn, unsigned pages)
 {
     struct model_block *block = &model->block[model->nr_blocks++];
@@ -108,6 +122,7 @@ static struct model_block *add(struct model *model, unsigned long pfn, unsigned 
         .tag = (uint32_t)model_random(model),
         .references = 1,
     };
+    place(model, model->nr_blocks - 1);
     write_content(model, block);
     return block;
 }
@@ -126,20 +141,27 @@ void blocks_add(struct model *model, struct quire_page *page, unsigned order, qu
     struct model_block *block = add(model, pfn, 1u << order);
     block->order = (uint8_t)order;
     block->compound = order && gfp & QUIRE_GFP_COMP;
+    if (gfp & QUIRE_GFP_MOVABLE && !one_in(model, 4))
+        quire_page_set_mover(page, (unsigned)model->mover_id);
 }
 
 void blocks_add_exact(struct model *model, void *address, unsigned pages, quire_gfp_t gfp)
 {
     struct quire_page *page = quire_virt_to_page(model->mem, address);
-    unsigned long pfn = quire_page_to_pfn(page).value;
     EXPECT(model, quire_page_address(model->mem, page) == address);
+    blocks_add_range(model, quire_page_to_pfn(page).value, pages, gfp);
+}
+
+void blocks_add_range(struct model *model, unsigned long pfn, unsigned pages, quire_gfp_t gfp)
+{
     take_frames(model, pfn, pages);
     if (model->broken)
         return;
     check_new_content(model, pfn, pages, gfp);
     for (unsigned i = 0; i < pages; i++) {
-        EXPECT_EQ(model, quire_page_order(&page[i]), 0);
-        EXPECT_EQ(model, quire_page_count(&page[i]), 1);
+        const struct quire_page *page = quire_pfn_to_page(model->mem, quire_pfn(pfn + i));
+        EXPECT_EQ(model, quire_page_order(page), 0);
+        EXPECT_EQ(model, quire_page_count(page), 1);
     }
     add(model, pfn, pages)->exact = true;
 }
@@ -151,18 +173,34 @@ void blocks_remove(struct model *model, unsigned long index)
     for (unsigned i = 0; i < block->pages; i++)
         model->state[block->pfn + i] = FRAME_FREE;
     model->used -= block->pages;
-    *block = model->block[--model->nr_blocks];
+    close_gap(model, index);
 }
 
 void blocks_split(struct model *model, unsigned long index)
 {
     struct model_block whole = model->block[index];
     blocks_check_content(model, &whole);
-    model->block[index] = model->block[--model->nr_blocks];
+    close_gap(model, index);
     for (unsigned i = 0; i < whole.pages; i++) {
         const struct quire_page *page = quire_pfn_to_page(model->mem, quire_pfn(whole.pfn + i));
         EXPECT_EQ(model, quire_page_order(page), 0);
         EXPECT_EQ(model, quire_page_count(page), whole.references);
         add(model, whole.pfn + i, 1)->references = whole.references;
     }
+}
+
+void blocks_move(struct model *model, unsigned long index, unsigned long pfn)
+{
+    struct model_block *block = &model->block[index];
+    blocks_check_content(model, block);
+    EXPECT_EQ(model, block->references, 1);
+    for (unsigned i = 0; i < block->pages; i++)
+        model->state[block->pfn + i] = FRAME_FREE;
+    model->used -= block->pages;
+    take_frames(model, pfn, block->pages);
+    block->pfn = (uint32_t)pfn;
+    if (model->broken)
+        return;
+    place(model, index);
+    write_content(model, block);
 }

@@ -9,8 +9,7 @@
 #define PAGEBLOCK_BYTES ((quire_phys_t)QUIRE_PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT)
 #define MAX_TRIES 64
 
-/* ---- random numbers: a machine's own, so that it can be made again alone -----------------------
- */
+/* ---- random numbers: a machine's own, so that it can be made again alone --------------------- */
 
 uint64_t model_random(struct model *model)
 {
@@ -33,8 +32,7 @@ static quire_phys_t random_size(struct model *model, quire_phys_t most)
     return size < most ? size : most;
 }
 
-/* ---- the memory map ---------------------------------------------------------------------------
- */
+/* ---- the memory map -------------------------------------------------------------------------- */
 
 static quire_phys_t random_bytes(struct model *model, quire_phys_t most)
 {
@@ -110,8 +108,7 @@ static void fill_memblock(struct model *model)
         add_range(model, &model->range[descending ? model->nr_ranges - 1 - i : i]);
 }
 
-/* ---- the configuration -------------------------------------------------------------------------
- */
+/* ---- the configuration ----------------------------------------------------------------------- */
 
 /* Within the lowest 1 / 2^shift of the addresses. */
 static quire_phys_t pageblock_below(struct model *model, unsigned shift)
@@ -226,8 +223,7 @@ static void make_topology(struct model *model)
     model->config.distance = model->distance;
 }
 
-/* ---- making and ending ------------------------------------------------------------------------
- */
+/* ---- making and ending ----------------------------------------------------------------------- */
 
 static void hear_nothing(int level, const char *text)
 {
@@ -303,6 +299,7 @@ bool machine_create(struct model *model, uint64_t seed)
         model->random = random + tries;
         if (try_to_create(model)) {
             frames_fill(model);
+            moves_register(model);
             EXPECT_EQ(model, quire_nr_managed_pages(model->mem), model->managed);
             EXPECT_EQ(model, quire_nr_free_pages(model->mem), model->managed);
             model_set_cpu(model, 0);

@@ -9,8 +9,7 @@
 
 #define MOST_BULK 96u
 
-/* ---- what is asked for ------------------------------------------------------------------------
- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static quire_gfp_t random_gfp(struct model *model)
 {
@@ -71,8 +70,7 @@ static bool is_impossible(const struct model *model, const struct request *reque
            gfp_highest_zone(model, request->gfp) == QUIRE_NR_ZONES || (request->gfp & both) == both;
 }
 
-/* ---- allocating --------------------------------------------------------------------------------
- */
+/* ---- allocating ------------------------------------------------------------------------------ */
 
 static struct quire_page *allocate(struct model *model, const struct request *request)
 {
@@ -161,8 +159,7 @@ static void op_allocate_exact(struct model *model)
         zones_check_allowed(model, &request, quire_virt_to_page(model->mem, address));
 }
 
-/* ---- freeing -----------------------------------------------------------------------------------
- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 unsigned long random_block(struct model *model)
 {
@@ -199,9 +196,14 @@ static void free_block_at(struct model *model, unsigned long index)
         return;
     }
     blocks_remove(model, index);
-    if (block.exact)
+    /* A range may cross sections, and the end of the direct map. */
+    const struct quire_page *last =
+        quire_pfn_to_page(model->mem, quire_pfn(block.pfn + block.pages - 1));
+    if (block.exact && quire_page_address(model->mem, last) && one_in(model, 2))
         quire_free_pages_exact(model->mem, quire_page_address(model->mem, page),
                                (size_t)block.pages << QUIRE_PAGE_SHIFT);
+    else if (block.exact)
+        quire_free_contig_range(model->mem, quire_pfn(block.pfn), block.pages);
     else
         free_one(model, page, block.order);
 }
@@ -260,8 +262,7 @@ static void op_reference(struct model *model)
     EXPECT(model, quire_compound_head(model->mem, page + inside) == page);
 }
 
-/* ---- everything else ----------------------------------------------------------------------------
- */
+/* ---- everything else ------------------------------------------------------------------------- */
 
 static void op_drain(struct model *model)
 {
@@ -339,8 +340,7 @@ static void op_rare(struct model *model)
     }
 }
 
-/* ---- runs
- * ---------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static void step(struct model *model, bool filling)
 {
@@ -359,6 +359,10 @@ static void step(struct model *model, bool filling)
         op_split(model);
     else if (what < 84)
         op_mistake(model);
+    else if (what < 110)
+        op_set_mover(model);
+    else if (what < 116)
+        op_move(model);
     else if (one_in(model, 4) == filling)
         op_free(model);
     else
@@ -400,13 +404,14 @@ static void random_operations_agree_with_a_bitmap_and_a_list(void)
 {
     static struct model model;
     uint64_t seed = test_environment.seed, operations = 0;
-    unsigned long machines = 0, failures = 0;
+    unsigned long machines = 0, failures = 0, moves = 0;
     while (operations < test_environment.effort || !operations) {
         bool made = machine_create(&model, seed);
         if (made) {
             run_machine(&model, 1000ul << below(&model, 7));
             operations += model.operations;
             failures += model.failures;
+            moves += model.moves;
         }
         end_machine(&model);
         if (model.broken) {
@@ -421,8 +426,9 @@ static void random_operations_agree_with_a_bitmap_and_a_list(void)
         seed++;
         machines++;
     }
-    test_note("%llu operations on %lu machines, %lu allocations failed as they had to",
-              (unsigned long long)operations, machines, failures);
+    test_note(
+        "%llu operations on %lu machines, %lu allocations failed as they had to, %lu blocks moved",
+        (unsigned long long)operations, machines, failures, moves);
 }
 
 static const struct test_case cases[] = {

@@ -4,7 +4,7 @@
  * blocks that are allocated. What it expects of zones it works out from the memory map and the
  * documentation alone. Files: phys_machine.c makes a random machine, phys_frames.c the reference's
  * frames; phys_blocks.c is the list of blocks with their content; phys_zones.c what zones have to
- * be like; phys_model.c and phys_mistakes.c the random operations.
+ * be like; phys_model.c, phys_mistakes.c and phys_moves.c the random operations.
  */
 #ifndef QUIRE_TESTS_MODEL_PHYS_MODEL_H
 #define QUIRE_TESTS_MODEL_PHYS_MODEL_H
@@ -76,6 +76,10 @@ struct model {
     struct model_block *block;
     unsigned long nr_blocks;
 
+    struct quire_mover mover;
+    int mover_id;
+    unsigned long isolated, moves; /* blocks under way; moved so far */
+
     unsigned cpu; /* that is being played */
     unsigned debug;
     unsigned long reports;      /* calls of ops->bad_page */
@@ -135,12 +139,24 @@ void op_mistake(struct model *model);
 void blocks_add(struct model *model, struct quire_page *page, unsigned order, quire_gfp_t gfp);
 /* The `pages` pages of an exact allocation that began as a block. */
 void blocks_add_exact(struct model *model, void *address, unsigned pages, quire_gfp_t gfp);
+/* Contiguous frames, each a block of order 0. */
+void blocks_add_range(struct model *model, unsigned long pfn, unsigned pages, quire_gfp_t gfp);
+/* The block is at `pfn` from now on. */
+void blocks_move(struct model *model, unsigned long index, unsigned long pfn);
 /* The block will be freed: checks its content, and forgets it. */
 void blocks_remove(struct model *model, unsigned long index);
 /* The block becomes single pages. */
 void blocks_split(struct model *model, unsigned long index);
 void blocks_check_content(struct model *model, const struct model_block *block);
 struct quire_page *block_page(const struct model *model, const struct model_block *block);
+
+/* ---- phys_moves.c ---------------------------------------------------------------------------- */
+
+void moves_register(struct model *model);
+/* A random block gets a mover, or loses it. */
+void op_set_mover(struct model *model);
+/* Compaction, or a contiguous range. */
+void op_move(struct model *model);
 
 /* ---- phys_zones.c ---------------------------------------------------------------------------- */
 

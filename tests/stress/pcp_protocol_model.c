@@ -8,26 +8,24 @@
  * everybody comes to an end. To know that the check can fail, the same is done with each part of
  * the protocol left out in turn.
  *
- *   CPU 0        enters the lists twice, unless its pointer to them is hidden; an interrupt at any
- *                point of that has no CPU number, so it never enters
- *   CPU 1 and 2  hide the lists, empty them under the zone's lock, and show them again
- *
- * The pointer is hidden while anybody wants it so: HIDDEN counts them, as zone->pcp_closed does.
+ *   CPU 0        enters the lists twice, or goes elsewhere when it finds the pointer to them
+ * hidden; at any point of that an interrupt, which has no CPU number and so no lists CPU 1 and 2
+ * hide the lists, wait, empty them under the zone's lock, and show them when both are done
  */
 #include "tests/harness/harness.h"
 
 #include "base/compiler.h"
 
-/* ---- programs -----------------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
-enum variable { BUSY, HIDDEN, LOCK, LIST, NR_VARIABLES };
+enum variable { BUSY, HIDDEN, CLOSED, MEM_LOCK, ZONE_LOCK, LIST, NR_VARIABLES };
 
 enum operation {
     LOAD,      /* register = variable */
     STORE,     /* variable = value */
     STORE_INC, /* variable = register + 1: an update of the lists, counted */
-    ADD,       /* variable += value, atomically */
+    STORE_SUM, /* variable = register + value */
+    STORE_IF,  /* variable = register + value isn't 0 */
     TAKE,      /* waits until the variable is 0, and makes it 1, atomically */
     FENCE,     /* this CPU's stores are in memory */
     FENCE_ALL, /* all CPUs' stores are */
@@ -53,8 +51,9 @@ enum omission {
     NOTHING_LEFT_OUT,
     HEAVY_FENCE,    /* the closer fences only itself */
     LIGHT_FENCE,    /* the compiler loads the pointer before it stores `busy` */
-    NO_NUMBER,      /* an interrupt has its CPU's number, and enters */
+    NO_NUMBER,      /* an interrupt has the number of the CPU that it interrupts */
     WAIT_FOR_BUSY,  /* the closer doesn't wait */
+    COUNT_CLOSED,   /* the first closer that is done shows the lists */
     SYMMETRIC_FENCE /* nothing is missing: both sides fence themselves, for ports without heavy */
 };
 
@@ -73,7 +72,7 @@ static void emit_update(struct program *program)
     emit(program, LEAVE, LIST, 0);
 }
 
-/* cpu_enter, an update of the lists if they can be seen, cpu_leave. */
+/* cpu_enter, cpu_pcp, an update if that is a list, cpu_leave. */
 static void emit_owner(struct program *program, enum omission omission)
 {
     if (omission == LIGHT_FENCE)
@@ -90,23 +89,35 @@ static void emit_owner(struct program *program, enum omission omission)
     emit(program, STORE, BUSY, 0);
 }
 
+/* change_closed */
+static void emit_change(struct program *program, int by, enum omission omission)
+{
+    emit(program, TAKE, MEM_LOCK, 0);
+    emit(program, LOAD, CLOSED, 0);
+    emit(program, STORE_SUM, CLOSED, by);
+    if (omission == COUNT_CLOSED)
+        emit(program, STORE, HIDDEN, by > 0);
+    else
+        emit(program, STORE_IF, HIDDEN, by);
+    emit(program, STORE, MEM_LOCK, 0);
+}
+
 static void emit_closer(struct program *program, enum omission omission)
 {
-    emit(program, ADD, HIDDEN, 1);
-    emit(program, omission == HEAVY_FENCE || omission == SYMMETRIC_FENCE ? FENCE : FENCE_ALL, BUSY,
-         0);
+    bool only_itself = omission == HEAVY_FENCE || omission == SYMMETRIC_FENCE;
+    emit_change(program, 1, omission);
+    emit(program, only_itself ? FENCE : FENCE_ALL, BUSY, 0);
     if (omission != WAIT_FOR_BUSY) {
         emit(program, LOAD, BUSY, 0);
         emit(program, IF_SET, BUSY, (int)program->length - 1);
     }
-    emit(program, TAKE, LOCK, 0);
+    emit(program, TAKE, ZONE_LOCK, 0);
     emit_update(program);
-    emit(program, STORE, LOCK, 0);
-    emit(program, ADD, HIDDEN, -1);
+    emit(program, STORE, ZONE_LOCK, 0);
+    emit_change(program, -1, omission);
 }
 
-/* ---- states -------------------------------------------------------------------------------------
- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 #define NR_CPUS 3u
 #define MAX_BUFFER 6u
@@ -238,10 +249,13 @@ static bool step(struct state *state, unsigned context)
             return false;
         state->updates++;
         break;
-    case ADD:
-        if (!fenced)
+    case STORE_SUM:
+        if (!store(state, cpu, at.variable, state->reg[context] + at.value))
             return false;
-        state->memory[at.variable] = (int8_t)(state->memory[at.variable] + at.value);
+        break;
+    case STORE_IF:
+        if (!store(state, cpu, at.variable, state->reg[context] + at.value != 0))
+            return false;
         break;
     case TAKE:
         if (!fenced || state->memory[at.variable])
@@ -278,8 +292,7 @@ static bool has_ended(const struct state *state, unsigned context)
     return programs[context].code[state->position[context]].operation == END;
 }
 
-/* ---- the search ---------------------------------------------------------------------------------
- */
+/* ---- the search ------------------------------------------------------------------------------ */
 
 static bool run_context(const struct state *state, unsigned context)
 {
@@ -305,7 +318,7 @@ static void expand(const struct state *state)
 {
     bool moved = false;
     struct state next = *state;
-    if (state->interrupts == 0 && !has_ended(state, OWNER)) {
+    if (state->interrupts == 0 && !has_ended(state, OWNER) && !has_ended(state, INTERRUPT)) {
         next.interrupts = 1;
         visit(&next);
         moved = true;
@@ -335,8 +348,6 @@ static struct outcome explore(enum omission omission)
     emit_owner(&programs[OWNER], omission);
     if (omission == NO_NUMBER)
         emit_owner(&programs[INTERRUPT], omission);
-    else
-        first.interrupts = 2; /* it touches nothing of all this */
     emit_closer(&programs[CLOSER_1], omission);
     emit_closer(&programs[CLOSER_2], omission);
     for (unsigned context = 0; context < NR_CONTEXTS; context++)
@@ -361,8 +372,7 @@ static void check_that_it_holds(enum omission omission)
     test_note("%lu states", seen.states);
 }
 
-/* ---- cases --------------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static void one_at_a_time_is_among_the_lists(void)
 {
@@ -384,7 +394,7 @@ static void without_the_light_fence_two_get_in(void)
     CHECK(explore(LIGHT_FENCE).two_inside);
 }
 
-static void with_a_cpu_number_an_interrupt_gets_in(void)
+static void an_interrupt_with_a_cpu_number_gets_in(void)
 {
     CHECK(explore(NO_NUMBER).two_inside);
 }
@@ -394,13 +404,19 @@ static void without_waiting_for_busy_a_closer_gets_in(void)
     CHECK(explore(WAIT_FOR_BUSY).two_inside);
 }
 
+static void lists_that_are_shown_too_early_are_entered(void)
+{
+    CHECK(explore(COUNT_CLOSED).two_inside);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(one_at_a_time_is_among_the_lists),
     TEST_CASE(full_fences_on_both_sides_will_do),
     TEST_CASE(without_the_heavy_fence_two_get_in),
     TEST_CASE(without_the_light_fence_two_get_in),
-    TEST_CASE(with_a_cpu_number_an_interrupt_gets_in),
+    TEST_CASE(an_interrupt_with_a_cpu_number_gets_in),
     TEST_CASE(without_waiting_for_busy_a_closer_gets_in),
+    TEST_CASE(lists_that_are_shown_too_early_are_entered),
     {0},
 };
 const struct test_suite suite_pcp_protocol = {"pcp_protocol", cases};

@@ -26,8 +26,7 @@ static unsigned reports; /* calls of bad_page */
 static unsigned char owner[FRAMES];
 static struct quire_page *slot[SLOTS]; /* blocks that are nobody's: whoever takes one frees it */
 
-/* ---- the machine -------------------------------------------------------------------------------
- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 static void report(void *arg, quire_pfn_t pfn, const char *text)
 {
@@ -67,8 +66,7 @@ static bool machine_start(unsigned nr_cpus, unsigned debug)
            !quire_mem_init(&mem, &memblock, &config);
 }
 
-/* ---- blocks that change hands -------------------------------------------------------------------
- */
+/* ---- blocks that change hands ---------------------------------------------------------------- */
 
 struct worker {
     pthread_t thread;
@@ -156,8 +154,7 @@ static struct quire_page *exchange(unsigned index, struct quire_page *page)
     return __atomic_exchange_n(&slot[index], page, __ATOMIC_ACQ_REL);
 }
 
-/* ---- what threads do ----------------------------------------------------------------------------
- */
+/* ---- what threads do ------------------------------------------------------------------------- */
 
 static void trade_many(struct worker *worker)
 {
@@ -314,8 +311,7 @@ static void threads_that_come_and_go_lose_nothing(void)
     machine_end();
 }
 
-/* ---- references that are raised without holding one
- * ---------------------------------------------- */
+/* ---- references that are raised without holding one ------------------------------------------ */
 
 /* A page is looked up in a slot, and may be gone before its reference is raised. If the slot still
  * has it then, it is the page that was meant. Who may be looked up so is given up by put_page.

@@ -278,41 +278,53 @@ static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_p
  * comparison of its state. */
 #define STATE_FREE_MASK (0xffffffffull << 32 | 1u << 31 | PAGE_FREE_MASK | PAGE_LARGE)
 
-static QUIRE_NOINLINE void free_pages_large(struct quire_mem *mem, struct quire_page *page,
-                                            unsigned order, uint64_t state)
+static QUIRE_NOINLINE void free_pages_drain(struct quire_mem *mem, struct quire_page *page,
+                                            uint32_t flags, struct cpu *cpu, struct pcp_list *list)
 {
-    uint64_t expected =
-        PAGE_ONE_REFERENCE | PAGE_ALLOCATED | PAGE_LARGE | PAGEBLOCK_ORDER << PAGE_ORDER_SHIFT;
-    uint32_t flags = (uint32_t)state;
-    if (order != PAGEBLOCK_ORDER || (state ^ expected) & STATE_FREE_MASK ||
-        flags_type(flags) == PAGE_TYPE_SPECIAL) {
+    if (list->cap)
+        pcp_drain(list);
+    bool done = pcp_push(list, page, flags);
+    cpu_leave(cpu);
+    if (!done)
+        free_pages_slow(mem, page, flags_order(flags));
+}
+
+/* `wrong`: how the page's state differs from that of a block with a small list. A huge block, which
+ * is LARGE and nothing else, has a list too. */
+static QUIRE_NOINLINE void free_pages_large(struct quire_mem *mem, struct quire_page *page,
+                                            unsigned order, uint64_t wrong)
+{
+    uint32_t flags = page_flags(page);
+    if (wrong != PAGE_LARGE || order != PAGEBLOCK_ORDER || flags_type(flags) == PAGE_TYPE_SPECIAL) {
         free_pages_slow(mem, page, order);
         return;
     }
     struct cpu *cpu = cpu_enter(mem);
     struct pcp_list *list = &cpu_pcp(cpu, flags_zone(flags))->list[PCP_HUGE + flags_type(flags)];
-    if (list->top >= list->limit && list->cap)
-        pcp_drain(list);
-    bool done = pcp_push(list, page, flags);
+    if (quire_unlikely(!pcp_push(list, page, flags))) {
+        free_pages_drain(mem, page, flags, cpu, list);
+        return;
+    }
     cpu_leave(cpu);
-    if (quire_unlikely(!done))
-        free_pages_slow(mem, page, order);
 }
 
 void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
     uint64_t state = page_state(page);
     uint64_t expected = PAGE_ONE_REFERENCE | PAGE_ALLOCATED | (uint64_t)order << PAGE_ORDER_SHIFT;
-    if (quire_unlikely((state ^ expected) & STATE_FREE_MASK)) {
-        free_pages_large(mem, page, order, state);
+    uint64_t wrong = (state ^ expected) & STATE_FREE_MASK;
+    if (quire_unlikely(wrong)) {
+        free_pages_large(mem, page, order, wrong);
         return;
     }
     uint32_t flags = (uint32_t)state;
     struct cpu *cpu = cpu_enter(mem);
     struct pcp *pcp = cpu_pcp(cpu, flags_zone(flags));
     size_t offset = flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
-    bool done = pcp_push((struct pcp_list *)(void *)((char *)pcp + offset), page, flags);
+    struct pcp_list *list = (struct pcp_list *)(void *)((char *)pcp + offset);
+    if (quire_unlikely(!pcp_push(list, page, flags))) {
+        free_pages_drain(mem, page, flags, cpu, list);
+        return;
+    }
     cpu_leave(cpu);
-    if (quire_unlikely(!done))
-        free_pages_slow(mem, page, order);
 }

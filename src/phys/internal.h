@@ -310,6 +310,12 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
  */
 unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
                          unsigned max, struct quire_page **end, struct pageblock **first);
+/* Whether two blocks of PAGEBLOCK_ORDER are buddies. */
+static inline bool superblock_are_halves(const struct quire_page *a, const struct quire_page *b)
+{
+    return PAGEBLOCK_ORDER < MAX_ORDER && (a->pfn ^ b->pfn) == PAGEBLOCK_PAGES;
+}
+
 /* Halves a free block above PAGEBLOCK_ORDER until `block` is one of its own. */
 void pageblock_separate(struct zone *zone, struct pageblock *block);
 void buddy_init_zone(struct zone *zone);

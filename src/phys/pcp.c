@@ -127,11 +127,13 @@ static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
 void pcp_drain(struct pcp_list *list)
 {
     struct zone *zone = list->zone;
-    unsigned count = pcp_count(list);
-    count = count < list->drain ? count : list->drain;
+    unsigned total = pcp_count(list);
+    unsigned count = total < list->drain ? total : list->drain;
     unsigned order = flags_order((uint32_t)list->alloc_state);
     if (order < PCP_ORDERS)
         buddy_prefetch(zone, list->base, count);
+    else if (count < total && superblock_are_halves(list->base[count - 1], list->base[count]))
+        count++; /* or one half would go now and the other next time, each time */
     quire_port_irq_t irq = zone_lock(zone);
     drain_locked(list, order, count);
     zone_unlock(zone, irq);

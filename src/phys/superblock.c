@@ -96,19 +96,19 @@ static bool types_agree(const struct pageblock *block, unsigned blocks)
     return true;
 }
 
-static QUIRE_ALWAYS_INLINE void free_whole(struct zone *zone, struct pageblock *block,
-                                           unsigned order)
+/* Marks an allocated pageblock wholly free; the caller links and counts it. */
+static QUIRE_ALWAYS_INLINE void fill(struct pageblock *block)
 {
-    unsigned blocks = 1u << (order - PAGEBLOCK_ORDER);
-    for (struct pageblock *at = block; at < block + blocks; at++) {
-        set_words(at, 0, PAGEBLOCK_WORDS);
-        at->nr[PAGEBLOCK_ORDER] = 1;
-        at->nr_free = PAGEBLOCK_PAGES;
-        at->type = block->type;
-        if (at != block)
-            at->flags |= PAGEBLOCK_TAIL;
-    }
-    count_free(zone, block->type, (long)(PAGEBLOCK_PAGES * blocks));
+    QUIRE_BUG_ON(block->nr_free);
+    __builtin_memset(block->free, 0xff, sizeof block->free);
+    block->nr[PAGEBLOCK_ORDER] = 1;
+    block->nr_free = PAGEBLOCK_PAGES;
+}
+
+static QUIRE_ALWAYS_INLINE void link_filled(struct zone *zone, struct pageblock *block,
+                                            unsigned order)
+{
+    count_free(zone, block->type, (long)(1ul << order));
     if (order < MAX_ORDER) {
         superblock_merge(zone, block, order);
     } else {
@@ -120,11 +120,18 @@ static QUIRE_ALWAYS_INLINE void free_whole(struct zone *zone, struct pageblock *
 void superblock_free(struct zone *zone, struct pageblock *block, unsigned order)
 {
     unsigned blocks = 1u << (order - PAGEBLOCK_ORDER);
-    if (types_agree(block, blocks))
-        free_whole(zone, block, order);
-    else
-        for (unsigned i = 0; i < blocks; i++)
-            free_whole(zone, &block[i], PAGEBLOCK_ORDER);
+    bool one = types_agree(block, blocks);
+    for (unsigned i = 0; i < blocks; i++) {
+        fill(&block[i]);
+        if (!one) {
+            link_filled(zone, &block[i], PAGEBLOCK_ORDER);
+        } else if (i) {
+            block[i].type = block->type;
+            block[i].flags |= PAGEBLOCK_TAIL;
+        }
+    }
+    if (one)
+        link_filled(zone, block, order);
 }
 
 /* Blocks of PAGEBLOCK_ORDER: two buddies that come one after the other go as one. */
@@ -133,79 +140,93 @@ void superblock_free_pages(struct zone *zone, struct quire_page *const *pages, u
     for (unsigned i = 0; i < count; i++) {
         unsigned long pfn = pages[i]->pfn;
         struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-        if (PAGEBLOCK_ORDER < MAX_ORDER && i + 1 < count &&
-            pages[i + 1]->pfn == pfn + PAGEBLOCK_PAGES && !(pfn & PAGEBLOCK_PAGES) &&
-            block[0].type == block[1].type) {
-            free_whole(zone, block, PAGEBLOCK_ORDER + 1);
+        fill(block);
+        if (i + 1 < count && superblock_are_halves(pages[i], pages[i + 1])) {
+            struct pageblock *low = pfn & PAGEBLOCK_PAGES ? block - 1 : block;
+            fill(block == low ? low + 1 : low);
             i++;
-        } else {
-            free_whole(zone, block, PAGEBLOCK_ORDER);
+            if (quire_likely(low[0].type == low[1].type)) {
+                low[1].flags |= PAGEBLOCK_TAIL;
+                link_filled(zone, low, PAGEBLOCK_ORDER + 1);
+                continue;
+            }
+            link_filled(zone, block == low ? low + 1 : low, PAGEBLOCK_ORDER);
         }
+        link_filled(zone, block, PAGEBLOCK_ORDER);
     }
 }
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-/* Takes a linked free block as a whole. */
-static QUIRE_ALWAYS_INLINE void take_whole(struct zone *zone, struct pageblock *block,
-                                           unsigned order)
+/* Marks a wholly free pageblock allocated; the caller has unlinked it. */
+static QUIRE_ALWAYS_INLINE void clear(struct pageblock *block)
 {
-    unsigned blocks = 1u << (order - PAGEBLOCK_ORDER);
-    block_unlink(zone, block);
-    count_blocks(zone, order, -1);
-    count_free(zone, block->type, -(long)(PAGEBLOCK_PAGES * blocks));
-    for (struct pageblock *at = block; at < block + blocks; at++) {
-        at->flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        __builtin_memset(at->free, 0, sizeof at->free);
-        at->reported = 0;
-        at->nr[PAGEBLOCK_ORDER] = 0;
-        at->nr_free = 0;
-        QUIRE_EXPENSIVE(pageblock_is_valid(at));
-    }
+    block->flags &= (uint8_t)~PAGEBLOCK_TAIL;
+    __builtin_memset(block->free, 0, sizeof block->free);
+    block->reported = 0;
+    block->nr[PAGEBLOCK_ORDER] = 0;
+    block->nr_free = 0;
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
-/* The largest part of the linked free block that isn't more than `max`. */
-static QUIRE_ALWAYS_INLINE unsigned take_part(struct zone *zone, struct pageblock *block,
-                                              unsigned order, unsigned max, struct quire_page **end)
+static QUIRE_ALWAYS_INLINE void count_taken(struct zone *zone, unsigned type, unsigned order)
 {
-    unsigned whole = (unsigned)block->largest;
-    while (quire_unlikely(1u << (whole - order) > max))
-        whole--;
-    if (quire_unlikely(block->largest > (int)whole))
-        superblock_split(zone, block, whole);
-    take_whole(zone, block, whole);
-    unsigned count = 1u << (whole - order);
-    for (unsigned i = 0; i < count; i++)
-        *--end = block[i << (order - PAGEBLOCK_ORDER)].pages;
-    return count;
+    count_blocks(zone, order, -1);
+    count_free(zone, type, -(long)(1ul << order));
+}
+
+/* Takes the first free block of a list, in blocks of `order`; its pageblocks become of type `to`.
+ */
+static QUIRE_ALWAYS_INLINE struct pageblock *take_first(struct zone *zone, unsigned whole,
+                                                        unsigned order, unsigned from, unsigned to,
+                                                        struct quire_page **end)
+{
+    struct list *head = &zone->blocks[whole][from], *link = head->next;
+    struct pageblock *block = quire_container_of(link, struct pageblock, link);
+    head->next = link->next;
+    link->next->prev = head;
+    if (quire_unlikely(list_empty(head)))
+        quire_store_relaxed(&zone->avail[from], zone->avail[from] & ~(1u << whole));
+    block->largest = LARGEST_NONE;
+    count_taken(zone, from, whole);
+    unsigned blocks = 1u << (whole - PAGEBLOCK_ORDER), step = 1u << (order - PAGEBLOCK_ORDER);
+    for (unsigned i = 0; i < blocks; i++) {
+        clear(&block[i]);
+        block[i].type = (uint8_t)to;
+        if (!(i & (step - 1)))
+            *--end = block[i].pages;
+    }
+    return block;
 }
 
 static QUIRE_ALWAYS_INLINE unsigned take_blocks(struct zone *zone, unsigned order, unsigned from,
                                                 unsigned to, unsigned max, struct quire_page **end,
                                                 struct pageblock **first)
 {
-    unsigned taken = 0;
-    while (taken < max) {
+    struct quire_page **at = end;
+    for (unsigned left = max; left;) {
         uint32_t orders = zone->avail[from] >> order;
         if (!orders)
             break;
-        struct list *list = &zone->blocks[order + quire_ctz32(orders)][from];
-        struct pageblock *block = quire_container_of(list->next, struct pageblock, link);
-        unsigned count = take_part(zone, block, order, max - taken, end - taken);
-        if (quire_unlikely(from != to))
-            for (unsigned i = 0; i < count << (order - PAGEBLOCK_ORDER); i++)
-                block[i].type = (uint8_t)to;
-        taken += count;
-        *first = block;
+        unsigned whole = order + quire_ctz32(orders), count = 1u << (whole - order);
+        if (quire_unlikely(count > left)) {
+            struct list *list = &zone->blocks[whole][from];
+            superblock_split(zone, quire_container_of(list->next, struct pageblock, link),
+                             whole - 1);
+            continue;
+        }
+        *first = take_first(zone, whole, order, from, to, at);
+        at -= count;
+        left -= count;
     }
-    return taken;
+    return (unsigned)(end - at);
 }
 
-/* Compiled twice: with the one order that is frequent known, it takes half the instructions. */
+/* Compiled twice, since one order is by far the most frequent. */
 unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
                          unsigned max, struct quire_page **end, struct pageblock **first)
 {
-    if (order == PAGEBLOCK_ORDER)
+    if (quire_likely(order == PAGEBLOCK_ORDER))
         return take_blocks(zone, PAGEBLOCK_ORDER, from, to, max, end, first);
     return take_blocks(zone, order, from, to, max, end, first);
 }
@@ -217,5 +238,8 @@ void superblock_take_exact(struct zone *zone, struct pageblock *block, unsigned 
         superblock_split(zone, head, (unsigned)head->largest - 1);
         head = superblock_head(zone, block);
     }
-    take_whole(zone, block, order);
+    block_unlink(zone, block);
+    count_taken(zone, block->type, order);
+    for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++)
+        clear(&block[i]);
 }

@@ -228,12 +228,26 @@ static void free_mask(struct zone *zone, struct pageblock *block, unsigned long 
     }
 }
 
+/* How many pages ahead their pageblocks are fetched: with several CPUs at work most of them are in
+ * another one's cache. Not before the lock is taken: its holder would lose them, and so would we.
+ */
+#define PREFETCH_DISTANCE 8
+
+static QUIRE_ALWAYS_INLINE void prefetch_block(const struct zone *zone, unsigned long pfn)
+{
+    struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
+    quire_prefetch_write(block);
+    quire_prefetch_write(&block->nr);
+}
+
 static QUIRE_ALWAYS_INLINE void free_small(struct zone *zone, struct quire_page *const *pages,
                                            unsigned count, unsigned order)
 {
     struct quire_page *const *end = pages + count;
     unsigned long pfn = (*pages)->pfn;
     while (pages < end) {
+        if (quire_likely(pages + PREFETCH_DISTANCE < end))
+            prefetch_block(zone, pages[PREFETCH_DISTANCE]->pfn);
         struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
         unsigned long next = ++pages < end ? (*pages)->pfn : ~pfn;
         if (quire_likely((next ^ pfn) >= 64)) {
@@ -265,15 +279,6 @@ void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsign
         free_small(zone, pages, count, order);
     } else {
         superblock_free_pages(zone, pages, count);
-    }
-}
-
-void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        struct pageblock *block = pfn_to_pageblock(zone->mem, pages[i]->pfn);
-        __builtin_prefetch(block, 1);
-        __builtin_prefetch(&block->nr, 1);
     }
 }
 

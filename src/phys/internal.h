@@ -285,9 +285,6 @@ void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, u
  * they get to the zone. */
 void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count,
                       unsigned order);
-/* Fetches what freeing these will write, all at once: with several CPUs at work most of it is in
- * another one's cache. Without the lock. */
-void buddy_prefetch(const struct zone *zone, struct quire_page *const *pages, unsigned count);
 /* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one;
  * returns how many, 0 only when there is none. Their first pages are stored downwards, the one of
  * the lowest address at end[-1], as a stack is filled whose top will be taken first. The pageblock

@@ -130,9 +130,8 @@ void pcp_drain(struct pcp_list *list)
     unsigned total = pcp_count(list);
     unsigned count = total < list->drain ? total : list->drain;
     unsigned order = flags_order((uint32_t)list->alloc_state);
-    if (order < PCP_ORDERS)
-        buddy_prefetch(zone, list->base, count);
-    else if (count < total && superblock_are_halves(list->base[count - 1], list->base[count]))
+    if (order == PAGEBLOCK_ORDER && count < total &&
+        superblock_are_halves(list->base[count - 1], list->base[count]))
         count++; /* or one half would go now and the other next time, each time */
     quire_port_irq_t irq = zone_lock(zone);
     drain_locked(list, order, count);
@@ -181,7 +180,6 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
     struct zone *zone = list->zone;
     unsigned order = flags_order((uint32_t)list->alloc_state);
     struct quire_page **end = list->base + list->refill;
-    __builtin_prefetch(&zone->nr_blocks[NR_ORDERS - 1], 1);
     quire_port_irq_t irq = zone_lock(zone);
     unsigned left = refill_locked(list, order, alloc_flags, end, list->refill);
     zone_unlock(zone, irq);

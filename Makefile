@@ -38,6 +38,7 @@ coverage:
 	sh -c '. .ci/packages.sh && packages_to_build && need_packages gcovr:gcovr'
 	cmake --preset coverage
 	$(BUILD) coverage --parallel $(JOBS)
+	find build/coverage -name '*.gcda' -delete # of earlier runs, perhaps of other sources
 	ctest --preset coverage --parallel $(JOBS) --output-log build/coverage/test.log >/dev/null
 	gcovr --root . --filter src/ --print-summary build/coverage
 

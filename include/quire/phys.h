@@ -457,20 +457,26 @@ QUIRE_MUST_CHECK int quire_isolate_range(struct quire_mem *mem, quire_pfn_t star
 void quire_unisolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end,
                            enum quire_migratetype type);
 
-/* Adds memory at run time; whole sections. Descriptors come from the new memory itself. In ZONE
- * MOVABLE if that exists and `movable`, else by address. May sleep.
- *   -EINVAL   not whole sections, beyond the section table, or no such node
+/* Adds memory at run time; whole sections. Descriptors come from the new memory itself, where it is
+ * directly mapped. In ZONE_MOVABLE if that exists and `movable`, else by address. May sleep.
+ *   -EINVAL   not whole sections, beyond the section table, or no such node or zone
  *   -EEXIST   some of it is there already
  *   -ENOMEM */
 QUIRE_MUST_CHECK int quire_add_memory(struct quire_mem *mem, int node, quire_phys_t base,
                                       quire_phys_t size, bool movable);
 /* Takes memory away that was added at run time or is in ZONE_MOVABLE: moves what is there, then
- * forgets it. -EINVAL; -EBUSY: something there can't be moved; nothing is changed. */
+ * forgets it. Whole pageblocks; a section that was added goes as a whole, since it holds its own
+ * descriptors. May sleep.
+ *   -EINVAL   not whole pageblocks, or not all such memory
+ *   -EBUSY    something there can't be moved, or another range operation is at work there
+ *   -ENOMEM   no place to move it to */
 QUIRE_MUST_CHECK int quire_remove_memory(struct quire_mem *mem, quire_phys_t base,
                                          quire_phys_t size);
 
 /* Tells the port about free blocks of `min_order` and larger that it hasn't been told about, at
- * most `budget` pages; returns the pages reported. May sleep (the port's report). */
+ * most `budget` pages; returns the pages reported. None with QUIRE_DEBUG_POISON, whose content
+ * matters, nor below a zone's low watermark. Orders below QUIRE_PAGEBLOCK_ORDER - 6 count as that.
+ * May sleep (the port's report). */
 unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,
                                       unsigned long budget);
 

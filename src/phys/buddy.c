@@ -118,15 +118,14 @@ static QUIRE_ALWAYS_INLINE void block_freed(struct zone *zone, struct pageblock 
     if (order == PAGEBLOCK_ORDER) {
         block_relink(zone, block, LARGEST_NONE);
         superblock_merge(zone, block, order);
-    } else {
-        count_blocks(zone, order, 1);
-        if (quire_unlikely((int)order > block->largest)) {
-            if (block->largest >= 0)
-                block_unlink(zone, block);
-            block_link(zone, block, (int)order);
-        }
+        return;
     }
-    QUIRE_EXPENSIVE(pageblock_is_valid(block));
+    count_blocks(zone, order, 1);
+    if (quire_unlikely((int)order > block->largest)) {
+        if (block->largest >= 0)
+            block_unlink(zone, block);
+        block_link(zone, block, (int)order);
+    }
 }
 
 static QUIRE_ALWAYS_INLINE void block_absorbed(struct zone *zone, struct pageblock *block,
@@ -170,6 +169,7 @@ void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, u
         set_words(block, offset >> 6, 1u << (order - 6));
     }
     merge_words(zone, block, offset, order);
+    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 /* One step of free_frame: leaves it, unless the buddy of this order is free too. */
@@ -241,6 +241,7 @@ static QUIRE_ALWAYS_INLINE void free_small(struct zone *zone, struct quire_page 
                 free_frame(zone, block, pfn);
             else
                 buddy_free(zone, block, pfn, order);
+            QUIRE_EXPENSIVE(pageblock_is_valid(block));
         } else {
             uint64_t mask = run_bits[order] << (pfn & 63);
             do {
@@ -405,7 +406,6 @@ void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_m
     } else {
         block_relink(zone, block, largest);
     }
-    QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
 void buddy_init_zone(struct zone *zone)

@@ -114,12 +114,11 @@ static void check_lists(const struct zone *zone)
 /* Its blocks are free to nobody else. With the list to oneself and the zone's lock held. */
 bool pcp_list_is_valid(const struct pcp_list *list)
 {
-    const struct zone *zone = list->zone;
     if (list->top > list->limit || list->limit > list->base + list->cap)
         return false;
     for (struct quire_page **slot = list->base; slot < list->top; slot++)
-        if (page_flags(*slot) != (uint32_t)zone->id << PAGE_ZONE_SHIFT || quire_page_count(*slot) ||
-            buddy_frame_is_free(zone->mem, (*slot)->pfn))
+        if (page_flags(*slot) != (uint32_t)list->zone->id << PAGE_ZONE_SHIFT ||
+            quire_page_count(*slot) || buddy_frame_is_free(list->zone->mem, (*slot)->pfn))
             return false;
     return true;
 }

@@ -112,14 +112,6 @@ static unsigned long find_clear(const struct quire_cma *cma, unsigned long bit, 
     return bits;
 }
 
-static void wait_a_moment(struct quire_mem *mem)
-{
-    if (mem->ops.wait)
-        mem->ops.wait(mem->ops_arg);
-    else
-        quire_port_relax();
-}
-
 /* Takes the frames of a range whose bits are ours. */
 static int take_range(struct quire_cma *cma, unsigned long start, unsigned long count,
                       uintptr_t caller)

@@ -4,9 +4,9 @@
  * one from its end downwards finds room for them; where they meet, it is done (Mel Gorman, "Memory
  * Compaction", 2010; Linux's mm/compaction.c). What is wanted decides how far a run goes:
  *
- *   for an order   blocks smaller than that are moved, out of aligned chunks of that order which
- * can be emptied altogether, until a block of the order is free entirely       whatever is smaller
- * than a pageblock is moved, until the scanners meet
+ *   for an order   aligned chunks of that order that can be emptied altogether are, until a block
+ *                  of the order is free
+ *   entirely       whatever is smaller than a pageblock is moved, until the scanners meet
  *
  * A gentle run takes from MOVABLE pageblocks only, passes over those that gave nothing lately
  * (hints in the pageblock, forgotten when a full run has been through the zone), and asks each
@@ -54,8 +54,8 @@ struct compact_control {
 static void start_scanners(struct compact_control *cc, bool from_the_ends)
 {
     const struct zone *zone = cc->zone;
-    unsigned long start = quire_align_down(zone->start, PAGEBLOCK_PAGES);
-    unsigned long end = quire_align_up(zone->end, PAGEBLOCK_PAGES);
+    unsigned long start = pageblock_start(zone->start);
+    unsigned long end = pageblock_end(zone->end - 1);
     unsigned long migrate_pfn = zone->compact.migrate_pfn, free_end = zone->compact.free_pfn;
     /* Memory may have come or gone since. */
     if (from_the_ends || migrate_pfn < start || free_end > end || migrate_pfn >= free_end) {
@@ -74,7 +74,7 @@ static void start_scanners(struct compact_control *cc, bool from_the_ends)
 /* Room must be in a higher pageblock than what moves there. */
 static unsigned long lowest_free_end(const struct compact_control *cc)
 {
-    return quire_align_down(cc->migrate_pfn, PAGEBLOCK_PAGES) + PAGEBLOCK_PAGES;
+    return pageblock_end(cc->migrate_pfn);
 }
 
 static bool scanners_met(const struct compact_control *cc)
@@ -84,7 +84,7 @@ static bool scanners_met(const struct compact_control *cc)
 
 static void forget_hints(struct zone *zone)
 {
-    unsigned long pfn = quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    unsigned long pfn = pageblock_start(zone->start);
     for (; pfn < zone->end; pfn = next_pageblock(zone->mem, pfn)) {
         struct pageblock *block = zone_pageblock(zone, pfn);
         if (block)
@@ -146,7 +146,7 @@ static bool chunk_is_worth_it(struct compact_control *cc, const struct pageblock
         return true;
     unsigned frames =
         1u << (cc->order < PAGEBLOCK_ORDER ? (unsigned)cc->order : (unsigned)PAGEBLOCK_ORDER);
-    unsigned long start = quire_align_down(cc->migrate_pfn, frames);
+    unsigned long start = cc->migrate_pfn & ~(frames - 1ul);
     cc->chunk_end = start + frames;
     unsigned offset = (unsigned)(start - block->pfn);
     if (can_be_emptied(cc, block, offset, offset + frames))
@@ -230,7 +230,7 @@ static void advance_free_scanner(struct compact_control *cc, unsigned order)
 {
     unsigned long pfn = cc->free_end[order] - 1;
     bool exists = section_exists(cc->zone->mem, pfn);
-    cc->free_end[order] = quire_align_down(pfn, exists ? PAGEBLOCK_PAGES : QUIRE_SECTION_PAGES);
+    cc->free_end[order] = pfn & ~((exists ? PAGEBLOCK_PAGES : QUIRE_SECTION_PAGES) - 1);
 }
 
 /* A new block for `from`, above the migrate scanner; NULL: none. Makes it an allocated one. */

@@ -21,7 +21,7 @@ static bool has_holes(const struct quire_mem *mem, unsigned long start, unsigned
 /* The end of the part of [pfn, end) that is in one pageblock. */
 static unsigned long part_end(unsigned long pfn, unsigned long end)
 {
-    unsigned long next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
+    unsigned long next = pageblock_end(pfn);
     return next < end ? next : end;
 }
 
@@ -64,7 +64,7 @@ int alloc_contig(struct zone *zone, unsigned long start, unsigned long end,
                                    type == QUIRE_MIGRATE_CMA ? ISOLATE_FOR_CMA : ISOLATE_TO_KEEP);
     if (error)
         return error;
-    error = migrate_range(zone, start, end, gfp);
+    error = has_holes(zone->mem, start, end) ? -QUIRE_EINVAL : migrate_range(zone, start, end, gfp);
     if (!error && !all_free(zone, start, end))
         error = -QUIRE_EBUSY;
     for (unsigned long pfn = start; !error && pfn < end; pfn = part_end(pfn, end)) {
@@ -82,8 +82,7 @@ int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn
                              enum quire_migratetype type, quire_gfp_t gfp)
 {
     struct zone *zone = zone_of_range(mem, start.value, end.value);
-    if (!zone || has_holes(mem, start.value, end.value) ||
-        (type >= QUIRE_MIGRATE_HIGHATOMIC && type != QUIRE_MIGRATE_CMA))
+    if (!zone || (type >= QUIRE_MIGRATE_HIGHATOMIC && type != QUIRE_MIGRATE_CMA))
         return -QUIRE_EINVAL;
     uintptr_t caller = (uintptr_t)__builtin_return_address(0);
     int error = alloc_contig(zone, start.value, end.value, type, gfp, caller);
@@ -116,11 +115,9 @@ static unsigned long first_obstacle(struct zone *zone, unsigned long start, unsi
 static struct quire_page *find_contig(struct zone *zone, const struct alloc_context *ac,
                                       unsigned long count, unsigned long align, uintptr_t caller)
 {
-    unsigned long start = quire_align_up(zone->start, align);
+    unsigned long start = (unsigned long)quire_align_up(zone->start, align);
     while (start < zone->end && count <= zone->end - start) {
         unsigned long end = start + count, obstacle = first_obstacle(zone, start, end);
-        if (obstacle == end && has_holes(zone->mem, start, end))
-            obstacle = start;
         if (obstacle == end) {
             int error = alloc_contig(zone, start, end, ac->type, ac->gfp, caller);
             if (!error)
@@ -129,7 +126,7 @@ static struct quire_page *find_contig(struct zone *zone, const struct alloc_cont
                 return NULL;
             obstacle = start | (PAGEBLOCK_PAGES - 1); /* each attempt is dear */
         }
-        start = quire_align_up(obstacle + 1, align);
+        start = (unsigned long)quire_align_up(obstacle + 1, align);
         if (!start)
             break;
     }

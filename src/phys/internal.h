@@ -142,7 +142,7 @@ struct zone {
     unsigned long start, end;             /* frames spanned: [start, end); 0, 0: empty */
     unsigned long present, managed, cma;  /* frames of RAM; handed to the allocator; in CMA areas */
     unsigned nr_isolated_blocks;
-    struct pcp **pcp;    /* by CPU; NULL: the zone is empty */
+    struct pcp **pcp;    /* by CPU; NULL: see zone_pcps */
     unsigned pcp_closed; /* how many want all CPUs out of the lists; under mem->lock */
     struct compact_state compact;
     struct zone_events events;
@@ -205,6 +205,7 @@ struct quire_mem {
     void *ops_arg;
     struct pcp no_pcp; /* all zero */
 
+    uint32_t hotplug; /* 1: memory is being added or removed */
     quire_port_spinlock_t lock;
     unsigned long min_free_kbytes;
     unsigned watermark_scale_factor, watermark_boost_factor;
@@ -252,6 +253,12 @@ static inline unsigned long zone_isolated_free(const struct zone *zone)
 static inline bool zone_populated(const struct zone *zone)
 {
     return quire_load_relaxed(&zone->managed) != 0;
+}
+
+/* The zone's lists by CPU; NULL: it never had memory. They come with its first memory, and stay. */
+static inline struct pcp **zone_pcps(const struct zone *zone)
+{
+    return quire_load_acquire(&zone->pcp);
 }
 
 #define for_each_zone(mem, pos)                                                                    \
@@ -374,6 +381,8 @@ bool alloc_context_prepare(struct quire_mem *mem, int node, quire_gfp_t gfp, uns
                            struct alloc_context *ac);
 /* One walk of the zonelist under the watermark that alloc_flags name. */
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags);
+/* Between two rounds that made no progress: lets others run. Without locks. */
+void wait_a_moment(struct quire_mem *mem);
 struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac);
 /* Content and bookkeeping of a block that left the zone past the hot path. */
 void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned order,

@@ -15,8 +15,7 @@
 /* ---- what stands in the way
  * --------------------------------------------------------------------------------- */
 
-/* Whether the frame holds the descriptors of its own section. */
-static bool describes_itself(const struct quire_mem *mem, unsigned long pfn)
+bool describes_itself(const struct quire_mem *mem, unsigned long pfn)
 {
     unsigned long number = pfn >> SECTION_PFN_SHIFT;
     const struct section_extent *extent = &mem->extents[number];
@@ -68,8 +67,7 @@ struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned 
     unsigned id = pfn_to_pageblock(mem, start)->zone;
     if (id == ZONE_NONE)
         return NULL;
-    for (unsigned long pfn = quire_align_down(start, PAGEBLOCK_PAGES); pfn < end;
-         pfn += PAGEBLOCK_PAGES)
+    for (unsigned long pfn = pageblock_start(start); pfn < end; pfn += PAGEBLOCK_PAGES)
         if (!zone_pageblock(&mem->zones[id], pfn))
             return NULL;
     return &mem->zones[id];
@@ -134,7 +132,7 @@ int isolate_pageblocks(struct zone *zone, unsigned long start, unsigned long end
     unsigned long pfn = start;
     pcp_close(zone);
     while (pfn < end && !error) {
-        unsigned long next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
+        unsigned long next = pageblock_end(pfn);
         quire_port_irq_t irq = zone_lock(zone);
         error = isolate_pageblock(zone, pfn, next < end ? next : end, purpose);
         first = first || (!error && zone->nr_isolated_blocks == 1);
@@ -151,8 +149,7 @@ int isolate_pageblocks(struct zone *zone, unsigned long start, unsigned long end
 void unisolate_pageblocks(struct zone *zone, unsigned long start, unsigned long end,
                           enum quire_migratetype type)
 {
-    for (unsigned long pfn = quire_align_down(start, PAGEBLOCK_PAGES); pfn < end;
-         pfn += PAGEBLOCK_PAGES) {
+    for (unsigned long pfn = pageblock_start(start); pfn < end; pfn += PAGEBLOCK_PAGES) {
         quire_port_irq_t irq = zone_lock(zone);
         bool last = unisolate_pageblock(zone, zone_pageblock(zone, pfn), type);
         zone_unlock(zone, irq);

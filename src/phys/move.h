@@ -10,6 +10,17 @@
 /* ---- pageblocks of a zone ---------------------------------------------------------------------
  */
 
+/* The first frame of the pageblock that holds `pfn`; and of the next one. */
+static inline unsigned long pageblock_start(unsigned long pfn)
+{
+    return pfn & ~(PAGEBLOCK_PAGES - 1);
+}
+
+static inline unsigned long pageblock_end(unsigned long pfn)
+{
+    return (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
+}
+
 /* The zone's pageblock that holds `pfn`, or NULL. Lasts as long as zone->lock is held. */
 static inline struct pageblock *zone_pageblock(const struct zone *zone, unsigned long pfn)
 {
@@ -99,6 +110,9 @@ void unisolate_pageblocks(struct zone *zone, unsigned long start, unsigned long 
 bool isolation_forget(struct zone *zone, struct pageblock *block);
 /* The zone of all pageblocks that hold [start, end); NULL: there are several, or none. */
 struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned long end);
+
+/* Whether the frame holds the descriptors of its own section, and goes away with it. */
+bool describes_itself(const struct quire_mem *mem, unsigned long pfn);
 
 /* ---- contig.c ---------------------------------------------------------------------------------
  */

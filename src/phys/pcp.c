@@ -108,7 +108,7 @@ void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
     __builtin_memset(memory, 0, size);
     for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++, at += pcp_size(mem, frames))
         table[cpu] = pcp_create(zone, at, frames);
-    zone->pcp = table;
+    quire_store_release(&zone->pcp, table);
 }
 
 /* ---- moving blocks between a list and the zone ----------------------------------------------- */
@@ -264,11 +264,12 @@ static void change_closed(struct zone *zone, int by)
     quire_port_spin_unlock(&zone->mem->lock);
 }
 
+/* A zone that is empty has no lists yet; when it gets some they are closed from the start. */
 static void close_and_empty(struct zone *zone, unsigned first, unsigned end)
 {
-    if (!zone->pcp)
-        return;
     change_closed(zone, 1);
+    if (!zone_pcps(zone))
+        return;
     quire_port_fence_heavy();
     for (unsigned cpu = first; cpu < end; cpu++) {
         while (quire_load_acquire(&zone->mem->cpu[cpu]->busy))
@@ -284,8 +285,7 @@ void pcp_close(struct zone *zone)
 
 void pcp_open(struct zone *zone)
 {
-    if (zone->pcp)
-        change_closed(zone, -1);
+    change_closed(zone, -1);
 }
 
 void quire_drain_pages(struct quire_mem *mem, unsigned cpu)
@@ -312,7 +312,7 @@ void quire_drain_all_pages(struct quire_mem *mem)
 unsigned long pcp_pages(const struct zone *zone)
 {
     unsigned long pages = 0;
-    if (zone->pcp)
+    if (zone_pcps(zone))
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
             for (unsigned index = 0; index < PCP_LISTS; index++)
                 pages += (unsigned long)pcp_count(&zone->pcp[cpu]->list[index])
@@ -323,7 +323,7 @@ unsigned long pcp_pages(const struct zone *zone)
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order)
 {
     unsigned long blocks = 0;
-    if (zone->pcp && pcp_index(order, 0) != PCP_NOT_LISTED)
+    if (zone_pcps(zone) && pcp_index(order, 0) != PCP_NOT_LISTED)
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
             for (unsigned type = 0; type < PCP_TYPES; type++)
                 blocks +=
@@ -336,7 +336,7 @@ unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order)
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order)
 {
     unsigned long blocks = 0;
-    if (zone->pcp && pcp_index(order, 0) != PCP_NOT_LISTED)
+    if (zone_pcps(zone) && pcp_index(order, 0) != PCP_NOT_LISTED)
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
             for (unsigned type = 0; type < PCP_TYPES; type++) {
                 const struct pcp_list *list = &zone->pcp[cpu]->list[pcp_index(order, type)];

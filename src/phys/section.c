@@ -102,6 +102,20 @@ static void assign_pageblock(struct pageblock *block, struct zone *zone)
         block->pages[i].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | PAGE_HOLE;
 }
 
+/* Frames of one pageblock, which is a zone's. */
+static void zone_add_frames(struct zone *zone, struct pageblock *block, unsigned long start,
+                            unsigned long end, uint32_t flags)
+{
+    quire_port_irq_t irq = zone_lock(zone);
+    if (block->zone == ZONE_NONE)
+        assign_pageblock(block, zone);
+    zone_span(zone, start, end);
+    quire_count(&zone->present, end - start);
+    for (unsigned long i = start - block->pfn; i < end - block->pfn; i++)
+        block->pages[i].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | flags;
+    zone_unlock(zone, irq);
+}
+
 void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned long end, int node,
                         bool hotplug, uint32_t flags)
 {
@@ -109,17 +123,14 @@ void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned lon
         next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
         next = next < end ? next : end;
         struct pageblock *block = pfn_to_pageblock(mem, pfn);
-        if (block->zone == ZONE_NONE) {
+        struct zone *zone = block->zone == ZONE_NONE ? NULL : &mem->zones[block->zone];
+        if (!zone) {
             unsigned type = zone_type_of(mem, node, pfn, hotplug);
             if (type == QUIRE_NR_ZONES)
                 continue;
-            assign_pageblock(block, zone_of(mem, node, type));
+            zone = zone_of(mem, node, type);
         }
-        struct zone *zone = &mem->zones[block->zone];
-        zone_span(zone, pfn, next);
-        quire_count(&zone->present, next - pfn);
-        for (unsigned long i = pfn; i < next; i++)
-            block->pages[i - block->pfn].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | flags;
+        zone_add_frames(zone, block, pfn, next, flags);
     }
 }
 

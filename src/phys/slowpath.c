@@ -119,8 +119,7 @@ static bool should_retry(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     bool hard = ac->gfp & (QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_NOFAIL);
-    /* Who frees memory by allocating must not wait for memory to be freed. */
-    if (ac->gfp & (QUIRE_GFP_NORETRY | QUIRE_GFP_MEMALLOC) || (ac->order > COSTLY_ORDER && !hard))
+    if (ac->gfp & QUIRE_GFP_NORETRY || (ac->order > COSTLY_ORDER && !hard))
         return false;
     if (!attempt->no_progress)
         return true;
@@ -147,7 +146,7 @@ static bool out_of_memory(struct attempt *attempt)
     return true;
 }
 
-static void wait_a_moment(struct quire_mem *mem)
+void wait_a_moment(struct quire_mem *mem)
 {
     if (mem->ops.wait)
         mem->ops.wait(mem->ops_arg);

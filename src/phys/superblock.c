@@ -160,6 +160,7 @@ static QUIRE_ALWAYS_INLINE void take_whole(struct zone *zone, struct pageblock *
         at->reported = 0;
         at->nr[PAGEBLOCK_ORDER] = 0;
         at->nr_free = 0;
+        QUIRE_EXPENSIVE(pageblock_is_valid(at));
     }
 }
 

@@ -42,7 +42,7 @@ static void build_fallback(struct quire_mem *mem, unsigned node)
 
 static struct pcp *usable_pcp(struct quire_mem *mem, const struct zone *zone, unsigned cpu)
 {
-    if (!zone->pcp || zone->pcp_closed || cpu >= mem->nr_cpus)
+    if (!zone_pcps(zone) || zone->pcp_closed || cpu >= mem->nr_cpus)
         return &mem->no_pcp;
     return zone->pcp[cpu];
 }

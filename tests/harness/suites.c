@@ -14,9 +14,8 @@ extern const struct test_suite suite_memblock_model;
 extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
-extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_hotplug;
 extern const struct test_suite suite_phys_model;
-extern const struct test_suite suite_phys_start;
 extern const struct test_suite suite_json;
 extern const struct test_suite suite_init;
 extern const struct test_suite suite_alloc;
@@ -30,6 +29,8 @@ extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_phys_faults;
+extern const struct test_suite suite_phys_start;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -42,9 +43,8 @@ const struct test_suite *const test_suites[] = {
     &suite_compaction,     //
     &suite_contig,         //
     &suite_cma,            //
-    &suite_phys_faults,    //
+    &suite_hotplug,        //
     &suite_phys_model,     //
-    &suite_phys_start,     //
     &suite_json,           //
     &suite_init,           //
     &suite_alloc,          //
@@ -58,5 +58,7 @@ const struct test_suite *const test_suites[] = {
     &suite_debug,          //
     &suite_slowpath,       //
     &suite_view,           //
+    &suite_phys_faults,    //
+    &suite_phys_start,     //
     NULL,
 };

@@ -8,9 +8,10 @@
  * everybody comes to an end. To know that the check can fail, the same is done with each part of
  * the protocol left out in turn.
  *
- *   CPU 0        enters the lists twice, or goes elsewhere when it finds the pointer to them
- * hidden; at any point of that an interrupt, which has no CPU number and so no lists CPU 1 and 2
- * hide the lists, wait, empty them under the zone's lock, and show them when both are done
+ *   CPU 0       enters the lists twice, unless its pointer to them is hidden; an interrupt at any
+ *               point of that has no CPU number, so it never enters
+ *   CPU 1, 2    hide the lists, wait, empty them under the zone's lock; who is last shows them
+ * again
  */
 #include "tests/harness/harness.h"
 

@@ -2,7 +2,6 @@
 #include "phys/internal.h"
 #include "tests/unit/movable.h"
 
-#define BLOCK_BYTES ((quire_phys_t)QUIRE_PAGE_SIZE << PAGEBLOCK_ORDER)
 #define MOVABLE QUIRE_GFP_HIGHUSER_MOVABLE
 
 static struct quire_cma area;
@@ -10,7 +9,7 @@ static struct quire_cma area;
 /* A machine with the pageblocks [4, 8) reserved. */
 static struct quire_mem *machine_with_reserve(void)
 {
-    static const struct quire_memblock_region map[] = {{.size = 32 * MIB}, {0}};
+    static const struct quire_memblock_region map[] = {{.size = SMALL_SIZE}, {0}};
     if (!machine_map(map))
         return NULL;
     CHECK_EQ(quire_memblock_reserve(&machine.memblock, 4 * BLOCK_BYTES, 4 * BLOCK_BYTES), 0);
@@ -87,7 +86,7 @@ static void what_cannot_move_never_gets_into_an_area(void)
     if (!mem)
         return;
     REQUIRE(!quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES, 4 * BLOCK_BYTES, 0));
-    static struct quire_page *pages[8192];
+    static struct quire_page *pages[MAX_MOVABLES];
     unsigned nr = 0;
     while ((pages[nr] = quire_alloc_pages(
                 mem, QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC | QUIRE_GFP_NOWARN, 0))) {

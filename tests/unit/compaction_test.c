@@ -15,7 +15,7 @@ static struct zone *only_zone(struct quire_mem *mem)
 static struct quire_mem *small_machine(struct quire_mem_config config)
 {
     config.nr_cpus = 2;
-    return machine_boot_plain(32 * MIB, config);
+    return machine_boot_plain(SMALL_SIZE, config);
 }
 
 /* Fills the machine, its reserves too, with single movable pages; frees all but one in `keep`. */

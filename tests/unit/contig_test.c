@@ -268,6 +268,31 @@ static void contiguous_pages_are_found_around_what_is_in_the_way(void)
     machine_check_empty(mem);
 }
 
+static void a_range_with_a_hole_cannot_be_had(void)
+{
+    static const struct quire_memblock_region map[] = {
+        {.size = 20 * MIB}, {.base = 20 * MIB + 16 * QUIRE_PAGE_SIZE, .size = 12 * MIB}, {0}};
+    struct quire_mem_config config = {.zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}, .nr_cpus = 2};
+    struct quire_mem *mem = machine_boot(map, config);
+    if (!mem)
+        return;
+    unsigned long hole = PAGES(20 * MIB), count = PAGES(9 * MIB);
+    CHECK_EQ(quire_alloc_contig_range(mem, quire_pfn(hole - 8), quire_pfn(hole + 24),
+                                      QUIRE_MIGRATE_MOVABLE, QUIRE_GFP_KERNEL),
+             -QUIRE_EINVAL);
+    /* The search goes around it. */
+    struct quire_page *first = quire_alloc_contig_pages(mem, count, 1, QUIRE_GFP_KERNEL, 0);
+    struct quire_page *second = quire_alloc_contig_pages(mem, count, 1, QUIRE_GFP_KERNEL, 0);
+    REQUIRE(first && second);
+    CHECK(first->pfn + count <= hole || first->pfn >= hole + 16);
+    CHECK(second->pfn + count <= hole || second->pfn >= hole + 16);
+    quire_free_contig_range(mem, quire_page_to_pfn(first), count);
+    quire_free_contig_range(mem, quire_page_to_pfn(second), count);
+    quire_free_contig_range(mem, beyond, 1);
+    CHECK(machine_caught("doesn't exist"));
+    machine_check_empty(mem);
+}
+
 /* ---- at random --------------------------------------------------------------------------------
  */
 
@@ -342,6 +367,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_range_that_cannot_be_had_is_left_as_it_was),
     TEST_CASE(a_huge_block_that_reaches_into_the_range_moves_as_a_whole),
     TEST_CASE(contiguous_pages_are_found_around_what_is_in_the_way),
+    TEST_CASE(a_range_with_a_hole_cannot_be_had),
     TEST_CASE(random_ranges_among_allocations_lose_nothing),
     {0},
 };

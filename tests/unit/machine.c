@@ -64,7 +64,7 @@ bool machine_map(const struct quire_memblock_region *map)
     quire_memblock_init(&machine.memblock, "test", &machine.port);
     for (; map->size; map++)
         if (quire_memblock_add(&machine.memblock, map->base, map->size, map->node, map->kind)) {
-            CHECK(!"the memory map was refused");
+            test_fail(__FILE__, __LINE__, "the memory map was refused");
             return false;
         }
     return true;
@@ -125,7 +125,7 @@ struct quire_zone_info zone_info_of(enum quire_zone_type type)
     for (unsigned zone = 0; !quire_zone_info(machine.mem, zone, &info); zone++)
         if (info.type == type && info.node == 0)
             return info;
-    CHECK(!"there is no such zone");
+    test_fail(__FILE__, __LINE__, "there is no such zone");
     return (struct quire_zone_info){0};
 }
 

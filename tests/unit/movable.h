@@ -11,6 +11,10 @@
 
 #define MAX_MOVABLES 16384
 
+/* A machine with pageblocks enough for each type, and no more frames than the table. */
+#define BLOCK_BYTES ((quire_phys_t)QUIRE_PAGE_SIZE << QUIRE_PAGEBLOCK_ORDER)
+#define SMALL_SIZE (16 * BLOCK_BYTES > 32 * MIB ? 16 * BLOCK_BYTES : 32 * MIB)
+
 struct movable {
     struct quire_page *page; /* NULL: a free slot */
     uint32_t key;            /* what its frames hold */

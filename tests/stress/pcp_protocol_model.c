@@ -10,8 +10,7 @@
  *
  *   CPU 0       enters the lists twice, unless its pointer to them is hidden; an interrupt at any
  *               point of that has no CPU number, so it never enters
- *   CPU 1, 2    hide the lists, wait, empty them under the zone's lock; who is last shows them
- * again
+ *   CPU 1, 2    hide the lists, wait, empty them under the zone's lock; the last shows them again
  */
 #include "tests/harness/harness.h"
 

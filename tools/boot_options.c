@@ -13,7 +13,7 @@
 static const char examples[] =
     "Examples:\n"
     "  quire boot --selftest                    run all tests inside the machine\n"
-    "  quire boot --selftest=buddy --arch=i386  those whose name holds \"buddy\", on 32 bits\n"
+    "  quire boot --selftest=pcp --arch=i386  those whose name holds \"pcp\", on 32 bits\n"
     "  quire boot --demo --mem=1G --numa=2      the page allocator at work, on two nodes\n\n";
 
 enum {

@@ -96,7 +96,9 @@ static int wait_for(pid_t child, const sigset_t *signals, unsigned timeout)
             got = sigtimedwait(signals, &info, &left);
         else
             return end(child, MACHINE_TIMEOUT);
-        if (got == SIGCHLD && info.si_pid == child)
+        /* Not when it was only stopped, or went on. */
+        if (got == SIGCHLD && info.si_pid == child && info.si_code != CLD_STOPPED &&
+            info.si_code != CLD_CONTINUED)
             return status_of(child);
         if (got > 0 && got != SIGCHLD)
             return end(child, MACHINE_INTERRUPTED + got);

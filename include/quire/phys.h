@@ -54,6 +54,8 @@ enum quire_migratetype {
 
 /* ---- gfp flags: Linux's names, values and meanings ------------------------------------------- */
 
+/* What means nothing is answered with NULL: two of DMA, DMA32 and HIGHMEM at once, MOVABLE with
+ * RECLAIMABLE, NOFAIL without DIRECT_RECLAIM. */
 typedef unsigned int quire_gfp_t;
 
 #define QUIRE_GFP_DMA 0x01u /* zone modifiers: the highest zone that will do */
@@ -83,7 +85,7 @@ typedef unsigned int quire_gfp_t;
 #define QUIRE_GFP_USER QUIRE_GFP_KERNEL
 #define QUIRE_GFP_HIGHUSER (QUIRE_GFP_USER | QUIRE_GFP_HIGHMEM)
 #define QUIRE_GFP_HIGHUSER_MOVABLE (QUIRE_GFP_HIGHUSER | QUIRE_GFP_MOVABLE)
-#define QUIRE_GFP_MASK 0x3fedffu & ~0x100000u
+#define QUIRE_GFP_MASK 0x2fedffu /* every bit that means something here */
 
 /* ---- page descriptors ------------------------------------------------------------------------ */
 
@@ -265,10 +267,14 @@ struct quire_mem_config {
     const uint8_t *cpu_node;           /* node of each CPU; NULL: all on the first node */
     const uint8_t *distance; /* nr_nodes x nr_nodes, row = from; NULL: 10 to itself, 20 to others */
     unsigned nr_nodes;       /* 0: the highest node of the map + 1 */
-    quire_phys_t zone_end[QUIRE_NR_ZONES]; /* all 0: the port's QUIRE_PORT_ZONE_ENDS */
-    quire_phys_t movable_size;     /* bytes, rounded to pageblocks, put into ZONE_MOVABLE from each
-                                    * node's top, spread evenly; beside QUIRE_MEMBLOCK_HOTPLUG ranges */
-    unsigned long min_free_kbytes; /* 0: 4 * sqrt(lowmem KiB), within 128 to 262144, as Linux */
+    /* Where each zone ends (exclusive), a multiple of a pageblock; 0: the machine hasn't got it.
+     * All 0: the port's QUIRE_PORT_ZONE_ENDS. MOVABLE has no place of its own: any value but 0
+     * makes it exist, and so does movable_size. */
+    quire_phys_t zone_end[QUIRE_NR_ZONES];
+    /* Bytes to put into ZONE_MOVABLE, beside HOTPLUG ranges: from the top of the machine's highest
+     * zone, spread evenly over the nodes that have memory there, rounded to 2^MAX_ORDER frames. */
+    quire_phys_t movable_size;
+    unsigned long min_free_kbytes;   /* 0: 4 * sqrt(lowmem KiB), within 128 to 262144, as Linux */
     unsigned watermark_scale_factor; /* 0: 10 (0.1 %); at most 3000 */
     unsigned watermark_boost_factor; /* in 1/10000 of the high watermark; 0: 15000; ~0u: none */
     bool no_mobility_grouping;       /* one migrate type for all, as Linux with little memory */
@@ -280,7 +286,7 @@ struct quire_mem_config {
 };
 
 /* Carves descriptors out of the map, and hands the rest to zones. The memblock can't allocate any
- * more afterwards. The quire_mem lives in the map's own memory. O(frames / 64).
+ * more afterwards. The quire_mem lives in the map's own memory. O(frames).
  *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field)
  *   -ENOMEM   the map is too small to hold its own descriptors (logged with both sizes); nothing
  *             stays allocated */
@@ -359,7 +365,10 @@ unsigned quire_page_order(const struct quire_page *page);
 bool quire_page_is_compound(const struct quire_page *page);
 
 /* References of a block's first page. get: one more, of a block that has one. get_unless_zero: one
- * more unless it is free, false then. put: one less, freed with the last, whatever its order. */
+ * more unless the last is gone, false then; for who looks blocks up in a table of his own, whose
+ * users all drop them by quire_put_page and which keeps a block from being freed and allocated anew
+ * between the look and the get (a lock, or a grace period). put: one less, freed with the last,
+ * whatever its order. */
 unsigned quire_page_count(const struct quire_page *page);
 void quire_get_page(struct quire_page *page);
 QUIRE_MUST_CHECK bool quire_get_page_unless_zero(struct quire_page *page);
@@ -369,8 +378,10 @@ void quire_put_page(struct quire_mem *mem, struct quire_page *page);
 
 /* Takes exactly the frames [start, end), freeing them by moving what is there. Afterwards each is
  * an order-0 block. `type` is what they are for; only CMA takes from CMA areas. May sleep.
- * O(frames). -EINVAL   empty, or no such frames, or not of one zone -EBUSY    something there can't
- * be moved, or another range operation is at work there -ENOMEM   no place to move it to */
+ * O(frames).
+ *   -EINVAL   empty, or no such frames, or not of one zone
+ *   -EBUSY    something there can't be moved, or another range operation is at work there
+ *   -ENOMEM   no place to move it to */
 QUIRE_MUST_CHECK int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start,
                                               quire_pfn_t end, enum quire_migratetype type,
                                               quire_gfp_t gfp);
@@ -414,8 +425,10 @@ struct quire_mover {
      * block may be one that its owner is about to free on another CPU: refuse that. */
     int (*isolate)(void *arg, struct quire_page *page);
     /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`. Its
-     * reference to `from` passes to the library, which frees it. 0, or -EAGAIN/-EBUSY: `from`
-     * stays. May allocate, but not with DIRECT_RECLAIM. */
+     * reference to `from` passes to the library, which frees it. `to` has the same mover already;
+     * the owner's flags, owner_word and owner are for migrate to copy. Both have one reference more
+     * than their owner's meanwhile. 0, or -EAGAIN/-EBUSY: `from` stays. May allocate, but not with
+     * DIRECT_RECLAIM. */
     int (*migrate)(void *arg, struct quire_page *to, struct quire_page *from);
     /* Undo isolate. */
     void (*putback)(void *arg, struct quire_page *page);
@@ -423,7 +436,7 @@ struct quire_mover {
 };
 
 #define QUIRE_MAX_MOVERS 3
-/* Ids are 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. The mover must outlive the quire_mem. */
+/* Returns the mover's id, 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. It must outlive the quire_mem. */
 QUIRE_MUST_CHECK int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover);
 /* The owner of an allocated block says who moves it; 0: nobody. */
 void quire_page_set_mover(struct quire_page *page, unsigned mover);
@@ -467,7 +480,7 @@ QUIRE_MUST_CHECK int quire_add_memory(struct quire_mem *mem, int node, quire_phy
 /* Takes memory away that was added at run time or is in ZONE_MOVABLE: moves what is there, then
  * forgets it. Whole pageblocks; a section that was added goes as a whole, since it holds its own
  * descriptors. May sleep.
- *   -EINVAL   not whole pageblocks, or not all such memory
+ *   -EINVAL   not whole pageblocks, not all such memory, or a part of an added section
  *   -EBUSY    something there can't be moved, or another range operation is at work there
  *   -ENOMEM   no place to move it to */
 QUIRE_MUST_CHECK int quire_remove_memory(struct quire_mem *mem, quire_phys_t base,

@@ -36,8 +36,9 @@ static inline quire_pfn_t quire_phys_to_pfn(quire_phys_t phys)
     return quire_pfn((unsigned long)(phys >> QUIRE_PAGE_SHIFT));
 }
 
-/* Frames are numbered with 32 bits in their descriptors: 16 TiB of 4 KiB frames. */
-#define QUIRE_MAX_PFN 0xfffffffful
+/* Where frame numbers end (exclusive): they have 32 bits in their descriptors, and the last section
+ * is left out so that the end of every range has 32 bits too. 16 TiB of 4 KiB frames. */
+#define QUIRE_MAX_PFN (0xfffffffful - QUIRE_SECTION_PAGES + 1)
 
 /* Error numbers are Linux's, negated in return values. */
 #define QUIRE_EPERM 1

@@ -49,7 +49,8 @@ unsigned quire_posix_nr_cpus(void)
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     /* Some more threads than processors are common; those beyond do without lists of their own. */
     unsigned long cpus = online > 0 ? 2 * (unsigned long)online : 2;
-    return cpus < 4 ? 4 : cpus > QUIRE_MAX_CPUS ? QUIRE_MAX_CPUS : (unsigned)cpus;
+    cpus = cpus < 4 ? 4 : cpus;
+    return cpus < QUIRE_MAX_CPUS ? (unsigned)cpus : QUIRE_MAX_CPUS;
 }
 
 void quire_posix_attach_cpu(void)

@@ -67,17 +67,6 @@ static inline unsigned quire_fls64(uint64_t x)
 #endif
 }
 
-/* Number of set bits, by adding neighbours (Warren, "Hacker's Delight", 5-1). */
-static inline unsigned quire_popcount64(uint64_t x)
-{
-    x -= (x >> 1) & 0x5555555555555555u;
-    x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
-    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    x += x >> 8;
-    x += x >> 16;
-    return (unsigned)((x + (x >> 32)) & 0x7f);
-}
-
 /* The `count` lowest bits set; `count` is 0 to 64. */
 static inline uint64_t quire_mask64(unsigned count)
 {
@@ -107,8 +96,8 @@ static inline unsigned quire_order_of_pages(unsigned long pages)
     return pages == 1 ? 0 : quire_fls64((uint64_t)pages - 1) + 1;
 }
 
-/* Quotient of a 64-bit number by a 32-bit one without __udivdi3: long division, bit by bit where
- * the machine has no 64-bit divide. For views and set-up, never for a hot path. */
+/* Quotient of a 64-bit number by a 32-bit one without __udivdi3: long division, by words on i386,
+ * by bits on other 32-bit machines. For views and set-up, never for a hot path. */
 static inline uint64_t quire_div64(uint64_t n, uint32_t d)
 {
 #if defined(__i386__)
@@ -117,6 +106,17 @@ static inline uint64_t quire_div64(uint64_t n, uint32_t d)
     uint32_t low_quotient;
     __asm__("divl %4" : "=a"(low_quotient), "=d"(remainder) : "0"(low), "1"(remainder), "rm"(d));
     return (uint64_t)high_quotient << 32 | low_quotient;
+#elif UINTPTR_MAX == UINT32_MAX
+    uint64_t remainder = 0, quotient = 0;
+    for (int bit = 63; bit >= 0; bit--) {
+        remainder = remainder << 1 | (n >> bit & 1);
+        quotient <<= 1;
+        if (remainder >= d) {
+            remainder -= d;
+            quotient |= 1;
+        }
+    }
+    return quotient;
 #else
     return n / d;
 #endif

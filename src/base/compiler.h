@@ -7,7 +7,6 @@
 #define quire_likely(x) __builtin_expect(!!(x), 1)
 #define quire_unlikely(x) __builtin_expect(!!(x), 0)
 #define QUIRE_NOINLINE __attribute__((noinline))
-#define QUIRE_COLD __attribute__((noinline, cold))
 #define QUIRE_ALWAYS_INLINE inline __attribute__((always_inline))
 #define QUIRE_CACHELINE_BYTES 64
 

@@ -50,7 +50,7 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
         if (mem->debug & QUIRE_DEBUG_POISON)
             check_poison(mem, page->pfn, 1ul << order);
         if (mem->debug & QUIRE_DEBUG_OWNER)
-            owner_set(mem, page, order, gfp, caller);
+            owner_set(mem, page, order, caller);
     }
     if (gfp & QUIRE_GFP_COMP && order)
         quire_fetch_or(&page->flags, PAGE_COMPOUND);
@@ -77,7 +77,7 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
         got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (!got)
         got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page + 1, &block);
-    if (!got && alloc_flags & (ALLOC_OOM | ALLOC_NO_WATERMARKS))
+    if (!got && alloc_flags & ALLOC_NO_WATERMARKS)
         got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
     if (got) {
         if (alloc_flags & ALLOC_HIGHATOMIC)
@@ -313,7 +313,7 @@ void quire_free_pages(struct quire_mem *mem, struct quire_page *page, unsigned o
     uint64_t state = page_state(page);
     uint64_t expected = PAGE_ONE_REFERENCE | PAGE_ALLOCATED | (uint64_t)order << PAGE_ORDER_SHIFT;
     uint64_t wrong = (state ^ expected) & STATE_FREE_MASK;
-    if (quire_unlikely(wrong)) {
+    if (quire_unlikely(order >= PCP_ORDERS || wrong)) {
         free_pages_large(mem, page, order, wrong);
         return;
     }

@@ -38,16 +38,7 @@ static void change_bits(struct quire_cma *cma, unsigned long bit, unsigned long 
     }
 }
 
-/* ---- making an area
- * ----------------------------------------------------------------------------------- */
-
-static bool all_reserved(const struct quire_mem *mem, unsigned long start, unsigned long end)
-{
-    for (unsigned long pfn = start; pfn < end; pfn++)
-        if ((page_flags(pfn_to_page(mem, pfn)) & ~PAGE_ZONE_MASK) != PAGE_RESERVED)
-            return false;
-    return true;
-}
+/* ---- making an area -------------------------------------------------------------------------- */
 
 int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *name,
                    quire_phys_t base, quire_phys_t size, unsigned order_per_bit)
@@ -64,9 +55,7 @@ int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *nam
     uint64_t *bitmap = metadata_alloc(mem, bytes);
     if (!bitmap)
         return -QUIRE_ENOMEM;
-    quire_port_spin_lock(&mem->lock);
-    if (!all_reserved(mem, start, end)) {
-        quire_port_spin_unlock(&mem->lock);
+    if (!claim_reserved(mem, start, end)) {
         metadata_free(mem, bitmap, bytes);
         return -QUIRE_EINVAL;
     }
@@ -83,16 +72,16 @@ int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *nam
         .order_per_bit = order_per_bit,
         .bitmap = bitmap,
         .mem = mem,
-        .next = mem->cma_areas,
     };
+    irq = mem_lock(mem);
+    cma->next = mem->cma_areas;
     quire_store_release(&mem->cma_areas, cma);
     zones_changed(mem);
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
     return 0;
 }
 
-/* ---- the owner's memory
- * --------------------------------------------------------------------------------------- */
+/* ---- the owner's memory ---------------------------------------------------------------------- */
 
 /* The first of `count` clear bits from `bit` on whose first frame is aligned; nr_bits: none. */
 static unsigned long find_clear(const struct quire_cma *cma, unsigned long bit, unsigned long count,
@@ -134,22 +123,22 @@ struct quire_page *quire_cma_alloc(struct quire_cma *cma, unsigned long count, u
     unsigned long bits = count >> cma->order_per_bit, bit = 0;
     bits += (count & ((1ul << cma->order_per_bit) - 1)) != 0;
     while (count && count <= cma->count && align_order < 32) {
-        quire_port_spin_lock(&mem->lock);
+        quire_port_irq_t irq = mem_lock(mem);
         bit = find_clear(cma, bit, bits, align_order);
         bool found = bit < nr_bits(cma);
         if (found)
             change_bits(cma, bit, bits, true);
-        quire_port_spin_unlock(&mem->lock);
+        mem_unlock(mem, irq);
         if (!found)
             break;
         unsigned long start = cma->start.value + (bit << cma->order_per_bit);
         int error = take_range(cma, start, count, caller);
-        quire_port_spin_lock(&mem->lock);
+        irq = mem_lock(mem);
         if (error)
             change_bits(cma, bit, bits, false);
         else
             cma->nr_used += count;
-        quire_port_spin_unlock(&mem->lock);
+        mem_unlock(mem, irq);
         if (!error) {
             count_event(mem, EVENT_CMA_ALLOC_SUCCESS, 1);
             return pfn_to_page(mem, start);
@@ -171,19 +160,19 @@ bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned 
     unsigned long offset = page->pfn - cma->start.value, bit = offset >> cma->order_per_bit;
     unsigned long bits = ((offset + count - 1) >> cma->order_per_bit) - bit + 1;
     bool held = true;
-    quire_port_spin_lock(&mem->lock);
+    quire_port_irq_t irq = mem_lock(mem);
     for (unsigned long i = 0; held && i < bits; i++)
         held = bit_is_set(cma, bit + i);
     for (unsigned long i = 0; held && i < count; i++)
         held = (page_flags(&page[i]) & (PAGE_ALLOCATED | PAGE_ORDER_MASK)) == PAGE_ALLOCATED;
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
     if (!held)
         return false;
     /* The bits go last: until then nobody else tries for the range. */
     quire_free_contig_range(mem, quire_page_to_pfn(page), count);
-    quire_port_spin_lock(&mem->lock);
+    irq = mem_lock(mem);
     change_bits(cma, bit, bits, false);
     cma->nr_used -= count;
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
     return true;
 }

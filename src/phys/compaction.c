@@ -48,8 +48,7 @@ struct compact_control {
     unsigned long moved;               /* blocks */
 };
 
-/* ---- where the scanners are
- * ---------------------------------------------------------------------------------- */
+/* ---- where the scanners are ------------------------------------------------------------------ */
 
 static void start_scanners(struct compact_control *cc, bool from_the_ends)
 {
@@ -107,8 +106,7 @@ static void stop_scanners(struct compact_control *cc)
     zone_unlock(zone, irq);
 }
 
-/* ---- the migrate scanner
- * ---------------------------------------------------------------------------------------- */
+/* ---- the migrate scanner --------------------------------------------------------------------- */
 
 static bool is_plain_type(const struct zone *zone, const struct pageblock *block)
 {
@@ -210,8 +208,7 @@ static unsigned isolate_sources(struct compact_control *cc, struct quire_page **
     return nr;
 }
 
-/* ---- the free scanner
- * ------------------------------------------------------------------------------------------ */
+/* ---- the free scanner ------------------------------------------------------------------------ */
 
 /* Room is made use of where there is little of it: a wholly free pageblock is what we are after. */
 static bool has_room(const struct compact_control *cc, const struct pageblock *block,
@@ -269,8 +266,7 @@ static struct quire_page *take_target(struct compact_control *cc, const struct q
     return page;
 }
 
-/* ---- a run over one zone
- * ----------------------------------------------------------------------------------------- */
+/* ---- a run over one zone --------------------------------------------------------------------- */
 
 static void move_blocks(struct compact_control *cc, struct quire_page **from, unsigned nr)
 {
@@ -325,8 +321,7 @@ static enum compact_result compact_zone(struct compact_control *cc, bool from_th
     return result;
 }
 
-/* ---- deferral: with zone->lock held
- * ------------------------------------------------------------------------ */
+/* ---- deferral: with zone->lock held ---------------------------------------------------------- */
 
 static bool deferred(struct compact_state *state, int order)
 {
@@ -356,8 +351,7 @@ static void end_deferral(struct compact_state *state, int order, bool allocated)
         state->order_failed = order + 1;
 }
 
-/* ---- for an allocation
- * ------------------------------------------------------------------------------------------- */
+/* ---- for an allocation ----------------------------------------------------------------------- */
 
 /* Whether the zone has the memory, and lacks only its being in one piece. */
 static bool compaction_suitable(const struct zone *zone, const struct alloc_context *ac)

@@ -7,8 +7,7 @@
  */
 #include "phys/move.h"
 
-/* ---- a given range
- * ------------------------------------------------------------------------------------------ */
+/* ---- a given range --------------------------------------------------------------------------- */
 
 static bool has_holes(const struct quire_mem *mem, unsigned long start, unsigned long end)
 {
@@ -89,8 +88,7 @@ int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn
     return error == -QUIRE_EAGAIN ? -QUIRE_EBUSY : error;
 }
 
-/* ---- any range
- * ---------------------------------------------------------------------------------------------- */
+/* ---- any range ------------------------------------------------------------------------------- */
 
 /* A frame of [start, end) that keeps the range from being had, the first one; `end`: none seems to.
  * Where a whole pageblock or section is out of the question, its last frame. */
@@ -154,8 +152,7 @@ struct quire_page *quire_alloc_contig_pages(struct quire_mem *mem, unsigned long
     return NULL;
 }
 
-/* ---- giving back
- * -------------------------------------------------------------------------------------------- */
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 void quire_free_contig_range(struct quire_mem *mem, quire_pfn_t start, unsigned long count)
 {

@@ -125,9 +125,7 @@ int quire_set_debug(struct quire_mem *mem, unsigned debug)
     return 0;
 }
 
-/* ---- owners
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- owners ---------------------------------------------------------------------------------- */
 
 static struct page_owner *owner_of(const struct quire_mem *mem, unsigned long pfn)
 {
@@ -135,10 +133,9 @@ static struct page_owner *owner_of(const struct quire_mem *mem, unsigned long pf
     return &mem->owners[number][pfn - mem->extents[number].first];
 }
 
-void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, quire_gfp_t gfp,
-               uintptr_t caller)
+void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, uintptr_t caller)
 {
-    *owner_of(mem, page->pfn) = (struct page_owner){caller, quire_port_clock_ns(), gfp, order + 1};
+    *owner_of(mem, page->pfn) = (struct page_owner){caller, order + 1};
 }
 
 void owner_clear(struct quire_mem *mem, struct quire_page *page)

@@ -7,10 +7,16 @@
 
 /* The owner of a page is who called this file, not this file. */
 static inline void owned_by(struct quire_mem *mem, struct quire_page *page, unsigned order,
-                            quire_gfp_t gfp, uintptr_t caller)
+                            uintptr_t caller)
 {
     if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
-        owner_set(mem, page, order, gfp, caller);
+        owner_set(mem, page, order, caller);
+}
+
+/* Whether the direct map reaches all of a block: it may end within a zone. */
+static bool is_mapped(const struct quire_mem *mem, const struct quire_page *page, unsigned order)
+{
+    return quire_page_address(mem, page) && quire_page_address(mem, page + (1ul << order) - 1);
 }
 
 static void *get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order,
@@ -21,7 +27,11 @@ static void *get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned ord
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
     if (!page)
         return NULL;
-    owned_by(mem, page, order, gfp, caller);
+    if (!is_mapped(mem, page, order)) {
+        quire_free_pages(mem, page, order);
+        return NULL;
+    }
+    owned_by(mem, page, order, caller);
     return quire_page_address(mem, page);
 }
 
@@ -41,7 +51,7 @@ void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
         return;
     quire_phys_t phys = quire_port_virt_to_phys(mem->port, addr);
     unsigned long pfn = quire_phys_to_pfn(phys).value;
-    if (phys >> QUIRE_PAGE_SHIFT > QUIRE_MAX_PFN || !pfn_valid(mem, pfn) ||
+    if (phys >> QUIRE_PAGE_SHIFT >= QUIRE_MAX_PFN || !pfn_valid(mem, pfn) ||
         phys & (QUIRE_PAGE_SIZE - 1))
         bad_page(mem, pfn, "free of an address that begins no page");
     else
@@ -59,7 +69,11 @@ void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gf
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
     if (!page)
         return NULL;
-    owned_by(mem, page, order, gfp, CALLER);
+    if (!is_mapped(mem, page, order)) {
+        quire_free_pages(mem, page, order);
+        return NULL;
+    }
+    owned_by(mem, page, order, CALLER);
     quire_split_page(mem, page, order);
     for (unsigned long i = pages; i < 1ul << order; i++)
         quire_free_pages(mem, &page[i], 0);
@@ -68,9 +82,9 @@ void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gf
 
 void quire_free_pages_exact(struct quire_mem *mem, void *addr, size_t size)
 {
-    char *at = addr;
-    for (size_t done = 0; addr && done < size; done += QUIRE_PAGE_SIZE)
-        quire_free_pages_at(mem, at + done, 0);
+    size_t pages = (size >> QUIRE_PAGE_SHIFT) + ((size & (QUIRE_PAGE_SIZE - 1)) != 0);
+    for (size_t i = 0; addr && i < pages; i++)
+        quire_free_pages_at(mem, (char *)addr + (i << QUIRE_PAGE_SHIFT), 0);
 }
 
 void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned order)
@@ -127,7 +141,7 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
             node < 0 ? quire_alloc_pages(mem, gfp, 0) : quire_alloc_pages_node(mem, node, gfp, 0);
         if (!pages[done])
             break;
-        owned_by(mem, pages[done], 0, gfp, CALLER);
+        owned_by(mem, pages[done], 0, CALLER);
     }
     return done;
 }

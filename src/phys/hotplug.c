@@ -34,13 +34,12 @@ static void hotplug_end(struct quire_mem *mem)
 
 static void tell_zones_changed(struct quire_mem *mem)
 {
-    quire_port_spin_lock(&mem->lock);
+    quire_port_irq_t irq = mem_lock(mem);
     zones_changed(mem);
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
 }
 
-/* ---- sections
- * ---------------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static bool direct_map_reaches(const struct quire_mem *mem, quire_phys_t phys, size_t size)
 {
@@ -96,8 +95,7 @@ static bool section_is_present(const struct quire_mem *mem, unsigned long number
     return false;
 }
 
-/* ---- adding
- * ------------------------------------------------------------------------------------------ */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 struct addition {
     struct quire_mem *mem;
@@ -163,8 +161,6 @@ static void release_section(struct quire_mem *mem, unsigned long start)
     unsigned long pfn = start, end = start + QUIRE_SECTION_PAGES;
     for (; pfn < end && describes_itself(mem, pfn); pfn++)
         quire_fetch_or(&pfn_to_page(mem, pfn)->flags, PAGE_METADATA);
-    if (quire_unlikely(mem->debug & QUIRE_DEBUG_POISON))
-        poison_pages(mem, pfn, end - pfn);
     release_frames(mem, pfn, end);
 }
 
@@ -206,9 +202,7 @@ int quire_add_memory(struct quire_mem *mem, int node, quire_phys_t base, quire_p
     return error;
 }
 
-/* ---- removing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 struct removal {
     struct quire_mem *mem;
@@ -228,6 +222,8 @@ static int check_removal(const struct removal *removal)
             return -QUIRE_EINVAL;
         struct section_extent extent = mem->extents[pfn >> SECTION_PFN_SHIFT];
         bool whole = extent.first >= removal->start && extent.end <= removal->end;
+        if (!whole && block->flags & PAGEBLOCK_HOTADDED)
+            return -QUIRE_EINVAL;
         if (!whole && describes_itself(mem, pfn))
             return -QUIRE_EBUSY;
     }

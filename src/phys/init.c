@@ -40,6 +40,8 @@ static int check_zone_ends(struct init *init)
     quire_phys_t last = 0, block = QUIRE_PAGE_SIZE << PAGEBLOCK_ORDER;
     for (unsigned type = 0; type < QUIRE_NR_ZONES; type++) {
         quire_phys_t end = given ? ends[type] : port_zone_ends[type];
+        if (!given && end && end != UINT64_MAX)
+            end = quire_align_up(end, block); /* the port doesn't know how large those are */
         init->zone_end[type] = end;
         if (type == QUIRE_ZONE_MOVABLE || !end)
             continue;
@@ -242,9 +244,7 @@ static bool make_core(struct init *init)
     return true;
 }
 
-/* ---- sections
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static int widen_extents(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                          enum quire_memblock_kind kind)
@@ -323,9 +323,7 @@ static bool make_sections(struct init *init)
     return true;
 }
 
-/* ---- zones
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- zones ----------------------------------------------------------------------------------- */
 
 struct count_node {
     const struct init *init;
@@ -433,15 +431,15 @@ static bool make_zones(struct init *init)
 {
     lay_out_movable(init);
     memblock_for_each_memory_frames(init->memblock, add_frames, init);
+    for (unsigned node = 0; node < init->nr_nodes; node++)
+        init->mem->nodes[node].movable_start = ~0ul; /* what comes later says itself what it is */
     for_each_zone (init->mem, zone)
         if (!make_pcps(init, zone))
             return false;
     return true;
 }
 
-/* ---- the hand-over
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the hand-over --------------------------------------------------------------------------- */
 
 static void give_back(struct init *init, quire_phys_t phys, quire_phys_t size)
 {
@@ -502,6 +500,30 @@ static int release(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
     return 0;
 }
 
+/* Tells the layer's own memory from what the caller reserved, and may free. */
+static void mark_metadata(struct quire_mem *mem, quire_phys_t phys, quire_phys_t size)
+{
+    unsigned long end = quire_phys_to_pfn(phys + size - 1).value + 1;
+    for (unsigned long pfn = quire_phys_to_pfn(phys).value; pfn < end; pfn++)
+        pfn_to_page(mem, pfn)->flags |= PAGE_METADATA;
+}
+
+static void mark_all_metadata(struct init *init)
+{
+    struct quire_mem *mem = init->mem;
+    mark_metadata(mem, init->core, init->core_size);
+    for (unsigned long number = 0; number < mem->sections.count; number++) {
+        struct section_extent extent = mem->extents[number];
+        if (extent.end)
+            mark_metadata(mem, section_memory(mem, number),
+                          section_size(mem, extent.end - extent.first));
+    }
+    for_each_zone (mem, zone)
+        if (zone->pcp)
+            mark_metadata(mem, quire_port_virt_to_phys(mem->port, zone->pcp),
+                          zone_pcps_size(zone, zone->present));
+}
+
 int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
                    const struct quire_mem_config *config)
 {
@@ -525,6 +547,7 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
     for_each_zone (init.mem, zone)
         zone->pcp_closed = (unsigned)config->no_pcp + !!(config->debug & QUIRE_DEBUG_OWNER) +
                            !!(config->debug & QUIRE_DEBUG_POISON);
+    mark_all_metadata(&init);
     memblock_for_each_free_frames(memblock, release, &init);
     memblock_hand_over(memblock);
     zones_changed(init.mem);

@@ -182,8 +182,6 @@ struct section_extent {
 
 struct page_owner {
     uintptr_t caller;
-    uint64_t when_ns;
-    quire_gfp_t gfp;
     unsigned order; /* + 1; 0: not allocated */
 };
 
@@ -264,6 +262,19 @@ static inline struct pcp **zone_pcps(const struct zone *zone)
 #define for_each_zone(mem, pos)                                                                    \
     for (struct zone *pos = (mem)->zones; pos < (mem)->zones + (mem)->nr_zones; pos++)
 
+static inline quire_port_irq_t mem_lock(struct quire_mem *mem)
+{
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&mem->lock);
+    return irq;
+}
+
+static inline void mem_unlock(struct quire_mem *mem, quire_port_irq_t irq)
+{
+    quire_port_spin_unlock(&mem->lock);
+    quire_port_irq_restore(irq);
+}
+
 static inline quire_port_irq_t zone_lock(struct zone *zone)
 {
     quire_port_irq_t irq = quire_port_irq_save();
@@ -325,8 +336,6 @@ void buddy_init_zone(struct zone *zone);
 #define ALLOC_NON_BLOCK 0x10u  /* can't wait: with MIN_RESERVE, a quarter of the rest too */
 #define ALLOC_HIGHATOMIC 0x20u /* may use, and make, HIGHATOMIC pageblocks */
 #define ALLOC_CMA 0x40u        /* movable: may use CMA pageblocks */
-#define ALLOC_OOM 0x80u
-#define ALLOC_KSWAPD 0x100u
 
 /* Takes up to `max` blocks of `order` for `type`, by Linux's order of preference: own type, claimed
  * pageblocks, CMA, single blocks stolen. The pageblock that they came from goes to `from`. */
@@ -397,9 +406,7 @@ void free_block_locked(struct zone *zone, struct quire_page *page, unsigned orde
 uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
                          enum quire_migratetype type);
 
-/* ---- pcp.c
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- pcp.c ----------------------------------------------------------------------------------- */
 
 #define PCP_NOT_LISTED 0xffu
 /* The list of an order and type, or PCP_NOT_LISTED. */
@@ -446,6 +453,9 @@ void section_create(struct quire_mem *mem, unsigned long first, unsigned long en
 /* Makes frames of a section present and reserved. A pageblock goes to the zone of its first. */
 void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned long end, int node,
                         bool hotplug, uint32_t flags);
+/* Takes reserved frames [start, end) for the caller, so that nobody else can; false: some aren't.
+ */
+bool claim_reserved(struct quire_mem *mem, unsigned long start, unsigned long end);
 /* Hands the frames [start, end), reserved so far, to their zones. */
 void release_frames(struct quire_mem *mem, unsigned long start, unsigned long end);
 /* The zone type of a frame, or QUIRE_NR_ZONES where the machine has no zone for it. */
@@ -477,17 +487,14 @@ int unusable_index(const struct zone *zone, unsigned order);
 bool pageblock_is_valid(const struct pageblock *block);
 bool pcp_list_is_valid(const struct pcp_list *list);
 
-/* ---- debug.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- debug.c --------------------------------------------------------------------------------- */
 
 /* A caller's mistake with `page`: reported to ops->bad_page, or a panic. */
 void bad_page(struct quire_mem *mem, unsigned long pfn, const char *what);
 /* Why a free of this block is wrong, and report it. */
 void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned order,
                      uint32_t flags);
-void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, quire_gfp_t gfp,
-               uintptr_t caller);
+void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, uintptr_t caller);
 void owner_clear(struct quire_mem *mem, struct quire_page *page);
 /* A block that moved is still held by who allocated it. */
 void owner_copy(struct quire_mem *mem, struct quire_page *to, struct quire_page *from);

@@ -12,8 +12,7 @@
  */
 #include "phys/move.h"
 
-/* ---- what stands in the way
- * --------------------------------------------------------------------------------- */
+/* ---- what stands in the way ------------------------------------------------------------------ */
 
 bool describes_itself(const struct quire_mem *mem, unsigned long pfn)
 {
@@ -60,21 +59,28 @@ unsigned long first_unmovable(const struct zone *zone, const struct pageblock *b
     return end;
 }
 
-struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned long end)
+/* Looked at with a zone's lock held: hot-remove waits for that before descriptors go. */
+static bool zone_holds_range(struct zone *zone, unsigned long start, unsigned long end)
 {
-    if (start >= end || end > QUIRE_MAX_PFN || !pfn_valid(mem, start))
-        return NULL;
-    unsigned id = pfn_to_pageblock(mem, start)->zone;
-    if (id == ZONE_NONE)
-        return NULL;
-    for (unsigned long pfn = pageblock_start(start); pfn < end; pfn += PAGEBLOCK_PAGES)
-        if (!zone_pageblock(&mem->zones[id], pfn))
-            return NULL;
-    return &mem->zones[id];
+    bool all = true;
+    quire_port_irq_t irq = zone_lock(zone);
+    for (unsigned long pfn = pageblock_start(start); all && pfn < end; pfn += PAGEBLOCK_PAGES)
+        all = zone_pageblock(zone, pfn);
+    zone_unlock(zone, irq);
+    return all;
 }
 
-/* ---- one pageblock: with zone->lock held
- * ------------------------------------------------------------------------- */
+struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned long end)
+{
+    if (start >= end || end > QUIRE_MAX_PFN)
+        return NULL;
+    for_each_zone (mem, zone)
+        if (zone_holds_range(zone, start, end))
+            return zone;
+    return NULL;
+}
+
+/* ---- one pageblock: with zone->lock held ----------------------------------------------------- */
 
 /* Leaves the reserve for atomic allocations, if it is in it; the type that it will have again. */
 static unsigned type_to_remember(struct zone *zone, const struct pageblock *block)
@@ -121,8 +127,7 @@ bool isolation_forget(struct zone *zone, struct pageblock *block)
     return unisolate_pageblock(zone, block, TYPE_AS_BEFORE);
 }
 
-/* ---- ranges
- * ------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 int isolate_pageblocks(struct zone *zone, unsigned long start, unsigned long end,
                        enum isolate_purpose purpose)

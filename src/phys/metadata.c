@@ -33,8 +33,6 @@ void metadata_free(struct quire_mem *mem, void *memory, size_t size)
     unsigned long end = start + (unsigned long)((size - 1) >> QUIRE_PAGE_SHIFT) + 1;
     for (unsigned long pfn = start; pfn < end; pfn++)
         quire_fetch_and(&pfn_to_page(mem, pfn)->flags, PAGE_ZONE_MASK | PAGE_RESERVED);
-    if (quire_unlikely(mem->debug & QUIRE_DEBUG_POISON))
-        poison_pages(mem, start, end - start);
     release_frames(mem, start, end);
     quire_fetch_add(&mem->metadata_size, 0 - size);
 }

@@ -31,8 +31,7 @@
 #define MAX_PASSES 8     /* over a range, while something refuses to move */
 #define RANGE_ATTEMPTS 4 /* of one block of a range */
 
-/* ---- movers
- * ------------------------------------------------------------------------------------------- */
+/* ---- movers ---------------------------------------------------------------------------------- */
 
 void quire_page_set_mover(struct quire_page *page, unsigned mover)
 {
@@ -45,13 +44,13 @@ void quire_page_set_mover(struct quire_page *page, unsigned mover)
 int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover)
 {
     int id = -QUIRE_ENOSPC;
-    quire_port_spin_lock(&mem->lock);
+    quire_port_irq_t irq = mem_lock(mem);
     for (int i = 1; i <= QUIRE_MAX_MOVERS && id < 0; i++)
         if (!mem->mover[i]) {
             quire_store_release(&mem->mover[i], mover);
             id = i;
         }
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
     return id;
 }
 
@@ -66,8 +65,7 @@ bool block_is_movable(const struct quire_mem *mem, uint32_t flags)
     return mover_of(mem, flags) != NULL;
 }
 
-/* ---- holding
- * ------------------------------------------------------------------------------------------ */
+/* ---- holding --------------------------------------------------------------------------------- */
 
 /* Gives references up; with the last one the block goes to its zone. */
 static void drop_references(struct quire_mem *mem, struct quire_page *page, uint32_t nr)
@@ -101,12 +99,11 @@ void putback_block(struct quire_mem *mem, struct quire_page *page)
     drop_references(mem, page, 1);
 }
 
-/* ---- moving
- * ------------------------------------------------------------------------------------------- */
+/* ---- moving ---------------------------------------------------------------------------------- */
 
 static void dress_target(struct quire_mem *mem, struct quire_page *to, struct quire_page *from)
 {
-    quire_store_relaxed(&to->refcount, 2);
+    quire_fetch_add(&to->refcount, 1);
     quire_fetch_or(&to->flags, page_flags(from) & (PAGE_MOVER_MASK | PAGE_COMPOUND));
     if (quire_unlikely(mem->debug & QUIRE_DEBUG_OWNER))
         owner_copy(mem, to, from);
@@ -158,8 +155,7 @@ static struct quire_page *alloc_target(struct quire_mem *mem, struct quire_page 
     return quire_alloc_pages_node(mem, zone->node, gfp, flags_order(flags));
 }
 
-/* ---- ranges
- * ------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 struct range_scan {
     struct zone *zone;

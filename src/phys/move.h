@@ -7,8 +7,7 @@
 
 #include "phys/internal.h"
 
-/* ---- pageblocks of a zone ---------------------------------------------------------------------
- */
+/* ---- pageblocks of a zone -------------------------------------------------------------------- */
 
 /* The first frame of the pageblock that holds `pfn`; and of the next one. */
 static inline unsigned long pageblock_start(unsigned long pfn)
@@ -57,8 +56,7 @@ static inline unsigned next_used_frame(const struct pageblock *block, unsigned o
     return PAGEBLOCK_PAGES;
 }
 
-/* ---- migrate.c --------------------------------------------------------------------------------
- */
+/* ---- migrate.c ------------------------------------------------------------------------------- */
 
 /* The migrate type that a block with a mover was asked for as. One from a special pageblock has
  * lost it, and can be taken for what its mover makes it. */
@@ -83,8 +81,7 @@ int migrate_block(struct quire_mem *mem, struct quire_page *to, struct quire_pag
  * anywhere else. 0; -EBUSY: something stays; -ENOMEM: no place. May sleep. */
 int migrate_range(struct zone *zone, unsigned long start, unsigned long end, quire_gfp_t gfp);
 
-/* ---- isolate.c --------------------------------------------------------------------------------
- */
+/* ---- isolate.c ------------------------------------------------------------------------------- */
 
 enum isolate_purpose {
     ISOLATE_TO_KEEP,   /* for whoever asked */
@@ -114,15 +111,13 @@ struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned 
 /* Whether the frame holds the descriptors of its own section, and goes away with it. */
 bool describes_itself(const struct quire_mem *mem, unsigned long pfn);
 
-/* ---- contig.c ---------------------------------------------------------------------------------
- */
+/* ---- contig.c -------------------------------------------------------------------------------- */
 
 /* As quire_alloc_contig_range, in one zone; also -EAGAIN: another range operation is at work. */
 QUIRE_MUST_CHECK int alloc_contig(struct zone *zone, unsigned long start, unsigned long end,
                                   enum quire_migratetype type, quire_gfp_t gfp, uintptr_t caller);
 
-/* ---- metadata.c -------------------------------------------------------------------------------
- */
+/* ---- metadata.c ------------------------------------------------------------------------------ */
 
 /* Zeroed, directly mapped memory for this layer's tables, no longer managed. NULL: none, or more
  * than a block of MAX_ORDER. May sleep. */

@@ -38,7 +38,7 @@
 /* Reserved pages have no order; its bits tell those that stay reserved for good. */
 #define PAGE_HOLE (PAGE_RESERVED | 1u << PAGE_ORDER_SHIFT)     /* not RAM at all */
 #define PAGE_NOMAP (PAGE_RESERVED | 2u << PAGE_ORDER_SHIFT)    /* QUIRE_MEMBLOCK_NOMAP */
-#define PAGE_METADATA (PAGE_RESERVED | 3u << PAGE_ORDER_SHIFT) /* this layer's, since run time */
+#define PAGE_METADATA (PAGE_RESERVED | 3u << PAGE_ORDER_SHIFT) /* this layer's own */
 
 /* What must be just so for a block to be freed: these bits equal ALLOCATED and the order. */
 #define PAGE_FREE_MASK (PAGE_ALLOCATED | PAGE_RESERVED | PAGE_ORDER_MASK | QUIRE_PAGE_OWNER_FLAGS)

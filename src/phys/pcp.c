@@ -258,10 +258,10 @@ static void empty(struct zone *zone, unsigned cpu)
 /* Takes the zone's lists out of the sight of all CPUs, or gives them back. */
 static void change_closed(struct zone *zone, int by)
 {
-    quire_port_spin_lock(&zone->mem->lock);
+    quire_port_irq_t irq = mem_lock(zone->mem);
     zone->pcp_closed += (unsigned)by;
     cpus_publish(zone->mem);
-    quire_port_spin_unlock(&zone->mem->lock);
+    mem_unlock(zone->mem, irq);
 }
 
 /* A zone that is empty has no lists yet; when it gets some they are closed from the start. */

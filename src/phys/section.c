@@ -144,7 +144,7 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
             order--;
         struct pageblock *block = pfn_to_pageblock(mem, start);
         /* What lies above the last zone is still a hole, even if its pageblock found a zone. */
-        if ((block->pages[start - block->pfn].flags & ~PAGE_ZONE_MASK) == PAGE_RESERVED) {
+        if ((block->pages[start - block->pfn].flags & ~PAGE_ZONE_MASK) != PAGE_HOLE) {
             struct zone *zone = &mem->zones[block->zone];
             if (mem->debug & QUIRE_DEBUG_POISON)
                 poison_pages(mem, start, 1ul << order);
@@ -166,13 +166,18 @@ void zones_changed(struct quire_mem *mem)
     watermarks_setup(mem);
 }
 
-static bool frames_are_reserved(const struct quire_mem *mem, unsigned long start, unsigned long end)
+bool claim_reserved(struct quire_mem *mem, unsigned long start, unsigned long end)
 {
-    for (unsigned long pfn = start; pfn < end; pfn++)
-        if (!pfn_valid(mem, pfn) ||
-            (page_flags(pfn_to_page(mem, pfn)) & ~PAGE_ZONE_MASK) != PAGE_RESERVED)
-            return false;
-    return true;
+    quire_port_irq_t irq = mem_lock(mem);
+    unsigned long pfn = start;
+    while (pfn < end && pfn_valid(mem, pfn) &&
+           (page_flags(pfn_to_page(mem, pfn)) & ~PAGE_ZONE_MASK) == PAGE_RESERVED)
+        pfn++;
+    bool all = pfn == end;
+    for (pfn = start; all && pfn < end; pfn++)
+        quire_fetch_or(&pfn_to_page(mem, pfn)->flags, PAGE_METADATA);
+    mem_unlock(mem, irq);
+    return all;
 }
 
 int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t size)
@@ -181,17 +186,15 @@ int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t s
         return -QUIRE_EINVAL;
     unsigned long start = quire_phys_to_pfn(base + QUIRE_PAGE_SIZE - 1).value;
     unsigned long end = quire_phys_to_pfn(base + size).value;
-    quire_port_spin_lock(&mem->lock);
-    int error = -QUIRE_EINVAL;
-    if (start < end && frames_are_reserved(mem, start, end)) {
-        if (mem->debug & QUIRE_DEBUG_POISON)
-            poison_pages(mem, start, end - start);
-        release_frames(mem, start, end);
-        zones_changed(mem);
-        error = 0;
-    }
-    quire_port_spin_unlock(&mem->lock);
-    return error;
+    if (!start)
+        start = 1; /* frame 0 is never handed out */
+    if (start >= end || !claim_reserved(mem, start, end))
+        return -QUIRE_EINVAL;
+    release_frames(mem, start, end);
+    quire_port_irq_t irq = mem_lock(mem);
+    zones_changed(mem);
+    mem_unlock(mem, irq);
+    return 0;
 }
 
 /* ---- where a page is ------------------------------------------------------------------------- */

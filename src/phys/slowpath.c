@@ -3,9 +3,11 @@
  * As Linux's __alloc_pages_slowpath: wake the background reclaimer and try again down to the min
  * watermark (deeper for those who can't wait or who free memory by allocating); then, for callers
  * that may sleep, compact, reclaim, give back what lies on per-CPU lists and in the atomic reserve,
- * and compact again. Rounds go on while they make progress, at most MAX_NO_PROGRESS without any;
- * then the OOM callback decides. Small requests (order <= COSTLY_ORDER) are tried harder, since
- * they need only a few pages; larger ones give up after one round unless RETRY_MAYFAIL or NOFAIL.
+ * and compact again. Rounds go on while reclaim frees pages for a request of up to COSTLY_ORDER, at
+ * most MAX_FUTILE: others may take them, or they may be too scattered.
+ * One round without is enough for the OOM callback to decide (Linux estimates what could still be
+ * reclaimed; here the reclaim callbacks have just said that nothing could), but RETRY_MAYFAIL and
+ * NOFAIL go on for MAX_NO_PROGRESS of them first. Larger requests without these give up after one.
  *
  * Without callbacks there is nothing to wait for, and NULL comes at once.
  */
@@ -16,13 +18,14 @@
 #define COSTLY_ORDER 3
 #define MAX_NO_PROGRESS 16
 #define MAX_COMPACT_RETRIES 16
+#define MAX_FUTILE 64 /* rounds that freed pages and gave this request none */
 #define RECLAIM_BATCH 32ul
 #define NS_PER_SECOND 1000000000u
 
 struct attempt {
     const struct alloc_context *ac;
     unsigned alloc_flags;
-    unsigned no_progress, compact_retries;
+    unsigned no_progress, futile, compact_retries;
     enum compact_result compacted;
 };
 
@@ -105,7 +108,7 @@ static struct quire_page *reclaim_and_retry(struct attempt *attempt)
     const struct alloc_context *ac = attempt->ac;
     unsigned long freed = reclaim(attempt);
     /* Freed pages say little of a large block. */
-    bool progress = freed && ac->order <= COSTLY_ORDER;
+    bool progress = freed && ac->order <= COSTLY_ORDER && ++attempt->futile < MAX_FUTILE;
     attempt->no_progress = progress ? 0 : attempt->no_progress + 1;
     struct quire_page *page = get_page_from_freelist(ac, attempt->alloc_flags);
     if (!page) {
@@ -142,7 +145,7 @@ static bool out_of_memory(struct attempt *attempt)
     if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
         return false;
     count_event(ac->mem, EVENT_OOM, 1);
-    attempt->no_progress = attempt->compact_retries = 0;
+    attempt->no_progress = attempt->futile = attempt->compact_retries = 0;
     return true;
 }
 

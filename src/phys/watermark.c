@@ -108,7 +108,7 @@ unsigned long zone_watermark(const struct zone *zone, enum watermark mark)
 static unsigned long unusable_free(const struct zone *zone, unsigned order, unsigned alloc_flags)
 {
     unsigned long unusable = (1ul << order) - 1;
-    if (!(alloc_flags & (ALLOC_HIGHATOMIC | ALLOC_OOM)))
+    if (!(alloc_flags & ALLOC_HIGHATOMIC))
         unusable += quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_HIGHATOMIC]);
     if (!(alloc_flags & ALLOC_CMA))
         unusable += quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_CMA]);
@@ -126,8 +126,6 @@ bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long ma
         if (alloc_flags & ALLOC_NON_BLOCK)
             min -= min / 4;
     }
-    if (alloc_flags & ALLOC_OOM)
-        min -= min / 2;
     if (free <= min + (long)quire_load_relaxed(&zone->lowmem_reserve[highest]))
         return false;
     if (!order)
@@ -137,7 +135,7 @@ bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long ma
         orders |= quire_load_relaxed(&zone->avail[type]);
     if (alloc_flags & ALLOC_CMA)
         orders |= quire_load_relaxed(&zone->avail[QUIRE_MIGRATE_CMA]);
-    if (alloc_flags & (ALLOC_HIGHATOMIC | ALLOC_OOM))
+    if (alloc_flags & ALLOC_HIGHATOMIC)
         orders |= quire_load_relaxed(&zone->avail[QUIRE_MIGRATE_HIGHATOMIC]);
     return orders >> order;
 }
@@ -173,10 +171,10 @@ int quire_set_min_free_kbytes(struct quire_mem *mem, unsigned long kbytes)
     uint64_t total = (uint64_t)quire_nr_managed_pages(mem) << (QUIRE_PAGE_SHIFT - 10);
     if (!kbytes || kbytes > total / 2)
         return -QUIRE_EINVAL;
-    quire_port_spin_lock(&mem->lock);
+    quire_port_irq_t irq = mem_lock(mem);
     mem->min_free_kbytes = kbytes;
     watermarks_setup(mem);
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
     return 0;
 }
 
@@ -184,10 +182,10 @@ int quire_set_watermark_scale_factor(struct quire_mem *mem, unsigned factor)
 {
     if (!factor || factor > 3000)
         return -QUIRE_EINVAL;
-    quire_port_spin_lock(&mem->lock);
+    quire_port_irq_t irq = mem_lock(mem);
     mem->watermark_scale_factor = factor;
     watermarks_setup(mem);
-    quire_port_spin_unlock(&mem->lock);
+    mem_unlock(mem, irq);
     return 0;
 }
 

@@ -107,7 +107,7 @@ static void a_start_without_room_leaves_the_map_as_it_was(void)
         REQUIRE(test_environment.memory(SPAN, &port));
     }
     quiet(true);
-    CHECK(start_with_ever_more_room(places, 4, fine, 0) > 50);
+    CHECK(start_with_ever_more_room(places, 4, fine, 0) > 20);
     CHECK(start_with_ever_more_room(places, 4, 1024, QUIRE_DEBUG_OWNER) > 50);
     CHECK(start_with_ever_more_room(places, 1, 1024, 0) > 10);
     quiet(false);

@@ -140,6 +140,7 @@ void blocks_add(struct model *model, struct quire_page *page, unsigned order, qu
     EXPECT_EQ(model, quire_page_is_compound(page), order && gfp & QUIRE_GFP_COMP);
     struct model_block *block = add(model, pfn, 1u << order);
     block->order = (uint8_t)order;
+    block->highest = (uint8_t)gfp_highest_zone(model, gfp);
     block->compound = order && gfp & QUIRE_GFP_COMP;
     if (gfp & QUIRE_GFP_MOVABLE && !one_in(model, 4))
         quire_page_set_mover(page, (unsigned)model->mover_id);
@@ -185,7 +186,9 @@ void blocks_split(struct model *model, unsigned long index)
         const struct quire_page *page = quire_pfn_to_page(model->mem, quire_pfn(whole.pfn + i));
         EXPECT_EQ(model, quire_page_order(page), 0);
         EXPECT_EQ(model, quire_page_count(page), whole.references);
-        add(model, whole.pfn + i, 1)->references = whole.references;
+        struct model_block *single = add(model, whole.pfn + i, 1);
+        single->references = whole.references;
+        single->highest = whole.highest;
     }
 }
 

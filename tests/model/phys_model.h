@@ -48,6 +48,7 @@ struct model_block {
     uint32_t tag; /* what its content is made of */
     uint16_t references;
     uint8_t order;
+    uint8_t highest;      /* zone type that its gfp allows */
     bool compound, exact; /* exact: `pages` blocks of order 0, given back as one */
 };
 

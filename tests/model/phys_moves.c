@@ -40,9 +40,7 @@ static int migrate(void *arg, struct quire_page *to, struct quire_page *from)
     EXPECT_EQ(model, quire_page_order(to), block->order);
     EXPECT_EQ(model, quire_page_is_compound(to), block->compound);
     EXPECT_EQ(model, to_pfn & (block->pages - 1), 0);
-    unsigned from_type = model->zone[from_pfn] % QUIRE_NR_ZONES;
-    EXPECT(model,
-           from_type == QUIRE_ZONE_MOVABLE || model->zone[to_pfn] % QUIRE_NR_ZONES <= from_type);
+    EXPECT(model, model->zone[to_pfn] % QUIRE_NR_ZONES <= block->highest);
     blocks_move(model, from->owner_word, to_pfn);
     model->isolated--;
     model->moves++;

@@ -3,8 +3,7 @@
 
 static const struct quire_mem_config one_cpu = {.nr_cpus = 1};
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 static void blocks_of_every_order_are_aligned_and_have_one_reference(void)
 {
@@ -98,8 +97,7 @@ static void blocks_of_the_largest_order_merge_from_their_parts(void)
     }
 }
 
-/* ---- impossible requests ----------------------------------------------------------------------
- */
+/* ---- impossible requests --------------------------------------------------------------------- */
 
 static void impossible_requests_return_null(void)
 {
@@ -132,8 +130,7 @@ static void a_failure_is_told_unless_nowarn(void)
     free_chain(chain);
 }
 
-/* ---- zone modifiers ---------------------------------------------------------------------------
- */
+/* ---- zone modifiers -------------------------------------------------------------------------- */
 
 static const struct quire_memblock_region three_zones_map[] = {{.size = 24 * MIB}, {0}};
 static const struct quire_mem_config three_zones = {
@@ -198,8 +195,7 @@ static void a_modifier_without_its_zone_means_normal(void)
     }
 }
 
-/* ---- content and compound pages ---------------------------------------------------------------
- */
+/* ---- content and compound pages -------------------------------------------------------------- */
 
 static bool is_filled(const void *memory, size_t size, unsigned char byte)
 {

@@ -36,8 +36,7 @@ static unsigned long huge_blocks(const struct zone *zone)
     return blocks;
 }
 
-/* ---- fragmentation indexes --------------------------------------------------------------------
- */
+/* ---- fragmentation indexes ------------------------------------------------------------------- */
 
 static void the_fragmentation_index_tells_lack_from_pieces(void)
 {
@@ -66,8 +65,7 @@ static void the_unusable_index_is_the_share_in_small_blocks(void)
     zone.nr_blocks[0] = zone.nr_blocks[4] = 0;
 }
 
-/* ---- compaction on request --------------------------------------------------------------------
- */
+/* ---- compaction on request ------------------------------------------------------------------- */
 
 static void compaction_gathers_what_is_movable(void)
 {
@@ -205,8 +203,7 @@ static void moved_blocks_keep_their_owner_record_and_poison_holds(void)
     machine_check_empty(mem);
 }
 
-/* ---- compaction for an allocation -------------------------------------------------------------
- */
+/* ---- compaction for an allocation ------------------------------------------------------------ */
 
 static void an_allocation_compacts_when_memory_is_in_pieces(void)
 {
@@ -287,8 +284,7 @@ static void without_grouping_compaction_works_too(void)
     machine_check_empty(mem);
 }
 
-/* ---- at random --------------------------------------------------------------------------------
- */
+/* ---- at random ------------------------------------------------------------------------------- */
 
 static void random_allocation_and_compaction_lose_nothing(void)
 {

@@ -29,8 +29,7 @@ static bool in_block(const struct quire_page *page, unsigned long number)
     return page->pfn >> PAGEBLOCK_ORDER == number;
 }
 
-/* ---- isolation --------------------------------------------------------------------------------
- */
+/* ---- isolation ------------------------------------------------------------------------------- */
 
 static void isolated_memory_is_not_allocated(void)
 {
@@ -113,8 +112,7 @@ static void isolation_takes_a_pageblock_from_the_atomic_reserve(void)
     machine_check_empty(mem);
 }
 
-/* ---- contiguous ranges ------------------------------------------------------------------------
- */
+/* ---- contiguous ranges ----------------------------------------------------------------------- */
 
 static void a_free_range_is_taken_frame_by_frame(void)
 {
@@ -293,8 +291,7 @@ static void a_range_with_a_hole_cannot_be_had(void)
     machine_check_empty(mem);
 }
 
-/* ---- at random --------------------------------------------------------------------------------
- */
+/* ---- at random ------------------------------------------------------------------------------- */
 
 #define RANGES 4
 

@@ -8,8 +8,7 @@ static struct quire_mem *boot(unsigned debug)
     return machine_boot_plain(8 * MIB, (struct quire_mem_config){.nr_cpus = 2, .debug = debug});
 }
 
-/* ---- poison -----------------------------------------------------------------------------------
- */
+/* ---- poison ---------------------------------------------------------------------------------- */
 
 static bool is_poisoned(const struct quire_page *page)
 {
@@ -152,8 +151,7 @@ static void other_debug_flags_need_the_start(void)
     CHECK_EQ(zone_info(0).nr_pcp, 0);
 }
 
-/* ---- owners -----------------------------------------------------------------------------------
- */
+/* ---- owners ---------------------------------------------------------------------------------- */
 
 static char dump[2048];
 static size_t dump_length;

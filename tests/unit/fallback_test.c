@@ -20,8 +20,7 @@ static enum quire_migratetype type_at(const struct quire_page *page)
     return quire_pageblock_migratetype(machine.mem, page);
 }
 
-/* ---- claiming ---------------------------------------------------------------------------------
- */
+/* ---- claiming -------------------------------------------------------------------------------- */
 
 static void an_allocation_of_another_kind_claims_a_free_pageblock(void)
 {
@@ -65,8 +64,7 @@ static void a_block_above_a_pageblock_claims_all_of_them(void)
     quire_mem_check(machine.mem);
 }
 
-/* ---- when there is no room --------------------------------------------------------------------
- */
+/* ---- when there is no room ------------------------------------------------------------------- */
 
 /* Fills memory with movable pages, of which one in `keep` stays. */
 static struct quire_page *fill_with_movable(unsigned keep)
@@ -164,8 +162,7 @@ static void single_movable_pages_dont_claim_unmovable_pageblocks(void)
     quire_mem_check(machine.mem);
 }
 
-/* ---- without grouping -------------------------------------------------------------------------
- */
+/* ---- without grouping ------------------------------------------------------------------------ */
 
 static void without_grouping_all_is_one_type(void)
 {
@@ -196,8 +193,7 @@ static void a_small_machine_doesnt_group(void)
     }
 }
 
-/* ---- the reserve for atomic allocations of higher orders --------------------------------------
- */
+/* ---- the reserve for atomic allocations of higher orders ------------------------------------- */
 
 #define ATOMIC (QUIRE_GFP_ATOMIC | QUIRE_GFP_NOWARN)
 

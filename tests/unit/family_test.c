@@ -23,8 +23,7 @@ static void check_all_is_free_again(void)
     quire_mem_check(machine.mem);
 }
 
-/* ---- by address -------------------------------------------------------------------------------
- */
+/* ---- by address ------------------------------------------------------------------------------ */
 
 static void pages_can_be_had_and_freed_by_address(void)
 {
@@ -70,8 +69,7 @@ static void a_zeroed_page_is_zero(void)
     check_all_is_free_again();
 }
 
-/* ---- exact sizes ------------------------------------------------------------------------------
- */
+/* ---- exact sizes ----------------------------------------------------------------------------- */
 
 static void exact_sizes_take_no_page_too_many(void)
 {
@@ -123,8 +121,7 @@ static void parts_of_an_exact_allocation_can_be_freed_alone(void)
     check_all_is_free_again();
 }
 
-/* ---- splitting --------------------------------------------------------------------------------
- */
+/* ---- splitting ------------------------------------------------------------------------------- */
 
 static void a_split_block_is_freed_page_by_page(void)
 {
@@ -170,8 +167,7 @@ static void splitting_what_cannot_be_split_is_caught(void)
     check_all_is_free_again();
 }
 
-/* ---- many at once -----------------------------------------------------------------------------
- */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
 static void clear(struct quire_page **pages, unsigned count)
 {

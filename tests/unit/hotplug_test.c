@@ -37,8 +37,7 @@ static unsigned count_in_range(quire_phys_t base, quire_phys_t size)
     return count;
 }
 
-/* ---- adding -----------------------------------------------------------------------------------
- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static void added_memory_is_allocated_from(void)
 {
@@ -137,8 +136,7 @@ static void added_memory_obeys_poison_and_owner_tracking(void)
     machine_check_empty(mem);
 }
 
-/* ---- removing ---------------------------------------------------------------------------------
- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 static void removing_moves_what_is_there(void)
 {
@@ -205,8 +203,9 @@ static void what_cannot_go_stays_as_it_was(void)
     CHECK_EQ(quire_remove_memory(mem, BOOT, BLOCK_BYTES / 2), -QUIRE_EINVAL);
     CHECK_EQ(quire_remove_memory(mem, BOOT, 3 * SECTION), -QUIRE_EINVAL); /* beyond */
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0 - BLOCK_BYTES), -QUIRE_EINVAL);
-    /* Not what describes the rest of its section. */
-    CHECK_EQ(quire_remove_memory(mem, BOOT, SECTION / 2), -QUIRE_EBUSY);
+    /* Neither half of a section: the first describes the second. */
+    CHECK_EQ(quire_remove_memory(mem, BOOT, SECTION / 2), -QUIRE_EINVAL);
+    CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION / 2, SECTION / 2), -QUIRE_EINVAL);
     /* Nor what can't be moved, in the second of two sections. */
     quire_pfn_t pfn = quire_phys_to_pfn(BOOT + 2 * SECTION - BLOCK_BYTES);
     CHECK_EQ(quire_alloc_contig_range(mem, pfn, quire_pfn(pfn.value + 1), QUIRE_MIGRATE_MOVABLE,
@@ -343,8 +342,7 @@ static void memory_comes_and_goes_among_allocations(void)
     machine_check_empty(mem);
 }
 
-/* ---- reporting --------------------------------------------------------------------------------
- */
+/* ---- reporting ------------------------------------------------------------------------------- */
 
 static void free_memory_is_reported_once(void)
 {

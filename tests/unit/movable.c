@@ -12,8 +12,7 @@ void machine_check_empty(struct quire_mem *mem)
     CHECK_EQ(machine.bad_pages, 0);
 }
 
-/* ---- content ----------------------------------------------------------------------------------
- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 #define WORDS (QUIRE_PAGE_SIZE / sizeof(uint32_t))
 
@@ -42,8 +41,7 @@ static void check_content(const struct movable *block)
     }
 }
 
-/* ---- the mover --------------------------------------------------------------------------------
- */
+/* ---- the mover ------------------------------------------------------------------------------- */
 
 static bool one_in(unsigned n)
 {
@@ -108,8 +106,7 @@ static void putback(void *arg, struct quire_page *page)
     movables.putbacks++;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 void movables_init(struct quire_mem *mem)
 {

@@ -94,8 +94,7 @@ static void a_page_returns_to_the_list_of_the_type_it_was_allocated_as(void)
         CHECK(quire_alloc_page(machine.mem, QUIRE_GFP_KERNEL | types[i]) == page[i]);
 }
 
-/* ---- how much they hold -----------------------------------------------------------------------
- */
+/* ---- how much they hold ---------------------------------------------------------------------- */
 
 static void a_list_never_holds_more_than_its_share(void)
 {
@@ -196,8 +195,7 @@ static void huge_blocks_are_listed_only_in_large_zones(void)
     }
 }
 
-/* ---- without them -----------------------------------------------------------------------------
- */
+/* ---- without them ---------------------------------------------------------------------------- */
 
 static void use_a_few_pages(void)
 {

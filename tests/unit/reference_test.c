@@ -83,8 +83,7 @@ static void neighbours_dont_confuse_heads(void)
     CHECK(quire_compound_head(mem, large + 15) == large);
 }
 
-/* ---- movers -----------------------------------------------------------------------------------
- */
+/* ---- movers ---------------------------------------------------------------------------------- */
 
 static void movers_are_numbered_until_there_are_no_more(void)
 {

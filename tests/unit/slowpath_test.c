@@ -156,8 +156,7 @@ static struct quire_page *attempt(quire_gfp_t gfp, unsigned order)
     return quire_alloc_pages(machine.mem, gfp | QUIRE_GFP_NOWARN, order);
 }
 
-/* ---- the order of things ----------------------------------------------------------------------
- */
+/* ---- the order of things --------------------------------------------------------------------- */
 
 static void reclaim_comes_before_shrinkers_and_both_before_oom(void)
 {
@@ -232,8 +231,7 @@ static void callbacks_are_told_what_is_wanted(void)
     CHECK_EQ(upper.gfp, gfp | QUIRE_GFP_NOWARN);
 }
 
-/* ---- who goes how far -------------------------------------------------------------------------
- */
+/* ---- who goes how far ------------------------------------------------------------------------ */
 
 static void who_cannot_sleep_only_wakes(void)
 {
@@ -342,8 +340,7 @@ static void memalloc_takes_all_and_reclaims_nothing(void)
     check_trace("w.w");
 }
 
-/* ---- what else is within reach ----------------------------------------------------------------
- */
+/* ---- what else is within reach --------------------------------------------------------------- */
 
 static void other_cpus_lists_are_emptied_before_giving_up(void)
 {
@@ -408,8 +405,7 @@ static void failures_are_told_at_most_once_a_second(void)
     CHECK(machine_said("page allocation failure: order 0, gfp 0x800, node 0; 256 pages free"));
 }
 
-/* ---- shrinkers --------------------------------------------------------------------------------
- */
+/* ---- shrinkers ------------------------------------------------------------------------------- */
 
 struct cache {
     struct quire_shrinker shrinker;
@@ -481,8 +477,7 @@ static void an_unregistered_shrinker_isnt_asked(void)
     CHECK_EQ(quire_shrink(machine.mem, 0, QUIRE_GFP_KERNEL, 1000), 0);
 }
 
-/* ---- counters ---------------------------------------------------------------------------------
- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 static char view[4096];
 static size_t view_length;

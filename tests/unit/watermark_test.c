@@ -23,8 +23,7 @@ static struct quire_mem_config keeping_1_mib(void)
     return (struct quire_mem_config){.nr_cpus = 1, .no_pcp = true, .min_free_kbytes = 1024};
 }
 
-/* ---- the numbers ------------------------------------------------------------------------------
- */
+/* ---- the numbers ----------------------------------------------------------------------------- */
 
 static unsigned long square_root(unsigned long x)
 {
@@ -137,8 +136,7 @@ static void lowmem_reserves_follow_from_what_lies_above(void)
     CHECK_EQ(zone_info_of(QUIRE_ZONE_HIGHMEM).lowmem_reserve[QUIRE_ZONE_MOVABLE], 0);
 }
 
-/* ---- who may go how deep ----------------------------------------------------------------------
- */
+/* ---- who may go how deep --------------------------------------------------------------------- */
 
 /* Free pages that are left when allocations under `gfp` fail. */
 static unsigned long left_by(quire_gfp_t gfp)
@@ -199,8 +197,7 @@ static void those_with_a_choice_leave_the_lowmem_reserve(void)
     free_chain(rest);
 }
 
-/* ---- the background reclaimer -----------------------------------------------------------------
- */
+/* ---- the background reclaimer ---------------------------------------------------------------- */
 
 static void the_reclaimer_is_woken_below_low(void)
 {
@@ -244,8 +241,7 @@ static void a_node_is_balanced_with_its_high_mark_free(void)
     free_chain(rest);
 }
 
-/* ---- boosts -----------------------------------------------------------------------------------
- */
+/* ---- boosts ---------------------------------------------------------------------------------- */
 
 /* All memory is movable pages but for a few scattered ones: an unmovable page has to claim a
  * pageblock that is partly in use. */

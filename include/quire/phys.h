@@ -55,7 +55,8 @@ enum quire_migratetype {
 /* ---- gfp flags: Linux's names, values and meanings ------------------------------------------- */
 
 /* What means nothing is answered with NULL: two of DMA, DMA32 and HIGHMEM at once, MOVABLE with
- * RECLAIMABLE, NOFAIL without DIRECT_RECLAIM. */
+ * RECLAIMABLE, NOFAIL without DIRECT_RECLAIM; and at once, even with NOFAIL, what no zone of the
+ * machine (of the node, with THISNODE) could ever serve. */
 typedef unsigned int quire_gfp_t;
 
 #define QUIRE_GFP_DMA 0x01u /* zone modifiers: the highest zone that will do */

@@ -113,8 +113,9 @@ static unsigned long first_obstacle(struct zone *zone, unsigned long start, unsi
 static struct quire_page *find_contig(struct zone *zone, const struct alloc_context *ac,
                                       unsigned long count, unsigned long align, uintptr_t caller)
 {
-    unsigned long start = (unsigned long)quire_align_up(zone->start, align);
-    while (start < zone->end && count <= zone->end - start) {
+    unsigned long start = (unsigned long)quire_align_up(quire_load_relaxed(&zone->start), align);
+    while (start < quire_load_relaxed(&zone->end) &&
+           count <= quire_load_relaxed(&zone->end) - start) {
         unsigned long end = start + count, obstacle = first_obstacle(zone, start, end);
         if (obstacle == end) {
             int error = alloc_contig(zone, start, end, ac->type, ac->gfp, caller);

@@ -209,23 +209,25 @@ struct removal {
     unsigned long start, end;
 };
 
-/* All of it has come at run time or is in ZONE_MOVABLE, and no section would stay without its
- * descriptors. */
+/* All of it has come at run time or is in ZONE_MOVABLE, and no section that came at run time would
+ * stay in part, without its descriptors. */
 static int check_removal(const struct removal *removal)
 {
     struct quire_mem *mem = removal->mem;
     for (unsigned long pfn = removal->start; pfn < removal->end; pfn += PAGEBLOCK_PAGES) {
         const struct pageblock *block = pfn_valid(mem, pfn) ? pfn_to_pageblock(mem, pfn) : NULL;
-        if (!block || block->zone == ZONE_NONE ||
-            (!(block->flags & PAGEBLOCK_HOTADDED) &&
-             mem->zones[block->zone].type != QUIRE_ZONE_MOVABLE))
+        if (!block || block->zone == ZONE_NONE)
+            return -QUIRE_EINVAL;
+        struct zone *zone = &mem->zones[block->zone];
+        quire_port_irq_t irq = zone_lock(zone);
+        bool added = block->flags & PAGEBLOCK_HOTADDED;
+        zone_unlock(zone, irq);
+        if (!added && zone->type != QUIRE_ZONE_MOVABLE)
             return -QUIRE_EINVAL;
         struct section_extent extent = mem->extents[pfn >> SECTION_PFN_SHIFT];
         bool whole = extent.first >= removal->start && extent.end <= removal->end;
-        if (!whole && block->flags & PAGEBLOCK_HOTADDED)
+        if (!whole && added)
             return -QUIRE_EINVAL;
-        if (!whole && describes_itself(mem, pfn))
-            return -QUIRE_EBUSY;
     }
     return 0;
 }
@@ -333,8 +335,8 @@ static void narrow_span(struct zone *zone)
         start = zone_pageblock(zone, start) ? start + 1 : next_pageblock(zone->mem, start);
     while (end > start && !is_present(zone, end - 1))
         end = zone_pageblock(zone, end - 1) ? end - 1 : pageblock_start(end - 1);
-    zone->start = start < end ? start : 0;
-    zone->end = start < end ? end : 0;
+    quire_store_relaxed(&zone->start, start < end ? start : 0);
+    quire_store_relaxed(&zone->end, start < end ? end : 0);
     zone->compact.migrate_pfn = zone->compact.free_pfn = 0;
 }
 

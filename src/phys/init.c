@@ -91,6 +91,13 @@ static int check_config(struct init *init)
     for (unsigned cpu = 0; config->cpu_node && cpu < init->nr_cpus; cpu++)
         if (config->cpu_node[cpu] >= init->nr_nodes)
             return refuse(init, "config.cpu_node", "names a node that isn't there");
+    for (unsigned from = 0; config->distance && from < init->nr_nodes; from++)
+        for (unsigned to = 0; to < init->nr_nodes; to++)
+            if (config->distance[from * init->nr_nodes + to] < (from == to ? 1 : 2) ||
+                config->distance[from * init->nr_nodes + to] <
+                    config->distance[from * init->nr_nodes + from])
+                return refuse(init, "config.distance",
+                              "has a node nearer to another than to itself");
     if (config->watermark_scale_factor > 3000)
         return refuse(init, "config.watermark_scale_factor", "is above 3000");
     if (config->debug & ~(QUIRE_DEBUG_POISON | QUIRE_DEBUG_OWNER))
@@ -505,7 +512,8 @@ static void mark_metadata(struct quire_mem *mem, quire_phys_t phys, quire_phys_t
 {
     unsigned long end = quire_phys_to_pfn(phys + size - 1).value + 1;
     for (unsigned long pfn = quire_phys_to_pfn(phys).value; pfn < end; pfn++)
-        pfn_to_page(mem, pfn)->flags |= PAGE_METADATA;
+        if (pfn_valid(mem, pfn)) /* a frame that is memory only in part may have no descriptor */
+            pfn_to_page(mem, pfn)->flags |= PAGE_METADATA;
 }
 
 static void mark_all_metadata(struct init *init)
@@ -542,6 +550,10 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
     if (!made || !free_after) {
         undo(&init);
         return too_small(&init, free_before);
+    }
+    if (config->min_free_kbytes >> (QUIRE_PAGE_SHIFT - 10) > free_after / 2) {
+        undo(&init);
+        return refuse(&init, "config.min_free_kbytes", "is more than half of the free memory");
     }
     /* Each reason counts for itself: poisoning may be turned off later. */
     for_each_zone (init.mem, zone)

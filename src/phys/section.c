@@ -86,12 +86,11 @@ unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, 
 
 static void zone_span(struct zone *zone, unsigned long start, unsigned long end)
 {
-    if (zone->start == zone->end) {
-        zone->start = start;
-        zone->end = end;
-    }
-    zone->start = start < zone->start ? start : zone->start;
-    zone->end = end > zone->end ? end : zone->end;
+    bool empty = zone->start == zone->end;
+    if (empty || start < zone->start)
+        quire_store_relaxed(&zone->start, start);
+    if (empty || end > zone->end)
+        quire_store_relaxed(&zone->end, end);
 }
 
 /* Makes the pageblock that holds `pfn` the zone's, with all its descriptors. */

@@ -183,10 +183,22 @@ static bool is_worth_another_round(struct attempt *attempt)
     return should_retry(attempt) || out_of_memory(attempt) || nofail;
 }
 
+/* Whether any zone would do: a node may have none, or none as low as is asked. */
+static bool has_zone(const struct alloc_context *ac)
+{
+    struct zone *zone;
+    struct zone **list = ac->zonelist;
+    while ((zone = quire_load_relaxed(list)) && zone->type > ac->highest)
+        list++;
+    return zone;
+}
+
 struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
 {
     struct attempt attempt = {.ac = ac, .alloc_flags = gfp_to_alloc_flags(ac)};
     bool first_round = true;
+    if (!has_zone(ac))
+        return fail(ac); /* not even NOFAIL can wait for that */
     for (;;) {
         wake_reclaimers(ac);
         struct quire_page *page = get_page_from_freelist(ac, attempt.alloc_flags);

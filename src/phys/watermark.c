@@ -38,7 +38,7 @@ static unsigned long managed_lowmem(const struct quire_mem *mem)
     unsigned long pages = 0;
     for_each_zone (mem, zone)
         if (is_lowmem(zone))
-            pages += zone->managed;
+            pages += quire_load_relaxed(&zone->managed);
     return pages;
 }
 
@@ -78,7 +78,7 @@ static void setup_lowmem_reserve(struct zone *zone)
         if (highest > zone->type)
             for_each_zone (zone->mem, other)
                 if (other->node == zone->node && other->type == highest)
-                    above += other->managed;
+                    above += quire_load_relaxed(&other->managed);
         unsigned ratio = lowmem_reserve_ratio[zone->type];
         quire_store_relaxed(&zone->lowmem_reserve[highest],
                             ratio && zone->managed ? above / ratio : 0);
@@ -193,6 +193,8 @@ bool quire_node_balanced(struct quire_mem *mem, int node, unsigned order,
                          enum quire_zone_type highest)
 {
     bool any = false;
+    if (highest >= QUIRE_NR_ZONES)
+        highest = QUIRE_NR_ZONES - 1;
     for_each_zone (mem, zone) {
         if (zone->node != node || zone->type > highest || !zone_populated(zone))
             continue;

@@ -101,7 +101,7 @@ static void a_start_without_room_leaves_the_map_as_it_was(void)
     static const quire_phys_t far[] = {0, 140 * MIB, 280 * MIB, 420 * MIB},
                               near[] = {0, 8 * MIB, 16 * MIB, 24 * MIB};
     const quire_phys_t *places = far;
-    quire_phys_t fine = test_environment.effort < 100000 ? 1024 : 192; /* the machine is slow */
+    quire_phys_t fine = test_environment.effort < 100000 ? 512 : 192; /* the machine is slow */
     if (!test_environment.memory(424 * MIB, &port)) {
         places = near;
         REQUIRE(test_environment.memory(SPAN, &port));

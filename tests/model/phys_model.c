@@ -413,7 +413,8 @@ static void random_operations_agree_with_a_bitmap_and_a_list(void)
             failures += model.failures;
             moves += model.moves;
         }
-        end_machine(&model);
+        if (made)
+            end_machine(&model);
         if (model.broken) {
             test_note("this machine alone: --seed=%llu --effort=1 (operation %lu)",
                       (unsigned long long)seed, model.operations);

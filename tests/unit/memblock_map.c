@@ -5,9 +5,6 @@ struct quire_memblock map;
 struct quire_port_mem map_port;
 char map_log[256];
 
-#if defined(QUIRE_PORT_POSIX_H)
-const bool map_log_is_heard = true;
-
 /* Stays when the case has ended, so what isn't of our map is passed on. */
 static void hear(int level, const char *text)
 {
@@ -18,17 +15,16 @@ static void hear(int level, const char *text)
         test_note("%s", text);
 }
 
-static void listen(void)
+bool map_log_is_heard(void)
 {
-    quire_posix_set_log(hear);
+    return test_environment.set_log;
 }
-#else
-const bool map_log_is_heard = false;
 
 static void listen(void)
 {
+    if (map_log_is_heard())
+        test_environment.set_log(hear);
 }
-#endif
 
 bool map_start(void)
 {

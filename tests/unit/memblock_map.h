@@ -18,9 +18,9 @@
 
 extern struct quire_memblock map;
 extern struct quire_port_mem map_port;
-/* The last line of the log since the map was made; always empty on a port that doesn't tell. */
+/* The last line of the log since the map was made; always empty where that can't be heard. */
 extern char map_log[256];
-extern const bool map_log_is_heard;
+bool map_log_is_heard(void);
 
 /* An empty map named "test". */
 bool map_start(void);

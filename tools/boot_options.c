@@ -35,7 +35,7 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What it is", 2},
     {"arch", 'a', "ARCH", 0, "i386, x86-64, or auto (the default: x86-64)", 2},
     {"mem", 'm', "SIZE", 0, "Memory, such as 64M or 6G (default 512M)", 2},
-    {"numa", 'n', "NODES", 0, "Spread memory and CPUs over this many nodes", 2},
+    {"numa", 'n', "NODES", 0, "Spread memory over this many nodes", 2},
     {NULL, 0, NULL, 0, "How the tests run", 3},
     {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 3},
     {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 3},

@@ -28,12 +28,13 @@
 #define QUIRE_SECTION_SHIFT 27
 #endif
 
-/* Upper bound of `nr_nodes`; sizes the zonelists. */
+/* Upper bound of `nr_nodes`. */
 #ifndef QUIRE_MAX_NODES
 #define QUIRE_MAX_NODES 16
 #endif
 
-/* Upper bound of `nr_cpus`. Memory is spent for the CPUs that a machine has, not for this many. */
+/* Upper bound of `nr_cpus`. Each costs a pointer; all else is spent for the CPUs that a machine
+ * has. */
 #ifndef QUIRE_MAX_CPUS
 #define QUIRE_MAX_CPUS 512
 #endif

@@ -14,8 +14,10 @@
  *
  * Locks. Each zone has one spinlock, taken with interrupts off; each CPU's page lists are its own.
  * Unless its line says otherwise a function may be called from any context, takes at most one zone
- * lock, and doesn't sleep. Functions that take `gfp` may sleep, and call back, only if it holds
- * QUIRE_GFP_DIRECT_RECLAIM.
+ * lock, and doesn't sleep. What changes ranges, zones or settings (reserved memory, CMA, contiguous
+ * ranges, isolation, compaction, memory that comes and goes, drains, watermarks, debugging,
+ * registrations) takes the machine's lock or waits for other CPUs: not in interrupt handlers.
+ * Functions that take `gfp` may sleep, and call back, only if it holds QUIRE_GFP_DIRECT_RECLAIM.
  *
  * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing.
  */

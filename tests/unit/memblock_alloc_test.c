@@ -205,7 +205,7 @@ static void the_static_table_holds_as_many_as_it_says(void)
     struct map_snapshot before = map_snapshot();
     CHECK_EQ(quire_memblock_add(&map, 0xf00000, 1, 0, RAM), -QUIRE_ENOMEM);
     CHECK(!map_log_is_heard() || text_has(map_log, "can't add [0xf00000, 0xf00001), 0x1 bytes: the "
-                                                 "table is full and there is no free memory"));
+                                                   "table is full and there is no free memory"));
     CHECK_EQ(quire_memblock_reserve(&map, 0xf00000, 1), -QUIRE_ENOMEM);
     CHECK_EQ(quire_memblock_free(&map, 0x400, 0x800), -QUIRE_ENOMEM);
     CHECK_EQ(quire_memblock_remove(&map, 0x3400, 0x800), -QUIRE_ENOMEM);
@@ -346,7 +346,7 @@ static void a_table_of_the_map_is_not_freed(void)
     struct map_snapshot before = map_snapshot();
     CHECK_EQ(quire_memblock_free(&map, 0, 16 * MIB), -QUIRE_EBUSY);
     CHECK(!map_log_is_heard() || text_has(map_log, "can't free [0x0, 0x1000000), 0x1000000 bytes: "
-                                                 "the map's own table is in [0x"));
+                                                   "the map's own table is in [0x"));
     CHECK_EQ(quire_memblock_free(&map, storage.end - 1, 1), -QUIRE_EBUSY);
     CHECK_EQ(quire_memblock_remove(&map, storage.base, 1), -QUIRE_EBUSY);
     CHECK(map_is_as(&before));

@@ -67,9 +67,9 @@ static void set_task_descriptor(unsigned selector, const struct task_state *task
 void traps_init(void)
 {
     for (unsigned vector = 0; vector < NR_EXCEPTIONS; vector++) {
-        uint32_t stub = (uint32_t)(uintptr_t)(trap_stubs + vector * STUB_BYTES);
-        idt[vector] =
-            (struct gate){(uint16_t)stub, SELECTOR_CODE, 0, GATE_INTERRUPT, (uint16_t)(stub >> 16)};
+        uint32_t entry = (uint32_t)(uintptr_t)(trap_stubs + vector * STUB_BYTES);
+        idt[vector] = (struct gate){(uint16_t)entry, SELECTOR_CODE, 0, GATE_INTERRUPT,
+                                    (uint16_t)(entry >> 16)};
     }
     idt[DOUBLE_FAULT] = (struct gate){0, SELECTOR_DOUBLE_FAULT, 0, GATE_TASK, 0};
     double_fault_task = (struct task_state){

@@ -47,12 +47,12 @@ static void set_task_descriptor(void)
 void traps_init(void)
 {
     for (unsigned vector = 0; vector < NR_EXCEPTIONS; vector++) {
-        uint64_t stub = (uint64_t)(trap_stubs + vector * STUB_BYTES);
-        idt[vector] = (struct gate){.offset_low = (uint16_t)stub,
+        uint64_t entry = (uint64_t)(trap_stubs + vector * STUB_BYTES);
+        idt[vector] = (struct gate){.offset_low = (uint16_t)entry,
                                     .selector = SELECTOR_CODE,
                                     .type = GATE_INTERRUPT,
-                                    .offset_middle = (uint16_t)(stub >> 16),
-                                    .offset_high = (uint32_t)(stub >> 32)};
+                                    .offset_middle = (uint16_t)(entry >> 16),
+                                    .offset_high = (uint32_t)(entry >> 32)};
     }
     idt[DOUBLE_FAULT].stack = DOUBLE_FAULT_STACK;
     task.interrupt_stack[DOUBLE_FAULT_STACK - 1] =

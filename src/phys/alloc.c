@@ -10,11 +10,9 @@
 
 /* ---- preparing ------------------------------------------------------------------------------- */
 
-uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
-                         enum quire_migratetype type)
+uint32_t page_head_flags(const struct zone *zone, unsigned order, unsigned type)
 {
-    unsigned list = block && block->type == QUIRE_MIGRATE_HIGHATOMIC ? PAGE_TYPE_SPECIAL : type;
-    return (uint32_t)zone->id << PAGE_ZONE_SHIFT | list << PAGE_TYPE_SHIFT |
+    return (uint32_t)zone->id << PAGE_ZONE_SHIFT | type << PAGE_TYPE_SHIFT |
            order << PAGE_ORDER_SHIFT | (order < PCP_ORDERS ? 0 : PAGE_LARGE) | PAGE_ALLOCATED;
 }
 
@@ -64,29 +62,33 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
                                        unsigned alloc_flags)
 {
     struct quire_page *page = NULL;
-    struct pageblock *block = NULL;
     if (pcp_index(ac->order, 0) != PCP_NOT_LISTED) {
         page = pcp_alloc(zone, ac->order, ac->type, alloc_flags);
         if (page)
             return page;
     }
-    enum quire_migratetype type = ac->mem->type_of_pcp[ac->type];
-    quire_port_irq_t irq = zone_lock(zone);
-    unsigned got = 0;
-    if (alloc_flags & ALLOC_HIGHATOMIC)
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
-    if (!got)
-        got = rmqueue(zone, ac->order, type, alloc_flags, 1, &page + 1, &block);
-    if (!got && alloc_flags & ALLOC_NO_WATERMARKS)
-        got = buddy_take(zone, ac->order, QUIRE_MIGRATE_HIGHATOMIC, 1, &page + 1, &block);
-    if (got) {
-        if (alloc_flags & ALLOC_HIGHATOMIC)
-            reserve_highatomic(zone, block);
-        page_set_allocated(page, page_head_flags(zone, block, ac->order, ac->type));
-        zone->events.alloc[ac->order]++;
+    bool atomic = alloc_flags & ALLOC_HIGHATOMIC;
+    struct shard *home = home_shard(zone, quire_port_cpu());
+    if (atomic)
+        page = rmqueue_highatomic(zone, ac->order);
+    bool special = page;
+    if (!page)
+        rmqueue(home, ac->order, ac->mem->type_of_pcp[ac->type], alloc_flags, 1, &page + 1);
+    if (!page && alloc_flags & ALLOC_NO_WATERMARKS) {
+        page = rmqueue_highatomic(zone, ac->order);
+        special = page;
     }
-    zone_unlock(zone, irq);
-    return got ? page : NULL;
+    if (!page)
+        return NULL;
+    if (atomic && !special) {
+        quire_port_irq_t irq = zone_lock(zone);
+        special = reserve_highatomic(zone, pfn_to_pageblock(zone->mem, page->pfn));
+        zone_unlock(zone, irq);
+    }
+    page_set_allocated(
+        page, page_head_flags(zone, ac->order, special ? PAGE_TYPE_SPECIAL : (unsigned)ac->type));
+    quire_fetch_add(&home->nr_alloc[ac->order], 1);
+    return page;
 }
 
 /* A boost is there to have whole pageblocks freed, not to keep single pages from those who are
@@ -99,6 +101,13 @@ static unsigned long mark_for(const struct zone *zone, unsigned order, unsigned 
     return zone_watermark(zone, mark);
 }
 
+static bool has_enough(const struct alloc_context *ac, const struct zone *zone,
+                       unsigned alloc_flags)
+{
+    return zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags), ac->highest,
+                             alloc_flags);
+}
+
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags)
 {
     struct zone *zone;
@@ -106,8 +115,8 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
         if (zone->type > ac->highest)
             continue;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
-            if (!zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags),
-                                   ac->highest, alloc_flags))
+            if (!has_enough(ac, zone, alloc_flags) &&
+                !(zone_empty_inboxes(zone) && has_enough(ac, zone, alloc_flags)))
                 continue;
         }
         struct quire_page *page = rmqueue_zone(ac, zone, alloc_flags);
@@ -166,7 +175,7 @@ static QUIRE_NOINLINE struct quire_page *alloc_pages_refill(struct quire_mem *me
                                                             struct pcp_list *list, uintptr_t caller)
 {
     struct quire_page *page = NULL;
-    if (list->cap && zone_has_plenty(list->zone, mem->zone_of_gfp[gfp & 15],
+    if (list->cap && zone_has_plenty(list->shard, mem->zone_of_gfp[gfp & 15],
                                      (unsigned long)list->refill << order)) {
         pcp_refill(list, gfp & QUIRE_GFP_MOVABLE ? ALLOC_CMA : 0);
         if (list->top != list->base)
@@ -227,18 +236,19 @@ static void debug_free(struct quire_mem *mem, struct quire_page *page, unsigned 
         poison_pages(mem, page->pfn, 1ul << order);
 }
 
-static void free_to_zone(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
+static void free_to_shard(struct shard *shard, struct quire_page *page, unsigned order,
+                          uint32_t flags)
 {
     page_set_free(page, flags);
-    buddy_free(zone, pfn_to_pageblock(zone->mem, page->pfn), page->pfn, order);
-    zone->events.free[order]++;
+    buddy_free(shard, pfn_to_pageblock(shard->mem, page->pfn), page->pfn, order);
+    quire_fetch_add(&shard->nr_freed[order], 1);
 }
 
 void free_block_locked(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags)
 {
     if (quire_unlikely(zone->mem->debug))
         debug_free(zone->mem, page, order);
-    free_to_zone(zone, page, order, flags);
+    free_to_shard(frame_shard(zone, page->pfn), page, order, flags);
 }
 
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags)
@@ -249,9 +259,10 @@ void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, 
     if (pcp_index(order, 0) != PCP_NOT_LISTED && flags_type(flags) != PAGE_TYPE_SPECIAL &&
         pcp_free(zone, page, order, flags))
         return;
-    quire_port_irq_t irq = zone_lock(zone);
-    free_to_zone(zone, page, order, flags);
-    zone_unlock(zone, irq);
+    struct shard *shard = frame_shard(zone, page->pfn);
+    quire_port_irq_t irq = shard_lock(shard);
+    free_to_shard(shard, page, order, flags);
+    shard_unlock(shard, irq);
 }
 
 static QUIRE_NOINLINE void free_pages_slow(struct quire_mem *mem, struct quire_page *page,

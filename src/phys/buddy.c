@@ -1,4 +1,4 @@
-/* phys/buddy.c: the binary buddy allocator of a zone, kept as bitmaps of pageblocks
+/* phys/buddy.c: the binary buddy allocator of a shard, kept as bitmaps of pageblocks
  *
  * A block of order o is 2^o frames, aligned to its size; two neighbours of one order whose union is
  * aligned are buddies and are never both free without being one block of the next order (Knuth,
@@ -15,7 +15,7 @@
  *               order, and TAILs; all of one type; each one's nr[PAGEBLOCK_ORDER] is 1
  *   bound       free: O(MAX_ORDER); take of n blocks: O(n * MAX_ORDER + PAGEBLOCK_WORDS)
  *
- * Everything here runs with zone->lock held. nr_free and nr_blocks are stored atomically, since
+ * Everything here runs with shard->lock held. nr_free and nr_blocks are stored atomically, since
  * watermark checks read them without the lock.
  */
 #include "phys/buddy.h"
@@ -111,56 +111,57 @@ static int highest_order(const struct pageblock *block)
 
 /* Adds a block of `order`, whose bits are set and whose buddy isn't free, to the pageblock's counts
  * and lists. */
-static QUIRE_ALWAYS_INLINE void block_freed(struct zone *zone, struct pageblock *block,
+static QUIRE_ALWAYS_INLINE void block_freed(struct shard *shard, struct pageblock *block,
                                             unsigned order)
 {
     block->nr[order]++;
     if (order == PAGEBLOCK_ORDER) {
-        block_relink(zone, block, LARGEST_NONE);
-        superblock_merge(zone, block, order);
+        block_relink(shard, block, LARGEST_NONE);
+        superblock_merge(shard, block, order);
         return;
     }
-    count_blocks(zone, order, 1);
+    count_blocks(shard, order, 1);
     if (quire_unlikely((int)order > block->largest)) {
         if (block->largest >= 0)
-            block_unlink(zone, block);
-        block_link(zone, block, (int)order);
+            block_unlink(shard, block);
+        block_link(shard, block, (int)order);
     }
 }
 
-static QUIRE_ALWAYS_INLINE void block_absorbed(struct zone *zone, struct pageblock *block,
+static QUIRE_ALWAYS_INLINE void block_absorbed(struct shard *shard, struct pageblock *block,
                                                unsigned order)
 {
     block->nr[order]--;
-    count_blocks(zone, order, -1);
+    count_blocks(shard, order, -1);
 }
 
 /* Merges upwards from a block of `order` at `offset` whose bits are set. */
-static void merge_words(struct zone *zone, struct pageblock *block, unsigned offset, unsigned order)
+static void merge_words(struct shard *shard, struct pageblock *block, unsigned offset,
+                        unsigned order)
 {
     while (order < PAGEBLOCK_ORDER && run_is_free(block, offset ^ 1u << order, order)) {
-        block_absorbed(zone, block, order);
+        block_absorbed(shard, block, order);
         offset &= ~(1u << order);
         order++;
     }
-    block_freed(zone, block, order);
+    block_freed(shard, block, order);
 }
 
-static QUIRE_ALWAYS_INLINE void count_frames(struct zone *zone, struct pageblock *block,
+static QUIRE_ALWAYS_INLINE void count_frames(struct shard *shard, struct pageblock *block,
                                              unsigned order)
 {
     block->nr_free = (uint16_t)(block->nr_free + (1u << order));
-    count_free(zone, block->type, 1l << order);
+    count_free(shard, block->type, 1l << order);
 }
 
-void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order)
+void buddy_free(struct shard *shard, struct pageblock *block, unsigned long pfn, unsigned order)
 {
     if (order >= PAGEBLOCK_ORDER) {
-        superblock_free(zone, block, order);
+        superblock_free(shard, block, order);
         return;
     }
     unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1));
-    count_frames(zone, block, order);
+    count_frames(shard, block, order);
     if (order < 6) {
         uint64_t mask = run_bits[order] << (offset & 63);
         QUIRE_BUG_ON(block->free[offset >> 6] & mask);
@@ -168,7 +169,7 @@ void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, u
     } else {
         set_words(block, offset >> 6, 1u << (order - 6));
     }
-    merge_words(zone, block, offset, order);
+    merge_words(shard, block, offset, order);
     QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
@@ -177,22 +178,22 @@ void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, u
     do {                                                                                           \
         uint64_t run = ((uint64_t)1 << (1u << (order))) - 1;                                       \
         if (quire_likely((word >> (bit ^ 1u << (order)) & run) != run)) {                          \
-            block_freed(zone, block, (order));                                                     \
+            block_freed(shard, block, (order));                                                    \
             return;                                                                                \
         }                                                                                          \
-        block_absorbed(zone, block, (order));                                                      \
+        block_absorbed(shard, block, (order));                                                     \
         bit &= ~(1u << (order));                                                                   \
     } while (0)
 
 /* buddy_free of order 0, the most frequent one by far: the word stays in a register, and the masks
  * are constants. Frees in random order merge once on average. */
-static QUIRE_ALWAYS_INLINE void free_frame(struct zone *zone, struct pageblock *block,
+static QUIRE_ALWAYS_INLINE void free_frame(struct shard *shard, struct pageblock *block,
                                            unsigned long pfn)
 {
     unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1)), bit = offset & 63;
     uint64_t word = block->free[offset >> 6];
     QUIRE_BUG_ON(word >> bit & 1);
-    count_frames(zone, block, 0);
+    count_frames(shard, block, 0);
     word |= (uint64_t)1 << bit;
     block->free[offset >> 6] = word;
     MERGE_STEP(0);
@@ -201,7 +202,7 @@ static QUIRE_ALWAYS_INLINE void free_frame(struct zone *zone, struct pageblock *
     MERGE_STEP(3);
     MERGE_STEP(4);
     MERGE_STEP(5);
-    merge_words(zone, block, offset & ~63u, 6);
+    merge_words(shard, block, offset & ~63u, 6);
 }
 
 /* The order of the largest aligned run of set bits that begins at the lowest one. */
@@ -217,68 +218,92 @@ static unsigned first_run_order(uint64_t mask, unsigned bit)
 }
 
 /* Frees the frames of one word's bits, in as few blocks as they make. */
-static void free_mask(struct zone *zone, struct pageblock *block, unsigned long pfn, uint64_t mask)
+static void free_mask(struct shard *shard, struct pageblock *block, unsigned long pfn,
+                      uint64_t mask)
 {
     pfn &= ~63ul;
     while (mask) {
         unsigned bit = quire_ctz64(mask);
         unsigned order = first_run_order(mask, bit);
-        buddy_free(zone, block, pfn + bit, order);
+        buddy_free(shard, block, pfn + bit, order);
         mask &= ~(run_bits[order] << bit);
     }
 }
 
-/* How many pages ahead their pageblocks are fetched: with several CPUs at work most of them are in
- * another one's cache. Not before the lock is taken: its holder would lose them, and so would we.
- */
-#define PREFETCH_DISTANCE 8
+/* Blocks to free come as pages, from a per-CPU list, or as slots of an inbox. Of pages, those of
+ * another shard are moved to the front. */
+struct batch {
+    struct quire_page **pages; /* NULL: slots */
+    const uint64_t *slots;
+    unsigned next, count, foreign;
+};
 
-static QUIRE_ALWAYS_INLINE void prefetch_block(const struct zone *zone, unsigned long pfn)
+/* The next block of this shard's; one whose frame number can't be when there is none. */
+#define NO_FRAME (~0ul)
+
+static QUIRE_ALWAYS_INLINE unsigned long batch_next(const struct shard *shard, struct batch *batch)
 {
-    struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-    quire_prefetch_write(block);
-    quire_prefetch_write(&block->nr);
+    while (batch->next < batch->count) {
+        unsigned i = batch->next++;
+        if (!batch->pages)
+            return (uint32_t)batch->slots[i];
+        struct quire_page *page = batch->pages[i];
+        unsigned long pfn = page->pfn;
+        if (quire_likely(frame_shard(shard->zone, pfn) == shard))
+            return pfn;
+        batch->pages[batch->foreign++] = page;
+    }
+    return NO_FRAME;
 }
 
-static QUIRE_ALWAYS_INLINE void free_small(struct zone *zone, struct quire_page *const *pages,
-                                           unsigned count, unsigned order)
+/* Blocks of less than a word. Neighbours within one are freed together. */
+static QUIRE_ALWAYS_INLINE void free_small(struct shard *shard, struct batch *batch, unsigned order)
 {
-    struct quire_page *const *end = pages + count;
-    unsigned long pfn = (*pages)->pfn;
-    while (pages < end) {
-        if (quire_likely(pages + PREFETCH_DISTANCE < end))
-            prefetch_block(zone, pages[PREFETCH_DISTANCE]->pfn);
-        struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-        unsigned long next = ++pages < end ? (*pages)->pfn : ~pfn;
+    unsigned long pfn = batch_next(shard, batch);
+    while (pfn != NO_FRAME) {
+        struct pageblock *block = pfn_to_pageblock(shard->mem, pfn);
+        unsigned long next = batch_next(shard, batch);
         if (quire_likely((next ^ pfn) >= 64)) {
             if (order == 0)
-                free_frame(zone, block, pfn);
+                free_frame(shard, block, pfn);
             else
-                buddy_free(zone, block, pfn, order);
+                buddy_free(shard, block, pfn, order);
             QUIRE_EXPENSIVE(pageblock_is_valid(block));
         } else {
             uint64_t mask = run_bits[order] << (pfn & 63);
             do {
                 mask |= run_bits[order] << (next & 63);
-                next = ++pages < end ? (*pages)->pfn : ~pfn;
+                next = batch_next(shard, batch);
             } while ((next ^ pfn) < 64);
-            free_mask(zone, block, pfn, mask);
+            free_mask(shard, block, pfn, mask);
         }
         pfn = next;
     }
 }
 
-void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count,
-                      unsigned order)
+unsigned buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
+                          unsigned order)
 {
-    if (!count)
+    struct batch batch = {.pages = pages, .count = count};
+    if (order == 0)
+        free_small(shard, &batch, 0);
+    else if (order < 6)
+        free_small(shard, &batch, order);
+    else
+        return superblock_free_pages(shard, pages, count);
+    return batch.foreign;
+}
+
+void buddy_free_slots(struct shard *shard, const uint64_t *slots, unsigned count, unsigned order)
+{
+    struct batch batch = {.slots = slots, .count = count};
+    if (order < 6) {
+        free_small(shard, &batch, order);
         return;
-    if (order == 0) {
-        free_small(zone, pages, count, 0);
-    } else if (order < 6) {
-        free_small(zone, pages, count, order);
-    } else {
-        superblock_free_pages(zone, pages, count);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        unsigned long pfn = (uint32_t)slots[i];
+        buddy_free(shard, pfn_to_pageblock(shard->mem, pfn), pfn, order);
     }
 }
 
@@ -286,24 +311,24 @@ void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsign
 
 /* Takes `count` blocks of `order` from the front of the free block of `whole` at `offset`. What is
  * left of it is an aligned block for each one bit of its size. */
-static void take_front(struct zone *zone, struct pageblock *block, unsigned offset, unsigned whole,
-                       unsigned order, unsigned count)
+static void take_front(struct shard *shard, struct pageblock *block, unsigned offset,
+                       unsigned whole, unsigned order, unsigned count)
 {
     clear_frames(block, offset, count << order);
     block->nr[whole]--;
-    count_blocks(zone, whole, -1);
+    count_blocks(shard, whole, -1);
     for (unsigned left = (1u << (whole - order)) - count; left; left &= left - 1) {
         unsigned piece = order + quire_ctz32(left);
         block->nr[piece]++;
-        count_blocks(zone, piece, 1);
+        count_blocks(shard, piece, 1);
     }
 }
 
-unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
+unsigned buddy_take_from(struct shard *shard, struct pageblock *block, unsigned order, unsigned max,
                          struct quire_page **end)
 {
     if (block->largest > PAGEBLOCK_ORDER)
-        superblock_split(zone, block, PAGEBLOCK_ORDER);
+        superblock_split(shard, block, PAGEBLOCK_ORDER);
     unsigned taken = 0, cursor = 0;
     int previous = LARGEST_NONE;
     while (taken < max) {
@@ -318,56 +343,56 @@ unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned or
         unsigned count = 1u << (whole - order);
         if (count > max - taken)
             count = max - taken;
-        take_front(zone, block, offset, whole, order, count);
+        take_front(shard, block, offset, whole, order, count);
         taken += count;
         struct quire_page *page = block->pages + offset;
         for (; count; count--, page += 1u << order)
             *--end = page;
     }
     block->nr_free = (uint16_t)(block->nr_free - (taken << order));
-    count_free(zone, block->type, -(long)(taken << order));
+    count_free(shard, block->type, -(long)(taken << order));
     if (!block->nr[block->largest])
-        block_relink(zone, block, highest_order(block));
+        block_relink(shard, block, highest_order(block));
     QUIRE_EXPENSIVE(pageblock_is_valid(block));
     return taken;
 }
 
-unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
-                    struct quire_page **end, struct pageblock **from)
+unsigned buddy_take(struct shard *shard, unsigned order, enum quire_migratetype type, unsigned max,
+                    struct quire_page **end)
 {
     if (order >= PAGEBLOCK_ORDER)
-        return superblock_take(zone, order, type, type, max, end, from);
-    uint32_t orders = zone->avail[type] >> order;
+        return superblock_take(shard, order, type, type, max, end);
+    uint32_t orders = shard->avail[type] >> order;
     if (!orders)
         return 0;
-    struct list *list = &zone->blocks[order + quire_ctz32(orders)][type];
-    *from = quire_container_of(list->next, struct pageblock, link);
-    return buddy_take_from(zone, *from, order, max, end);
+    struct list *list = &shard->blocks[order + quire_ctz32(orders)][type];
+    struct pageblock *block = quire_container_of(list->next, struct pageblock, link);
+    return buddy_take_from(shard, block, order, max, end);
 }
 
-void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order)
+void buddy_take_exact(struct shard *shard, unsigned long pfn, unsigned order)
 {
-    struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
+    struct pageblock *block = pfn_to_pageblock(shard->mem, pfn);
     if (order >= PAGEBLOCK_ORDER) {
-        superblock_take_exact(zone, block, order);
+        superblock_take_exact(shard, block, order);
         return;
     }
-    pageblock_separate(zone, block);
+    pageblock_separate(shard, block);
     unsigned long start;
     unsigned offset = (unsigned)(pfn & (PAGEBLOCK_PAGES - 1));
-    unsigned whole = buddy_free_order(zone->mem, pfn, &start);
+    unsigned whole = buddy_free_order(shard->mem, pfn, &start);
     QUIRE_BUG_ON(whole < order);
     clear_frames(block, offset, 1u << order);
     block->nr[whole]--;
-    count_blocks(zone, whole, -1);
+    count_blocks(shard, whole, -1);
     for (unsigned o = order; o < whole; o++) {
         block->nr[o]++;
-        count_blocks(zone, o, 1);
+        count_blocks(shard, o, 1);
     }
     block->nr_free = (uint16_t)(block->nr_free - (1u << order));
-    count_free(zone, block->type, -(1l << order));
+    count_free(shard, block->type, -(1l << order));
     if (!block->nr[block->largest])
-        block_relink(zone, block, highest_order(block));
+        block_relink(shard, block, highest_order(block));
     QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
@@ -392,30 +417,30 @@ unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsign
     *start = block->pfn + offset;
     if (order < PAGEBLOCK_ORDER)
         return order;
-    struct pageblock *head = superblock_head(&mem->zones[block->zone], block);
+    struct pageblock *head = superblock_head(mem, block);
     *start = head->pfn;
     return (unsigned)head->largest;
 }
 
-void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type)
+void pageblock_set_type(struct shard *shard, struct pageblock *block, enum quire_migratetype type)
 {
     if (block->type == type)
         return;
-    pageblock_separate(zone, block);
+    pageblock_separate(shard, block);
     int largest = block->largest;
-    block_relink(zone, block, LARGEST_NONE);
-    block_change_type(zone, block, type);
+    block_relink(shard, block, LARGEST_NONE);
+    block_change_type(shard, block, type);
     if (largest == PAGEBLOCK_ORDER) {
-        count_blocks(zone, PAGEBLOCK_ORDER, -1);
-        superblock_merge(zone, block, PAGEBLOCK_ORDER);
+        count_blocks(shard, PAGEBLOCK_ORDER, -1);
+        superblock_merge(shard, block, PAGEBLOCK_ORDER);
     } else {
-        block_relink(zone, block, largest);
+        block_relink(shard, block, largest);
     }
 }
 
-void buddy_init_zone(struct zone *zone)
+void buddy_init_shard(struct shard *shard)
 {
     for (unsigned order = 0; order < NR_ORDERS; order++)
         for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++)
-            list_init(&zone->blocks[order][type]);
+            list_init(&shard->blocks[order][type]);
 }

@@ -6,7 +6,6 @@
 
 struct recount {
     unsigned long nr_free, nr_free_type[QUIRE_NR_MIGRATETYPES], nr_blocks[NR_ORDERS];
-    unsigned long highatomic;
 };
 
 /* Free blocks by order within one pageblock, by the definition of a buddy. */
@@ -77,8 +76,6 @@ static void check_pageblock(const struct pageblock *block, struct recount *sum)
     sum->nr_free_type[block->type] += block->nr_free;
     if (block->type != QUIRE_MIGRATE_ISOLATE)
         sum->nr_free += block->nr_free;
-    if (block->type == QUIRE_MIGRATE_HIGHATOMIC)
-        sum->highatomic += PAGEBLOCK_PAGES;
     if (block->largest < PAGEBLOCK_ORDER)
         return;
     sum->nr_blocks[block->largest]++;
@@ -97,24 +94,25 @@ static void check_merged(const struct zone *zone, const struct pageblock *block)
                  buddy->type == block->type);
 }
 
-static void check_lists(const struct zone *zone)
+static void check_lists(const struct shard *shard)
 {
     for (unsigned order = 0; order < NR_ORDERS; order++)
         for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++) {
-            const struct list *head = &zone->blocks[order][type];
-            QUIRE_BUG_ON(list_empty(head) == (zone->avail[type] >> order & 1));
+            const struct list *head = &shard->blocks[order][type];
+            QUIRE_BUG_ON(list_empty(head) == (shard->avail[type] >> order & 1));
             list_for_each (pos, head) {
                 const struct pageblock *block = quire_container_of(pos, struct pageblock, link);
                 QUIRE_BUG_ON(block->largest != (int)order || block->type != type);
-                QUIRE_BUG_ON(block->zone != zone->id || block->flags & PAGEBLOCK_TAIL);
+                QUIRE_BUG_ON(block->zone != shard->zone->id || block->flags & PAGEBLOCK_TAIL);
+                QUIRE_BUG_ON(frame_shard(shard->zone, block->pfn) != shard);
             }
         }
 }
 
-/* Its blocks are free to nobody else. With the list to oneself and the zone's lock held. */
+/* Its blocks are free to nobody else. With the list to oneself. */
 bool pcp_list_is_valid(const struct pcp_list *list)
 {
-    const struct zone *zone = list->zone;
+    const struct zone *zone = list->shard->zone;
     if (list->top > list->limit || list->limit > list->base + list->cap)
         return false;
     for (struct quire_page **slot = list->base; slot < list->top; slot++)
@@ -131,28 +129,48 @@ static void check_pcps(const struct zone *zone)
             QUIRE_BUG_ON(!pcp_list_is_valid(&zone->pcp[cpu]->list[index]));
 }
 
-static void check_zone(struct zone *zone)
+/* With zone_lock held. */
+static void check_shard(const struct shard *shard)
 {
-    struct quire_mem *mem = zone->mem;
+    const struct zone *zone = shard->zone;
     struct recount sum = {0};
-    quire_port_irq_t irq = zone_lock(zone);
     unsigned long pfn = (unsigned long)quire_align_down(zone->start, PAGEBLOCK_PAGES);
     for (; pfn < zone->end; pfn += PAGEBLOCK_PAGES) {
-        if (!pfn_valid(mem, pfn))
+        if (!pfn_valid(zone->mem, pfn) || frame_shard(zone, pfn) != shard)
             continue;
-        struct pageblock *block = pfn_to_pageblock(mem, pfn);
+        struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
         if (block->zone != zone->id)
             continue;
         check_pageblock(block, &sum);
         check_merged(zone, block);
     }
-    QUIRE_BUG_ON(sum.nr_free != zone->nr_free);
-    QUIRE_BUG_ON(sum.highatomic != zone->nr_reserved_highatomic);
+    QUIRE_BUG_ON(sum.nr_free != shard->nr_free);
     for (unsigned type = QUIRE_MIGRATE_HIGHATOMIC; type < QUIRE_NR_MIGRATETYPES; type++)
-        QUIRE_BUG_ON(sum.nr_free_type[type] != zone->nr_free_special[type]);
+        QUIRE_BUG_ON(sum.nr_free_type[type] != shard->nr_free_special[type]);
     for (unsigned order = 0; order < NR_ORDERS; order++)
-        QUIRE_BUG_ON(sum.nr_blocks[order] != zone->nr_blocks[order]);
-    check_lists(zone);
+        QUIRE_BUG_ON(sum.nr_blocks[order] != shard->nr_blocks[order]);
+    QUIRE_BUG_ON(shard->inbox.count);
+    check_lists(shard);
+}
+
+static unsigned long highatomic_pages(const struct zone *zone)
+{
+    unsigned long pages = 0, pfn = (unsigned long)quire_align_down(zone->start, PAGEBLOCK_PAGES);
+    for (; pfn < zone->end; pfn += PAGEBLOCK_PAGES) {
+        if (!pfn_valid(zone->mem, pfn))
+            continue;
+        const struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
+        if (block->zone == zone->id && block->type == QUIRE_MIGRATE_HIGHATOMIC)
+            pages += PAGEBLOCK_PAGES;
+    }
+    return pages;
+}
+
+static void check_zone(struct zone *zone)
+{
+    quire_port_irq_t irq = zone_lock(zone);
+    for_each_shard(zone, shard) check_shard(shard);
+    QUIRE_BUG_ON(highatomic_pages(zone) != zone->nr_reserved_highatomic);
     check_pcps(zone);
     zone_unlock(zone, irq);
 }

@@ -61,7 +61,7 @@ int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *nam
     }
     quire_port_irq_t irq = zone_lock(zone);
     for (unsigned long pfn = start; pfn < end; pfn += PAGEBLOCK_PAGES)
-        pageblock_set_type(zone, pfn_to_pageblock(mem, pfn), QUIRE_MIGRATE_CMA);
+        pageblock_set_type(frame_shard(zone, pfn), pfn_to_pageblock(mem, pfn), QUIRE_MIGRATE_CMA);
     quire_count(&zone->cma, end - start);
     zone_unlock(zone, irq);
     release_frames(mem, start, end);

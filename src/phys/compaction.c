@@ -20,7 +20,7 @@
  * orders, a fragmentation index above EXTFRAG_THRESHOLD. After runs over a zone that failed, the
  * next 2, 4, ... 64 that want the same order or more are left out.
  *
- *   bound   O(frames of the zone) a run, zone->lock is held for one pageblock at a time
+ *   bound   O(frames of the zone) a run, zone_lock is held for one pageblock at a time
  *
  * How a block is held while it moves, and why the per-CPU lists stay closed: see migrate.c.
  */
@@ -242,9 +242,10 @@ static struct quire_page *take_target(struct compact_control *cc, const struct q
     for (unsigned looks = 1; cc->free_end[order] > lowest_free_end(cc); looks++) {
         struct pageblock *block = zone_pageblock(zone, cc->free_end[order] - PAGEBLOCK_PAGES);
         if (block && has_room(cc, block, order, type)) {
-            buddy_take_from(zone, block, order, 1, &page + 1);
-            page_set_allocated(page, page_head_flags(zone, block, order, type));
-            zone->events.alloc[order]++;
+            struct shard *shard = frame_shard(zone, block->pfn);
+            buddy_take_from(shard, block, order, 1, &page + 1);
+            page_set_allocated(page, page_head_flags(zone, order, type));
+            quire_fetch_add(&shard->nr_alloc[order], 1);
             break;
         }
         if (block && !order && block->largest == LARGEST_NONE)
@@ -290,9 +291,9 @@ static bool order_is_free(const struct zone *zone, unsigned order, unsigned allo
 {
     uint32_t orders = 0;
     for (unsigned type = 0; type < PCP_TYPES; type++)
-        orders |= quire_load_relaxed(&zone->avail[type]);
+        orders |= zone_avail(zone, type);
     if (alloc_flags & ALLOC_CMA)
-        orders |= quire_load_relaxed(&zone->avail[QUIRE_MIGRATE_CMA]);
+        orders |= zone_avail(zone, QUIRE_MIGRATE_CMA);
     return orders >> order;
 }
 
@@ -321,7 +322,7 @@ static enum compact_result compact_zone(struct compact_control *cc, bool from_th
     return result;
 }
 
-/* ---- deferral: with zone->lock held ---------------------------------------------------------- */
+/* ---- deferral: with zone_lock held ----------------------------------------------------------- */
 
 static bool deferred(struct compact_state *state, int order)
 {

@@ -38,18 +38,19 @@ static bool all_free(struct zone *zone, unsigned long start, unsigned long end)
 }
 
 /* Takes free frames of one pageblock, each as a block of its own, that will be freed to the zone,
- * so that the range can grow together again. zone->lock is held. */
+ * so that the range can grow together again. zone_lock is held. */
 static void take_part(struct zone *zone, unsigned long start, unsigned long end)
 {
     struct quire_page *page = pfn_to_page(zone->mem, start);
-    uint32_t flags = page_head_flags(zone, NULL, 0, PAGE_TYPE_SPECIAL);
-    zone->events.alloc[0] += end - start;
+    uint32_t flags = page_head_flags(zone, 0, PAGE_TYPE_SPECIAL);
+    struct shard *shard = frame_shard(zone, start);
+    quire_fetch_add(&shard->nr_alloc[0], end - start);
     while (start < end) {
         unsigned order = start ? quire_ctz64(start) : PAGEBLOCK_ORDER;
         order = order < PAGEBLOCK_ORDER ? order : PAGEBLOCK_ORDER;
         while (1ul << order > end - start)
             order--;
-        buddy_take_exact(zone, start, order);
+        buddy_take_exact(shard, start, order);
         for (unsigned long i = 0; i < 1ul << order; i++)
             page_set_allocated(page++, flags);
         start += 1ul << order;

@@ -7,7 +7,7 @@
  * half of it is free or already of its kind, so that what follows finds room there too; only when
  * nothing can be claimed does it take single blocks, the smallest that will do.
  *
- * Runs with zone->lock held.
+ * Of one shard, with its lock held; rmqueue.c says which shard's turn it is.
  */
 #include "phys/internal.h"
 
@@ -45,7 +45,7 @@ static unsigned count_allocated(const struct pageblock *block, bool movable)
 }
 
 /* Whether at least half of the pageblock is free or of the kind that wants it. */
-static bool mostly_alike(const struct zone *zone, const struct pageblock *block,
+static bool mostly_alike(const struct shard *shard, const struct pageblock *block,
                          enum quire_migratetype type)
 {
     unsigned alike;
@@ -53,119 +53,90 @@ static bool mostly_alike(const struct zone *zone, const struct pageblock *block,
         alike = count_allocated(block, true);
     else
         alike = block->type == QUIRE_MIGRATE_MOVABLE ? count_allocated(block, false) : 0;
-    return block->nr_free + alike >= PAGEBLOCK_PAGES / 2 || zone->mem->no_mobility_grouping;
+    return block->nr_free + alike >= PAGEBLOCK_PAGES / 2 || shard->mem->no_mobility_grouping;
 }
 
-static struct pageblock *first_block(struct zone *zone, unsigned order, unsigned type)
+static struct pageblock *first_block(struct shard *shard, unsigned order, unsigned type)
 {
-    return quire_container_of(zone->blocks[order][type].next, struct pageblock, link);
+    return quire_container_of(shard->blocks[order][type].next, struct pageblock, link);
 }
 
-/* Gives `type` a pageblock of another type whose free blocks hold one of `order`. */
-static struct pageblock *claim(struct zone *zone, unsigned order, enum quire_migratetype type)
+bool shard_claim(struct shard *shard, unsigned order, enum quire_migratetype type)
 {
     for (unsigned largest = MAX_ORDER + 1; largest-- > order;) {
-        if (!may_claim(zone->mem, largest, type))
-            return NULL;
+        if (!may_claim(shard->mem, largest, type))
+            return false;
         for (unsigned i = 0; i < 2; i++) {
             unsigned other = fallbacks[type][i];
-            if (!(zone->avail[other] >> largest & 1))
+            if (!(shard->avail[other] >> largest & 1))
                 continue;
-            struct pageblock *block = first_block(zone, largest, other);
+            struct pageblock *block = first_block(shard, largest, other);
             if (largest < PAGEBLOCK_ORDER) {
-                boost_watermark(zone);
-                if (!mostly_alike(zone, block, type))
+                boost_watermark(shard->zone);
+                if (!mostly_alike(shard, block, type))
                     continue;
             }
-            pageblock_set_type(zone, block, type);
-            count_event(zone->mem, EVENT_FALLBACK_CLAIM, 1);
-            return block;
+            pageblock_set_type(shard, block, type);
+            count_event(shard->mem, EVENT_FALLBACK_CLAIM, 1);
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
-/* Takes one block out of the smallest free block of another type that holds one. */
-static unsigned steal(struct zone *zone, unsigned order, enum quire_migratetype type,
-                      struct quire_page **end, struct pageblock **from)
+unsigned shard_steal(struct shard *shard, unsigned order, enum quire_migratetype type,
+                     struct quire_page **end)
 {
     for (unsigned smallest = order; smallest < PAGEBLOCK_ORDER; smallest++)
         for (unsigned i = 0; i < 2; i++) {
             unsigned other = fallbacks[type][i];
-            if (!(zone->avail[other] >> smallest & 1))
+            if (!(shard->avail[other] >> smallest & 1))
                 continue;
-            *from = first_block(zone, smallest, other);
-            count_event(zone->mem, EVENT_FALLBACK_STEAL, 1);
-            return buddy_take_from(zone, *from, order, 1, end);
+            count_event(shard->mem, EVENT_FALLBACK_STEAL, 1);
+            return buddy_take_from(shard, first_block(shard, smallest, other), order, 1, end);
         }
     return 0;
 }
 
 /* Whole pageblocks need no claim: they change their type as they are taken. */
-static unsigned fall_back_large(struct zone *zone, unsigned order, enum quire_migratetype type,
-                                unsigned max, struct quire_page **end, struct pageblock **from)
+unsigned shard_claim_large(struct shard *shard, unsigned order, enum quire_migratetype type,
+                           unsigned max, struct quire_page **end)
 {
     for (unsigned i = 0; i < 2; i++) {
-        unsigned got = superblock_take(zone, order, fallbacks[type][i], type, max, end, from);
+        unsigned got = superblock_take(shard, order, fallbacks[type][i], type, max, end);
         if (got)
             return got;
     }
     return 0;
 }
 
-unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **end,
-                 struct pageblock **from)
-{
-    unsigned got;
-    bool cma = alloc_flags & ALLOC_CMA && zone->nr_free_special[QUIRE_MIGRATE_CMA];
-    /* More than half of what is free is lent memory: use that first, or unmovable allocations
-     * would starve beside it. */
-    if (cma && zone->nr_free_special[QUIRE_MIGRATE_CMA] > zone->nr_free / 2) {
-        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, end, from);
-        if (got)
-            return got;
-    }
-    got = buddy_take(zone, order, type, max, end, from);
-    if (got)
-        return got;
-    if (cma) {
-        got = buddy_take(zone, order, QUIRE_MIGRATE_CMA, max, end, from);
-        if (got)
-            return got;
-    }
-    if (order >= PAGEBLOCK_ORDER)
-        return fall_back_large(zone, order, type, max, end, from);
-    *from = claim(zone, order, type);
-    if (*from) {
-        *from = NULL;
-        return buddy_take(zone, order, type, max, end, from);
-    }
-    return steal(zone, order, type, end, from);
-}
-
 /* ---- the reserve for atomic allocations of higher orders ------------------------------------- */
 
-void reserve_highatomic(struct zone *zone, struct pageblock *block)
+bool reserve_highatomic(struct zone *zone, struct pageblock *block)
 {
     /* At most about one hundredth of the zone, one pageblock at least. */
     unsigned long most = zone->managed / 100 + PAGEBLOCK_PAGES;
     if (zone->nr_reserved_highatomic + PAGEBLOCK_PAGES > most ||
         block->type >= QUIRE_MIGRATE_HIGHATOMIC || zone->mem->no_mobility_grouping)
-        return;
+        return false;
     quire_count(&zone->nr_reserved_highatomic, PAGEBLOCK_PAGES);
-    pageblock_set_type(zone, block, QUIRE_MIGRATE_HIGHATOMIC);
+    pageblock_set_type(frame_shard(zone, block->pfn), block, QUIRE_MIGRATE_HIGHATOMIC);
+    return true;
 }
 
 bool unreserve_highatomic(struct zone *zone, bool force)
 {
     if (zone->nr_reserved_highatomic <= PAGEBLOCK_PAGES && !force)
         return false;
-    uint32_t orders = zone->avail[QUIRE_MIGRATE_HIGHATOMIC];
-    if (!orders)
-        return false;
-    struct pageblock *block = first_block(zone, quire_fls32(orders), QUIRE_MIGRATE_HIGHATOMIC);
-    pageblock_set_type(zone, block, QUIRE_MIGRATE_UNMOVABLE);
-    quire_count(&zone->nr_reserved_highatomic, 0ul - PAGEBLOCK_PAGES);
-    return true;
+    for_each_shard(zone, shard)
+    {
+        uint32_t orders = shard->avail[QUIRE_MIGRATE_HIGHATOMIC];
+        if (!orders)
+            continue;
+        struct pageblock *block = first_block(shard, quire_fls32(orders), QUIRE_MIGRATE_HIGHATOMIC);
+        pageblock_set_type(shard, block, QUIRE_MIGRATE_UNMOVABLE);
+        quire_count(&zone->nr_reserved_highatomic, 0ul - PAGEBLOCK_PAGES);
+        return true;
+    }
+    return false;
 }

@@ -9,7 +9,7 @@
  *                     allocation fails for
  *     unusable        (F - S * 2^order) / F: the share of free memory in blocks that are too small
  *
- * The counts are read one by one without the zone's lock: on a busy machine an index is near the
+ * The counts are read one by one without a lock: on a busy machine an index is near the
  * truth, which is what a heuristic needs.
  */
 #include "phys/internal.h"
@@ -23,7 +23,7 @@ static struct free_sums sum_free_blocks(const struct zone *zone, unsigned order)
 {
     struct free_sums sums = {0};
     for (unsigned o = 0; o < NR_ORDERS; o++) {
-        unsigned long blocks = quire_load_relaxed(&zone->nr_blocks[o]);
+        unsigned long blocks = zone_nr_blocks(zone, o);
         sums.blocks += blocks;
         sums.frames += blocks << o;
         if (o >= order)

@@ -11,7 +11,7 @@
  * it; so those are removed together or not at all. Others keep their descriptors, which are boot
  * memory.
  *
- *   invariant   who finds a descriptor by walking a zone holds zone->lock meanwhile; so once the
+ *   invariant   who finds a descriptor by walking a zone holds zone_lock meanwhile; so once the
  *               section's entry is cleared, and every lock was held once, nobody looks at it
  *
  * One such operation runs at a time; another one waits.
@@ -295,7 +295,7 @@ static unsigned long take_all(struct zone *zone, struct pageblock *block)
         if (buddy_frame_is_free(zone->mem, block->pfn + offset)) {
             order = buddy_free_order(zone->mem, block->pfn + offset, &start);
             order = order < PAGEBLOCK_ORDER ? order : PAGEBLOCK_ORDER;
-            buddy_take_exact(zone, block->pfn + offset, order);
+            buddy_take_exact(frame_shard(zone, block->pfn), block->pfn + offset, order);
             taken += 1ul << order;
         }
         offset += 1u << order;
@@ -327,7 +327,7 @@ static bool is_present(const struct zone *zone, unsigned long pfn)
            (page_flags(pfn_to_page(zone->mem, pfn)) & ~PAGE_ZONE_MASK) != PAGE_HOLE;
 }
 
-/* Narrows the span to what is there. zone->lock is held. */
+/* Narrows the span to what is there. zone_lock is held. */
 static void narrow_span(struct zone *zone)
 {
     unsigned long start = zone->start, end = zone->end;

@@ -14,8 +14,8 @@ int quire_zone_info(struct quire_mem *mem, unsigned number, struct quire_zone_in
         .spanned = zone->end - zone->start,
         .present = zone->present,
         .managed = zone->managed,
-        .nr_free = zone->nr_free,
-        .nr_free_cma = zone->nr_free_special[QUIRE_MIGRATE_CMA],
+        .nr_free = zone_nr_free(zone),
+        .nr_free_cma = zone_free_special(zone, QUIRE_MIGRATE_CMA),
         .nr_reserved_highatomic = zone->nr_reserved_highatomic,
         .nr_isolated = zone_isolated_free(zone),
         .watermark_min = zone->watermark[WMARK_MIN],
@@ -24,7 +24,8 @@ int quire_zone_info(struct quire_mem *mem, unsigned number, struct quire_zone_in
         .watermark_boost = zone->watermark_boost,
     };
     __builtin_memcpy(info->lowmem_reserve, zone->lowmem_reserve, sizeof info->lowmem_reserve);
-    __builtin_memcpy(info->nr_blocks, zone->nr_blocks, sizeof info->nr_blocks);
+    for (unsigned order = 0; order < NR_ORDERS; order++)
+        info->nr_blocks[order] = zone_nr_blocks(zone, order);
     zone_unlock(zone, irq);
     info->nr_pcp = pcp_pages(zone);
     return 0;
@@ -34,7 +35,7 @@ unsigned long quire_nr_free_pages(struct quire_mem *mem)
 {
     unsigned long pages = 0;
     for_each_zone (mem, zone)
-        pages += quire_load_relaxed(&zone->nr_free) + pcp_pages(zone);
+        pages += zone_nr_free(zone) + pcp_pages(zone);
     return pages;
 }
 

@@ -142,7 +142,11 @@ static void carve_core(struct init *init, struct carver *carver)
         owners = carve(carver, init->nr_sections * sizeof *owners);
     struct zone *zones = carve(carver, init->nr_zones * sizeof *zones);
     struct node *nodes = carve(carver, init->nr_nodes * sizeof *nodes);
+    unsigned shards = max_shards(init->nr_cpus);
+    struct shard *shard = carve(carver, init->nr_zones * shards * sizeof *shard);
+    uint8_t *shard_of = carve(carver, init->nr_sections * (QUIRE_SECTION_PAGES >> MAX_ORDER));
     uint8_t *cpu_node = carve(carver, init->nr_cpus);
+    uint8_t *cpu_rank = carve(carver, init->nr_cpus);
     uint8_t *distance = carve(carver, (size_t)init->nr_nodes * init->nr_nodes);
     size_t cpu_size = (size_t)quire_align_up(
         sizeof(struct cpu) + init->nr_zones * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
@@ -156,7 +160,12 @@ static void carve_core(struct init *init, struct carver *carver)
     mem->owners = owners;
     mem->zones = zones;
     mem->nodes = nodes;
+    mem->max_shards = shards;
+    mem->shard_of = shard_of;
     mem->cpu_node = cpu_node;
+    mem->cpu_rank = cpu_rank;
+    for (unsigned zone = 0; zone < init->nr_zones; zone++)
+        zones[zone].shard = shard + zone * shards;
     mem->distance = distance;
     for (unsigned cpu = 0; cpu <= QUIRE_MAX_CPUS; cpu++) {
         unsigned number = cpu < init->nr_cpus ? cpu : init->nr_cpus;
@@ -170,8 +179,13 @@ static void carve_core(struct init *init, struct carver *carver)
 
 static void fill_nodes(struct quire_mem *mem, const struct quire_mem_config *config)
 {
-    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++)
+    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++) {
         mem->cpu_node[cpu] = config->cpu_node ? config->cpu_node[cpu] : 0;
+        unsigned rank = 0;
+        for (unsigned other = 0; other < cpu; other++)
+            rank += mem->cpu_node[other] == mem->cpu_node[cpu];
+        mem->cpu_rank[cpu] = (uint8_t)(rank % mem->max_shards);
+    }
     for (unsigned from = 0; from < mem->nr_nodes; from++)
         for (unsigned to = 0; to < mem->nr_nodes; to++) {
             unsigned at = from * mem->nr_nodes + to;
@@ -190,7 +204,12 @@ static void fill_zones(struct quire_mem *mem)
                 zone->type = (uint8_t)type;
                 zone->node = (int)node;
                 zone->mem = mem;
-                buddy_init_zone(zone);
+                for (unsigned i = 0; i < mem->max_shards; i++) {
+                    zone->shard[i].zone = zone;
+                    zone->shard[i].mem = mem;
+                    zone->shard[i].index = (uint8_t)i;
+                    buddy_init_shard(&zone->shard[i]);
+                }
             }
 }
 

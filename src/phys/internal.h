@@ -1,13 +1,15 @@
 /* phys/internal.h: the structures of layer 1
  *
  *     quire_mem ── node[] ── zonelists ──┐
- *        │  └──── zone[] ◄───────────────┘ ── blocks[order][type] ── pageblock ── pageblock ...
+ *        │  └──── zone[] ◄───────────────┘ ── shard[] ── blocks[order][type] ── pageblock ...
  *        └─ cpu[] ── pcp of each zone ── list[order, type] ── slots of pages
  *
  * A zone's free memory is kept by pageblocks, not by blocks: a pageblock has a bitmap with a bit a
  * frame, and lies on the list of its largest free block's order and of its migrate type. See
- * buddy.c. Locks: zone->lock for all that is in a zone and its pageblocks; a pcp belongs to its CPU
- * (see pcp.h); mem->lock for registrations and settings. Order: mem->lock, zone->lock.
+ * buddy.c. A zone's pageblocks are dealt out to its shards, of which each CPU prefers one: see
+ * shard.c. Locks: a shard's for its lists, counts and pageblocks; all of a zone's shards, by
+ * zone_lock, for what is the zone's; a pcp belongs to its CPU (see pcp.h); mem->lock for
+ * registrations and settings. Order: mem->lock, the shards of one zone by number, an inbox.
  */
 #ifndef QUIRE_PHYS_INTERNAL_H
 #define QUIRE_PHYS_INTERNAL_H
@@ -46,7 +48,7 @@
 struct pageblock {
     uint64_t free[PAGEBLOCK_WORDS]; /* bit set: the frame is free, and not on a per-CPU list */
     uint64_t reported;              /* bit set: these frames are free and the port knows */
-    struct list link;         /* in zone->blocks[largest][type], unless none is free or TAIL */
+    struct list link;         /* in shard->blocks[largest][type], unless none is free or TAIL */
     struct quire_page *pages; /* descriptor of its first frame */
     uint32_t pfn;
     uint16_t nr[PAGEBLOCK_ORDER + 1]; /* free blocks by order, unmergeable ones, within it */
@@ -77,13 +79,13 @@ struct pcp_list {
     struct quire_page **top;   /* where the next page freed goes */
     struct quire_page **base;  /* where the oldest is; the list is empty when top is here */
     struct quire_page **limit; /* when top is here a free drains first: base + high */
-    struct zone *zone;
-    uint64_t alloc_state;   /* state of the first page of a block allocated from here */
-    unsigned long nr_alloc; /* blocks ever allocated from here */
-    unsigned long net_in;   /* blocks ever refilled, less those drained */
-    uint16_t cap;           /* slots; 0: the list isn't used */
-    uint16_t high_min;      /* where `high` starts and comes back to */
-    uint16_t refill, drain; /* blocks that the next one moves: they grow while repeated */
+    struct shard *shard;       /* its CPU's: where blocks come from, and most go back to */
+    uint64_t alloc_state;      /* state of the first page of a block allocated from here */
+    unsigned long nr_alloc;    /* blocks ever allocated from here */
+    unsigned long net_in;      /* blocks ever refilled, less those drained */
+    uint16_t cap;              /* slots; 0: the list isn't used */
+    uint16_t high_min;         /* where `high` starts and comes back to */
+    uint16_t refill, drain;    /* blocks that the next one moves: they grow while repeated */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 _Static_assert(sizeof(struct pcp_list) == QUIRE_CACHELINE_BYTES, "a list costs one cache line");
@@ -93,10 +95,6 @@ _Static_assert(1 << PAGE_TYPE_SHIFT == sizeof(struct pcp_list) &&
 
 struct pcp {
     struct pcp_list list[PCP_LISTS];
-    /* Where the small lists of each type were refilled from last, and will be again while it lasts:
-     * so that CPUs don't take turns at one pageblock, whose cache lines would travel. Read and
-     * written with zone->lock held. */
-    struct pageblock *recent[PCP_TYPES];
 };
 
 /* What a CPU may use now: the hot path's first two cache lines. Zones whose lists are closed, and
@@ -119,22 +117,41 @@ struct compact_state {
     int order_failed;
 };
 
-struct zone_events {
-    unsigned long alloc[NR_ORDERS], free[NR_ORDERS]; /* blocks, past the per-CPU lists */
-    unsigned long allocstall;
-};
+/* Blocks that other CPUs freed and that belong to a shard: free, but in no pageblock's map yet.
+ * Each is a slot: its first frame, and its order above. Has a lock of its own, so that who sends
+ * doesn't wait for who works on the shard. */
+struct inbox {
+    quire_port_spinlock_t lock;
+    uint32_t count;       /* slots in `filling` */
+    uint64_t *filling;    /* INBOX_SLOTS of them */
+    uint64_t *emptying;   /* the other half, while its blocks are given to the shard */
+    unsigned long frames; /* of all blocks in both halves */
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
-struct zone {
+#define INBOX_SLOTS (1u << QUIRE_PCP_SHIFT)
+
+struct shard {
     /* What each refill and drain writes comes first: two cache lines, most of the time. */
     quire_port_spinlock_t lock;
-    uint8_t id, type;                      /* index in mem->zones; enum quire_zone_type */
+    uint8_t index;                         /* in zone->shard */
     unsigned long nr_free;                 /* frames on the lists below, ISOLATE's not counted */
     unsigned long nr_blocks[NR_ORDERS];    /* free blocks by order, all types */
     uint32_t avail[QUIRE_NR_MIGRATETYPES]; /* bit o: blocks[o][type] is not empty */
     unsigned long nr_free_special[QUIRE_NR_MIGRATETYPES]; /* of HIGHATOMIC, CMA and ISOLATE only */
     struct list blocks[NR_ORDERS][QUIRE_NR_MIGRATETYPES]; /* pageblocks, by largest free block */
+    struct zone *zone;
+    struct quire_mem *mem;
+    /* Blocks allocated and freed past the per-CPU lists. Counted with atomic adds. */
+    unsigned long nr_alloc[NR_ORDERS], nr_freed[NR_ORDERS];
+    struct inbox inbox;
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+struct zone {
+    uint8_t id, type;   /* index in mem->zones; enum quire_zone_type */
+    uint8_t shard_mask; /* shards in use, a power of two, less one */
     int node;
     struct quire_mem *mem;
+    struct shard *shard;
 
     unsigned long watermark[NR_WMARKS], watermark_boost;
     unsigned long lowmem_reserve[QUIRE_NR_ZONES];
@@ -145,7 +162,7 @@ struct zone {
     struct pcp **pcp;    /* by CPU; NULL: see zone_pcps */
     unsigned pcp_closed; /* how many want all CPUs out of the lists; under mem->lock */
     struct compact_state compact;
-    struct zone_events events;
+    unsigned long allocstall; /* counted with atomic adds */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 struct node {
@@ -194,6 +211,10 @@ struct quire_mem {
     struct section_extent *extents; /* by section */
     const struct quire_port_mem *port;
     uint8_t *cpu_node, *distance;
+    uint8_t *cpu_rank; /* the CPU's number among those of its node */
+    /* By frame >> MAX_ORDER: the shard, of its zone, that these frames belong to (shard.c). */
+    uint8_t *shard_of;
+    unsigned max_shards; /* elements of each zone->shard */
     quire_phys_t zone_end[QUIRE_NR_ZONES];
     uint8_t zone_of_gfp[16];        /* highest zone for the zone bits; 0xff: nonsense */
     uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
@@ -242,12 +263,6 @@ static inline bool pfn_valid(const struct quire_mem *mem, unsigned long pfn)
     return quire_pfn_valid(mem, quire_pfn(pfn));
 }
 
-/* Frames that are free but isolated: not counted in nr_free. */
-static inline unsigned long zone_isolated_free(const struct zone *zone)
-{
-    return quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_ISOLATE]);
-}
-
 static inline bool zone_populated(const struct zone *zone)
 {
     return quire_load_relaxed(&zone->managed) != 0;
@@ -275,49 +290,100 @@ static inline void mem_unlock(struct quire_mem *mem, quire_port_irq_t irq)
     quire_port_irq_restore(irq);
 }
 
-static inline quire_port_irq_t zone_lock(struct zone *zone)
+/* ---- shard.c --------------------------------------------------------------------------------- */
+
+#define for_each_shard(zone, pos)                                                                  \
+    for (struct shard *pos = (zone)->shard; pos <= (zone)->shard + (zone)->shard_mask; pos++)
+
+static inline quire_port_irq_t shard_lock(struct shard *shard)
 {
     quire_port_irq_t irq = quire_port_irq_save();
-    quire_port_spin_lock(&zone->lock);
+    quire_port_spin_lock(&shard->lock);
     return irq;
 }
 
-static inline void zone_unlock(struct zone *zone, quire_port_irq_t irq)
+static inline void shard_unlock(struct shard *shard, quire_port_irq_t irq)
 {
-    quire_port_spin_unlock(&zone->lock);
+    quire_port_spin_unlock(&shard->lock);
     quire_port_irq_restore(irq);
 }
 
-/* ---- buddy.c: all with zone->lock held ------------------------------------------------------- */
+/* Locks all shards of a zone, and leaves nothing in their inboxes: for whoever works on the zone as
+ * a whole, or on pageblocks of any shard. "zone_lock held" means this. */
+quire_port_irq_t zone_lock(struct zone *zone);
+void zone_unlock(struct zone *zone, quire_port_irq_t irq);
+
+/* The shard that a frame of the zone belongs to. Stays so while the frame is allocated, or while
+ * the shard's lock is held. */
+static QUIRE_ALWAYS_INLINE struct shard *frame_shard(const struct zone *zone, unsigned long pfn)
+{
+    unsigned index = quire_load_relaxed(&zone->mem->shard_of[pfn >> MAX_ORDER]);
+    return &zone->shard[index & zone->shard_mask];
+}
+
+/* The shard that a CPU prefers; any number will do. */
+struct shard *home_shard(const struct zone *zone, unsigned cpu);
+/* How many shards a zone of about `frames` frames gets, and what their inboxes take. */
+unsigned nr_shards(const struct quire_mem *mem, unsigned long frames);
+unsigned max_shards(unsigned nr_cpus);
+size_t inboxes_size(const struct quire_mem *mem, unsigned long frames);
+/* Puts them to use, for a zone that has nothing free yet. */
+void shards_open(struct zone *zone, void *inboxes, unsigned long frames);
+/* Gives blocks of one order, some of which may be other shards' than `home`, to whom they belong;
+ * `pages` is used up. Locks what it needs. */
+void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order);
+/* Gives what is in the shard's inbox to the shard, whose lock is held. */
+void shard_empty_inbox(struct shard *shard);
+/* The same for all of a zone, without locks; false: there was nothing in them. */
+bool zone_empty_inboxes(struct zone *zone);
+
+/* Sums over shards; without locks they may be of different moments. */
+unsigned long zone_nr_free(const struct zone *zone);
+unsigned long zone_nr_blocks(const struct zone *zone, unsigned order);
+unsigned long zone_free_special(const struct zone *zone, enum quire_migratetype type);
+uint32_t zone_avail(const struct zone *zone, enum quire_migratetype type);
+
+/* Frames that are free but isolated: not counted in nr_free. */
+static inline unsigned long zone_isolated_free(const struct zone *zone)
+{
+    return zone_free_special(zone, QUIRE_MIGRATE_ISOLATE);
+}
+
+/* ---- buddy.c: all with the shard's lock held ------------------------------------------------- */
 
 /* Frees the block of `order` at `pfn`, merging it with what is free around it. */
-void buddy_free(struct zone *zone, struct pageblock *block, unsigned long pfn, unsigned order);
-/* Frees `count` blocks of one order. Runs of buddies among neighbours in `pages` are merged before
- * they get to the zone. */
-void buddy_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count,
-                      unsigned order);
+void buddy_free(struct shard *shard, struct pageblock *block, unsigned long pfn, unsigned order);
+/* Frees those of `count` blocks of one order that are the shard's. Runs of buddies among neighbours
+ * in `pages` are merged before they get to the lists. The others are gathered at the front of
+ * `pages`; returns how many. */
+unsigned buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
+                          unsigned order);
+/* Frees blocks of one order, all the shard's, from an inbox. */
+void buddy_free_slots(struct shard *shard, const uint64_t *slots, unsigned count, unsigned order);
 /* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one;
  * returns how many, 0 only when there is none. Their first pages are stored downwards, the one of
- * the lowest address at end[-1], as a stack is filled whose top will be taken first. The pageblock
- * that they came from is stored in `from`. */
-unsigned buddy_take(struct zone *zone, unsigned order, enum quire_migratetype type, unsigned max,
-                    struct quire_page **end, struct pageblock **from);
+ * the lowest address at end[-1], as a stack is filled whose top will be taken first. */
+unsigned buddy_take(struct shard *shard, unsigned order, enum quire_migratetype type, unsigned max,
+                    struct quire_page **end);
 /* The same below PAGEBLOCK_ORDER from the pageblock `block`, whose largest free block is of `order`
  * or larger. */
-unsigned buddy_take_from(struct zone *zone, struct pageblock *block, unsigned order, unsigned max,
+unsigned buddy_take_from(struct shard *shard, struct pageblock *block, unsigned order, unsigned max,
                          struct quire_page **end);
 /* Takes one particular free block out: the frames [pfn, pfn + 2^order) are all free. */
-void buddy_take_exact(struct zone *zone, unsigned long pfn, unsigned order);
+void buddy_take_exact(struct shard *shard, unsigned long pfn, unsigned order);
 /* Whether the frame is free in the zone (not on a per-CPU list). */
 bool buddy_frame_is_free(const struct quire_mem *mem, unsigned long pfn);
 /* The order of the free block that holds the free frame `pfn`; its first frame into `start`. */
 unsigned buddy_free_order(const struct quire_mem *mem, unsigned long pfn, unsigned long *start);
 /* Gives a pageblock, its free frames included, another migrate type. */
-void pageblock_set_type(struct zone *zone, struct pageblock *block, enum quire_migratetype type);
+void pageblock_set_type(struct shard *shard, struct pageblock *block, enum quire_migratetype type);
 /* buddy_take for PAGEBLOCK_ORDER and above, from type `from`; what is taken becomes of type `to`.
  */
-unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
-                         unsigned max, struct quire_page **end, struct pageblock **first);
+unsigned superblock_take(struct shard *shard, unsigned order, unsigned from, unsigned to,
+                         unsigned max, struct quire_page **end);
+/* Gives the first free block of MAX_ORDER and `type` of one shard to another; false: there is none.
+ * Both locks are held. */
+bool superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
 /* Whether two blocks of PAGEBLOCK_ORDER are buddies. */
 static inline bool superblock_are_halves(const struct quire_page *a, const struct quire_page *b)
 {
@@ -325,10 +391,10 @@ static inline bool superblock_are_halves(const struct quire_page *a, const struc
 }
 
 /* Halves a free block above PAGEBLOCK_ORDER until `block` is one of its own. */
-void pageblock_separate(struct zone *zone, struct pageblock *block);
-void buddy_init_zone(struct zone *zone);
+void pageblock_separate(struct shard *shard, struct pageblock *block);
+void buddy_init_shard(struct shard *shard);
 
-/* ---- fallback.c: with zone->lock held -------------------------------------------------------- */
+/* ---- fallback.c ------------------------------------------------------------------------------ */
 
 #define ALLOC_WMARK_MASK 0x3u
 #define ALLOC_NO_WATERMARKS 0x4u
@@ -337,16 +403,30 @@ void buddy_init_zone(struct zone *zone);
 #define ALLOC_HIGHATOMIC 0x20u /* may use, and make, HIGHATOMIC pageblocks */
 #define ALLOC_CMA 0x40u        /* movable: may use CMA pageblocks */
 
-/* Takes up to `max` blocks of `order` for `type`, by Linux's order of preference: own type, claimed
- * pageblocks, CMA, single blocks stolen. The pageblock that they came from goes to `from`. */
-unsigned rmqueue(struct zone *zone, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **end,
-                 struct pageblock **from);
-/* Makes the pageblock a HIGHATOMIC one if the zone's share allows. */
-void reserve_highatomic(struct zone *zone, struct pageblock *block);
+/* Gives `type` a pageblock of another type, so that buddy_take finds a block of `order` below
+ * PAGEBLOCK_ORDER; false: there is none worth it. The shard's lock is held, as for the next two. */
+bool shard_claim(struct shard *shard, unsigned order, enum quire_migratetype type);
+/* buddy_take for PAGEBLOCK_ORDER and above from other types, whose pageblocks become of `type`. */
+unsigned shard_claim_large(struct shard *shard, unsigned order, enum quire_migratetype type,
+                           unsigned max, struct quire_page **end);
+/* Takes one block from a pageblock of another type, as buddy_take would. */
+unsigned shard_steal(struct shard *shard, unsigned order, enum quire_migratetype type,
+                     struct quire_page **end);
+/* Makes the pageblock a HIGHATOMIC one if the zone's share allows; true: it did. With zone_lock
+ * held, as is the next. */
+bool reserve_highatomic(struct zone *zone, struct pageblock *block);
 /* Gives one HIGHATOMIC pageblock of the zone back to ordinary use; true: there was one with free
  * pages. `force`: even if it is the last. */
 bool unreserve_highatomic(struct zone *zone, bool force);
+
+/* ---- rmqueue.c ------------------------------------------------------------------------------- */
+
+/* Takes up to `max` blocks of `order` for `type` out of a zone, from the shard `home` if it can, by
+ * Linux's order of preference. Stored as by buddy_take. Locks what it needs. */
+unsigned rmqueue(struct shard *home, unsigned order, enum quire_migratetype type,
+                 unsigned alloc_flags, unsigned max, struct quire_page **end);
+/* One block of a HIGHATOMIC pageblock. */
+struct quire_page *rmqueue_highatomic(struct zone *zone, unsigned order);
 
 /* ---- watermark.c ----------------------------------------------------------------------------- */
 
@@ -356,16 +436,17 @@ unsigned long zone_watermark(const struct zone *zone, enum watermark mark);
 bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
                        enum quire_zone_type highest, unsigned alloc_flags);
 /* The same for the low mark and the list that `pages` pages would go to, in few instructions: true
- * only when it is far from the mark, whatever is reserved. */
-static inline bool zone_has_plenty(const struct zone *zone, enum quire_zone_type highest,
+ * only when the list's shard alone is far from the mark, whatever is reserved. */
+static inline bool zone_has_plenty(const struct shard *shard, enum quire_zone_type highest,
                                    unsigned long pages)
 {
+    const struct zone *zone = shard->zone;
     unsigned long kept = quire_load_relaxed(&zone->watermark[WMARK_LOW]) +
                          quire_load_relaxed(&zone->watermark_boost) +
                          quire_load_relaxed(&zone->lowmem_reserve[highest]) +
-                         quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_HIGHATOMIC]) +
-                         quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_CMA]);
-    return quire_load_relaxed(&zone->nr_free) > kept + pages;
+                         quire_load_relaxed(&zone->nr_reserved_highatomic) +
+                         quire_load_relaxed(&zone->cma);
+    return quire_load_relaxed(&shard->nr_free) > kept + pages;
 }
 void boost_watermark(struct zone *zone);
 
@@ -401,10 +482,10 @@ void prepare_new_page(struct quire_mem *mem, struct quire_page *page, unsigned o
                       quire_gfp_t gfp, uintptr_t caller);
 /* Frees a block whose last reference is gone; its flags have been checked. */
 void free_block(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags);
-/* The same with zone->lock held. */
+/* The same with zone_lock held. */
 void free_block_locked(struct zone *zone, struct quire_page *page, unsigned order, uint32_t flags);
-uint32_t page_head_flags(const struct zone *zone, const struct pageblock *block, unsigned order,
-                         enum quire_migratetype type);
+/* `type`: as asked, or PAGE_TYPE_SPECIAL. */
+uint32_t page_head_flags(const struct zone *zone, unsigned order, unsigned type);
 
 /* ---- pcp.c ----------------------------------------------------------------------------------- */
 

@@ -59,7 +59,7 @@ unsigned long first_unmovable(const struct zone *zone, const struct pageblock *b
     return end;
 }
 
-/* Looked at with a zone's lock held: hot-remove waits for that before descriptors go. */
+/* Looked at with zone_lock held: hot-remove waits for that before descriptors go. */
 static bool zone_holds_range(struct zone *zone, unsigned long start, unsigned long end)
 {
     bool all = true;
@@ -80,7 +80,7 @@ struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned 
     return NULL;
 }
 
-/* ---- one pageblock: with zone->lock held ----------------------------------------------------- */
+/* ---- one pageblock: with zone_lock held ------------------------------------------------------ */
 
 /* Leaves the reserve for atomic allocations, if it is in it; the type that it will have again. */
 static unsigned type_to_remember(struct zone *zone, const struct pageblock *block)
@@ -103,7 +103,7 @@ static int isolate_pageblock(struct zone *zone, unsigned long start, unsigned lo
         return -QUIRE_EBUSY;
     block->saved_type = (uint8_t)type_to_remember(zone, block);
     block->flags |= PAGEBLOCK_ISOLATED;
-    pageblock_set_type(zone, block, QUIRE_MIGRATE_ISOLATE);
+    pageblock_set_type(frame_shard(zone, block->pfn), block, QUIRE_MIGRATE_ISOLATE);
     zone->nr_isolated_blocks++;
     return 0;
 }
@@ -118,7 +118,7 @@ static bool unisolate_pageblock(struct zone *zone, struct pageblock *block,
     if (!ordinary || zone->mem->no_mobility_grouping)
         type = block->saved_type;
     block->flags &= (uint8_t)~PAGEBLOCK_ISOLATED;
-    pageblock_set_type(zone, block, type);
+    pageblock_set_type(frame_shard(zone, block->pfn), block, type);
     return !--zone->nr_isolated_blocks;
 }
 

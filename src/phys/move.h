@@ -20,7 +20,7 @@ static inline unsigned long pageblock_end(unsigned long pfn)
     return (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
 }
 
-/* The zone's pageblock that holds `pfn`, or NULL. Lasts as long as zone->lock is held. */
+/* The zone's pageblock that holds `pfn`, or NULL. Lasts as long as zone_lock is held. */
 static inline struct pageblock *zone_pageblock(const struct zone *zone, unsigned long pfn)
 {
     if (!pfn_valid(zone->mem, pfn))
@@ -44,7 +44,7 @@ static inline unsigned long next_pageblock(const struct quire_mem *mem, unsigned
 }
 
 /* The first frame from `offset` on in the pageblock's map that isn't free; PAGEBLOCK_PAGES: none.
- * zone->lock is held. */
+ * zone_lock is held. */
 static inline unsigned next_used_frame(const struct pageblock *block, unsigned offset)
 {
     while (offset < PAGEBLOCK_PAGES) {
@@ -69,7 +69,7 @@ static inline enum quire_migratetype block_type(uint32_t flags)
 /* Whether the owner of an allocated block with these flags has said who moves it. */
 bool block_is_movable(const struct quire_mem *mem, uint32_t flags);
 /* Gets the allocated block that begins at `page` held by its mover; ends with migrate_block or
- * putback_block. False: not now. zone->lock is held, the zone's per-CPU lists are closed. */
+ * putback_block. False: not now. zone_lock is held, the zone's per-CPU lists are closed. */
 bool isolate_block(struct zone *zone, struct quire_page *page);
 void putback_block(struct quire_mem *mem, struct quire_page *page);
 /* Moves the isolated block `from` to the newly allocated `to` of its order and type, trying
@@ -90,7 +90,7 @@ enum isolate_purpose {
 };
 
 /* The first frame of [start, end), within the pageblock, that holds what can't be moved; `end`:
- * none. What is on its way to or from a free list counts as movable. zone->lock is held. */
+ * none. What is on its way to or from a free list counts as movable. zone_lock is held. */
 unsigned long first_unmovable(const struct zone *zone, const struct pageblock *block,
                               unsigned long start, unsigned long end, enum isolate_purpose purpose);
 /* Isolates the pageblocks that hold [start, end), if nothing in that range can't be moved, and

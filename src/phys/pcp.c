@@ -7,7 +7,7 @@
  *
  *   invariant   a block on a list is free to nobody else: its bits in the pageblock's map are
  * clear, its first page says neither ALLOCATED nor has references bound       base <= top <= limit
- * <= base + cap; a refill or a drain moves at most cap / 2 blocks under the zone's lock
+ * <= base + cap; a refill or a drain moves at most cap / 2 blocks under a shard's lock
  *
  * Refills and drains start small and double while the same one follows itself: a CPU that only
  * allocates, or only frees, takes the lock ever less often, and one that does both keeps few pages.
@@ -74,16 +74,16 @@ static void list_settle(struct pcp_list *list)
     list_set_high(list, list->high_min);
 }
 
-static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long managed)
+static struct pcp *pcp_create(struct zone *zone, unsigned cpu, void *memory, unsigned long managed)
 {
     struct pcp *pcp = memory;
     struct quire_page **slots = (struct quire_page **)(void *)(pcp + 1);
     for (unsigned index = 0; index < PCP_LISTS; index++) {
         struct pcp_list *list = &pcp->list[index];
         list->top = list->base = slots;
-        list->zone = zone;
+        list->shard = home_shard(zone, cpu);
         list->alloc_state =
-            page_head_flags(zone, NULL, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
+            page_head_flags(zone, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
         list->cap = (uint16_t)list_cap(zone->mem, managed, index);
         list_settle(list);
         slots += list->cap;
@@ -91,33 +91,35 @@ static struct pcp *pcp_create(struct zone *zone, void *memory, unsigned long man
     return pcp;
 }
 
+static size_t table_size(const struct quire_mem *mem)
+{
+    return (size_t)quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
+}
+
 size_t zone_pcps_size(const struct zone *zone, unsigned long frames)
 {
     const struct quire_mem *mem = zone->mem;
-    size_t table =
-        (size_t)quire_align_up(mem->nr_cpus * sizeof(struct pcp *), QUIRE_CACHELINE_BYTES);
-    return table + mem->nr_cpus * pcp_size(mem, frames);
+    return table_size(mem) + mem->nr_cpus * pcp_size(mem, frames) + inboxes_size(mem, frames);
 }
 
 void zone_pcps_create(struct zone *zone, void *memory, unsigned long frames)
 {
     struct quire_mem *mem = zone->mem;
     struct pcp **table = memory;
-    size_t size = zone_pcps_size(zone, frames);
-    char *at = (char *)memory + size - mem->nr_cpus * pcp_size(mem, frames);
-    __builtin_memset(memory, 0, size);
-    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++, at += pcp_size(mem, frames))
-        table[cpu] = pcp_create(zone, at, frames);
+    size_t size = pcp_size(mem, frames);
+    char *at = (char *)memory + table_size(mem);
+    __builtin_memset(memory, 0, zone_pcps_size(zone, frames));
+    shards_open(zone, at + mem->nr_cpus * size, frames);
+    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++)
+        table[cpu] = pcp_create(zone, cpu, at + cpu * size, frames);
     quire_store_release(&zone->pcp, table);
 }
 
 /* ---- moving blocks between a list and the zone ----------------------------------------------- */
 
-/* Gives the `count` oldest blocks of a list to the zone. */
-static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
+/* Forgets the `count` oldest blocks of a list. */
+static void list_drop(struct pcp_list *list, unsigned count)
 {
-    QUIRE_EXPENSIVE(pcp_list_is_valid(list));
-    buddy_free_pages(list->zone, list->base, count, order);
     unsigned left = pcp_count(list) - count;
     quire_count(&list->net_in, 0ul - count);
     quire_store_relaxed(&list->top, list->base + left);
@@ -126,70 +128,33 @@ static void drain_locked(struct pcp_list *list, unsigned order, unsigned count)
 
 void pcp_drain(struct pcp_list *list)
 {
-    struct zone *zone = list->zone;
     unsigned total = pcp_count(list);
     unsigned count = total < list->drain ? total : list->drain;
     unsigned order = flags_order((uint32_t)list->alloc_state);
     if (order == PAGEBLOCK_ORDER && count < total &&
         superblock_are_halves(list->base[count - 1], list->base[count]))
         count++; /* or one half would go now and the other next time, each time */
-    quire_port_irq_t irq = zone_lock(zone);
-    drain_locked(list, order, count);
-    zone_unlock(zone, irq);
+    shards_free(list->shard, list->base, count, order);
+    list_drop(list, count);
     quire_store_relaxed(&list->refill, batch_start(list));
     quire_store_relaxed(&list->drain, batch_doubled(list, list->drain));
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
-/* Where the small lists of this list's type were refilled from last. The lists of a pcp lie where
- * order and type say (page.h). */
-static struct pageblock **recent_block(struct pcp_list *list)
-{
-    uint32_t flags = (uint32_t)list->alloc_state;
-    size_t offset = flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
-    return &((struct pcp *)(void *)((char *)list - offset))->recent[flags_type(flags)];
-}
-
-/* Takes `left` blocks for the list, or what there is; returns how many are missing. */
-static unsigned refill_locked(struct pcp_list *list, unsigned order, unsigned alloc_flags,
-                              struct quire_page **end, unsigned left)
-{
-    struct zone *zone = list->zone;
-    enum quire_migratetype type = zone->mem->type_of_pcp[flags_type((uint32_t)list->alloc_state)];
-    struct pageblock *from = NULL;
-    if (order < PCP_ORDERS) {
-        from = *recent_block(list);
-        if (from && from->type == type && from->largest >= (int)order) {
-            unsigned got = buddy_take_from(zone, from, order, left, end);
-            end -= got;
-            left -= got;
-        }
-    }
-    for (unsigned got = 1; left && got; left -= got) {
-        got = rmqueue(zone, order, type, alloc_flags, left, end, &from);
-        end -= got;
-    }
-    if (order < PCP_ORDERS)
-        *recent_block(list) = from;
-    return left;
-}
-
 /* What a block of this list says when it is allocated tells which list it is. */
 void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
 {
-    struct zone *zone = list->zone;
-    unsigned order = flags_order((uint32_t)list->alloc_state);
-    struct quire_page **end = list->base + list->refill;
-    quire_port_irq_t irq = zone_lock(zone);
-    unsigned left = refill_locked(list, order, alloc_flags, end, list->refill);
-    zone_unlock(zone, irq);
-    unsigned taken = list->refill - left;
-    if (quire_unlikely(left))
-        __builtin_memmove(list->base, list->base + left, taken * sizeof *end);
-    quire_count(&list->net_in, taken);
-    quire_store_relaxed(&list->top, list->base + taken);
+    unsigned wanted = list->refill;
+    uint32_t flags = (uint32_t)list->alloc_state;
+    enum quire_migratetype type = list->shard->mem->type_of_pcp[flags_type(flags)];
+    unsigned got =
+        rmqueue(list->shard, flags_order(flags), type, alloc_flags, wanted, list->base + wanted);
+    if (quire_unlikely(got < wanted))
+        __builtin_memmove(list->base, list->base + (wanted - got), got * sizeof list->base[0]);
+    quire_count(&list->net_in, got);
+    quire_store_relaxed(&list->top, list->base + got);
     quire_store_relaxed(&list->drain, batch_start(list));
-    quire_store_relaxed(&list->refill, batch_doubled(list, list->refill));
+    quire_store_relaxed(&list->refill, batch_doubled(list, wanted));
     list_set_high(list, list->high_min);
 }
 
@@ -242,16 +207,23 @@ bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32
 
 /* ---- from outside ---------------------------------------------------------------------------- */
 
+/* All of a list's blocks, to whichever shards they belong. zone_lock is held. */
+static void empty_list(struct zone *zone, struct pcp_list *list, unsigned order)
+{
+    QUIRE_EXPENSIVE(pcp_list_is_valid(list));
+    unsigned count = pcp_count(list);
+    for (unsigned left = count; left;)
+        left = buddy_free_pages(frame_shard(zone, list->base[0]->pfn), list->base, left, order);
+    list_drop(list, count);
+    list_settle(list);
+}
+
 static void empty(struct zone *zone, unsigned cpu)
 {
     struct pcp *pcp = zone->pcp[cpu];
     quire_port_irq_t irq = zone_lock(zone);
-    for (unsigned index = 0; index < PCP_LISTS; index++) {
-        drain_locked(&pcp->list[index], list_order(index), pcp_count(&pcp->list[index]));
-        list_settle(&pcp->list[index]);
-    }
-    for (unsigned type = 0; type < PCP_TYPES; type++)
-        pcp->recent[type] = NULL;
+    for (unsigned index = 0; index < PCP_LISTS; index++)
+        empty_list(zone, &pcp->list[index], list_order(index));
     zone_unlock(zone, irq);
 }
 

@@ -110,26 +110,27 @@ static int take_unreported(struct zone *zone, unsigned min_order, unsigned long 
         while (order > (int)min_order && 1ul << order > budget)
             order--;
         unsigned long size = 1ul << order;
-        over = size > budget || zone->nr_free < zone_watermark(zone, WMARK_LOW) + size;
+        over = size > budget || zone_nr_free(zone) < zone_watermark(zone, WMARK_LOW) + size;
     }
     if (over) {
         order = -1;
         *pfn = ~0ul;
     }
     if (order >= 0)
-        buddy_take_exact(zone, *pfn, (unsigned)order);
+        buddy_take_exact(frame_shard(zone, *pfn), *pfn, (unsigned)order);
     zone_unlock(zone, irq);
     return order;
 }
 
 static void put_back(struct zone *zone, unsigned long pfn, unsigned order, bool reported)
 {
-    quire_port_irq_t irq = zone_lock(zone);
+    struct shard *shard = frame_shard(zone, pfn);
+    quire_port_irq_t irq = shard_lock(shard);
     struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-    buddy_free(zone, block, pfn, order);
+    buddy_free(shard, block, pfn, order);
     if (reported)
         set_reported(block, (unsigned)(pfn - block->pfn), order);
-    zone_unlock(zone, irq);
+    shard_unlock(shard, irq);
 }
 
 unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,

@@ -151,7 +151,7 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
                 page_set_free(&block->pages[start - block->pfn + i],
                               (uint32_t)zone->id << PAGE_ZONE_SHIFT);
             quire_port_irq_t irq = zone_lock(zone);
-            buddy_free(zone, block, start, order);
+            buddy_free(frame_shard(zone, start), block, start, order);
             quire_count(&zone->managed, 1ul << order);
             zone_unlock(zone, irq);
         }

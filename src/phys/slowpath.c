@@ -71,11 +71,8 @@ static unsigned long reclaim(struct attempt *attempt)
     struct zone *first, **list = ac->zonelist;
     while ((first = quire_load_relaxed(list)) && first->type > ac->highest)
         list++;
-    if (first) {
-        quire_port_irq_t irq = zone_lock(first);
-        first->events.allocstall++;
-        zone_unlock(first, irq);
-    }
+    if (first)
+        quire_fetch_add(&first->allocstall, 1);
     if (mem->ops.direct_reclaim)
         freed = mem->ops.direct_reclaim(mem->ops_arg, ac->node, ac->gfp, ac->order, wanted);
     if (freed < wanted)

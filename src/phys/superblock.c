@@ -9,7 +9,7 @@
  */
 #include "phys/buddy.h"
 
-struct pageblock *superblock_head(struct zone *zone, struct pageblock *block)
+struct pageblock *superblock_head(const struct quire_mem *mem, struct pageblock *block)
 {
     if (!(block->flags & PAGEBLOCK_TAIL))
         return block;
@@ -17,7 +17,7 @@ struct pageblock *superblock_head(struct zone *zone, struct pageblock *block)
         unsigned long pfn = block->pfn & ~((1ul << order) - 1);
         if (pfn == block->pfn)
             continue;
-        struct pageblock *head = pfn_to_pageblock(zone->mem, pfn);
+        struct pageblock *head = pfn_to_pageblock(mem, pfn);
         if (!(head->flags & PAGEBLOCK_TAIL) && head->largest >= (int)order)
             return head;
     }
@@ -25,41 +25,41 @@ struct pageblock *superblock_head(struct zone *zone, struct pageblock *block)
     return NULL;
 }
 
-void superblock_split(struct zone *zone, struct pageblock *head, unsigned order)
+void superblock_split(struct shard *shard, struct pageblock *head, unsigned order)
 {
     unsigned largest = (unsigned)head->largest;
     if (largest <= order)
         return;
-    block_unlink(zone, head);
-    count_blocks(zone, largest, -1);
+    block_unlink(shard, head);
+    count_blocks(shard, largest, -1);
     while (largest > order) {
         largest--;
         struct pageblock *upper = head + (1u << (largest - PAGEBLOCK_ORDER));
         upper->flags &= (uint8_t)~PAGEBLOCK_TAIL;
-        block_link(zone, upper, (int)largest);
-        count_blocks(zone, largest, 1);
+        block_link(shard, upper, (int)largest);
+        count_blocks(shard, largest, 1);
     }
-    block_link(zone, head, (int)order);
-    count_blocks(zone, order, 1);
+    block_link(shard, head, (int)order);
+    count_blocks(shard, order, 1);
 }
 
-void pageblock_separate(struct zone *zone, struct pageblock *block)
+void pageblock_separate(struct shard *shard, struct pageblock *block)
 {
-    struct pageblock *head = superblock_head(zone, block);
+    struct pageblock *head = superblock_head(shard->mem, block);
     while (head->largest > PAGEBLOCK_ORDER) {
-        superblock_split(zone, head, (unsigned)head->largest - 1);
-        head = superblock_head(zone, block);
+        superblock_split(shard, head, (unsigned)head->largest - 1);
+        head = superblock_head(shard->mem, block);
     }
 }
 
 /* ---- merging and freeing --------------------------------------------------------------------- */
 
 /* The linked free block of `order` that begins at `pfn` and may become one with one of `type`. */
-static struct pageblock *merge_buddy(struct zone *zone, unsigned long pfn, unsigned order,
+static struct pageblock *merge_buddy(struct shard *shard, unsigned long pfn, unsigned order,
                                      unsigned type)
 {
-    struct pageblock *buddy = pfn_to_pageblock(zone->mem, pfn);
-    if (buddy->largest != (int)order || buddy->zone != zone->id)
+    struct pageblock *buddy = pfn_to_pageblock(shard->mem, pfn);
+    if (buddy->largest != (int)order || buddy->zone != shard->zone->id)
         return NULL;
     if (buddy->type != type &&
         (buddy->type >= QUIRE_MIGRATE_HIGHATOMIC || type >= QUIRE_MIGRATE_HIGHATOMIC))
@@ -67,23 +67,23 @@ static struct pageblock *merge_buddy(struct zone *zone, unsigned long pfn, unsig
     return buddy;
 }
 
-void superblock_merge(struct zone *zone, struct pageblock *head, unsigned order)
+void superblock_merge(struct shard *shard, struct pageblock *head, unsigned order)
 {
     for (; order < MAX_ORDER; order++) {
-        struct pageblock *buddy = merge_buddy(zone, head->pfn ^ 1ul << order, order, head->type);
+        struct pageblock *buddy = merge_buddy(shard, head->pfn ^ 1ul << order, order, head->type);
         if (!buddy)
             break;
-        block_unlink(zone, buddy);
-        count_blocks(zone, order, -1);
+        block_unlink(shard, buddy);
+        count_blocks(shard, order, -1);
         if (buddy->type != head->type)
             for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++)
-                block_change_type(zone, &buddy[i], head->type);
+                block_change_type(shard, &buddy[i], head->type);
         struct pageblock *upper = head < buddy ? buddy : head;
         upper->flags |= PAGEBLOCK_TAIL;
         head = head < buddy ? head : buddy;
     }
-    block_link(zone, head, (int)order);
-    count_blocks(zone, order, 1);
+    block_link(shard, head, (int)order);
+    count_blocks(shard, order, 1);
 }
 
 /* Whether pageblocks that were allocated as one may be free as one. */
@@ -105,41 +105,46 @@ static QUIRE_ALWAYS_INLINE void fill(struct pageblock *block)
     block->nr_free = PAGEBLOCK_PAGES;
 }
 
-static QUIRE_ALWAYS_INLINE void link_filled(struct zone *zone, struct pageblock *block,
+static QUIRE_ALWAYS_INLINE void link_filled(struct shard *shard, struct pageblock *block,
                                             unsigned order)
 {
-    count_free(zone, block->type, (long)(1ul << order));
+    count_free(shard, block->type, (long)(1ul << order));
     if (order < MAX_ORDER) {
-        superblock_merge(zone, block, order);
+        superblock_merge(shard, block, order);
     } else {
-        block_link(zone, block, (int)order);
-        count_blocks(zone, order, 1);
+        block_link(shard, block, (int)order);
+        count_blocks(shard, order, 1);
     }
 }
 
-void superblock_free(struct zone *zone, struct pageblock *block, unsigned order)
+void superblock_free(struct shard *shard, struct pageblock *block, unsigned order)
 {
     unsigned blocks = 1u << (order - PAGEBLOCK_ORDER);
     bool one = types_agree(block, blocks);
     for (unsigned i = 0; i < blocks; i++) {
         fill(&block[i]);
         if (!one) {
-            link_filled(zone, &block[i], PAGEBLOCK_ORDER);
+            link_filled(shard, &block[i], PAGEBLOCK_ORDER);
         } else if (i) {
             block[i].type = block->type;
             block[i].flags |= PAGEBLOCK_TAIL;
         }
     }
     if (one)
-        link_filled(zone, block, order);
+        link_filled(shard, block, order);
 }
 
 /* Blocks of PAGEBLOCK_ORDER: two buddies that come one after the other go as one. */
-void superblock_free_pages(struct zone *zone, struct quire_page *const *pages, unsigned count)
+unsigned superblock_free_pages(struct shard *shard, struct quire_page **pages, unsigned count)
 {
+    unsigned foreign = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned long pfn = pages[i]->pfn;
-        struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
+        if (quire_unlikely(frame_shard(shard->zone, pfn) != shard)) {
+            pages[foreign++] = pages[i];
+            continue;
+        }
+        struct pageblock *block = pfn_to_pageblock(shard->mem, pfn);
         fill(block);
         if (i + 1 < count && superblock_are_halves(pages[i], pages[i + 1])) {
             struct pageblock *low = pfn & PAGEBLOCK_PAGES ? block - 1 : block;
@@ -147,13 +152,14 @@ void superblock_free_pages(struct zone *zone, struct quire_page *const *pages, u
             i++;
             if (quire_likely(low[0].type == low[1].type)) {
                 low[1].flags |= PAGEBLOCK_TAIL;
-                link_filled(zone, low, PAGEBLOCK_ORDER + 1);
+                link_filled(shard, low, PAGEBLOCK_ORDER + 1);
                 continue;
             }
-            link_filled(zone, block == low ? low + 1 : low, PAGEBLOCK_ORDER);
+            link_filled(shard, block == low ? low + 1 : low, PAGEBLOCK_ORDER);
         }
-        link_filled(zone, block, PAGEBLOCK_ORDER);
+        link_filled(shard, block, PAGEBLOCK_ORDER);
     }
+    return foreign;
 }
 
 /* ---- taking ---------------------------------------------------------------------------------- */
@@ -169,26 +175,25 @@ static QUIRE_ALWAYS_INLINE void clear(struct pageblock *block)
     QUIRE_EXPENSIVE(pageblock_is_valid(block));
 }
 
-static QUIRE_ALWAYS_INLINE void count_taken(struct zone *zone, unsigned type, unsigned order)
+static QUIRE_ALWAYS_INLINE void count_taken(struct shard *shard, unsigned type, unsigned order)
 {
-    count_blocks(zone, order, -1);
-    count_free(zone, type, -(long)(1ul << order));
+    count_blocks(shard, order, -1);
+    count_free(shard, type, -(long)(1ul << order));
 }
 
 /* Takes the first free block of a list, in blocks of `order`; its pageblocks become of type `to`.
  */
-static QUIRE_ALWAYS_INLINE struct pageblock *take_first(struct zone *zone, unsigned whole,
-                                                        unsigned order, unsigned from, unsigned to,
-                                                        struct quire_page **end)
+static QUIRE_ALWAYS_INLINE void take_first(struct shard *shard, unsigned whole, unsigned order,
+                                           unsigned from, unsigned to, struct quire_page **end)
 {
-    struct list *head = &zone->blocks[whole][from], *link = head->next;
+    struct list *head = &shard->blocks[whole][from], *link = head->next;
     struct pageblock *block = quire_container_of(link, struct pageblock, link);
     head->next = link->next;
     link->next->prev = head;
     if (quire_unlikely(list_empty(head)))
-        quire_store_relaxed(&zone->avail[from], zone->avail[from] & ~(1u << whole));
+        quire_store_relaxed(&shard->avail[from], shard->avail[from] & ~(1u << whole));
     block->largest = LARGEST_NONE;
-    count_taken(zone, from, whole);
+    count_taken(shard, from, whole);
     unsigned blocks = 1u << (whole - PAGEBLOCK_ORDER), step = 1u << (order - PAGEBLOCK_ORDER);
     for (unsigned i = 0; i < blocks; i++) {
         clear(&block[i]);
@@ -196,26 +201,24 @@ static QUIRE_ALWAYS_INLINE struct pageblock *take_first(struct zone *zone, unsig
         if (!(i & (step - 1)))
             *--end = block[i].pages;
     }
-    return block;
 }
 
-static QUIRE_ALWAYS_INLINE unsigned take_blocks(struct zone *zone, unsigned order, unsigned from,
-                                                unsigned to, unsigned max, struct quire_page **end,
-                                                struct pageblock **first)
+static QUIRE_ALWAYS_INLINE unsigned take_blocks(struct shard *shard, unsigned order, unsigned from,
+                                                unsigned to, unsigned max, struct quire_page **end)
 {
     struct quire_page **at = end;
     for (unsigned left = max; left;) {
-        uint32_t orders = zone->avail[from] >> order;
+        uint32_t orders = shard->avail[from] >> order;
         if (!orders)
             break;
         unsigned whole = order + quire_ctz32(orders), count = 1u << (whole - order);
         if (quire_unlikely(count > left)) {
-            struct list *list = &zone->blocks[whole][from];
-            superblock_split(zone, quire_container_of(list->next, struct pageblock, link),
+            struct list *list = &shard->blocks[whole][from];
+            superblock_split(shard, quire_container_of(list->next, struct pageblock, link),
                              whole - 1);
             continue;
         }
-        *first = take_first(zone, whole, order, from, to, at);
+        take_first(shard, whole, order, from, to, at);
         at -= count;
         left -= count;
     }
@@ -223,23 +226,38 @@ static QUIRE_ALWAYS_INLINE unsigned take_blocks(struct zone *zone, unsigned orde
 }
 
 /* Compiled twice, since one order is by far the most frequent. */
-unsigned superblock_take(struct zone *zone, unsigned order, unsigned from, unsigned to,
-                         unsigned max, struct quire_page **end, struct pageblock **first)
+unsigned superblock_take(struct shard *shard, unsigned order, unsigned from, unsigned to,
+                         unsigned max, struct quire_page **end)
 {
     if (quire_likely(order == PAGEBLOCK_ORDER))
-        return take_blocks(zone, PAGEBLOCK_ORDER, from, to, max, end, first);
-    return take_blocks(zone, order, from, to, max, end, first);
+        return take_blocks(shard, PAGEBLOCK_ORDER, from, to, max, end);
+    return take_blocks(shard, order, from, to, max, end);
 }
 
-void superblock_take_exact(struct zone *zone, struct pageblock *block, unsigned order)
+void superblock_take_exact(struct shard *shard, struct pageblock *block, unsigned order)
 {
-    struct pageblock *head = superblock_head(zone, block);
+    struct pageblock *head = superblock_head(shard->mem, block);
     while (head != block || head->largest > (int)order) {
-        superblock_split(zone, head, (unsigned)head->largest - 1);
-        head = superblock_head(zone, block);
+        superblock_split(shard, head, (unsigned)head->largest - 1);
+        head = superblock_head(shard->mem, block);
     }
-    block_unlink(zone, block);
-    count_taken(zone, block->type, order);
+    block_unlink(shard, block);
+    count_taken(shard, block->type, order);
     for (unsigned i = 0; i < 1u << (order - PAGEBLOCK_ORDER); i++)
         clear(&block[i]);
+}
+
+bool superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
+{
+    if (!(from->avail[type] >> MAX_ORDER & 1))
+        return false;
+    struct list *list = &from->blocks[MAX_ORDER][type];
+    struct pageblock *block = quire_container_of(list->next, struct pageblock, link);
+    block_unlink(from, block);
+    count_taken(from, type, MAX_ORDER);
+    quire_store_relaxed(&from->mem->shard_of[block->pfn >> MAX_ORDER], to->index);
+    block_link(to, block, MAX_ORDER);
+    count_blocks(to, MAX_ORDER, 1);
+    count_free(to, type, 1l << MAX_ORDER);
+    return true;
 }

@@ -12,7 +12,7 @@ static void count_free_blocks(struct zone *zone, unsigned long *nr)
 {
     quire_port_irq_t irq = zone_lock(zone);
     for (unsigned order = 0; order < NR_ORDERS; order++)
-        nr[order] = zone->nr_blocks[order];
+        nr[order] = zone_nr_blocks(zone, order);
     zone_unlock(zone, irq);
 }
 

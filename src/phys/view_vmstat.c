@@ -55,16 +55,17 @@ static void sum_zones(struct quire_mem *mem, struct vmstat *sum)
 {
     __builtin_memset(sum, 0, sizeof *sum);
     for_each_zone (mem, zone) {
-        quire_port_irq_t irq = zone_lock(zone);
-        struct zone_events events = zone->events;
-        sum->free += zone->nr_free;
-        sum->free_cma += zone->nr_free_special[QUIRE_MIGRATE_CMA];
-        zone_unlock(zone, irq);
-        sum->stall[zone->type] += events.allocstall;
+        sum->free += zone_nr_free(zone);
+        sum->free_cma += zone_free_special(zone, QUIRE_MIGRATE_CMA);
+        sum->stall[zone->type] += quire_load_relaxed(&zone->allocstall);
         for (unsigned order = 0; order < NR_ORDERS; order++) {
-            sum->alloc[zone->type] += (events.alloc[order] + pcp_allocated_blocks(zone, order))
-                                      << order;
-            sum->freed += (events.free[order] + freed_blocks(zone, order)) << order;
+            sum->alloc[zone->type] += pcp_allocated_blocks(zone, order) << order;
+            sum->freed += freed_blocks(zone, order) << order;
+            for_each_shard(zone, shard)
+            {
+                sum->alloc[zone->type] += quire_load_relaxed(&shard->nr_alloc[order]) << order;
+                sum->freed += quire_load_relaxed(&shard->nr_freed[order]) << order;
+            }
         }
     }
 }

@@ -109,9 +109,9 @@ static unsigned long unusable_free(const struct zone *zone, unsigned order, unsi
 {
     unsigned long unusable = (1ul << order) - 1;
     if (!(alloc_flags & ALLOC_HIGHATOMIC))
-        unusable += quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_HIGHATOMIC]);
+        unusable += zone_free_special(zone, QUIRE_MIGRATE_HIGHATOMIC);
     if (!(alloc_flags & ALLOC_CMA))
-        unusable += quire_load_relaxed(&zone->nr_free_special[QUIRE_MIGRATE_CMA]);
+        unusable += zone_free_special(zone, QUIRE_MIGRATE_CMA);
     return unusable;
 }
 
@@ -119,8 +119,7 @@ bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long ma
                        enum quire_zone_type highest, unsigned alloc_flags)
 {
     long min = (long)mark;
-    long free =
-        (long)quire_load_relaxed(&zone->nr_free) - (long)unusable_free(zone, order, alloc_flags);
+    long free = (long)zone_nr_free(zone) - (long)unusable_free(zone, order, alloc_flags);
     if (alloc_flags & ALLOC_MIN_RESERVE) {
         min -= min / 2;
         if (alloc_flags & ALLOC_NON_BLOCK)
@@ -132,11 +131,11 @@ bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long ma
         return true;
     uint32_t orders = 0;
     for (unsigned type = 0; type < PCP_TYPES; type++)
-        orders |= quire_load_relaxed(&zone->avail[type]);
+        orders |= zone_avail(zone, type);
     if (alloc_flags & ALLOC_CMA)
-        orders |= quire_load_relaxed(&zone->avail[QUIRE_MIGRATE_CMA]);
+        orders |= zone_avail(zone, QUIRE_MIGRATE_CMA);
     if (alloc_flags & ALLOC_HIGHATOMIC)
-        orders |= quire_load_relaxed(&zone->avail[QUIRE_MIGRATE_HIGHATOMIC]);
+        orders |= zone_avail(zone, QUIRE_MIGRATE_HIGHATOMIC);
     return orders >> order;
 }
 
@@ -146,10 +145,11 @@ void boost_watermark(struct zone *zone)
     if (!mem->watermark_boost_factor || !mem->ops.wake_reclaim)
         return; /* nobody would ever lower it again */
     unsigned long most = (unsigned long)quire_div64(
-        (uint64_t)zone->watermark[WMARK_HIGH] * mem->watermark_boost_factor, 10000);
-    if (most < PAGEBLOCK_PAGES && zone->managed < 4 * PAGEBLOCK_PAGES)
+        (uint64_t)quire_load_relaxed(&zone->watermark[WMARK_HIGH]) * mem->watermark_boost_factor,
+        10000);
+    if (most < PAGEBLOCK_PAGES && quire_load_relaxed(&zone->managed) < 4 * PAGEBLOCK_PAGES)
         return; /* a small zone would be kept from all allocation */
-    unsigned long boost = zone->watermark_boost + PAGEBLOCK_PAGES;
+    unsigned long boost = quire_load_relaxed(&zone->watermark_boost) + PAGEBLOCK_PAGES;
     if (most < PAGEBLOCK_PAGES)
         most = PAGEBLOCK_PAGES;
     quire_store_relaxed(&zone->watermark_boost, boost < most ? boost : most);

@@ -32,7 +32,7 @@ static unsigned long huge_blocks(const struct zone *zone)
 {
     unsigned long blocks = 0;
     for (unsigned order = PAGEBLOCK_ORDER; order <= MAX_ORDER; order++)
-        blocks += zone->nr_blocks[order] << (order - PAGEBLOCK_ORDER);
+        blocks += zone_nr_blocks(zone, order) << (order - PAGEBLOCK_ORDER);
     return blocks;
 }
 
@@ -40,29 +40,31 @@ static unsigned long huge_blocks(const struct zone *zone)
 
 static void the_fragmentation_index_tells_lack_from_pieces(void)
 {
-    static struct zone zone;
+    static struct shard shard;
+    struct zone zone = {.shard = &shard};
     CHECK_EQ(fragmentation_index(&zone, 3), 0);
-    zone.nr_blocks[0] = 1000; /* pieces only: 1000 - (1000 + 1000 * 1000 / 8) / 1000 */
+    shard.nr_blocks[0] = 1000; /* pieces only: 1000 - (1000 + 1000 * 1000 / 8) / 1000 */
     CHECK_EQ(fragmentation_index(&zone, 3), 874);
     CHECK_EQ(fragmentation_index(&zone, 9), 998);
-    zone.nr_blocks[0] = 1; /* hardly anything */
+    shard.nr_blocks[0] = 1; /* hardly anything */
     CHECK_EQ(fragmentation_index(&zone, 3), 0);
-    zone.nr_blocks[4] = 1;
+    shard.nr_blocks[4] = 1;
     CHECK_EQ(fragmentation_index(&zone, 3) + 1000, 0);
-    zone.nr_blocks[0] = zone.nr_blocks[4] = 0;
+    shard.nr_blocks[0] = shard.nr_blocks[4] = 0;
 }
 
 static void the_unusable_index_is_the_share_in_small_blocks(void)
 {
-    static struct zone zone;
+    static struct shard shard;
+    struct zone zone = {.shard = &shard};
     CHECK_EQ(unusable_index(&zone, 0), 1000);
-    zone.nr_blocks[0] = 16;
-    zone.nr_blocks[4] = 3;
+    shard.nr_blocks[0] = 16;
+    shard.nr_blocks[4] = 3;
     CHECK_EQ(unusable_index(&zone, 0), 0);
     CHECK_EQ(unusable_index(&zone, 1), 250);
     CHECK_EQ(unusable_index(&zone, 4), 250);
     CHECK_EQ(unusable_index(&zone, 5), 1000);
-    zone.nr_blocks[0] = zone.nr_blocks[4] = 0;
+    shard.nr_blocks[0] = shard.nr_blocks[4] = 0;
 }
 
 /* ---- compaction on request ------------------------------------------------------------------- */
@@ -85,7 +87,7 @@ static void compaction_gathers_what_is_movable(void)
     CHECK_EQ(movables.count, kept);
     CHECK(huge_blocks(zone) > before);
     /* Three quarters are free: most of that in whole pageblocks now. */
-    CHECK(huge_blocks(zone) * PAGEBLOCK_PAGES > zone->nr_free * 8 / 10);
+    CHECK(huge_blocks(zone) * PAGEBLOCK_PAGES > zone_nr_free(zone) * 8 / 10);
     movables_check();
     quire_mem_check(mem);
     CHECK(mem->events[EVENT_PGMIGRATE_SUCCESS] == moved);

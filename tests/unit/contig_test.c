@@ -49,7 +49,7 @@ static void isolated_memory_is_not_allocated(void)
                   !in_block(movables.block[slot].page, 4));
     quire_unisolate_range(mem, block_pfn(2), block_pfn(5), QUIRE_MIGRATE_MOVABLE);
     quire_mem_check(mem);
-    CHECK_EQ(zone_at(mem, 2)->nr_free, 3 * PAGEBLOCK_PAGES);
+    CHECK_EQ(zone_nr_free(zone_at(mem, 2)), 3 * PAGEBLOCK_PAGES);
     movables_free_all();
     machine_check_empty(mem);
 }

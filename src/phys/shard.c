@@ -1,0 +1,202 @@
+/* phys/shard.c: a zone's pageblocks, dealt out so that CPUs don't wait for each other
+ *
+ * A large zone is divided into shards, each with the lists, counts and lock of a buddy allocator;
+ * a CPU prefers one of them. What belongs to a shard is told by blocks of 2^MAX_ORDER frames: the
+ * largest that can merge, so that merging never crosses shards. All begin in the first shard. One
+ * that needs memory is handed blocks of MAX_ORDER that lie free in another (rmqueue.c), so that in
+ * time each CPU's shard has as much as the CPU uses, wherever it lies.
+ *
+ * Memory that one CPU allocates and another frees would make the cache lines of pageblocks travel:
+ * two for each frame, when frees come in random order. So a CPU gives foreign frames to the inbox
+ * of their shard, eight to a cache line, and whoever works on the shard next frees them there.
+ *
+ *   invariant   only what is wholly free changes its shard. So the shard of a frame that is
+ *               allocated, or on a per-CPU list, or in an inbox, stays what it is, and is read
+ *               without a lock
+ *   invariant   blocks in an inbox count as free; whoever can't find enough looks there, and
+ * inboxes are empty while a zone's per-CPU lists are closed or zone_lock is held invariant   a
+ * block of MAX_ORDER that two zones share belongs to each one's first shard, since it is never
+ * wholly free in one; a zone that finds another's number there masks it bound       an inbox is
+ * emptied in O(INBOX_SLOTS * MAX_ORDER)
+ *
+ * mimalloc gives each thread pages of its own and lists for what others free (Leijen, Zorn and de
+ * Moura, "Mimalloc: Free List Sharding in Action", 2019); LLFree reserves trees of frames for CPUs
+ * (Wrenger et al., ATC 2023).
+ */
+#include "phys/internal.h"
+
+/* Blocks of MAX_ORDER that make a shard worth having. */
+#define MIN_BLOCKS 8
+#define MAX_SHARDS 32
+
+unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
+{
+    unsigned shards = 1;
+    while (2 * shards <= mem->max_shards && frames >> MAX_ORDER >= 2ul * shards * MIN_BLOCKS)
+        shards *= 2;
+    return shards;
+}
+
+unsigned max_shards(unsigned nr_cpus)
+{
+    unsigned shards = 1;
+    while (2 * shards <= nr_cpus && 2 * shards <= MAX_SHARDS)
+        shards *= 2;
+    return shards;
+}
+
+size_t inboxes_size(const struct quire_mem *mem, unsigned long frames)
+{
+    unsigned shards = nr_shards(mem, frames);
+    return shards > 1 ? (size_t)shards * 2 * INBOX_SLOTS * sizeof(uint64_t) : 0;
+}
+
+void shards_open(struct zone *zone, void *inboxes, unsigned long frames)
+{
+    unsigned shards = nr_shards(zone->mem, frames);
+    uint64_t *slots = inboxes;
+    for (unsigned i = 0; shards > 1 && i < shards; i++, slots += 2 * INBOX_SLOTS) {
+        zone->shard[i].inbox.filling = slots;
+        zone->shard[i].inbox.emptying = slots + INBOX_SLOTS;
+    }
+    zone->shard_mask = (uint8_t)(shards - 1);
+}
+
+struct shard *home_shard(const struct zone *zone, unsigned cpu)
+{
+    const struct quire_mem *mem = zone->mem;
+    return &zone->shard[(cpu < mem->nr_cpus ? mem->cpu_rank[cpu] : 0) & zone->shard_mask];
+}
+
+/* ---- inboxes --------------------------------------------------------------------------------- */
+
+static uint64_t slot_of(const struct quire_page *page, unsigned order)
+{
+    return (uint64_t)order << 32 | page->pfn;
+}
+
+/* Puts those of `count` blocks that are `to`'s into its inbox, as far as there is room. The others
+ * are gathered at the front; returns how many. */
+static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned count,
+                           unsigned order)
+{
+    struct inbox *inbox = &to->inbox;
+    unsigned kept = 0, sent = 0;
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&inbox->lock);
+    uint64_t *slots = inbox->filling + inbox->count;
+    unsigned room = INBOX_SLOTS - inbox->count;
+    for (unsigned i = 0; i < count; i++) {
+        if (sent < room && frame_shard(to->zone, pages[i]->pfn) == to)
+            slots[sent++] = slot_of(pages[i], order);
+        else
+            pages[kept++] = pages[i];
+    }
+    quire_fetch_add(&inbox->frames, (unsigned long)sent << order);
+    quire_store_relaxed(&inbox->count, inbox->count + sent);
+    quire_port_spin_unlock(&inbox->lock);
+    quire_port_irq_restore(irq);
+    return kept;
+}
+
+void shard_empty_inbox(struct shard *shard)
+{
+    struct inbox *inbox = &shard->inbox;
+    if (!quire_load_relaxed(&inbox->count))
+        return;
+    quire_port_spin_lock(&inbox->lock);
+    uint64_t *slots = inbox->filling;
+    unsigned count = inbox->count;
+    inbox->filling = inbox->emptying;
+    inbox->emptying = slots;
+    quire_store_relaxed(&inbox->count, 0);
+    quire_port_spin_unlock(&inbox->lock);
+    unsigned long frames = 0;
+    for (unsigned i = 0, run; i < count; i += run) {
+        uint64_t order = slots[i] >> 32;
+        for (run = 1; i + run < count && slots[i + run] >> 32 == order; run++)
+            ;
+        buddy_free_slots(shard, slots + i, run, (unsigned)order);
+        frames += (unsigned long)run << order;
+    }
+    /* Only now: for a moment they count twice, never not at all. */
+    quire_fetch_add(&inbox->frames, 0ul - frames);
+}
+
+bool zone_empty_inboxes(struct zone *zone)
+{
+    bool any = false;
+    for_each_shard(zone, shard)
+    {
+        if (!quire_load_relaxed(&shard->inbox.count))
+            continue;
+        any = true;
+        quire_port_irq_t irq = shard_lock(shard);
+        shard_empty_inbox(shard);
+        shard_unlock(shard, irq);
+    }
+    return any;
+}
+
+void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order)
+{
+    quire_port_irq_t irq = shard_lock(home);
+    unsigned foreign = buddy_free_pages(home, pages, count, order);
+    shard_unlock(home, irq);
+    while (quire_unlikely(foreign)) {
+        struct shard *to = frame_shard(home->zone, pages[0]->pfn);
+        unsigned kept = inbox_send(to, pages, foreign, order);
+        if (kept == foreign) { /* full: its owner has been elsewhere for a while */
+            irq = shard_lock(to);
+            shard_empty_inbox(to);
+            kept = buddy_free_pages(to, pages, foreign, order);
+            shard_unlock(to, irq);
+        }
+        foreign = kept;
+    }
+}
+
+/* ---- a zone as a whole ----------------------------------------------------------------------- */
+
+quire_port_irq_t zone_lock(struct zone *zone)
+{
+    quire_port_irq_t irq = quire_port_irq_save();
+    for_each_shard(zone, shard) quire_port_spin_lock(&shard->lock);
+    for_each_shard(zone, shard) shard_empty_inbox(shard);
+    return irq;
+}
+
+void zone_unlock(struct zone *zone, quire_port_irq_t irq)
+{
+    for_each_shard(zone, shard) quire_port_spin_unlock(&shard->lock);
+    quire_port_irq_restore(irq);
+}
+
+unsigned long zone_nr_free(const struct zone *zone)
+{
+    unsigned long frames = 0;
+    for_each_shard(zone, shard) frames +=
+        quire_load_relaxed(&shard->nr_free) + quire_load_relaxed(&shard->inbox.frames);
+    return frames;
+}
+
+unsigned long zone_nr_blocks(const struct zone *zone, unsigned order)
+{
+    unsigned long blocks = 0;
+    for_each_shard(zone, shard) blocks += quire_load_relaxed(&shard->nr_blocks[order]);
+    return blocks;
+}
+
+unsigned long zone_free_special(const struct zone *zone, enum quire_migratetype type)
+{
+    unsigned long frames = 0;
+    for_each_shard(zone, shard) frames += quire_load_relaxed(&shard->nr_free_special[type]);
+    return frames;
+}
+
+uint32_t zone_avail(const struct zone *zone, enum quire_migratetype type)
+{
+    uint32_t orders = 0;
+    for_each_shard(zone, shard) orders |= quire_load_relaxed(&shard->avail[type]);
+    return orders;
+}

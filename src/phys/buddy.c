@@ -230,39 +230,34 @@ static void free_mask(struct shard *shard, struct pageblock *block, unsigned lon
     }
 }
 
-/* Blocks to free come as pages, from a per-CPU list, or as slots of an inbox. Of pages, those of
- * another shard are moved to the front. */
+/* Blocks to free come as pages, from a per-CPU list, or as slots, from an inbox. */
 struct batch {
     struct quire_page **pages; /* NULL: slots */
     const uint64_t *slots;
-    unsigned next, count, foreign;
+    unsigned count;
 };
 
-/* The next block of this shard's; one whose frame number can't be when there is none. */
-#define NO_FRAME (~0ul)
-
-static QUIRE_ALWAYS_INLINE unsigned long batch_next(const struct shard *shard, struct batch *batch)
+static QUIRE_ALWAYS_INLINE unsigned long batch_pfn(const struct batch *batch, unsigned i)
 {
-    while (batch->next < batch->count) {
-        unsigned i = batch->next++;
-        if (!batch->pages)
-            return (uint32_t)batch->slots[i];
-        struct quire_page *page = batch->pages[i];
-        unsigned long pfn = page->pfn;
-        if (quire_likely(frame_shard(shard->zone, pfn) == shard))
-            return pfn;
-        batch->pages[batch->foreign++] = page;
-    }
-    return NO_FRAME;
+    return batch->pages ? batch->pages[i]->pfn : (uint32_t)batch->slots[i];
 }
 
-/* Blocks of less than a word. Neighbours within one are freed together. */
-static QUIRE_ALWAYS_INLINE void free_small(struct shard *shard, struct batch *batch, unsigned order)
+/* Blocks of less than a word. Neighbours within one are freed together. Another shard's pages are
+ * moved to the front; returns how many. */
+static QUIRE_ALWAYS_INLINE unsigned free_small(struct shard *shard, struct batch batch,
+                                               unsigned order)
 {
-    unsigned long pfn = batch_next(shard, batch);
-    while (pfn != NO_FRAME) {
+    struct shard_map map = shard_map(shard->zone);
+    unsigned foreign = 0, i = 0;
+    unsigned long pfn = batch_pfn(&batch, 0);
+    while (i < batch.count) {
+        if (batch.pages && quire_unlikely(map_index(&map, pfn) != shard->index)) {
+            batch.pages[foreign++] = batch.pages[i];
+            pfn = ++i < batch.count ? batch_pfn(&batch, i) : 0;
+            continue;
+        }
         struct pageblock *block = pfn_to_pageblock(shard->mem, pfn);
-        unsigned long next = batch_next(shard, batch);
+        unsigned long next = ++i < batch.count ? batch_pfn(&batch, i) : ~pfn;
         if (quire_likely((next ^ pfn) >= 64)) {
             if (order == 0)
                 free_frame(shard, block, pfn);
@@ -273,32 +268,30 @@ static QUIRE_ALWAYS_INLINE void free_small(struct shard *shard, struct batch *ba
             uint64_t mask = run_bits[order] << (pfn & 63);
             do {
                 mask |= run_bits[order] << (next & 63);
-                next = batch_next(shard, batch);
+                next = ++i < batch.count ? batch_pfn(&batch, i) : ~pfn;
             } while ((next ^ pfn) < 64);
             free_mask(shard, block, pfn, mask);
         }
         pfn = next;
     }
+    return foreign;
 }
 
 unsigned buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
                           unsigned order)
 {
     struct batch batch = {.pages = pages, .count = count};
+    if (!count)
+        return 0;
     if (order == 0)
-        free_small(shard, &batch, 0);
-    else if (order < 6)
-        free_small(shard, &batch, order);
-    else
-        return superblock_free_pages(shard, pages, count);
-    return batch.foreign;
+        return free_small(shard, batch, 0);
+    return order < 6 ? free_small(shard, batch, order) : superblock_free_pages(shard, pages, count);
 }
 
 void buddy_free_slots(struct shard *shard, const uint64_t *slots, unsigned count, unsigned order)
 {
-    struct batch batch = {.slots = slots, .count = count};
     if (order < 6) {
-        free_small(shard, &batch, order);
+        free_small(shard, (struct batch){.slots = slots, .count = count}, order);
         return;
     }
     for (unsigned i = 0; i < count; i++) {

@@ -313,12 +313,28 @@ static inline void shard_unlock(struct shard *shard, quire_port_irq_t irq)
 quire_port_irq_t zone_lock(struct zone *zone);
 void zone_unlock(struct zone *zone, quire_port_irq_t irq);
 
+/* Which shards the frames of a zone belong to, in registers for a loop. */
+struct shard_map {
+    const uint8_t *shard_of;
+    unsigned mask;
+};
+
+static QUIRE_ALWAYS_INLINE struct shard_map shard_map(const struct zone *zone)
+{
+    return (struct shard_map){zone->mem->shard_of, zone->shard_mask};
+}
+
+static QUIRE_ALWAYS_INLINE unsigned map_index(const struct shard_map *map, unsigned long pfn)
+{
+    return quire_load_relaxed(&map->shard_of[pfn >> MAX_ORDER]) & map->mask;
+}
+
 /* The shard that a frame of the zone belongs to. Stays so while the frame is allocated, or while
  * the shard's lock is held. */
-static QUIRE_ALWAYS_INLINE struct shard *frame_shard(const struct zone *zone, unsigned long pfn)
+static inline struct shard *frame_shard(const struct zone *zone, unsigned long pfn)
 {
-    unsigned index = quire_load_relaxed(&zone->mem->shard_of[pfn >> MAX_ORDER]);
-    return &zone->shard[index & zone->shard_mask];
+    struct shard_map map = shard_map(zone);
+    return &zone->shard[map_index(&map, pfn)];
 }
 
 /* The shard that a CPU prefers; any number will do. */

@@ -10,14 +10,6 @@
 #define QUIRE_ALWAYS_INLINE inline __attribute__((always_inline))
 #define QUIRE_CACHELINE_BYTES 64
 
-/* Fetches a cache line that will be written. gcc's builtin fetches it for reading unless it is told
- * a newer processor, and then it has to be asked for twice. */
-#if defined(__x86_64__)
-#define quire_prefetch_write(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
-#else
-#define quire_prefetch_write(p) __builtin_prefetch((p), 1)
-#endif
-
 #define QUIRE_STRINGIFY_(x) #x
 #define QUIRE_STRINGIFY(x) QUIRE_STRINGIFY_(x)
 #define QUIRE_WHERE __FILE__ ":" QUIRE_STRINGIFY(__LINE__)

@@ -21,8 +21,8 @@ static unsigned list_order(unsigned index)
     return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
-/* Slots of a list. All CPUs' order-0 lists of one type together hold at most 1/64 of the zone,
- * those of orders 1 to 3 half of that each; huge lists rest at 1/16 and may reach twice that. */
+/* Slots of a list. All CPUs' lists of one small order and type together hold at most 1/64 of the
+ * zone; huge lists rest at 1/16 and may reach twice that. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
@@ -34,9 +34,7 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
         return blocks > 4 ? 16 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
-    unsigned long cap = share > most ? most : share;
-    if (order)
-        cap >>= order + 1;
+    unsigned long cap = (share < most ? share : most) >> order;
     return cap < 4 ? (order ? 0 : 4) : (unsigned)cap;
 }
 

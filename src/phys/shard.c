@@ -81,13 +81,14 @@ static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned
                            unsigned order)
 {
     struct inbox *inbox = &to->inbox;
+    struct shard_map map = shard_map(to->zone);
     unsigned kept = 0, sent = 0;
     quire_port_irq_t irq = quire_port_irq_save();
     quire_port_spin_lock(&inbox->lock);
     uint64_t *slots = inbox->filling + inbox->count;
     unsigned room = INBOX_SLOTS - inbox->count;
     for (unsigned i = 0; i < count; i++) {
-        if (sent < room && frame_shard(to->zone, pages[i]->pfn) == to)
+        if (sent < room && map_index(&map, pages[i]->pfn) == to->index)
             slots[sent++] = slot_of(pages[i], order);
         else
             pages[kept++] = pages[i];

@@ -44,6 +44,13 @@
 #define QUIRE_PCP_SHIFT 9
 #endif
 
+/* Largest blocks (2^QUIRE_MAX_ORDER frames) of a zone for each of its shards: a zone has as many as
+ * fit, up to one a CPU. More shards, less waiting; but the fewer blocks one has, the more often it
+ * needs another's. */
+#ifndef QUIRE_SHARD_BLOCKS
+#define QUIRE_SHARD_BLOCKS 4
+#endif
+
 /* Ranges that a memblock holds without growing its table. */
 #ifndef QUIRE_MEMBLOCK_STATIC_REGIONS
 #define QUIRE_MEMBLOCK_STATIC_REGIONS 128
@@ -78,6 +85,9 @@
 #endif
 #if QUIRE_PCP_SHIFT < 5 || QUIRE_PCP_SHIFT > 12
 #error "QUIRE_PCP_SHIFT must be 5 to 12"
+#endif
+#if QUIRE_SHARD_BLOCKS < 1
+#error "QUIRE_SHARD_BLOCKS must be 1 at least"
 #endif
 #if QUIRE_MEMBLOCK_STATIC_REGIONS < 16
 #error "QUIRE_MEMBLOCK_STATIC_REGIONS must be 16 at least"

@@ -12,9 +12,9 @@
  *     struct quire_page *page = quire_alloc_pages(mem, QUIRE_GFP_KERNEL, 3);
  *     quire_free_pages(mem, page, 3);
  *
- * Locks. Each zone has one spinlock, taken with interrupts off; each CPU's page lists are its own.
- * Unless its line says otherwise a function may be called from any context, takes at most one zone
- * lock, and doesn't sleep. What changes ranges, zones or settings (reserved memory, CMA, contiguous
+ * Locks. A zone has spinlocks, one for each group of CPUs ("shard"), taken with interrupts off; each
+ * CPU's page lists are its own. Unless its line says otherwise a function may be called from any
+ * context, takes locks of one zone, and doesn't sleep. What changes ranges, zones or settings (reserved memory, CMA, contiguous
  * ranges, isolation, compaction, memory that comes and goes, drains, watermarks, debugging,
  * registrations) takes the machine's lock or waits for other CPUs: not in interrupt handlers.
  * Functions that take `gfp` may sleep, and call back, only if it holds QUIRE_GFP_DIRECT_RECLAIM.
@@ -424,7 +424,7 @@ bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned 
  * only while its owner's is the one reference to it. */
 struct quire_mover {
     /* Keep `page` (a block's first) as it is until migrate or putback: take it off lists. 0, or
-     * -EBUSY: not now. Called with the zone lock held and interrupts off: must not call Quire. The
+     * -EBUSY: not now. Called with the zone's locks held and interrupts off: must not call Quire. The
      * block may be one that its owner is about to free on another CPU: refuse that. */
     int (*isolate)(void *arg, struct quire_page *page);
     /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`. Its

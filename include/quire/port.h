@@ -7,8 +7,8 @@
  * Ground rules. Every function may be called from any context that the port's user calls Quire
  * from, interrupts included, unless its line says otherwise. Pointers are non-null unless it says
  * so. No function may call back into Quire, but for the callbacks of `struct quire_mem_ops`, which
- * aren't the port's. The library takes at most two spinlocks at a time, a machine's and then one
- * of its zones', each with interrupts off, and never waits while it holds one.
+ * aren't the port's. The library takes spinlocks with interrupts off, a machine's before those of
+ * one of its zones, and waits for nothing else while it holds one.
  *
  * Level 1: frames and slabs
  *

@@ -25,14 +25,12 @@
  */
 #include "phys/internal.h"
 
-/* Blocks of MAX_ORDER that make a shard worth having. */
-#define MIN_BLOCKS 8
-#define MAX_SHARDS 32
+#define MAX_SHARDS 32 /* zone_lock takes them all */
 
 unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
 {
     unsigned shards = 1;
-    while (2 * shards <= mem->max_shards && frames >> MAX_ORDER >= 2ul * shards * MIN_BLOCKS)
+    while (2 * shards <= mem->max_shards && frames >> MAX_ORDER >= 2ul * shards * QUIRE_SHARD_BLOCKS)
         shards *= 2;
     return shards;
 }

@@ -24,6 +24,7 @@ extern const struct test_suite suite_alloc;
 extern const struct test_suite suite_free;
 extern const struct test_suite suite_zonelist;
 extern const struct test_suite suite_pcp;
+extern const struct test_suite suite_shard;
 extern const struct test_suite suite_watermark;
 extern const struct test_suite suite_fallback;
 extern const struct test_suite suite_family;
@@ -53,6 +54,7 @@ const struct test_suite *const test_suites[] = {
     &suite_free,           //
     &suite_zonelist,       //
     &suite_pcp,            //
+    &suite_shard,          //
     &suite_watermark,      //
     &suite_fallback,       //
     &suite_family,         //

@@ -1,0 +1,315 @@
+/* tests/unit/shard_test.c: which shard gives memory, takes it back, and hands it over */
+#include "tests/unit/machine.h"
+
+#include "phys/internal.h"
+
+#define LARGEST (1ul << MAX_ORDER)
+#define TWO_SHARDS ((uint64_t)(2 * QUIRE_SHARD_BLOCKS + 2) * LARGEST << QUIRE_PAGE_SHIFT)
+
+/* Two CPUs with a shard each; all memory begins in the first. */
+static struct zone *boot(void)
+{
+    struct quire_mem *mem = machine_boot_plain(TWO_SHARDS, (struct quire_mem_config){.nr_cpus = 2});
+    return mem ? &mem->zones[0] : NULL;
+}
+
+static struct shard *shard_of(const struct zone *zone, const struct quire_page *page)
+{
+    return frame_shard(zone, page->pfn);
+}
+
+/* Allocates on one CPU until the zone has nothing left. */
+static struct quire_page *take_all(unsigned cpu)
+{
+    struct quire_page *chain;
+    test_environment.set_cpu(cpu);
+    take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &chain);
+    test_environment.set_cpu(0);
+    return chain;
+}
+
+static void free_on(unsigned cpu, struct quire_page *chain)
+{
+    test_environment.set_cpu(cpu);
+    free_chain(chain);
+    test_environment.set_cpu(0);
+}
+
+static void end(struct zone *zone)
+{
+    quire_drain_all_pages(zone->mem);
+    quire_mem_check(zone->mem);
+    CHECK_EQ(zone_nr_free(zone), zone->managed);
+}
+
+static void a_zone_has_as_many_shards_as_fit(void)
+{
+    uint64_t largest = (uint64_t)LARGEST << QUIRE_PAGE_SHIFT;
+    struct quire_mem *mem = machine_boot_plain((QUIRE_SHARD_BLOCKS + 1) * largest,
+                                               (struct quire_mem_config){.nr_cpus = 8});
+    if (!mem)
+        return;
+    CHECK_EQ(mem->zones[0].shard_mask, 0);
+    mem = machine_boot_plain(5 * QUIRE_SHARD_BLOCKS * largest,
+                             (struct quire_mem_config){.nr_cpus = 8});
+    if (!mem)
+        return;
+    CHECK_EQ(mem->zones[0].shard_mask, 3);
+    mem = machine_boot_plain(5 * QUIRE_SHARD_BLOCKS * largest,
+                             (struct quire_mem_config){.nr_cpus = 3});
+    if (!mem)
+        return;
+    CHECK_EQ(mem->zones[0].shard_mask, 1);
+}
+
+static void the_cpus_of_a_node_are_spread_over_its_shards(void)
+{
+    static const uint8_t cpu_node[4] = {0, 1, 0, 1};
+    uint64_t half = 4 * QUIRE_SHARD_BLOCKS * (uint64_t)LARGEST << QUIRE_PAGE_SHIFT;
+    struct quire_memblock_region map[] = {
+        {.size = half}, {.base = half, .size = half, .node = 1}, {0}};
+    struct quire_mem *mem = machine_boot(
+        map, (struct quire_mem_config){.nr_cpus = 4,
+                                       .cpu_node = cpu_node,
+                                       .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}});
+    if (!mem)
+        return;
+    for_each_zone (mem, zone) {
+        if (!zone->shard_mask)
+            continue;
+        CHECK(home_shard(zone, 0) != home_shard(zone, 2));
+        CHECK(home_shard(zone, 1) != home_shard(zone, 3));
+        CHECK(home_shard(zone, QUIRE_MAX_CPUS) == &zone->shard[0]);
+    }
+}
+
+static void a_cpu_is_handed_memory_that_stays_with_its_shard(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct shard *first = &zone->shard[0], *second = &zone->shard[1];
+    CHECK_EQ(second->nr_free, 0);
+    test_environment.set_cpu(1);
+    struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER - 1);
+    REQUIRE(page);
+    CHECK(shard_of(zone, page) == second);
+    CHECK_EQ(second->nr_free, LARGEST / 2);
+    quire_free_pages(zone->mem, page, MAX_ORDER - 1);
+    test_environment.set_cpu(0);
+    quire_drain_all_pages(zone->mem);
+    CHECK_EQ(second->nr_free, LARGEST);
+    CHECK_EQ(first->nr_free, zone->managed - LARGEST);
+    end(zone);
+}
+
+static void one_cpu_can_have_all_memory(void)
+{
+    for (unsigned cpu = 0; cpu < 2; cpu++) {
+        struct zone *zone = boot();
+        if (!zone)
+            return;
+        struct quire_page *chain = take_all(cpu);
+        CHECK_EQ(zone_nr_free(zone), 0);
+        free_on(!cpu, chain);
+        chain = take_all(!cpu);
+        CHECK_EQ(zone_nr_free(zone), 0);
+        free_on(!cpu, chain);
+        end(zone);
+    }
+}
+
+static void what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *chain;
+    unsigned long taken = take_pages(QUIRE_GFP_KERNEL, LARGEST, &chain);
+    CHECK_EQ(taken, LARGEST);
+    unsigned long before = zone_nr_free(zone);
+    free_on(1, chain);
+    struct inbox *inbox = &zone->shard[0].inbox;
+    CHECK(inbox->count > 0);
+    CHECK_EQ(inbox->frames, inbox->count);
+    CHECK_EQ(zone_nr_free(zone) + zone_info(0).nr_pcp, zone->managed);
+    CHECK(zone_nr_free(zone) > before);
+    CHECK_EQ(inbox->count, 0); /* zone_info took zone_lock */
+    CHECK_EQ(inbox->frames, 0);
+    end(zone);
+}
+
+static void a_full_inbox_is_emptied_by_who_sends(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *chain;
+    take_pages(QUIRE_GFP_KERNEL, 4ul * INBOX_SLOTS, &chain);
+    unsigned long before = zone->shard[0].nr_free;
+    free_on(1, chain);
+    CHECK(zone->shard[0].nr_free > before); /* CPU 0 did nothing meanwhile */
+    end(zone);
+}
+
+static void an_allocation_finds_what_lies_in_an_inbox(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *chain = take_all(0), *some = chain;
+    struct quire_page *last = chain;
+    for (unsigned i = 0; i < INBOX_SLOTS; i++)
+        last = last->owner.pointer[0];
+    chain = last->owner.pointer[0];
+    last->owner.pointer[0] = NULL;
+    free_on(1, some);
+    REQUIRE(zone->shard[0].inbox.count > 0);
+    unsigned long inside = zone->shard[0].inbox.count;
+    test_environment.set_cpu(1);
+    struct quire_page *found;
+    unsigned long got = take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &found);
+    CHECK_EQ(got, INBOX_SLOTS + 1ul);
+    CHECK(got > inside);
+    CHECK_EQ(zone_nr_free(zone), 0);
+    free_chain(found);
+    test_environment.set_cpu(0);
+    free_chain(chain);
+    end(zone);
+}
+
+static void a_large_block_is_put_together_from_an_inbox(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *huge = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
+    REQUIRE(huge);
+    struct quire_page *chain = take_all(0);
+    quire_split_page(zone->mem, huge, MAX_ORDER);
+    test_environment.set_cpu(1);
+    for (unsigned long i = 0; i < LARGEST; i++)
+        quire_free_page(zone->mem, &huge[i]);
+    test_environment.set_cpu(0);
+    quire_drain_pages(zone->mem, 1);
+    struct quire_page *again =
+        quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, MAX_ORDER);
+    CHECK(again == huge);
+    if (again)
+        quire_free_pages(zone->mem, again, MAX_ORDER);
+    free_chain(chain);
+    end(zone);
+}
+
+/* Other types' pageblocks are left alone while another shard has memory of the right one. */
+static void types_stay_apart_across_shards(void)
+{
+    struct zone *zone = boot();
+    if (!zone || zone->mem->no_mobility_grouping)
+        return;
+    struct quire_page *unmovable = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
+    test_environment.set_cpu(1);
+    struct quire_page *other = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
+    test_environment.set_cpu(0);
+    REQUIRE(unmovable && other);
+    CHECK_EQ(unmovable->pfn >> PAGEBLOCK_ORDER, other->pfn >> PAGEBLOCK_ORDER);
+    quire_free_page(zone->mem, unmovable);
+    quire_free_page(zone->mem, other);
+    end(zone);
+}
+
+/* A block of MAX_ORDER that two nodes share is never free as one, so it stays where it is. */
+static void a_block_that_two_zones_share_belongs_to_the_first_shards(void)
+{
+    if (PAGEBLOCK_ORDER == MAX_ORDER)
+        return;
+    uint64_t largest = (uint64_t)LARGEST << QUIRE_PAGE_SHIFT;
+    uint64_t border = 2 * QUIRE_SHARD_BLOCKS * largest + largest / 2;
+    struct quire_memblock_region map[] = {
+        {.size = border}, {.base = border, .size = border - largest / 2, .node = 1}, {0}};
+    struct quire_mem *mem = machine_boot(
+        map,
+        (struct quire_mem_config){.nr_cpus = 4, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}});
+    if (!mem)
+        return;
+    for (unsigned cpu = 0; cpu < 4; cpu++) {
+        struct quire_page *chain = take_all(cpu);
+        CHECK_EQ(mem->shard_of[(border >> QUIRE_PAGE_SHIFT) / LARGEST], 0);
+        free_on((cpu + 1) % 4, chain);
+        quire_mem_check(mem);
+    }
+    quire_drain_all_pages(mem);
+    CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
+}
+
+static void lent_memory_is_used_first_whichever_shard_has_it(void)
+{
+    struct quire_memblock_region map[] = {{.size = TWO_SHARDS}, {0}};
+    if (!machine_map(map))
+        return;
+    uint64_t size = (uint64_t)PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT;
+    uint64_t base = quire_align_down(TWO_SHARDS / 2, size);
+    CHECK_EQ(quire_memblock_reserve(&machine.memblock, base, size), 0);
+    REQUIRE(!machine_start(
+        (struct quire_mem_config){.nr_cpus = 2, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}}));
+    struct zone *zone = &machine.mem->zones[0];
+    static struct quire_cma cma;
+    REQUIRE(!quire_cma_init(machine.mem, &cma, "area", base, size, 0));
+    struct quire_page *chain;
+    unsigned long kept = zone_nr_free(zone) - 2 * PAGEBLOCK_PAGES + PAGEBLOCK_PAGES / 2;
+    take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, kept, &chain);
+    test_environment.set_cpu(1);
+    quire_drain_all_pages(machine.mem);
+    struct quire_page *page =
+        quire_alloc_page(machine.mem, QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_MEMALLOC);
+    REQUIRE(page);
+    uint64_t phys = quire_page_to_phys(page);
+    CHECK(phys >= base && phys < base + size);
+    quire_free_page(machine.mem, page);
+    free_chain(chain);
+    test_environment.set_cpu(0);
+    end(zone);
+}
+
+static void the_reserve_for_atomic_allocations_is_the_whole_zones(void)
+{
+    struct zone *zone = boot();
+    if (!zone || zone->mem->no_mobility_grouping)
+        return;
+    struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
+    REQUIRE(page);
+    quire_free_pages(zone->mem, page, MAX_ORDER);
+    struct shard *shard = shard_of(zone, page);
+    quire_port_irq_t irq = zone_lock(zone);
+    pageblock_separate(shard, pfn_to_pageblock(zone->mem, page->pfn));
+    CHECK(reserve_highatomic(zone, pfn_to_pageblock(zone->mem, page->pfn)));
+    zone_unlock(zone, irq);
+    CHECK_EQ(zone_free_special(zone, QUIRE_MIGRATE_HIGHATOMIC), PAGEBLOCK_PAGES);
+    page = rmqueue_highatomic(zone, 3);
+    REQUIRE(page);
+    page_set_allocated(page, page_head_flags(zone, 3, PAGE_TYPE_SPECIAL));
+    CHECK_EQ(zone_free_special(zone, QUIRE_MIGRATE_HIGHATOMIC), PAGEBLOCK_PAGES - 8);
+    quire_free_pages(zone->mem, page, 3);
+    irq = zone_lock(zone);
+    CHECK(unreserve_highatomic(zone, true));
+    CHECK(!unreserve_highatomic(zone, true));
+    zone_unlock(zone, irq);
+    end(zone);
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(a_zone_has_as_many_shards_as_fit),
+    TEST_CASE(the_cpus_of_a_node_are_spread_over_its_shards),
+    TEST_CASE(a_cpu_is_handed_memory_that_stays_with_its_shard),
+    TEST_CASE(one_cpu_can_have_all_memory),
+    TEST_CASE(what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free),
+    TEST_CASE(a_full_inbox_is_emptied_by_who_sends),
+    TEST_CASE(an_allocation_finds_what_lies_in_an_inbox),
+    TEST_CASE(a_large_block_is_put_together_from_an_inbox),
+    TEST_CASE(types_stay_apart_across_shards),
+    TEST_CASE(a_block_that_two_zones_share_belongs_to_the_first_shards),
+    TEST_CASE(lent_memory_is_used_first_whichever_shard_has_it),
+    TEST_CASE(the_reserve_for_atomic_allocations_is_the_whole_zones),
+    {0},
+};
+const struct test_suite suite_shard = {"shard", cases};

@@ -108,20 +108,38 @@ static bool has_enough(const struct alloc_context *ac, const struct zone *zone,
                              alloc_flags);
 }
 
+/* The rarer halves of NUMA's events. `first`: the zone that the request would have liked best. */
+static void count_numa(const struct alloc_context *ac, struct zone *first, struct zone *zone)
+{
+    unsigned cpu = quire_port_cpu();
+    if (zone->node != first->node) {
+        quire_fetch_add(&zone->numa_miss, 1);
+        quire_fetch_add(&first->numa_foreign, 1);
+    }
+    /* By CPU only where the per-CPU lists don't tell. */
+    if (pcp_index(ac->order, 0) == PCP_NOT_LISTED && cpu < ac->mem->nr_cpus &&
+        ac->mem->cpu_node[cpu] != zone->node)
+        quire_fetch_add(&zone->numa_other, 1);
+}
+
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags)
 {
-    struct zone *zone;
+    struct zone *zone, *first = NULL;
     for (struct zone **list = ac->zonelist; (zone = quire_load_relaxed(list)); list++) {
         if (zone->type > ac->highest)
             continue;
+        first = first ? first : zone;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
             if (!has_enough(ac, zone, alloc_flags) &&
                 !(zone_empty_inboxes(zone) && has_enough(ac, zone, alloc_flags)))
                 continue;
         }
         struct quire_page *page = rmqueue_zone(ac, zone, alloc_flags);
-        if (page)
+        if (page) {
+            if (quire_unlikely(ac->mem->nr_nodes > 1))
+                count_numa(ac, first, zone);
             return page;
+        }
     }
     return NULL;
 }

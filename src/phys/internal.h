@@ -162,7 +162,8 @@ struct zone {
     struct pcp **pcp;    /* by CPU; NULL: see zone_pcps */
     unsigned pcp_closed; /* how many want all CPUs out of the lists; under mem->lock */
     struct compact_state compact;
-    unsigned long allocstall; /* counted with atomic adds */
+    /* Counted with atomic adds. Of the NUMA events only the rare ones are: see view_numa.c. */
+    unsigned long allocstall, numa_miss, numa_foreign, numa_other;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 struct node {

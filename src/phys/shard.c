@@ -30,7 +30,8 @@
 unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
 {
     unsigned shards = 1;
-    while (2 * shards <= mem->max_shards && frames >> MAX_ORDER >= 2ul * shards * QUIRE_SHARD_BLOCKS)
+    while (2 * shards <= mem->max_shards &&
+           frames >> MAX_ORDER >= 2ul * shards * QUIRE_SHARD_BLOCKS)
         shards *= 2;
     return shards;
 }

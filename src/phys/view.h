@@ -34,4 +34,14 @@ void extfrag_json(struct quire_mem *mem, struct json *json);
 void unusable_text(struct quire_mem *mem, struct text *text);
 void unusable_json(struct quire_mem *mem, struct json *json);
 
+/* ---- view_numa.c ----------------------------------------------------------------------------- */
+
+enum numa_event { NUMA_HIT, NUMA_MISS, NUMA_FOREIGN, NUMA_LOCAL, NUMA_OTHER, NR_NUMA_EVENTS };
+extern const char *const numa_event_names[NR_NUMA_EVENTS];
+
+struct numa_stat {
+    unsigned long event[NR_NUMA_EVENTS];
+};
+void zone_numa_stat(const struct zone *zone, struct numa_stat *stat);
+
 #endif

@@ -16,6 +16,7 @@ static const char *const zone_suffixes[QUIRE_NR_ZONES] = {
 /* As long as Linux's: they wrap around, on 32-bit machines after a while. */
 struct vmstat {
     unsigned long free, free_cma, freed;
+    struct numa_stat numa;
     unsigned long alloc[QUIRE_NR_ZONES], stall[QUIRE_NR_ZONES];
 };
 
@@ -57,6 +58,10 @@ static void sum_zones(struct quire_mem *mem, struct vmstat *sum)
     for_each_zone (mem, zone) {
         sum->free += zone_nr_free(zone);
         sum->free_cma += zone_free_special(zone, QUIRE_MIGRATE_CMA);
+        struct numa_stat numa;
+        zone_numa_stat(zone, &numa);
+        for (unsigned i = 0; i < NR_NUMA_EVENTS; i++)
+            sum->numa.event[i] += numa.event[i];
         sum->stall[zone->type] += quire_load_relaxed(&zone->allocstall);
         for (unsigned order = 0; order < NR_ORDERS; order++) {
             sum->alloc[zone->type] += pcp_allocated_blocks(zone, order) << order;
@@ -80,6 +85,8 @@ static void for_each_counter(struct quire_mem *mem,
     sum_zones(mem, &sum);
     put(arg, "nr_free_pages", sum.free);
     put(arg, "nr_free_cma", sum.free_cma);
+    for (unsigned i = 0; i < NR_NUMA_EVENTS; i++)
+        put(arg, numa_event_names[i], sum.numa.event[i]);
     for (unsigned type = 0; type < QUIRE_NR_ZONES; type++)
         if (mem->zone_end[type]) {
             quire_snprintf(name, sizeof name, "pgalloc_%s", zone_suffixes[type]);

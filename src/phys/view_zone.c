@@ -63,6 +63,14 @@ static void print_protection(struct text *text, const struct quire_mem *mem,
     text_puts(text, ")");
 }
 
+static void print_numa(struct text *text, const struct zone *zone)
+{
+    struct numa_stat stat;
+    zone_numa_stat(zone, &stat);
+    for (unsigned i = 0; i < NR_NUMA_EVENTS; i++)
+        text_printf(text, "\n      %-12s %lu", numa_event_names[i], stat.event[i]);
+}
+
 static void print_pagesets(struct text *text, const struct zone *zone)
 {
     text_puts(text, "\n  pagesets");
@@ -87,6 +95,7 @@ void zoneinfo_text(struct quire_mem *mem, struct text *text)
         if (info.present) {
             text_printf(text, "\n      %-12s %lu", "nr_free_pages", info.nr_free);
             text_printf(text, "\n      %-12s %lu", "nr_free_cma", info.nr_free_cma);
+            print_numa(text, zone);
             print_pagesets(text, zone);
             text_printf(text, "\n  start_pfn:           %lu", info.start.value);
         }
@@ -125,6 +134,14 @@ static void json_protection(struct json *json, const struct quire_mem *mem,
     json_end(json);
 }
 
+static void json_numa(struct json *json, const struct zone *zone)
+{
+    struct numa_stat stat;
+    zone_numa_stat(zone, &stat);
+    for (unsigned i = 0; i < NR_NUMA_EVENTS; i++)
+        json_unsigned(json, numa_event_names[i], stat.event[i]);
+}
+
 static void json_pagesets(struct json *json, const struct zone *zone)
 {
     json_array(json, "pagesets");
@@ -150,6 +167,7 @@ void zoneinfo_json(struct quire_mem *mem, struct json *json)
         view_zone_object(json, zone);
         json_pages(json, &info, quire_load_relaxed(&zone->cma));
         json_protection(json, mem, &info);
+        json_numa(json, zone);
         json_pagesets(json, zone);
         json_end(json);
     }

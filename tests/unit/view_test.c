@@ -246,6 +246,11 @@ static void zoneinfo_has_the_format_of_linux(void)
                 "        protection: (0, 19, 19)\n"
                 "      nr_free_pages 1983\n"
                 "      nr_free_cma  0\n"
+                "      numa_hit     1\n"
+                "      numa_miss    0\n"
+                "      numa_foreign 0\n"
+                "      numa_local   1\n"
+                "      numa_other   0\n"
                 "  pagesets\n"
                 "    cpu: 0\n"
                 "              count: 0\n"
@@ -269,6 +274,11 @@ static void zoneinfo_has_the_format_of_linux(void)
                 "        protection: (0, 0, 0)\n"
                 "      nr_free_pages 4560\n"
                 "      nr_free_cma  0\n"
+                "      numa_hit     4\n"
+                "      numa_miss    0\n"
+                "      numa_foreign 0\n"
+                "      numa_local   4\n"
+                "      numa_other   0\n"
                 "  pagesets\n"
                 "    cpu: 0\n"
                 "              count: 0\n"
@@ -314,6 +324,11 @@ static void zoneinfo_has_the_format_of_linux(void)
                 "        protection: (0, 0, 0)\n"
                 "      nr_free_pages 2816\n"
                 "      nr_free_cma  0\n"
+                "      numa_hit     2\n"
+                "      numa_miss    0\n"
+                "      numa_foreign 0\n"
+                "      numa_local   0\n"
+                "      numa_other   2\n"
                 "  pagesets\n"
                 "    cpu: 0\n"
                 "              count: 0\n"
@@ -345,6 +360,11 @@ static void vmstat_has_the_format_of_linux(void)
     check_shown(QUIRE_VIEW_VMSTAT, QUIRE_FORMAT_TEXT,
                 "nr_free_pages 9359\n"
                 "nr_free_cma 0\n"
+                "numa_hit 7\n"
+                "numa_miss 0\n"
+                "numa_foreign 0\n"
+                "numa_local 5\n"
+                "numa_other 2\n"
                 "pgalloc_dma 64\n"
                 "pgalloc_normal 1457\n"
                 "pgalloc_high 0\n"
@@ -363,6 +383,52 @@ static void vmstat_has_the_format_of_linux(void)
                 "compact_success 0\n"
                 "cma_alloc_success 0\n"
                 "cma_alloc_fail 0\n");
+}
+
+/* What follows `what` at the beginning of `text`, or NULL. */
+static const char *after(const char *text, const char *what)
+{
+    while (*what)
+        if (*text++ != *what++)
+            return NULL;
+    return text;
+}
+
+/* One event of the machine's vmstat; `line` is its name between a newline and a space. */
+static unsigned long vmstat(const char *line)
+{
+    unsigned long value = 0;
+    const char *at = show(QUIRE_VIEW_VMSTAT, QUIRE_FORMAT_TEXT), *number = NULL;
+    while (*at && !(number = after(at, line)))
+        at++;
+    CHECK(number);
+    for (; number && is_digit(*number); number++)
+        value = value * 10 + (unsigned long)(*number - '0');
+    return value;
+}
+
+static void what_another_node_serves_is_a_miss_there_and_foreign_here(void)
+{
+    if (!start_known())
+        return;
+    struct quire_page *chain;
+    unsigned long taken = take_pages(QUIRE_GFP_KERNEL, ~0ul, &chain);
+    unsigned long node0 = 0, node1 = 0;
+    for (struct quire_page *page = chain; page; page = page->owner.pointer[0])
+        *(quire_page_node(machine.mem, page) ? &node1 : &node0) += 1;
+    CHECK(node0 && node1);
+    CHECK_EQ(vmstat("\nnuma_hit "), node0);
+    CHECK_EQ(vmstat("\nnuma_miss "), node1);
+    CHECK_EQ(vmstat("\nnuma_foreign "), node1);
+    CHECK_EQ(vmstat("\nnuma_local "), node0);
+    CHECK_EQ(vmstat("\nnuma_other "), node1);
+    CHECK_EQ(node0 + node1, taken);
+    free_chain(chain);
+    struct quire_page *large = quire_alloc_pages_node(machine.mem, 1, QUIRE_GFP_KERNEL, 5);
+    CHECK_EQ(vmstat("\nnuma_other "), node1 + 1);
+    CHECK_EQ(vmstat("\nnuma_hit "), node0 + 1);
+    if (large)
+        quire_free_pages(machine.mem, large, 5);
 }
 
 static void extfrag_index_has_the_format_of_linux(void)
@@ -494,6 +560,7 @@ static const struct test_case cases[] = {
     TEST_CASE(pagetypeinfo_has_the_format_of_linux),
     TEST_CASE(zoneinfo_has_the_format_of_linux),
     TEST_CASE(vmstat_has_the_format_of_linux),
+    TEST_CASE(what_another_node_serves_is_a_miss_there_and_foreign_here),
     TEST_CASE(extfrag_index_has_the_format_of_linux),
     TEST_CASE(unusable_index_has_the_format_of_linux),
     TEST_CASE(a_zone_without_free_memory_has_indexes),

@@ -164,7 +164,8 @@ bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned 
     for (unsigned long i = 0; held && i < bits; i++)
         held = bit_is_set(cma, bit + i);
     for (unsigned long i = 0; held && i < count; i++)
-        held = (page_flags(&page[i]) & (PAGE_ALLOCATED | PAGE_ORDER_MASK)) == PAGE_ALLOCATED;
+        held = (page_flags(pfn_to_page(mem, page->pfn + i)) & (PAGE_ALLOCATED | PAGE_ORDER_MASK)) ==
+               PAGE_ALLOCATED;
     mem_unlock(mem, irq);
     if (!held)
         return false;

@@ -10,7 +10,7 @@
 static struct quire_mem *machine_with_room(struct quire_mem_config config)
 {
     static const struct quire_memblock_region map[] = {{.size = BOOT + 2 * SECTION}, {0}};
-    if (!machine_map(map))
+    if (!machine_can_have_cpus(2) || !machine_map(map))
         return NULL;
     CHECK_EQ(quire_memblock_remove(&machine.memblock, 32 * MIB, map[0].size - 32 * MIB), 0);
     config.nr_cpus = 2;

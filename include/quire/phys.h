@@ -58,7 +58,11 @@ enum quire_migratetype {
 
 /* What means nothing is answered with NULL: two of DMA, DMA32 and HIGHMEM at once, MOVABLE with
  * RECLAIMABLE, NOFAIL without DIRECT_RECLAIM; and at once, even with NOFAIL, what no zone of the
- * machine (of the node, with THISNODE) could ever serve. */
+ * machine (of the node, with THISNODE) could ever serve.
+ *
+ * Bits outside of QUIRE_GFP_MASK are refused by all functions that allocate by address, exact
+ * sizes, in bulk or contiguous ranges (NULL, 0 or -EINVAL). quire_alloc_pages and
+ * quire_alloc_pages_node, which have no instruction to spare for it, ignore them. */
 typedef unsigned int quire_gfp_t;
 
 #define QUIRE_GFP_DMA 0x01u /* zone modifiers: the highest zone that will do */

@@ -81,7 +81,8 @@ int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn
                              enum quire_migratetype type, quire_gfp_t gfp)
 {
     struct zone *zone = zone_of_range(mem, start.value, end.value);
-    if (!zone || (type >= QUIRE_MIGRATE_HIGHATOMIC && type != QUIRE_MIGRATE_CMA))
+    if (!zone || (type >= QUIRE_MIGRATE_HIGHATOMIC && type != QUIRE_MIGRATE_CMA) ||
+        gfp & ~QUIRE_GFP_MASK)
         return -QUIRE_EINVAL;
     uintptr_t caller = (uintptr_t)__builtin_return_address(0);
     int error = alloc_contig(zone, start.value, end.value, type, gfp, caller);
@@ -137,7 +138,7 @@ struct quire_page *quire_alloc_contig_pages(struct quire_mem *mem, unsigned long
 {
     struct alloc_context ac;
     uintptr_t caller = (uintptr_t)__builtin_return_address(0);
-    if (!count || !quire_is_power_of_2(align) || node < -1 ||
+    if (!count || !quire_is_power_of_2(align) || node < -1 || gfp & ~QUIRE_GFP_MASK ||
         !alloc_context_prepare(mem, node, gfp, 0, &ac))
         return NULL;
     if (node >= 0)

@@ -191,6 +191,9 @@ struct quire_memblock {
     bool handed_over;
 };
 
+/* Makes an empty map. Its symbol holds the knobs of quire/config.h: where a program isn't linked
+ * for want of it, program and library were compiled with different ones. O(1). */
+#define quire_memblock_init QUIRE_WITH_KNOBS(quire_memblock_init)
 void quire_memblock_init(struct quire_memblock *memblock, const char *name,
                          const struct quire_port_mem *port);
 

@@ -19,7 +19,8 @@
  * registrations) takes the machine's lock or waits for other CPUs: not in interrupt handlers.
  * Functions that take `gfp` may sleep, and call back, only if it holds QUIRE_GFP_DIRECT_RECLAIM.
  *
- * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing.
+ * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing. A caller's mistake
+ * with a range of memory (-EINVAL, -EEXIST) is logged with the range and the reason.
  */
 #ifndef QUIRE_PHYS_H
 #define QUIRE_PHYS_H

@@ -11,7 +11,7 @@
  * first memory of its pageblock: zones end at pageblocks, and where nodes don't, the few frames of
  * one pageblock count for the node that has its first.
  */
-#include "phys/internal.h"
+#include "phys/move.h"
 
 size_t section_size(const struct quire_mem *mem, unsigned long frames)
 {
@@ -181,14 +181,17 @@ bool claim_reserved(struct quire_mem *mem, unsigned long start, unsigned long en
 
 int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t size)
 {
+    const char *operation = "free the reserved memory";
     if (base + size < base || base + size > quire_pfn_to_phys(quire_pfn(QUIRE_MAX_PFN)))
-        return -QUIRE_EINVAL;
+        return refuse_range(operation, base, base + size, QUIRE_EINVAL,
+                            "it wraps around or ends beyond QUIRE_MAX_PFN");
     unsigned long start = quire_phys_to_pfn(base + QUIRE_PAGE_SIZE - 1).value;
     unsigned long end = quire_phys_to_pfn(base + size).value;
     if (!start)
         start = 1; /* frame 0 is never handed out */
     if (start >= end || !claim_reserved(mem, start, end))
-        return -QUIRE_EINVAL;
+        return refuse_range(operation, base, base + size, QUIRE_EINVAL,
+                            start >= end ? "it has no whole frame" : "not all of it is reserved");
     release_frames(mem, start, end);
     quire_port_irq_t irq = mem_lock(mem);
     zones_changed(mem);

@@ -73,6 +73,7 @@ static void unknown_gfp_bits_are_refused(void)
                                           gfp),
                  -QUIRE_EINVAL);
     }
+    CHECK(machine_heard("the gfp flags have unknown bits"));
     check_all_is_free_again();
 }
 

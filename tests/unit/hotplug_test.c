@@ -69,13 +69,19 @@ static void adding_refuses_what_it_must(void)
     if (!mem)
         return;
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 0, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't add memory [0x"));
     CHECK_EQ(quire_add_memory(mem, 0, BOOT + QUIRE_PAGE_SIZE, SECTION, false), -QUIRE_EINVAL);
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, SECTION / 2, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("it isn't whole sections"));
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 9 * SECTION, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("beyond the section table"));
     CHECK_EQ(quire_add_memory(mem, 0, 0 - SECTION, 2 * SECTION, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("it wraps around"));
     CHECK_EQ(quire_add_memory(mem, 1, BOOT, SECTION, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("there is no such node"));
     CHECK_EQ(quire_add_memory(mem, -1, BOOT, SECTION, false), -QUIRE_EINVAL);
     CHECK_EQ(quire_add_memory(mem, 0, 0, BOOT + SECTION, false), -QUIRE_EEXIST);
+    CHECK(machine_heard("some of it is there already"));
     CHECK_EQ(quire_add_memory(mem, 0, BOOT + SECTION, SECTION, false), 0);
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), -QUIRE_EEXIST);
     CHECK(!quire_pfn_valid(mem, quire_phys_to_pfn(BOOT)));
@@ -199,19 +205,25 @@ static void what_cannot_go_stays_as_it_was(void)
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), 0);
     unsigned long managed = quire_nr_managed_pages(mem);
     CHECK_EQ(quire_remove_memory(mem, 0, SECTION), -QUIRE_EINVAL); /* from boot */
+    CHECK(machine_heard("neither came at run time nor is in ZONE_MOVABLE"));
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0), -QUIRE_EINVAL);
     CHECK_EQ(quire_remove_memory(mem, BOOT, BLOCK_BYTES / 2), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't remove memory [0x"));
     CHECK_EQ(quire_remove_memory(mem, BOOT, 3 * SECTION), -QUIRE_EINVAL); /* beyond */
+    CHECK(machine_heard("beyond the section table"));
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0 - BLOCK_BYTES), -QUIRE_EINVAL);
     /* Neither half of a section: the first describes the second. */
     CHECK_EQ(quire_remove_memory(mem, BOOT, SECTION / 2), -QUIRE_EINVAL);
+    CHECK(machine_heard("a part of a section that came at run time"));
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION / 2, SECTION / 2), -QUIRE_EINVAL);
     /* Nor what can't be moved, in the second of two sections. */
     quire_pfn_t pfn = quire_phys_to_pfn(BOOT + 2 * SECTION - BLOCK_BYTES);
     CHECK_EQ(quire_alloc_contig_range(mem, pfn, quire_pfn(pfn.value + 1), QUIRE_MIGRATE_MOVABLE,
                                       QUIRE_GFP_KERNEL),
              0);
+    machine.log[0] = '\0';
     CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), -QUIRE_EBUSY);
+    CHECK(!machine.log[0]); /* which is no mistake */
     quire_mem_check(mem);
     CHECK_EQ(quire_nr_managed_pages(mem), managed);
     CHECK_EQ(mem->zones[0].nr_isolated_blocks, 0);
@@ -220,6 +232,7 @@ static void what_cannot_go_stays_as_it_was(void)
     quire_free_contig_range(mem, pfn, 1);
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), 0);
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), -QUIRE_EINVAL);
+    CHECK(machine_heard("not all of it is memory"));
     machine_check_empty(mem);
 }
 

@@ -444,10 +444,14 @@ static void reserved_frames_can_be_released_once(void)
     unsigned long managed = quire_nr_managed_pages(mem), free_pages = quire_nr_free_pages(mem);
     unsigned long low = zone_info(0).watermark_low;
     CHECK_EQ(quire_free_reserved(mem, MIB, MIB), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't free the reserved memory [0x"));
     CHECK_EQ(quire_free_reserved(mem, 2 * MIB, 2 * MIB), -QUIRE_EINVAL);
+    CHECK(machine_heard("not all of it is reserved"));
     CHECK_EQ(quire_free_reserved(mem, 2 * MIB + 100, 1000), -QUIRE_EINVAL); /* no whole frame */
+    CHECK(machine_heard("it has no whole frame"));
     CHECK_EQ(quire_free_reserved(mem, 64 * MIB, MIB), -QUIRE_EINVAL);
     CHECK_EQ(quire_free_reserved(mem, UINT64_MAX - 4096, 8192), -QUIRE_EINVAL);
+    CHECK(machine_heard("it wraps around"));
     CHECK_EQ(quire_nr_managed_pages(mem), managed);
     CHECK_EQ(quire_free_reserved(mem, 2 * MIB + 100, MIB), 0);
     CHECK_EQ(quire_nr_managed_pages(mem), managed + PAGES(MIB) - 1);

@@ -124,6 +124,15 @@ bool machine_said(const char *what)
     return !test_environment.set_log || contains(machine.log, what);
 }
 
+bool machine_heard(const char *what)
+{
+    bool said = machine_said(what);
+    if (!said)
+        test_note("the log says: %s", machine.log);
+    machine.log[0] = '\0';
+    return said;
+}
+
 struct quire_zone_info zone_info(unsigned zone)
 {
     struct quire_zone_info info = {0};

@@ -56,6 +56,8 @@ void machine_bad_page(void *arg, quire_pfn_t pfn, const char *text);
 bool machine_caught(const char *what);
 /* Whether the log holds `what`; true where logs can't be had. */
 bool machine_said(const char *what);
+/* The same, and forgets what was said. */
+bool machine_heard(const char *what);
 bool contains(const char *text, const char *what);
 
 /* A zone's numbers, by number or by type on node 0. */

@@ -283,7 +283,8 @@ struct quire_mem_config {
      * makes it exist, and so does movable_size. */
     quire_phys_t zone_end[QUIRE_NR_ZONES];
     /* Bytes to put into ZONE_MOVABLE, beside HOTPLUG ranges: from the top of the machine's highest
-     * zone, spread evenly over the nodes that have memory there, rounded to 2^MAX_ORDER frames. */
+     * zone, spread evenly over the nodes that have memory there, rounded to 2^MAX_ORDER frames.
+     * Init's own metadata lies outside of ZONE_MOVABLE, as far as half of what is left has room. */
     quire_phys_t movable_size;
     unsigned long min_free_kbytes;   /* 0: 4 * sqrt(lowmem KiB), within 128 to 262144, as Linux */
     unsigned watermark_scale_factor; /* 0: 10 (0.1 %); at most 3000 */

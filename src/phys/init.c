@@ -61,7 +61,8 @@ static int find_node_of(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
     return 1;
 }
 
-/* Descriptors lie on the node of the first memory that they describe, if there is room. */
+/* Descriptors lie on the node of the first memory that they describe, if there is room for what
+ * stays. */
 static bool make_section(struct init *init, unsigned long number)
 {
     struct quire_mem *mem = init->mem;
@@ -69,10 +70,7 @@ static bool make_section(struct init *init, unsigned long number)
     struct find_node find = {quire_pfn_to_phys(quire_pfn(extent.first)), -1};
     memblock_for_each_memory_frames(init->memblock, find_node_of, &find);
     size_t size = section_size(mem, extent.end - extent.first);
-    quire_phys_t phys =
-        quire_memblock_alloc(init->memblock, size, QUIRE_PAGE_SIZE, 0, UINT64_MAX, find.node);
-    if (!phys)
-        phys = quire_memblock_alloc(init->memblock, size, QUIRE_PAGE_SIZE, 0, UINT64_MAX, -1);
+    quire_phys_t phys = init_carve(init, size, QUIRE_PAGE_SIZE, find.node);
     if (!phys)
         return false;
     section_create(mem, extent.first, extent.end, quire_port_phys_to_virt(mem->port, phys), 0);
@@ -186,6 +184,7 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
     if (error)
         return error;
     memblock_for_each_free_frames(memblock, sum_free, &free_before);
+    init_lay_out_movable(&init);
     if (!init_make_core(&init))
         return too_small(&init, free_before);
     bool made = make_sections(&init) && init_make_zones(&init);

@@ -127,8 +127,7 @@ bool init_make_core(struct init *init)
     struct carver carver = {0};
     carve_core(init, &carver);
     init->core_size = carver.used;
-    init->core =
-        quire_memblock_alloc(init->memblock, carver.used, QUIRE_CACHELINE_BYTES, 0, UINT64_MAX, -1);
+    init->core = init_carve(init, carver.used, QUIRE_CACHELINE_BYTES, -1);
     if (!init->core)
         return false;
     carver = (struct carver){quire_port_phys_to_virt(init->config->port, init->core), 0};

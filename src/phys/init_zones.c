@@ -1,80 +1,7 @@
-/* phys/init_zones.c: which zone each frame of the map goes to, and the zones' per-CPU lists
- *
- * Zones are ranges of addresses. Only ZONE_MOVABLE is carved out of others: HOTPLUG ranges, and
- * movable_size bytes from the top of each node's highest zone.
- */
+/* phys/init_zones.c: the map's frames go to their zones, which get their per-CPU lists */
 #include "base/text.h"
 #include "phys/init.h"
 #include "phys/memblock.h"
-
-struct count_node {
-    const struct init *init;
-    int node;
-    unsigned type;
-    unsigned long frames, skip, start;
-};
-
-static int find_highest_type(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
-                             enum quire_memblock_kind kind)
-{
-    struct init *init = arg;
-    if (kind != QUIRE_MEMBLOCK_RAM)
-        return 0;
-    /* Zones end at pageblocks, and what lies above the last one doesn't count. */
-    for (unsigned long pfn = end.value; pfn > start.value;) {
-        unsigned type = zone_type_of(init->mem, node, --pfn, false);
-        pfn = (unsigned long)quire_align_down(pfn, PAGEBLOCK_PAGES);
-        if (type == QUIRE_NR_ZONES)
-            continue;
-        if (type > init->highest_type)
-            init->highest_type = type;
-        break;
-    }
-    return 0;
-}
-
-/* Counts the node's frames of the type; once `skip` of them are passed, notes where. */
-static int count_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
-                        enum quire_memblock_kind kind)
-{
-    struct count_node *count = arg;
-    if (node != count->node || kind != QUIRE_MEMBLOCK_RAM)
-        return 0;
-    for (unsigned long pfn = start.value; pfn < end.value;) {
-        unsigned long next = (pfn | (PAGEBLOCK_PAGES - 1)) + 1;
-        next = next < end.value ? next : end.value;
-        if (zone_type_of(count->init->mem, node, pfn, false) == count->type) {
-            count->frames += next - pfn;
-            if (count->start == ~0ul && count->frames > count->skip)
-                count->start = (unsigned long)quire_align_up(next - (count->frames - count->skip),
-                                                             1ul << MAX_ORDER);
-        }
-        pfn = next;
-    }
-    return 0;
-}
-
-/* Splits movable_size evenly over the nodes, from the top of the machine's highest zone. */
-static void lay_out_movable(struct init *init)
-{
-    unsigned long wanted = (unsigned long)(init->config->movable_size >> QUIRE_PAGE_SHIFT);
-    if (!wanted)
-        return;
-    memblock_for_each_memory_frames(init->memblock, find_highest_type, init);
-    for (unsigned node = 0; node < init->nr_nodes; node++) {
-        struct count_node count = {init, (int)node, init->highest_type, 0, ~0ul, ~0ul};
-        memblock_for_each_memory_frames(init->memblock, count_frames, &count);
-        unsigned long share = wanted / (init->nr_nodes - node);
-        share = share < count.frames ? share : count.frames;
-        wanted -= share;
-        if (!share)
-            continue;
-        count.skip = count.frames - share;
-        count.frames = 0;
-        memblock_for_each_memory_frames(init->memblock, count_frames, &count);
-        init->mem->nodes[node].movable_start = count.start;
-    }
-}
 
 static int add_frames(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
                       enum quire_memblock_kind kind)
@@ -98,10 +25,7 @@ static bool make_pcps(struct init *init, struct zone *zone)
     if (!zone->present)
         return true;
     size_t size = zone_pcps_size(zone, zone->present);
-    quire_phys_t phys = quire_memblock_alloc(init->memblock, size, QUIRE_CACHELINE_BYTES, 0,
-                                             UINT64_MAX, zone->node);
-    if (!phys)
-        phys = quire_memblock_alloc(init->memblock, size, QUIRE_CACHELINE_BYTES, 0, UINT64_MAX, -1);
+    quire_phys_t phys = init_carve(init, size, QUIRE_CACHELINE_BYTES, zone->node);
     if (!phys)
         return false;
     zone_pcps_create(zone, quire_port_phys_to_virt(init->mem->port, phys), zone->present);
@@ -111,7 +35,10 @@ static bool make_pcps(struct init *init, struct zone *zone)
 
 bool init_make_zones(struct init *init)
 {
-    lay_out_movable(init);
+    for (unsigned node = 0; node < init->nr_nodes; node++)
+        if (init->movable_base[node] != UINT64_MAX)
+            init->mem->nodes[node].movable_start =
+                quire_phys_to_pfn(init->movable_base[node]).value;
     memblock_for_each_memory_frames(init->memblock, add_frames, init);
     for (unsigned node = 0; node < init->nr_nodes; node++)
         init->mem->nodes[node].movable_start = ~0ul; /* what comes later says itself what it is */

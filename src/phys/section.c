@@ -11,6 +11,7 @@
  * first memory of its pageblock: zones end at pageblocks, and where nodes don't, the few frames of
  * one pageblock count for the node that has its first.
  */
+#include "phys/init.h"
 #include "phys/move.h"
 
 size_t section_size(const struct quire_mem *mem, unsigned long frames)
@@ -71,17 +72,23 @@ struct zone *zone_of(struct quire_mem *mem, int node, unsigned type)
     return NULL;
 }
 
-unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
+unsigned zone_type_by_address(const quire_phys_t *zone_end, unsigned long pfn)
 {
     quire_phys_t phys = quire_pfn_to_phys(quire_pfn(pfn));
     unsigned type = 0;
-    while (type < QUIRE_ZONE_MOVABLE && phys >= mem->zone_end[type])
+    while (type < QUIRE_ZONE_MOVABLE && phys >= zone_end[type])
         type++;
-    bool above_all = type == QUIRE_ZONE_MOVABLE;
+    return type == QUIRE_ZONE_MOVABLE ? QUIRE_NR_ZONES : type;
+}
+
+unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
+{
+    unsigned type = zone_type_by_address(mem->zone_end, pfn);
+    bool above_all = type == QUIRE_NR_ZONES;
     if (mem->zone_end[QUIRE_ZONE_MOVABLE] &&
         (hotplug || (!above_all && pfn >= mem->nodes[node].movable_start)))
         return QUIRE_ZONE_MOVABLE;
-    return above_all ? QUIRE_NR_ZONES : type;
+    return type;
 }
 
 static void zone_span(struct zone *zone, unsigned long start, unsigned long end)

@@ -297,6 +297,25 @@ static void movable_memory_of_the_map_can_go_by_pageblocks(void)
     machine_check_empty(mem);
 }
 
+/* What quire_mem_init carved for itself lies elsewhere. */
+static void all_that_movable_size_asked_for_can_go(void)
+{
+    static const struct quire_memblock_region map[] = {{.size = 64 * MIB}, {0}};
+    struct quire_mem_config config = {
+        .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}, .movable_size = 32 * MIB, .nr_cpus = 2};
+    struct quire_mem *mem = machine_boot(map, config);
+    if (!mem)
+        return;
+    struct quire_zone_info movable = zone_info_of(QUIRE_ZONE_MOVABLE);
+    CHECK_EQ(movable.present, PAGES(32 * MIB));
+    for (unsigned long i = 0; i < movable.present; i += PAGEBLOCK_PAGES)
+        CHECK_EQ(quire_remove_memory(mem, quire_pfn_to_phys(quire_pfn(movable.start.value + i)),
+                                     BLOCK_BYTES),
+                 0);
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_MOVABLE).present, 0);
+    machine_check_empty(mem);
+}
+
 static void nothing_is_added_when_there_is_no_memory_for_it(void)
 {
     struct quire_mem_config config = {
@@ -434,6 +453,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_cannot_go_stays_as_it_was),
     TEST_CASE(added_memory_may_span_zones),
     TEST_CASE(movable_memory_of_the_map_can_go_by_pageblocks),
+    TEST_CASE(all_that_movable_size_asked_for_can_go),
     TEST_CASE(nothing_is_added_when_there_is_no_memory_for_it),
     TEST_CASE(memory_comes_and_goes_among_allocations),
     TEST_CASE(free_memory_is_reported_once),

@@ -353,6 +353,7 @@ static void movable_size_is_spread_over_the_tops_of_nodes(void)
         CHECK_EQ(movable.node, node);
         CHECK_EQ(normal.present, PAGES(8 * MIB));
         CHECK_EQ(movable.present, PAGES(8 * MIB));
+        CHECK_EQ(movable.managed, movable.present); /* no metadata in it */
         CHECK_EQ(movable.start.value, PAGES((node + 1) * 16 * MIB - 8 * MIB));
     }
     struct quire_page *page = quire_alloc_page(machine.mem, QUIRE_GFP_HIGHUSER_MOVABLE);
@@ -361,6 +362,44 @@ static void movable_size_is_spread_over_the_tops_of_nodes(void)
     CHECK(other && quire_page_zone(machine.mem, other) == QUIRE_ZONE_NORMAL);
     quire_free_page(machine.mem, page);
     quire_free_page(machine.mem, other);
+}
+
+/* Where there is other memory, if only on another node. */
+static void metadata_of_a_node_that_can_go_lies_elsewhere(void)
+{
+    static const struct quire_memblock_region map[] = {
+        {.size = 16 * MIB},
+        {.base = 16 * MIB, .size = 16 * MIB, .node = 1, .kind = QUIRE_MEMBLOCK_HOTPLUG},
+        {0}};
+    if (!machine_boot(
+            map, (struct quire_mem_config){
+                     .nr_cpus = 1,
+                     .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX, [QUIRE_ZONE_MOVABLE] = 1}}))
+        return;
+    struct quire_zone_info movable = zone_info(3);
+    CHECK_EQ(movable.type, QUIRE_ZONE_MOVABLE);
+    CHECK_EQ(movable.node, 1);
+    CHECK_EQ(movable.present, PAGES(16 * MIB));
+    CHECK_EQ(movable.managed, movable.present);
+}
+
+/* Little else: metadata takes half of it at most. Nothing else: it lies in what is movable. */
+static void a_machine_nearly_all_movable_keeps_what_isnt(void)
+{
+    static const struct quire_memblock_region map[] = {{.size = 16 * MIB}, {0}};
+    for (unsigned rest = 0; rest <= 2; rest++) {
+        struct quire_mem_config config = {.nr_cpus = 1,
+                                          .movable_size = 16 * MIB - rest * block_bytes,
+                                          .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}};
+        if (!machine_boot(map, config))
+            return;
+        struct quire_zone_info normal = zone_info(0), movable = zone_info(1);
+        CHECK_EQ(normal.present + movable.present, PAGES(16 * MIB));
+        CHECK(normal.managed + 1 >= normal.present / 2);
+        if (!normal.present)
+            CHECK(movable.managed < movable.present);
+        quire_mem_check(machine.mem);
+    }
 }
 
 static void hotplug_memory_is_movable_where_that_exists(void)
@@ -479,6 +518,8 @@ static const struct test_case cases[] = {
     TEST_CASE(highmem_is_never_directly_mapped),
     TEST_CASE(an_address_and_its_page_find_each_other),
     TEST_CASE(movable_size_is_spread_over_the_tops_of_nodes),
+    TEST_CASE(metadata_of_a_node_that_can_go_lies_elsewhere),
+    TEST_CASE(a_machine_nearly_all_movable_keeps_what_isnt),
     TEST_CASE(hotplug_memory_is_movable_where_that_exists),
     TEST_CASE(two_machines_live_in_one_process),
     TEST_CASE(destroy_tells_how_many_pages_are_still_allocated),

@@ -31,7 +31,7 @@ SEED ?= 1
 model: release
 	build/release/tests/quire-tests-unit --suite=phys_model --effort=$(EFFORT) --seed=$(SEED)
 
-# The suites with other knobs, one permutation after the other; two minutes. Each runs alone by
+# The suites with other knobs, one permutation after the other; some minutes. Each runs alone by
 # tests/permute.sh ID.
 permute:
 	@tests/permute.sh

@@ -13,8 +13,8 @@
 #include "base/atomic.h"
 #include "tests/harness/harness.h"
 
-#define MEMORY_BYTES (48ul << 20)
-#define FRAMES (MEMORY_BYTES >> QUIRE_PAGE_SHIFT)
+#define FRAMES 12288ul
+#define MEMORY_BYTES (FRAMES << QUIRE_PAGE_SHIFT)
 #define MAX_THREADS 8u
 #define SLOTS 512u
 #define NR_NODES 2u
@@ -41,15 +41,16 @@ static void hear_nothing(int level, const char *text)
     (void)text;
 }
 
+/* Threads beyond the CPUs that there can be have no number. */
 static bool machine_start(unsigned nr_cpus, unsigned debug)
 {
     static const uint8_t cpu_node[MAX_THREADS + 1] = {0, 1, 0, 1, 1, 0, 0, 1, 0};
     static const struct quire_mem_ops ops = {.bad_page = report};
     struct quire_mem_config config = {
         .port = &port,
-        .nr_cpus = nr_cpus,
+        .nr_cpus = nr_cpus < QUIRE_MAX_CPUS ? nr_cpus : QUIRE_MAX_CPUS,
         .cpu_node = cpu_node,
-        .zone_end = {[QUIRE_ZONE_DMA] = 8 << 20, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
+        .zone_end = {[QUIRE_ZONE_DMA] = MEMORY_BYTES / 6, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .debug = debug,
         .ops = &ops,
     };

@@ -90,7 +90,7 @@ static void check_merged(const struct zone *zone, const struct pageblock *block)
     if (block->largest < PAGEBLOCK_ORDER || block->largest >= MAX_ORDER)
         return;
     const struct pageblock *buddy = pfn_to_pageblock(zone->mem, block->pfn ^ 1ul << block->largest);
-    QUIRE_BUG_ON(buddy->zone == zone->id && buddy->largest == block->largest &&
+    QUIRE_BUG_ON(pageblock_zone(buddy) == zone->id && buddy->largest == block->largest &&
                  buddy->type == block->type);
 }
 
@@ -139,7 +139,7 @@ static void check_shard(const struct shard *shard)
         if (!pfn_valid(zone->mem, pfn) || frame_shard(zone, pfn) != shard)
             continue;
         struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-        if (block->zone != zone->id)
+        if (pageblock_zone(block) != zone->id)
             continue;
         check_pageblock(block, &sum);
         check_merged(zone, block);
@@ -160,7 +160,7 @@ static unsigned long highatomic_pages(const struct zone *zone)
         if (!pfn_valid(zone->mem, pfn))
             continue;
         const struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-        if (block->zone == zone->id && block->type == QUIRE_MIGRATE_HIGHATOMIC)
+        if (pageblock_zone(block) == zone->id && block->type == QUIRE_MIGRATE_HIGHATOMIC)
             pages += PAGEBLOCK_PAGES;
     }
     return pages;

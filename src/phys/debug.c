@@ -99,7 +99,7 @@ void poison_free_pages(struct quire_mem *mem)
     for_each_zone (mem, zone) {
         quire_port_irq_t irq = zone_lock(zone);
         for (unsigned long pfn = zone->start; pfn < zone->end; pfn++)
-            if (pfn_valid(mem, pfn) && pfn_to_pageblock(mem, pfn)->zone == zone->id &&
+            if (pfn_valid(mem, pfn) && pageblock_zone(pfn_to_pageblock(mem, pfn)) == zone->id &&
                 buddy_frame_is_free(mem, pfn))
                 poison_pages(mem, pfn, 1);
         zone_unlock(zone, irq);

@@ -316,7 +316,7 @@ static bool remove_pageblock(struct zone *zone, struct pageblock *block)
     quire_count(&zone->managed, 0 - taken);
     quire_count(&zone->present, 0 - present);
     bool last = isolation_forget(zone, block);
-    block->zone = ZONE_NONE;
+    quire_store_relaxed(&block->zone, ZONE_NONE);
     block->flags &= PAGEBLOCK_HOTADDED;
     return last;
 }

@@ -249,6 +249,13 @@ static inline struct pageblock *pfn_to_pageblock(const struct quire_mem *mem, un
     return (struct pageblock *)(base + (pfn >> PAGEBLOCK_ORDER) * sizeof(struct pageblock));
 }
 
+/* The zone that has the pageblock, or ZONE_NONE. Who walks a zone, holding its lock, meets
+ * pageblocks of others, which come and go under theirs. */
+static inline unsigned pageblock_zone(const struct pageblock *block)
+{
+    return quire_load_relaxed(&block->zone);
+}
+
 static inline struct quire_page *pfn_to_page(const struct quire_mem *mem, unsigned long pfn)
 {
     return quire_pfn_to_page(mem, quire_pfn(pfn));

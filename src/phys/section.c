@@ -96,7 +96,7 @@ static void zone_span(struct zone *zone, unsigned long start, unsigned long end)
 /* Makes the pageblock that holds `pfn` the zone's, with all its descriptors. */
 static void assign_pageblock(struct pageblock *block, struct zone *zone)
 {
-    block->zone = zone->id;
+    quire_store_relaxed(&block->zone, zone->id);
     for (unsigned i = 0; i < PAGEBLOCK_PAGES; i++)
         block->pages[i].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | PAGE_HOLE;
 }

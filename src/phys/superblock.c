@@ -59,7 +59,8 @@ static struct pageblock *merge_buddy(struct shard *shard, unsigned long pfn, uns
                                      unsigned type)
 {
     struct pageblock *buddy = pfn_to_pageblock(shard->mem, pfn);
-    if (buddy->largest != (int)order || buddy->zone != shard->zone->id)
+    /* What is another zone's changes under that one's locks, all but this number. */
+    if (pageblock_zone(buddy) != shard->zone->id || buddy->largest != (int)order)
         return NULL;
     if (buddy->type != type &&
         (buddy->type >= QUIRE_MIGRATE_HIGHATOMIC || type >= QUIRE_MIGRATE_HIGHATOMIC))

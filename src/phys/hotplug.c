@@ -47,6 +47,18 @@ static bool direct_map_reaches(const struct quire_mem *mem, quire_phys_t phys, s
            quire_port_phys_to_virt(mem->port, phys + size - 1);
 }
 
+/* Once this returns nobody looks at the section's descriptors. */
+static void hide_section(struct quire_mem *mem, unsigned long number)
+{
+    quire_store_release(&mem->sections.section[number].pages, 0);
+    for_each_zone (mem, zone)
+        zone_unlock(zone, zone_lock(zone));
+    mem->sections.section[number].blocks = 0;
+    section_set_extent(mem, number, 0, 0);
+}
+
+/* A section of the map that has lost all its memory still has descriptors, maybe fewer than it gets
+ * now: what is looked up in between must not be looked for in those. */
 static bool make_section(struct quire_mem *mem, unsigned long number)
 {
     unsigned long first = number << SECTION_PFN_SHIFT;
@@ -59,9 +71,12 @@ static bool make_section(struct quire_mem *mem, unsigned long number)
     } else {
         memory = metadata_alloc(mem, size);
     }
-    if (memory)
-        section_create(mem, first, first + QUIRE_SECTION_PAGES, memory, PAGEBLOCK_HOTADDED);
-    return memory != NULL;
+    if (!memory)
+        return false;
+    if (section_exists(mem, first))
+        hide_section(mem, number);
+    section_create(mem, first, first + QUIRE_SECTION_PAGES, memory, PAGEBLOCK_HOTADDED);
+    return true;
 }
 
 static void forget_section(struct quire_mem *mem, unsigned long number)
@@ -70,11 +85,7 @@ static void forget_section(struct quire_mem *mem, unsigned long number)
     size_t size = section_size(mem, extent.end - extent.first);
     struct quire_page *memory = pfn_to_page(mem, extent.first);
     bool inside = describes_itself(mem, extent.first);
-    quire_store_release(&mem->sections.section[number].pages, 0);
-    for_each_zone (mem, zone)
-        zone_unlock(zone, zone_lock(zone));
-    mem->sections.section[number].blocks = 0;
-    mem->extents[number] = (struct section_extent){0, 0};
+    hide_section(mem, number);
     if (mem->debug & QUIRE_DEBUG_OWNER)
         mem->owners[number] = NULL;
     if (inside)

@@ -552,7 +552,11 @@ unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
 
 /* Bytes that descriptors and pageblocks of `frames` frames take. */
 size_t section_size(const struct quire_mem *mem, unsigned long frames);
-/* Makes `memory` (section_size bytes) the descriptors of [first, end) of one section: holes all. */
+/* Says which frames of a section have descriptors. Anyone may ask for one meanwhile. */
+void section_set_extent(struct quire_mem *mem, unsigned long number, unsigned long first,
+                        unsigned long end);
+/* Makes `memory` (section_size bytes) the descriptors of [first, end) of one section, whose entry
+ * is empty: holes all. */
 void section_create(struct quire_mem *mem, unsigned long first, unsigned long end, void *memory,
                     uint8_t block_flags);
 /* Makes frames of a section present and reserved. A pageblock goes to the zone of its first. */

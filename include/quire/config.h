@@ -49,7 +49,7 @@
  * fit, up to one a CPU. More shards, less waiting; but the fewer blocks one has, the more often it
  * needs another's. */
 #ifndef QUIRE_SHARD_BLOCKS
-#define QUIRE_SHARD_BLOCKS 4
+#define QUIRE_SHARD_BLOCKS 8
 #endif
 
 /* Ranges that a memblock holds without growing its table. */
@@ -87,8 +87,8 @@
 #if QUIRE_PCP_SHIFT < 5 || QUIRE_PCP_SHIFT > 12
 #error "QUIRE_PCP_SHIFT must be 5 to 12"
 #endif
-#if QUIRE_SHARD_BLOCKS < 1
-#error "QUIRE_SHARD_BLOCKS must be 1 at least"
+#if QUIRE_SHARD_BLOCKS < 1 || QUIRE_SHARD_BLOCKS > 65536
+#error "QUIRE_SHARD_BLOCKS must be 1 to 65536"
 #endif
 #if QUIRE_MEMBLOCK_STATIC_REGIONS < 16
 #error "QUIRE_MEMBLOCK_STATIC_REGIONS must be 16 at least"

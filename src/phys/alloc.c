@@ -68,7 +68,8 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
             return page;
     }
     bool atomic = alloc_flags & ALLOC_HIGHATOMIC;
-    struct shard *home = home_shard(zone, quire_port_cpu());
+    unsigned cpu = quire_port_cpu();
+    struct shard *home = home_shard(zone, cpu);
     if (atomic)
         page = rmqueue_highatomic(zone, ac->order);
     bool special = page;
@@ -80,7 +81,7 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     }
     if (!page)
         return NULL;
-    if (atomic && !special) {
+    if (atomic && !special && highatomic_has_room(zone)) {
         quire_port_irq_t irq = zone_lock(zone);
         special = reserve_highatomic(zone, pfn_to_pageblock(zone->mem, page->pfn));
         zone_unlock(zone, irq);
@@ -88,6 +89,8 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
     page_set_allocated(
         page, page_head_flags(zone, ac->order, special ? PAGE_TYPE_SPECIAL : (unsigned)ac->type));
     quire_fetch_add(&home->nr_alloc[ac->order], 1);
+    if (cpu < ac->mem->nr_cpus && ac->mem->cpu_node[cpu] != zone->node)
+        quire_fetch_add(&zone->numa_other, 1);
     return page;
 }
 
@@ -101,25 +104,13 @@ static unsigned long mark_for(const struct zone *zone, unsigned order, unsigned 
     return zone_watermark(zone, mark);
 }
 
-static bool has_enough(const struct alloc_context *ac, const struct zone *zone,
-                       unsigned alloc_flags)
-{
-    return zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags), ac->highest,
-                             alloc_flags);
-}
-
 /* The rarer halves of NUMA's events. `first`: the zone that the request would have liked best. */
-static void count_numa(const struct alloc_context *ac, struct zone *first, struct zone *zone)
+static void count_miss(struct zone *first, struct zone *zone)
 {
-    unsigned cpu = quire_port_cpu();
     if (zone->node != first->node) {
         quire_fetch_add(&zone->numa_miss, 1);
         quire_fetch_add(&first->numa_foreign, 1);
     }
-    /* By CPU only where the per-CPU lists don't tell. */
-    if (pcp_index(ac->order, 0) == PCP_NOT_LISTED && cpu < ac->mem->nr_cpus &&
-        ac->mem->cpu_node[cpu] != zone->node)
-        quire_fetch_add(&zone->numa_other, 1);
 }
 
 struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsigned alloc_flags)
@@ -130,14 +121,13 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
             continue;
         first = first ? first : zone;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
-            if (!has_enough(ac, zone, alloc_flags) &&
-                !(zone_empty_inboxes(zone) && has_enough(ac, zone, alloc_flags)))
+            if (!zone_watermark_ok(zone, ac->order, mark_for(zone, ac->order, alloc_flags),
+                                   ac->highest, alloc_flags))
                 continue;
         }
         struct quire_page *page = rmqueue_zone(ac, zone, alloc_flags);
         if (page) {
-            if (quire_unlikely(ac->mem->nr_nodes > 1))
-                count_numa(ac, first, zone);
+            count_miss(first, zone);
             return page;
         }
     }

@@ -90,7 +90,7 @@ static void check_merged(const struct zone *zone, const struct pageblock *block)
     if (block->largest < PAGEBLOCK_ORDER || block->largest >= MAX_ORDER)
         return;
     const struct pageblock *buddy = pfn_to_pageblock(zone->mem, block->pfn ^ 1ul << block->largest);
-    QUIRE_BUG_ON(buddy->zone == zone->id && buddy->largest == block->largest &&
+    QUIRE_BUG_ON(pageblock_zone(buddy) == zone->id && buddy->largest == block->largest &&
                  buddy->type == block->type);
 }
 
@@ -139,7 +139,7 @@ static void check_shard(const struct shard *shard)
         if (!pfn_valid(zone->mem, pfn) || frame_shard(zone, pfn) != shard)
             continue;
         struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-        if (block->zone != zone->id)
+        if (pageblock_zone(block) != zone->id)
             continue;
         check_pageblock(block, &sum);
         check_merged(zone, block);
@@ -149,7 +149,7 @@ static void check_shard(const struct shard *shard)
         QUIRE_BUG_ON(sum.nr_free_type[type] != shard->nr_free_special[type]);
     for (unsigned order = 0; order < NR_ORDERS; order++)
         QUIRE_BUG_ON(sum.nr_blocks[order] != shard->nr_blocks[order]);
-    QUIRE_BUG_ON(shard->inbox.count);
+    QUIRE_BUG_ON(zone->pcp_closed && shard->inbox.count);
     check_lists(shard);
 }
 
@@ -160,7 +160,7 @@ static unsigned long highatomic_pages(const struct zone *zone)
         if (!pfn_valid(zone->mem, pfn))
             continue;
         const struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-        if (block->zone == zone->id && block->type == QUIRE_MIGRATE_HIGHATOMIC)
+        if (pageblock_zone(block) == zone->id && block->type == QUIRE_MIGRATE_HIGHATOMIC)
             pages += PAGEBLOCK_PAGES;
     }
     return pages;
@@ -169,7 +169,8 @@ static unsigned long highatomic_pages(const struct zone *zone)
 static void check_zone(struct zone *zone)
 {
     quire_port_irq_t irq = zone_lock(zone);
-    for_each_shard(zone, shard) check_shard(shard);
+    for_each_shard (zone, shard)
+        check_shard(shard);
     QUIRE_BUG_ON(highatomic_pages(zone) != zone->nr_reserved_highatomic);
     check_pcps(zone);
     zone_unlock(zone, irq);

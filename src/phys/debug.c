@@ -99,7 +99,7 @@ void poison_free_pages(struct quire_mem *mem)
     for_each_zone (mem, zone) {
         quire_port_irq_t irq = zone_lock(zone);
         for (unsigned long pfn = zone->start; pfn < zone->end; pfn++)
-            if (pfn_valid(mem, pfn) && pfn_to_pageblock(mem, pfn)->zone == zone->id &&
+            if (pfn_valid(mem, pfn) && pageblock_zone(pfn_to_pageblock(mem, pfn)) == zone->id &&
                 buddy_frame_is_free(mem, pfn))
                 poison_pages(mem, pfn, 1);
         zone_unlock(zone, irq);
@@ -133,27 +133,41 @@ static struct page_owner *owner_of(const struct quire_mem *mem, unsigned long pf
     return &mem->owners[number][pfn - mem->extents[number].first];
 }
 
+/* Stored and read word by word: who dumps owners while they change sees some that are half written,
+ * which is no worse than late. */
+static void owner_write(struct page_owner *owner, uintptr_t caller, unsigned order)
+{
+    quire_store_relaxed(&owner->caller, caller);
+    quire_store_relaxed(&owner->order, order);
+}
+
+static struct page_owner owner_read(const struct page_owner *owner)
+{
+    return (struct page_owner){quire_load_relaxed(&owner->caller),
+                               quire_load_relaxed(&owner->order)};
+}
+
 void owner_set(struct quire_mem *mem, struct quire_page *page, unsigned order, uintptr_t caller)
 {
-    *owner_of(mem, page->pfn) = (struct page_owner){caller, order + 1};
+    owner_write(owner_of(mem, page->pfn), caller, order + 1);
 }
 
 void owner_clear(struct quire_mem *mem, struct quire_page *page)
 {
-    owner_of(mem, page->pfn)->order = 0;
+    quire_store_relaxed(&owner_of(mem, page->pfn)->order, 0);
 }
 
 void owner_copy(struct quire_mem *mem, struct quire_page *to, struct quire_page *from)
 {
-    *owner_of(mem, to->pfn) = *owner_of(mem, from->pfn);
+    struct page_owner owner = owner_read(owner_of(mem, from->pfn));
+    owner_write(owner_of(mem, to->pfn), owner.caller, owner.order);
 }
 
 void owner_split(struct quire_mem *mem, struct quire_page *page, unsigned order)
 {
-    struct page_owner owner = *owner_of(mem, page->pfn);
-    owner.order = 1;
+    struct page_owner owner = owner_read(owner_of(mem, page->pfn));
     for (unsigned long i = 0; i < 1ul << order; i++)
-        *owner_of(mem, page->pfn + i) = owner;
+        owner_write(owner_of(mem, page->pfn + i), owner.caller, 1);
 }
 
 struct owner_sum {
@@ -167,14 +181,14 @@ static void sum_owner(const struct quire_mem *mem, struct owner_sum *sum)
     for (unsigned long number = 0; number < mem->sections.count; number++) {
         struct section_extent extent = mem->extents[number];
         for (unsigned long i = 0; i < extent.end - extent.first; i++) {
-            const struct page_owner *owner = &mem->owners[number][i];
-            if (!owner->order)
+            struct page_owner owner = owner_read(&mem->owners[number][i]);
+            if (!owner.order)
                 continue;
-            if (owner->caller == sum->caller) {
-                sum->pages += 1ul << (owner->order - 1);
+            if (owner.caller == sum->caller) {
+                sum->pages += 1ul << (owner.order - 1);
                 sum->blocks++;
-            } else if (owner->caller > sum->caller && owner->caller < sum->next) {
-                sum->next = owner->caller;
+            } else if (owner.caller > sum->caller && owner.caller < sum->next) {
+                sum->next = owner.caller;
             }
         }
     }

@@ -18,6 +18,11 @@ static const uint8_t fallbacks[PCP_TYPES][2] = {
     [QUIRE_MIGRATE_RECLAIMABLE] = {QUIRE_MIGRATE_UNMOVABLE, QUIRE_MIGRATE_MOVABLE},
 };
 
+enum quire_migratetype fallback_type(enum quire_migratetype type, unsigned i)
+{
+    return fallbacks[type][i];
+}
+
 /* A large block is worth its pageblock; and unmovable pages are best concentrated, whatever the
  * size, since each pageblock that they are spread over is lost for huge pages. */
 static bool may_claim(const struct quire_mem *mem, unsigned order, enum quire_migratetype type)
@@ -112,12 +117,17 @@ unsigned shard_claim_large(struct shard *shard, unsigned order, enum quire_migra
 
 /* ---- the reserve for atomic allocations of higher orders ------------------------------------- */
 
+/* At most about one hundredth of the zone, one pageblock at least. */
+bool highatomic_has_room(const struct zone *zone)
+{
+    unsigned long most = quire_load_relaxed(&zone->managed) / 100 + PAGEBLOCK_PAGES;
+    return quire_load_relaxed(&zone->nr_reserved_highatomic) + PAGEBLOCK_PAGES <= most;
+}
+
 bool reserve_highatomic(struct zone *zone, struct pageblock *block)
 {
-    /* At most about one hundredth of the zone, one pageblock at least. */
-    unsigned long most = zone->managed / 100 + PAGEBLOCK_PAGES;
-    if (zone->nr_reserved_highatomic + PAGEBLOCK_PAGES > most ||
-        block->type >= QUIRE_MIGRATE_HIGHATOMIC || zone->mem->no_mobility_grouping)
+    if (!highatomic_has_room(zone) || block->type >= QUIRE_MIGRATE_HIGHATOMIC ||
+        zone->mem->no_mobility_grouping)
         return false;
     quire_count(&zone->nr_reserved_highatomic, PAGEBLOCK_PAGES);
     pageblock_set_type(frame_shard(zone, block->pfn), block, QUIRE_MIGRATE_HIGHATOMIC);
@@ -128,8 +138,7 @@ bool unreserve_highatomic(struct zone *zone, bool force)
 {
     if (zone->nr_reserved_highatomic <= PAGEBLOCK_PAGES && !force)
         return false;
-    for_each_shard(zone, shard)
-    {
+    for_each_shard (zone, shard) {
         uint32_t orders = shard->avail[QUIRE_MIGRATE_HIGHATOMIC];
         if (!orders)
             continue;

@@ -47,6 +47,18 @@ static bool direct_map_reaches(const struct quire_mem *mem, quire_phys_t phys, s
            quire_port_phys_to_virt(mem->port, phys + size - 1);
 }
 
+/* Once this returns nobody looks at the section's descriptors. */
+static void hide_section(struct quire_mem *mem, unsigned long number)
+{
+    quire_store_release(&mem->sections.section[number].pages, 0);
+    for_each_zone (mem, zone)
+        zone_unlock(zone, zone_lock(zone));
+    mem->sections.section[number].blocks = 0;
+    section_set_extent(mem, number, 0, 0);
+}
+
+/* A section of the map that has lost all its memory still has descriptors, maybe fewer than it gets
+ * now: what is looked up in between must not be looked for in those. */
 static bool make_section(struct quire_mem *mem, unsigned long number)
 {
     unsigned long first = number << SECTION_PFN_SHIFT;
@@ -59,9 +71,12 @@ static bool make_section(struct quire_mem *mem, unsigned long number)
     } else {
         memory = metadata_alloc(mem, size);
     }
-    if (memory)
-        section_create(mem, first, first + QUIRE_SECTION_PAGES, memory, PAGEBLOCK_HOTADDED);
-    return memory != NULL;
+    if (!memory)
+        return false;
+    if (section_exists(mem, first))
+        hide_section(mem, number);
+    section_create(mem, first, first + QUIRE_SECTION_PAGES, memory, PAGEBLOCK_HOTADDED);
+    return true;
 }
 
 static void forget_section(struct quire_mem *mem, unsigned long number)
@@ -70,11 +85,7 @@ static void forget_section(struct quire_mem *mem, unsigned long number)
     size_t size = section_size(mem, extent.end - extent.first);
     struct quire_page *memory = pfn_to_page(mem, extent.first);
     bool inside = describes_itself(mem, extent.first);
-    quire_store_release(&mem->sections.section[number].pages, 0);
-    for_each_zone (mem, zone)
-        zone_unlock(zone, zone_lock(zone));
-    mem->sections.section[number].blocks = 0;
-    mem->extents[number] = (struct section_extent){0, 0};
+    hide_section(mem, number);
     if (mem->debug & QUIRE_DEBUG_OWNER)
         mem->owners[number] = NULL;
     if (inside)
@@ -338,7 +349,7 @@ static bool remove_pageblock(struct zone *zone, struct pageblock *block)
     quire_count(&zone->managed, 0 - taken);
     quire_count(&zone->present, 0 - present);
     bool last = isolation_forget(zone, block);
-    block->zone = ZONE_NONE;
+    quire_store_relaxed(&block->zone, ZONE_NONE);
     block->flags &= PAGEBLOCK_HOTADDED;
     return last;
 }
@@ -382,8 +393,9 @@ static void commit_removal(const struct removal *removal)
     for (unsigned long number = removal->start >> SECTION_PFN_SHIFT;
          number << SECTION_PFN_SHIFT < removal->end; number++) {
         struct section_extent extent = mem->extents[number];
-        bool added = pfn_to_pageblock(mem, extent.first)->flags & PAGEBLOCK_HOTADDED;
-        if (added && !section_is_present(mem, number))
+        /* While it is present its pageblocks' flags change under their zones' locks. */
+        if (!section_is_present(mem, number) &&
+            pfn_to_pageblock(mem, extent.first)->flags & PAGEBLOCK_HOTADDED)
             forget_section(mem, number);
     }
     tell_zones_changed(mem);

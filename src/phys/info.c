@@ -49,7 +49,7 @@ unsigned long quire_nr_managed_pages(struct quire_mem *mem)
 
 size_t quire_metadata_size(struct quire_mem *mem)
 {
-    return mem->metadata_size;
+    return quire_load_relaxed(&mem->metadata_size);
 }
 
 unsigned long quire_mem_destroy(struct quire_mem *mem)

@@ -18,6 +18,16 @@ static void *carve(struct carver *carver, size_t size)
     return carver->base ? carver->base + at : NULL;
 }
 
+static unsigned most_cpus_of_a_node(const struct init *init)
+{
+    unsigned nr[QUIRE_MAX_NODES] = {0}, most = 0;
+    for (unsigned cpu = 0; cpu < init->nr_cpus; cpu++) {
+        unsigned cpus = ++nr[init->config->cpu_node ? init->config->cpu_node[cpu] : 0];
+        most = cpus > most ? cpus : most;
+    }
+    return most;
+}
+
 /* One description for measuring and for making: the two can't disagree. */
 static void carve_core(struct init *init, struct carver *carver)
 {
@@ -29,7 +39,7 @@ static void carve_core(struct init *init, struct carver *carver)
         owners = carve(carver, init->nr_sections * sizeof *owners);
     struct zone *zones = carve(carver, init->nr_zones * sizeof *zones);
     struct node *nodes = carve(carver, init->nr_nodes * sizeof *nodes);
-    unsigned shards = max_shards(init->nr_cpus);
+    unsigned shards = max_shards(most_cpus_of_a_node(init));
     struct shard *shard = carve(carver, init->nr_zones * shards * sizeof *shard);
     uint8_t *shard_of = carve(carver, init->nr_sections * (QUIRE_SECTION_PAGES >> MAX_ORDER));
     uint8_t *cpu_node = carve(carver, init->nr_cpus);

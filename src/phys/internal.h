@@ -163,6 +163,7 @@ struct zone {
     unsigned pcp_closed; /* how many want all CPUs out of the lists; under mem->lock */
     struct compact_state compact;
     /* Counted with atomic adds. Of the NUMA events only the rare ones are: see view_numa.c. */
+    unsigned long hand_overs_begun, hand_overs_ended; /* of blocks from one shard to another */
     unsigned long allocstall, numa_miss, numa_foreign, numa_other;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
@@ -249,6 +250,13 @@ static inline struct pageblock *pfn_to_pageblock(const struct quire_mem *mem, un
     return (struct pageblock *)(base + (pfn >> PAGEBLOCK_ORDER) * sizeof(struct pageblock));
 }
 
+/* The zone that has the pageblock, or ZONE_NONE. Who walks a zone, holding its lock, meets
+ * pageblocks of others, which come and go under theirs. */
+static inline unsigned pageblock_zone(const struct pageblock *block)
+{
+    return quire_load_relaxed(&block->zone);
+}
+
 static inline struct quire_page *pfn_to_page(const struct quire_mem *mem, unsigned long pfn)
 {
     return quire_pfn_to_page(mem, quire_pfn(pfn));
@@ -293,8 +301,14 @@ static inline void mem_unlock(struct quire_mem *mem, quire_port_irq_t irq)
 
 /* ---- shard.c --------------------------------------------------------------------------------- */
 
+/* A zone that was empty gets more shards with its first memory: see shards_open. */
+static inline unsigned zone_shard_mask(const struct zone *zone)
+{
+    return quire_load_relaxed(&zone->shard_mask);
+}
+
 #define for_each_shard(zone, pos)                                                                  \
-    for (struct shard *pos = (zone)->shard; pos <= (zone)->shard + (zone)->shard_mask; pos++)
+    for (struct shard *pos = (zone)->shard; pos <= (zone)->shard + zone_shard_mask(zone); pos++)
 
 static inline quire_port_irq_t shard_lock(struct shard *shard)
 {
@@ -322,7 +336,7 @@ struct shard_map {
 
 static QUIRE_ALWAYS_INLINE struct shard_map shard_map(const struct zone *zone)
 {
-    return (struct shard_map){zone->mem->shard_of, zone->shard_mask};
+    return (struct shard_map){zone->mem->shard_of, zone_shard_mask(zone)};
 }
 
 static QUIRE_ALWAYS_INLINE unsigned map_index(const struct shard_map *map, unsigned long pfn)
@@ -342,13 +356,21 @@ static inline struct shard *frame_shard(const struct zone *zone, unsigned long p
 struct shard *home_shard(const struct zone *zone, unsigned cpu);
 /* How many shards a zone of about `frames` frames gets, and what their inboxes take. */
 unsigned nr_shards(const struct quire_mem *mem, unsigned long frames);
-unsigned max_shards(unsigned nr_cpus);
+/* The most shards that make sense where no node has more CPUs. */
+unsigned max_shards(unsigned cpus_of_a_node);
 size_t inboxes_size(const struct quire_mem *mem, unsigned long frames);
 /* Puts them to use, for a zone that has nothing free yet. */
 void shards_open(struct zone *zone, void *inboxes, unsigned long frames);
 /* Gives blocks of one order, some of which may be other shards' than `home`, to whom they belong;
  * `pages` is used up. Locks what it needs. */
 void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order);
+/* Hands a wholly free block of MAX_ORDER over; false: `from` has none of the type. Both locks are
+ * held. */
+bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
+/* Who looks at one shard after the other, and finds too little, may have missed a block that was
+ * handed over meanwhile: if hand_over_since says so of what hand_overs_ended said before. */
+unsigned long hand_overs_ended(const struct zone *zone);
+bool hand_over_since(const struct zone *zone, unsigned long ended);
 /* Gives what is in the shard's inbox to the shard, whose lock is held. */
 void shard_empty_inbox(struct shard *shard);
 /* The same for all of a zone, without locks; false: there was nothing in them. */
@@ -356,6 +378,7 @@ bool zone_empty_inboxes(struct zone *zone);
 
 /* Sums over shards; without locks they may be of different moments. */
 unsigned long zone_nr_free(const struct zone *zone);
+unsigned long zone_inbox_frames(const struct zone *zone);
 unsigned long zone_nr_blocks(const struct zone *zone, unsigned order);
 unsigned long zone_free_special(const struct zone *zone, enum quire_migratetype type);
 uint32_t zone_avail(const struct zone *zone, enum quire_migratetype type);
@@ -398,9 +421,9 @@ void pageblock_set_type(struct shard *shard, struct pageblock *block, enum quire
  */
 unsigned superblock_take(struct shard *shard, unsigned order, unsigned from, unsigned to,
                          unsigned max, struct quire_page **end);
-/* Gives the first free block of MAX_ORDER and `type` of one shard to another; false: there is none.
- * Both locks are held. */
-bool superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
+/* Gives the first free block of MAX_ORDER and `type` of one shard to another. Both locks are held.
+ */
+void superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
 /* Whether two blocks of PAGEBLOCK_ORDER are buddies. */
 static inline bool superblock_are_halves(const struct quire_page *a, const struct quire_page *b)
 {
@@ -420,6 +443,8 @@ void buddy_init_shard(struct shard *shard);
 #define ALLOC_HIGHATOMIC 0x20u /* may use, and make, HIGHATOMIC pageblocks */
 #define ALLOC_CMA 0x40u        /* movable: may use CMA pageblocks */
 
+/* The types that `type` falls back to, best first; `i` is 0 or 1. */
+enum quire_migratetype fallback_type(enum quire_migratetype type, unsigned i);
 /* Gives `type` a pageblock of another type, so that buddy_take finds a block of `order` below
  * PAGEBLOCK_ORDER; false: there is none worth it. The shard's lock is held, as for the next two. */
 bool shard_claim(struct shard *shard, unsigned order, enum quire_migratetype type);
@@ -432,6 +457,8 @@ unsigned shard_steal(struct shard *shard, unsigned order, enum quire_migratetype
 /* Makes the pageblock a HIGHATOMIC one if the zone's share allows; true: it did. With zone_lock
  * held, as is the next. */
 bool reserve_highatomic(struct zone *zone, struct pageblock *block);
+/* Whether it might; without locks. */
+bool highatomic_has_room(const struct zone *zone);
 /* Gives one HIGHATOMIC pageblock of the zone back to ordinary use; true: there was one with free
  * pages. `force`: even if it is the last. */
 bool unreserve_highatomic(struct zone *zone, bool force);
@@ -449,11 +476,12 @@ struct quire_page *rmqueue_highatomic(struct zone *zone, unsigned order);
 
 void watermarks_setup(struct quire_mem *mem);
 unsigned long zone_watermark(const struct zone *zone, enum watermark mark);
-/* Whether an allocation of `order` leaves `mark` free, as Linux's zone_watermark_ok. Lock-free. */
-bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
+/* Whether an allocation of `order` leaves `mark` free, as Linux's zone_watermark_ok. Looks without
+ * locks first, and into inboxes before it says no. */
+bool zone_watermark_ok(struct zone *zone, unsigned order, unsigned long mark,
                        enum quire_zone_type highest, unsigned alloc_flags);
 /* The same for the low mark and the list that `pages` pages would go to, in few instructions: true
- * only when the list's shard alone is far from the mark, whatever is reserved. */
+ * only when it is far from the mark, whatever is reserved. */
 static inline bool zone_has_plenty(const struct shard *shard, enum quire_zone_type highest,
                                    unsigned long pages)
 {
@@ -463,7 +491,8 @@ static inline bool zone_has_plenty(const struct shard *shard, enum quire_zone_ty
                          quire_load_relaxed(&zone->lowmem_reserve[highest]) +
                          quire_load_relaxed(&zone->nr_reserved_highatomic) +
                          quire_load_relaxed(&zone->cma);
-    return quire_load_relaxed(&shard->nr_free) > kept + pages;
+    return quire_likely(quire_load_relaxed(&shard->nr_free) > kept + pages) ||
+           zone_nr_free(zone) > kept + pages;
 }
 void boost_watermark(struct zone *zone);
 
@@ -545,7 +574,11 @@ unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
 
 /* Bytes that descriptors and pageblocks of `frames` frames take. */
 size_t section_size(const struct quire_mem *mem, unsigned long frames);
-/* Makes `memory` (section_size bytes) the descriptors of [first, end) of one section: holes all. */
+/* Says which frames of a section have descriptors. Anyone may ask for one meanwhile. */
+void section_set_extent(struct quire_mem *mem, unsigned long number, unsigned long first,
+                        unsigned long end);
+/* Makes `memory` (section_size bytes) the descriptors of [first, end) of one section, whose entry
+ * is empty: holes all. */
 void section_create(struct quire_mem *mem, unsigned long first, unsigned long end, void *memory,
                     uint8_t block_flags);
 /* Makes frames of a section present and reserved. A pageblock goes to the zone of its first. */

@@ -8,9 +8,9 @@
  * allocates from them, without it, nor with an atomic operation on the reference count. So
  *
  *   - the zone's per-CPU lists are closed from the first isolate_block to the last migrate_block or
- *     putback_block. Then every allocation and free of the zone changes flags under its shard's
- * lock, and under that lock a block that says ALLOCATED is one; its count may already be 0, which
- * means that its owner is waiting for the lock in order to free it;
+ *     putback_block. Then a block of the zone is freed under its shard's lock, and under all of
+ *     them one that says ALLOCATED is one; its count may already be 0, which means that its owner
+ *     is waiting for the lock in order to free it;
  *   - under the lock the count goes from exactly 1 to 2. That excludes blocks on their way out,
  *     pinned ones, and those that another isolation holds;
  *   - the mover's isolate, still under the lock, agrees or not: the owner may be about to free the

@@ -26,7 +26,7 @@ static inline struct pageblock *zone_pageblock(const struct zone *zone, unsigned
     if (!pfn_valid(zone->mem, pfn))
         return NULL;
     struct pageblock *block = pfn_to_pageblock(zone->mem, pfn);
-    return block->zone == zone->id ? block : NULL;
+    return pageblock_zone(block) == zone->id ? block : NULL;
 }
 
 /* Whether the section of `pfn` has descriptors at all: a hole is passed by sections. */

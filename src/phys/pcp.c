@@ -6,8 +6,9 @@
  * pageblock; pages of special pageblocks say PAGE_TYPE_SPECIAL, whose lists hold nothing.
  *
  *   invariant   a block on a list is free to nobody else: its bits in the pageblock's map are
- * clear, its first page says neither ALLOCATED nor has references bound       base <= top <= limit
- * <= base + cap; a refill or a drain moves at most cap / 2 blocks under a shard's lock
+ *               clear, its first page says neither ALLOCATED nor has references
+ *   bound       base <= top <= limit <= base + cap; a refill or a drain moves at most cap / 2
+ * blocks and, before them, an inbox's
  *
  * Refills and drains start small and double while the same one follows itself: a CPU that only
  * allocates, or only frees, takes the lock ever less often, and one that does both keeps few pages.

@@ -6,13 +6,17 @@
  *   1  free blocks of the type in the CPU's own shard
  *   2  a wholly free block of MAX_ORDER that another shard hands over, for good
  *   3  free blocks of the type in another shard
- *   4  a wholly free block of another type that another shard hands over
- *   5  pageblocks of other types, claimed; in the own shard first
- *   6  single blocks of other types, stolen; likewise
+ *   4  for movable requests, what CMA areas lend
+ *   5  when the own shard has no block of MAX_ORDER: one of another type, handed over
+ *   6  pageblocks of other types, claimed; in the own shard first
+ *   7  single blocks of other types, stolen; likewise
  *
- * Other shards' lists are looked at without their lock before it is taken.
+ * 2 comes before 3 though it leaves more blocks broken in part, one for each shard and type:
+ * otherwise a CPU that grows would live on what another one has just begun, and the two would wait
+ * for each other again.
  *
- *   bound   O(shards), each lock held for one batch
+ *   bound   O(shards); each lock is held for one inbox and one batch. Looks at other shards before
+ *           it takes their locks, and again if a block was handed over meanwhile
  */
 #include "phys/internal.h"
 
@@ -48,10 +52,7 @@ static unsigned take_highatomic(struct shard *shard, const struct request *reque
 
 static QUIRE_ALWAYS_INLINE unsigned take_own(struct shard *shard, const struct request *request)
 {
-    unsigned got = take_type(shard, request, request->type);
-    if (quire_unlikely(!got) && request->alloc_flags & ALLOC_CMA)
-        got = take_cma(shard, request);
-    return got;
+    return take_type(shard, request, request->type);
 }
 
 static unsigned take_by_claim(struct shard *shard, const struct request *request)
@@ -80,57 +81,83 @@ static QUIRE_ALWAYS_INLINE unsigned take_from(struct shard *shard, const struct 
 static struct shard *next_shard(struct shard *shard)
 {
     const struct zone *zone = shard->zone;
-    return &zone->shard[(shard->index + 1) & zone->shard_mask];
+    return &zone->shard[(shard->index + 1) & zone_shard_mask(zone)];
 }
 
-static unsigned take_from_others(struct shard *home, const struct request *request, take_fn *take)
+/* `least`: who has nothing of this order or more, of any type, isn't asked. */
+static unsigned take_from_others(struct shard *home, const struct request *request, unsigned least,
+                                 take_fn *take)
 {
     unsigned got = 0;
-    for (struct shard *shard = next_shard(home); !got && shard != home; shard = next_shard(shard))
-        if (quire_load_relaxed(&shard->nr_free) || quire_load_relaxed(&shard->inbox.count))
+    for (struct shard *shard = next_shard(home); !got && shard != home; shard = next_shard(shard)) {
+        uint32_t orders = 0;
+        for (unsigned type = 0; type <= QUIRE_MIGRATE_CMA; type++)
+            orders |= quire_load_acquire(&shard->avail[type]);
+        if (orders >> least || quire_load_acquire(&shard->inbox.frames))
             got = take_from(shard, request, take);
+    }
     return got;
 }
 
-static bool hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
+static unsigned take_handed_by(struct shard *from, struct shard *to, const struct request *request,
+                               enum quire_migratetype type, take_fn *take)
 {
     struct shard *first = from < to ? from : to, *second = from < to ? to : from;
     quire_port_irq_t irq = shard_lock(first);
     quire_port_spin_lock(&second->lock);
-    bool done = superblock_hand_over(from, to, type);
+    unsigned got = shard_hand_over(from, to, type) ? take(to, request) : 0;
     quire_port_spin_unlock(&second->lock);
     shard_unlock(first, irq);
-    return done;
+    return got;
 }
 
-/* Gets `home` a block of MAX_ORDER from another shard. */
-static bool get_handed(struct shard *home, enum quire_migratetype type)
+/* Gets `home` a block of MAX_ORDER from another shard, and takes from it at once, before another
+ * CPU can. */
+static unsigned take_handed(struct shard *home, const struct request *request,
+                            enum quire_migratetype type, take_fn *take)
 {
-    bool done = false;
-    for (struct shard *shard = next_shard(home); !done && shard != home; shard = next_shard(shard))
-        if (quire_load_relaxed(&shard->avail[type]) >> MAX_ORDER & 1)
-            done = hand_over(shard, home, type);
-    return done;
+    unsigned got = 0;
+    for (struct shard *shard = next_shard(home); !got && shard != home; shard = next_shard(shard))
+        if (quire_load_acquire(&shard->avail[type]) >> MAX_ORDER & 1)
+            got = take_handed_by(shard, home, request, type, take);
+    return got;
+}
+
+static bool has_largest(const struct shard *shard)
+{
+    uint32_t orders = 0;
+    for (unsigned type = 0; type < PCP_TYPES; type++)
+        orders |= quire_load_relaxed(&shard->avail[type]);
+    return orders >> MAX_ORDER & 1;
+}
+
+static unsigned take_other_types(struct shard *home, const struct request *request)
+{
+    unsigned got = 0;
+    for (unsigned i = 0; !got && i < 2 && !has_largest(home); i++)
+        got = take_handed(home, request, fallback_type(request->type, i), take_by_claim);
+    if (!got)
+        got = take_from(home, request, take_by_claim);
+    /* Claiming small pieces means a look at all of their pageblock: not in every shard. */
+    unsigned worth = request->order > PAGEBLOCK_ORDER / 2 ? request->order : PAGEBLOCK_ORDER / 2;
+    if (!got)
+        got = take_from_others(home, request, worth, take_by_claim);
+    if (!got)
+        got = take_from(home, request, take_by_stealing);
+    return got ? got : take_from_others(home, request, request->order, take_by_stealing);
 }
 
 static QUIRE_NOINLINE unsigned take_elsewhere(struct shard *home, const struct request *request)
 {
-    unsigned got = 0;
-    while (!got && get_handed(home, request->type))
-        got = take_from(home, request, take_own);
+    unsigned got = take_handed(home, request, request->type, take_own);
     if (!got)
-        got = take_from_others(home, request, take_own);
-    if (got)
-        return got;
-    for (unsigned i = 0; i < PCP_TYPES; i++)
-        if (i != request->type && get_handed(home, i))
-            break;
-    got = take_from(home, request, take_by_claim);
-    if (!got)
-        got = take_from_others(home, request, take_by_claim);
-    if (!got)
-        got = take_from(home, request, take_by_stealing);
-    return got ? got : take_from_others(home, request, take_by_stealing);
+        got = take_from_others(home, request, request->order, take_own);
+    if (!got && request->alloc_flags & ALLOC_CMA && quire_load_relaxed(&home->zone->cma)) {
+        got = take_from(home, request, take_cma);
+        if (!got)
+            got = take_from_others(home, request, request->order, take_cma);
+    }
+    return got ? got : take_other_types(home, request);
 }
 
 /* More than half of what is free is lent memory: use that first, or unmovable allocations would
@@ -141,7 +168,7 @@ static QUIRE_NOINLINE unsigned take_lent(struct shard *home, const struct reques
     if (zone_free_special(zone, QUIRE_MIGRATE_CMA) <= zone_nr_free(zone) / 2)
         return 0;
     unsigned got = take_from(home, request, take_cma);
-    return got ? got : take_from_others(home, request, take_cma);
+    return got ? got : take_from_others(home, request, request->order, take_cma);
 }
 
 unsigned rmqueue(struct shard *home, unsigned order, enum quire_migratetype type,
@@ -153,14 +180,22 @@ unsigned rmqueue(struct shard *home, unsigned order, enum quire_migratetype type
         got = take_lent(home, &request);
     if (!got)
         got = take_from(home, &request, take_own);
-    return quire_likely(got) ? got : take_elsewhere(home, &request);
+    while (quire_unlikely(!got)) {
+        unsigned long ended = hand_overs_ended(home->zone);
+        got = take_elsewhere(home, &request);
+        if (!got && !hand_over_since(home->zone, ended))
+            break;
+    }
+    return got;
 }
 
 struct quire_page *rmqueue_highatomic(struct zone *zone, unsigned order)
 {
     struct quire_page *page = NULL;
     struct request request = {.order = order, .max = 1, .end = &page + 1};
-    for_each_shard(zone, shard) if (quire_load_relaxed(&shard->avail[QUIRE_MIGRATE_HIGHATOMIC]) &&
-                                    take_from(shard, &request, take_highatomic)) break;
+    for_each_shard (zone, shard)
+        if (quire_load_relaxed(&shard->avail[QUIRE_MIGRATE_HIGHATOMIC]) &&
+            take_from(shard, &request, take_highatomic))
+            break;
     return page;
 }

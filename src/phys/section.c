@@ -23,6 +23,14 @@ size_t section_size(const struct quire_mem *mem, unsigned long frames)
     return size;
 }
 
+void section_set_extent(struct quire_mem *mem, unsigned long number, unsigned long first,
+                        unsigned long end)
+{
+    struct section_extent *extent = &mem->extents[number];
+    quire_store_relaxed(&extent->first, (uint32_t)first);
+    quire_store_relaxed(&extent->end, (uint32_t)end);
+}
+
 void section_create(struct quire_mem *mem, unsigned long first, unsigned long end, void *memory,
                     uint8_t block_flags)
 {
@@ -49,7 +57,7 @@ void section_create(struct quire_mem *mem, unsigned long first, unsigned long en
         __builtin_memset(mem->owners[number], 0, (end - first) * sizeof(struct page_owner));
     }
     struct quire_section *section = &mem->sections.section[number];
-    mem->extents[number] = (struct section_extent){(uint32_t)first, (uint32_t)end};
+    section_set_extent(mem, number, first, end);
     quire_store_release(&section->blocks,
                         (uintptr_t)blocks - first / PAGEBLOCK_PAGES * sizeof(struct pageblock));
     quire_store_release(&section->pages, (uintptr_t)pages - first * sizeof(struct quire_page));
@@ -61,7 +69,8 @@ bool quire_pfn_valid(const struct quire_mem *mem, quire_pfn_t pfn)
     if (number >= mem->sections.count || !quire_load_acquire(&mem->sections.section[number].pages))
         return false;
     const struct section_extent *extent = &mem->extents[number];
-    return pfn.value >= extent->first && pfn.value < extent->end;
+    return pfn.value >= quire_load_relaxed(&extent->first) &&
+           pfn.value < quire_load_relaxed(&extent->end);
 }
 
 struct zone *zone_of(struct quire_mem *mem, int node, unsigned type)
@@ -103,7 +112,7 @@ static void zone_span(struct zone *zone, unsigned long start, unsigned long end)
 /* Makes the pageblock that holds `pfn` the zone's, with all its descriptors. */
 static void assign_pageblock(struct pageblock *block, struct zone *zone)
 {
-    block->zone = zone->id;
+    quire_store_relaxed(&block->zone, zone->id);
     for (unsigned i = 0; i < PAGEBLOCK_PAGES; i++)
         block->pages[i].flags = (uint32_t)zone->id << PAGE_ZONE_SHIFT | PAGE_HOLE;
 }

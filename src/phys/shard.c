@@ -13,11 +13,11 @@
  *   invariant   only what is wholly free changes its shard. So the shard of a frame that is
  *               allocated, or on a per-CPU list, or in an inbox, stays what it is, and is read
  *               without a lock
- *   invariant   blocks in an inbox count as free; whoever can't find enough looks there, and
- * inboxes are empty while a zone's per-CPU lists are closed or zone_lock is held invariant   a
- * block of MAX_ORDER that two zones share belongs to each one's first shard, since it is never
- * wholly free in one; a zone that finds another's number there masks it bound       an inbox is
- * emptied in O(INBOX_SLOTS * MAX_ORDER)
+ *   invariant   blocks in an inbox count as free; whoever can't find enough looks there. Only the
+ *               per-CPU lists are drained into inboxes: while a zone's are closed they are empty
+ *   invariant   a block of MAX_ORDER that two zones share is never wholly free in one, so it stays
+ *               where it was; a zone that finds another's number there masks it
+ *   bound       an inbox is emptied in O(INBOX_SLOTS * MAX_ORDER)
  *
  * mimalloc gives each thread pages of its own and lists for what others free (Leijen, Zorn and de
  * Moura, "Mimalloc: Free List Sharding in Action", 2019); LLFree reserves trees of frames for CPUs
@@ -25,7 +25,7 @@
  */
 #include "phys/internal.h"
 
-#define MAX_SHARDS 32 /* zone_lock takes them all */
+#define MAX_SHARDS 32 /* zone_lock takes all their locks */
 
 unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
 {
@@ -36,10 +36,10 @@ unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
     return shards;
 }
 
-unsigned max_shards(unsigned nr_cpus)
+unsigned max_shards(unsigned cpus_of_a_node)
 {
     unsigned shards = 1;
-    while (2 * shards <= nr_cpus && 2 * shards <= MAX_SHARDS)
+    while (2 * shards <= cpus_of_a_node && 2 * shards <= MAX_SHARDS)
         shards *= 2;
     return shards;
 }
@@ -58,13 +58,16 @@ void shards_open(struct zone *zone, void *inboxes, unsigned long frames)
         zone->shard[i].inbox.filling = slots;
         zone->shard[i].inbox.emptying = slots + INBOX_SLOTS;
     }
-    zone->shard_mask = (uint8_t)(shards - 1);
+    /* Until now the first one's lock is the zone's. */
+    quire_port_irq_t irq = shard_lock(&zone->shard[0]);
+    quire_store_relaxed(&zone->shard_mask, (uint8_t)(shards - 1));
+    shard_unlock(&zone->shard[0], irq);
 }
 
 struct shard *home_shard(const struct zone *zone, unsigned cpu)
 {
     const struct quire_mem *mem = zone->mem;
-    return &zone->shard[(cpu < mem->nr_cpus ? mem->cpu_rank[cpu] : 0) & zone->shard_mask];
+    return &zone->shard[(cpu < mem->nr_cpus ? mem->cpu_rank[cpu] : 0) & zone_shard_mask(zone)];
 }
 
 /* ---- inboxes --------------------------------------------------------------------------------- */
@@ -119,16 +122,15 @@ void shard_empty_inbox(struct shard *shard)
         buddy_free_slots(shard, slots + i, run, (unsigned)order);
         frames += (unsigned long)run << order;
     }
-    /* Only now: for a moment they count twice, never not at all. */
-    quire_fetch_add(&inbox->frames, 0ul - frames);
+    /* Only now, and after the shard's counts: for a moment they count twice, never not at all. */
+    (void)quire_sub_fetch(&inbox->frames, frames);
 }
 
 bool zone_empty_inboxes(struct zone *zone)
 {
     bool any = false;
-    for_each_shard(zone, shard)
-    {
-        if (!quire_load_relaxed(&shard->inbox.count))
+    for_each_shard (zone, shard) {
+        if (!quire_load_relaxed(&shard->inbox.frames)) /* falls when they are in the maps */
             continue;
         any = true;
         quire_port_irq_t irq = shard_lock(shard);
@@ -156,47 +158,87 @@ void shards_free(struct shard *home, struct quire_page **pages, unsigned count, 
     }
 }
 
+/* ---- handing over ---------------------------------------------------------------------------- */
+
+bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
+{
+    struct zone *zone = from->zone;
+    if (!(from->avail[type] >> MAX_ORDER & 1))
+        return false;
+    quire_add_fetch(&zone->hand_overs_begun, 1);
+    superblock_hand_over(from, to, type);
+    quire_add_fetch(&zone->hand_overs_ended, 1);
+    return true;
+}
+
+unsigned long hand_overs_ended(const struct zone *zone)
+{
+    return quire_load_acquire(&zone->hand_overs_ended);
+}
+
+bool hand_over_since(const struct zone *zone, unsigned long ended)
+{
+    return quire_load_acquire(&zone->hand_overs_begun) != ended;
+}
+
 /* ---- a zone as a whole ----------------------------------------------------------------------- */
 
 quire_port_irq_t zone_lock(struct zone *zone)
 {
+    zone_empty_inboxes(zone); /* most of it with one lock at a time */
     quire_port_irq_t irq = quire_port_irq_save();
-    for_each_shard(zone, shard) quire_port_spin_lock(&shard->lock);
-    for_each_shard(zone, shard) shard_empty_inbox(shard);
+    for_each_shard (zone, shard)
+        quire_port_spin_lock(&shard->lock);
+    for_each_shard (zone, shard)
+        shard_empty_inbox(shard);
     return irq;
 }
 
+/* The first one last: with it held the zone doesn't get more shards, whose locks would then be
+ * given up without having been taken. */
 void zone_unlock(struct zone *zone, quire_port_irq_t irq)
 {
-    for_each_shard(zone, shard) quire_port_spin_unlock(&shard->lock);
+    for (unsigned i = zone_shard_mask(zone) + 1; i-- > 0;)
+        quire_port_spin_unlock(&zone->shard[i].lock);
     quire_port_irq_restore(irq);
+}
+
+unsigned long zone_inbox_frames(const struct zone *zone)
+{
+    unsigned long frames = 0;
+    for_each_shard (zone, shard)
+        frames += quire_load_acquire(&shard->inbox.frames);
+    return frames;
 }
 
 unsigned long zone_nr_free(const struct zone *zone)
 {
-    unsigned long frames = 0;
-    for_each_shard(zone, shard) frames +=
-        quire_load_relaxed(&shard->nr_free) + quire_load_relaxed(&shard->inbox.frames);
+    unsigned long frames = zone_inbox_frames(zone);
+    for_each_shard (zone, shard)
+        frames += quire_load_acquire(&shard->nr_free);
     return frames;
 }
 
 unsigned long zone_nr_blocks(const struct zone *zone, unsigned order)
 {
     unsigned long blocks = 0;
-    for_each_shard(zone, shard) blocks += quire_load_relaxed(&shard->nr_blocks[order]);
+    for_each_shard (zone, shard)
+        blocks += quire_load_relaxed(&shard->nr_blocks[order]);
     return blocks;
 }
 
 unsigned long zone_free_special(const struct zone *zone, enum quire_migratetype type)
 {
     unsigned long frames = 0;
-    for_each_shard(zone, shard) frames += quire_load_relaxed(&shard->nr_free_special[type]);
+    for_each_shard (zone, shard)
+        frames += quire_load_relaxed(&shard->nr_free_special[type]);
     return frames;
 }
 
 uint32_t zone_avail(const struct zone *zone, enum quire_migratetype type)
 {
     uint32_t orders = 0;
-    for_each_shard(zone, shard) orders |= quire_load_relaxed(&shard->avail[type]);
+    for_each_shard (zone, shard)
+        orders |= quire_load_acquire(&shard->avail[type]);
     return orders;
 }

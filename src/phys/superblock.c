@@ -59,7 +59,8 @@ static struct pageblock *merge_buddy(struct shard *shard, unsigned long pfn, uns
                                      unsigned type)
 {
     struct pageblock *buddy = pfn_to_pageblock(shard->mem, pfn);
-    if (buddy->largest != (int)order || buddy->zone != shard->zone->id)
+    /* What is another zone's changes under that one's locks, all but this number. */
+    if (pageblock_zone(buddy) != shard->zone->id || buddy->largest != (int)order)
         return NULL;
     if (buddy->type != type &&
         (buddy->type >= QUIRE_MIGRATE_HIGHATOMIC || type >= QUIRE_MIGRATE_HIGHATOMIC))
@@ -248,10 +249,8 @@ void superblock_take_exact(struct shard *shard, struct pageblock *block, unsigne
         clear(&block[i]);
 }
 
-bool superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
+void superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
 {
-    if (!(from->avail[type] >> MAX_ORDER & 1))
-        return false;
     struct list *list = &from->blocks[MAX_ORDER][type];
     struct pageblock *block = quire_container_of(list->next, struct pageblock, link);
     block_unlink(from, block);
@@ -260,5 +259,4 @@ bool superblock_hand_over(struct shard *from, struct shard *to, enum quire_migra
     block_link(to, block, MAX_ORDER);
     count_blocks(to, MAX_ORDER, 1);
     count_free(to, type, 1l << MAX_ORDER);
-    return true;
 }

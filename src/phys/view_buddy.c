@@ -75,7 +75,7 @@ static void take_census(struct zone *zone, struct census *census)
     zone_unlock(zone, irq);
     for (; pfn < end; pfn += PAGEBLOCK_PAGES) {
         irq = zone_lock(zone);
-        if (pfn_valid(mem, pfn) && pfn_to_pageblock(mem, pfn)->zone == zone->id)
+        if (pfn_valid(mem, pfn) && pageblock_zone(pfn_to_pageblock(mem, pfn)) == zone->id)
             count_pageblock(pfn_to_pageblock(mem, pfn), census);
         zone_unlock(zone, irq);
     }

@@ -29,7 +29,8 @@ void zone_numa_stat(const struct zone *zone, struct numa_stat *stat)
     const struct quire_mem *mem = zone->mem;
     unsigned long all = 0, other = quire_load_relaxed(&zone->numa_other);
     for (unsigned order = 0; order < NR_ORDERS; order++)
-        for_each_shard(zone, shard) all += quire_load_relaxed(&shard->nr_alloc[order]);
+        for_each_shard (zone, shard)
+            all += quire_load_relaxed(&shard->nr_alloc[order]);
     for (unsigned cpu = 0; zone_pcps(zone) && cpu < mem->nr_cpus; cpu++) {
         unsigned long blocks = 0;
         for (unsigned index = 0; index < PCP_LISTS; index++)

@@ -66,8 +66,7 @@ static void sum_zones(struct quire_mem *mem, struct vmstat *sum)
         for (unsigned order = 0; order < NR_ORDERS; order++) {
             sum->alloc[zone->type] += pcp_allocated_blocks(zone, order) << order;
             sum->freed += freed_blocks(zone, order) << order;
-            for_each_shard(zone, shard)
-            {
+            for_each_shard (zone, shard) {
                 sum->alloc[zone->type] += quire_load_relaxed(&shard->nr_alloc[order]) << order;
                 sum->freed += quire_load_relaxed(&shard->nr_freed[order]) << order;
             }

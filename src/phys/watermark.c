@@ -16,6 +16,7 @@
 #define MIN_FREE_KBYTES_MAX 262144ul
 #define HIGHMEM_MIN_PAGES 32ul /* Linux's SWAP_CLUSTER_MAX */
 #define HIGHMEM_MAX_PAGES 128ul
+#define MAX_LOOKS 3 /* while other CPUs move what is looked at */
 
 static const unsigned lowmem_reserve_ratio[QUIRE_NR_ZONES] = {256, 256, 32, 0, 0};
 
@@ -104,31 +105,24 @@ unsigned long zone_watermark(const struct zone *zone, enum watermark mark)
     return quire_load_relaxed(&zone->watermark[mark]) + quire_load_relaxed(&zone->watermark_boost);
 }
 
-/* Free frames that this allocation may not have. */
+/* Free frames that this allocation may not have. What lies in inboxes may be of any type. */
 static unsigned long unusable_free(const struct zone *zone, unsigned order, unsigned alloc_flags)
 {
     unsigned long unusable = (1ul << order) - 1;
-    if (!(alloc_flags & ALLOC_HIGHATOMIC))
-        unusable += zone_free_special(zone, QUIRE_MIGRATE_HIGHATOMIC);
-    if (!(alloc_flags & ALLOC_CMA))
+    bool cma = quire_load_relaxed(&zone->cma) && !(alloc_flags & ALLOC_CMA);
+    bool reserve =
+        quire_load_relaxed(&zone->nr_reserved_highatomic) && !(alloc_flags & ALLOC_HIGHATOMIC);
+    if (cma || reserve)
+        unusable += zone_inbox_frames(zone);
+    if (cma)
         unusable += zone_free_special(zone, QUIRE_MIGRATE_CMA);
+    if (reserve)
+        unusable += zone_free_special(zone, QUIRE_MIGRATE_HIGHATOMIC);
     return unusable;
 }
 
-bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
-                       enum quire_zone_type highest, unsigned alloc_flags)
+static uint32_t usable_orders(const struct zone *zone, unsigned alloc_flags)
 {
-    long min = (long)mark;
-    long free = (long)zone_nr_free(zone) - (long)unusable_free(zone, order, alloc_flags);
-    if (alloc_flags & ALLOC_MIN_RESERVE) {
-        min -= min / 2;
-        if (alloc_flags & ALLOC_NON_BLOCK)
-            min -= min / 4;
-    }
-    if (free <= min + (long)quire_load_relaxed(&zone->lowmem_reserve[highest]))
-        return false;
-    if (!order)
-        return true;
     uint32_t orders = 0;
     for (unsigned type = 0; type < PCP_TYPES; type++)
         orders |= zone_avail(zone, type);
@@ -136,7 +130,35 @@ bool zone_watermark_ok(const struct zone *zone, unsigned order, unsigned long ma
         orders |= zone_avail(zone, QUIRE_MIGRATE_CMA);
     if (alloc_flags & ALLOC_HIGHATOMIC)
         orders |= zone_avail(zone, QUIRE_MIGRATE_HIGHATOMIC);
-    return orders >> order;
+    return orders;
+}
+
+static bool watermark_ok(const struct zone *zone, unsigned order, unsigned long mark,
+                         enum quire_zone_type highest, unsigned alloc_flags)
+{
+    long min = (long)mark;
+    if (alloc_flags & ALLOC_MIN_RESERVE) {
+        min -= min / 2;
+        if (alloc_flags & ALLOC_NON_BLOCK)
+            min -= min / 4;
+    }
+    long free = (long)zone_nr_free(zone) - (long)unusable_free(zone, order, alloc_flags);
+    if (free <= min + (long)quire_load_relaxed(&zone->lowmem_reserve[highest]))
+        return false;
+    return !order || usable_orders(zone, alloc_flags) >> order;
+}
+
+bool zone_watermark_ok(struct zone *zone, unsigned order, unsigned long mark,
+                       enum quire_zone_type highest, unsigned alloc_flags)
+{
+    for (unsigned look = 0; look < MAX_LOOKS; look++) {
+        unsigned long ended = hand_overs_ended(zone);
+        if (watermark_ok(zone, order, mark, highest, alloc_flags))
+            return true;
+        if (!zone_empty_inboxes(zone) && !hand_over_since(zone, ended))
+            return false;
+    }
+    return false;
 }
 
 void boost_watermark(struct zone *zone)

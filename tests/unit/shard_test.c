@@ -244,19 +244,34 @@ static void a_block_that_two_zones_share_belongs_to_the_first_shards(void)
     CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
 }
 
+/* A machine with a CMA area of one pageblock in its middle. */
+static struct zone *boot_with_area(uint64_t *base)
+{
+    static const struct quire_memblock_region map[] = {{.size = TWO_SHARDS}, {0}};
+    static struct quire_cma cma;
+    uint64_t size = (uint64_t)PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT;
+    *base = quire_align_down(TWO_SHARDS / 2, size);
+    if (!machine_map(map))
+        return NULL;
+    bool made = !quire_memblock_reserve(&machine.memblock, *base, size) &&
+                !machine_start((struct quire_mem_config){
+                    .nr_cpus = 2, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}}) &&
+                !quire_cma_init(machine.mem, &cma, "area", *base, size, 0);
+    CHECK(made);
+    return made ? &machine.mem->zones[0] : NULL;
+}
+
+static bool in_area(const struct quire_page *page, uint64_t base)
+{
+    return page->pfn >> PAGEBLOCK_ORDER == base >> QUIRE_PAGE_SHIFT >> PAGEBLOCK_ORDER;
+}
+
 static void lent_memory_is_used_first_whichever_shard_has_it(void)
 {
-    struct quire_memblock_region map[] = {{.size = TWO_SHARDS}, {0}};
-    if (!machine_map(map))
+    uint64_t base;
+    struct zone *zone = boot_with_area(&base);
+    if (!zone)
         return;
-    uint64_t size = (uint64_t)PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT;
-    uint64_t base = quire_align_down(TWO_SHARDS / 2, size);
-    CHECK_EQ(quire_memblock_reserve(&machine.memblock, base, size), 0);
-    REQUIRE(!machine_start(
-        (struct quire_mem_config){.nr_cpus = 2, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}}));
-    struct zone *zone = &machine.mem->zones[0];
-    static struct quire_cma cma;
-    REQUIRE(!quire_cma_init(machine.mem, &cma, "area", base, size, 0));
     struct quire_page *chain;
     unsigned long kept = zone_nr_free(zone) - 2 * PAGEBLOCK_PAGES + PAGEBLOCK_PAGES / 2;
     take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, kept, &chain);
@@ -265,11 +280,94 @@ static void lent_memory_is_used_first_whichever_shard_has_it(void)
     struct quire_page *page =
         quire_alloc_page(machine.mem, QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_MEMALLOC);
     REQUIRE(page);
-    uint64_t phys = quire_page_to_phys(page);
-    CHECK(phys >= base && phys < base + size);
+    CHECK(in_area(page, base));
     quire_free_page(machine.mem, page);
     free_chain(chain);
     test_environment.set_cpu(0);
+    end(zone);
+}
+
+static void what_other_shards_have_of_the_type_comes_before_lent_memory(void)
+{
+    uint64_t base;
+    struct zone *zone = boot_with_area(&base);
+    if (!zone)
+        return;
+    struct quire_page *chain;
+    test_environment.set_cpu(1); /* which gets most of the memory, and gives it back */
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE, zone->managed * 3 / 4, &chain);
+    free_chain(chain);
+    quire_drain_all_pages(machine.mem);
+    test_environment.set_cpu(0);
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE, zone->managed / 2, &chain);
+    unsigned lent = 0;
+    for (struct quire_page *page = chain; page; page = page->owner.pointer[0])
+        lent += in_area(page, base);
+    CHECK_EQ(lent, 0);
+    free_chain(chain);
+    end(zone);
+}
+
+static void lent_memory_in_an_inbox_is_not_for_who_cant_have_it(void)
+{
+    uint64_t base;
+    struct zone *zone = boot_with_area(&base);
+    if (!zone)
+        return;
+    struct quire_page *rest = take_all(1), *lent;
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_MEMALLOC, ~0ul, &lent);
+    CHECK_EQ(zone_nr_free(zone), 0);
+    unsigned long spare = zone->watermark[WMARK_MIN] / 2;
+    for (unsigned long i = 0; i < spare && rest; i++) {
+        struct quire_page *next = rest->owner.pointer[0];
+        quire_free_page(machine.mem, rest);
+        rest = next;
+    }
+    quire_drain_all_pages(machine.mem);
+    free_on(1, lent);
+    unsigned long held = zone_info(0).nr_pcp;
+    struct quire_page *got;
+    CHECK(take_pages(QUIRE_GFP_NOWAIT, ~0ul, &got) <= held);
+    CHECK(zone_nr_free(zone) - zone_free_special(zone, QUIRE_MIGRATE_CMA) >= spare);
+    free_chain(got);
+    free_chain(rest);
+    end(zone);
+}
+
+static void a_node_is_balanced_by_what_lies_in_inboxes_too(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *block = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
+    REQUIRE(block);
+    struct quire_page *rest = take_all(0);
+    quire_split_page(zone->mem, block, MAX_ORDER);
+    test_environment.set_cpu(1);
+    for (unsigned long i = 0; i < LARGEST; i++)
+        quire_free_page(zone->mem, &block[i]);
+    test_environment.set_cpu(0);
+    CHECK(quire_set_min_free_kbytes(zone->mem, 1) == 0);
+    CHECK(quire_node_balanced(zone->mem, 0, 5, QUIRE_ZONE_NORMAL));
+    free_chain(rest);
+    end(zone);
+}
+
+static void a_shard_with_large_blocks_doesnt_ask_for_others(void)
+{
+    struct zone *zone = boot();
+    if (!zone || zone->mem->no_mobility_grouping)
+        return;
+    test_environment.set_cpu(1);
+    struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_HIGHUSER_MOVABLE, MAX_ORDER);
+    REQUIRE(page);
+    quire_free_pages(zone->mem, page, MAX_ORDER);
+    test_environment.set_cpu(0);
+    CHECK_EQ(zone->shard[1].nr_free, LARGEST);
+    page = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
+    CHECK_EQ(zone->shard[1].nr_free, LARGEST);
+    if (page)
+        quire_free_page(zone->mem, page);
     end(zone);
 }
 
@@ -311,6 +409,10 @@ static const struct test_case cases[] = {
     TEST_CASE(types_stay_apart_across_shards),
     TEST_CASE(a_block_that_two_zones_share_belongs_to_the_first_shards),
     TEST_CASE(lent_memory_is_used_first_whichever_shard_has_it),
+    TEST_CASE(what_other_shards_have_of_the_type_comes_before_lent_memory),
+    TEST_CASE(lent_memory_in_an_inbox_is_not_for_who_cant_have_it),
+    TEST_CASE(a_node_is_balanced_by_what_lies_in_inboxes_too),
+    TEST_CASE(a_shard_with_large_blocks_doesnt_ask_for_others),
     TEST_CASE(the_reserve_for_atomic_allocations_is_the_whole_zones),
     {0},
 };

@@ -4,6 +4,43 @@
 unsigned char owner[MAX_FRAMES];
 struct quire_page *slot[SLOTS];
 
+/* Turns are counted as ranges are put off limits. Nothing here is ordered by itself: the library's
+ * locks must be what keeps an allocation from a range, and they make these checks sound. An
+ * operation that has seen a range's turn began after the range was isolated; one that allocates
+ * from it after it was given back sees that it was. */
+static unsigned long turns;
+static unsigned long off_since[MAX_FRAMES / QUIRE_PAGEBLOCK_PAGES];
+
+unsigned long this_turn(void)
+{
+    return quire_load_relaxed(&turns);
+}
+
+static void set_off_since(unsigned long start, unsigned long end, unsigned long turn)
+{
+    for (unsigned long pfn = start; pfn < end; pfn += QUIRE_PAGEBLOCK_PAGES)
+        quire_store_relaxed(&off_since[pfn / QUIRE_PAGEBLOCK_PAGES], turn);
+}
+
+void off_limits(unsigned long start, unsigned long end)
+{
+    set_off_since(start, end, quire_fetch_add(&turns, 1) + 1);
+}
+
+void on_limits(unsigned long start, unsigned long end)
+{
+    set_off_since(start, end, 0);
+}
+
+static void check_limits(const struct worker *worker, unsigned long pfn, unsigned long last)
+{
+    unsigned long turn;
+    for (pfn &= ~(QUIRE_PAGEBLOCK_PAGES - 1); pfn <= last; pfn += QUIRE_PAGEBLOCK_PAGES) {
+        turn = quire_load_relaxed(&off_since[pfn / QUIRE_PAGEBLOCK_PAGES]);
+        CHECK(!turn || turn > worker->turn);
+    }
+}
+
 uint64_t *content(unsigned long pfn)
 {
     return quire_port_phys_to_virt(&stress.port, quire_pfn_to_phys(quire_pfn(pfn)));
@@ -12,13 +49,14 @@ uint64_t *content(unsigned long pfn)
 void take_block(struct worker *worker, struct quire_page *page, unsigned order)
 {
     unsigned long pfn = quire_page_to_pfn(page).value, last = pfn + (1ul << order) - 1;
+    check_limits(worker, pfn, last);
     for (unsigned long at = pfn; at <= last; at++)
         CHECK_EQ(__atomic_exchange_n(&owner[at], worker->number, __ATOMIC_RELAXED), 0);
     content(pfn)[0] = pfn * 3;
     content(last)[QUIRE_PAGE_SIZE / 8 - 1] = pfn * 5;
 }
 
-static void check_block(struct quire_page *page, unsigned order)
+void check_block(struct quire_page *page, unsigned order)
 {
     unsigned long pfn = quire_page_to_pfn(page).value, last = pfn + (1ul << order) - 1;
     CHECK_EQ(content(pfn)[0], pfn * 3);

@@ -17,7 +17,7 @@ static bool machine_start(unsigned nr_cpus, unsigned debug)
         .zone_end = {[QUIRE_ZONE_DMA] = 8 << 20, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .debug = debug,
     };
-    return stress_map(map) && stress_start(config);
+    return stress_map(map, 48 << 20) && stress_start(config);
 }
 
 static void trade(struct worker *worker)

@@ -1,4 +1,6 @@
 /* tests/stress/stress.c: the machine and the threads: see stress.h */
+#include <sched.h>
+
 #include "tests/stress/stress.h"
 
 struct stress stress;
@@ -12,17 +14,20 @@ static void report(void *arg, quire_pfn_t pfn, const char *text)
     test_note("frame %lu: %s", pfn.value, text);
 }
 
+static void wait_for_others(void *arg)
+{
+    (void)arg;
+    sched_yield();
+}
+
 static void hear_nothing(int level, const char *text)
 {
     (void)level;
     (void)text;
 }
 
-bool stress_map(const struct quire_memblock_region *map)
+bool stress_map(const struct quire_memblock_region *map, quire_phys_t end)
 {
-    quire_phys_t end = 0;
-    for (const struct quire_memblock_region *range = map; range->size; range++)
-        end = range->base + range->size > end ? range->base + range->size : end;
     stress.mem = NULL;
     stress.nr_nodes = 0;
     stress.frames = (unsigned long)(end >> QUIRE_PAGE_SHIFT);
@@ -46,7 +51,7 @@ bool stress_map(const struct quire_memblock_region *map)
 bool stress_start(struct quire_mem_config config)
 {
     static const uint8_t cpu_node[MAX_THREADS + 1] = {0, 1, 0, 1, 1, 0, 0, 1, 0};
-    static const struct quire_mem_ops ops = {.bad_page = report};
+    static const struct quire_mem_ops ops = {.wait = wait_for_others, .bad_page = report};
     config.port = &stress.port;
     config.cpu_node = cpu_node;
     config.ops = &ops;
@@ -76,7 +81,11 @@ unsigned long stress_effort(void)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-static bool go; /* all threads are there: so that they don't run one after the other */
+static bool go;          /* all threads are there: so that they don't run one after the other */
+static unsigned told;    /* workers under way that were told how much to do */
+static unsigned running; /* all workers under way */
+static bool stopped;     /* workers rest before their next operation */
+static unsigned resting;
 
 uint32_t below(struct worker *worker, uint32_t bound)
 {
@@ -86,9 +95,32 @@ uint32_t below(struct worker *worker, uint32_t bound)
     return (uint32_t)(((z >> 32) * bound) >> 32);
 }
 
+static void rest(void)
+{
+    __atomic_add_fetch(&resting, 1, __ATOMIC_ACQ_REL);
+    while (quire_load_acquire(&stopped))
+        sched_yield();
+    quire_sub_fetch(&resting, 1);
+}
+
+void while_others_rest(struct worker *worker, work_fn *work)
+{
+    quire_store_release(&stopped, true);
+    while (quire_load_acquire(&resting) + 1 < quire_load_acquire(&running))
+        sched_yield();
+    work(worker);
+    quire_store_release(&stopped, false);
+    while (quire_load_acquire(&resting))
+        sched_yield();
+}
+
 bool go_on(struct worker *worker)
 {
-    return worker->done++ < worker->operations;
+    if (quire_load_acquire(&stopped))
+        rest();
+    worker->turn = this_turn();
+    unsigned long done = worker->done++;
+    return worker->operations ? done < worker->operations : !done || quire_load_relaxed(&told);
 }
 
 static void *start(void *arg)
@@ -97,24 +129,39 @@ static void *start(void *arg)
     while (!quire_load_acquire(&go))
         quire_port_relax();
     worker->work(worker);
+    if (worker->operations)
+        quire_sub_fetch(&told, 1);
+    quire_sub_fetch(&running, 1);
     return NULL;
 }
 
-void run_threads(unsigned count, void (*work)(struct worker *), unsigned long operations)
+void run_crews(const struct crew *crews)
 {
     struct worker workers[MAX_THREADS];
     unsigned started = 0;
     quire_store_relaxed(&go, false);
-    for (; started < count; started++) {
-        workers[started] = (struct worker){.random = test_random(),
-                                           .number = (unsigned char)(started + 1),
-                                           .work = work,
-                                           .operations = operations / count};
-        if (pthread_create(&workers[started].thread, NULL, start, &workers[started]))
-            break;
-    }
+    told = running = 0;
+    for (; crews->count; crews++)
+        for (unsigned i = 0; i < crews->count && started < MAX_THREADS; i++) {
+            struct worker *worker = &workers[started];
+            *worker = (struct worker){.random = test_random(),
+                                      .number = (unsigned char)(started + 1),
+                                      .work = crews->work,
+                                      .operations = crews->operations / crews->count};
+            bool failed = pthread_create(&worker->thread, NULL, start, worker);
+            CHECK(!failed);
+            if (failed)
+                continue;
+            started++;
+            told += worker->operations != 0;
+        }
+    running = started;
     quire_store_release(&go, true);
-    CHECK_EQ(started, count);
     for (unsigned i = 0; i < started; i++)
         CHECK(!pthread_join(workers[i].thread, NULL));
+}
+
+void run_threads(unsigned count, work_fn *work, unsigned long operations)
+{
+    run_crews((struct crew[]){{work, count, operations}, {0}});
 }

@@ -25,7 +25,7 @@ struct stress {
     struct quire_memblock memblock;
     struct quire_mem *mem;
     unsigned nr_nodes;
-    unsigned long frames;  /* that the map spans */
+    unsigned long frames;  /* that there can be */
     quire_gfp_t gfp_avoid; /* what `allocate` doesn't ask for */
     unsigned reports;      /* calls of bad_page */
 };
@@ -33,30 +33,45 @@ extern struct stress stress;
 
 /* ---- the machine: stress.c ------------------------------------------------------------------- */
 
-/* Memory for the map, which ends with an empty range; nothing is anybody's. */
-bool stress_map(const struct quire_memblock_region *map);
-/* quire_mem_init on it. CPUs take turns at the first two nodes. */
+/* Memory up to `end`, and the map of some of it, which ends with an empty range; nothing is
+ * anybody's. */
+bool stress_map(const struct quire_memblock_region *map, quire_phys_t end);
+/* quire_mem_init on it, with CPUs on both of two nodes. */
 bool stress_start(struct quire_mem_config config);
 /* Everything is given back by this thread, from wherever it came; then nothing is lost. */
 void stress_end(void);
-/* The harness's, and less of it for what is dear. */
+/* The harness's. */
 unsigned long stress_effort(void);
 
 /* ---- threads: stress.c ----------------------------------------------------------------------- */
 
+struct worker;
+typedef void work_fn(struct worker *worker);
+
 struct worker {
     pthread_t thread;
     uint64_t random;
-    unsigned char number; /* from 1 */
-    unsigned long operations, done;
-    void (*work)(struct worker *worker);
+    unsigned char number;     /* from 1 */
+    unsigned long operations; /* that it is to do; 0: until those who were told are through */
+    unsigned long done;
+    unsigned long turn; /* see off_limits */
+    work_fn *work;
 };
 
 uint32_t below(struct worker *worker, uint32_t bound);
-/* Asked before each operation: false when the worker has done as many as it was told. */
+/* Asked before each operation: false when the worker is through. */
 bool go_on(struct worker *worker);
 /* Shares the operations out among `count` threads that do the same. */
-void run_threads(unsigned count, void (*work)(struct worker *), unsigned long operations);
+void run_threads(unsigned count, work_fn *work, unsigned long operations);
+/* Threads that do different things at a time. Ends with an empty one. */
+struct crew {
+    work_fn *work;
+    unsigned count;
+    unsigned long operations; /* of all together */
+};
+void run_crews(const struct crew *crews);
+/* Does it while all other workers stand between two operations. For one worker at a time. */
+void while_others_rest(struct worker *worker, work_fn *work);
 
 /* ---- blocks: blocks.c ------------------------------------------------------------------------ */
 
@@ -65,12 +80,20 @@ extern struct quire_page *slot[SLOTS]; /* blocks that are nobody's: whoever take
 
 uint64_t *content(unsigned long pfn);
 void take_block(struct worker *worker, struct quire_page *page, unsigned order);
-/* Checks its pattern; returns its order. */
+/* Checks its pattern. */
+void check_block(struct quire_page *page, unsigned order);
+/* The same, and says its order. */
 unsigned give_up_block(struct quire_page *page);
 struct quire_page *allocate(struct worker *worker);
 void drop_block(struct worker *worker, struct quire_page *page);
 /* What the slot held is the caller's. */
 struct quire_page *exchange(unsigned index, struct quire_page *page);
+
+/* Whole pageblocks that nobody may be allocating from, until the opposite is said: who takes a
+ * block there in an operation that began later is at fault. */
+void off_limits(unsigned long start, unsigned long end);
+void on_limits(unsigned long start, unsigned long end);
+unsigned long this_turn(void);
 
 /* One operation out of a mixture: blocks are allocated, split, freed, put into slots, taken out of
  * them; rarely somebody looks around. */

@@ -6,6 +6,14 @@
 #ifndef QUIRE_BASE_ATOMIC_H
 #define QUIRE_BASE_ATOMIC_H
 
+#if defined(__SANITIZE_THREAD__)
+#define QUIRE_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define QUIRE_THREAD_SANITIZER 1
+#endif
+#endif
+
 #define quire_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define quire_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define quire_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -25,14 +33,9 @@
 /* The same for a hot path: one instruction on the machines that have it, which gcc doesn't make of
  * an atomic load and store. A reader sees the old or the new value all the same, since it is an
  * aligned word; ThreadSanitizer is shown the atomic form. */
-#if defined(__SANITIZE_THREAD__)
+#ifdef QUIRE_THREAD_SANITIZER
 #define quire_count_hot(p, v) quire_count((p), (v))
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define quire_count_hot(p, v) quire_count((p), (v))
-#endif
-#endif
-#ifndef quire_count_hot
+#else
 #define quire_count_hot(p, v) ((void)(*(p) += (v)))
 #endif
 

@@ -77,13 +77,18 @@ static inline unsigned flags_zone(uint32_t flags)
 }
 
 /* Flags and reference count as one number, so that the hot path reads and writes both at once. Who
- * raises the count by get_page_unless_zero sees the flags that were written with it. */
+ * raises the count by get_page_unless_zero sees the flags that were written with it. Who finds one
+ * reference comes after those that were dropped: the page may be written to at once. */
 #if UINTPTR_MAX > UINT32_MAX && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 typedef uint64_t __attribute__((may_alias)) page_state_word;
 
 static inline uint64_t page_state(const struct quire_page *page)
 {
-    return quire_load_relaxed((const page_state_word *)(const void *)page);
+    uint64_t state = quire_load_acquire((const page_state_word *)(const void *)page);
+#ifdef QUIRE_THREAD_SANITIZER
+    (void)quire_load_acquire(&page->refcount); /* it doesn't take a half for a part of the whole */
+#endif
+    return state;
 }
 
 static inline void page_set_state(struct quire_page *page, uint64_t state)
@@ -93,7 +98,7 @@ static inline void page_set_state(struct quire_page *page, uint64_t state)
 #else
 static inline uint64_t page_state(const struct quire_page *page)
 {
-    return (uint64_t)quire_load_relaxed(&page->refcount) << 32 | quire_load_relaxed(&page->flags);
+    return (uint64_t)quire_load_acquire(&page->refcount) << 32 | quire_load_relaxed(&page->flags);
 }
 
 static inline void page_set_state(struct quire_page *page, uint64_t state)

@@ -3,6 +3,8 @@
  * They free what others allocated, by every way in and out; see stress.h for what is checked. At
  * the end everything is free, and nothing is lost.
  */
+#include <sched.h>
+
 #include "tests/stress/stress.h"
 
 static bool machine_start(unsigned nr_cpus, unsigned debug)
@@ -118,12 +120,53 @@ static void a_reference_is_raised_or_refused_but_never_lost(void)
     stress_end();
 }
 
+/* ---- who frees comes after who used ---------------------------------------------------------- */
+
+static struct quire_page *lent; /* to the reader, with a reference */
+
+static void read_and_drop(struct worker *reader)
+{
+    while (go_on(reader)) {
+        struct quire_page *page;
+        while (!(page = quire_load_acquire(&lent)))
+            sched_yield();
+        quire_store_relaxed(&lent, NULL);
+        check_block(page, 0);
+        quire_put_page(stress.mem, page);
+    }
+}
+
+/* The next page is the one just freed: nothing but the count says that it has been read. */
+static void lend_and_free(struct worker *lender)
+{
+    while (go_on(lender)) {
+        struct quire_page *page = quire_alloc_page(stress.mem, QUIRE_GFP_KERNEL);
+        REQUIRE(page);
+        take_block(lender, page, 0);
+        quire_get_page(page);
+        quire_store_release(&lent, page);
+        while (quire_page_count(page) > 1)
+            sched_yield();
+        CHECK_EQ(give_up_block(page), 0);
+        quire_free_page(stress.mem, page);
+    }
+}
+
+static void a_page_is_freed_after_its_last_reader(void)
+{
+    REQUIRE(machine_start(MAX_THREADS + 1, 0));
+    unsigned long rounds = stress_effort() / 100 + 1;
+    run_crews((struct crew[]){{lend_and_free, 1, rounds}, {read_and_drop, 1, rounds}, {0}});
+    stress_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(two_to_eight_threads_free_what_others_allocated),
     TEST_CASE(threads_without_a_cpu_number_share_with_those_that_have_one),
     TEST_CASE(threads_agree_with_poison_and_owners),
     TEST_CASE(threads_that_come_and_go_lose_nothing),
     TEST_CASE(a_reference_is_raised_or_refused_but_never_lost),
+    TEST_CASE(a_page_is_freed_after_its_last_reader),
     {0},
 };
 const struct test_suite suite_phys_stress = {"phys_stress", cases};

@@ -56,6 +56,16 @@ void take_block(struct worker *worker, struct quire_page *page, unsigned order)
     content(last)[QUIRE_PAGE_SIZE / 8 - 1] = pfn * 5;
 }
 
+/* What has no mover keeps out of memory that may have to be emptied. */
+static void take_fixed(struct worker *worker, struct quire_page *page, unsigned order)
+{
+    unsigned long pfn = quire_page_to_pfn(page).value;
+    CHECK(quire_page_zone(stress.mem, page) != QUIRE_ZONE_MOVABLE);
+    for (unsigned i = 0; i < sizeof stress.lent / sizeof stress.lent[0]; i++)
+        CHECK(pfn + (1ul << order) <= stress.lent[i].start || pfn >= stress.lent[i].end);
+    take_block(worker, page, order);
+}
+
 void check_block(struct quire_page *page, unsigned order)
 {
     unsigned long pfn = quire_page_to_pfn(page).value, last = pfn + (1ul << order) - 1;
@@ -93,7 +103,7 @@ struct quire_page *allocate(struct worker *worker)
             ? quire_alloc_pages(stress.mem, gfp, order)
             : quire_alloc_pages_node(stress.mem, (int)below(worker, stress.nr_nodes), gfp, order);
     if (page)
-        take_block(worker, page, order);
+        take_fixed(worker, page, order);
     return page;
 }
 
@@ -123,7 +133,7 @@ static void trade_many(struct worker *worker)
         quire_alloc_pages_bulk(stress.mem, (int)below(worker, stress.nr_nodes + 1) - 1,
                                QUIRE_GFP_KERNEL | QUIRE_GFP_NOWARN, count, pages);
     for (unsigned long i = 0; i < done; i++)
-        take_block(worker, pages[i], 0);
+        take_fixed(worker, pages[i], 0);
     for (unsigned long i = 0; i < done; i += 2)
         drop_block(worker, exchange(below(worker, SLOTS), pages[i]));
     for (unsigned long i = 0; i < done; i++)
@@ -141,7 +151,7 @@ static void split(struct worker *worker)
         return;
     quire_split_page(stress.mem, page, 3);
     for (unsigned i = 0; i < 8; i++) {
-        take_block(worker, &page[i], 0);
+        take_fixed(worker, &page[i], 0);
         drop_block(worker, exchange(below(worker, SLOTS), &page[i]));
     }
 }

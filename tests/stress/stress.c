@@ -28,11 +28,7 @@ static void hear_nothing(int level, const char *text)
 
 bool stress_map(const struct quire_memblock_region *map, quire_phys_t end)
 {
-    stress.mem = NULL;
-    stress.nr_nodes = 0;
-    stress.frames = (unsigned long)(end >> QUIRE_PAGE_SHIFT);
-    stress.gfp_avoid = 0;
-    stress.reports = 0;
+    stress = (struct stress){.frames = (unsigned long)(end >> QUIRE_PAGE_SHIFT)};
     __builtin_memset(owner, 0, sizeof owner);
     __builtin_memset(slot, 0, sizeof slot);
     quire_posix_set_log(hear_nothing);

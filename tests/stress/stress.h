@@ -28,6 +28,9 @@ struct stress {
     unsigned long frames;  /* that there can be */
     quire_gfp_t gfp_avoid; /* what `allocate` doesn't ask for */
     unsigned reports;      /* calls of bad_page */
+    struct {
+        unsigned long start, end; /* frames */
+    } lent[2];                    /* CMA areas: only for what can be moved */
 };
 extern struct stress stress;
 

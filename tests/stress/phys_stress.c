@@ -5,7 +5,7 @@
  */
 #include <sched.h>
 
-#include "tests/stress/stress.h"
+#include "tests/stress/ranges.h"
 
 static bool machine_start(unsigned nr_cpus, unsigned debug)
 {
@@ -106,10 +106,10 @@ static void publish_and_look_up(struct worker *worker)
     }
 }
 
-static void a_reference_is_raised_or_refused_but_never_lost(void)
+static void look_up_and(const struct crew *crews)
 {
     REQUIRE(machine_start(MAX_THREADS + 1, 0));
-    run_threads(4, publish_and_look_up, 2 * stress_effort());
+    run_crews(crews);
     for (unsigned i = 0; i < SLOTS; i++) {
         struct quire_page *page = exchange(i, NULL);
         if (page) {
@@ -118,6 +118,19 @@ static void a_reference_is_raised_or_refused_but_never_lost(void)
         }
     }
     stress_end();
+}
+
+static void a_reference_is_raised_or_refused_but_never_lost(void)
+{
+    look_up_and((struct crew[]){{publish_and_look_up, 4, 2 * stress_effort()}, {0}});
+}
+
+static void a_reference_is_never_lost_while_lists_are_closed(void)
+{
+    look_up_and((struct crew[]){{publish_and_look_up, 3, 2 * stress_effort()},
+                                {isolate_ranges, 2, 0},
+                                {keep_house, 1, 0},
+                                {0}});
 }
 
 /* ---- who frees comes after who used ---------------------------------------------------------- */
@@ -166,6 +179,7 @@ static const struct test_case cases[] = {
     TEST_CASE(threads_agree_with_poison_and_owners),
     TEST_CASE(threads_that_come_and_go_lose_nothing),
     TEST_CASE(a_reference_is_raised_or_refused_but_never_lost),
+    TEST_CASE(a_reference_is_never_lost_while_lists_are_closed),
     TEST_CASE(a_page_is_freed_after_its_last_reader),
     {0},
 };

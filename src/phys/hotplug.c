@@ -371,8 +371,9 @@ static void commit_removal(const struct removal *removal)
     for (unsigned long number = removal->start >> SECTION_PFN_SHIFT;
          number << SECTION_PFN_SHIFT < removal->end; number++) {
         struct section_extent extent = mem->extents[number];
-        bool added = pfn_to_pageblock(mem, extent.first)->flags & PAGEBLOCK_HOTADDED;
-        if (added && !section_is_present(mem, number))
+        /* While it is present its pageblocks' flags change under their zones' locks. */
+        if (!section_is_present(mem, number) &&
+            pfn_to_pageblock(mem, extent.first)->flags & PAGEBLOCK_HOTADDED)
             forget_section(mem, number);
     }
     tell_zones_changed(mem);

@@ -300,8 +300,14 @@ static inline void mem_unlock(struct quire_mem *mem, quire_port_irq_t irq)
 
 /* ---- shard.c --------------------------------------------------------------------------------- */
 
+/* A zone that was empty gets more shards with its first memory: see shards_open. */
+static inline unsigned zone_shard_mask(const struct zone *zone)
+{
+    return quire_load_relaxed(&zone->shard_mask);
+}
+
 #define for_each_shard(zone, pos)                                                                  \
-    for (struct shard *pos = (zone)->shard; pos <= (zone)->shard + (zone)->shard_mask; pos++)
+    for (struct shard *pos = (zone)->shard; pos <= (zone)->shard + zone_shard_mask(zone); pos++)
 
 static inline quire_port_irq_t shard_lock(struct shard *shard)
 {
@@ -329,7 +335,7 @@ struct shard_map {
 
 static QUIRE_ALWAYS_INLINE struct shard_map shard_map(const struct zone *zone)
 {
-    return (struct shard_map){zone->mem->shard_of, zone->shard_mask};
+    return (struct shard_map){zone->mem->shard_of, zone_shard_mask(zone)};
 }
 
 static QUIRE_ALWAYS_INLINE unsigned map_index(const struct shard_map *map, unsigned long pfn)

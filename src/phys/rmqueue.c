@@ -80,7 +80,7 @@ static QUIRE_ALWAYS_INLINE unsigned take_from(struct shard *shard, const struct 
 static struct shard *next_shard(struct shard *shard)
 {
     const struct zone *zone = shard->zone;
-    return &zone->shard[(shard->index + 1) & zone->shard_mask];
+    return &zone->shard[(shard->index + 1) & zone_shard_mask(zone)];
 }
 
 static unsigned take_from_others(struct shard *home, const struct request *request, take_fn *take)

@@ -58,13 +58,16 @@ void shards_open(struct zone *zone, void *inboxes, unsigned long frames)
         zone->shard[i].inbox.filling = slots;
         zone->shard[i].inbox.emptying = slots + INBOX_SLOTS;
     }
-    zone->shard_mask = (uint8_t)(shards - 1);
+    /* Until now the first one's lock is the zone's. */
+    quire_port_irq_t irq = shard_lock(&zone->shard[0]);
+    quire_store_relaxed(&zone->shard_mask, (uint8_t)(shards - 1));
+    shard_unlock(&zone->shard[0], irq);
 }
 
 struct shard *home_shard(const struct zone *zone, unsigned cpu)
 {
     const struct quire_mem *mem = zone->mem;
-    return &zone->shard[(cpu < mem->nr_cpus ? mem->cpu_rank[cpu] : 0) & zone->shard_mask];
+    return &zone->shard[(cpu < mem->nr_cpus ? mem->cpu_rank[cpu] : 0) & zone_shard_mask(zone)];
 }
 
 /* ---- inboxes --------------------------------------------------------------------------------- */
@@ -166,9 +169,12 @@ quire_port_irq_t zone_lock(struct zone *zone)
     return irq;
 }
 
+/* The first one last: with it held the zone doesn't get more shards, whose locks would then be
+ * given up without having been taken. */
 void zone_unlock(struct zone *zone, quire_port_irq_t irq)
 {
-    for_each_shard(zone, shard) quire_port_spin_unlock(&shard->lock);
+    for (unsigned i = zone_shard_mask(zone) + 1; i-- > 0;)
+        quire_port_spin_unlock(&zone->shard[i].lock);
     quire_port_irq_restore(irq);
 }
 

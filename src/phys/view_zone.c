@@ -31,7 +31,7 @@ static void pageset_read(const struct pcp *pcp, struct pageset *set)
 
 static unsigned nr_pagesets(const struct zone *zone)
 {
-    return zone->pcp ? zone->mem->nr_cpus : 0;
+    return zone_pcps(zone) ? zone->mem->nr_cpus : 0;
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

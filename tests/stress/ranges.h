@@ -36,7 +36,7 @@ void keep_house(struct worker *worker);
 #define PIECE_SIZE (16 * MIB)
 #define LONE_PIECE_BASE (SECTION + 82 * MIB)
 
-/* Memory gets the tables that stay for good; nothing has come. */
+/* Nothing has come or gone. */
 void sections_start(void);
 void add_and_remove_sections(struct worker *worker);
 /* Removes all that may go, from under what can be moved. */

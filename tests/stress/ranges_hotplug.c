@@ -10,11 +10,12 @@
 static struct hot_section {
     quire_phys_t base;
     int node;
-    bool movable;
+    bool unmovable;  /* it is for all */
     bool present;    /* as a whole */
     unsigned pieces; /* of the map, that are still there and must go first */
     unsigned busy;   /* a worker is at it */
 } sections[NR_SECTIONS];
+static bool lists_are_there;
 
 static bool may_fail(int error)
 {
@@ -55,11 +56,20 @@ static bool remove_section(struct worker *worker, struct hot_section *section)
     return !error;
 }
 
-static void add_section(struct hot_section *section)
+/* The last section makes a zone that was empty come to life: its lists come from elsewhere, and
+ * stay there for good. So they come before anything is there that is to go again. */
+static bool add_section(struct hot_section *section)
 {
-    CHECK_EQ(quire_add_memory(stress.mem, section->node, section->base, SECTION, section->movable),
-             0);
-    section->present = true;
+    bool first = section == &sections[NR_SECTIONS - 1] && !quire_load_acquire(&lists_are_there);
+    if (section->unmovable && !quire_load_acquire(&lists_are_there))
+        return false;
+    int error =
+        quire_add_memory(stress.mem, section->node, section->base, SECTION, !section->unmovable);
+    CHECK(!error || (first && error == -QUIRE_ENOMEM));
+    section->present = !error;
+    if (first && !error)
+        quire_store_release(&lists_are_there, true);
+    return !error;
 }
 
 void add_and_remove_sections(struct worker *worker)
@@ -73,8 +83,7 @@ void add_and_remove_sections(struct worker *worker)
             } else if (section->present) {
                 quire_fetch_add(&seen.removed, remove_section(worker, section));
             } else {
-                add_section(section);
-                quire_fetch_add(&seen.added, 1);
+                quire_fetch_add(&seen.added, add_section(section));
             }
             quire_store_release(&section->busy, 0);
         }
@@ -87,12 +96,9 @@ void sections_start(void)
     for (unsigned i = 0; i < NR_SECTIONS; i++)
         sections[i] = (struct hot_section){.base = HOT_BASE + i * SECTION,
                                            .node = i == 0,
-                                           .movable = i != 1,
+                                           .unmovable = i == 1,
                                            .pieces = i ? 0 : PIECES};
-    /* A zone that was empty gets lists, which stay where they are: not in what is to go again. */
-    add_section(&sections[2]);
-    struct worker here = {.number = 1};
-    CHECK(remove_section(&here, &sections[2]));
+    lists_are_there = false;
 }
 
 void sections_end(void)

@@ -31,6 +31,11 @@ SEED ?= 1
 model: release
 	build/release/tests/quire-tests-unit --suite=phys_model --effort=$(EFFORT) --seed=$(SEED)
 
+# The suites with other knobs, one permutation after the other; some minutes. Each runs alone by
+# tests/permute.sh ID.
+permute:
+	@tests/permute.sh
+
 install: release
 	cmake --install build/release --prefix $(PREFIX)
 
@@ -45,4 +50,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys model install coverage clean
+.PHONY: all release debug clang check demo bench-phys model permute install coverage clean

@@ -1,23 +1,51 @@
 /* kernel/cmdline.c: words of the command line */
 #include "cmdline.h"
 
+/* Behind the name, if the word has it: at its '=', a space or the end. Otherwise NULL. */
+static const char *name_end(const char *word, const char *name)
+{
+    for (; *name && *word == *name; word++)
+        name++;
+    return !*name && (!*word || *word == ' ' || *word == '=') ? word : NULL;
+}
+
+static size_t word_length(const char *word)
+{
+    size_t length = 0;
+    while (word[length] && word[length] != ' ')
+        length++;
+    return length;
+}
+
+static const char *next_word(const char *word)
+{
+    word += word_length(word);
+    while (*word == ' ')
+        word++;
+    return word;
+}
+
 const char *cmdline_find(const char *line, const char *name, size_t *length)
 {
-    while (*line) {
-        const char *word = line;
-        const char *expected = name;
-        for (; *expected && *word == *expected; word++)
-            expected++;
-        if (!*expected && (!*word || *word == ' ' || *word == '=')) {
-            word += *word == '=';
-            for (*length = 0; word[*length] && word[*length] != ' ';)
-                ++*length;
-            return word;
-        }
-        while (*line && *line != ' ')
-            line++;
-        while (*line == ' ')
-            line++;
+    for (; *line; line = next_word(line)) {
+        const char *value = name_end(line, name);
+        if (!value)
+            continue;
+        value += *value == '=';
+        *length = word_length(value);
+        return value;
+    }
+    return NULL;
+}
+
+const char *cmdline_find_unknown(const char *line, const char *const *known, size_t *length)
+{
+    for (; *line; line = next_word(line)) {
+        bool is_known = !(*length = word_length(line));
+        for (const char *const *name = known; *name && !is_known; name++)
+            is_known = name_end(line, *name) != NULL;
+        if (!is_known)
+            return line;
     }
     return NULL;
 }

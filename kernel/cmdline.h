@@ -14,6 +14,10 @@ static inline bool cmdline_has(const char *command_line, const char *name)
     return cmdline_find(command_line, name, &length) != NULL;
 }
 
+/* The first word from `line` on whose name isn't one of `known` (NULL-terminated): where it begins,
+ * its length with its value; NULL: all are known. */
+const char *cmdline_find_unknown(const char *line, const char *const *known, size_t *length);
+
 /* The value as a number, decimal or with 0x; `otherwise` when there is none. */
 uint64_t cmdline_number(const char *command_line, const char *name, uint64_t otherwise);
 

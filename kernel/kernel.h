@@ -25,9 +25,10 @@ extern void (*log_hook)(int level, const char *text);
 /* How the machine ends, written to QEMU's isa-debug-exit device: QEMU exits with 2 * value + 1.
  * tools/boot.c knows the same numbers. */
 enum machine_status {
-    MACHINE_DONE = 0x10,   /* QEMU exits with 33 */
-    MACHINE_FAILED = 0x11, /* 35: tests failed, or the command line made no sense */
-    MACHINE_PANIC = 0x12,  /* 37 */
+    MACHINE_DONE = 0x10, /* QEMU exits with 33 */
+    MACHINE_FAILED =
+        0x11, /* 35: tests failed or all were skipped, or the command line made no sense */
+    MACHINE_PANIC = 0x12, /* 37 */
 };
 _Noreturn void machine_exit(enum machine_status status);
 

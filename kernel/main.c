@@ -4,8 +4,11 @@
  *   selftest              run the tests (the images whose name ends with -tests)
  *   filter= seed= effort= for the tests
  *   demo                  show the page allocator at work
+ *   views                 nothing of these: show the memory's views, which is the default
+ *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   crash=                pf, ud, df (exceptions), panic, lock, reset or hang: end in this way, to
  *                         prove that it is seen
+ * Others are named in a warning.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -25,10 +28,30 @@ unsigned quire_x86_cpu;
 static struct pvh_info info;
 static struct numa numa;
 
+static const char *const known_words[] = {
+    "selftest", "filter", "seed", "effort", "demo", "views", "mem", "numa", "crash", NULL,
+};
+
+static void warn_of_unknown_words(void)
+{
+    const char *word = info.command_line;
+    size_t length;
+    while ((word = cmdline_find_unknown(word, known_words, &length))) {
+        print("warning: the command line's \"");
+        console_write(NULL, word, length);
+        print("\" is unknown and ignored; known are:");
+        for (const char *const *known = known_words; *known; known++)
+            print(" %s", *known);
+        print("\n");
+        word += length;
+    }
+}
+
 static void print_map(void)
 {
     if (info.command_line[0])
         print("command line: %s\n", info.command_line);
+    warn_of_unknown_words();
     for (unsigned i = 0; i < info.nr_ranges; i++)
         print("map: 0x%012llx to 0x%012llx %10llu KiB %s\n", (unsigned long long)info.range[i].base,
               (unsigned long long)(info.range[i].base + info.range[i].size),

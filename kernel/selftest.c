@@ -128,12 +128,16 @@ enum machine_status selftest(const char *command_line)
     test_environment.effort = cmdline_number(command_line, "effort", DEFAULT_EFFORT);
     set_log(NULL);
     panic_hook = bail_out;
-    unsigned failed = test_run(test_suites, some ? filter : NULL);
+    struct test_counts counts = test_run(test_suites, some ? filter : NULL);
     panic_hook = NULL;
     log_hook = NULL;
     set_cpu(0);
     give_back();
     quire_mem_check(machine_mem);
-    print("# %u failed\n", failed);
-    return failed ? MACHINE_FAILED : MACHINE_DONE;
+    print("# %u failed, %u skipped\n", counts.failed, counts.skipped);
+    if (counts.skipped == counts.run) {
+        print("No test ran: all were skipped.\n");
+        return MACHINE_FAILED;
+    }
+    return counts.failed ? MACHINE_FAILED : MACHINE_DONE;
 }

@@ -29,7 +29,9 @@ static void print_command(char **argv)
 static int not_started(const char *qemu, int error)
 {
     if (error == ENOENT)
-        complain("there is no %s; on Debian it is in the package qemu-system-x86", qemu);
+        complain("there is no %s; install it (on Debian: the package qemu-system-x86), or name "
+                 "another one with --qemu=PATH",
+                 qemu);
     else
         complain("%s can't be started: %s", qemu, strerror(error));
     return EXIT_FAILED;
@@ -49,6 +51,11 @@ static int explain(int result, const struct boot *boot, const char *qemu)
         complain("the machine was stopped after %llu s (--timeout)",
                  (unsigned long long)boot->timeout);
         return EXIT_TIMEOUT;
+    }
+    if (result >= MACHINE_UNHEARD) {
+        complain("the machine was stopped, since its output can't be written: %s",
+                 strerror(result - MACHINE_UNHEARD));
+        return EXIT_FAILED;
     }
     if (result >= MACHINE_INTERRUPTED)
         return 128 + result - MACHINE_INTERRUPTED;
@@ -74,7 +81,7 @@ int command_boot(int argc, char **argv)
     char **qemu = qemu_arguments(&boot, image);
     if (boot.dry_run) {
         print_command(qemu);
-        return EXIT_DONE;
+        return all_written();
     }
     return explain(run_machine(qemu, (unsigned)boot.timeout), &boot, qemu[0]);
 }

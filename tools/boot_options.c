@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
     {"arch", 'a', "ARCH", 0, "i386, x86-64, or auto (the default: x86-64)", 2},
     {"mem", 'm', "SIZE", 0, "Memory, such as 64M or 6G (default 512M)", 2},
     {"numa", 'n', "NODES", 0, "Spread memory over this many nodes", 2},
-    {NULL, 0, NULL, 0, "How the tests run", 3},
+    {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 3},
     {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 3},
     {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 3},
     {NULL, 0, NULL, 0, "How QEMU runs", 4},
@@ -90,6 +90,8 @@ static void check(struct boot *boot, struct argp_state *state)
         argp_error(state, "--selftest and --demo exclude each other");
     if (boot->filter && !boot->selftest)
         argp_error(state, "'%s': only --selftest takes a name", boot->filter);
+    if ((boot->has_seed || boot->has_effort) && !boot->selftest)
+        argp_error(state, "%s is for --selftest", boot->has_seed ? "--seed" : "--effort");
     if (boot->nodes && boot->memory / boot->nodes < MIN_MEMORY)
         argp_error(state, "%llu nodes need %llu MiB at least", (unsigned long long)boot->nodes,
                    (unsigned long long)(boot->nodes * MIN_MEMORY >> 20));
@@ -166,8 +168,9 @@ static const struct argp argp = {
     .parser = parse,
     .args_doc = "[TEST]",
     .doc = "Boot a machine whose memory Quire manages, in QEMU. Its console is the output.\v"
-           "Exit status: 0 it did what was asked; 1 tests failed, or it could not be started; "
-           "2 usage; 3 it panicked; 4 it took longer than --timeout; 5 it ended without saying "
+           "Exit status: 0 it did what was asked; 1 tests failed or were all skipped, or it could "
+           "not be started, or its output not be written; 2 usage; 3 it panicked; 4 it took longer "
+           "than --timeout; 5 it ended without saying "
            "how; 128 + N a signal N stopped this command.",
 };
 

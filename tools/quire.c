@@ -71,6 +71,14 @@ void complain(const char *format, ...)
     fputc('\n', stderr);
 }
 
+int all_written(void)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return EXIT_DONE;
+    complain("the output can't be written: %s", strerror(errno));
+    return EXIT_FAILED;
+}
+
 error_t parse_common(int key, const struct argp *of, const char *name, const char *with)
 {
     char copy[64];
@@ -79,13 +87,13 @@ error_t parse_common(int key, const struct argp *of, const char *name, const cha
     case 'h':
         fputs(with, stdout);
         argp_help(of, stdout, ARGP_HELP_STD_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, copy);
-        exit(EXIT_DONE);
+        exit(all_written());
     case OPTION_USAGE:
         argp_help(of, stdout, ARGP_HELP_USAGE, copy);
-        exit(EXIT_DONE);
+        exit(all_written());
     case 'V':
         puts("quire " QUIRE_VERSION);
-        exit(EXIT_DONE);
+        exit(all_written());
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -23,6 +23,10 @@ enum exit_status {
 /* One line on stderr, begun by the command's name. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
+/* Where a command that has printed ends: EXIT_DONE, or EXIT_FAILED after a complaint when stdout
+ * didn't take all of it. */
+int all_written(void);
+
 /* The options that every command has; put them last in its list. */
 #define OPTION_USAGE 0x1000
 #define COMMON_OPTIONS                                                                             \

@@ -1,7 +1,8 @@
 /* quire/config.h: every knob of Quire, its default and the reason for it
  *
- * Override a knob with -D on the compiler's command line, the same for the library and for what
- * links with it. Ranges are checked at the end.
+ * Override a knob with -D on the compiler's command line, as a plain decimal number, the same for
+ * the library and for what links with it: a program that sees other values than the library does
+ * isn't linked (QUIRE_WITH_KNOBS). Ranges are checked at the end.
  */
 #ifndef QUIRE_CONFIG_H
 #define QUIRE_CONFIG_H
@@ -95,5 +96,17 @@
 #if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"
 #endif
+
+/* A name with all knobs in it that the headers make use of; the others, QUIRE_PCP_SHIFT,
+ * QUIRE_SHARD_BLOCKS and QUIRE_DEBUG_LEVEL, are the library's own affair. A function that every
+ * program calls has such a name, so that a program with other knobs lacks a symbol, whose name says
+ * what differs. */
+#define QUIRE_WITH_KNOBS(name)                                                                     \
+    QUIRE_EXPAND_KNOBS(name, QUIRE_PAGE_SHIFT, QUIRE_PAGEBLOCK_ORDER, QUIRE_MAX_ORDER,             \
+                       QUIRE_SECTION_SHIFT, QUIRE_MAX_NODES, QUIRE_MAX_CPUS,                       \
+                       QUIRE_MEMBLOCK_STATIC_REGIONS)
+#define QUIRE_EXPAND_KNOBS(name, ...) QUIRE_PASTE_KNOBS(name, __VA_ARGS__)
+#define QUIRE_PASTE_KNOBS(name, p, b, o, s, n, c, r)                                               \
+    name##_page##p##_block##b##_order##o##_section##s##_nodes##n##_cpus##c##_regions##r
 
 #endif

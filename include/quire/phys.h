@@ -12,14 +12,20 @@
  *     struct quire_page *page = quire_alloc_pages(mem, QUIRE_GFP_KERNEL, 3);
  *     quire_free_pages(mem, page, 3);
  *
- * Locks. A zone has spinlocks, one for each group of CPUs ("shard"), taken with interrupts off; each
- * CPU's page lists are its own. Unless its line says otherwise a function may be called from any
- * context, takes locks of one zone, and doesn't sleep. What changes ranges, zones or settings (reserved memory, CMA, contiguous
- * ranges, isolation, compaction, memory that comes and goes, drains, watermarks, debugging,
- * registrations) takes the machine's lock or waits for other CPUs: not in interrupt handlers.
- * Functions that take `gfp` may sleep, and call back, only if it holds QUIRE_GFP_DIRECT_RECLAIM.
+ * Locks. A zone has spinlocks, one for each group of CPUs (a "shard" of the zone), and the machine
+ * has one, which comes before any zone's; they are taken with interrupts off. Each CPU's page lists
+ * are its own. Unless its line says otherwise a function may be called from any context, takes
+ * locks of one zone at a time or none, and doesn't sleep; "the zone's lock" is all of the zone's.
+ * What changes ranges, zones or settings (reserved memory, CMA, contiguous ranges, isolation,
+ * compaction, memory that comes and goes, drains, watermarks, debugging, registrations) takes the
+ * machine's lock or waits for other CPUs: not in interrupt handlers. "Waits for other CPUs" means
+ * until those are out of their page lists, a few hundred instructions each; while it lasts, and as
+ * long as a range is isolated, their allocations take a lock of the zone each. Functions that take
+ * `gfp` may sleep, and call back, only if it holds QUIRE_GFP_DIRECT_RECLAIM, or if their line says
+ * so.
  *
- * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing.
+ * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing. A caller's mistake
+ * with a range of memory (-EINVAL, -EEXIST) is logged with the range and the reason.
  */
 #ifndef QUIRE_PHYS_H
 #define QUIRE_PHYS_H
@@ -58,7 +64,12 @@ enum quire_migratetype {
 
 /* What means nothing is answered with NULL: two of DMA, DMA32 and HIGHMEM at once, MOVABLE with
  * RECLAIMABLE, NOFAIL without DIRECT_RECLAIM; and at once, even with NOFAIL, what no zone of the
- * machine (of the node, with THISNODE) could ever serve. */
+ * machine (of the node, with THISNODE) could ever serve.
+ *
+ * Bits outside of QUIRE_GFP_MASK are refused by all functions that allocate by address, exact
+ * sizes, in bulk or contiguous ranges (NULL, 0 or -EINVAL). quire_alloc_pages and
+ * quire_alloc_pages_node, which have no instruction to spare for it, ignore them; debug builds
+ * panic. */
 typedef unsigned int quire_gfp_t;
 
 #define QUIRE_GFP_DMA 0x01u /* zone modifiers: the highest zone that will do */
@@ -142,11 +153,11 @@ static inline struct quire_page *quire_pfn_to_page(const struct quire_mem *mem, 
 /* Whether `pfn` has a descriptor: any number may be asked about. O(1). */
 bool quire_pfn_valid(const struct quire_mem *mem, quire_pfn_t pfn);
 
-/* The direct-mapped address of a page, NULL for HighMem; and back. */
+/* The direct-mapped address of a page, NULL for HighMem; and back. O(1), without locks. */
 void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page);
 struct quire_page *quire_virt_to_page(const struct quire_mem *mem, const void *addr);
 
-/* Where a page is. O(1). */
+/* Where a page is. O(1), without locks: true while the page's memory stays. */
 int quire_page_node(const struct quire_mem *mem, const struct quire_page *page);
 enum quire_zone_type quire_page_zone(const struct quire_mem *mem, const struct quire_page *page);
 enum quire_migratetype quire_pageblock_migratetype(const struct quire_mem *mem,
@@ -187,12 +198,15 @@ struct quire_memblock {
     bool handed_over;
 };
 
+/* Makes an empty map. Its symbol holds the knobs of quire/config.h: where a program isn't linked
+ * for want of it, program and library were compiled with different ones. O(1). */
+#define quire_memblock_init QUIRE_WITH_KNOBS(quire_memblock_init)
 void quire_memblock_init(struct quire_memblock *memblock, const char *name,
                          const struct quire_port_mem *port);
 
 /* Adds a range of memory of one kind on one node. Ranges may come unsorted, unaligned, adjacent
  * and of zero length. An overlap with memory of the same kind and node adds what is new; of
- * another kind or node it is refused. O(n).
+ * another kind or node it is refused. O(n) for n ranges in the map.
  *   -EINVAL   it wraps around, or ends beyond the start of frame QUIRE_MAX_PFN, or `node` or
  *             `kind` is out of range
  *   -EEXIST   it overlaps memory of another node or kind
@@ -203,18 +217,20 @@ QUIRE_MUST_CHECK int quire_memblock_add(struct quire_memblock *memblock, quire_p
 
 /* Takes a range out of the memory again, whole or in part; what of it isn't memory is ignored.
  * -EINVAL and -ENOMEM as for add; also
- *   -EBUSY    some memory in it is reserved */
+ *   -EBUSY    some memory in it is reserved
+ * O(n). */
 QUIRE_MUST_CHECK int quire_memblock_remove(struct quire_memblock *memblock, quire_phys_t base,
                                            quire_phys_t size);
 
 /* Keeps a range from being handed out: an image, a RAM disk, firmware tables. It may lie outside
- * all memory and may overlap other reservations. Errors: -EINVAL, -ENOMEM. */
+ * all memory and may overlap other reservations. Errors: -EINVAL, -ENOMEM. O(n). */
 QUIRE_MUST_CHECK int quire_memblock_reserve(struct quire_memblock *memblock, quire_phys_t base,
                                             quire_phys_t size);
 
 /* Undoes a reservation, whole or in part; what of it isn't reserved is ignored. Before the
  * hand-over only. Errors as for reserve (-ENOMEM when it would split one); also
- *   -EBUSY    a table of the map itself has grown into it */
+ *   -EBUSY    a table of the map itself has grown into it
+ * O(n). */
 QUIRE_MUST_CHECK int quire_memblock_free(struct quire_memblock *memblock, quire_phys_t base,
                                          quire_phys_t size);
 
@@ -227,18 +243,18 @@ QUIRE_MUST_CHECK quire_phys_t quire_memblock_alloc(struct quire_memblock *memblo
                                                    quire_phys_t min, quire_phys_t max, int node);
 
 /* Visits what is usable and not reserved, in order of address, until `visit` returns non-zero,
- * which is returned. */
+ * which is returned. `visit` must not change the map. O(n). */
 typedef int quire_memblock_visit_fn(void *arg, quire_phys_t base, quire_phys_t size, int node,
                                     enum quire_memblock_kind kind);
 int quire_memblock_for_each_free(const struct quire_memblock *memblock,
                                  quire_memblock_visit_fn *visit, void *arg);
 
-/* Sums, and the end of the highest range of memory. Bytes. Memory is of every kind. */
+/* Sums, O(n), and the end of the highest range of memory, O(1). Bytes. Memory is of every kind. */
 quire_phys_t quire_memblock_memory_size(const struct quire_memblock *memblock);
 quire_phys_t quire_memblock_reserved_size(const struct quire_memblock *memblock);
 quire_phys_t quire_memblock_end(const struct quire_memblock *memblock);
 
-/* The map as text, a line a range: base, end, size, node, kind. */
+/* The map as text, a line a range: base, end, size, node, kind. O(n). */
 void quire_memblock_dump(const struct quire_memblock *memblock, quire_write_fn *write, void *arg);
 
 /* ---- making a machine's memory --------------------------------------------------------------- */
@@ -275,7 +291,8 @@ struct quire_mem_config {
      * makes it exist, and so does movable_size. */
     quire_phys_t zone_end[QUIRE_NR_ZONES];
     /* Bytes to put into ZONE_MOVABLE, beside HOTPLUG ranges: from the top of the machine's highest
-     * zone, spread evenly over the nodes that have memory there, rounded to 2^MAX_ORDER frames. */
+     * zone, spread evenly over the nodes that have memory there, rounded to 2^MAX_ORDER frames.
+     * Init's own metadata lies outside of ZONE_MOVABLE, as far as half of what is left has room. */
     quire_phys_t movable_size;
     unsigned long min_free_kbytes;   /* 0: 4 * sqrt(lowmem KiB), within 128 to 262144, as Linux */
     unsigned watermark_scale_factor; /* 0: 10 (0.1 %); at most 3000 */
@@ -289,7 +306,8 @@ struct quire_mem_config {
 };
 
 /* Carves descriptors out of the map, and hands the rest to zones. The memblock can't allocate any
- * more afterwards. The quire_mem lives in the map's own memory. O(frames).
+ * more afterwards. The quire_mem lives in the map's own memory. O(frames). Without locks: nobody
+ * else has the map, and nobody the quire_mem before this returns.
  *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field)
  *   -ENOMEM   the map is too small to hold its own descriptors (logged with both sizes); nothing
  *             stays allocated */
@@ -297,11 +315,12 @@ QUIRE_MUST_CHECK int quire_mem_init(struct quire_mem **mem, struct quire_membloc
                                     const struct quire_mem_config *config);
 
 /* The end of a machine: no CPU uses it any more. Returns the number of pages that were still
- * allocated. The memory that held the map is the caller's again. */
+ * allocated. The memory that held the map is the caller's again. O(zones * CPUs), without locks. */
 unsigned long quire_mem_destroy(struct quire_mem *mem);
 
 /* Gives frames that were reserved in the memblock to the allocator (initial memory no longer
- * needed). Whole frames within [base, base + size); -EINVAL if some of it isn't reserved. */
+ * needed). Whole frames within [base, base + size); -EINVAL if some of it isn't reserved.
+ * O(frames); the machine's lock is held for a look at all of them, zones' locks block by block. */
 QUIRE_MUST_CHECK int quire_free_reserved(struct quire_mem *mem, quire_phys_t base,
                                          quire_phys_t size);
 
@@ -314,7 +333,8 @@ QUIRE_MUST_CHECK int quire_free_reserved(struct quire_mem *mem, quire_phys_t bas
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp,
                                                       unsigned order);
 
-/* The same from `node` outwards. NULL also when there is no such node. */
+/* The same from `node` outwards, past the CPU's preferred list: O(order), with a zone's lock where
+ * the CPU's list is empty. NULL also when there is no such node. */
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node,
                                                            quire_gfp_t gfp, unsigned order);
 
@@ -334,7 +354,8 @@ static inline void quire_free_page(struct quire_mem *mem, struct quire_page *pag
     quire_free_pages(mem, page, 0);
 }
 
-/* By direct-mapped address; HIGHMEM is refused (NULL). Linux: __get_free_pages, free_pages. */
+/* By direct-mapped address; HIGHMEM is refused (NULL). Costs and context as quire_alloc_pages and
+ * quire_free_pages. Linux: __get_free_pages, free_pages. */
 QUIRE_MUST_CHECK void *quire_get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order);
 QUIRE_MUST_CHECK void *quire_get_zeroed_page(struct quire_mem *mem, quire_gfp_t gfp);
 void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order);
@@ -345,16 +366,19 @@ void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order);
 QUIRE_MUST_CHECK unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node,
                                                       quire_gfp_t gfp, unsigned long count,
                                                       struct quire_page **pages);
-/* Frees `count` order-0 pages; NULL elements are skipped. */
+/* Frees `count` order-0 pages; NULL elements are skipped. As so many quire_free_pages. */
 void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct quire_page **pages);
 
 /* Exactly ceil(size / page size) pages: the next power of two, its tail given back. By address.
- * NULL also for size 0 or more than QUIRE_MAX_ORDER holds, and for COMP or HIGHMEM. */
+ * NULL also for size 0 or more than QUIRE_MAX_ORDER holds, and for COMP or HIGHMEM. O(the power of
+ * two) pages, written one by one; freeing as so many quire_free_pages_at. */
 QUIRE_MUST_CHECK void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp);
 void quire_free_pages_exact(struct quire_mem *mem, void *addr, size_t size);
 
 /* Turns one allocated block into 2^order blocks of order 0, each with the reference count of the
- * first. Not for compound pages. O(2^order). */
+ * first. Not for compound pages, nor blocks of another order: ops->bad_page. Without locks, in any
+ * context: the block is the caller's, and nobody else may use, move or look it up meanwhile.
+ * O(2^order). Linux: split_page. */
 void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned order);
 
 /* ---- references and compound pages ----------------------------------------------------------- */
@@ -363,7 +387,7 @@ void quire_split_page(struct quire_mem *mem, struct quire_page *page, unsigned o
  * a block allocated with COMP any page of it will do. O(QUIRE_MAX_ORDER). */
 struct quire_page *quire_compound_head(const struct quire_mem *mem, const struct quire_page *page);
 
-/* The order of the allocated block that begins at `page`. */
+/* Of the allocated block that begins at `page`. O(1). */
 unsigned quire_page_order(const struct quire_page *page);
 bool quire_page_is_compound(const struct quire_page *page);
 
@@ -371,7 +395,7 @@ bool quire_page_is_compound(const struct quire_page *page);
  * more unless the last is gone, false then; for who looks blocks up in a table of his own, whose
  * users all drop them by quire_put_page and which keeps a block from being freed and allocated anew
  * between the look and the get (a lock, or a grace period). put: one less, freed with the last,
- * whatever its order. */
+ * whatever its order: then as quire_free_pages. Else one atomic operation each, in any context. */
 unsigned quire_page_count(const struct quire_page *page);
 void quire_get_page(struct quire_page *page);
 QUIRE_MUST_CHECK bool quire_get_page_unless_zero(struct quire_page *page);
@@ -380,23 +404,30 @@ void quire_put_page(struct quire_mem *mem, struct quire_page *page);
 /* ---- contiguous ranges and CMA --------------------------------------------------------------- */
 
 /* Takes exactly the frames [start, end), freeing them by moving what is there. Afterwards each is
- * an order-0 block. `type` is what they are for; only CMA takes from CMA areas. May sleep.
- * O(frames).
- *   -EINVAL   empty, or no such frames, or not of one zone
+ * an order-0 block. `type` is what they are for; only CMA takes from CMA areas. May sleep, whatever
+ * gfp says: movers do, and it waits for other CPUs. gfp is for the memory that things move to, and
+ * ZERO. O(frames), and what is moved; locks as quire_isolate_range.
+ *   -EINVAL   empty, or no such frames, or not of one zone, or nonsense in type or gfp
  *   -EBUSY    something there can't be moved, or another range operation is at work there
  *   -ENOMEM   no place to move it to */
 QUIRE_MUST_CHECK int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start,
                                               quire_pfn_t end, enum quire_migratetype type,
                                               quire_gfp_t gfp);
 /* Any `count` contiguous frames of `node` (-1: any), aligned to `align` frames (a power of two).
- * NULL: none to be had. */
+ * NULL: none to be had, or nonsense. Zone bits of gfp say which zones will do. May sleep as
+ * alloc_contig_range, which each likely place is tried with: O(frames of the node) to find one. The
+ * descriptors of the result are neighbours only within a section. Linux: alloc_contig_pages. */
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_contig_pages(struct quire_mem *mem,
                                                              unsigned long count,
                                                              unsigned long align, quire_gfp_t gfp,
                                                              int node);
+/* Frees each of these frames as an order-0 block, with quire_free_pages; frames that don't exist
+ * are reported to ops->bad_page. O(count), with a zone's lock for each. */
 void quire_free_contig_range(struct quire_mem *mem, quire_pfn_t start, unsigned long count);
 
-/* A CMA area: contiguous memory kept for one owner, lent to movable allocations meanwhile. */
+/* A CMA area: contiguous memory kept for one owner, lent to movable allocations meanwhile. Its
+ * members are the library's, guarded by the machine's lock. It stays where it is for the machine's
+ * life. */
 struct quire_cma {
     const char *name;
     quire_pfn_t start;
@@ -409,13 +440,18 @@ struct quire_cma {
 };
 
 /* Turns reserved memory into a CMA area after quire_mem_init; `base` and `size` are multiples of a
- * pageblock, in one zone, and were reserved in the memblock. -EINVAL, -ENOMEM (its bitmap). */
+ * pageblock, in one zone, and were reserved in the memblock. `name` must outlive it. -EINVAL,
+ * -ENOMEM (its bitmap). May sleep, for the bitmap. O(frames). */
 QUIRE_MUST_CHECK int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *name,
                                     quire_phys_t base, quire_phys_t size, unsigned order_per_bit);
-/* `count` frames aligned to 2^align_order; NULL when nothing could be freed. May sleep. */
+/* `count` frames aligned to 2^align_order; NULL when nothing could be freed. May sleep, and waits
+ * for other CPUs. O(bits of the area), with the machine's lock, and what quire_alloc_contig_range
+ * costs, for each place that is tried. The descriptors are neighbours only within a section. */
 QUIRE_MUST_CHECK struct quire_page *quire_cma_alloc(struct quire_cma *cma, unsigned long count,
                                                     unsigned align_order);
-/* False: the range isn't the area's or isn't allocated; nothing is changed. */
+/* Gives frames back, all or a part of what an allocation got. False: the range isn't the area's or
+ * isn't allocated; nothing is changed. Doesn't sleep. O(count): looked at with the machine's lock,
+ * freed as by quire_free_contig_range. */
 bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned long count);
 
 /* ---- moving pages ---------------------------------------------------------------------------- */
@@ -424,8 +460,8 @@ bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned 
  * only while its owner's is the one reference to it. */
 struct quire_mover {
     /* Keep `page` (a block's first) as it is until migrate or putback: take it off lists. 0, or
-     * -EBUSY: not now. Called with the zone's locks held and interrupts off: must not call Quire. The
-     * block may be one that its owner is about to free on another CPU: refuse that. */
+     * -EBUSY: not now. Called with the zone's locks held and interrupts off: must not call Quire.
+     * The block may be one that its owner is about to free on another CPU: refuse that. */
     int (*isolate)(void *arg, struct quire_page *page);
     /* Move content and all uses of `from` to `to`, of the same order, then it owns `to`. Its
      * reference to `from` passes to the library, which frees it. `to` has the same mover already;
@@ -439,13 +475,16 @@ struct quire_mover {
 };
 
 #define QUIRE_MAX_MOVERS 3
-/* Returns the mover's id, 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. It must outlive the quire_mem. */
+/* Returns the mover's id, 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. It must outlive the quire_mem.
+ * O(1), with the machine's lock. */
 QUIRE_MUST_CHECK int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover);
-/* The owner of an allocated block says who moves it; 0: nobody. */
+/* The owner of an allocated block says who moves it; 0: nobody. One atomic operation, in any
+ * context: from then on the mover may be called for it. */
 void quire_page_set_mover(struct quire_page *page, unsigned mover);
 
 /* Compacts all zones of `node` (-1: all) for blocks of `order` until none is lacking, or entirely
- * with order -1. Returns the number of blocks moved. May sleep. Linux: compact_memory. */
+ * with order -1. Returns the number of blocks moved. May sleep; waits for other CPUs. O(frames) and
+ * what is moved; zones' locks a pageblock at a time. Linux: compact_memory. */
 unsigned long quire_compact(struct quire_mem *mem, int node, int order);
 
 /* ---- shrinkers ------------------------------------------------------------------------------- */
@@ -457,9 +496,14 @@ struct quire_shrinker {
     void *arg;
     struct quire_shrinker *next;
 };
+/* `shrinker` stays where it is while it is registered; it may be called before this returns. O(1),
+ * with the machine's lock. */
 void quire_register_shrinker(struct quire_mem *mem, struct quire_shrinker *shrinker);
+/* Only when no shrinker can be running or about to (a walk takes no lock): its owner sees to that.
+ * One that isn't registered is no error. O(shrinkers), with the machine's lock. */
 void quire_unregister_shrinker(struct quire_mem *mem, struct quire_shrinker *shrinker);
-/* Runs every shrinker for about `nr_pages`; pages freed. */
+/* Runs shrinkers, the last registered first, until about `nr_pages` are freed; pages freed. Takes
+ * no lock; sleeps where they do, whom gfp is handed to. O(shrinkers), and what they cost. */
 unsigned long quire_shrink(struct quire_mem *mem, int node, quire_gfp_t gfp,
                            unsigned long nr_pages);
 
@@ -467,14 +511,19 @@ unsigned long quire_shrink(struct quire_mem *mem, int node, quire_gfp_t gfp,
 
 /* Takes the free pages of the pageblocks in [start, end) out of allocation, and keeps what is
  * freed there. Bounds are multiples of a pageblock. -EINVAL; -EBUSY: isolated already, or holding
- * what can't be moved. */
+ * what can't be moved. Doesn't sleep, but waits for other CPUs. O(frames); the zone's lock is held
+ * for a look at all pageblocks, then for the frames of one at a time. */
 QUIRE_MUST_CHECK int quire_isolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end);
-/* Back into allocation, as `type`. */
+/* Back into allocation, as `type` where the pageblock was of an ordinary one; those that aren't
+ * isolated stay as they are. O(pageblocks) and their free blocks, the zone's lock for one at a
+ * time. */
 void quire_unisolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end,
                            enum quire_migratetype type);
 
 /* Adds memory at run time; whole sections. Descriptors come from the new memory itself, where it is
  * directly mapped. In ZONE_MOVABLE if that exists and `movable`, else by address. May sleep.
+ * O(frames). One addition or removal runs at a time, others wait for it; so neither may be called
+ * from callbacks of quire_mem_ops, shrinkers and movers, which it may be waiting for itself.
  *   -EINVAL   not whole sections, beyond the section table, or no such node or zone
  *   -EEXIST   some of it is there already
  *   -ENOMEM */
@@ -482,7 +531,7 @@ QUIRE_MUST_CHECK int quire_add_memory(struct quire_mem *mem, int node, quire_phy
                                       quire_phys_t size, bool movable);
 /* Takes memory away that was added at run time or is in ZONE_MOVABLE: moves what is there, then
  * forgets it. Whole pageblocks; a section that was added goes as a whole, since it holds its own
- * descriptors. May sleep.
+ * descriptors. May sleep; waits for other CPUs. Callbacks as for add. O(frames) and what is moved.
  *   -EINVAL   not whole pageblocks, not all such memory, or a part of an added section
  *   -EBUSY    something there can't be moved, or another range operation is at work there
  *   -ENOMEM   no place to move it to */
@@ -492,29 +541,33 @@ QUIRE_MUST_CHECK int quire_remove_memory(struct quire_mem *mem, quire_phys_t bas
 /* Tells the port about free blocks of `min_order` and larger that it hasn't been told about, at
  * most `budget` pages; returns the pages reported. None with QUIRE_DEBUG_POISON, whose content
  * matters, nor below a zone's low watermark. Orders below QUIRE_PAGEBLOCK_ORDER - 6 count as that.
- * May sleep (the port's report). */
+ * May sleep (the port's report, with no lock held). O(frames); zones' locks for 64 pageblocks at
+ * most at a time. */
 unsigned long quire_report_free_pages(struct quire_mem *mem, unsigned min_order,
                                       unsigned long budget);
 
 /* ---- per-CPU lists --------------------------------------------------------------------------- */
 
 /* Gives the pages of one CPU's lists (any CPU's, running or gone), or of all, back to the zones.
- * Not in interrupts. */
+ * Doesn't sleep, but waits for those CPUs. O(pages), and for each zone O(CPUs * zones) with the
+ * machine's lock. */
 void quire_drain_pages(struct quire_mem *mem, unsigned cpu);
 void quire_drain_all_pages(struct quire_mem *mem);
 
 /* ---- watermarks and counts ------------------------------------------------------------------- */
 
-/* -EINVAL: out of range (min_free_kbytes: at most half of memory; scale: 1 to 3000). */
+/* -EINVAL: out of range (min_free_kbytes: at most half of memory; scale: 1 to 3000). O(zones^2),
+ * with the machine's lock and each zone's in turn. */
 QUIRE_MUST_CHECK int quire_set_min_free_kbytes(struct quire_mem *mem, unsigned long kbytes);
 QUIRE_MUST_CHECK int quire_set_watermark_scale_factor(struct quire_mem *mem, unsigned factor);
 
-/* Whether some zone of `node` up to `highest` has its high watermark free for `order`. */
+/* Whether some zone of `node` up to `highest` has its high watermark free for `order`; true without
+ * such a zone. O(zones * orders), without locks. */
 bool quire_node_balanced(struct quire_mem *mem, int node, unsigned order,
                          enum quire_zone_type highest);
 
 /* The background reclaimer's last act for a node: ends the boost that fallbacks gave to its
- * watermarks. */
+ * watermarks. O(zones), each one's lock in turn. */
 void quire_reset_watermark_boost(struct quire_mem *mem, int node);
 
 struct quire_zone_info {
@@ -530,13 +583,14 @@ struct quire_zone_info {
     unsigned long nr_blocks[QUIRE_MAX_ORDER + 1]; /* free blocks by order */
 };
 
-/* The zones that exist are numbered from 0; -ENOENT beyond the last. */
+/* The zones that exist are numbered from 0; -ENOENT beyond the last. O(CPUs), for nr_pcp. */
 int quire_zone_info(struct quire_mem *mem, unsigned zone, struct quire_zone_info *info);
 
-/* Sums over all zones, in pages. Free includes the per-CPU lists. */
+/* Sums over all zones, in pages, without locks: true while the machine is still. Free includes the
+ * per-CPU lists, O(zones * CPUs); managed O(zones). */
 unsigned long quire_nr_free_pages(struct quire_mem *mem);
 unsigned long quire_nr_managed_pages(struct quire_mem *mem);
-/* Bytes that descriptors, pageblocks, per-CPU lists and the quire_mem itself take. */
+/* Bytes that descriptors, pageblocks, per-CPU lists and the quire_mem itself take. O(1). */
 size_t quire_metadata_size(struct quire_mem *mem);
 
 /* ---- debugging ------------------------------------------------------------------------------- */
@@ -545,10 +599,11 @@ size_t quire_metadata_size(struct quire_mem *mem);
  * for flags that need init. O(free memory) when turned on. */
 QUIRE_MUST_CHECK int quire_set_debug(struct quire_mem *mem, unsigned debug);
 /* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, address (for
- * addr2line). Exact while nobody allocates or frees; not while memory comes or goes. */
+ * addr2line). Exact while nobody allocates or frees; not while memory comes or goes. O(frames *
+ * callers), without locks. */
 void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg);
 /* Checks every invariant of the zones that can be checked while they are still; a broken one is
- * a panic. O(frames). For tests. */
+ * a panic. O(frames), each zone's lock held for all of it. For tests. */
 void quire_mem_check(struct quire_mem *mem);
 
 /* ---- views ----------------------------------------------------------------------------------- */
@@ -565,7 +620,8 @@ enum quire_view {
 enum quire_format { QUIRE_FORMAT_TEXT, QUIRE_FORMAT_JSON };
 
 /* Writes a view. Zone locks are taken a pageblock at a time, so that the numbers of a busy machine
- * are each true but not of one instant. -EINVAL: no such view or format. */
+ * are each true but not of one instant. `write` is called without locks. -EINVAL: no such view or
+ * format. O(zones * CPUs); pagetypeinfo O(pageblocks). */
 int quire_view(struct quire_mem *mem, enum quire_view view, enum quire_format format,
                quire_write_fn *write, void *arg);
 

@@ -28,7 +28,9 @@
  *                                               the CPU's lists
  *   void quire_port_cpu_attach()              off the hot path: may give a number to who has none
  *   unsigned quire_port_nr_cpus()             CPUs that can exist: the default of `nr_cpus`
- *   void quire_port_relax()                   one turn of a spinning wait
+ *   void quire_port_relax()                   one turn of a spinning wait; where what is waited for
+ *                                               can be taken off its processor, some turns let
+ *                                               others run
  *   void quire_port_fence_light()             the two halves of an asymmetric fence: if CPU A runs
  *   void quire_port_fence_heavy()               store X, light, load Y and CPU B runs store Y,
  *                                               heavy, load X, then not both loads see the old

@@ -20,7 +20,7 @@
 
 #include <quire/port.h>
 
-#define SPINS_BEFORE_YIELD 200
+#define TURNS_BEFORE_YIELD 200
 
 QUIRE_POSIX_TLS unsigned quire_posix_cpu = QUIRE_MAX_CPUS;
 static QUIRE_POSIX_TLS bool cpu_asked;
@@ -76,19 +76,26 @@ void quire_posix_set_cpu(unsigned cpu)
     quire_posix_cpu = cpu < QUIRE_MAX_CPUS ? cpu : QUIRE_MAX_CPUS;
 }
 
+/* Whoever is waited for may have been taken off its processor, or have this thread's. The turns of
+ * all waits of a thread are counted together: what matters is that a long one yields. */
+void quire_posix_relax(void)
+{
+    static QUIRE_POSIX_TLS unsigned turns;
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+    if (++turns % TURNS_BEFORE_YIELD == 0)
+        sched_yield();
+}
+
 void quire_posix_lock_slow(quire_port_spinlock_t *lock)
 {
-    for (unsigned spins = 0;;) {
-        while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED)) {
-            quire_port_relax();
-            if (++spins >= SPINS_BEFORE_YIELD) {
-                sched_yield(); /* the holder may have been taken off its processor */
-                spins = 0;
-            }
-        }
-        if (quire_port_spin_trylock(lock))
-            return;
-    }
+    do {
+        while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED))
+            quire_posix_relax();
+    } while (!quire_port_spin_trylock(lock));
 }
 
 #if defined(__linux__) && !defined(QUIRE_POSIX_TSAN)

@@ -52,6 +52,7 @@ void quire_posix_set_panic(void (*panic)(const char *text));
 /* The out-of-line parts. */
 unsigned quire_posix_nr_cpus(void);
 void quire_posix_lock_slow(quire_port_spinlock_t *lock);
+void quire_posix_relax(void);
 void quire_posix_fence_heavy(void);
 uint64_t quire_posix_clock_ns(void);
 void quire_posix_log(int level, const char *text);
@@ -60,11 +61,7 @@ int quire_posix_report_free(const struct quire_port_mem *pm, uint64_t phys, uint
 
 static inline void quire_port_relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
+    quire_posix_relax();
 }
 
 static inline bool quire_port_spin_trylock(quire_port_spinlock_t *lock)

@@ -233,6 +233,7 @@ static QUIRE_NOINLINE struct quire_page *alloc_pages_large(struct quire_mem *mem
 
 struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
 {
+    QUIRE_ASSERT(!(gfp & ~QUIRE_GFP_MASK));
     if (quire_unlikely(order >= PCP_ORDERS))
         return alloc_pages_large(mem, gfp, order, CALLER);
     return alloc_listed(mem, gfp, order, order, CALLER);
@@ -241,6 +242,7 @@ struct quire_page *quire_alloc_pages(struct quire_mem *mem, quire_gfp_t gfp, uns
 struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire_gfp_t gfp,
                                           unsigned order)
 {
+    QUIRE_ASSERT(!(gfp & ~QUIRE_GFP_MASK));
     return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
 }
 

@@ -40,24 +40,32 @@ static void change_bits(struct quire_cma *cma, unsigned long bit, unsigned long 
 
 /* ---- making an area -------------------------------------------------------------------------- */
 
+static int refuse(quire_phys_t base, quire_phys_t size, const char *why)
+{
+    return refuse_range("make a CMA area of", base, base + size, QUIRE_EINVAL, why);
+}
+
 int quire_cma_init(struct quire_mem *mem, struct quire_cma *cma, const char *name,
                    quire_phys_t base, quire_phys_t size, unsigned order_per_bit)
 {
     quire_phys_t block = QUIRE_PAGE_SIZE << PAGEBLOCK_ORDER;
-    if ((base | size) & (block - 1) || !size || base + size < base ||
-        base + size > quire_pfn_to_phys(quire_pfn(QUIRE_MAX_PFN)) || order_per_bit > 31)
-        return -QUIRE_EINVAL;
+    if ((base | size) & (block - 1) || !size)
+        return refuse(base, size, "it isn't whole pageblocks, one or more");
+    if (base + size < base || base + size > quire_pfn_to_phys(quire_pfn(QUIRE_MAX_PFN)))
+        return refuse(base, size, "it wraps around or ends beyond QUIRE_MAX_PFN");
     unsigned long start = quire_phys_to_pfn(base).value, end = quire_phys_to_pfn(base + size).value;
     struct zone *zone = zone_of_range(mem, start, end);
-    if (!zone || (end - start) & ((1ul << order_per_bit) - 1))
-        return -QUIRE_EINVAL;
+    if (!zone)
+        return refuse(base, size, "it isn't all memory of one zone");
+    if (order_per_bit > 31 || (end - start) & ((1ul << order_per_bit) - 1))
+        return refuse(base, size, "it isn't a multiple of 2^order_per_bit frames");
     size_t bytes = bitmap_size((end - start) >> order_per_bit);
     uint64_t *bitmap = metadata_alloc(mem, bytes);
     if (!bitmap)
         return -QUIRE_ENOMEM;
     if (!claim_reserved(mem, start, end)) {
         metadata_free(mem, bitmap, bytes);
-        return -QUIRE_EINVAL;
+        return refuse(base, size, "not all of it was reserved in the memory map, or no more");
     }
     quire_port_irq_t irq = zone_lock(zone);
     for (unsigned long pfn = start; pfn < end; pfn += PAGEBLOCK_PAGES)
@@ -164,7 +172,8 @@ bool quire_cma_release(struct quire_cma *cma, struct quire_page *page, unsigned 
     for (unsigned long i = 0; held && i < bits; i++)
         held = bit_is_set(cma, bit + i);
     for (unsigned long i = 0; held && i < count; i++)
-        held = (page_flags(&page[i]) & (PAGE_ALLOCATED | PAGE_ORDER_MASK)) == PAGE_ALLOCATED;
+        held = (page_flags(pfn_to_page(mem, page->pfn + i)) & (PAGE_ALLOCATED | PAGE_ORDER_MASK)) ==
+               PAGE_ALLOCATED;
     mem_unlock(mem, irq);
     if (!held)
         return false;

@@ -78,14 +78,27 @@ int alloc_contig(struct zone *zone, unsigned long start, unsigned long end,
     return error;
 }
 
+static const char *mistake_in_range(const struct zone *zone, enum quire_migratetype type,
+                                    quire_gfp_t gfp)
+{
+    if (!zone)
+        return "it is empty, or not all memory of one zone";
+    if (type >= QUIRE_MIGRATE_HIGHATOMIC && type != QUIRE_MIGRATE_CMA)
+        return "nothing is allocated for this migrate type";
+    return gfp & ~QUIRE_GFP_MASK ? "the gfp flags have unknown bits" : NULL;
+}
+
 int quire_alloc_contig_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end,
                              enum quire_migratetype type, quire_gfp_t gfp)
 {
     struct zone *zone = zone_of_range(mem, start.value, end.value);
-    if (!zone || (type >= QUIRE_MIGRATE_HIGHATOMIC && type != QUIRE_MIGRATE_CMA))
-        return -QUIRE_EINVAL;
+    const char *mistake = mistake_in_range(zone, type, gfp);
     uintptr_t caller = (uintptr_t)__builtin_return_address(0);
-    int error = alloc_contig(zone, start.value, end.value, type, gfp, caller);
+    int error =
+        mistake ? -QUIRE_EINVAL : alloc_contig(zone, start.value, end.value, type, gfp, caller);
+    if (error == -QUIRE_EINVAL)
+        return refuse_range("allocate", quire_pfn_to_phys(start), quire_pfn_to_phys(end),
+                            QUIRE_EINVAL, mistake ? mistake : "it has a hole of the memory map");
     return error == -QUIRE_EAGAIN ? -QUIRE_EBUSY : error;
 }
 
@@ -138,7 +151,7 @@ struct quire_page *quire_alloc_contig_pages(struct quire_mem *mem, unsigned long
 {
     struct alloc_context ac;
     uintptr_t caller = (uintptr_t)__builtin_return_address(0);
-    if (!count || !quire_is_power_of_2(align) || node < -1 ||
+    if (!count || !quire_is_power_of_2(align) || node < -1 || gfp & ~QUIRE_GFP_MASK ||
         !alloc_context_prepare(mem, node, gfp, 0, &ac))
         return NULL;
     if (node >= 0)

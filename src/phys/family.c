@@ -22,7 +22,7 @@ static bool is_mapped(const struct quire_mem *mem, const struct quire_page *page
 static void *get_free_pages(struct quire_mem *mem, quire_gfp_t gfp, unsigned order,
                             uintptr_t caller)
 {
-    if (gfp & QUIRE_GFP_HIGHMEM)
+    if (gfp & (QUIRE_GFP_HIGHMEM | ~QUIRE_GFP_MASK))
         return NULL;
     struct quire_page *page = quire_alloc_pages(mem, gfp, order);
     if (!page)
@@ -62,7 +62,8 @@ void quire_free_pages_at(struct quire_mem *mem, void *addr, unsigned order)
 
 void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp)
 {
-    if (!size || size > QUIRE_PAGE_SIZE << MAX_ORDER || gfp & (QUIRE_GFP_COMP | QUIRE_GFP_HIGHMEM))
+    quire_gfp_t refused = QUIRE_GFP_COMP | QUIRE_GFP_HIGHMEM | ~QUIRE_GFP_MASK;
+    if (!size || size > QUIRE_PAGE_SIZE << MAX_ORDER || gfp & refused)
         return NULL;
     unsigned long pages = (unsigned long)((size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT);
     unsigned order = quire_order_of_pages(pages);
@@ -130,7 +131,7 @@ unsigned long quire_alloc_pages_bulk(struct quire_mem *mem, int node, quire_gfp_
 {
     unsigned long done = 0;
     struct alloc_context ac;
-    if (!alloc_context_prepare(mem, node, gfp, 0, &ac))
+    if (gfp & ~QUIRE_GFP_MASK || !alloc_context_prepare(mem, node, gfp, 0, &ac))
         return 0;
     if (!(gfp & QUIRE_GFP_ZERO))
         done = fill_from_pcp(&ac, count, pages);

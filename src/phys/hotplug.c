@@ -117,15 +117,34 @@ struct addition {
     size_t pcps_size[QUIRE_NR_ZONES];
 };
 
+static int refuse_to_add(quire_phys_t base, quire_phys_t size, int error, const char *why)
+{
+    return refuse_range("add memory", base, base + size, error, why);
+}
+
+/* What of the request can be judged by itself; NULL: nothing is wrong. */
+static const char *mistake_in_addition(const struct quire_mem *mem, int node, quire_phys_t base,
+                                       quire_phys_t size)
+{
+    quire_phys_t section = (quire_phys_t)1 << QUIRE_SECTION_SHIFT;
+    if (!size || (base | size) & (section - 1))
+        return "it isn't whole sections, one or more";
+    if (base + size < base || (base + size) >> QUIRE_SECTION_SHIFT > mem->sections.count)
+        return "it wraps around or ends beyond the section table (config.max_phys)";
+    return node < 0 || (unsigned)node >= mem->nr_nodes ? "there is no such node" : NULL;
+}
+
 static int check_addition(const struct addition *add)
 {
     const struct quire_mem *mem = add->mem;
+    quire_phys_t base = quire_pfn_to_phys(quire_pfn(add->start));
+    quire_phys_t size = (quire_phys_t)(add->end - add->start) << QUIRE_PAGE_SHIFT;
     for (unsigned long pfn = add->start; pfn < add->end; pfn += PAGEBLOCK_PAGES)
         if (zone_type_of(mem, add->node, pfn, add->movable) == QUIRE_NR_ZONES)
-            return -QUIRE_EINVAL;
+            return refuse_to_add(base, size, QUIRE_EINVAL, "it reaches beyond the last zone");
     for (unsigned long pfn = add->start; pfn < add->end; pfn += QUIRE_SECTION_PAGES)
         if (section_is_present(mem, pfn >> SECTION_PFN_SHIFT))
-            return -QUIRE_EEXIST;
+            return refuse_to_add(base, size, QUIRE_EEXIST, "some of it is there already");
     return 0;
 }
 
@@ -191,16 +210,14 @@ static void commit_addition(struct addition *add)
 int quire_add_memory(struct quire_mem *mem, int node, quire_phys_t base, quire_phys_t size,
                      bool movable)
 {
-    quire_phys_t end = base + size, section = (quire_phys_t)1 << QUIRE_SECTION_SHIFT;
-    if (!size || end < base || (base | size) & (section - 1) ||
-        end >> QUIRE_SECTION_SHIFT > mem->sections.count || node < 0 ||
-        (unsigned)node >= mem->nr_nodes)
-        return -QUIRE_EINVAL;
+    const char *mistake = mistake_in_addition(mem, node, base, size);
+    if (mistake)
+        return refuse_to_add(base, size, QUIRE_EINVAL, mistake);
     struct addition add = {.mem = mem,
                            .node = node,
                            .movable = movable,
                            .start = quire_phys_to_pfn(base).value,
-                           .end = quire_phys_to_pfn(end).value};
+                           .end = quire_phys_to_pfn(base + size).value};
     hotplug_begin(mem);
     int error = check_addition(&add);
     if (!error && (!alloc_pcps(&add) || !make_added_sections(&add))) {
@@ -220,27 +237,32 @@ struct removal {
     unsigned long start, end;
 };
 
+static int refuse_to_remove(quire_phys_t base, quire_phys_t end, const char *why)
+{
+    return refuse_range("remove memory", base, end, QUIRE_EINVAL, why);
+}
+
 /* All of it has come at run time or is in ZONE_MOVABLE, and no section that came at run time would
- * stay in part, without its descriptors. */
-static int check_removal(const struct removal *removal)
+ * stay in part, without its descriptors. NULL: so it is. */
+static const char *mistake_in_removal(const struct removal *removal)
 {
     struct quire_mem *mem = removal->mem;
     for (unsigned long pfn = removal->start; pfn < removal->end; pfn += PAGEBLOCK_PAGES) {
         const struct pageblock *block = pfn_valid(mem, pfn) ? pfn_to_pageblock(mem, pfn) : NULL;
         if (!block || block->zone == ZONE_NONE)
-            return -QUIRE_EINVAL;
+            return "not all of it is memory";
         struct zone *zone = &mem->zones[block->zone];
         quire_port_irq_t irq = zone_lock(zone);
         bool added = block->flags & PAGEBLOCK_HOTADDED;
         zone_unlock(zone, irq);
         if (!added && zone->type != QUIRE_ZONE_MOVABLE)
-            return -QUIRE_EINVAL;
+            return "some of it neither came at run time nor is in ZONE_MOVABLE";
         struct section_extent extent = mem->extents[pfn >> SECTION_PFN_SHIFT];
         bool whole = extent.first >= removal->start && extent.end <= removal->end;
         if (!whole && added)
-            return -QUIRE_EINVAL;
+            return "it has a part of a section that came at run time";
     }
-    return 0;
+    return NULL;
 }
 
 /* The end of the part of [pfn, end) that is in one zone. */
@@ -382,14 +404,14 @@ static void commit_removal(const struct removal *removal)
 int quire_remove_memory(struct quire_mem *mem, quire_phys_t base, quire_phys_t size)
 {
     quire_phys_t end = base + size, unit = (quire_phys_t)QUIRE_PAGE_SIZE << PAGEBLOCK_ORDER;
-    if (!size || end < base || (base | size) & (unit - 1) ||
-        (end - 1) >> QUIRE_SECTION_SHIFT >= mem->sections.count)
-        return -QUIRE_EINVAL;
+    if (!size || (base | size) & (unit - 1))
+        return refuse_to_remove(base, end, "it isn't whole pageblocks, one or more");
+    if (end < base || (end - 1) >> QUIRE_SECTION_SHIFT >= mem->sections.count)
+        return refuse_to_remove(base, end, "it wraps around or ends beyond the section table");
     struct removal removal = {mem, quire_phys_to_pfn(base).value, quire_phys_to_pfn(end).value};
     hotplug_begin(mem);
-    int error = check_removal(&removal);
-    if (!error)
-        error = empty_range(&removal);
+    const char *mistake = mistake_in_removal(&removal);
+    int error = mistake ? refuse_to_remove(base, end, mistake) : empty_range(&removal);
     if (!error)
         commit_removal(&removal);
     hotplug_end(mem);

@@ -12,6 +12,16 @@
  */
 #include "phys/move.h"
 
+#include "base/text.h"
+
+int refuse_range(const char *operation, quire_phys_t base, quire_phys_t end, int error,
+                 const char *why)
+{
+    quire_log(QUIRE_LOG_ERROR, "quire: can't %s [0x%llx, 0x%llx): %s", operation,
+              (unsigned long long)base, (unsigned long long)end, why);
+    return -error;
+}
+
 /* ---- what stands in the way ------------------------------------------------------------------ */
 
 bool describes_itself(const struct quire_mem *mem, unsigned long pfn)
@@ -163,18 +173,23 @@ void unisolate_pageblocks(struct zone *zone, unsigned long start, unsigned long 
     }
 }
 
-static struct zone *zone_of_pageblocks(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end)
+static bool are_pageblocks(quire_pfn_t start, quire_pfn_t end)
 {
-    if ((start.value | end.value) & (PAGEBLOCK_PAGES - 1))
-        return NULL;
-    return zone_of_range(mem, start.value, end.value);
+    return !((start.value | end.value) & (PAGEBLOCK_PAGES - 1));
+}
+
+static int refuse(const char *operation, quire_pfn_t start, quire_pfn_t end)
+{
+    return refuse_range(operation, quire_pfn_to_phys(start), quire_pfn_to_phys(end), QUIRE_EINVAL,
+                        !are_pageblocks(start, end) ? "it isn't whole pageblocks"
+                                                    : "it is empty, or not all memory of one zone");
 }
 
 int quire_isolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end)
 {
-    struct zone *zone = zone_of_pageblocks(mem, start, end);
-    if (!zone)
-        return -QUIRE_EINVAL;
+    struct zone *zone = zone_of_range(mem, start.value, end.value);
+    if (!zone || !are_pageblocks(start, end))
+        return refuse("isolate", start, end);
     int error = isolate_pageblocks(zone, start.value, end.value, ISOLATE_TO_KEEP);
     return error == -QUIRE_EAGAIN ? -QUIRE_EBUSY : error;
 }
@@ -182,7 +197,9 @@ int quire_isolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t en
 void quire_unisolate_range(struct quire_mem *mem, quire_pfn_t start, quire_pfn_t end,
                            enum quire_migratetype type)
 {
-    struct zone *zone = zone_of_pageblocks(mem, start, end);
-    if (zone)
+    struct zone *zone = zone_of_range(mem, start.value, end.value);
+    if (zone && are_pageblocks(start, end))
         unisolate_pageblocks(zone, start.value, end.value, type);
+    else
+        (void)refuse("end the isolation of", start, end);
 }

@@ -84,6 +84,12 @@ void memblock_apply(struct quire_memblock_table *table, const struct memblock_ch
 
 bool memblock_table_is_valid(const struct quire_memblock_table *table);
 
+/* As quire_memblock_alloc, of RAM only and of each node only what lies below `node_end` (bytes, by
+ * node). 0: no room; not logged. */
+QUIRE_MUST_CHECK quire_phys_t memblock_alloc_below(struct quire_memblock *memblock,
+                                                   quire_phys_t size, quire_phys_t align,
+                                                   const quire_phys_t *node_end, int node);
+
 /* ---- growing: memblock_alloc.c --------------------------------------------------------------- */
 
 /* The memory that holds a table which has grown; empty while it is the static one. */

@@ -27,6 +27,7 @@ struct search {
     quire_phys_t size, align;
     struct memblock_range within;
     int node;                       /* -1: any */
+    const quire_phys_t *node_end;   /* of RAM, by node; NULL: no limit, and HOTPLUG will do */
     struct memblock_range avoid[2]; /* taken, though not reserved; may be empty */
 };
 
@@ -85,6 +86,8 @@ static quire_phys_t find_in_region(const struct search *search,
         room.base = search->within.base;
     if (room.end > search->within.end)
         room.end = search->within.end;
+    if (search->node_end && room.end > search->node_end[region->node])
+        room.end = search->node_end[region->node];
     if (room.base >= room.end)
         return 0;
     room.end = direct_map_end(port, room);
@@ -121,7 +124,7 @@ static quire_phys_t find(struct search *search)
     if (search->within.base < QUIRE_PAGE_SIZE)
         search->within.base = QUIRE_PAGE_SIZE;
     quire_phys_t base = find_of_kind(search, QUIRE_MEMBLOCK_RAM);
-    return base ? base : find_of_kind(search, QUIRE_MEMBLOCK_HOTPLUG);
+    return base || search->node_end ? base : find_of_kind(search, QUIRE_MEMBLOCK_HOTPLUG);
 }
 
 /* ---- growing --------------------------------------------------------------------------------- */
@@ -263,6 +266,29 @@ int memblock_reserve_range(struct quire_memblock *memblock, struct memblock_rang
 
 /* ---- early allocation ------------------------------------------------------------------------ */
 
+static quire_phys_t take(struct quire_memblock *memblock, struct search *search)
+{
+    quire_phys_t base = find(search);
+    if (!base ||
+        memblock_reserve_range(memblock, (struct memblock_range){base, base + search->size}))
+        return 0;
+    __builtin_memset(quire_port_phys_to_virt(memblock->port, base), 0, (size_t)search->size);
+    QUIRE_EXPENSIVE(memblock_is_valid(memblock));
+    return base;
+}
+
+quire_phys_t memblock_alloc_below(struct quire_memblock *memblock, quire_phys_t size,
+                                  quire_phys_t align, const quire_phys_t *node_end, int node)
+{
+    struct search search = {.memblock = memblock,
+                            .size = size,
+                            .align = align,
+                            .within = {0, UINT64_MAX},
+                            .node = node,
+                            .node_end = node_end};
+    return take(memblock, &search);
+}
+
 quire_phys_t quire_memblock_alloc(struct quire_memblock *memblock, quire_phys_t size,
                                   quire_phys_t align, quire_phys_t min, quire_phys_t max, int node)
 {
@@ -278,12 +304,5 @@ quire_phys_t quire_memblock_alloc(struct quire_memblock *memblock, quire_phys_t 
 
     struct search search = {
         .memblock = memblock, .size = size, .align = align, .within = {min, max}, .node = node};
-    quire_phys_t base = find(&search);
-    if (!base)
-        return 0;
-    if (memblock_reserve_range(memblock, (struct memblock_range){base, base + size}))
-        return 0;
-    __builtin_memset(quire_port_phys_to_virt(memblock->port, base), 0, (size_t)size);
-    QUIRE_EXPENSIVE(memblock_is_valid(memblock));
-    return base;
+    return take(memblock, &search);
 }

@@ -105,6 +105,10 @@ void unisolate_pageblocks(struct zone *zone, unsigned long start, unsigned long 
 /* Takes the isolated pageblock, all of whose free frames have been taken out, from its zone. True:
  * it was the last isolated one: let pcp_open follow when no lock is held. */
 bool isolation_forget(struct zone *zone, struct pageblock *block);
+/* A caller's mistake with the addresses [base, end): a line for the log, and -error. What is only
+ * busy is no mistake. */
+int refuse_range(const char *operation, quire_phys_t base, quire_phys_t end, int error,
+                 const char *why);
 /* The zone of all pageblocks that hold [start, end); NULL: there are several, or none. */
 struct zone *zone_of_range(struct quire_mem *mem, unsigned long start, unsigned long end);
 

@@ -11,7 +11,8 @@
  * first memory of its pageblock: zones end at pageblocks, and where nodes don't, the few frames of
  * one pageblock count for the node that has its first.
  */
-#include "phys/internal.h"
+#include "phys/init.h"
+#include "phys/move.h"
 
 size_t section_size(const struct quire_mem *mem, unsigned long frames)
 {
@@ -80,17 +81,23 @@ struct zone *zone_of(struct quire_mem *mem, int node, unsigned type)
     return NULL;
 }
 
-unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
+unsigned zone_type_by_address(const quire_phys_t *zone_end, unsigned long pfn)
 {
     quire_phys_t phys = quire_pfn_to_phys(quire_pfn(pfn));
     unsigned type = 0;
-    while (type < QUIRE_ZONE_MOVABLE && phys >= mem->zone_end[type])
+    while (type < QUIRE_ZONE_MOVABLE && phys >= zone_end[type])
         type++;
-    bool above_all = type == QUIRE_ZONE_MOVABLE;
+    return type == QUIRE_ZONE_MOVABLE ? QUIRE_NR_ZONES : type;
+}
+
+unsigned zone_type_of(const struct quire_mem *mem, int node, unsigned long pfn, bool hotplug)
+{
+    unsigned type = zone_type_by_address(mem->zone_end, pfn);
+    bool above_all = type == QUIRE_NR_ZONES;
     if (mem->zone_end[QUIRE_ZONE_MOVABLE] &&
         (hotplug || (!above_all && pfn >= mem->nodes[node].movable_start)))
         return QUIRE_ZONE_MOVABLE;
-    return above_all ? QUIRE_NR_ZONES : type;
+    return type;
 }
 
 static void zone_span(struct zone *zone, unsigned long start, unsigned long end)
@@ -190,14 +197,17 @@ bool claim_reserved(struct quire_mem *mem, unsigned long start, unsigned long en
 
 int quire_free_reserved(struct quire_mem *mem, quire_phys_t base, quire_phys_t size)
 {
+    const char *operation = "free the reserved memory";
     if (base + size < base || base + size > quire_pfn_to_phys(quire_pfn(QUIRE_MAX_PFN)))
-        return -QUIRE_EINVAL;
+        return refuse_range(operation, base, base + size, QUIRE_EINVAL,
+                            "it wraps around or ends beyond QUIRE_MAX_PFN");
     unsigned long start = quire_phys_to_pfn(base + QUIRE_PAGE_SIZE - 1).value;
     unsigned long end = quire_phys_to_pfn(base + size).value;
     if (!start)
         start = 1; /* frame 0 is never handed out */
     if (start >= end || !claim_reserved(mem, start, end))
-        return -QUIRE_EINVAL;
+        return refuse_range(operation, base, base + size, QUIRE_EINVAL,
+                            start >= end ? "it has no whole frame" : "not all of it is reserved");
     release_frames(mem, start, end);
     quire_port_irq_t irq = mem_lock(mem);
     zones_changed(mem);

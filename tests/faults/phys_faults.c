@@ -8,7 +8,7 @@
 
 #include "tests/harness/harness.h"
 
-#define MIB ((quire_phys_t)1 << 20)
+#define MIB ((quire_phys_t)QUIRE_PAGE_SIZE * 256) /* a MiB where frames have 4 KiB */
 #define SPAN (40 * MIB)
 #define NR_NODES 2
 
@@ -152,7 +152,7 @@ static struct quire_mem_config machine_config(const struct quire_mem_ops *ops, u
 {
     return (struct quire_mem_config){
         .port = &port,
-        .nr_cpus = 4,
+        .nr_cpus = QUIRE_MAX_CPUS < 4 ? QUIRE_MAX_CPUS : 4,
         .nr_nodes = NR_NODES,
         .cpu_node = cpu_nodes,
         .zone_end = {[QUIRE_ZONE_DMA] = 4 * MIB,

@@ -10,7 +10,7 @@
 #include "phys/memblock.h"
 #include "tests/harness/harness.h"
 
-#define MIB ((quire_phys_t)1 << 20)
+#define MIB ((quire_phys_t)QUIRE_PAGE_SIZE * 256) /* a MiB where frames have 4 KiB */
 #define SPAN (40 * MIB)
 #define NR_NODES 2
 
@@ -34,7 +34,7 @@ static struct quire_mem_config start_config(unsigned debug)
 {
     return (struct quire_mem_config){
         .port = &port,
-        .nr_cpus = 4,
+        .nr_cpus = QUIRE_MAX_CPUS < 4 ? QUIRE_MAX_CPUS : 4,
         .nr_nodes = NR_NODES,
         .zone_end = {[QUIRE_ZONE_DMA] = 4 * MIB, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .movable_size = MIB,

@@ -30,6 +30,25 @@ ends_and_says() { # STATUS PATTERN ARGUMENTS...
     ends "$status" "$@" && says "$pattern"
 }
 
+# The same with an output that can't be written.
+complains() { # PATTERN REDIRECTED-TO ARGUMENTS...
+    pattern=$1
+    output=$2
+    shift 2
+    case $output in
+    closed) "$quire" "$@" >&- 2>"$console" ;;
+    *) "$quire" "$@" >"$output" 2>"$console" ;;
+    esac
+    got=$?
+    cat "$console"
+    echo "exit status $got, expected 1"
+    [ "$got" -eq 1 ] && says "$pattern"
+}
+
+says_nothing_of_unknown_words() {
+    ends 0 "$@" && ! says 'unknown'
+}
+
 for arch in i386 x86-64; do
     for size in 8M 64M 512M 3G 6G; do
         tap_check "$arch boots with $size" \
@@ -61,6 +80,22 @@ tap_check "x86-64 uses what lies beyond 4 GiB" \
     ends_and_says 0 'zone Normal  from 0x100000000' --mem=6G
 tap_check "a machine that hangs is stopped" \
     ends_and_says 4 'stopped after 2 s' --timeout=2 --append=crash=hang
+for output in /dev/full closed; do
+    tap_check "output that can't be written is a failure: boot, $output" \
+        complains 'machine was stopped, .* written: ' $output boot --timeout=60
+    for arguments in 'boot --dry-run' 'boot --help' --version; do
+        # shellcheck disable=SC2086 # several options
+        tap_check "output that can't be written is a failure: $arguments, $output" \
+            complains "output can't be written: " $output $arguments
+    done
+done
+tap_check "unknown words of the kernel's command line are named, and what it knows" \
+    ends_and_says 0 '^warning: .*"lgo=3" is unknown.* selftest .*crash$' '--append=lgo=3 mem=1 nonsense'
+tap_check "several are named each" says '^warning: .*"nonsense" is unknown'
+tap_check "what the command itself says is known" says_nothing_of_unknown_words --selftest=list. \
+    --seed=1 --effort=1 --mem=64M --numa=2
+tap_check "a selftest whose tests were all skipped isn't passed" \
+    ends_and_says 1 'all were skipped' --selftest=pcp --mem=8M
 tap_check "the plain image has no tests" \
     ends_and_says 1 'has no tests' --append=selftest
 tap_check "a test that doesn't exist isn't passed" \
@@ -72,12 +107,12 @@ tap_check "the command line is told" ends_and_says 0 "^qemu-system-i386 .* 'demo
 for size in 1g 1GiB 1024mb 1048576K 1073741824; do
     tap_check "--mem=$size is 1024 MiB" ends_and_says 0 'demo mem=1024M' --dry-run --demo --mem=$size
 done
-tap_check "a missing QEMU's package is named" \
-    ends_and_says 1 'qemu-system-x86' --qemu="$tap_scratch/none"
+tap_check "a missing QEMU's package is named, and the option for another one" \
+    ends_and_says 1 'package qemu-system-x86.*--qemu=PATH' --qemu="$tap_scratch/none"
 tap_check "a missing image's places are named" \
     ends_and_says 1 "$tap_scratch/quire-x86-64.elf" --images="$tap_scratch"
 for wrong in --arch=arm --mem=1x --mem=1M --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x \
-    --nonsense name "--selftest --demo" "--selftest=a b" "--mem=8M --numa=4"; do
+    --nonsense name "--selftest --demo" "--selftest=a b" --seed=1 --effort=9 "--demo --seed=1" "--mem=8M --numa=4"; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage: $wrong" ends_and_says 2 'quire boot' $wrong
 done

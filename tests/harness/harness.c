@@ -143,8 +143,8 @@ static unsigned count_matches(const struct test_suite *const *suites, const char
     return count;
 }
 
-/* Whether the case passed or was skipped. */
-static bool run_case(const struct test_suite *suite, const struct test_case *test, unsigned number)
+static void run_case(const struct test_suite *suite, const struct test_case *test,
+                     struct test_counts *counts)
 {
     running = (struct running){
         .suite = suite->name, .test = test, .random = hash(test_environment.seed, test->name)};
@@ -152,22 +152,23 @@ static bool run_case(const struct test_suite *suite, const struct test_case *tes
     bool failed = quire_load_relaxed(&running.failures);
     if (failed)
         print_rerun();
-    print("%s %u - %s.%s", failed ? "not ok" : "ok", number, suite->name, test->name);
+    print("%s %u - %s.%s", failed ? "not ok" : "ok", ++counts->run, suite->name, test->name);
     if (running.skipped && !failed)
         print(" # SKIP %s", running.skipped);
     print("\n");
-    return !failed;
+    counts->failed += failed;
+    counts->skipped += running.skipped && !failed;
 }
 
-unsigned test_run(const struct test_suite *const *suites, const char *filter)
+struct test_counts test_run(const struct test_suite *const *suites, const char *filter)
 {
     struct running outer = running;
-    unsigned number = 0, failed = 0;
+    struct test_counts counts = {0};
     print("TAP version 14\n1..%u\n", count_matches(suites, filter));
     for (; *suites; suites++)
         for (const struct test_case *test = (*suites)->cases; test->name; test++)
             if (matches(*suites, test, filter))
-                failed += !run_case(*suites, test, ++number);
+                run_case(*suites, test, &counts);
     running = outer;
-    return failed;
+    return counts;
 }

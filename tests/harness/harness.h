@@ -55,9 +55,13 @@ extern struct test_environment test_environment;
 /* All suites, NULL-terminated: suites.c. */
 extern const struct test_suite *const test_suites[];
 
-/* Runs the suites (NULL-terminated) whose "suite.case" name contains `filter` (NULL: all); the
- * number of cases that failed. A case may run other suites, to test the harness itself. */
-unsigned test_run(const struct test_suite *const *suites, const char *filter);
+struct test_counts {
+    unsigned run, failed, skipped; /* cases; `run` are all of them, the other two are among them */
+};
+
+/* Runs the cases of the suites (NULL-terminated) whose "suite.case" name contains `filter` (NULL:
+ * all). A case may run other suites, to test the harness itself. */
+struct test_counts test_run(const struct test_suite *const *suites, const char *filter);
 
 /* For a panic hook: the run ends within a case. Prints TAP's "Bail out!" with the reason and the
  * command that re-runs the case; ending the process or machine is the caller's. */

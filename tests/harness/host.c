@@ -165,5 +165,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: no case has this name; --list shows them\n", argv[0]);
         return 2;
     }
-    return options.list ? 0 : test_run(suites, options.filter) != 0;
+    return options.list ? 0 : test_run(suites, options.filter).failed != 0;
 }

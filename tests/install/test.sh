@@ -57,6 +57,20 @@ by_find_package() {
         runs "$tap_scratch/consumer/example-quire-shared"
 }
 
+# With another value of a knob than the library's, and nothing else: the link has to fail, by a name
+# that says which.
+# shellcheck disable=SC2046 # lists of flags
+does_not_link() { # KNOB VALUE NAME FLAG...
+    knob=$1 value=$2 name=$3
+    shift 3
+    rm -f "$tap_scratch/other"
+    "$compiler" -std=c11 "$@" "$example" -o "$tap_scratch/other" "-U$knob" "-D$knob=$value" \
+        $(flags --static --cflags --libs) >"$tap_scratch/link.log" 2>&1
+    cat "$tap_scratch/link.log"
+    [ ! -e "$tap_scratch/other" ] &&
+        grep -q "undefined reference to .*quire_memblock_init.*_$name$value" "$tap_scratch/link.log"
+}
+
 shows_only_quire() { # LIBRARY NM-FLAGS
     find_installed "$1" || return
     others=$(nm "$2" --extern-only --defined-only "$found" |
@@ -83,6 +97,21 @@ tap_check 'README.md has an example' extract_example
 tap_check 'the example runs with pkg-config and libquire.so' by_pkg_config
 tap_check 'the example runs with pkg-config and libquire.a' by_pkg_config_static
 tap_check 'the example runs with find_package and either library' by_find_package
+
+while read -r knob value name; do
+    tap_check "a program with another $knob doesn't link with libquire.so" \
+        does_not_link "$knob" "$value" "$name"
+    tap_check "a program with another $knob doesn't link with libquire.a" \
+        does_not_link "$knob" "$value" "$name" -static
+done <<-'END'
+	QUIRE_PAGE_SHIFT 13 page
+	QUIRE_PAGEBLOCK_ORDER 8 block
+	QUIRE_MAX_ORDER 11 order
+	QUIRE_SECTION_SHIFT 26 section
+	QUIRE_MAX_NODES 15 nodes
+	QUIRE_MAX_CPUS 511 cpus
+	QUIRE_MEMBLOCK_STATIC_REGIONS 127 regions
+END
 
 mv "$prefix" "$prefix-moved"
 prefix=$prefix-moved

@@ -121,6 +121,22 @@ static void a_word_is_found_whole(void)
     CHECK(cmdline_find(" demo", "demo", &length) != NULL);
 }
 
+static void unknown_words_are_found_one_after_the_other(void)
+{
+    static const char *const known[] = {"demo", "mem", NULL};
+    size_t length;
+    const char *line = " demo dem  mem=1 x=mem demo=";
+    const char *first = cmdline_find_unknown(line, known, &length);
+    REQUIRE(first == line + 6);
+    CHECK_EQ(length, 3);
+    const char *second = cmdline_find_unknown(first + length, known, &length);
+    REQUIRE(second == line + 17);
+    CHECK_EQ(length, 5);
+    CHECK(!cmdline_find_unknown(second + length, known, &length));
+    CHECK(!cmdline_find_unknown("", known, &length));
+    CHECK(!cmdline_find_unknown("  ", known, &length));
+}
+
 static void a_value_is_cut_to_the_buffer(void)
 {
     CHECK(value_is("f=0123456789abcdefgh", "f", "0123456789abcde"));
@@ -139,6 +155,7 @@ static void numbers_are_decimal_or_hexadecimal(void)
 
 static const struct test_case cmdline_cases[] = {
     TEST_CASE(a_word_is_found_whole),
+    TEST_CASE(unknown_words_are_found_one_after_the_other),
     TEST_CASE(a_value_is_cut_to_the_buffer),
     TEST_CASE(numbers_are_decimal_or_hexadecimal),
     {0},

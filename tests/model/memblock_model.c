@@ -13,6 +13,8 @@
 #define UNIT_BYTES 608u /* not a divisor of a frame; frames are begun by ranges of all kinds */
 #define OPERATIONS_PER_MAP 2000u
 
+#define NODES (QUIRE_MAX_NODES < 3 ? QUIRE_MAX_NODES : 3)
+
 enum { NOTHING = 0xff };
 
 static uint8_t memory[UNITS]; /* NOTHING, or node * 3 + kind */
@@ -193,7 +195,7 @@ static bool is_full(const struct quire_memblock_table *table)
 static void do_add(void)
 {
     struct units units = random_units();
-    uint8_t entry = (uint8_t)(test_random_below(4) ? 0 : test_random_below(9));
+    uint8_t entry = (uint8_t)(test_random_below(4) ? 0 : test_random_below(3 * NODES));
     struct map_snapshot before = map_snapshot();
     bool was_full = is_full(&map.memory);
     int expected = 0;

@@ -5,7 +5,7 @@
  */
 #include "tests/model/phys_model.h"
 
-#define MIB ((quire_phys_t)1 << 20)
+#define MIB ((quire_phys_t)QUIRE_PAGE_SIZE * 256) /* a MiB where frames have 4 KiB */
 #define PAGEBLOCK_BYTES ((quire_phys_t)QUIRE_PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT)
 #define MAX_TRIES 64
 
@@ -56,9 +56,9 @@ static void make_ranges(struct model *model)
             continue;
         if (range->size > span - at)
             range->size = span - at;
-        range->node =
-            (int)(mixed_nodes ? below(model, model->nr_nodes)
-                              : (unsigned)quire_div64(at * model->nr_nodes, (uint32_t)span));
+        unsigned long frame = (unsigned long)(at >> QUIRE_PAGE_SHIFT);
+        range->node = (int)(mixed_nodes ? below(model, model->nr_nodes)
+                                        : frame * model->nr_nodes / model->nr_frames);
         if (kinds)
             range->kind = (const enum quire_memblock_kind[]){QUIRE_MEMBLOCK_RAM, QUIRE_MEMBLOCK_RAM,
                                                              QUIRE_MEMBLOCK_HOTPLUG,

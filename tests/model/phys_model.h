@@ -16,8 +16,8 @@
 #include "base/text.h"
 #include "tests/harness/harness.h"
 
-#define MODEL_MAX_NODES 4u
-#define MODEL_MAX_CPUS 8u
+#define MODEL_MAX_NODES (QUIRE_MAX_NODES < 4 ? QUIRE_MAX_NODES : 4u)
+#define MODEL_MAX_CPUS (QUIRE_MAX_CPUS < 8 ? QUIRE_MAX_CPUS : 8u)
 #define MODEL_MAX_RANGES 24u
 #define MODEL_MAX_RESERVED 12u
 #define MODEL_MAX_ZONES (MODEL_MAX_NODES * QUIRE_NR_ZONES)

@@ -7,19 +7,22 @@
 
 #include "tests/stress/ranges.h"
 
+#define MEMORY_BYTES (12288ul << QUIRE_PAGE_SHIFT)
+
+/* Threads beyond the CPUs that there can be have no number. */
 static bool machine_start(unsigned nr_cpus, unsigned debug)
 {
     static const struct quire_memblock_region map[] = {
-        {.base = 0, .size = 24 << 20, .node = 0},
-        {.base = 24 << 20, .size = 24 << 20, .node = 1},
+        {.base = 0, .size = MEMORY_BYTES / 2, .node = 0},
+        {.base = MEMORY_BYTES / 2, .size = MEMORY_BYTES / 2, .node = 1},
         {0},
     };
     struct quire_mem_config config = {
-        .nr_cpus = nr_cpus,
-        .zone_end = {[QUIRE_ZONE_DMA] = 8 << 20, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
+        .nr_cpus = nr_cpus < QUIRE_MAX_CPUS ? nr_cpus : QUIRE_MAX_CPUS,
+        .zone_end = {[QUIRE_ZONE_DMA] = MEMORY_BYTES / 6, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .debug = debug,
     };
-    return stress_map(map, 48 << 20) && stress_start(config);
+    return stress_map(map, MEMORY_BYTES) && stress_start(config);
 }
 
 static void trade(struct worker *worker)

@@ -17,7 +17,7 @@
 #include "tests/harness/harness.h"
 
 #define MAX_THREADS 8u
-#define MAX_FRAMES (640ul << (20 - QUIRE_PAGE_SHIFT))
+#define MAX_FRAMES 163840ul /* 640 MiB of 4 KiB each */
 #define SLOTS 512u
 
 struct stress {

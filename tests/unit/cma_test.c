@@ -29,10 +29,14 @@ static void an_area_is_made_of_reserved_memory_only(void)
     unsigned long managed = quire_nr_managed_pages(mem);
     size_t metadata = quire_metadata_size(mem);
     CHECK_EQ(quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES, 5 * BLOCK_BYTES, 0), -QUIRE_EINVAL);
+    CHECK(machine_heard("not all of it was reserved"));
     CHECK_EQ(quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES, 0, 0), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't make a CMA area of [0x"));
     CHECK_EQ(quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES + 1, BLOCK_BYTES, 0), -QUIRE_EINVAL);
+    CHECK(machine_heard("it isn't whole pageblocks"));
     CHECK_EQ(quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES, BLOCK_BYTES, PAGEBLOCK_ORDER + 1),
              -QUIRE_EINVAL);
+    CHECK(machine_heard("it isn't a multiple of 2^order_per_bit frames"));
     CHECK_EQ(quire_nr_managed_pages(mem), managed);
     CHECK_EQ(quire_metadata_size(mem), metadata);
     CHECK_EQ(quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES, 4 * BLOCK_BYTES, 2), 0);

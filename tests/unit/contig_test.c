@@ -78,11 +78,15 @@ static void isolation_refuses_what_it_must(void)
     if (!mem)
         return;
     CHECK_EQ(quire_isolate_range(mem, block_pfn(2), block_pfn(2)), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't isolate [0x"));
     CHECK_EQ(quire_isolate_range(mem, quire_pfn(7), block_pfn(2)), -QUIRE_EINVAL);
+    CHECK(machine_heard("it isn't whole pageblocks"));
     CHECK_EQ(quire_isolate_range(mem, block_pfn(2), beyond), -QUIRE_EINVAL);
+    CHECK(machine_heard("not all memory of one zone"));
     CHECK_EQ(quire_isolate_range(mem, block_pfn(0), block_pfn(1)), -QUIRE_EBUSY); /* frame 0 */
     CHECK_EQ(quire_isolate_range(mem, block_pfn(5), block_pfn(6)), 0);
     CHECK_EQ(quire_isolate_range(mem, block_pfn(3), block_pfn(8)), -QUIRE_EBUSY);
+    CHECK(!machine.log[0]); /* which is no mistake */
     CHECK_EQ(zone_isolated_free(zone_at(mem, 5)), PAGEBLOCK_PAGES);
     quire_mem_check(mem);
     quire_unisolate_range(mem, block_pfn(3), block_pfn(8), QUIRE_MIGRATE_MOVABLE);
@@ -204,10 +208,12 @@ static void a_range_that_cannot_be_had_is_left_as_it_was(void)
     movables_check();
     CHECK_EQ(quire_alloc_contig_range(mem, block_pfn(5), block_pfn(5), QUIRE_MIGRATE_MOVABLE, 0),
              -QUIRE_EINVAL);
+    CHECK(machine_heard("can't allocate [0x"));
     CHECK_EQ(quire_alloc_contig_range(mem, block_pfn(5), beyond, QUIRE_MIGRATE_MOVABLE, 0),
              -QUIRE_EINVAL);
     CHECK_EQ(quire_alloc_contig_range(mem, block_pfn(5), block_pfn(6), QUIRE_MIGRATE_ISOLATE, 0),
              -QUIRE_EINVAL);
+    CHECK(machine_heard("nothing is allocated for this migrate type"));
     CHECK_EQ(quire_isolate_range(mem, block_pfn(5), block_pfn(6)), 0);
     CHECK_EQ(quire_alloc_contig_range(mem, block_pfn(5), block_pfn(6), QUIRE_MIGRATE_MOVABLE, 0),
              -QUIRE_EBUSY);
@@ -278,10 +284,12 @@ static void a_range_with_a_hole_cannot_be_had(void)
     CHECK_EQ(quire_alloc_contig_range(mem, quire_pfn(hole - 8), quire_pfn(hole + 24),
                                       QUIRE_MIGRATE_MOVABLE, QUIRE_GFP_KERNEL),
              -QUIRE_EINVAL);
+    CHECK(machine_heard("it has a hole of the memory map"));
     /* The search goes around it. */
     struct quire_page *first = quire_alloc_contig_pages(mem, count, 1, QUIRE_GFP_KERNEL, 0);
     struct quire_page *second = quire_alloc_contig_pages(mem, count, 1, QUIRE_GFP_KERNEL, 0);
     REQUIRE(first && second);
+    CHECK(!machine.log[0]);
     CHECK(first->pfn + count <= hole || first->pfn >= hole + 16);
     CHECK(second->pfn + count <= hole || second->pfn >= hole + 16);
     quire_free_contig_range(mem, quire_page_to_pfn(first), count);

@@ -52,6 +52,31 @@ static void highmem_cannot_be_had_by_address(void)
     check_all_is_free_again();
 }
 
+/* quire_alloc_pages is where nobody looks. */
+static void unknown_gfp_bits_are_refused(void)
+{
+    struct quire_mem *mem = boot_one_cpu();
+    if (!mem)
+        return;
+    struct quire_page *pages[2] = {NULL, NULL};
+    for (unsigned bit = 0; bit < 32; bit++) {
+        quire_gfp_t gfp = QUIRE_GFP_KERNEL | 1u << bit;
+        if (QUIRE_GFP_MASK >> bit & 1)
+            continue;
+        CHECK(!quire_get_free_pages(mem, gfp, 0));
+        CHECK(!quire_get_zeroed_page(mem, gfp));
+        CHECK(!quire_alloc_pages_exact(mem, 100, gfp));
+        CHECK_EQ(quire_alloc_pages_bulk(mem, -1, gfp, 2, pages), 0);
+        CHECK(!quire_alloc_contig_pages(mem, 1, 1, gfp, -1));
+        CHECK_EQ(quire_alloc_contig_range(mem, quire_pfn(PAGES(8 * MIB)),
+                                          quire_pfn(PAGES(8 * MIB) + 1), QUIRE_MIGRATE_MOVABLE,
+                                          gfp),
+                 -QUIRE_EINVAL);
+    }
+    CHECK(machine_heard("the gfp flags have unknown bits"));
+    check_all_is_free_again();
+}
+
 static void a_zeroed_page_is_zero(void)
 {
     struct quire_mem *mem = boot_one_cpu();
@@ -253,6 +278,7 @@ static void bulk_refuses_impossible_requests(void)
 static const struct test_case cases[] = {
     TEST_CASE(pages_can_be_had_and_freed_by_address),
     TEST_CASE(highmem_cannot_be_had_by_address),
+    TEST_CASE(unknown_gfp_bits_are_refused),
     TEST_CASE(a_zeroed_page_is_zero),
     TEST_CASE(exact_sizes_take_no_page_too_many),
     TEST_CASE(exact_sizes_that_cannot_be_are_refused),

@@ -14,7 +14,7 @@ static unsigned long free_before;
 
 static struct quire_mem *boot(void)
 {
-    if (!machine_map(map))
+    if (!machine_can_have_cpus(2) || !machine_map(map))
         return NULL;
     CHECK_EQ(quire_memblock_reserve(&machine.memblock, RESERVED, MIB), 0);
     CHECK_EQ(machine_start((struct quire_mem_config){.nr_cpus = 2}), 0);

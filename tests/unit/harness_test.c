@@ -14,7 +14,7 @@ static void catch_output(const char *text, size_t length)
     caught[caught_length] = '\0';
 }
 
-static unsigned run_caught(const struct test_suite *suite, const char *filter)
+static struct test_counts run_caught(const struct test_suite *suite, const char *filter)
 {
     const struct test_suite *const suites[] = {suite, NULL};
     struct test_environment saved = test_environment;
@@ -23,9 +23,9 @@ static unsigned run_caught(const struct test_suite *suite, const char *filter)
     test_environment.rerun = "again";
     test_environment.seed = 7;
     test_environment.effort = 9;
-    unsigned failed = test_run(suites, filter);
+    struct test_counts counts = test_run(suites, filter);
     test_environment = saved;
-    return failed;
+    return counts;
 }
 
 static bool said(const char *what)
@@ -91,7 +91,10 @@ static const struct test_suite inner = {"inner", inner_cases};
 
 static void passing_and_failing_cases_are_counted(void)
 {
-    CHECK_EQ(run_caught(&inner, NULL), 3);
+    struct test_counts counts = run_caught(&inner, NULL);
+    CHECK_EQ(counts.run, 6);
+    CHECK_EQ(counts.failed, 3);
+    CHECK_EQ(counts.skipped, 1);
     CHECK(said("TAP version 14\n1..6\n"));
     CHECK(said("\nok 1 - inner.inner_pass\n"));
     CHECK(said("\nnot ok 2 - inner.inner_fail\n"));
@@ -101,7 +104,7 @@ static void passing_and_failing_cases_are_counted(void)
 
 static void a_failed_check_says_where_and_goes_on(void)
 {
-    CHECK_EQ(run_caught(&inner, "inner_fail"), 1);
+    CHECK_EQ(run_caught(&inner, "inner_fail").failed, 1);
     CHECK(said("tests/unit/harness_test.c:"));
     CHECK(said("failed: 1 > 2\n"));
     CHECK(said("failed: 2 + 2 == 5: got 4 (0x4), expected 5 (0x5)\n"));
@@ -110,7 +113,7 @@ static void a_failed_check_says_where_and_goes_on(void)
 
 static void a_failed_require_ends_the_case(void)
 {
-    CHECK_EQ(run_caught(&inner, "inner_require"), 1);
+    CHECK_EQ(run_caught(&inner, "inner_require").failed, 1);
     CHECK(!said("went on after REQUIRE"));
 }
 
@@ -122,21 +125,21 @@ static void a_failure_prints_the_command_that_runs_it_alone(void)
 
 static void a_skipped_case_says_why(void)
 {
-    CHECK_EQ(run_caught(&inner, "inner_skip"), 0);
+    CHECK_EQ(run_caught(&inner, "inner_skip").failed, 0);
     CHECK(said("ok 1 - inner.inner_skip # SKIP no such device\n"));
 }
 
 static void a_filter_selects_by_suite_and_case(void)
 {
-    CHECK_EQ(run_caught(&inner, "er.inner_pass"), 0);
+    CHECK_EQ(run_caught(&inner, "er.inner_pass").failed, 0);
     CHECK(said("\n1..1\n"));
-    CHECK_EQ(run_caught(&inner, "no such case"), 0);
+    CHECK_EQ(run_caught(&inner, "no such case").failed, 0);
     CHECK(said("\n1..0\n"));
 }
 
 static void a_flood_of_failures_is_cut(void)
 {
-    CHECK_EQ(run_caught(&inner, "inner_many"), 1);
+    CHECK_EQ(run_caught(&inner, "inner_many").failed, 1);
     CHECK(said("# further failures of this case are not shown\n"));
     CHECK(caught_length < sizeof caught - 1);
 }

@@ -10,7 +10,7 @@
 static struct quire_mem *machine_with_room(struct quire_mem_config config)
 {
     static const struct quire_memblock_region map[] = {{.size = BOOT + 2 * SECTION}, {0}};
-    if (!machine_map(map))
+    if (!machine_can_have_cpus(2) || !machine_map(map))
         return NULL;
     CHECK_EQ(quire_memblock_remove(&machine.memblock, 32 * MIB, map[0].size - 32 * MIB), 0);
     config.nr_cpus = 2;
@@ -69,13 +69,19 @@ static void adding_refuses_what_it_must(void)
     if (!mem)
         return;
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 0, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't add memory [0x"));
     CHECK_EQ(quire_add_memory(mem, 0, BOOT + QUIRE_PAGE_SIZE, SECTION, false), -QUIRE_EINVAL);
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, SECTION / 2, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("it isn't whole sections"));
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 9 * SECTION, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("beyond the section table"));
     CHECK_EQ(quire_add_memory(mem, 0, 0 - SECTION, 2 * SECTION, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("it wraps around"));
     CHECK_EQ(quire_add_memory(mem, 1, BOOT, SECTION, false), -QUIRE_EINVAL);
+    CHECK(machine_heard("there is no such node"));
     CHECK_EQ(quire_add_memory(mem, -1, BOOT, SECTION, false), -QUIRE_EINVAL);
     CHECK_EQ(quire_add_memory(mem, 0, 0, BOOT + SECTION, false), -QUIRE_EEXIST);
+    CHECK(machine_heard("some of it is there already"));
     CHECK_EQ(quire_add_memory(mem, 0, BOOT + SECTION, SECTION, false), 0);
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), -QUIRE_EEXIST);
     CHECK(!quire_pfn_valid(mem, quire_phys_to_pfn(BOOT)));
@@ -199,19 +205,25 @@ static void what_cannot_go_stays_as_it_was(void)
     CHECK_EQ(quire_add_memory(mem, 0, BOOT, 2 * SECTION, false), 0);
     unsigned long managed = quire_nr_managed_pages(mem);
     CHECK_EQ(quire_remove_memory(mem, 0, SECTION), -QUIRE_EINVAL); /* from boot */
+    CHECK(machine_heard("neither came at run time nor is in ZONE_MOVABLE"));
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0), -QUIRE_EINVAL);
     CHECK_EQ(quire_remove_memory(mem, BOOT, BLOCK_BYTES / 2), -QUIRE_EINVAL);
+    CHECK(machine_heard("can't remove memory [0x"));
     CHECK_EQ(quire_remove_memory(mem, BOOT, 3 * SECTION), -QUIRE_EINVAL); /* beyond */
+    CHECK(machine_heard("beyond the section table"));
     CHECK_EQ(quire_remove_memory(mem, BOOT, 0 - BLOCK_BYTES), -QUIRE_EINVAL);
     /* Neither half of a section: the first describes the second. */
     CHECK_EQ(quire_remove_memory(mem, BOOT, SECTION / 2), -QUIRE_EINVAL);
+    CHECK(machine_heard("a part of a section that came at run time"));
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION / 2, SECTION / 2), -QUIRE_EINVAL);
     /* Nor what can't be moved, in the second of two sections. */
     quire_pfn_t pfn = quire_phys_to_pfn(BOOT + 2 * SECTION - BLOCK_BYTES);
     CHECK_EQ(quire_alloc_contig_range(mem, pfn, quire_pfn(pfn.value + 1), QUIRE_MIGRATE_MOVABLE,
                                       QUIRE_GFP_KERNEL),
              0);
+    machine.log[0] = '\0';
     CHECK_EQ(quire_remove_memory(mem, BOOT, 2 * SECTION), -QUIRE_EBUSY);
+    CHECK(!machine.log[0]); /* which is no mistake */
     quire_mem_check(mem);
     CHECK_EQ(quire_nr_managed_pages(mem), managed);
     CHECK_EQ(mem->zones[0].nr_isolated_blocks, 0);
@@ -220,6 +232,7 @@ static void what_cannot_go_stays_as_it_was(void)
     quire_free_contig_range(mem, pfn, 1);
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), 0);
     CHECK_EQ(quire_remove_memory(mem, BOOT + SECTION, SECTION), -QUIRE_EINVAL);
+    CHECK(machine_heard("not all of it is memory"));
     machine_check_empty(mem);
 }
 
@@ -281,6 +294,25 @@ static void movable_memory_of_the_map_can_go_by_pageblocks(void)
     CHECK_EQ(zone_info_of(QUIRE_ZONE_MOVABLE).present, 0);
     movables_check();
     movables_free_all();
+    machine_check_empty(mem);
+}
+
+/* What quire_mem_init carved for itself lies elsewhere. */
+static void all_that_movable_size_asked_for_can_go(void)
+{
+    static const struct quire_memblock_region map[] = {{.size = 64 * MIB}, {0}};
+    struct quire_mem_config config = {
+        .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}, .movable_size = 32 * MIB, .nr_cpus = 2};
+    struct quire_mem *mem = machine_boot(map, config);
+    if (!mem)
+        return;
+    struct quire_zone_info movable = zone_info_of(QUIRE_ZONE_MOVABLE);
+    CHECK_EQ(movable.present, PAGES(32 * MIB));
+    for (unsigned long i = 0; i < movable.present; i += PAGEBLOCK_PAGES)
+        CHECK_EQ(quire_remove_memory(mem, quire_pfn_to_phys(quire_pfn(movable.start.value + i)),
+                                     BLOCK_BYTES),
+                 0);
+    CHECK_EQ(zone_info_of(QUIRE_ZONE_MOVABLE).present, 0);
     machine_check_empty(mem);
 }
 
@@ -421,6 +453,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_cannot_go_stays_as_it_was),
     TEST_CASE(added_memory_may_span_zones),
     TEST_CASE(movable_memory_of_the_map_can_go_by_pageblocks),
+    TEST_CASE(all_that_movable_size_asked_for_can_go),
     TEST_CASE(nothing_is_added_when_there_is_no_memory_for_it),
     TEST_CASE(memory_comes_and_goes_among_allocations),
     TEST_CASE(free_memory_is_reported_once),

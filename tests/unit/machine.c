@@ -45,12 +45,24 @@ void machine_bad_page(void *arg, quire_pfn_t pfn, const char *text)
 
 static const struct quire_mem_ops catching_ops = {.bad_page = machine_bad_page};
 
+bool machine_can_have_cpus(unsigned count)
+{
+    if (count > QUIRE_MAX_CPUS)
+        test_skip("QUIRE_MAX_CPUS is too small");
+    return count <= QUIRE_MAX_CPUS;
+}
+
 bool machine_map(const struct quire_memblock_region *map)
 {
     quire_phys_t end = 0;
-    for (const struct quire_memblock_region *range = map; range->size; range++)
+    for (const struct quire_memblock_region *range = map; range->size; range++) {
         if (range->base + range->size > end)
             end = range->base + range->size;
+        if (range->node >= QUIRE_MAX_NODES) {
+            test_skip("QUIRE_MAX_NODES is too small");
+            return false;
+        }
+    }
     machine.mem = NULL;
     machine.bad_pages = 0;
     machine.bad_text[0] = machine.log[0] = '\0';
@@ -81,7 +93,7 @@ int machine_start(struct quire_mem_config config)
 struct quire_mem *machine_boot(const struct quire_memblock_region *map,
                                struct quire_mem_config config)
 {
-    if (!machine_map(map))
+    if (!machine_can_have_cpus(config.nr_cpus) || !machine_map(map))
         return NULL;
     int error = machine_start(config);
     if (error)
@@ -110,6 +122,15 @@ bool machine_caught(const char *what)
 bool machine_said(const char *what)
 {
     return !test_environment.set_log || contains(machine.log, what);
+}
+
+bool machine_heard(const char *what)
+{
+    bool said = machine_said(what);
+    if (!said)
+        test_note("the log says: %s", machine.log);
+    machine.log[0] = '\0';
+    return said;
 }
 
 struct quire_zone_info zone_info(unsigned zone)

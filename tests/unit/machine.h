@@ -6,7 +6,8 @@
  *         return;
  *
  * There is one at a time. What it logs, and the mistakes that it reports to ops->bad_page, are
- * caught for the case to look at. A case that doesn't get the memory is skipped.
+ * caught for the case to look at. A case that doesn't get the memory, or for which there can't be
+ * enough CPUs or nodes, is skipped.
  */
 #ifndef QUIRE_TESTS_MACHINE_H
 #define QUIRE_TESTS_MACHINE_H
@@ -16,9 +17,13 @@
 
 #include "tests/harness/harness.h"
 
-#define KIB 1024ull
+/* Machines are measured in frames, so that a case means the same whatever a frame's size is: a MIB
+ * is 256 frames, which is a MiB only where they have 4 KiB. */
+#define KIB ((quire_phys_t)QUIRE_PAGE_SIZE / 4)
 #define MIB (1024 * KIB)
 #define PAGES(bytes) ((unsigned long)((bytes) >> QUIRE_PAGE_SHIFT))
+/* What config.min_free_kbytes calls so many frames. */
+#define KBYTES(frames) ((unsigned long)(frames) << (QUIRE_PAGE_SHIFT - 10))
 
 struct machine {
     struct quire_port_mem port;
@@ -34,6 +39,8 @@ extern struct machine machine;
 /* Simulated memory up to the map's end, and a memblock with the map, which ends with an empty
  * range. False: the case is skipped, or failed because the map was refused. */
 bool machine_map(const struct quire_memblock_region *map);
+/* False: the case is skipped. machine_boot asks by itself. */
+bool machine_can_have_cpus(unsigned count);
 /* quire_mem_init on what machine_map made. Without config.ops, mistakes are caught; the case's own
  * ops get bad_page from machine_bad_page. The calling CPU is number 0. */
 int machine_start(struct quire_mem_config config);
@@ -49,6 +56,8 @@ void machine_bad_page(void *arg, quire_pfn_t pfn, const char *text);
 bool machine_caught(const char *what);
 /* Whether the log holds `what`; true where logs can't be had. */
 bool machine_said(const char *what);
+/* The same, and forgets what was said. */
+bool machine_heard(const char *what);
 bool contains(const char *text, const char *what);
 
 /* A zone's numbers, by number or by type on node 0. */

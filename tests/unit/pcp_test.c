@@ -178,7 +178,8 @@ static void huge_blocks_are_listed_only_in_large_zones(void)
 {
     const unsigned order = QUIRE_PAGEBLOCK_ORDER;
     for (unsigned large = 0; large < 2; large++) {
-        uint64_t size = large ? (64ull << QUIRE_PAGE_SHIFT << order) + 4 * MIB : 16 * MIB;
+        uint64_t size = (large ? 64ull : 8ull) << QUIRE_PAGE_SHIFT << order;
+        size += large ? 4 * MIB : 0;
         if (!machine_boot_plain(size, (struct quire_mem_config){.nr_cpus = 1}))
             return;
         struct quire_page *page = quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL, order);

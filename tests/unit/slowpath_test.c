@@ -126,7 +126,7 @@ static struct quire_mem *boot_full(void)
     struct quire_mem *mem =
         machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2,
                                                                .no_pcp = true,
-                                                               .min_free_kbytes = 1024,
+                                                               .min_free_kbytes = KBYTES(256),
                                                                .watermark_boost_factor = ~0u,
                                                                .ops = &ops,
                                                                .ops_arg = &upper});
@@ -241,7 +241,7 @@ static void who_cannot_sleep_only_wakes(void)
     check_trace("w");
     CHECK(!attempt(0, 0));
     check_trace("");
-    CHECK(!attempt(QUIRE_GFP_NOWAIT, 8));
+    CHECK(!attempt(QUIRE_GFP_NOWAIT, QUIRE_PAGEBLOCK_ORDER - 1));
     check_trace("w");
 }
 
@@ -345,8 +345,8 @@ static void memalloc_takes_all_and_reclaims_nothing(void)
 static void other_cpus_lists_are_emptied_before_giving_up(void)
 {
     struct quire_page *chain, *rest;
-    if (!machine_boot_plain(16 * MIB,
-                            (struct quire_mem_config){.nr_cpus = 2, .min_free_kbytes = 1024}))
+    if (!machine_boot_plain(
+            16 * MIB, (struct quire_mem_config){.nr_cpus = 2, .min_free_kbytes = KBYTES(256)}))
         return;
     take_pages(QUIRE_GFP_NOWAIT, ~0ul, &chain);
     quire_drain_all_pages(machine.mem);

@@ -84,7 +84,7 @@ static const struct quire_memblock_region map[] = {
 
 static const struct quire_mem_config config = {
     .nr_cpus = 2,
-    .min_free_kbytes = 1024,
+    .min_free_kbytes = KBYTES(256),
     .zone_end = {[QUIRE_ZONE_DMA] = 8 * MIB,
                  [QUIRE_ZONE_NORMAL] = 64 * MIB,
                  [QUIRE_ZONE_HIGHMEM] = 128 * MIB},
@@ -461,6 +461,10 @@ static void unusable_index_has_the_format_of_linux(void)
 static void a_zone_without_free_memory_has_indexes(void)
 {
     struct quire_page *chain;
+    if (QUIRE_MAX_ORDER != 10) {
+        test_skip("the expected text is for orders to 10");
+        return;
+    }
     if (!machine_boot_plain(4 * MIB, (struct quire_mem_config){.nr_cpus = 1, .no_pcp = true}))
         return;
     take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &chain);

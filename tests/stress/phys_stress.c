@@ -7,23 +7,23 @@
 
 #include "tests/stress/ranges.h"
 
-/* Zones of several shards each. */
-#define NODE_SIZE (((quire_phys_t)4 * QUIRE_SHARD_BLOCKS << QUIRE_MAX_ORDER) << QUIRE_PAGE_SHIFT)
+/* Two nodes, with zones of several shards each. */
+#define MEMORY_BYTES ((8ul * QUIRE_SHARD_BLOCKS << QUIRE_MAX_ORDER) << QUIRE_PAGE_SHIFT)
 
 /* Threads beyond the CPUs that there can be have no number. */
 static bool machine_start(unsigned nr_cpus, unsigned debug)
 {
     static const struct quire_memblock_region map[] = {
-        {.base = 0, .size = NODE_SIZE, .node = 0},
-        {.base = NODE_SIZE, .size = NODE_SIZE, .node = 1},
+        {.base = 0, .size = MEMORY_BYTES / 2, .node = 0},
+        {.base = MEMORY_BYTES / 2, .size = MEMORY_BYTES / 2, .node = 1},
         {0},
     };
     struct quire_mem_config config = {
         .nr_cpus = nr_cpus < QUIRE_MAX_CPUS ? nr_cpus : QUIRE_MAX_CPUS,
-        .zone_end = {[QUIRE_ZONE_DMA] = NODE_SIZE / 4, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
+        .zone_end = {[QUIRE_ZONE_DMA] = MEMORY_BYTES / 6, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .debug = debug,
     };
-    return stress_map(map, 2 * NODE_SIZE) && stress_start(config);
+    return stress_map(map, MEMORY_BYTES) && stress_start(config);
 }
 
 static void trade(struct worker *worker)

@@ -17,7 +17,7 @@
 #include "tests/harness/harness.h"
 
 #define MAX_THREADS 8u
-#define MAX_FRAMES 163840ul /* 640 MiB of 4 KiB */
+#define MAX_FRAMES 163840ul /* 640 MiB of 4 KiB each */
 #define SLOTS 512u
 
 struct stress {
@@ -43,7 +43,7 @@ bool stress_map(const struct quire_memblock_region *map, quire_phys_t end);
 bool stress_start(struct quire_mem_config config);
 /* Everything is given back by this thread, from wherever it came; then nothing is lost. */
 void stress_end(void);
-/* The harness's, and less of it for what is dear. */
+/* The harness's. */
 unsigned long stress_effort(void);
 
 /* ---- threads: stress.c ----------------------------------------------------------------------- */
@@ -54,9 +54,9 @@ typedef void work_fn(struct worker *worker);
 struct worker {
     pthread_t thread;
     uint64_t random;
-    unsigned char number; /* from 1 */
-    unsigned long operations,
-        done;           /* how many it is to do; 0: until those who were told are through */
+    unsigned char number;     /* from 1 */
+    unsigned long operations; /* that it is to do; 0: until those who were told are through */
+    unsigned long done;
     unsigned long turn; /* see off_limits */
     work_fn *work;
 };

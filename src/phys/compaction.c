@@ -355,7 +355,7 @@ static void end_deferral(struct compact_state *state, int order, bool allocated)
 /* ---- for an allocation ----------------------------------------------------------------------- */
 
 /* Whether the zone has the memory, and lacks only its being in one piece. */
-static bool compaction_suitable(const struct zone *zone, const struct alloc_context *ac)
+static bool compaction_suitable(struct zone *zone, const struct alloc_context *ac)
 {
     bool costly = ac->order > COSTLY_ORDER;
     /* While pages are copied both places are taken. */

@@ -20,7 +20,7 @@ static bool machine_start(unsigned nr_cpus, unsigned debug)
     };
     struct quire_mem_config config = {
         .nr_cpus = nr_cpus < QUIRE_MAX_CPUS ? nr_cpus : QUIRE_MAX_CPUS,
-        .zone_end = {[QUIRE_ZONE_DMA] = MEMORY_BYTES / 6, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
+        .zone_end = {[QUIRE_ZONE_DMA] = MEMORY_BYTES / 8, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .debug = debug,
     };
     return stress_map(map, MEMORY_BYTES) && stress_start(config);

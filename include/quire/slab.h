@@ -48,13 +48,14 @@ struct quire_kmem_cache;
 /* ---- starting and ending --------------------------------------------------------------------- */
 
 struct quire_slab_config {
-    unsigned max_caches; /* that can exist at a time, the general ones included, at most 65535; each
-                          * costs five words a CPU. 0: QUIRE_SLAB_MAX_CACHES */
+    unsigned max_caches; /* that can exist at a time, the general ones included: 64 to 8000;
+                          * each costs some 3 words a CPU. 0: QUIRE_SLAB_MAX_CACHES */
     /* Debugging of caches by their name, as Linux's slab_debug=: FLAGS[,CACHE...][;FLAGS[,...]...].
      * Flags are F (QUIRE_SLAB_CONSISTENCY_CHECKS), Z (_RED_ZONE), P (_POISON), U (_STORE_USER), R
      * (_FREELIST_RANDOM), - (none, whatever the creator says); none at all means FZPU. A name may
      * end with *. No names: all caches that no later part names. NULL: as their creators say. A
-     * leading "quire_slab_debug=" is skipped. Needn't outlive the call. */
+     * leading "quire_slab_debug=" is skipped. At most 255 characters, which needn't outlive the
+     * call. */
     const char *debug;
     bool no_merge; /* caches of like objects stay apart */
     /* For tests: asked before pages are taken for a slab, for kmalloc's large blocks, or a sheaf
@@ -69,9 +70,9 @@ struct quire_slab_config {
 QUIRE_MUST_CHECK int quire_slab_init(struct quire_slab **slab, struct quire_mem *mem,
                                      const struct quire_slab_config *config);
 
-/* The end: nobody uses it any more. Gives all pages back, those of caches that weren't destroyed
- * too; returns the number of objects that were still allocated (kmalloc's large blocks aside, which
- * stay allocated). No grace period is waited for: nobody reads type-stable objects any more. */
+/* The end: nobody uses it any more, and no grace period is under way. Gives its pages back, with
+ * all its caches; returns the number of objects that were still allocated, whose slabs stay so.
+ * Large blocks of kmalloc stay, and aren't counted. */
 unsigned long quire_slab_destroy(struct quire_slab *slab);
 
 /* ---- caches ---------------------------------------------------------------------------------- */

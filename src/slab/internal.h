@@ -1,0 +1,359 @@
+/* slab/internal.h: the structures of layer 2
+ *
+ *     quire_slab ─ cpu[] ── sheaf[id] ──► sheaf: objects that are free      a CPU's own (cpu.h)
+ *        │           └───── own[id]: main and spare
+ *        └─ cache[id] ─ node[] ── barn: full and empty sheaves              whole sheaves (barn.c)
+ *              ▲           └───── partial ── slab ── slab ...               single objects (page.c)
+ *     quire_kmem_cache: a name of a cache; several may share one (cache.c)
+ *
+ * A slab is a block of pages cut into objects. What is known about it stands in the descriptors of
+ * its pages (page.h). Locks, of which nobody holds two but slab->lock with one of the others:
+ *
+ *     slab->lock        the registry of caches, and who is closed
+ *     cache_node->lock  the slabs of a cache on a node
+ *     barn->lock        its sheaves there
+ */
+#ifndef QUIRE_SLAB_INTERNAL_H
+#define QUIRE_SLAB_INTERNAL_H
+
+#include <quire/slab.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "base/list.h"
+
+/* ---- sheaves --------------------------------------------------------------------------------- */
+
+/* A stack of free objects. A CPU uses one or two of each cache; what is over lies in barns. */
+struct sheaf {
+    size_t count, capacity;
+    struct sheaf *next; /* in a barn */
+    void *slot[];
+};
+
+/* Sheaves take 2^n bytes, from SHEAF_MIN_BYTES on. */
+#define SHEAF_MIN_BYTES 64u
+#define NR_SHEAF_SIZES 5u
+
+struct barn {
+    quire_port_spinlock_t lock;
+    uint16_t nr_full, nr_empty;
+    struct sheaf *full, *empty;
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+/* ---- CPUs ------------------------------------------------------------------------------------ */
+
+/* What a CPU has of one cache. The spare is full or empty, the main one anything. */
+struct own {
+    struct sheaf *main, *spare;
+};
+
+/* `sheaf` is all that the hot path sees: own[id].main, or one of two that are both full and empty:
+ * slab->none, the CPU has no sheaf yet, and slab->closed, it may not use one. Only the CPU itself
+ * exchanges its own sheaves, while it is inside; only others write slab->closed, and show the main
+ * one again. So a CPU exchanges a pointer only if it finds there what it has seen. */
+struct cpu {
+    uint8_t busy;
+    int node;
+    struct own *own;
+    uint16_t *refill;      /* by id: objects that the next refill from slabs brings */
+    struct sheaf *sheaf[]; /* by id */
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+/* ---- caches ---------------------------------------------------------------------------------- */
+
+/* Slabs by the frame number of their first page; 0: none. */
+struct slab_list {
+    uint32_t first, last;
+};
+
+/* What of a cache is on one node. A slab with free objects is on `partial`: those with some
+ * allocated first, the empty ones last. One without is on `full` if the cache is debugged, else on
+ * no list. */
+struct cache_node {
+    quire_port_spinlock_t lock;
+    unsigned nr_empty; /* slabs */
+    struct slab_list partial, full;
+    unsigned long nr_slabs, nr_pages, nr_partial; /* partial: neither full nor empty */
+    unsigned long nr_objects, nr_free;            /* in slabs; sheaves hold what isn't free here */
+    uint64_t random;                              /* of FREELIST_RANDOM */
+    struct barn barn;
+} __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+/* Slabs of a type-stable cache on their way to phys: see grace.c. */
+struct grace_state {
+    struct quire_port_grace port;
+    quire_port_spinlock_t lock;
+    bool under_way, ends_cache;
+    struct slab_list waiting, pending; /* for the grace period under way; for the one after it */
+};
+
+struct cache {
+    struct quire_slab *slab;
+    uint32_t id;
+    quire_slab_flags_t flags;
+    uint32_t size;        /* from one object to the next */
+    uint32_t object_size; /* what was asked for */
+    uint32_t align;
+    uint32_t offset;         /* of an object in its place: the red zone before it */
+    uint32_t tracks;         /* of its struct track[2] in its place; 0: none */
+    uint32_t reciprocal;     /* 2^32 / size, rounded up */
+    uint8_t order;           /* of new slabs */
+    uint8_t min_order;       /* the least that holds an object */
+    uint16_t sheaf_capacity; /* 0: no sheaves */
+    uint16_t barn_limit;     /* full sheaves that a barn may hold */
+    unsigned closed;         /* how many want all CPUs out of its sheaves; under slab->lock */
+    unsigned users;          /* names; under slab->lock */
+    unsigned pins;           /* who looks at it; under slab->lock */
+    bool going;              /* it is being destroyed */
+    struct quire_kmem_cache *oldest; /* its name is the cache's */
+    void (*ctor)(void *object);
+    struct grace_state grace; /* of TYPESAFE_BY_RCU */
+    struct cache_node node[];
+};
+
+/* Where the pointer to a cache's sheaf is in a struct cpu, in bytes: names of caches and pages of
+ * slabs have it ready, since making it from a number costs the hot path two instructions. */
+static inline size_t sheaf_at_of_id(unsigned id)
+{
+    return offsetof(struct cpu, sheaf) + id * sizeof(struct sheaf *);
+}
+
+static inline unsigned id_of_sheaf_at(size_t sheaf_at)
+{
+    return (unsigned)((sheaf_at - offsetof(struct cpu, sheaf)) / sizeof(struct sheaf *));
+}
+
+#define NAME_BYTES 32
+#define MAX_CACHES 8000
+_Static_assert(QUIRE_SLAB_MAX_CACHES <= MAX_CACHES, "sheaf_at has 16 bits");
+#define DEBUG_BYTES 256
+
+/* A name of a cache: what users hold. */
+struct quire_kmem_cache {
+    struct quire_slab *slab;
+    size_t sheaf_at; /* of the cache's sheaf in a struct cpu: see cpu_sheaf */
+    size_t object_size;
+    struct cache *cache;
+    struct list link; /* in slab->names, the oldest first */
+    char name[NAME_BYTES];
+};
+
+/* ---- general caches -------------------------------------------------------------------------- */
+
+enum kmalloc_type { KMALLOC_NORMAL, KMALLOC_RECLAIM, KMALLOC_DMA, KMALLOC_DMA32, NR_KMALLOC_TYPES };
+#define NR_KMALLOC_CLASSES 13u
+#define CLASS_STEP_SHIFT 3 /* sizes are looked up by steps of 8 bytes */
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+struct quire_slab {
+    struct quire_mem *mem;
+    const struct quire_port_mem *port;
+    const struct quire_section *sections; /* of mem */
+    quire_phys_t phys_end;                /* sections end here */
+    quire_phys_t kfree_end;               /* the same; 0: kfree is to look closer (debugging) */
+    unsigned nr_cpus, nr_nodes, max_caches;
+    struct cache **cache; /* by id; 0 is nobody's */
+    struct sheaf none, closed;
+    /* Of normal classes. */
+    uint16_t sheaf_at_of_size[(QUIRE_KMALLOC_MAX_CACHE >> CLASS_STEP_SHIFT) + 1];
+    struct quire_kmem_cache *kmalloc[NR_KMALLOC_TYPES][NR_KMALLOC_CLASSES];
+    struct cache *sheaves[NR_SHEAF_SIZES], *cores, *handles;
+    struct cpu *no_cpu;
+
+    quire_port_spinlock_t lock;
+    struct list names;
+    bool no_merge;
+    bool has_debug;
+    char debug[DEBUG_BYTES]; /* config.debug */
+    bool (*fail)(void *arg);
+    void *fail_arg;
+    struct quire_shrinker shrinker;
+    size_t size;                         /* of this */
+    struct cpu *cpu[QUIRE_MAX_CPUS + 1]; /* from nr_cpus on: no_cpu */
+};
+
+static inline quire_port_irq_t slab_lock(quire_port_spinlock_t *lock)
+{
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(lock);
+    return irq;
+}
+
+static inline void slab_unlock(quire_port_spinlock_t *lock, quire_port_irq_t irq)
+{
+    quire_port_spin_unlock(lock);
+    quire_port_irq_restore(irq);
+}
+
+static inline bool cache_is_debugged(const struct cache *cache)
+{
+    return cache->flags & QUIRE_SLAB_DEBUG_FLAGS;
+}
+
+/* ---- what is left to do after leaving -------------------------------------------------------- */
+
+enum track_kind { TRACK_ALLOC, TRACK_FREE };
+
+struct track {
+    uintptr_t caller; /* 0: nobody yet */
+    unsigned cpu;
+    uint64_t when_ns;
+};
+
+/* What was found to be wrong: all that the report needs, since it is written when the lock that
+ * kept the object as it was has been given up. */
+struct mistake {
+    const char *what;        /* NULL: nothing */
+    void *object;            /* what was given, or the object that is wrong */
+    void *given;             /* into that object; NULL: the same */
+    struct quire_page *page; /* what was given lies in; NULL: it is for the object to say */
+    long offset;             /* of the first wrong byte, from the object's beginning */
+    unsigned bytes;          /* of `found`, from there on; 0: it isn't about bytes */
+    uint8_t expected, found[8];
+    uintptr_t caller;      /* whose call it was; 0: unknown */
+    struct track track[2]; /* who allocated and freed the object, where that is known */
+};
+
+/* Within a CPU's sheaves and under locks nothing may call back: so pages go to phys, sheaves that
+ * nobody wants to their cache, and mistakes to the log, afterwards. */
+struct aftermath {
+    struct slab_list slabs;
+    struct sheaf *sheaves;
+    struct mistake mistake; /* the last */
+};
+#define AFTERMATH_NONE                                                                             \
+    {                                                                                              \
+        .slabs = { 0, 0 }                                                                          \
+    }
+void aftermath_finish(struct cache *cache, struct aftermath *after);
+
+/* ---- page.c ---------------------------------------------------------------------------------- */
+
+/* Objects that a slab of this order has room for. */
+unsigned slab_capacity(uint32_t size, unsigned order);
+/* A slab of free objects, on no list; NULL: phys has none. Without locks. */
+struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node);
+/* Pages of the direct map, none of which phys marks as a slab's. */
+struct quire_page *slab_pages_alloc(struct quire_slab *slab, quire_gfp_t gfp, int node,
+                                    unsigned order);
+/* Gives it to phys. Without locks. */
+void slab_give_back(struct cache *cache, struct quire_page *head);
+/* With node->lock held. Takes up to `max` objects from the slabs of a node; they are stored
+ * downwards from `end`, the lowest last. */
+unsigned node_take(struct cache *cache, struct cache_node *node, void **end, unsigned max);
+/* Makes a new slab the node's. */
+void node_add(struct cache *cache, struct cache_node *node, struct quire_page *head);
+/* Puts an object back into its slab; false: it is free already. */
+bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object);
+/* Unlists slabs that are empty until only `keep` are. */
+void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
+               struct slab_list *out);
+unsigned slab_free_objects(const struct quire_page *head);
+/* Unlists those beyond what a node keeps. */
+void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_list *out);
+bool slab_object_is_free(const struct cache *cache, const struct quire_page *head, unsigned index);
+/* Puts objects back into their slabs, wherever they are. Takes and drops node locks. */
+void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after);
+
+void slab_list_add(const struct cache *cache, struct slab_list *list, struct quire_page *head);
+struct quire_page *slab_list_first(const struct cache *cache, const struct slab_list *list);
+struct quire_page *slab_list_next(const struct cache *cache, const struct quire_page *head);
+void slab_list_del(const struct cache *cache, struct slab_list *list, struct quire_page *head);
+
+/* ---- object.c: past the sheaves -------------------------------------------------------------- */
+
+void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller);
+void object_free(struct cache *cache, void *object, uintptr_t caller);
+
+/* ---- barn.c ---------------------------------------------------------------------------------- */
+
+/* A full sheaf for an empty one, which may be NULL; NULL: there is none, and `empty` stays. */
+struct sheaf *barn_take_full(struct cache *cache, struct barn *barn, struct sheaf *empty,
+                             struct aftermath *after);
+/* Leaves a full sheaf; false: there is no room. With `*empty` NULL it takes an empty one along, if
+ * there is one. */
+bool barn_leave_full(struct cache *cache, struct barn *barn, struct sheaf *full,
+                     struct sheaf **empty);
+struct sheaf *barn_take_empty(struct barn *barn);
+/* Takes everything out: the objects go to their slabs. */
+void barn_drain(struct cache *cache, struct barn *barn, struct aftermath *after);
+
+/* ---- sheaf.c --------------------------------------------------------------------------------- */
+
+unsigned sheaf_capacity_for(size_t size);
+/* This CPU's sheaf is empty; the CPU is inside, and outside afterwards. */
+void *sheaf_alloc_slow(struct quire_slab *slab, size_t sheaf_at, quire_gfp_t gfp, struct cpu *cpu,
+                       uintptr_t caller);
+/* It is full. */
+void sheaf_free_slow(struct quire_slab *slab, size_t sheaf_at, void *object, struct cpu *cpu,
+                     uintptr_t caller);
+/* Takes objects from the CPU's main sheaf, or puts them there, while that can be done without
+ * anybody else; how many. */
+size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects);
+size_t sheaf_free_many(struct cache *cache, size_t count, void **objects);
+void sheaf_destroy(struct quire_slab *slab, struct sheaf *sheaf);
+/* Lets all CPUs see what they may use of a new cache; and of one that is no more, nothing. */
+void sheaves_show(struct cache *cache);
+void sheaves_hide(struct cache *cache);
+/* Empties the sheaves of CPUs [first, end). Not with a lock held. */
+void sheaves_drain(struct cache *cache, unsigned first, unsigned end);
+
+/* ---- cache.c, layout.c ----------------------------------------------------------------------- */
+
+#define CACHE_NO_SHEAVES 0x80000000u /* flag: of this layer's own caches */
+#define CACHE_KMALLOC 0x40000000u    /* flag: a general cache */
+
+/* Size, order and all that follows from what was asked for. False: it can't be. */
+bool cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_flags_t flags);
+struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name, size_t size,
+                                      size_t align, quire_slab_flags_t flags,
+                                      void (*ctor)(void *object));
+/* In memory of the caller, for the first caches of all. */
+void cache_boot(struct quire_slab *slab, struct cache *cache, struct quire_kmem_cache *handle,
+                const char *name, size_t size);
+size_t cache_bytes(const struct quire_slab *slab);
+/* Frees a cache without slabs. */
+void cache_release(struct cache *cache);
+
+/* The first cache from number `id` on, which isn't destroyed before it is unpinned. Not with a lock
+ * held. */
+struct cache *cache_pin(struct quire_slab *slab, unsigned id);
+void cache_unpin(struct cache *cache);
+static inline struct cache *cache_pin_next(struct cache *cache)
+{
+    struct cache *next = cache_pin(cache->slab, cache->id + 1);
+    cache_unpin(cache);
+    return next;
+}
+/* Each cache, pinned while the body runs, which is left by its end or `continue` only. */
+#define for_each_cache(slab, pos)                                                                  \
+    for (struct cache *pos = cache_pin((slab), 1); pos; pos = cache_pin_next(pos))
+
+/* ---- kmalloc.c ------------------------------------------------------------------------------- */
+
+int kmalloc_init(struct quire_slab *slab);
+
+/* ---- grace.c --------------------------------------------------------------------------------- */
+
+/* Gives a slab to phys, now, or after a grace period if the cache is type-stable. Without locks. */
+void slab_dispose(struct cache *cache, struct quire_page *head);
+/* Whether empty slabs may go back to phys before the cache ends. */
+static inline bool cache_can_trim(const struct cache *cache)
+{
+    return !(cache->flags & QUIRE_SLAB_TYPESAFE_BY_RCU) || quire_port_knows_grace();
+}
+/* Frees a cache without objects, now or when its last slab may go. */
+void cache_end(struct cache *cache);
+
+/* ---- shrink.c -------------------------------------------------------------------------------- */
+
+/* Empties all sheaves, those of barns too. */
+void cache_drain(struct cache *cache);
+/* Gives empty slabs of `node` (-1: all) back until `keep` are left on each; pages. */
+unsigned long cache_trim(struct cache *cache, int node, unsigned long keep);
+void shrinker_init(struct quire_slab *slab);
+
+#endif

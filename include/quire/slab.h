@@ -48,8 +48,8 @@ struct quire_kmem_cache;
 /* ---- starting and ending --------------------------------------------------------------------- */
 
 struct quire_slab_config {
-    unsigned max_caches; /* that can exist at a time, the general ones included: 64 to 8000;
-                          * each costs some 3 words a CPU. 0: QUIRE_SLAB_MAX_CACHES */
+    unsigned max_caches; /* that can exist at a time, the general ones included: 64 to 2000;
+                          * each costs some 4 words a CPU. 0: QUIRE_SLAB_MAX_CACHES */
     /* Debugging of caches by their name, as Linux's slab_debug=: FLAGS[,CACHE...][;FLAGS[,...]...].
      * Flags are F (QUIRE_SLAB_CONSISTENCY_CHECKS), Z (_RED_ZONE), P (_POISON), U (_STORE_USER), R
      * (_FREELIST_RANDOM), - (none, whatever the creator says); none at all means FZPU. A name may

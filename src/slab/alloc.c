@@ -8,13 +8,13 @@
 
 void *quire_kmem_cache_alloc(struct quire_kmem_cache *cache, quire_gfp_t gfp)
 {
-    return cpu_alloc(cache->slab, cache->sheaf_at, gfp, &cache->object_size, CALLER_IS_OURS);
+    return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->object_size, CALLER_IS_OURS);
 }
 
 void *quire_kmem_cache_alloc_node(struct quire_kmem_cache *cache, quire_gfp_t gfp, int node)
 {
     if (node < 0 && !(gfp & QUIRE_GFP_THISNODE))
-        return cpu_alloc(cache->slab, cache->sheaf_at, gfp, &cache->object_size, CALLER_IS_OURS);
+        return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->object_size, CALLER_IS_OURS);
     return object_alloc(cache->cache, gfp, node, CALLER);
 }
 
@@ -22,7 +22,7 @@ void quire_kmem_cache_free(struct quire_kmem_cache *cache, void *object)
 {
     if (quire_unlikely(!object))
         return;
-    cpu_free(cache->slab, cache->sheaf_at, object, CALLER_IS_OURS);
+    cpu_free(cache->slab, cache->shelf_at, object, CALLER_IS_OURS);
 }
 
 /* ---- many at once ---------------------------------------------------------------------------- */
@@ -42,7 +42,7 @@ static void free_many(struct cache *cache, size_t count, void **objects, uintptr
         if (!count)
             return;
         /* Closed, or it lacks a sheaf, which freeing one object gets. */
-        cpu_free(cache->slab, sheaf_at_of_id(cache->id), *objects, caller);
+        cpu_free(cache->slab, shelf_at_of_id(cache->id), *objects, caller);
         objects++;
         count--;
     }

@@ -80,7 +80,6 @@ void barn_drain(struct cache *cache, struct barn *barn, struct aftermath *after)
         struct sheaf **from = full ? &full : &empty, *sheaf = *from;
         *from = sheaf->next;
         slabs_put(cache, sheaf->slot, sheaf->count, after);
-        sheaf->count = 0;
         sheaf->next = after->sheaves;
         after->sheaves = sheaf;
     }

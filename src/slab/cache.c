@@ -34,13 +34,14 @@ static size_t length(const char *name)
 static const char *what_is_wrong(const char *name, size_t size, size_t align,
                                  quire_slab_flags_t flags)
 {
+    size_t most = flags & CACHE_KMALLOC ? QUIRE_KMALLOC_MAX_CACHE : QUIRE_PAGE_SIZE;
     if (!name || !*name)
         return "it has no name";
     if (length(name) == NAME_BYTES)
         return "its name has more than 31 characters";
     if (!size || size > QUIRE_KMEM_CACHE_MAX_SIZE)
         return "its objects have no size, or are above QUIRE_KMEM_CACHE_MAX_SIZE";
-    if (align && (!quire_is_power_of_2(align) || align > QUIRE_PAGE_SIZE))
+    if (align && (!quire_is_power_of_2(align) || align > most))
         return "its alignment is no power of two, or above a page";
     if (flags & ~(ALL_FLAGS | CACHE_NO_SHEAVES | CACHE_KMALLOC))
         return "it has unknown flags";
@@ -104,10 +105,10 @@ static uint32_t free_id(const struct quire_slab *slab)
 static void add_name(struct quire_kmem_cache *handle, struct cache *cache)
 {
     handle->cache = cache;
-    handle->sheaf_at = sheaf_at_of_id(cache->id);
+    handle->shelf_at = shelf_at_of_id(cache->id);
     list_add_tail(&handle->slab->names, &handle->link);
     if (!cache->users++)
-        cache->oldest = handle;
+        __builtin_memcpy(cache->name, handle->name, NAME_BYTES);
 }
 
 /* Makes the name one of `cache`, or of another that it can share; NULL then, or why not. `*shared`
@@ -134,12 +135,14 @@ static void drop_name(struct quire_kmem_cache *handle)
     struct cache *cache = handle->cache;
     list_del(&handle->link);
     cache->users--;
-    if (cache->oldest != handle)
-        return;
-    cache->oldest = NULL;
-    list_for_each (at, &handle->slab->names)
-        if (!cache->oldest && quire_container_of(at, struct quire_kmem_cache, link)->cache == cache)
-            cache->oldest = quire_container_of(at, struct quire_kmem_cache, link);
+    list_for_each (at, &handle->slab->names) {
+        const struct quire_kmem_cache *other =
+            quire_container_of(at, struct quire_kmem_cache, link);
+        if (other->cache == cache) {
+            __builtin_memcpy(cache->name, other->name, NAME_BYTES);
+            return;
+        }
+    }
 }
 
 /* ---- creating -------------------------------------------------------------------------------- */
@@ -168,7 +171,6 @@ void cache_boot(struct quire_slab *slab, struct cache *cache, struct quire_kmem_
     set_up(slab, cache, handle, name, size);
     QUIRE_BUG_ON(!cache_layout(cache, size, QUIRE_CACHELINE_BYTES, CACHE_NO_SHEAVES) ||
                  enter(handle, cache, &shared));
-    sheaves_show(cache);
 }
 
 struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name, size_t size,
@@ -194,8 +196,6 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
     } else {
         why = "there is no memory";
     }
-    if (!why && !shared)
-        sheaves_show(cache);
     if (cache && (why || shared))
         object_free(slab->cores, cache, 0);
     if (!why)
@@ -284,7 +284,6 @@ int quire_kmem_cache_destroy(struct quire_kmem_cache *handle)
         quire_port_irq_t irq = slab_lock(&slab->lock);
         drop_name(handle);
         slab_unlock(&slab->lock, irq);
-        sheaves_hide(cache);
         cache_end(cache);
     }
     object_free(slab->handles, handle, 0);

@@ -1,9 +1,9 @@
 /* slab/cpu.h: the hot path: a CPU at its own sheaves
  *
- * By the protocol of base/percpu.h. What hides a sheaf is slab->closed, which is both empty and
+ * By the protocol of base/percpu.h. A shelf that is hidden, or has no sheaf, is both empty and
  * full, so that an operation that finds it falls into its slow half by the test that it makes
- * anyway. Caches that are debugged or have no sheaves are closed for good, and so is every cache
- * for who has no CPU number.
+ * anyway. So are those of caches that are debugged, for good, and every one for who has no CPU
+ * number.
  */
 #ifndef QUIRE_SLAB_CPU_H
 #define QUIRE_SLAB_CPU_H
@@ -26,22 +26,26 @@ static QUIRE_ALWAYS_INLINE void cpu_leave(struct cpu *cpu)
     quire_port_preempt_enable();
 }
 
-static QUIRE_ALWAYS_INLINE struct sheaf *cpu_sheaf(const struct cpu *cpu, size_t sheaf_at)
+/* Acquire: what another CPU did to the shelves is seen with them. */
+static QUIRE_ALWAYS_INLINE struct shelf *cpu_shelf(const struct cpu *cpu, size_t shelf_at)
 {
-    struct sheaf *const *at = (struct sheaf *const *)(const void *)((const char *)cpu + sheaf_at);
-    return quire_load_acquire(at);
+    return (struct shelf *)(void *)((char *)quire_load_acquire(&cpu->rack) + shelf_at);
 }
 
-static QUIRE_ALWAYS_INLINE void *sheaf_pop(struct sheaf *sheaf, size_t count)
+/* Of a shelf whose sheaf isn't empty: the newest object. */
+static QUIRE_ALWAYS_INLINE void *shelf_pop(struct shelf *shelf)
 {
-    quire_store_relaxed(&sheaf->count, count - 1);
-    return sheaf->slot[count - 1];
+    void **top = shelf->top - 1;
+    quire_store_relaxed(&shelf->top, top);
+    return *top;
 }
 
-static QUIRE_ALWAYS_INLINE void sheaf_push(struct sheaf *sheaf, size_t count, void *object)
+/* Of one whose sheaf isn't full. */
+static QUIRE_ALWAYS_INLINE void shelf_push(struct shelf *shelf, void *object)
 {
-    sheaf->slot[count] = object;
-    quire_store_relaxed(&sheaf->count, count + 1);
+    void **top = shelf->top;
+    *top = object;
+    quire_store_relaxed(&shelf->top, top + 1);
 }
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
@@ -50,32 +54,30 @@ static QUIRE_ALWAYS_INLINE void sheaf_push(struct sheaf *sheaf, size_t count, vo
 
 /* Calls to other functions stand only in returns, so that no registers are saved. `zero` is what
  * ZERO clears of an object, if the caller wants that looked after here. */
-static QUIRE_ALWAYS_INLINE void *cpu_alloc(struct quire_slab *slab, size_t sheaf_at,
+static QUIRE_ALWAYS_INLINE void *cpu_alloc(struct quire_slab *slab, size_t shelf_at,
                                            quire_gfp_t gfp, const size_t *zero, uintptr_t caller)
 {
     struct cpu *cpu = cpu_enter(slab);
-    struct sheaf *sheaf = cpu_sheaf(cpu, sheaf_at);
-    size_t count = sheaf->count;
-    if (quire_unlikely(!count))
-        return sheaf_alloc_slow(slab, sheaf_at, gfp, cpu, caller ? caller : CALLER);
-    void *object = sheaf_pop(sheaf, count);
+    struct shelf *shelf = cpu_shelf(cpu, shelf_at);
+    if (quire_unlikely(shelf->top == shelf->base))
+        return sheaf_alloc_slow(slab, shelf_at, gfp, cpu, caller ? caller : CALLER);
+    void *object = shelf_pop(shelf);
     cpu_leave(cpu);
     if (zero && quire_unlikely(gfp & QUIRE_GFP_ZERO))
         return __builtin_memset(object, 0, *zero);
     return object;
 }
 
-static QUIRE_ALWAYS_INLINE void cpu_free(struct quire_slab *slab, size_t sheaf_at, void *object,
+static QUIRE_ALWAYS_INLINE void cpu_free(struct quire_slab *slab, size_t shelf_at, void *object,
                                          uintptr_t caller)
 {
     struct cpu *cpu = cpu_enter(slab);
-    struct sheaf *sheaf = cpu_sheaf(cpu, sheaf_at);
-    size_t count = sheaf->count;
-    if (quire_unlikely(count >= sheaf->capacity)) {
-        sheaf_free_slow(slab, sheaf_at, object, cpu, caller ? caller : CALLER);
+    struct shelf *shelf = cpu_shelf(cpu, shelf_at);
+    if (quire_unlikely(shelf->top == shelf->end)) {
+        sheaf_free_slow(slab, shelf_at, object, cpu, caller ? caller : CALLER);
         return;
     }
-    sheaf_push(sheaf, count, object);
+    shelf_push(shelf, object);
     cpu_leave(cpu);
 }
 

@@ -20,7 +20,7 @@ static int check_config(const struct quire_slab_config *config)
 {
     size_t length = 0;
     if (config->max_caches && (config->max_caches < 64 || config->max_caches > MAX_CACHES))
-        return refuse("config.max_caches must be 64 to 8000");
+        return refuse("config.max_caches must be 64 to 2000");
     if (!config->debug)
         return 0;
     while (length < DEBUG_BYTES && config->debug[length])
@@ -34,7 +34,7 @@ static int check_config(const struct quire_slab_config *config)
 
 static size_t cpu_bytes(const struct quire_slab *slab)
 {
-    size_t each = sizeof(struct sheaf *) + sizeof(struct own) + sizeof(uint16_t);
+    size_t each = sizeof(struct shelf) + sizeof(uint16_t);
     return sizeof(struct cpu) + slab->max_caches * each;
 }
 
@@ -45,10 +45,8 @@ static struct cpu *cpu_create(struct quire_slab *slab, int node)
         return NULL;
     __builtin_memset(cpu, 0, cpu_bytes(slab));
     cpu->node = node;
-    cpu->own = (struct own *)(void *)(cpu->sheaf + slab->max_caches);
+    cpu->rack = cpu->own = (struct shelf *)(void *)(cpu + 1);
     cpu->refill = (uint16_t *)(void *)(cpu->own + slab->max_caches);
-    for (unsigned id = 0; id < slab->max_caches; id++)
-        cpu->sheaf[id] = &slab->closed;
     return cpu;
 }
 
@@ -61,6 +59,7 @@ static int create_cpus(struct quire_slab *slab)
     for (unsigned cpu = 0; cpu <= slab->nr_cpus; cpu++)
         if (!slab->cpu[cpu])
             return -QUIRE_ENOMEM;
+    slab->no_rack = slab->no_cpu->own;
     return 0;
 }
 

@@ -1,9 +1,8 @@
 /* slab/internal.h: the structures of layer 2
  *
- *     quire_slab ─ cpu[] ── sheaf[id] ──► sheaf: objects that are free      a CPU's own (cpu.h)
- *        │           └───── own[id]: main and spare
- *        └─ cache[id] ─ node[] ── barn: full and empty sheaves              whole sheaves (barn.c)
- *              ▲           └───── partial ── slab ── slab ...               single objects (page.c)
+ *     quire_slab ─ cpu[] ── rack: a shelf for each cache ──► main sheaf, spare   a CPU's own
+ * (cpu.h) │ └─ cache[id] ─ node[] ── barn: full and empty sheaves              whole sheaves
+ * (barn.c) ▲           └───── partial ── slab ── slab ...               single objects (page.c)
  *     quire_kmem_cache: a name of a cache; several may share one (cache.c)
  *
  * A slab is a block of pages cut into objects. What is known about it stands in the descriptors of
@@ -27,7 +26,7 @@
 
 /* A stack of free objects. A CPU uses one or two of each cache; what is over lies in barns. */
 struct sheaf {
-    size_t count, capacity;
+    size_t count;       /* objects; of a CPU's main sheaf the shelf knows it */
     struct sheaf *next; /* in a barn */
     void *slot[];
 };
@@ -44,24 +43,35 @@ struct barn {
 
 /* ---- CPUs ------------------------------------------------------------------------------------ */
 
-/* What a CPU has of one cache. The spare is full or empty, the main one anything. */
-struct own {
-    struct sheaf *main, *spare;
+/* What a CPU has of one cache: its main sheaf, taken apart for the hot path, and a spare one, which
+ * is full or empty. All zero: it has no sheaf, so that it is both empty and full. */
+struct shelf {
+    void **top;  /* where the next object freed goes */
+    void **base; /* where the oldest is: the main sheaf's slots */
+    void **end;  /* of the slots */
+    struct sheaf *spare;
 };
 
-/* `sheaf` is all that the hot path sees: own[id].main, or one of two that are both full and empty:
- * slab->none, the CPU has no sheaf yet, and slab->closed, it may not use one. Only the CPU itself
- * exchanges its own sheaves, while it is inside; only others write slab->closed, and show the main
- * one again. So a CPU exchanges a pointer only if it finds there what it has seen. */
+/* Who wants a CPU's shelves writes slab->no_rack, of empty ones, over `rack`: see base/percpu.h. */
 struct cpu {
+    struct shelf *rack; /* by id; what the CPU may use now */
+    struct shelf *own;  /* by id; what it has */
+    uint16_t *refill;   /* by id: objects that the next refill from slabs brings */
     uint8_t busy;
     int node;
-    struct own *own;
-    uint16_t *refill;      /* by id: objects that the next refill from slabs brings */
-    struct sheaf *sheaf[]; /* by id */
+    unsigned hidden; /* how many want its shelves; under slab->lock */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
+/* `busy` is written before each load of a shelf. If both were at one offset of a page the load
+ * would wait for the store on processors that compare no more of their addresses at first: 24
+ * instead of 3 ns a pair were measured. Racks begin at cache lines. */
+_Static_assert(offsetof(struct cpu, busy) % sizeof(struct shelf) / sizeof(void *) ==
+                   offsetof(struct shelf, spare) / sizeof(void *),
+               "busy lies where shelves have what the hot path doesn't touch");
+
 /* ---- caches ---------------------------------------------------------------------------------- */
+
+#define NAME_BYTES 32
 
 /* Slabs by the frame number of their first page; 0: none. */
 struct slab_list {
@@ -103,37 +113,37 @@ struct cache {
     uint8_t min_order;       /* the least that holds an object */
     uint16_t sheaf_capacity; /* 0: no sheaves */
     uint16_t barn_limit;     /* full sheaves that a barn may hold */
-    unsigned closed;         /* how many want all CPUs out of its sheaves; under slab->lock */
     unsigned users;          /* names; under slab->lock */
     unsigned pins;           /* who looks at it; under slab->lock */
     bool going;              /* it is being destroyed */
-    struct quire_kmem_cache *oldest; /* its name is the cache's */
+    char name[NAME_BYTES];   /* the oldest of its names */
     void (*ctor)(void *object);
     struct grace_state grace; /* of TYPESAFE_BY_RCU */
     struct cache_node node[];
 };
 
-/* Where the pointer to a cache's sheaf is in a struct cpu, in bytes: names of caches and pages of
- * slabs have it ready, since making it from a number costs the hot path two instructions. */
-static inline size_t sheaf_at_of_id(unsigned id)
+/* Where a cache's shelf is in a rack, in bytes: names of caches and pages of slabs have it ready,
+ * since making it from a number costs the hot path an instruction or two. */
+static inline size_t shelf_at_of_id(unsigned id)
 {
-    return offsetof(struct cpu, sheaf) + id * sizeof(struct sheaf *);
+    return id * sizeof(struct shelf);
 }
 
-static inline unsigned id_of_sheaf_at(size_t sheaf_at)
+static inline unsigned id_of_shelf_at(size_t shelf_at)
 {
-    return (unsigned)((sheaf_at - offsetof(struct cpu, sheaf)) / sizeof(struct sheaf *));
+    return (unsigned)(shelf_at / sizeof(struct shelf));
 }
 
-#define NAME_BYTES 32
-#define MAX_CACHES 8000
-_Static_assert(QUIRE_SLAB_MAX_CACHES <= MAX_CACHES, "sheaf_at has 16 bits");
+#define MAX_CACHES 2000u
+_Static_assert(QUIRE_SLAB_MAX_CACHES <= MAX_CACHES &&
+                   MAX_CACHES * sizeof(struct shelf) <= UINT16_MAX,
+               "shelf_at has 16 bits");
 #define DEBUG_BYTES 256
 
 /* A name of a cache: what users hold. */
 struct quire_kmem_cache {
     struct quire_slab *slab;
-    size_t sheaf_at; /* of the cache's sheaf in a struct cpu: see cpu_sheaf */
+    size_t shelf_at; /* of the cache's shelf in a rack */
     size_t object_size;
     struct cache *cache;
     struct list link; /* in slab->names, the oldest first */
@@ -155,10 +165,10 @@ struct quire_slab {
     quire_phys_t phys_end;                /* sections end here */
     quire_phys_t kfree_end;               /* the same; 0: kfree is to look closer (debugging) */
     unsigned nr_cpus, nr_nodes, max_caches;
-    struct cache **cache; /* by id; 0 is nobody's */
-    struct sheaf none, closed;
+    struct cache **cache;  /* by id; 0 is nobody's */
+    struct shelf *no_rack; /* of who may not use his own, and who has none: all zero */
     /* Of normal classes. */
-    uint16_t sheaf_at_of_size[(QUIRE_KMALLOC_MAX_CACHE >> CLASS_STEP_SHIFT) + 1];
+    uint16_t shelf_at_of_size[(QUIRE_KMALLOC_MAX_CACHE >> CLASS_STEP_SHIFT) + 1];
     struct quire_kmem_cache *kmalloc[NR_KMALLOC_TYPES][NR_KMALLOC_CLASSES];
     struct cache *sheaves[NR_SHEAF_SIZES], *cores, *handles;
     struct cpu *no_cpu;
@@ -285,21 +295,23 @@ void barn_drain(struct cache *cache, struct barn *barn, struct aftermath *after)
 
 unsigned sheaf_capacity_for(size_t size);
 /* This CPU's sheaf is empty; the CPU is inside, and outside afterwards. */
-void *sheaf_alloc_slow(struct quire_slab *slab, size_t sheaf_at, quire_gfp_t gfp, struct cpu *cpu,
+void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp, struct cpu *cpu,
                        uintptr_t caller);
 /* It is full. */
-void sheaf_free_slow(struct quire_slab *slab, size_t sheaf_at, void *object, struct cpu *cpu,
+void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, void *object, struct cpu *cpu,
                      uintptr_t caller);
 /* Takes objects from the CPU's main sheaf, or puts them there, while that can be done without
  * anybody else; how many. */
 size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects);
 size_t sheaf_free_many(struct cache *cache, size_t count, void **objects);
-void sheaf_destroy(struct quire_slab *slab, struct sheaf *sheaf);
-/* Lets all CPUs see what they may use of a new cache; and of one that is no more, nothing. */
-void sheaves_show(struct cache *cache);
-void sheaves_hide(struct cache *cache);
-/* Empties the sheaves of CPUs [first, end). Not with a lock held. */
-void sheaves_drain(struct cache *cache, unsigned first, unsigned end);
+void sheaf_destroy(struct cache *cache, struct sheaf *sheaf);
+/* Takes the shelves of CPUs [first, end) out of their sight, and waits until they are outside; and
+ * gives them back. Nests. Not with a lock held. */
+void sheaves_hide(struct quire_slab *slab, unsigned first, unsigned end);
+void sheaves_show(struct quire_slab *slab, unsigned first, unsigned end);
+/* Empties the sheaves of CPUs [first, end): of one cache, or with NULL of all. Not with a lock
+ * held. */
+void sheaves_drain(struct quire_slab *slab, struct cache *cache, unsigned first, unsigned end);
 
 /* ---- cache.c, layout.c ----------------------------------------------------------------------- */
 

@@ -81,15 +81,15 @@ static QUIRE_NOINLINE void *kmalloc_uncommon(struct quire_slab *slab, size_t siz
         return NULL; /* the machine has no such zone */
     if (node >= 0 || gfp & QUIRE_GFP_THISNODE)
         return object_alloc(handle->cache, gfp, node, caller);
-    return cpu_alloc(slab, handle->sheaf_at, gfp, &handle->object_size, caller);
+    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->object_size, caller);
 }
 
 void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp)
 {
     if (quire_unlikely(size > QUIRE_KMALLOC_MAX_CACHE || gfp & GFP_UNCOMMON))
         return kmalloc_uncommon(slab, size, gfp, -1, CALLER);
-    size_t sheaf_at = slab->sheaf_at_of_size[(size + 7) >> CLASS_STEP_SHIFT];
-    return cpu_alloc(slab, sheaf_at, gfp, NULL, CALLER_IS_OURS);
+    size_t shelf_at = slab->shelf_at_of_size[(size + 7) >> CLASS_STEP_SHIFT];
+    return cpu_alloc(slab, shelf_at, gfp, NULL, CALLER_IS_OURS);
 }
 
 void *quire_kmalloc_node(struct quire_slab *slab, size_t size, quire_gfp_t gfp, int node)
@@ -118,7 +118,7 @@ static QUIRE_NOINLINE void kfree_uncommon(struct quire_slab *slab, void *ptr, ui
         return;
     }
     if (page_flags(page) & QUIRE_PAGE_SLAB) {
-        cpu_free(slab, page_sheaf_at(page), ptr, caller);
+        cpu_free(slab, page_shelf_at(page), ptr, caller);
         return;
     }
     if (!(page_flags(page) & QUIRE_PAGE_LARGE) || ptr != slab_address(slab, page)) {
@@ -138,7 +138,7 @@ void quire_kfree(struct quire_slab *slab, const void *ptr)
         kfree_uncommon(slab, object, CALLER);
         return;
     }
-    cpu_free(slab, page_sheaf_at(page), object, CALLER_IS_OURS);
+    cpu_free(slab, page_shelf_at(page), object, CALLER_IS_OURS);
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -221,8 +221,7 @@ static int create_class(struct quire_slab *slab, unsigned type, unsigned class)
     size_t align = size & -size; /* natural: the largest power of two that divides it */
     join(name, sizeof name, types[type].prefix, classes[class].name);
     slab->kmalloc[type][class] =
-        cache_create(slab, name, size, align < QUIRE_PAGE_SIZE ? align : QUIRE_PAGE_SIZE,
-                     types[type].flags | CACHE_KMALLOC, NULL);
+        cache_create(slab, name, size, align, types[type].flags | CACHE_KMALLOC, NULL);
     return slab->kmalloc[type][class] ? 0 : -QUIRE_ENOMEM;
 }
 
@@ -232,9 +231,9 @@ int kmalloc_init(struct quire_slab *slab)
         for (unsigned class = 0; class < NR_KMALLOC_CLASSES; class ++)
             if (has_zone(slab, types[type].gfp) && create_class(slab, type, class))
                 return -QUIRE_ENOMEM;
-    slab->sheaf_at_of_size[0] = (uint16_t)sheaf_at_of_id(0);
+    slab->shelf_at_of_size[0] = (uint16_t)shelf_at_of_id(0);
     for (size_t size = 8; size <= QUIRE_KMALLOC_MAX_CACHE; size += 8)
-        slab->sheaf_at_of_size[size >> CLASS_STEP_SHIFT] =
-            (uint16_t)slab->kmalloc[KMALLOC_NORMAL][class_of(size)]->sheaf_at;
+        slab->shelf_at_of_size[size >> CLASS_STEP_SHIFT] =
+            (uint16_t)slab->kmalloc[KMALLOC_NORMAL][class_of(size)]->shelf_at;
     return 0;
 }

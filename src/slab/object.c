@@ -79,7 +79,7 @@ void aftermath_finish(struct cache *cache, struct aftermath *after)
     while (after->sheaves) {
         struct sheaf *sheaf = after->sheaves;
         after->sheaves = sheaf->next;
-        sheaf_destroy(cache->slab, sheaf);
+        sheaf_destroy(cache, sheaf);
     }
     if (quire_unlikely(after->mistake.what))
         mistake_report(cache, &after->mistake);

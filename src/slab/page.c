@@ -413,7 +413,7 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
     for (uint32_t i = 0; i < 1u << order; i++) {
         quire_fetch_or(&head[i].flags, QUIRE_PAGE_SLAB | i << PAGE_INDEX_SHIFT |
                                            (uint32_t)order << PAGE_ORDER_SHIFT);
-        head[i].owner_word = (uint32_t)sheaf_at_of_id(cache->id);
+        head[i].owner_word = (uint32_t)shelf_at_of_id(cache->id);
     }
     head->owner_word |= objects << 16;
     map_fill(cache, head);

@@ -1,12 +1,11 @@
 /* slab/page.h: what page descriptors say of slabs
  *
  *     flags           QUIRE_PAGE_SLAB, the slab's order, which of its pages this is
- *     owner_word      bits 0..15: where CPUs have the cache's sheaf, which also says which cache it
- *                     is; in the first page above it: the number of objects
- *     owner.word[0]   first page: which objects are free. Up to 64 objects: a bit each. More: the
- *                     number of free ones below, the word of the map to look at first above; the
- *                     map is then at the end of the slab
- *     owner.word[1]   first page: the next slab of the list below, the one before above, by frame
+ *     owner_word      bits 0..15: where racks have the cache's shelf, which also says which cache
+ * it is; in the first page above it: the number of objects owner.word[0]   first page: which
+ * objects are free. Up to 64 objects: a bit each. More: the number of free ones below, the word of
+ * the map to look at first above; the map is then at the end of the slab owner.word[1]   first
+ * page: the next slab of the list below, the one before above, by frame
  *
  * Free objects are known by bits and not by links in them: giving an object back touches no cache
  * line of its content, and nothing that its user may write to. Every page says which cache,
@@ -40,14 +39,14 @@ static QUIRE_ALWAYS_INLINE uint32_t page_flags(const struct quire_page *page)
     return quire_load_relaxed(&page->flags);
 }
 
-static QUIRE_ALWAYS_INLINE size_t page_sheaf_at(const struct quire_page *page)
+static QUIRE_ALWAYS_INLINE size_t page_shelf_at(const struct quire_page *page)
 {
     return page->owner_word & 0xffff;
 }
 
 static inline unsigned page_cache_id(const struct quire_page *page)
 {
-    return id_of_sheaf_at(page_sheaf_at(page));
+    return id_of_shelf_at(page_shelf_at(page));
 }
 
 static inline struct quire_page *page_head(struct quire_page *page)

@@ -29,7 +29,7 @@ static void log_track(const char *what, const struct track *track)
 static void log_details(struct cache *cache, const struct mistake *mistake,
                         const struct quire_page *page)
 {
-    quire_log(QUIRE_LOG_ERROR, "quire: cache \"%s\": a mistake was found:", cache->oldest->name);
+    quire_log(QUIRE_LOG_ERROR, "quire: cache \"%s\": a mistake was found:", cache->name);
     if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) == cache->id)
         log_object(cache, mistake, page_head((struct quire_page *)(uintptr_t)page));
     if (mistake->bytes)
@@ -45,8 +45,8 @@ static void log_details(struct cache *cache, const struct mistake *mistake,
 static void put_gist(const struct cache *cache, const struct mistake *mistake,
                      const struct quire_page *page, char *text, size_t size)
 {
-    size_t used = quire_snprintf(text, size, "quire: cache \"%s\": %s: object %p",
-                                 cache->oldest->name, mistake->what, mistake->object);
+    size_t used = quire_snprintf(text, size, "quire: cache \"%s\": %s: object %p", cache->name,
+                                 mistake->what, mistake->object);
     char *to = text + used;
     size -= used;
     if (mistake->bytes)
@@ -57,7 +57,7 @@ static void put_gist(const struct cache *cache, const struct mistake *mistake,
                        (long)((char *)mistake->given - (char *)mistake->object));
     else if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) != cache->id)
         quire_snprintf(to, size, ", of cache \"%s\"",
-                       cache->slab->cache[page_cache_id(page)]->oldest->name);
+                       cache->slab->cache[page_cache_id(page)]->name);
 }
 
 void mistake_report(struct cache *cache, const struct mistake *mistake)

@@ -31,10 +31,10 @@ unsigned sheaf_capacity_for(size_t size)
     return (unsigned)((bytes - sizeof(struct sheaf)) / sizeof(void *));
 }
 
-static struct cache *sheaf_cache(const struct quire_slab *slab, size_t capacity)
+static struct cache *cache_of_sheaves(const struct cache *cache)
 {
-    size_t bytes = sizeof(struct sheaf) + capacity * sizeof(void *);
-    return slab->sheaves[quire_fls32((uint32_t)bytes / SHEAF_MIN_BYTES)];
+    size_t bytes = sizeof(struct sheaf) + cache->sheaf_capacity * sizeof(void *);
+    return cache->slab->sheaves[quire_fls32((uint32_t)(bytes / SHEAF_MIN_BYTES))];
 }
 
 static struct sheaf *sheaf_create(struct cache *cache)
@@ -42,167 +42,169 @@ static struct sheaf *sheaf_create(struct cache *cache)
     struct quire_slab *slab = cache->slab;
     if (slab->fail && slab->fail(slab->fail_arg))
         return NULL;
-    struct sheaf *sheaf = object_alloc(sheaf_cache(slab, cache->sheaf_capacity),
-                                       QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN, -1, 0);
-    if (sheaf) {
+    struct sheaf *sheaf =
+        object_alloc(cache_of_sheaves(cache), QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN, -1, 0);
+    if (sheaf)
         sheaf->count = 0;
-        sheaf->capacity = cache->sheaf_capacity;
-    }
     return sheaf;
 }
 
-void sheaf_destroy(struct quire_slab *slab, struct sheaf *sheaf)
+void sheaf_destroy(struct cache *cache, struct sheaf *sheaf)
 {
-    object_free(sheaf_cache(slab, sheaf->capacity), sheaf, 0);
+    object_free(cache_of_sheaves(cache), sheaf, 0);
 }
 
-/* ---- exchanging ------------------------------------------------------------------------------ */
+/* ---- the main sheaf and the spare one: the CPU is inside ------------------------------------- */
 
-/* Makes `sheaf` the main one. If the CPU's sheaves are being taken out of its sight right now, that
- * stands; who does it waits for this CPU to leave, and finds the sheaf in `own`. */
-static void set_main(struct cpu *cpu, unsigned id, struct sheaf *sheaf)
+static struct shelf *shelf_of(struct cache *cache, const struct cpu *cpu)
 {
-    struct sheaf *shown = cpu->own[id].main;
-    cpu->own[id].main = sheaf;
-    quire_compare_exchange(&cpu->sheaf[id], &shown, sheaf);
+    return cpu_shelf(cpu, shelf_at_of_id(cache->id));
 }
 
-static struct sheaf *own_sheaf(const struct cpu *cpu, unsigned id)
+static size_t shelf_count(const struct shelf *shelf)
 {
-    return cpu_sheaf(cpu, sheaf_at_of_id(id));
+    return (size_t)(shelf->top - shelf->base);
 }
 
-static bool can_use(const struct quire_slab *slab, const struct cpu *cpu, unsigned id)
+static void set_count(struct shelf *shelf, size_t count)
 {
-    const struct sheaf *sheaf = own_sheaf(cpu, id);
-    return sheaf != &slab->closed && sheaf != &slab->none;
+    quire_store_relaxed(&shelf->top, shelf->base + count);
 }
 
-static void swap_spare(struct cpu *cpu, unsigned id)
+static void set_main(struct cache *cache, struct shelf *shelf, struct sheaf *sheaf)
 {
-    struct own *own = &cpu->own[id];
-    struct sheaf *spare = own->spare;
-    own->spare = own->main;
-    set_main(cpu, id, spare);
+    quire_store_relaxed(&shelf->base, sheaf->slot);
+    quire_store_relaxed(&shelf->end, sheaf->slot + cache->sheaf_capacity);
+    set_count(shelf, sheaf->count);
 }
 
-static void refill(struct cache *cache, struct cpu *cpu, struct sheaf *sheaf)
+/* The main sheaf in one piece; the shelf may be given another one. */
+static struct sheaf *take_main(struct shelf *shelf)
+{
+    struct sheaf *sheaf = quire_container_of(shelf->base, struct sheaf, slot);
+    sheaf->count = shelf_count(shelf);
+    return sheaf;
+}
+
+static void swap_spare(struct cache *cache, struct shelf *shelf)
+{
+    struct sheaf *main = take_main(shelf);
+    set_main(cache, shelf, shelf->spare);
+    shelf->spare = main;
+}
+
+static void refill(struct cache *cache, struct cpu *cpu, struct shelf *shelf)
 {
     struct cache_node *node = &cache->node[cpu->node];
     uint16_t *want = &cpu->refill[cache->id];
     unsigned max = *want < cache->sheaf_capacity ? *want : cache->sheaf_capacity;
     quire_port_irq_t irq = slab_lock(&node->lock);
-    unsigned got = node_take(cache, node, sheaf->slot + max, max);
+    unsigned got = node_take(cache, node, shelf->base + max, max);
     slab_unlock(&node->lock, irq);
     if (got < max)
-        __builtin_memmove(sheaf->slot, sheaf->slot + max - got, got * sizeof(void *));
-    quire_store_relaxed(&sheaf->count, got);
-    if (got == max && max < cache->sheaf_capacity)
+        __builtin_memmove(shelf->base, shelf->base + max - got, got * sizeof(void *));
+    else if (max < cache->sheaf_capacity)
         *want = (uint16_t)(2 * max);
+    set_count(shelf, got);
 }
 
-/* Gets objects into the main sheaf, which is empty. */
-static void get_objects(struct cache *cache, struct cpu *cpu, struct aftermath *after)
+/* Gets objects into the main sheaf, which is empty, if that can be. */
+static void get_objects(struct cache *cache, struct cpu *cpu, struct shelf *shelf,
+                        struct aftermath *after)
 {
-    struct own *own = &cpu->own[cache->id];
-    if (own->spare && own->spare->count) {
-        swap_spare(cpu, cache->id);
+    if (shelf->spare && shelf->spare->count) {
+        swap_spare(cache, shelf);
         return;
     }
+    struct sheaf *main = take_main(shelf);
     struct sheaf *full =
-        barn_take_full(cache, &cache->node[cpu->node].barn, own->spare ? own->main : NULL, after);
+        barn_take_full(cache, &cache->node[cpu->node].barn, shelf->spare ? main : NULL, after);
     if (!full) {
-        refill(cache, cpu, own->main);
+        refill(cache, cpu, shelf);
         return;
     }
-    if (!own->spare)
-        own->spare = own->main;
-    set_main(cpu, cache->id, full);
+    if (!shelf->spare)
+        shelf->spare = main;
+    set_main(cache, shelf, full);
 }
 
 /* Makes room in the main sheaf, which is full. `fresh`: an empty sheaf, or NULL; what isn't used of
  * it stays there. False: an empty sheaf would help. */
-static bool make_room(struct cache *cache, struct cpu *cpu, struct sheaf **fresh,
-                      struct aftermath *after)
+static bool make_room(struct cache *cache, struct cpu *cpu, struct shelf *shelf,
+                      struct sheaf **fresh, struct aftermath *after)
 {
-    struct own *own = &cpu->own[cache->id];
     struct barn *barn = &cache->node[cpu->node].barn;
-    if (own->spare && !own->spare->count) {
-        swap_spare(cpu, cache->id);
+    if (shelf->spare && !shelf->spare->count) {
+        swap_spare(cache, shelf);
         return true;
     }
-    if (!*fresh)
-        *fresh = barn_take_empty(barn);
-    if (own->spare && !barn_leave_full(cache, barn, own->spare, fresh)) {
-        slabs_put(cache, own->main->slot, own->main->count, after);
-        quire_store_relaxed(&own->main->count, 0);
+    if (!shelf->spare) {
+        if (!*fresh)
+            *fresh = barn_take_empty(barn);
+    } else if (!barn_leave_full(cache, barn, shelf->spare, fresh)) {
+        slabs_put(cache, shelf->base, shelf_count(shelf), after);
+        set_count(shelf, 0);
         return true;
     }
-    own->spare = NULL;
+    shelf->spare = NULL;
     if (!*fresh)
         return false;
-    own->spare = own->main;
-    set_main(cpu, cache->id, *fresh);
+    shelf->spare = take_main(shelf);
+    set_main(cache, shelf, *fresh);
     *fresh = NULL;
     return true;
 }
 
 /* ---- the slow halves ------------------------------------------------------------------------- */
 
-/* The CPU has no sheaf of the cache yet: gets it one, which makes it leave and enter again. */
-static struct cpu *install(struct cache *cache, struct cpu *cpu)
-{
-    struct quire_slab *slab = cache->slab;
-    cpu_leave(cpu);
-    struct sheaf *fresh = sheaf_create(cache);
-    cpu = cpu_enter(slab);
-    struct sheaf *shown = &slab->none;
-    if (!fresh)
-        return cpu;
-    if (!cpu->own[cache->id].main && own_sheaf(cpu, cache->id) == &slab->none) {
-        cpu->own[cache->id].main = fresh;
-        cpu->refill[cache->id] = FIRST_REFILL;
-        quire_compare_exchange(&cpu->sheaf[cache->id], &shown, fresh);
-        return cpu;
-    }
-    cpu_leave(cpu);
-    sheaf_destroy(slab, fresh);
-    return cpu_enter(slab);
-}
-
-/* Who comes first may get a number, and then sheaves. */
-static struct cpu *ready(struct cache *cache, struct cpu *cpu)
+/* A shelf that the CPU may use for the cache, or NULL. Who has no number may get one here, and a
+ * shelf without a sheaf one: the CPU leaves for that, and it may be another one that enters. */
+static struct shelf *ready(struct cache *cache, struct cpu **cpu)
 {
     struct quire_slab *slab = cache->slab;
     if (!cache->sheaf_capacity)
-        return cpu;
-    if (cpu == slab->no_cpu) {
-        cpu_leave(cpu);
+        return NULL;
+    if (*cpu == slab->no_cpu) {
+        cpu_leave(*cpu);
         quire_port_cpu_attach();
-        cpu = cpu_enter(slab);
+        *cpu = cpu_enter(slab);
     }
-    return own_sheaf(cpu, cache->id) == &slab->none ? install(cache, cpu) : cpu;
+    struct shelf *shelf = shelf_of(cache, *cpu);
+    if (shelf->base || quire_load_relaxed(&(*cpu)->rack) == slab->no_rack)
+        return shelf->base ? shelf : NULL;
+    cpu_leave(*cpu);
+    struct sheaf *fresh = sheaf_create(cache);
+    *cpu = cpu_enter(slab);
+    if (!fresh)
+        return NULL;
+    shelf = shelf_of(cache, *cpu);
+    if (!shelf->base && quire_load_relaxed(&(*cpu)->rack) != slab->no_rack) {
+        (*cpu)->refill[cache->id] = FIRST_REFILL;
+        set_main(cache, shelf, fresh);
+        return shelf;
+    }
+    cpu_leave(*cpu);
+    sheaf_destroy(cache, fresh);
+    *cpu = cpu_enter(slab);
+    shelf = shelf_of(cache, *cpu);
+    return shelf->base ? shelf : NULL;
 }
 
-QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t sheaf_at, quire_gfp_t gfp,
+QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp,
                                       struct cpu *cpu, uintptr_t caller)
 {
     struct aftermath after = AFTERMATH_NONE;
-    unsigned id = id_of_sheaf_at(sheaf_at);
-    struct cache *cache = slab->cache[id];
+    struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     void *object = NULL;
-    if (!id) {
+    if (!cache) {
         cpu_leave(cpu);
         return QUIRE_ZERO_SIZE_PTR;
     }
-    cpu = ready(cache, cpu);
-    if (can_use(slab, cpu, id)) {
-        struct own *own = &cpu->own[id];
-        if (!own->main->count)
-            get_objects(cache, cpu, &after);
-        if (own->main->count)
-            object = sheaf_pop(own->main, own->main->count);
-    }
+    struct shelf *shelf = ready(cache, &cpu);
+    if (shelf && !shelf_count(shelf))
+        get_objects(cache, cpu, shelf, &after);
+    if (shelf && shelf_count(shelf))
+        object = shelf_pop(shelf);
     cpu_leave(cpu);
     aftermath_finish(cache, &after);
     if (!object)
@@ -212,37 +214,36 @@ QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t sheaf_at, 
     return object;
 }
 
-QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t sheaf_at, void *object,
+/* Room in a shelf's main sheaf; NULL: there can't be any. The CPU may leave and enter. */
+static struct shelf *ready_with_room(struct cache *cache, struct cpu **cpu, struct sheaf **fresh,
+                                     struct aftermath *after)
+{
+    for (;;) {
+        struct shelf *shelf = ready(cache, cpu);
+        if (!shelf || shelf->top != shelf->end || make_room(cache, *cpu, shelf, fresh, after))
+            return shelf;
+        cpu_leave(*cpu);
+        *fresh = sheaf_create(cache);
+        *cpu = cpu_enter(cache->slab);
+        if (!*fresh)
+            return NULL;
+    }
+}
+
+QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, void *object,
                                     struct cpu *cpu, uintptr_t caller)
 {
     struct aftermath after = AFTERMATH_NONE;
-    unsigned id = id_of_sheaf_at(sheaf_at);
-    struct cache *cache = slab->cache[id];
+    struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     struct sheaf *fresh = NULL;
-    bool done = false;
-    if (!object) {
-        cpu_leave(cpu);
-        return;
-    }
-    cpu = ready(cache, cpu);
-    for (bool again = true; again && can_use(slab, cpu, id);) {
-        struct sheaf *main = cpu->own[id].main;
-        done = main->count < main->capacity || make_room(cache, cpu, &fresh, &after);
-        if (done) {
-            main = cpu->own[id].main;
-            sheaf_push(main, main->count, object);
-            break;
-        }
-        cpu_leave(cpu);
-        fresh = sheaf_create(cache);
-        again = fresh != NULL;
-        cpu = cpu_enter(slab);
-    }
+    struct shelf *shelf = ready_with_room(cache, &cpu, &fresh, &after);
+    if (shelf)
+        shelf_push(shelf, object);
     cpu_leave(cpu);
-    if (!done)
+    if (!shelf)
         object_free(cache, object, caller);
     if (fresh)
-        sheaf_destroy(slab, fresh);
+        sheaf_destroy(cache, fresh);
     aftermath_finish(cache, &after);
 }
 
@@ -251,19 +252,17 @@ QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t sheaf_at, vo
 size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects)
 {
     struct aftermath after = AFTERMATH_NONE;
-    struct quire_slab *slab = cache->slab;
     size_t done = 0;
-    struct cpu *cpu = ready(cache, cpu_enter(slab));
-    while (done < count && can_use(slab, cpu, cache->id)) {
-        struct own *own = &cpu->own[cache->id];
-        if (!own->main->count)
-            get_objects(cache, cpu, &after);
-        size_t have = own->main->count;
-        size_t n = have < count - done ? have : count - done;
+    struct cpu *cpu = cpu_enter(cache->slab);
+    struct shelf *shelf = ready(cache, &cpu);
+    while (shelf && done < count) {
+        if (!shelf_count(shelf))
+            get_objects(cache, cpu, shelf, &after);
+        size_t have = shelf_count(shelf), n = have < count - done ? have : count - done;
         if (!n)
             break;
-        __builtin_memcpy(objects + done, own->main->slot + have - n, n * sizeof(void *));
-        quire_store_relaxed(&own->main->count, have - n);
+        set_count(shelf, have - n);
+        __builtin_memcpy(objects + done, shelf->top, n * sizeof(void *));
         done += n;
     }
     cpu_leave(cpu);
@@ -271,101 +270,98 @@ size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects)
     return done;
 }
 
-/* The rest is up to the caller: it would need a sheaf that isn't there. */
 size_t sheaf_free_many(struct cache *cache, size_t count, void **objects)
 {
     struct aftermath after = AFTERMATH_NONE;
-    struct quire_slab *slab = cache->slab;
     struct sheaf *fresh = NULL;
     size_t done = 0;
-    struct cpu *cpu = ready(cache, cpu_enter(slab));
-    while (done < count && can_use(slab, cpu, cache->id)) {
-        struct own *own = &cpu->own[cache->id];
-        if (own->main->count == own->main->capacity && !make_room(cache, cpu, &fresh, &after))
+    struct cpu *cpu = cpu_enter(cache->slab);
+    while (done < count) {
+        struct shelf *shelf = ready_with_room(cache, &cpu, &fresh, &after);
+        if (!shelf)
             break;
-        struct sheaf *main = own->main;
-        size_t room = main->capacity - main->count;
+        size_t room = (size_t)(shelf->end - shelf->top);
         size_t n = room < count - done ? room : count - done;
-        __builtin_memcpy(main->slot + main->count, objects + done, n * sizeof(void *));
-        quire_store_relaxed(&main->count, main->count + n);
+        __builtin_memcpy(shelf->top, objects + done, n * sizeof(void *));
+        set_count(shelf, shelf_count(shelf) + n);
         done += n;
     }
     cpu_leave(cpu);
     if (fresh)
-        sheaf_destroy(slab, fresh);
+        sheaf_destroy(cache, fresh);
     aftermath_finish(cache, &after);
     return done;
 }
 
 /* ---- from outside ---------------------------------------------------------------------------- */
 
-/* What a CPU's pointer shows when nobody keeps it out. */
-static struct sheaf *to_show(const struct cache *cache, const struct cpu *cpu)
+/* Takes the shelves of CPUs out of their sight, or gives them back. Nests. */
+static void change_hidden(struct quire_slab *slab, unsigned first, unsigned end, int by)
 {
-    struct quire_slab *slab = cache->slab;
-    struct sheaf *main;
-    if (!cache->sheaf_capacity)
-        return &slab->closed;
-    main = cpu->own[cache->id].main;
-    return main ? main : &slab->none;
-}
-
-/* Takes a cache's sheaves out of the sight of all CPUs, or gives them back. Nests. */
-static void change_closed(struct cache *cache, int by)
-{
-    struct quire_slab *slab = cache->slab;
     quire_port_irq_t irq = slab_lock(&slab->lock);
-    cache->closed += (unsigned)by;
-    for (unsigned cpu = 0; cpu < slab->nr_cpus; cpu++)
-        quire_store_release(&slab->cpu[cpu]->sheaf[cache->id],
-                            cache->closed ? &slab->closed : to_show(cache, slab->cpu[cpu]));
+    for (unsigned i = first; i < end; i++) {
+        struct cpu *cpu = slab->cpu[i];
+        cpu->hidden += (unsigned)by;
+        quire_store_release(&cpu->rack, cpu->hidden ? slab->no_rack : cpu->own);
+    }
     slab_unlock(&slab->lock, irq);
 }
 
-void sheaves_show(struct cache *cache)
+void sheaves_hide(struct quire_slab *slab, unsigned first, unsigned end)
 {
-    change_closed(cache, 0);
+    change_hidden(slab, first, end, 1);
+    quire_port_fence_heavy();
+    for (unsigned i = first; i < end; i++)
+        percpu_wait(&slab->cpu[i]->busy);
 }
 
-void sheaves_hide(struct cache *cache)
+void sheaves_show(struct quire_slab *slab, unsigned first, unsigned end)
 {
-    change_closed(cache, 1);
+    change_hidden(slab, first, end, -1);
 }
 
-/* Two that drain the same cache find each sheaf once. */
-static struct own steal(struct cache *cache, struct cpu *cpu)
+/* Takes what is on a shelf. Two that drain the same one find each sheaf once. */
+static void clear(struct cache *cache, struct cpu *cpu, struct sheaf *found[2])
 {
+    struct shelf *shelf = &cpu->own[cache->id];
     quire_port_irq_t irq = slab_lock(&cache->slab->lock);
-    struct own own = cpu->own[cache->id];
-    cpu->own[cache->id] = (struct own){NULL, NULL};
+    found[0] = shelf->base ? take_main(shelf) : NULL;
+    found[1] = shelf->spare;
+    quire_store_relaxed(&shelf->top, NULL);
+    quire_store_relaxed(&shelf->base, NULL);
+    quire_store_relaxed(&shelf->end, NULL);
+    shelf->spare = NULL;
     slab_unlock(&cache->slab->lock, irq);
-    return own;
 }
 
-static void empty(struct cache *cache, struct sheaf *sheaf, struct aftermath *after)
-{
-    if (!sheaf)
-        return;
-    slabs_put(cache, sheaf->slot, sheaf->count, after);
-    sheaf->count = 0;
-    sheaf->next = after->sheaves;
-    after->sheaves = sheaf;
-}
-
-void sheaves_drain(struct cache *cache, unsigned first, unsigned end)
+/* The CPU can't see its shelves. */
+static void drain_shelf(struct cache *cache, struct cpu *cpu)
 {
     struct aftermath after = AFTERMATH_NONE;
-    struct quire_slab *slab = cache->slab;
-    if (!cache->sheaf_capacity)
-        return;
-    change_closed(cache, 1);
-    quire_port_fence_heavy();
-    for (unsigned cpu = first; cpu < end; cpu++) {
-        percpu_wait(&slab->cpu[cpu]->busy);
-        struct own own = steal(cache, slab->cpu[cpu]);
-        empty(cache, own.main, &after);
-        empty(cache, own.spare, &after);
-    }
-    change_closed(cache, -1);
+    struct sheaf *found[2];
+    clear(cache, cpu, found);
+    for (unsigned i = 0; i < 2; i++)
+        if (found[i]) {
+            slabs_put(cache, found[i]->slot, found[i]->count, &after);
+            found[i]->next = after.sheaves;
+            after.sheaves = found[i];
+        }
     aftermath_finish(cache, &after);
+}
+
+void sheaves_drain(struct quire_slab *slab, struct cache *only, unsigned first, unsigned end)
+{
+    if (only && !only->sheaf_capacity)
+        return;
+    sheaves_hide(slab, first, end);
+    for (unsigned i = first; i < end; i++) {
+        struct cpu *cpu = slab->cpu[i];
+        if (only)
+            drain_shelf(only, cpu);
+        else
+            for_each_cache (slab, cache)
+                if (cache->sheaf_capacity)
+                    drain_shelf(cache, cpu);
+    }
+    sheaves_show(slab, first, end);
 }

@@ -28,7 +28,7 @@ unsigned long cache_trim(struct cache *cache, int number, unsigned long keep)
 void cache_drain(struct cache *cache)
 {
     struct aftermath after = AFTERMATH_NONE;
-    sheaves_drain(cache, 0, cache->slab->nr_cpus);
+    sheaves_drain(cache->slab, cache, 0, cache->slab->nr_cpus);
     for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
         barn_drain(cache, &cache->node[node].barn, &after);
     aftermath_finish(cache, &after);
@@ -67,8 +67,7 @@ unsigned long quire_slab_shrink(struct quire_slab *slab, int node)
 void quire_slab_drain_cpu(struct quire_slab *slab, unsigned cpu)
 {
     if (cpu < slab->nr_cpus)
-        for_each_cache (slab, cache)
-            sheaves_drain(cache, cpu, cpu + 1);
+        sheaves_drain(slab, NULL, cpu, cpu + 1);
 }
 
 /* ---- the machine's shrinker ------------------------------------------------------------------ */

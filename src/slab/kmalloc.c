@@ -44,12 +44,15 @@ static unsigned class_of(size_t size)
 #define GFP_UNCOMMON                                                                               \
     (QUIRE_GFP_ZERO | QUIRE_GFP_DMA | QUIRE_GFP_DMA32 | QUIRE_GFP_RECLAIMABLE | QUIRE_GFP_THISNODE)
 
+/* NULL: it makes no sense, or the machine has no such zone. */
 static struct quire_kmem_cache *cache_for(struct quire_slab *slab, size_t size, quire_gfp_t gfp)
 {
     enum kmalloc_type type = gfp & QUIRE_GFP_DMA           ? KMALLOC_DMA
                              : gfp & QUIRE_GFP_DMA32       ? KMALLOC_DMA32
                              : gfp & QUIRE_GFP_RECLAIMABLE ? KMALLOC_RECLAIM
                                                            : KMALLOC_NORMAL;
+    if ((gfp & (QUIRE_GFP_DMA | QUIRE_GFP_DMA32)) == (QUIRE_GFP_DMA | QUIRE_GFP_DMA32))
+        return NULL;
     return slab->kmalloc[type][class_of(size)];
 }
 
@@ -78,7 +81,7 @@ static QUIRE_NOINLINE void *kmalloc_uncommon(struct quire_slab *slab, size_t siz
         return alloc_large(slab, size, gfp, node);
     struct quire_kmem_cache *handle = cache_for(slab, size, gfp);
     if (!handle)
-        return NULL; /* the machine has no such zone */
+        return NULL;
     if (node >= 0 || gfp & QUIRE_GFP_THISNODE)
         return object_alloc(handle->cache, gfp, node, caller);
     return cpu_alloc(slab, handle->shelf_at, gfp, &handle->object_size, caller);

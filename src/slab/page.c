@@ -97,14 +97,19 @@ static bool has_small_map(const struct quire_page *head)
     return slab_objects(head) <= BITS_PER_WORD;
 }
 
+static unsigned count_bits(uint64_t bits)
+{
+    unsigned count = 0;
+    for (; bits; bits &= bits - 1)
+        count++;
+    return count;
+}
+
 unsigned slab_free_objects(const struct quire_page *head)
 {
     if (!has_small_map(head))
         return (uint32_t)head->owner.word[0];
-    unsigned count = 0;
-    for (uint64_t bits = head->owner.word[0]; bits; bits &= bits - 1)
-        count++;
-    return count;
+    return count_bits(head->owner.word[0]);
 }
 
 static bool slab_is_empty(const struct quire_page *head)
@@ -152,17 +157,18 @@ static unsigned word_take(const struct cache *cache, uint64_t *word, char *base,
     return taken;
 }
 
-/* One at random: the first from a random place on, or before it if there is none. */
+/* One at random, every free one as likely. */
 static unsigned word_take_random(const struct cache *cache, struct cache_node *node, uint64_t *word,
                                  char *base, void **end)
 {
-    node->random ^= node->random << 13;
+    node->random ^= node->random << 13; /* Marsaglia: "Xorshift RNGs" (2003) */
     node->random ^= node->random >> 7;
     node->random ^= node->random << 17;
-    uint64_t bits = *word & ~quire_mask64(node->random >> 8 & (BITS_PER_WORD - 1));
-    unsigned index = quire_ctz64(bits ? bits : *word);
-    *word &= ~((uint64_t)1 << index);
-    end[-1] = base + index * cache->size;
+    uint64_t bits = *word;
+    for (unsigned skip = (unsigned)((node->random >> 32) * count_bits(bits) >> 32); skip; skip--)
+        bits &= bits - 1;
+    *word &= ~(bits & -bits);
+    end[-1] = base + quire_ctz64(bits) * cache->size;
     return 1;
 }
 

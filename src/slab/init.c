@@ -123,12 +123,12 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
 
 static int create_sheaf_caches(struct quire_slab *slab)
 {
-    static const char *const names[NR_SHEAF_SIZES] = {"sheaf-64", "sheaf-128", "sheaf-256",
-                                                      "sheaf-512", "sheaf-1k"};
+    static const char *const names[NR_SHEAF_SIZES] = {"sheaf-8", "sheaf-16", "sheaf-32", "sheaf-64",
+                                                      "sheaf-128"};
     for (unsigned i = 0; i < NR_SHEAF_SIZES; i++) {
         struct quire_kmem_cache *handle =
-            cache_create(slab, names[i], (size_t)SHEAF_MIN_BYTES << i, QUIRE_CACHELINE_BYTES,
-                         CACHE_NO_SHEAVES, NULL);
+            cache_create(slab, names[i], (SHEAF_MIN_WORDS << i) * sizeof(void *),
+                         QUIRE_CACHELINE_BYTES, CACHE_NO_SHEAVES, NULL);
         if (!handle)
             return -QUIRE_ENOMEM;
         slab->sheaves[i] = handle->cache;

@@ -31,9 +31,12 @@ struct sheaf {
     void *slot[];
 };
 
-/* Sheaves take 2^n bytes, from SHEAF_MIN_BYTES on. */
-#define SHEAF_MIN_BYTES 64u
+/* Sheaves take 2^n words. */
+#define SHEAF_MIN_WORDS 8u
+#define SHEAF_HEADER_WORDS 2u
 #define NR_SHEAF_SIZES 5u
+_Static_assert(sizeof(struct sheaf) == SHEAF_HEADER_WORDS * sizeof(void *),
+               "two words before slots");
 
 struct barn {
     quire_port_spinlock_t lock;

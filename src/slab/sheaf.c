@@ -20,21 +20,21 @@
 
 /* ---- making sheaves -------------------------------------------------------------------------- */
 
-/* More small objects than large ones: a sheaf's content is 8 KiB to 48 KiB. */
+/* More small objects than large ones: a sheaf's content is 8 KiB to 56 KiB. */
 unsigned sheaf_capacity_for(size_t size)
 {
-    unsigned bytes = size <= 64     ? 1024
-                     : size <= 256  ? 512
-                     : size <= 1024 ? 256
-                     : size <= 4096 ? 128
-                                    : 64;
-    return (unsigned)((bytes - sizeof(struct sheaf)) / sizeof(void *));
+    unsigned words = size <= 64     ? 128
+                     : size <= 256  ? 64
+                     : size <= 1024 ? 32
+                     : size <= 4096 ? 16
+                                    : SHEAF_MIN_WORDS;
+    return words - SHEAF_HEADER_WORDS;
 }
 
 static struct cache *cache_of_sheaves(const struct cache *cache)
 {
-    size_t bytes = sizeof(struct sheaf) + cache->sheaf_capacity * sizeof(void *);
-    return cache->slab->sheaves[quire_fls32((uint32_t)(bytes / SHEAF_MIN_BYTES))];
+    unsigned words = cache->sheaf_capacity + SHEAF_HEADER_WORDS;
+    return cache->slab->sheaves[quire_fls32(words / SHEAF_MIN_WORDS)];
 }
 
 static struct sheaf *sheaf_create(struct cache *cache)

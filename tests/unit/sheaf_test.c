@@ -101,7 +101,7 @@ static void objects_in_sheaves_are_counted_and_come_back(void)
     struct quire_kmem_cache_info info = info_of(cache);
     CHECK_EQ(info.nr_active, 0);
     CHECK(info.nr_cpu > 0 && info.nr_barn > 0);
-    CHECK_EQ(info.sheaf_capacity, 62 * sizeof(void *) / 8);
+    CHECK_EQ(info.sheaf_capacity, 62);
     CHECK(quire_kmem_cache_shrink(cache) > 0);
     info = info_of(cache);
     CHECK_EQ(info.nr_slabs + info.nr_pages + info.nr_cpu + info.nr_barn, 0);

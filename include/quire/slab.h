@@ -58,8 +58,8 @@ struct quire_slab_config {
      * call. */
     const char *debug;
     bool no_merge; /* caches of like objects stay apart */
-    /* For tests: asked before pages are taken for a slab, for kmalloc's large blocks, or a sheaf
-     * is; true: that fails. Without locks. */
+    /* For tests: asked before pages or a sheaf are taken for whatever; true: that fails. Without
+     * locks. */
     bool (*fail)(void *arg);
     void *fail_arg;
 };

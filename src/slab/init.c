@@ -1,7 +1,7 @@
 /* slab/init.c: the beginning and the end of a machine's small objects
  *
  * The quire_slab, its table of caches and the two caches that all others' structures come from lie
- * in pages of their own, and so does each CPU's part, on its node. Then the caches of sheaves are
+ * in pages of their own, and so does each CPU's part. Then the caches of sheaves are
  * made, which have none themselves, and then the general ones.
  */
 #include "base/text.h"
@@ -38,24 +38,34 @@ static size_t cpu_bytes(const struct quire_slab *slab)
     return sizeof(struct cpu) + slab->max_caches * each;
 }
 
-static struct cpu *cpu_create(struct quire_slab *slab, int node)
+static void *zeroed_pages(struct quire_mem *mem, const struct quire_slab_config *config,
+                          size_t size)
 {
-    struct cpu *cpu = quire_alloc_pages_exact(slab->mem, cpu_bytes(slab), QUIRE_GFP_KERNEL);
+    if (config->fail && config->fail(config->fail_arg))
+        return NULL;
+    void *memory = quire_alloc_pages_exact(mem, size, QUIRE_GFP_KERNEL);
+    return memory ? __builtin_memset(memory, 0, size) : NULL;
+}
+
+static struct cpu *cpu_create(struct quire_slab *slab, const struct quire_slab_config *config,
+                              int node)
+{
+    struct cpu *cpu = zeroed_pages(slab->mem, config, cpu_bytes(slab));
     if (!cpu)
         return NULL;
-    __builtin_memset(cpu, 0, cpu_bytes(slab));
     cpu->node = node;
     cpu->rack = cpu->own = (struct shelf *)(void *)(cpu + 1);
     cpu->refill = (uint16_t *)(void *)(cpu->own + slab->max_caches);
     return cpu;
 }
 
-static int create_cpus(struct quire_slab *slab)
+static int create_cpus(struct quire_slab *slab, const struct quire_slab_config *config)
 {
-    slab->no_cpu = cpu_create(slab, 0);
+    slab->no_cpu = cpu_create(slab, config, 0);
     for (unsigned cpu = 0; cpu < QUIRE_MAX_CPUS + 1; cpu++)
-        slab->cpu[cpu] = cpu < slab->nr_cpus ? cpu_create(slab, quire_mem_cpu_node(slab->mem, cpu))
-                                             : slab->no_cpu;
+        slab->cpu[cpu] = cpu < slab->nr_cpus
+                             ? cpu_create(slab, config, quire_mem_cpu_node(slab->mem, cpu))
+                             : slab->no_cpu;
     for (unsigned cpu = 0; cpu <= slab->nr_cpus; cpu++)
         if (!slab->cpu[cpu])
             return -QUIRE_ENOMEM;
@@ -98,10 +108,9 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
         .nr_nodes = quire_mem_nr_nodes(mem),
         .max_caches = config->max_caches ? config->max_caches : QUIRE_SLAB_MAX_CACHES,
     };
-    struct quire_slab *slab = quire_alloc_pages_exact(mem, core_bytes(&sizes), QUIRE_GFP_KERNEL);
+    struct quire_slab *slab = zeroed_pages(mem, config, core_bytes(&sizes));
     if (!slab)
         return NULL;
-    __builtin_memset(slab, 0, core_bytes(&sizes));
     slab->mem = mem;
     slab->port = quire_mem_port(mem);
     slab->sections = sections->section;
@@ -147,7 +156,7 @@ int quire_slab_init(struct quire_slab **slab, struct quire_mem *mem,
     struct quire_slab *made = core_create(mem, config);
     if (!made)
         return -QUIRE_ENOMEM;
-    error = create_cpus(made);
+    error = create_cpus(made, config);
     if (!error) {
         boot_caches(made);
         error = create_sheaf_caches(made);

@@ -37,6 +37,7 @@ extern const struct test_suite suite_slab_debug;
 extern const struct test_suite suite_sheaf;
 extern const struct test_suite suite_slab_view;
 extern const struct test_suite suite_slab_grace;
+extern const struct test_suite suite_slab_faults;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -72,5 +73,6 @@ const struct test_suite *const test_suites[] = {
     &suite_sheaf,          //
     &suite_slab_view,      //
     &suite_slab_grace,     //
+    &suite_slab_faults,    //
     NULL,
 };

@@ -7,11 +7,15 @@
 #include "slab/cpu.h"
 #include "slab/view.h"
 
-/* The CPU can't see its shelves. */
+/* The CPU can't see its shelves; somebody else may be draining them. */
 unsigned long cpu_objects(const struct cache *cache, const struct cpu *cpu)
 {
     const struct shelf *shelf = &cpu->own[cache->id];
-    return (unsigned long)(shelf->top - shelf->base) + (shelf->spare ? shelf->spare->count : 0);
+    quire_port_irq_t irq = slab_lock(&cache->slab->lock);
+    unsigned long objects = (unsigned long)(shelf->top - shelf->base);
+    objects += shelf->spare ? shelf->spare->count : 0;
+    slab_unlock(&cache->slab->lock, irq);
+    return objects;
 }
 
 static void add_node(struct cache *cache, struct cache_node *node,

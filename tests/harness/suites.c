@@ -38,6 +38,7 @@ extern const struct test_suite suite_sheaf;
 extern const struct test_suite suite_slab_view;
 extern const struct test_suite suite_slab_grace;
 extern const struct test_suite suite_slab_faults;
+extern const struct test_suite suite_slab_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -74,5 +75,6 @@ const struct test_suite *const test_suites[] = {
     &suite_slab_view,      //
     &suite_slab_grace,     //
     &suite_slab_faults,    //
+    &suite_slab_model,     //
     NULL,
 };

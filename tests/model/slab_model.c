@@ -100,12 +100,14 @@ static quire_gfp_t random_gfp(struct slab_model *model, bool may_zero)
     return gfp | QUIRE_GFP_NOWARN;
 }
 
-/* Nothing that isn't short or failing may be refused. */
-static void refused(struct slab_model *model)
+/* Nothing is refused unless allocations fail, or memory is short; for contiguous pages, when there
+ * is less than half of it. */
+static void refused(struct slab_model *model, uint32_t size)
 {
+    unsigned long enough = model->free_before / (size > QUIRE_PAGE_SIZE / 2 ? 2 : 8);
     model->failures++;
-    MODEL_EXPECT(model, model->fail_one_in || model->held[0] ||
-                            quire_nr_free_pages(model->mem) < model->free_before / 8);
+    MODEL_EXPECT(model,
+                 model->fail_one_in || model->held[0] || quire_nr_free_pages(model->mem) < enough);
 }
 
 /* ---- objects of caches ----------------------------------------------------------------------- */
@@ -126,7 +128,7 @@ static void op_allocate(struct slab_model *model)
     void *at = node < 0 ? quire_kmem_cache_alloc(cache->cache, gfp)
                         : quire_kmem_cache_alloc_node(cache->cache, gfp, node);
     if (!at) {
-        refused(model);
+        refused(model, cache->size);
         return;
     }
     check_new(model, at, cache, gfp);
@@ -143,7 +145,7 @@ static void op_allocate_bulk(struct slab_model *model)
         return;
     quire_gfp_t gfp = random_gfp(model, !cache->constructed);
     if (!quire_kmem_cache_alloc_bulk(cache->cache, gfp, count, objects)) {
-        refused(model);
+        refused(model, cache->size);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -213,7 +215,7 @@ static void op_kmalloc(struct slab_model *model)
         quire_kfree(model->slab, at);
     } else if (!at) {
         if (!(gfp & QUIRE_GFP_DMA)) /* of which there is little */
-            refused(model);
+            refused(model, size);
     } else {
         MODEL_EXPECT(model, quire_ksize(model->slab, at) >= size);
         if (gfp & QUIRE_GFP_ZERO)
@@ -236,7 +238,7 @@ static void op_krealloc(struct slab_model *model)
     unsigned char *at = quire_krealloc(model->slab, old.at, size, random_gfp(model, false));
     if (!at) {
         MODEL_EXPECT(model, is_filled(&old));
-        refused(model);
+        refused(model, size);
         return;
     }
     /* What moved still has the old place's pattern. */

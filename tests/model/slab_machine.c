@@ -109,11 +109,14 @@ bool slab_model_create(struct slab_model *model, uint64_t seed)
         .port = &model->port,
         .nr_cpus = model->nr_cpus,
         .cpu_node = model->nr_nodes > 1 ? cpu_node : NULL,
-        .zone_end = {[QUIRE_ZONE_DMA] = 4 << 20, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
+        .zone_end =
+            {[QUIRE_ZONE_DMA] = 2 * SLAB_MODEL_BLOCK_BYTES, [QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .ops = &ops,
         .ops_arg = model,
     };
     MODEL_EXPECT(model, !quire_mem_init(&model->mem, &model->memblock, &config));
+    if (model->broken)
+        return true;
     model->free_before = quire_nr_free_pages(model->mem);
     struct quire_slab_config slab_config = {
         .no_merge = model->no_merge,

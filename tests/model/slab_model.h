@@ -15,7 +15,8 @@
 #include "base/text.h"
 #include "tests/harness/harness.h"
 
-#define SLAB_MODEL_BYTES (24ul << 20)
+#define SLAB_MODEL_BLOCK_BYTES (QUIRE_PAGE_SIZE << QUIRE_PAGEBLOCK_ORDER)
+#define SLAB_MODEL_BYTES (12 * SLAB_MODEL_BLOCK_BYTES) /* 24 MiB by default */
 #define SLAB_MODEL_CACHES 12u
 #define SLAB_MODEL_OBJECTS 16384u
 #define SLAB_MODEL_CPUS 4u

@@ -14,7 +14,8 @@ static bool boot(quire_slab_flags_t flags, size_t size)
     return cache;
 }
 
-static unsigned char *take(void)
+/* One caller, wherever it is called from. */
+__attribute__((noinline)) static unsigned char *take(void)
 {
     unsigned char *object = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL);
     CHECK(object);

@@ -1,10 +1,10 @@
 /* slab/layout.c: where an object's parts are, and how large slabs are
  *
  * The order of a cache's slabs is the lowest up to MAX_USUAL_ORDER with which a slab has
- * MIN_OBJECTS and at most 1/32 of it is of no use; if there is none, 1/16 will do, then 1/8, then
- * the one with the least waste. Few pages are easier to find and sooner empty; what more objects in
- * a slab would save, a lock taken less often, sheaves save already. Objects that are larger than
- * that have the lowest order that holds one.
+ * MIN_OBJECTS and at most 1/128 of it is of no use; if there is none, 1/64 will do, and so on to
+ * 1/8, and then the one with the least waste. Few pages are easier to find and sooner empty; what
+ * more objects in a slab would save, a lock taken less often, sheaves save already. Objects that
+ * are larger than that have the lowest order that holds one.
  */
 #include "slab/debug.h"
 #include "slab/internal.h"
@@ -48,7 +48,7 @@ static unsigned usual_order(const struct cache *cache)
         return first;
     while (first < MAX_USUAL_ORDER && slab_capacity(cache->size, first) < MIN_OBJECTS)
         first++;
-    for (unsigned share = 32; share >= 8; share /= 2)
+    for (unsigned share = 128; share >= 8; share /= 2)
         for (unsigned order = first; order <= MAX_USUAL_ORDER; order++)
             if (waste(cache, order) * share <= QUIRE_PAGE_SIZE << order)
                 return order;

@@ -6,7 +6,7 @@
  *     quire_kmem_cache: a name of a cache; several may share one (cache.c)
  *
  * A slab is a block of pages cut into objects. What is known about it stands in the descriptors of
- * its pages (page.h). Locks, of which nobody holds two but slab->lock with one of the others:
+ * its pages (page.h). Locks, of which nobody holds two, nor one of phys' with them:
  *
  *     slab->lock        the registry of caches, and who is closed
  *     cache_node->lock  the slabs of a cache on a node

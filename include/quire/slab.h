@@ -19,7 +19,8 @@
  * or looks at caches waits for other CPUs: not in interrupt handlers.
  *
  * `gfp` is as in quire/phys.h. Objects are always directly mapped: HIGHMEM and MOVABLE are ignored,
- * and so is COMP. ZERO clears the object.
+ * and so is COMP; of caches the zone is a flag of theirs. ZERO clears the object. THISNODE counts
+ * for kmalloc and where a node is named.
  *
  * Errors: 0 or a negative errno; a pointer or NULL. What fails changes nothing.
  *

@@ -1,8 +1,8 @@
 /* slab/init.c: the beginning and the end of a machine's small objects
  *
  * The quire_slab, its table of caches and the two caches that all others' structures come from lie
- * in pages of their own, and so does each CPU's part. Then the caches of sheaves are
- * made, which have none themselves, and then the general ones.
+ * in pages of their own, and so does each CPU's part. Then the caches of sheaves are made, which
+ * have none themselves, and then the general ones.
  */
 #include "base/text.h"
 #include "slab/debug.h"

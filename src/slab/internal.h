@@ -1,14 +1,18 @@
 /* slab/internal.h: the structures of layer 2
  *
- *     quire_slab ─ cpu[] ── rack: a shelf for each cache ──► main sheaf, spare   a CPU's own
- * (cpu.h) │ └─ cache[id] ─ node[] ── barn: full and empty sheaves              whole sheaves
- * (barn.c) ▲           └───── partial ── slab ── slab ...               single objects (page.c)
+ *     quire_slab ── cpu[] ── rack: a shelf for each cache ──► its sheaves
+ *        │
+ *        └─ cache[id] ── node[] ── barn ── sheaf ── sheaf ...
+ *              ▲            └───── partial ── slab ── slab ...
+ *              │
  *     quire_kmem_cache: a name of a cache; several may share one (cache.c)
  *
- * A slab is a block of pages cut into objects. What is known about it stands in the descriptors of
- * its pages (page.h). Locks, of which nobody holds two, nor one of phys' with them:
+ * A CPU's sheaves are its own (cpu.h, sheaf.c), those of barns change hands whole (barn.c), and
+ * slabs give and take single objects (page.c). A slab is a block of pages cut into objects; what is
+ * known about it stands in the descriptors of its pages (page.h). Locks, of which nobody holds two,
+ * nor one of phys' with them:
  *
- *     slab->lock        the registry of caches, and who is closed
+ *     slab->lock        the registry of caches, and which CPUs' racks are hidden
  *     cache_node->lock  the slabs of a cache on a node
  *     barn->lock        its sheaves there
  */
@@ -49,28 +53,30 @@ struct barn {
 /* What a CPU has of one cache: its main sheaf, taken apart for the hot path, and a spare one, which
  * is full or empty. All zero: it has no sheaf, so that it is both empty and full. */
 struct shelf {
+    struct sheaf *spare;
     void **top;  /* where the next object freed goes */
     void **base; /* where the oldest is: the main sheaf's slots */
     void **end;  /* of the slots */
-    struct sheaf *spare;
 };
 
-/* Who wants a CPU's shelves writes slab->no_rack, of empty ones, over `rack`: see base/percpu.h. */
+/* Who wants a CPU's shelves writes slab->no_rack, of empty ones, over `rack`: see base/percpu.h. It
+ * begins a page. */
 struct cpu {
+    uint8_t busy;
+    int node;
     struct shelf *rack; /* by id; what the CPU may use now */
     struct shelf *own;  /* by id; what it has */
     uint16_t *refill;   /* by id: objects that the next refill from slabs brings */
-    uint8_t busy;
-    int node;
-    unsigned hidden; /* how many want its shelves; under slab->lock */
+    unsigned hidden;    /* how many want its shelves; under slab->lock */
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
-/* `busy` is written before each load of a shelf. If both were at one offset of a page the load
- * would wait for the store on processors that compare no more of their addresses at first: 24
- * instead of 3 ns a pair were measured. Racks begin at cache lines. */
-_Static_assert(offsetof(struct cpu, busy) % sizeof(struct shelf) / sizeof(void *) ==
-                   offsetof(struct shelf, spare) / sizeof(void *),
-               "busy lies where shelves have what the hot path doesn't touch");
+/* `busy` is written before each load of a shelf and of a slot. If both were at one offset of a page
+ * the load would wait for the store, on processors that compare no more of their addresses at
+ * first: 24 instead of 3 ns a pair were measured. So it lies where shelves and sheaves, which begin
+ * at multiples of their size, have what the hot path doesn't touch. */
+_Static_assert(offsetof(struct cpu, busy) == 0 && offsetof(struct shelf, spare) == 0 &&
+                   offsetof(struct sheaf, count) == 0,
+               "nothing hot lies at the offset of busy");
 
 /* ---- caches ---------------------------------------------------------------------------------- */
 

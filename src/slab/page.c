@@ -1,8 +1,8 @@
 /* slab/page.c: slabs: blocks of pages cut into objects
  *
  * A slab has a map with a bit for each object that is free. Slabs with free objects lie on their
- * node's list, those with the fewest used last of all when they are empty; what is taken comes from
- * the first ones, the lowest address first, so that slabs in use fill up and the others can empty.
+ * node's list, the empty ones last; what is taken comes from the first ones, the lowest address
+ * first, so that slabs in use fill up and the others can empty.
  *
  *   invariant   a slab is on node->partial while it has a free object; the empty ones, of which
  *               there are nr_empty, are the last of the list

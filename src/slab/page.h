@@ -1,11 +1,17 @@
 /* slab/page.h: what page descriptors say of slabs
  *
- *     flags           QUIRE_PAGE_SLAB, the slab's order, which of its pages this is
- *     owner_word      bits 0..15: where racks have the cache's shelf, which also says which cache
- * it is; in the first page above it: the number of objects owner.word[0]   first page: which
- * objects are free. Up to 64 objects: a bit each. More: the number of free ones below, the word of
- * the map to look at first above; the map is then at the end of the slab owner.word[1]   first
- * page: the next slab of the list below, the one before above, by frame
+ * Every page of a slab:
+ *
+ *     flags          QUIRE_PAGE_SLAB, the slab's order, and which of its pages this is
+ *     owner_word     low half: where racks have the cache's shelf, which says which cache it is
+ *
+ * and the first one beside that:
+ *
+ *     owner_word     high half: the number of objects
+ *     owner.word[0]  which objects are free: up to 64 objects, a bit each; more, the number of
+ *                    free ones (low half) and the word of the map to look at first (high half);
+ *                    the map is then at the end of the slab
+ *     owner.word[1]  the next slab of the list (low half) and the one before, by frame
  *
  * Free objects are known by bits and not by links in them: giving an object back touches no cache
  * line of its content, and nothing that its user may write to. Every page says which cache,

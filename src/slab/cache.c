@@ -43,8 +43,6 @@ static const char *what_is_wrong(const char *name, size_t size, size_t align,
         return "its objects have no size, or are above QUIRE_KMEM_CACHE_MAX_SIZE";
     if (align && (!quire_is_power_of_2(align) || align > most))
         return "its alignment is no power of two, or above a page";
-    if (flags & ~(ALL_FLAGS | CACHE_NO_SHEAVES | CACHE_KMALLOC))
-        return "it has unknown flags";
     if (flags & QUIRE_SLAB_CACHE_DMA && flags & QUIRE_SLAB_CACHE_DMA32)
         return "it can't be of both DMA and DMA32";
     return NULL;
@@ -169,8 +167,8 @@ void cache_boot(struct quire_slab *slab, struct cache *cache, struct quire_kmem_
 {
     bool shared;
     set_up(slab, cache, handle, name, size);
-    QUIRE_BUG_ON(!cache_layout(cache, size, QUIRE_CACHELINE_BYTES, CACHE_NO_SHEAVES) ||
-                 enter(handle, cache, &shared));
+    cache_layout(cache, size, QUIRE_CACHELINE_BYTES, CACHE_NO_SHEAVES);
+    QUIRE_BUG_ON(enter(handle, cache, &shared));
 }
 
 struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name, size_t size,
@@ -187,11 +185,9 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
         set_up(slab, cache, handle, name, size);
         cache->ctor = ctor;
         flags = debug_option_flags(slab, name, flags);
-        if (!cache_layout(cache, size, align, flags) &&
-            !cache_layout(cache, size, align, flags & ~QUIRE_SLAB_DEBUG_FLAGS))
-            why = "not one object fits into a slab";
+        cache_layout(cache, size, align, flags);
         quire_port_irq_t irq = slab_lock(&slab->lock);
-        why = why ? why : enter(handle, cache, &shared);
+        why = enter(handle, cache, &shared);
         slab_unlock(&slab->lock, irq);
     } else {
         why = "there is no memory";

@@ -327,8 +327,8 @@ void sheaves_drain(struct quire_slab *slab, struct cache *cache, unsigned first,
 #define CACHE_NO_SHEAVES 0x80000000u /* flag: of this layer's own caches */
 #define CACHE_KMALLOC 0x40000000u    /* flag: a general cache */
 
-/* Size, order and all that follows from what was asked for. False: it can't be. */
-bool cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_flags_t flags);
+/* Size, order and all that follows from what was asked for. */
+void cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_flags_t flags);
 struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name, size_t size,
                                       size_t align, quire_slab_flags_t flags,
                                       void (*ctor)(void *object));

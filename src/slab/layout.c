@@ -84,7 +84,7 @@ static size_t place_parts(struct cache *cache, size_t size)
     return (size_t)quire_align_up(at, cache->align);
 }
 
-bool cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_flags_t flags)
+void cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_flags_t flags)
 {
     cache->flags = flags;
     cache->object_size = (uint32_t)size;
@@ -95,11 +95,10 @@ bool cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_fla
     while (cache->min_order < QUIRE_KMEM_CACHE_MAX_ORDER &&
            !slab_capacity(cache->size, cache->min_order))
         cache->min_order++;
-    if (!slab_capacity(cache->size, cache->min_order))
-        return false;
+    /* The largest object with the widest red zone takes 34 pages. */
+    QUIRE_BUG_ON(!slab_capacity(cache->size, cache->min_order));
     cache->order = (uint8_t)usual_order(cache);
     bool sheaves = !(flags & (QUIRE_SLAB_DEBUG_FLAGS | CACHE_NO_SHEAVES));
     cache->sheaf_capacity = (uint16_t)(sheaves ? sheaf_capacity_for(cache->size) : 0);
     cache->barn_limit = barn_limit(cache);
-    return true;
 }

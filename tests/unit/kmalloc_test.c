@@ -54,6 +54,19 @@ static void above_the_largest_class_there_are_pages(void)
     slab_end();
 }
 
+static void what_is_no_block_has_no_size(void)
+{
+    int here;
+    if (!slab_boot(NULL))
+        return;
+    void *page = quire_get_zeroed_page(machine.mem, QUIRE_GFP_KERNEL);
+    REQUIRE(page);
+    CHECK_EQ(quire_ksize(slab, page), 0);
+    CHECK_EQ(quire_ksize(slab, &here), 0);
+    quire_free_pages_at(machine.mem, page, 0);
+    slab_end();
+}
+
 static void size_zero_and_null_are_no_blocks(void)
 {
     if (!slab_boot(NULL))
@@ -107,6 +120,9 @@ static void a_block_keeps_its_content_when_it_changes_size(void)
         for (size_t i = size; i < quire_ksize(slab, block); i++)
             CHECK_EQ(block[i], 0);
     }
+    block = quire_krealloc_array(slab, block, 3, had, QUIRE_GFP_KERNEL);
+    REQUIRE(block);
+    CHECK_EQ(block[had - 1], (unsigned char)((had - 1) * 3));
     unsigned char *same = quire_krealloc(slab, block, 5, QUIRE_GFP_KERNEL);
     CHECK(same == block);
     CHECK(quire_krealloc(slab, same, 0, QUIRE_GFP_KERNEL) == QUIRE_ZERO_SIZE_PTR);
@@ -230,6 +246,7 @@ static void two_of_them_live_side_by_side(void)
 static const struct test_case cases[] = {
     TEST_CASE(every_size_gets_its_class_with_natural_alignment),
     TEST_CASE(above_the_largest_class_there_are_pages),
+    TEST_CASE(what_is_no_block_has_no_size),
     TEST_CASE(size_zero_and_null_are_no_blocks),
     TEST_CASE(a_product_that_overflows_is_refused),
     TEST_CASE(a_block_keeps_its_content_when_it_changes_size),

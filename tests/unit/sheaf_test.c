@@ -253,6 +253,11 @@ static void each_node_has_its_own_slabs(void)
                 quire_kfree(slab, block);
             }
     }
+    void *any = quire_kmem_cache_alloc_node(cache, QUIRE_GFP_KERNEL, -1);
+    void *near = quire_kmem_cache_alloc_node(cache, QUIRE_GFP_KERNEL | QUIRE_GFP_THISNODE, -1);
+    CHECK_EQ(node_of(near), 1);
+    quire_kmem_cache_free(cache, any);
+    quire_kmem_cache_free(cache, near);
     CHECK(!quire_kmem_cache_alloc_node(cache, QUIRE_GFP_KERNEL, 2));
     CHECK(!quire_kmalloc_node(slab, 10, QUIRE_GFP_KERNEL, 99));
     end();

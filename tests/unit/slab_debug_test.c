@@ -202,6 +202,34 @@ static void without_flags_a_double_free_is_found_by_the_slab(void)
     end();
 }
 
+static void without_flags_an_object_of_another_cache_is_found_too(void)
+{
+    int here;
+    if (!boot(QUIRE_SLAB_NO_MERGE, 64))
+        return;
+    void *block = quire_kmalloc(slab, 200, QUIRE_GFP_KERNEL);
+    quire_kmem_cache_free(cache, block);
+    quire_kmem_cache_shrink(cache);
+    CHECK(machine_caught("free of what is no object of this cache"));
+    CHECK(machine_said("of cache \"kmalloc-256\""));
+    quire_kmem_cache_free(cache, &here);
+    quire_kmem_cache_shrink(cache);
+    CHECK(machine_caught("free of what is no object of this cache"));
+    quire_kfree(slab, block);
+    end();
+}
+
+static void the_largest_objects_can_be_debugged(void)
+{
+    if (!boot(ALL_DEBUG | QUIRE_SLAB_HWCACHE_ALIGN, QUIRE_KMEM_CACHE_MAX_SIZE))
+        return;
+    unsigned char *object = take();
+    object[QUIRE_KMEM_CACHE_MAX_SIZE] = 1;
+    quire_kmem_cache_free(cache, object);
+    CHECK(machine_caught("written beyond its end"));
+    end();
+}
+
 static void a_leak_names_who_holds_the_objects(void)
 {
     if (!boot(QUIRE_SLAB_STORE_USER, 64))
@@ -350,6 +378,8 @@ static const struct test_case cases[] = {
     TEST_CASE(what_is_no_object_at_all_is_refused),
     TEST_CASE(kfree_of_what_is_no_block_is_refused),
     TEST_CASE(without_flags_a_double_free_is_found_by_the_slab),
+    TEST_CASE(without_flags_an_object_of_another_cache_is_found_too),
+    TEST_CASE(the_largest_objects_can_be_debugged),
     TEST_CASE(a_leak_names_who_holds_the_objects),
     TEST_CASE(every_combination_of_flags_works),
     TEST_CASE(content_that_somebody_relies_on_is_not_poisoned),

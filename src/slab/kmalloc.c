@@ -132,16 +132,21 @@ static QUIRE_NOINLINE void kfree_uncommon(struct quire_slab *slab, void *ptr, ui
     quire_free_pages(slab->mem, page, quire_page_order(page));
 }
 
-void quire_kfree(struct quire_slab *slab, const void *ptr)
+static QUIRE_ALWAYS_INLINE void kfree(struct quire_slab *slab, const void *ptr, uintptr_t caller)
 {
     struct quire_page *page;
     void *object = (void *)(uintptr_t)ptr;
     if (quire_unlikely(!object_page_below(slab, object, slab->kfree_end, &page) ||
                        !(page->flags & QUIRE_PAGE_SLAB))) { /* plain: it doesn't change */
-        kfree_uncommon(slab, object, CALLER);
+        kfree_uncommon(slab, object, caller ? caller : CALLER);
         return;
     }
-    cpu_free(slab, page_shelf_at(page), object, CALLER_IS_OURS);
+    cpu_free(slab, page_shelf_at(page), object, caller);
+}
+
+void quire_kfree(struct quire_slab *slab, const void *ptr)
+{
+    kfree(slab, ptr, CALLER_IS_OURS);
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -159,23 +164,30 @@ size_t quire_ksize(struct quire_slab *slab, const void *ptr)
     return cache_is_debugged(cache) ? cache->object_size : cache->size;
 }
 
-void *quire_krealloc(struct quire_slab *slab, void *ptr, size_t size, quire_gfp_t gfp)
+static void *krealloc(struct quire_slab *slab, void *ptr, size_t size, quire_gfp_t gfp,
+                      uintptr_t caller)
 {
     size_t have = quire_ksize(slab, ptr);
     if (!size) {
-        quire_kfree(slab, ptr);
+        kfree(slab, ptr, caller);
         return QUIRE_ZERO_SIZE_PTR;
     }
     if (size <= have)
         return ptr;
-    char *moved = kmalloc_uncommon(slab, size, gfp & ~QUIRE_GFP_ZERO, -1, CALLER);
+    char *moved = kmalloc_uncommon(slab, size, gfp & ~QUIRE_GFP_ZERO, -1, caller);
     if (!moved)
         return NULL;
-    __builtin_memcpy(moved, have ? ptr : moved, have);
+    if (have)
+        __builtin_memcpy(moved, ptr, have);
     if (gfp & QUIRE_GFP_ZERO)
         __builtin_memset(moved + have, 0, quire_ksize(slab, moved) - have);
-    quire_kfree(slab, ptr);
+    kfree(slab, ptr, caller);
     return moved;
+}
+
+void *quire_krealloc(struct quire_slab *slab, void *ptr, size_t size, quire_gfp_t gfp)
+{
+    return krealloc(slab, ptr, size, gfp, CALLER);
 }
 
 void *quire_krealloc_array(struct quire_slab *slab, void *ptr, size_t count, size_t size,
@@ -184,7 +196,7 @@ void *quire_krealloc_array(struct quire_slab *slab, void *ptr, size_t count, siz
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
         return NULL;
-    return quire_krealloc(slab, ptr, bytes, gfp);
+    return krealloc(slab, ptr, bytes, gfp, CALLER);
 }
 
 /* ---- making the caches ----------------------------------------------------------------------- */

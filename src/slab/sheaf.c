@@ -56,11 +56,6 @@ void sheaf_destroy(struct cache *cache, struct sheaf *sheaf)
 
 /* ---- the main sheaf and the spare one: the CPU is inside ------------------------------------- */
 
-static struct shelf *shelf_of(struct cache *cache, const struct cpu *cpu)
-{
-    return cpu_shelf(cpu, shelf_at_of_id(cache->id));
-}
-
 static size_t shelf_count(const struct shelf *shelf)
 {
     return (size_t)(shelf->top - shelf->base);
@@ -73,6 +68,7 @@ static void set_count(struct shelf *shelf, size_t count)
 
 static void set_main(struct cache *cache, struct shelf *shelf, struct sheaf *sheaf)
 {
+    QUIRE_ASSERT(shelf != &cache->slab->no_rack[cache->id]);
     quire_store_relaxed(&shelf->base, sheaf->slot);
     quire_store_relaxed(&shelf->end, sheaf->slot + cache->sheaf_capacity);
     set_count(shelf, sheaf->count);
@@ -157,8 +153,35 @@ static bool make_room(struct cache *cache, struct cpu *cpu, struct shelf *shelf,
 
 /* ---- the slow halves ------------------------------------------------------------------------- */
 
-/* A shelf that the CPU may use for the cache, or NULL. Who has no number may get one here, and a
- * shelf without a sheaf one: the CPU leaves for that, and it may be another one that enters. */
+/* The CPU's shelf of the cache, or NULL if it is hidden. One look at the pointer decides: it may be
+ * shown again while the CPU is inside, but isn't hidden from who has seen it without waiting. */
+static struct shelf *shelf_of(const struct cache *cache, const struct cpu *cpu)
+{
+    struct shelf *rack = quire_load_acquire(&cpu->rack);
+    return rack == cache->slab->no_rack ? NULL : &rack[cache->id];
+}
+
+/* Gets the CPU a sheaf, which makes it leave; it may be another one that enters. */
+static struct shelf *equip(struct cache *cache, struct cpu **cpu)
+{
+    cpu_leave(*cpu);
+    struct sheaf *fresh = sheaf_create(cache);
+    *cpu = cpu_enter(cache->slab);
+    struct shelf *shelf = shelf_of(cache, *cpu);
+    if (fresh && shelf && !shelf->base) {
+        (*cpu)->refill[cache->id] = FIRST_REFILL;
+        set_main(cache, shelf, fresh);
+    } else if (fresh) {
+        cpu_leave(*cpu);
+        sheaf_destroy(cache, fresh);
+        *cpu = cpu_enter(cache->slab);
+        shelf = shelf_of(cache, *cpu);
+    }
+    return shelf && shelf->base ? shelf : NULL;
+}
+
+/* A shelf with a sheaf that the CPU may use for the cache, or NULL. Who has no number may get one
+ * here. */
 static struct shelf *ready(struct cache *cache, struct cpu **cpu)
 {
     struct quire_slab *slab = cache->slab;
@@ -170,24 +193,7 @@ static struct shelf *ready(struct cache *cache, struct cpu **cpu)
         *cpu = cpu_enter(slab);
     }
     struct shelf *shelf = shelf_of(cache, *cpu);
-    if (shelf->base || quire_load_relaxed(&(*cpu)->rack) == slab->no_rack)
-        return shelf->base ? shelf : NULL;
-    cpu_leave(*cpu);
-    struct sheaf *fresh = sheaf_create(cache);
-    *cpu = cpu_enter(slab);
-    if (!fresh)
-        return NULL;
-    shelf = shelf_of(cache, *cpu);
-    if (!shelf->base && quire_load_relaxed(&(*cpu)->rack) != slab->no_rack) {
-        (*cpu)->refill[cache->id] = FIRST_REFILL;
-        set_main(cache, shelf, fresh);
-        return shelf;
-    }
-    cpu_leave(*cpu);
-    sheaf_destroy(cache, fresh);
-    *cpu = cpu_enter(slab);
-    shelf = shelf_of(cache, *cpu);
-    return shelf->base ? shelf : NULL;
+    return !shelf || shelf->base ? shelf : equip(cache, cpu);
 }
 
 QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp,

@@ -25,11 +25,12 @@ bench-phys:
 	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
-# Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
+# Random operations of the allocators against their models: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000
 SEED ?= 1
 model: release
 	build/release/tests/quire-tests-unit --suite=phys_model --effort=$(EFFORT) --seed=$(SEED)
+	build/release/tests/quire-tests-unit --suite=slab_model --effort=$(EFFORT) --seed=$(SEED)
 
 # The suites with other knobs, one permutation after the other; some minutes. Each runs alone by
 # tests/permute.sh ID.

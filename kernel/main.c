@@ -24,6 +24,8 @@
 
 /* The only CPU's number, which tests change. */
 unsigned quire_x86_cpu;
+void (*quire_x86_call_after_grace)(struct quire_port_grace *grace,
+                                   void (*call)(struct quire_port_grace *grace));
 
 static struct pvh_info info;
 static struct numa numa;

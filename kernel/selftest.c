@@ -67,6 +67,12 @@ static void set_log(void (*log)(int level, const char *text))
     log_hook = log ? log : log_comment;
 }
 
+static void set_grace(void (*call_after_grace)(struct quire_port_grace *grace,
+                                               void (*call)(struct quire_port_grace *grace)))
+{
+    quire_x86_call_after_grace = call_after_grace;
+}
+
 static void bail_out(void)
 {
     test_bail_out("the machine panicked");
@@ -77,6 +83,7 @@ struct test_environment test_environment = {
     .memory = memory,
     .set_cpu = set_cpu,
     .set_log = set_log,
+    .set_grace = set_grace,
 };
 
 /* "quire boot --selftest --arch=... --mem=... --numa=...", which the harness completes. */

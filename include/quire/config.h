@@ -57,6 +57,12 @@
 #define QUIRE_MEMBLOCK_STATIC_REGIONS 128
 #endif
 
+/* Object caches of a quire_slab, the general ones included: each costs some four words a CPU.
+ * Linux has some 200 on a large machine. */
+#ifndef QUIRE_SLAB_MAX_CACHES
+#define QUIRE_SLAB_MAX_CACHES 256
+#endif
+
 /* 0: QUIRE_BUG_ON only; 1: QUIRE_ASSERT too; 2: QUIRE_EXPENSIVE too (walks structures). */
 #ifndef QUIRE_DEBUG_LEVEL
 #define QUIRE_DEBUG_LEVEL 0
@@ -92,6 +98,9 @@
 #endif
 #if QUIRE_MEMBLOCK_STATIC_REGIONS < 16
 #error "QUIRE_MEMBLOCK_STATIC_REGIONS must be 16 at least"
+#endif
+#if QUIRE_SLAB_MAX_CACHES < 64 || QUIRE_SLAB_MAX_CACHES > 2000
+#error "QUIRE_SLAB_MAX_CACHES must be 64 to 2000"
 #endif
 #if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"

@@ -318,6 +318,17 @@ QUIRE_MUST_CHECK int quire_mem_init(struct quire_mem **mem, struct quire_membloc
  * allocated. The memory that held the map is the caller's again. O(zones * CPUs), without locks. */
 unsigned long quire_mem_destroy(struct quire_mem *mem);
 
+/* What the machine was made with. CPUs and nodes are numbered from 0; a CPU beyond the last is on
+ * node 0. O(1). */
+const struct quire_port_mem *quire_mem_port(const struct quire_mem *mem);
+unsigned quire_mem_nr_cpus(const struct quire_mem *mem);
+unsigned quire_mem_nr_nodes(const struct quire_mem *mem);
+int quire_mem_cpu_node(const struct quire_mem *mem, unsigned cpu);
+
+/* For the layers above: reports a caller's mistake with what is at `pfn` as this layer's own are
+ * reported: a line in the log, and ops->bad_page or the panic. */
+void quire_report_mistake(struct quire_mem *mem, quire_pfn_t pfn, const char *text);
+
 /* Gives frames that were reserved in the memblock to the allocator (initial memory no longer
  * needed). Whole frames within [base, base + size); -EINVAL if some of it isn't reserved.
  * O(frames); the machine's lock is held for a look at all of them, zones' locks block by block. */

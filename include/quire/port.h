@@ -56,6 +56,20 @@
  *   QUIRE_PORT_ZONE_ENDS                      initialiser of quire_phys_t[QUIRE_NR_ZONES]: where
  *                                               each zone ends (exclusive); 0: the zone isn't there
  *
+ * Of level 1, and may be left out; then nobody knows of grace periods (see below):
+ *
+ *   QUIRE_PORT_HAS_GRACE                      defined: the port has the following
+ *   struct quire_port_grace                   what the port needs to remember of a callback; all
+ *                                               zero bytes at first
+ *   bool quire_port_knows_grace()             whether call_after_grace does anything
+ *   void quire_port_call_after_grace(grace*, call)
+ *                                             once every section of readers that is under way now,
+ *                                               on any CPU, has ended: call(grace), once. What a
+ *                                               section of readers is the port's users say. Called,
+ *                                               and to be called back, without locks; this callback
+ *                                               is Quire, and may call here again. Until then
+ *                                               `grace` is the port's
+ *
  * Level 2: page tables
  *
  *   void quire_port_tlb_flush_page(pm, virt)         on all CPUs; returns when it is done
@@ -68,6 +82,26 @@
 #include <quire/types.h>
 
 #include <quire_port.h>
+
+/* Nobody knows when readers are gone, so nothing is ever called: type-stable memory stays what it
+ * is until its cache is destroyed. */
+#ifndef QUIRE_PORT_HAS_GRACE
+struct quire_port_grace {
+    char unused;
+};
+
+static inline bool quire_port_knows_grace(void)
+{
+    return false;
+}
+
+static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
+                                               void (*call)(struct quire_port_grace *grace))
+{
+    (void)grace;
+    (void)call;
+}
+#endif
 
 #define QUIRE_LOG_ERROR 3
 #define QUIRE_LOG_WARNING 4

@@ -30,6 +30,7 @@ static pthread_key_t cpu_key;
 static pthread_once_t cpu_once = PTHREAD_ONCE_INIT;
 static void (*log_hook)(int level, const char *text);
 static void (*panic_hook)(const char *text);
+static quire_posix_grace_fn *grace_hook;
 
 static void give_cpu_back(void *value)
 {
@@ -151,6 +152,22 @@ void quire_posix_panic(const char *text)
         panic_hook(text);
     fprintf(stderr, "%s\n", text);
     abort();
+}
+
+void quire_posix_set_grace(quire_posix_grace_fn *call_after_grace)
+{
+    grace_hook = call_after_grace;
+}
+
+bool quire_posix_knows_grace(void)
+{
+    return grace_hook;
+}
+
+void quire_posix_call_after_grace(struct quire_port_grace *grace,
+                                  void (*call)(struct quire_port_grace *grace))
+{
+    grace_hook(grace, call);
 }
 
 int quire_posix_mem_create(struct quire_port_mem *pm, uint64_t size)

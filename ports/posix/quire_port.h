@@ -49,7 +49,24 @@ void quire_posix_set_log(void (*log)(int level, const char *text));
 /* Called in place of the end of the process; may longjmp. NULL: message and abort. */
 void quire_posix_set_panic(void (*panic)(const char *text));
 
+/* Readers of type-stable objects are the program's, and so is whatever tells when they are done:
+ * its userspace RCU, epochs or hazard pointers. `call_after_grace` is given a callback that it is
+ * to make once, when every reader that may be under way is done, on any thread; what grace holds is
+ * for it to use meanwhile. NULL: nobody knows, and type-stable memory stays until its cache is
+ * destroyed. */
+#define QUIRE_PORT_HAS_GRACE 1
+struct quire_port_grace {
+    struct quire_port_grace *next;
+    void (*call)(struct quire_port_grace *grace);
+};
+typedef void quire_posix_grace_fn(struct quire_port_grace *grace,
+                                  void (*call)(struct quire_port_grace *grace));
+void quire_posix_set_grace(quire_posix_grace_fn *call_after_grace);
+
 /* The out-of-line parts. */
+bool quire_posix_knows_grace(void);
+void quire_posix_call_after_grace(struct quire_port_grace *grace,
+                                  void (*call)(struct quire_port_grace *grace));
 unsigned quire_posix_nr_cpus(void);
 void quire_posix_lock_slow(quire_port_spinlock_t *lock);
 void quire_posix_relax(void);
@@ -183,6 +200,17 @@ static inline int quire_port_report_free(const struct quire_port_mem *pm, uint64
                                          uint64_t size)
 {
     return quire_posix_report_free(pm, phys, size);
+}
+
+static inline bool quire_port_knows_grace(void)
+{
+    return quire_posix_knows_grace();
+}
+
+static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
+                                               void (*call)(struct quire_port_grace *grace))
+{
+    quire_posix_call_after_grace(grace, call);
 }
 
 /* x86-64's zones. */

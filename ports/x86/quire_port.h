@@ -40,6 +40,16 @@ uint64_t quire_x86_clock_ns(void);
 void quire_x86_log(int level, const char *text);
 __attribute__((noreturn)) void quire_x86_panic(const char *text);
 
+/* Readers of type-stable objects are the kernel's, which makes the callback once all that may be
+ * under way are done; what grace holds is for it to use meanwhile. NULL: nobody knows when. */
+#define QUIRE_PORT_HAS_GRACE 1
+struct quire_port_grace {
+    struct quire_port_grace *next;
+    void (*call)(struct quire_port_grace *grace);
+};
+extern void (*quire_x86_call_after_grace)(struct quire_port_grace *grace,
+                                          void (*call)(struct quire_port_grace *grace));
+
 static inline void quire_port_relax(void)
 {
     __builtin_ia32_pause();
@@ -153,6 +163,17 @@ static inline int quire_port_report_free(const struct quire_port_mem *pm, uint64
     (void)phys;
     (void)size;
     return pm->machine ? -QUIRE_ENODEV : 0;
+}
+
+static inline bool quire_port_knows_grace(void)
+{
+    return quire_x86_call_after_grace;
+}
+
+static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
+                                               void (*call)(struct quire_port_grace *grace))
+{
+    quire_x86_call_after_grace(grace, call);
 }
 
 /* DMA, DMA32, NORMAL, HIGHMEM, MOVABLE. On i386 the direct map ends at 896 MiB. */

@@ -16,10 +16,7 @@ void bad_page(struct quire_mem *mem, unsigned long pfn, const char *what)
 {
     char text[256];
     quire_snprintf(text, sizeof text, "quire: bad page at frame 0x%lx: %s", pfn, what);
-    if (!mem->ops.bad_page)
-        quire_port_panic(text);
-    quire_port_log(QUIRE_LOG_ERROR, text);
-    mem->ops.bad_page(mem->ops_arg, quire_pfn(pfn), text);
+    quire_report_mistake(mem, quire_pfn(pfn), text);
 }
 
 void report_bad_free(struct quire_mem *mem, struct quire_page *page, unsigned order, uint32_t flags)

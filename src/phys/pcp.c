@@ -243,8 +243,7 @@ static void close_and_empty(struct zone *zone, unsigned first, unsigned end)
         return;
     quire_port_fence_heavy();
     for (unsigned cpu = first; cpu < end; cpu++) {
-        while (quire_load_acquire(&zone->mem->cpu[cpu]->busy))
-            quire_port_relax();
+        percpu_wait(&zone->mem->cpu[cpu]->busy);
         empty(zone, cpu);
     }
 }

@@ -1,20 +1,12 @@
 /* phys/pcp.h: how a CPU enters its page lists: the hot path's half of pcp.c
  *
- * The lists of a CPU are used by that CPU alone, with preemption off, and have no lock. `busy` says
- * that the CPU is inside. Another CPU that wants the lists takes them out of the owner's sight, by
- * writing mem->no_pcp over the owner's pointers to them; then it makes every CPU fence, and waits
- * for `busy` to fall:
- *
- *     owner    store busy = 1,         light fence, load the pointer
- *     other    store another pointer,  heavy fence, load busy
- *
- * By the asymmetric fence one of the two sees the other. The owner pays two plain stores for it, no
- * atomic instruction and no branch, so that the cache misses of consecutive operations overlap. An
- * interrupt handler has no CPU number, so it never enters what it interrupted.
+ * The lists of a CPU are its own by the protocol of base/percpu.h. What others hide them by is
+ * mem->no_pcp, written over the owner's pointers to them: lists that are both empty and full.
  */
 #ifndef QUIRE_PHYS_PCP_H
 #define QUIRE_PHYS_PCP_H
 
+#include "base/percpu.h"
 #include "phys/internal.h"
 
 static QUIRE_ALWAYS_INLINE struct cpu *cpu_enter(struct quire_mem *mem)
@@ -22,14 +14,13 @@ static QUIRE_ALWAYS_INLINE struct cpu *cpu_enter(struct quire_mem *mem)
     quire_port_preempt_disable();
     struct cpu *cpu = mem->cpu[quire_port_cpu()];
     QUIRE_ASSERT(cpu == mem->cpu[mem->nr_cpus] || !cpu->busy);
-    quire_store_relaxed(&cpu->busy, 1);
-    quire_port_fence_light();
+    percpu_enter(&cpu->busy);
     return cpu;
 }
 
 static QUIRE_ALWAYS_INLINE void cpu_leave(struct cpu *cpu)
 {
-    quire_store_release(&cpu->busy, 0);
+    percpu_leave(&cpu->busy);
     quire_port_preempt_enable();
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 struct quire_port_mem;
+struct quire_port_grace;
 
 struct test_case {
     const char *name; /* a sentence about behaviour, with underscores */
@@ -46,6 +47,9 @@ struct test_environment {
     void (*set_cpu)(unsigned cpu); /* this thread plays that CPU from now on */
     /* Where log lines go from now on; NULL: back where they went. NULL itself: can't be had. */
     void (*set_log)(void (*log)(int level, const char *text));
+    /* Who tells when readers of type-stable objects are gone; NULL: nobody. */
+    void (*set_grace)(void (*call_after_grace)(struct quire_port_grace *grace,
+                                               void (*call)(struct quire_port_grace *grace)));
     const char *rerun; /* command that " --seed=N --effort=N suite.case" completes */
     uint64_t seed;     /* base of every case's random numbers */
     uint64_t effort;   /* operations for a random run; the machine takes fewer */

@@ -41,6 +41,7 @@ struct test_environment test_environment = {
     .memory = memory,
     .set_cpu = quire_posix_set_cpu,
     .set_log = quire_posix_set_log,
+    .set_grace = quire_posix_set_grace,
     .seed = 1,
     .effort = 1000000,
 };

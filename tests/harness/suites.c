@@ -32,6 +32,14 @@ extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_slab_cache;
+extern const struct test_suite suite_kmalloc;
+extern const struct test_suite suite_slab_debug;
+extern const struct test_suite suite_sheaf;
+extern const struct test_suite suite_slab_view;
+extern const struct test_suite suite_slab_grace;
+extern const struct test_suite suite_slab_faults;
+extern const struct test_suite suite_slab_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -62,5 +70,13 @@ const struct test_suite *const test_suites[] = {
     &suite_debug,          //
     &suite_slowpath,       //
     &suite_view,           //
+    &suite_slab_cache,     //
+    &suite_kmalloc,        //
+    &suite_slab_debug,     //
+    &suite_sheaf,          //
+    &suite_slab_view,      //
+    &suite_slab_grace,     //
+    &suite_slab_faults,    //
+    &suite_slab_model,     //
     NULL,
 };

@@ -86,7 +86,7 @@ version_is_that_of_the_project() {
 }
 
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
-for name in types.h config.h port.h phys.h quire_port.h libquire.a libquire.so \
+for name in types.h config.h port.h phys.h slab.h quire_port.h libquire.a libquire.so \
     QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
     tap_check "$name is installed" find_installed $name
 done

@@ -1,6 +1,6 @@
 /* tests/stress/pcp_protocol_model.c: the way into a CPU's page lists, in every interleaving
  *
- * src/phys/pcp.h keeps a CPU and who drains it apart with plain stores and an asymmetric fence.
+ * src/base/percpu.h keeps a CPU and who drains it apart with plain stores and an asymmetric fence.
  * Here the protocol is a few instructions, run on a machine of three CPUs with store buffers
  * (x86-TSO: Sewell et al., "x86-TSO", CACM 2010): a store goes to the CPU's buffer, its own loads
  * see it there, and it reaches memory at any later time, in order. All states are visited. Checked

@@ -1,0 +1,31 @@
+/* phys/machine.c: what the layers above ask about a machine, and report of it */
+#include "base/text.h"
+#include "phys/internal.h"
+
+const struct quire_port_mem *quire_mem_port(const struct quire_mem *mem)
+{
+    return mem->port;
+}
+
+unsigned quire_mem_nr_cpus(const struct quire_mem *mem)
+{
+    return mem->nr_cpus;
+}
+
+unsigned quire_mem_nr_nodes(const struct quire_mem *mem)
+{
+    return mem->nr_nodes;
+}
+
+int quire_mem_cpu_node(const struct quire_mem *mem, unsigned cpu)
+{
+    return cpu < mem->nr_cpus ? mem->cpu_node[cpu] : 0;
+}
+
+void quire_report_mistake(struct quire_mem *mem, quire_pfn_t pfn, const char *text)
+{
+    if (!mem->ops.bad_page)
+        quire_port_panic(text);
+    quire_port_log(QUIRE_LOG_ERROR, text);
+    mem->ops.bad_page(mem->ops_arg, pfn, text);
+}

@@ -1,0 +1,253 @@
+/* slab/debug.c: catching mistakes in the use of objects
+ *
+ * A cache with a debugging flag has no sheaves, so each of its allocations and frees comes through
+ * here, under the lock of the object's node. What is wrong is noted down, repaired or ignored, and
+ * reported when the lock has been given up. See debug.h for what lies around an object.
+ */
+#include "slab/debug.h"
+
+#include "slab/page.h"
+
+/* Content of free objects that somebody may look at stays. */
+static bool can_poison(const struct cache *cache)
+{
+    return cache->flags & QUIRE_SLAB_POISON && !cache->ctor &&
+           !(cache->flags & QUIRE_SLAB_TYPESAFE_BY_RCU);
+}
+
+static struct track *tracks(const struct cache *cache, char *object)
+{
+    return (struct track *)(void *)(object - cache->offset + cache->tracks);
+}
+
+static void set_track(const struct cache *cache, char *object, enum track_kind kind,
+                      uintptr_t caller)
+{
+    if (cache->flags & QUIRE_SLAB_STORE_USER)
+        tracks(cache, object)[kind] =
+            (struct track){caller, quire_port_cpu(), quire_port_clock_ns()};
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+/* Where the red zone behind an object ends, from the object's beginning. */
+static size_t red_end(const struct cache *cache)
+{
+    return (cache->tracks ? cache->tracks : cache->size) - cache->offset;
+}
+
+static void set_red(const struct cache *cache, char *object, int value)
+{
+    if (!(cache->flags & QUIRE_SLAB_RED_ZONE))
+        return;
+    __builtin_memset(object - cache->offset, value, cache->offset);
+    __builtin_memset(object + cache->object_size, value, red_end(cache) - cache->object_size);
+}
+
+static void set_poison(const struct cache *cache, char *object)
+{
+    if (!can_poison(cache))
+        return;
+    __builtin_memset(object, POISON_FREE, cache->object_size - 1);
+    object[cache->object_size - 1] = (char)POISON_END;
+}
+
+/* Notes the first byte of [from, to), counted from the object's beginning, that isn't `expected`.
+ * True: they all are. */
+static bool check_bytes(char *object, long from, long to, uint8_t expected, const char *what,
+                        struct mistake *mistake)
+{
+    while (from < to && (uint8_t)object[from] == expected)
+        from++;
+    if (from == to)
+        return true;
+    mistake->what = what;
+    mistake->offset = from;
+    mistake->expected = expected;
+    mistake->bytes = 0;
+    while (mistake->bytes < sizeof mistake->found && from < to)
+        mistake->found[mistake->bytes++] = (uint8_t)object[from++];
+    return false;
+}
+
+static bool check_red(const struct cache *cache, char *object, uint8_t expected,
+                      struct mistake *mistake)
+{
+    return !(cache->flags & QUIRE_SLAB_RED_ZONE) ||
+           (check_bytes(object, -(long)cache->offset, 0, expected, "written before its beginning",
+                        mistake) &&
+            check_bytes(object, (long)cache->object_size, (long)red_end(cache), expected,
+                        "written beyond its end", mistake));
+}
+
+static bool check_poison(const struct cache *cache, char *object, struct mistake *mistake)
+{
+    long last = (long)cache->object_size - 1;
+    return !can_poison(cache) ||
+           (check_bytes(object, 0, last, POISON_FREE, "written while it was free", mistake) &&
+            check_bytes(object, last, last + 1, POISON_END, "written while it was free", mistake));
+}
+
+/* Who and where, for the report. */
+static void note(const struct cache *cache, char *object, uintptr_t caller, struct mistake *mistake)
+{
+    mistake->object = object;
+    mistake->caller = caller;
+    if (cache->flags & QUIRE_SLAB_STORE_USER)
+        __builtin_memcpy(mistake->track, tracks(cache, object), sizeof mistake->track);
+}
+
+static bool check_object(const struct cache *cache, char *object, bool is_free, uintptr_t caller,
+                         struct mistake *mistake)
+{
+    struct mistake found = {.what = NULL};
+    if (check_red(cache, object, is_free ? RED_FREE : RED_USED, &found) &&
+        (!is_free || check_poison(cache, object, &found)))
+        return true;
+    note(cache, object, caller, &found);
+    *mistake = found;
+    return false;
+}
+
+/* ---- slabs and objects ----------------------------------------------------------------------- */
+
+static void become_free(const struct cache *cache, char *object)
+{
+    set_red(cache, object, RED_FREE);
+    set_poison(cache, object);
+}
+
+void debug_slab_created(struct cache *cache, struct quire_page *head)
+{
+    char *object = slab_address(cache->slab, head) + cache->offset;
+    for (unsigned i = 0; i < slab_objects(head); i++, object += cache->size) {
+        become_free(cache, object);
+        if (cache->flags & QUIRE_SLAB_STORE_USER)
+            __builtin_memset(tracks(cache, object), 0, 2 * sizeof(struct track));
+    }
+}
+
+void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mistake *mistake)
+{
+    check_object(cache, object, true, caller, mistake);
+    set_red(cache, object, RED_USED);
+    if (can_poison(cache))
+        __builtin_memset(object, POISON_NEW, cache->object_size);
+    set_track(cache, object, TRACK_ALLOC, caller);
+}
+
+/* Whose object this would be; NULL: nobody's, and why is noted. */
+static struct quire_page *find_slab(struct cache *cache, void *object, struct mistake *mistake)
+{
+    struct quire_page *page;
+    mistake->object = object;
+    if (!object_page_checked(cache->slab, object, &page)) {
+        mistake->what = "free of an address that isn't memory of the direct map";
+        return NULL;
+    }
+    mistake->page = page;
+    if (page_flags(page) & QUIRE_PAGE_LARGE)
+        mistake->what = "free of a large block of kmalloc";
+    else if (!(page_flags(page) & QUIRE_PAGE_SLAB))
+        mistake->what = "free of a pointer into a page that is no slab's";
+    else if (page_cache_id(page) != cache->id)
+        mistake->what = "free of an object of another cache";
+    else
+        return page_head(page);
+    return NULL;
+}
+
+/* Whether an object begins there; where it does is noted. */
+static bool is_object(const struct cache *cache, const struct quire_page *head, char *object,
+                      struct mistake *mistake)
+{
+    char *base = slab_address(cache->slab, head);
+    uint32_t at = (uint32_t)(object - base), index = at / cache->size;
+    if (index < slab_objects(head) && at == index * cache->size + cache->offset)
+        return true;
+    mistake->what = index < slab_objects(head) ? "free of a pointer that doesn't begin an object"
+                                               : "free of a pointer behind the last object";
+    if (index < slab_objects(head))
+        note(cache, base + index * cache->size + cache->offset, mistake->caller, mistake);
+    mistake->given = object;
+    return false;
+}
+
+static void free_locked(struct cache *cache, struct cache_node *node, struct quire_page *head,
+                        char *object, uintptr_t caller, struct aftermath *after)
+{
+    uint32_t offset = (uint32_t)(object - slab_address(cache->slab, head));
+    if (slab_object_is_free(cache, head, offset / cache->size)) {
+        after->mistake.what = "double free";
+        note(cache, object, caller, &after->mistake);
+        return;
+    }
+    check_object(cache, object, false, caller, &after->mistake);
+    become_free(cache, object);
+    set_track(cache, object, TRACK_FREE, caller);
+    QUIRE_BUG_ON(!node_put(cache, node, head, object));
+    node_trim_usual(cache, node, &after->slabs);
+}
+
+void debug_free(struct cache *cache, void *object, uintptr_t caller, struct aftermath *after)
+{
+    after->mistake = (struct mistake){.caller = caller};
+    struct quire_page *head = find_slab(cache, object, &after->mistake);
+    if (!head || !is_object(cache, head, object, &after->mistake))
+        return;
+    struct cache_node *node = &cache->node[quire_page_node(cache->slab->mem, head)];
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    free_locked(cache, node, head, object, caller, after);
+    slab_unlock(&node->lock, irq);
+}
+
+/* ---- all objects ----------------------------------------------------------------------------- */
+
+/* The first wrong object of a slab is repaired and noted; false: none. */
+static bool find_wrong(const struct cache *cache, const struct quire_page *head,
+                       struct mistake *mistake)
+{
+    char *object = slab_address(cache->slab, head) + cache->offset;
+    for (unsigned i = 0; i < slab_objects(head); i++, object += cache->size) {
+        bool is_free = slab_object_is_free(cache, head, i);
+        if (check_object(cache, object, is_free, 0, mistake))
+            continue;
+        set_red(cache, object, is_free ? RED_FREE : RED_USED);
+        if (is_free)
+            set_poison(cache, object);
+        return true;
+    }
+    return false;
+}
+
+static bool find_wrong_in(const struct cache *cache, const struct slab_list *list,
+                          struct mistake *mistake)
+{
+    for (struct quire_page *head = slab_list_first(cache, list); head;
+         head = slab_list_next(cache, head))
+        if (find_wrong(cache, head, mistake))
+            return true;
+    return false;
+}
+
+/* What is found is repaired, so each look finds the next one. */
+unsigned long quire_kmem_cache_validate(struct quire_kmem_cache *handle)
+{
+    struct cache *cache = handle->cache;
+    unsigned long count = 0;
+    for (unsigned i = 0; cache_is_debugged(cache) && i < cache->slab->nr_nodes;) {
+        struct cache_node *node = &cache->node[i];
+        struct mistake mistake = {.what = NULL};
+        quire_port_irq_t irq = slab_lock(&node->lock);
+        bool wrong = find_wrong_in(cache, &node->partial, &mistake) ||
+                     find_wrong_in(cache, &node->full, &mistake);
+        slab_unlock(&node->lock, irq);
+        if (wrong) {
+            mistake_report(cache, &mistake);
+            count++;
+        } else {
+            i++;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,43 @@
+/* slab/debug.h: what is checked in caches with debugging flags
+ *
+ * An object's place in its slab:
+ *
+ *     | red zone | object | red zone, padding | track[2] | red zone's rest |
+ *     0          offset   + object_size        tracks                      size
+ *
+ * Only what its flags ask for is there. Red zones are RED_FREE while the object is free, RED_USED
+ * while it is allocated; a free object holds POISON_FREE and ends with POISON_END.
+ */
+#ifndef QUIRE_SLAB_DEBUG_H
+#define QUIRE_SLAB_DEBUG_H
+
+#include "slab/internal.h"
+
+#define RED_FREE 0xbb
+#define RED_USED 0xcc
+#define POISON_NEW 0x5a
+#define POISON_FREE 0x6b
+#define POISON_END 0xa5
+
+/* A new slab's objects become free ones. Nobody else has it. */
+void debug_slab_created(struct cache *cache, struct quire_page *head);
+/* With node->lock held: an object is being allocated, and begins at `object`. If it was written to
+ * while it was free that is noted. */
+void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mistake *mistake);
+/* Frees an object if that makes sense, under its node's lock. */
+void debug_free(struct cache *cache, void *object, uintptr_t caller, struct aftermath *after);
+/* Without locks. */
+void mistake_report(struct cache *cache, const struct mistake *mistake);
+/* A cache can't be destroyed. Without locks. */
+void report_leak(struct quire_kmem_cache *handle, unsigned long active);
+/* kfree of what is neither in a slab nor a large block; `page` NULL: nor memory. */
+void report_bad_kfree(struct quire_slab *slab, struct quire_page *page, void *ptr,
+                      uintptr_t caller);
+
+/* The flags that the option string gives a cache of this name, and whether those of its creator
+ * stand besides. */
+quire_slab_flags_t debug_option_flags(const struct quire_slab *slab, const char *name,
+                                      quire_slab_flags_t flags);
+bool debug_options_are_valid(const char *options);
+
+#endif

@@ -1,0 +1,86 @@
+/* slab/object.c: objects straight from slabs and back, past the sheaves
+ *
+ * For who has no CPU number, caches without sheaves, particular nodes, and what sheaves leave over.
+ * An object comes from the node's slabs, from a new one, and, when phys has no pages, from wherever
+ * else the cache has any.
+ */
+#include "slab/debug.h"
+#include "slab/page.h"
+
+static int this_node(const struct quire_slab *slab)
+{
+    return quire_mem_cpu_node(slab->mem, quire_port_cpu());
+}
+
+static void *take(struct cache *cache, int number, uintptr_t caller, struct quire_page *new_slab)
+{
+    struct aftermath after = AFTERMATH_NONE;
+    struct cache_node *node = &cache->node[number];
+    void *object;
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    if (new_slab)
+        node_add(cache, node, new_slab);
+    bool taken = node_take(cache, node, &object + 1, 1);
+    if (taken && cache_is_debugged(cache))
+        debug_take(cache, object, caller, &after.mistake);
+    slab_unlock(&node->lock, irq);
+    aftermath_finish(cache, &after);
+    return taken ? object : NULL;
+}
+
+/* Phys has no pages: some node may have objects, in slabs or in its barn. */
+static void *take_anywhere(struct cache *cache, uintptr_t caller)
+{
+    struct aftermath after = AFTERMATH_NONE;
+    void *object = NULL;
+    for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
+        barn_drain(cache, &cache->node[node].barn, &after);
+    for (unsigned node = 0; node < cache->slab->nr_nodes && !object; node++)
+        object = take(cache, (int)node, caller, NULL);
+    aftermath_finish(cache, &after);
+    return object;
+}
+
+void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller)
+{
+    struct quire_slab *slab = cache->slab;
+    if (node >= (int)slab->nr_nodes)
+        return NULL;
+    void *object = take(cache, node < 0 ? this_node(slab) : node, caller, NULL);
+    if (!object) {
+        struct quire_page *head = slab_create(cache, gfp, node);
+        if (head)
+            object = take(cache, quire_page_node(slab->mem, head), caller, head);
+    }
+    if (!object && !(gfp & QUIRE_GFP_THISNODE))
+        object = take_anywhere(cache, caller);
+    if (object && gfp & QUIRE_GFP_ZERO)
+        __builtin_memset(object, 0, cache_is_debugged(cache) ? cache->object_size : cache->size);
+    return object;
+}
+
+void object_free(struct cache *cache, void *object, uintptr_t caller)
+{
+    struct aftermath after = AFTERMATH_NONE;
+    if (cache_is_debugged(cache))
+        debug_free(cache, object, caller, &after);
+    else
+        slabs_put(cache, &object, 1, &after);
+    aftermath_finish(cache, &after);
+}
+
+void aftermath_finish(struct cache *cache, struct aftermath *after)
+{
+    while (after->slabs.first) {
+        struct quire_page *head = slab_list_first(cache, &after->slabs);
+        slab_list_del(cache, &after->slabs, head);
+        slab_dispose(cache, head);
+    }
+    while (after->sheaves) {
+        struct sheaf *sheaf = after->sheaves;
+        after->sheaves = sheaf->next;
+        sheaf_destroy(cache, sheaf);
+    }
+    if (quire_unlikely(after->mistake.what))
+        mistake_report(cache, &after->mistake);
+}

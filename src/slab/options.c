@@ -1,0 +1,115 @@
+/* slab/options.c: debugging by an option string, as Linux's slab_debug=
+ *
+ *     options := ["quire_slab_debug="] part { ";" part }
+ *     part    := { letter } { "," name }
+ *
+ * The last part that names a cache is the one that counts; else the last one without names.
+ */
+#include "slab/debug.h"
+
+#define DEFAULT_FLAGS QUIRE_SLAB_DEBUG_FLAGS
+#define PREFIX "quire_slab_debug="
+
+static const struct {
+    char letter;
+    quire_slab_flags_t flag;
+} letters[] = {
+    {'F', QUIRE_SLAB_CONSISTENCY_CHECKS},
+    {'Z', QUIRE_SLAB_RED_ZONE},
+    {'P', QUIRE_SLAB_POISON},
+    {'U', QUIRE_SLAB_STORE_USER},
+    {'R', QUIRE_SLAB_FREELIST_RANDOM},
+};
+
+static const char *skip_prefix(const char *options)
+{
+    size_t i = 0;
+    while (PREFIX[i] && options[i] == PREFIX[i])
+        i++;
+    return PREFIX[i] ? options : options + i;
+}
+
+static bool ends_part(char c)
+{
+    return !c || c == ';' || c == ',';
+}
+
+/* Reads the letters of a part; NULL: there are others. */
+static const char *read_letters(const char *at, quire_slab_flags_t *flags)
+{
+    *flags = ends_part(*at) ? DEFAULT_FLAGS : 0;
+    if (*at == '-')
+        return ends_part(at[1]) ? at + 1 : NULL;
+    for (; !ends_part(*at); at++) {
+        quire_slab_flags_t flag = 0;
+        for (unsigned i = 0; i < sizeof letters / sizeof letters[0]; i++)
+            if (letters[i].letter == *at)
+                flag = letters[i].flag;
+        if (!flag)
+            return NULL;
+        *flags |= flag;
+    }
+    return at;
+}
+
+/* Compares a name with the next of a part, which ends at a comma, a semicolon or the end; `*at`
+ * goes there. */
+static bool matches(const char **at, const char *name)
+{
+    const char *pattern = *at;
+    while (!ends_part(**at))
+        (*at)++;
+    for (; pattern < *at; pattern++, name++) {
+        if (*pattern == '*' && pattern + 1 == *at)
+            return true;
+        if (*pattern != *name)
+            return false;
+    }
+    return !*name;
+}
+
+bool debug_options_are_valid(const char *options)
+{
+    quire_slab_flags_t flags;
+    for (const char *at = skip_prefix(options);; at++) {
+        at = read_letters(at, &flags);
+        if (!at)
+            return false;
+        while (*at == ',') {
+            at++;
+            if (ends_part(*at))
+                return false;
+            matches(&at, "");
+        }
+        if (!*at)
+            return true;
+    }
+}
+
+quire_slab_flags_t debug_option_flags(const struct quire_slab *slab, const char *name,
+                                      quire_slab_flags_t flags)
+{
+    quire_slab_flags_t all = QUIRE_SLAB_DEBUG_FLAGS | QUIRE_SLAB_FREELIST_RANDOM, chosen = 0;
+    bool by_name = false, any = false;
+    if (!slab->has_debug || flags & CACHE_NO_SHEAVES)
+        return flags;
+    for (const char *at = skip_prefix(slab->debug);; at++) {
+        quire_slab_flags_t part;
+        const char *start = at;
+        at = read_letters(at, &part);
+        bool named = *at == ',', mine = !named && !by_name;
+        while (*at == ',') {
+            at++;
+            mine |= matches(&at, name);
+        }
+        if (mine) {
+            chosen = *start == '-' ? 0 : part;
+            flags = *start == '-' ? flags & ~all : flags;
+            by_name |= named;
+            any = true;
+        }
+        if (!*at)
+            break;
+    }
+    return any ? flags | chosen : flags;
+}

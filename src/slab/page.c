@@ -1,0 +1,441 @@
+/* slab/page.c: slabs: blocks of pages cut into objects
+ *
+ * A slab has a map with a bit for each object that is free. Slabs with free objects lie on their
+ * node's list, the empty ones last; what is taken comes from the first ones, the lowest address
+ * first, so that slabs in use fill up and the others can empty.
+ *
+ *   invariant   a slab is on node->partial while it has a free object; the empty ones, of which
+ *               there are nr_empty, are the last of the list
+ *   bound       taking or putting an object is O(1); a map of many words is searched from where
+ *               its lowest free object may be
+ */
+#include "slab/page.h"
+
+#include "slab/debug.h"
+
+/* Empty slabs that a node keeps of a cache: some, so that a slab that fills and empties in turn
+ * doesn't go to phys and back each time, and more where a cache is large. */
+#define EMPTY_SLABS_KEPT 4
+#define EMPTY_SLABS_SHARE 32 /* and one of so many */
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static uint32_t next_pfn(const struct quire_page *head)
+{
+    return (uint32_t)head->owner.word[1];
+}
+
+static uint32_t prev_pfn(const struct quire_page *head)
+{
+    return (uint32_t)(head->owner.word[1] >> 32);
+}
+
+static void set_links(struct quire_page *head, uint32_t next, uint32_t prev)
+{
+    head->owner.word[1] = (uint64_t)prev << 32 | next;
+}
+
+static void set_next(const struct cache *cache, struct slab_list *list, uint32_t pfn, uint32_t next)
+{
+    if (!pfn) {
+        list->first = next;
+        return;
+    }
+    struct quire_page *head = slab_of_frame(cache->slab, pfn);
+    set_links(head, next, prev_pfn(head));
+}
+
+static void set_prev(const struct cache *cache, struct slab_list *list, uint32_t pfn, uint32_t prev)
+{
+    if (!pfn) {
+        list->last = prev;
+        return;
+    }
+    struct quire_page *head = slab_of_frame(cache->slab, pfn);
+    set_links(head, next_pfn(head), prev);
+}
+
+static void add_between(const struct cache *cache, struct slab_list *list, struct quire_page *head,
+                        uint32_t prev, uint32_t next)
+{
+    set_links(head, next, prev);
+    set_next(cache, list, prev, head->pfn);
+    set_prev(cache, list, next, head->pfn);
+}
+
+void slab_list_add(const struct cache *cache, struct slab_list *list, struct quire_page *head)
+{
+    add_between(cache, list, head, 0, list->first);
+}
+
+static void slab_list_add_tail(const struct cache *cache, struct slab_list *list,
+                               struct quire_page *head)
+{
+    add_between(cache, list, head, list->last, 0);
+}
+
+void slab_list_del(const struct cache *cache, struct slab_list *list, struct quire_page *head)
+{
+    set_next(cache, list, prev_pfn(head), next_pfn(head));
+    set_prev(cache, list, next_pfn(head), prev_pfn(head));
+}
+
+struct quire_page *slab_list_first(const struct cache *cache, const struct slab_list *list)
+{
+    return list->first ? slab_of_frame(cache->slab, list->first) : NULL;
+}
+
+struct quire_page *slab_list_next(const struct cache *cache, const struct quire_page *head)
+{
+    return next_pfn(head) ? slab_of_frame(cache->slab, next_pfn(head)) : NULL;
+}
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+static bool has_small_map(const struct quire_page *head)
+{
+    return slab_objects(head) <= BITS_PER_WORD;
+}
+
+static unsigned count_bits(uint64_t bits)
+{
+    unsigned count = 0;
+    for (; bits; bits &= bits - 1)
+        count++;
+    return count;
+}
+
+unsigned slab_free_objects(const struct quire_page *head)
+{
+    if (!has_small_map(head))
+        return (uint32_t)head->owner.word[0];
+    return count_bits(head->owner.word[0]);
+}
+
+static bool slab_is_empty(const struct quire_page *head)
+{
+    unsigned objects = slab_objects(head);
+    if (has_small_map(head))
+        return head->owner.word[0] == quire_mask64(objects);
+    return (uint32_t)head->owner.word[0] == objects;
+}
+
+static bool slab_is_full(const struct quire_page *head)
+{
+    return has_small_map(head) ? !head->owner.word[0] : !(uint32_t)head->owner.word[0];
+}
+
+static void map_fill(const struct cache *cache, struct quire_page *head)
+{
+    unsigned objects = slab_objects(head);
+    if (has_small_map(head)) {
+        head->owner.word[0] = quire_mask64(objects);
+        return;
+    }
+    uint64_t *map = slab_map(cache->slab, head);
+    head->owner.word[0] = objects;
+    for (unsigned at = 0; at < objects; at += BITS_PER_WORD)
+        map[at / BITS_PER_WORD] = quire_mask64(objects - at);
+}
+
+bool slab_object_is_free(const struct cache *cache, const struct quire_page *head, unsigned index)
+{
+    if (has_small_map(head))
+        return head->owner.word[0] >> index & 1;
+    return slab_map(cache->slab, head)[index / BITS_PER_WORD] >> index % BITS_PER_WORD & 1;
+}
+
+/* Takes up to `max` objects of a word of a map, whose first is at `base`. */
+static unsigned word_take(const struct cache *cache, uint64_t *word, char *base, void **end,
+                          unsigned max)
+{
+    uint64_t bits = *word;
+    unsigned taken = 0;
+    for (; bits && taken < max; taken++, bits &= bits - 1)
+        *--end = base + quire_ctz64(bits) * cache->size;
+    *word = bits;
+    return taken;
+}
+
+/* One at random, every free one as likely. */
+static unsigned word_take_random(const struct cache *cache, struct cache_node *node, uint64_t *word,
+                                 char *base, void **end)
+{
+    node->random ^= node->random << 13; /* Marsaglia: "Xorshift RNGs" (2003) */
+    node->random ^= node->random >> 7;
+    node->random ^= node->random << 17;
+    uint64_t bits = *word;
+    for (unsigned skip = (unsigned)((node->random >> 32) * count_bits(bits) >> 32); skip; skip--)
+        bits &= bits - 1;
+    *word &= ~(bits & -bits);
+    end[-1] = base + quire_ctz64(bits) * cache->size;
+    return 1;
+}
+
+static unsigned slab_take(const struct cache *cache, struct cache_node *node,
+                          struct quire_page *head, void **end, unsigned max)
+{
+    char *base = slab_address(cache->slab, head) + cache->offset;
+    bool random = cache->flags & QUIRE_SLAB_FREELIST_RANDOM;
+    if (has_small_map(head)) {
+        uint64_t *word = &head->owner.word[0];
+        return random ? word_take_random(cache, node, word, base, end)
+                      : word_take(cache, word, base, end, max);
+    }
+    uint64_t *map = slab_map(cache->slab, head);
+    uint32_t left = (uint32_t)head->owner.word[0], at = (uint32_t)(head->owner.word[0] >> 32);
+    unsigned taken = 0;
+    while (left && taken < max && !(random && taken)) {
+        while (!map[at])
+            at++;
+        char *first = base + (size_t)at * BITS_PER_WORD * cache->size;
+        unsigned got = random ? word_take_random(cache, node, &map[at], first, end - taken)
+                              : word_take(cache, &map[at], first, end - taken, max - taken);
+        taken += got;
+        left -= got;
+    }
+    head->owner.word[0] = (uint64_t)at << 32 | left;
+    return taken;
+}
+
+static bool map_put(const struct cache *cache, struct quire_page *head, unsigned index)
+{
+    uint64_t bit = (uint64_t)1 << index % BITS_PER_WORD;
+    if (has_small_map(head)) {
+        bool was_free = head->owner.word[0] & bit;
+        head->owner.word[0] |= bit;
+        return !was_free;
+    }
+    uint64_t *map = slab_map(cache->slab, head);
+    if (map[index / BITS_PER_WORD] & bit)
+        return false;
+    map[index / BITS_PER_WORD] |= bit;
+    uint32_t at = (uint32_t)(head->owner.word[0] >> 32);
+    if (index / BITS_PER_WORD < at)
+        at = index / BITS_PER_WORD;
+    head->owner.word[0] = (uint64_t)at << 32 | ((uint32_t)head->owner.word[0] + 1);
+    return true;
+}
+
+/* ---- slabs of a node ------------------------------------------------------------------------- */
+
+unsigned node_take(struct cache *cache, struct cache_node *node, void **end, unsigned max)
+{
+    unsigned taken = 0;
+    struct quire_page *head;
+    while (taken < max && (head = slab_list_first(cache, &node->partial))) {
+        if (slab_is_empty(head)) {
+            node->nr_empty--;
+            node->nr_partial++;
+        }
+        taken += slab_take(cache, node, head, end - taken, max - taken);
+        if (!slab_is_full(head))
+            continue;
+        node->nr_partial--;
+        slab_list_del(cache, &node->partial, head);
+        if (cache_is_debugged(cache))
+            slab_list_add(cache, &node->full, head);
+    }
+    node->nr_free -= taken;
+    return taken;
+}
+
+void node_add(struct cache *cache, struct cache_node *node, struct quire_page *head)
+{
+    slab_list_add_tail(cache, &node->partial, head);
+    node->nr_slabs++;
+    node->nr_pages += 1ul << slab_order(head);
+    node->nr_empty++;
+    node->nr_objects += slab_objects(head);
+    node->nr_free += slab_objects(head);
+}
+
+bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object)
+{
+    uint32_t offset = (uint32_t)((char *)object - slab_address(cache->slab, head));
+    unsigned index = object_index(cache, offset);
+    bool was_full = slab_is_full(head);
+    if (index * cache->size + cache->offset != offset || index >= slab_objects(head) ||
+        !map_put(cache, head, index))
+        return false;
+    node->nr_free++;
+    if (was_full && cache_is_debugged(cache))
+        slab_list_del(cache, &node->full, head);
+    if (slab_is_empty(head)) {
+        if (!was_full) {
+            slab_list_del(cache, &node->partial, head);
+            node->nr_partial--;
+        }
+        slab_list_add_tail(cache, &node->partial, head);
+        node->nr_empty++;
+    } else if (was_full) {
+        slab_list_add(cache, &node->partial, head);
+        node->nr_partial++;
+    }
+    return true;
+}
+
+void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
+               struct slab_list *out)
+{
+    while (node->nr_empty > keep) {
+        struct quire_page *head = slab_of_frame(cache->slab, node->partial.last);
+        slab_list_del(cache, &node->partial, head);
+        slab_list_add(cache, out, head);
+        node->nr_slabs--;
+        node->nr_pages -= 1ul << slab_order(head);
+        node->nr_empty--;
+        node->nr_objects -= slab_objects(head);
+        node->nr_free -= slab_objects(head);
+    }
+}
+
+void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_list *out)
+{
+    if (quire_unlikely(node->nr_empty > EMPTY_SLABS_KEPT) && cache_can_trim(cache))
+        node_trim(cache, node, EMPTY_SLABS_KEPT + node->nr_slabs / EMPTY_SLABS_SHARE, out);
+}
+
+/* ---- many objects at once -------------------------------------------------------------------- */
+
+static void misfit(struct aftermath *after, void *object, const char *why)
+{
+    after->mistake = (struct mistake){.what = why, .object = object};
+}
+
+/* The first page of the object's slab; NULL: it isn't the cache's. */
+static struct quire_page *head_of(const struct cache *cache, void *object, struct aftermath *after)
+{
+    struct quire_page *page;
+    if (!object_page(cache->slab, object, &page) || !(page_flags(page) & QUIRE_PAGE_SLAB) ||
+        page_cache_id(page) != cache->id) {
+        misfit(after, object, "free of what is no object of this cache");
+        return NULL;
+    }
+    return page_head(page);
+}
+
+void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after)
+{
+    struct cache_node *locked = NULL;
+    quire_port_irq_t irq = 0;
+    bool one_node = cache->slab->nr_nodes == 1;
+    for (size_t i = 0; i < count; i++) {
+        struct quire_page *head = head_of(cache, objects[i], after);
+        if (!head)
+            continue;
+        struct cache_node *node =
+            &cache->node[one_node ? 0 : quire_page_node(cache->slab->mem, head)];
+        if (node != locked) {
+            if (locked)
+                slab_unlock(&locked->lock, irq);
+            irq = slab_lock(&node->lock);
+            locked = node;
+        }
+        if (!node_put(cache, node, head, objects[i]))
+            misfit(after, objects[i], "free of what is free, or begins no object");
+        else
+            node_trim_usual(cache, node, &after->slabs);
+    }
+    if (locked)
+        slab_unlock(&locked->lock, irq);
+}
+
+/* ---- from phys and back ---------------------------------------------------------------------- */
+
+unsigned slab_capacity(uint32_t size, unsigned order)
+{
+    size_t bytes = QUIRE_PAGE_SIZE << order;
+    size_t objects = bytes / size;
+    if (objects > MAX_OBJECTS)
+        objects = MAX_OBJECTS;
+    while (objects > BITS_PER_WORD &&
+           objects * size + (objects + BITS_PER_WORD - 1) / BITS_PER_WORD * 8 > bytes)
+        objects--;
+    return (unsigned)objects;
+}
+
+#define GFP_SLAB_IGNORES                                                                           \
+    (QUIRE_GFP_ZERO | QUIRE_GFP_COMP | QUIRE_GFP_HIGHMEM | QUIRE_GFP_MOVABLE | QUIRE_GFP_DMA |     \
+     QUIRE_GFP_DMA32 | QUIRE_GFP_RECLAIMABLE)
+
+static quire_gfp_t slab_gfp(const struct cache *cache, quire_gfp_t gfp)
+{
+    gfp &= ~GFP_SLAB_IGNORES;
+    if (cache->flags & QUIRE_SLAB_RECLAIM_ACCOUNT)
+        gfp |= QUIRE_GFP_RECLAIMABLE;
+    if (cache->flags & QUIRE_SLAB_CACHE_DMA)
+        gfp |= QUIRE_GFP_DMA;
+    if (cache->flags & QUIRE_SLAB_CACHE_DMA32)
+        gfp |= QUIRE_GFP_DMA32;
+    return gfp;
+}
+
+/* The direct map may end within a block. */
+static bool is_mapped(const struct quire_slab *slab, const struct quire_page *page, unsigned order)
+{
+    return quire_port_phys_to_virt(slab->port, quire_page_to_phys(page)) &&
+           quire_port_phys_to_virt(slab->port, quire_page_to_phys(page + (1ul << order) - 1));
+}
+
+struct quire_page *slab_pages_alloc(struct quire_slab *slab, quire_gfp_t gfp, int node,
+                                    unsigned order)
+{
+    if (quire_unlikely(slab->fail && slab->fail(slab->fail_arg)))
+        return NULL;
+    struct quire_page *page = node < 0 ? quire_alloc_pages(slab->mem, gfp, order)
+                                       : quire_alloc_pages_node(slab->mem, node, gfp, order);
+    if (page && !is_mapped(slab, page, order)) {
+        quire_free_pages(slab->mem, page, order);
+        return NULL;
+    }
+    return page;
+}
+
+/* A larger order than the least is welcome, but not worth reclaiming for. */
+static struct quire_page *pages_for_slab(struct cache *cache, quire_gfp_t gfp, int node,
+                                         unsigned *order)
+{
+    struct quire_page *page = NULL;
+    gfp = slab_gfp(cache, gfp);
+    *order = quire_load_relaxed(&cache->order);
+    if (*order > cache->min_order) {
+        quire_gfp_t gently = gfp & ~(QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_NOFAIL);
+        page = slab_pages_alloc(cache->slab, gently | QUIRE_GFP_NOWARN, node, *order);
+        if (page)
+            return page;
+        *order = cache->min_order;
+    }
+    return slab_pages_alloc(cache->slab, gfp, node, *order);
+}
+
+struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
+{
+    unsigned order;
+    struct quire_page *head = pages_for_slab(cache, gfp, node, &order);
+    if (!head)
+        return NULL;
+    unsigned objects = slab_capacity(cache->size, order);
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        quire_fetch_or(&head[i].flags, QUIRE_PAGE_SLAB | i << PAGE_INDEX_SHIFT |
+                                           (uint32_t)order << PAGE_ORDER_SHIFT);
+        head[i].owner_word = (uint32_t)shelf_at_of_id(cache->id);
+    }
+    head->owner_word |= objects << 16;
+    map_fill(cache, head);
+    char *base = slab_address(cache->slab, head) + cache->offset;
+    if (quire_unlikely(cache_is_debugged(cache)))
+        debug_slab_created(cache, head);
+    if (cache->ctor)
+        for (unsigned i = 0; i < objects; i++)
+            cache->ctor(base + (size_t)i * cache->size);
+    return head;
+}
+
+void slab_give_back(struct cache *cache, struct quire_page *head)
+{
+    unsigned order = slab_order(head);
+    for (unsigned i = 0; i < 1u << order; i++)
+        quire_fetch_and(&head[i].flags, ~PAGE_SLAB_FLAGS);
+    quire_free_pages(cache->slab->mem, head, order);
+}

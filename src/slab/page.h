@@ -1,0 +1,126 @@
+/* slab/page.h: what page descriptors say of slabs
+ *
+ * Every page of a slab:
+ *
+ *     flags          QUIRE_PAGE_SLAB, the slab's order, and which of its pages this is
+ *     owner_word     low half: where racks have the cache's shelf, which says which cache it is
+ *
+ * and the first one beside that:
+ *
+ *     owner_word     high half: the number of objects
+ *     owner.word[0]  which objects are free: up to 64 objects, a bit each; more, the number of
+ *                    free ones (low half) and the word of the map to look at first (high half);
+ *                    the map is then at the end of the slab
+ *     owner.word[1]  the next slab of the list (low half) and the one before, by frame
+ *
+ * Free objects are known by bits and not by links in them: giving an object back touches no cache
+ * line of its content, and nothing that its user may write to. Every page says which cache,
+ * so that kfree looks at one descriptor; and its number, so that the first page is found by a
+ * subtraction.
+ */
+#ifndef QUIRE_SLAB_PAGE_H
+#define QUIRE_SLAB_PAGE_H
+
+#include "slab/internal.h"
+
+#define PAGE_INDEX_SHIFT 12
+#define PAGE_INDEX_MASK 0x3fu
+#define PAGE_ORDER_SHIFT 18
+#define PAGE_ORDER_MASK 0x7u
+#define PAGE_SLAB_FLAGS                                                                            \
+    (QUIRE_PAGE_SLAB | PAGE_INDEX_MASK << PAGE_INDEX_SHIFT | PAGE_ORDER_MASK << PAGE_ORDER_SHIFT)
+
+_Static_assert(((PAGE_SLAB_FLAGS | QUIRE_PAGE_LARGE) & ~QUIRE_PAGE_OWNER_FLAGS) == 0,
+               "only the owner's flags are used");
+_Static_assert(1u << QUIRE_KMEM_CACHE_MAX_ORDER <= PAGE_INDEX_MASK + 1 &&
+                   QUIRE_KMEM_CACHE_MAX_ORDER <= PAGE_ORDER_MASK,
+               "a slab's pages have numbers");
+_Static_assert(QUIRE_KMEM_CACHE_MAX_ORDER <= QUIRE_MAX_ORDER, "phys has blocks of that order");
+
+#define BITS_PER_WORD 64u
+#define MAX_OBJECTS 0xffffu
+
+static QUIRE_ALWAYS_INLINE uint32_t page_flags(const struct quire_page *page)
+{
+    return quire_load_relaxed(&page->flags);
+}
+
+static QUIRE_ALWAYS_INLINE size_t page_shelf_at(const struct quire_page *page)
+{
+    return page->owner_word & 0xffff;
+}
+
+static inline unsigned page_cache_id(const struct quire_page *page)
+{
+    return id_of_shelf_at(page_shelf_at(page));
+}
+
+static inline struct quire_page *page_head(struct quire_page *page)
+{
+    return page - (page_flags(page) >> PAGE_INDEX_SHIFT & PAGE_INDEX_MASK);
+}
+
+static inline unsigned slab_order(const struct quire_page *head)
+{
+    return page_flags(head) >> PAGE_ORDER_SHIFT & PAGE_ORDER_MASK;
+}
+
+static inline unsigned slab_objects(const struct quire_page *head)
+{
+    return head->owner_word >> 16;
+}
+
+static inline char *slab_address(const struct quire_slab *slab, const struct quire_page *head)
+{
+    return quire_port_phys_to_virt(slab->port, quire_page_to_phys(head));
+}
+
+static inline uint64_t *slab_map(const struct quire_slab *slab, const struct quire_page *head)
+{
+    unsigned words = (slab_objects(head) + BITS_PER_WORD - 1) / BITS_PER_WORD;
+    char *end = slab_address(slab, head) + (QUIRE_PAGE_SIZE << slab_order(head));
+    return (uint64_t *)(void *)end - words;
+}
+
+static inline struct quire_page *slab_of_frame(const struct quire_slab *slab, uint32_t pfn)
+{
+    return quire_pfn_to_page(slab->mem, quire_pfn(pfn));
+}
+
+/* The page of an address of the direct map below `end`, which is slab->phys_end. False: it isn't
+ * there; NULL isn't, or it is in a page that phys never hands out. What lies in a hole of memory
+ * isn't found out. */
+static QUIRE_ALWAYS_INLINE bool object_page_below(const struct quire_slab *slab, const void *object,
+                                                  quire_phys_t end, struct quire_page **page)
+{
+    quire_phys_t phys = quire_port_virt_to_phys(slab->port, object);
+    if (quire_unlikely(phys >= end))
+        return false;
+    uintptr_t base = slab->sections[phys >> QUIRE_SECTION_SHIFT].pages;
+    uintptr_t offset = (uintptr_t)(phys >> QUIRE_PAGE_SHIFT) * sizeof(struct quire_page);
+    *page = (struct quire_page *)(base + offset);
+    return true;
+}
+
+static inline bool object_page(const struct quire_slab *slab, const void *object,
+                               struct quire_page **page)
+{
+    return object_page_below(slab, object, slab->phys_end, page);
+}
+
+/* The same for any pointer. */
+static inline bool object_page_checked(const struct quire_slab *slab, const void *object,
+                                       struct quire_page **page)
+{
+    quire_phys_t phys = quire_port_virt_to_phys(slab->port, object);
+    return phys < slab->phys_end && quire_pfn_valid(slab->mem, quire_phys_to_pfn(phys)) &&
+           object_page(slab, object, page);
+}
+
+/* The number of the object that begins `offset` bytes into its slab. */
+static inline unsigned object_index(const struct cache *cache, uint32_t offset)
+{
+    return (unsigned)((uint64_t)offset * cache->reciprocal >> 32);
+}
+
+#endif

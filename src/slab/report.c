@@ -1,0 +1,112 @@
+/* slab/report.c: what is said about a mistake
+ *
+ * Lines in the log with all that is known: the cache, the object, its slab, what was expected and
+ * found, who allocated and freed it; then one line with the gist to ops->bad_page. Callers are
+ * addresses for addr2line.
+ */
+#include "base/text.h"
+#include "slab/debug.h"
+#include "slab/page.h"
+
+static void log_object(const struct cache *cache, const struct mistake *mistake,
+                       const struct quire_page *head)
+{
+    char *base = slab_address(cache->slab, head);
+    unsigned long at = (unsigned long)((char *)mistake->object - base);
+    quire_log(QUIRE_LOG_ERROR,
+              "  object %p of %u bytes: number %lu of %u in the slab at %p, frame 0x%x, order %u",
+              mistake->object, cache->object_size, at / cache->size, slab_objects(head),
+              (void *)base, head->pfn, slab_order(head));
+}
+
+static void log_track(const char *what, const struct track *track)
+{
+    if (track->caller)
+        quire_log(QUIRE_LOG_ERROR, "  %s by %p on CPU %u at %llu ns", what, (void *)track->caller,
+                  track->cpu, (unsigned long long)track->when_ns);
+}
+
+static void log_details(struct cache *cache, const struct mistake *mistake,
+                        const struct quire_page *page)
+{
+    quire_log(QUIRE_LOG_ERROR, "quire: cache \"%s\": a mistake was found:", cache->name);
+    if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) == cache->id)
+        log_object(cache, mistake, page_head((struct quire_page *)(uintptr_t)page));
+    if (mistake->bytes)
+        quire_log(QUIRE_LOG_ERROR, "  at object + %ld: expected 0x%x, found %02x %02x %02x %02x...",
+                  mistake->offset, mistake->expected, mistake->found[0], mistake->found[1],
+                  mistake->found[2], mistake->found[3]);
+    log_track("allocated", &mistake->track[TRACK_ALLOC]);
+    log_track("freed", &mistake->track[TRACK_FREE]);
+    if (mistake->caller)
+        quire_log(QUIRE_LOG_ERROR, "  found in a call from %p", (void *)mistake->caller);
+}
+
+static void put_gist(const struct cache *cache, const struct mistake *mistake,
+                     const struct quire_page *page, char *text, size_t size)
+{
+    size_t used = quire_snprintf(text, size, "quire: cache \"%s\": %s: object %p", cache->name,
+                                 mistake->what, mistake->object);
+    char *to = text + used;
+    size -= used;
+    if (mistake->bytes)
+        quire_snprintf(to, size, ", byte %ld is 0x%x, not 0x%x", mistake->offset, mistake->found[0],
+                       mistake->expected);
+    else if (mistake->given)
+        quire_snprintf(to, size, ", pointer %p, %ld bytes in", mistake->given,
+                       (long)((char *)mistake->given - (char *)mistake->object));
+    else if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) != cache->id)
+        quire_snprintf(to, size, ", of cache \"%s\"",
+                       cache->slab->cache[page_cache_id(page)]->name);
+}
+
+void mistake_report(struct cache *cache, const struct mistake *mistake)
+{
+    char text[256];
+    struct quire_page *page = mistake->page;
+    if (!page && !object_page_checked(cache->slab, mistake->object, &page))
+        page = NULL;
+    log_details(cache, mistake, page);
+    put_gist(cache, mistake, page, text, sizeof text);
+    quire_report_mistake(cache->slab->mem, quire_pfn(page ? page->pfn : 0), text);
+}
+
+void report_bad_kfree(struct quire_slab *slab, struct quire_page *page, void *ptr, uintptr_t caller)
+{
+    char text[160];
+    const char *what = !page ? "an address that isn't memory of the direct map"
+                       : page_flags(page) & QUIRE_PAGE_LARGE
+                           ? "a pointer into a large block"
+                           : "a pointer into a page that is no slab's and no large block's";
+    quire_log(QUIRE_LOG_ERROR, "quire: kfree was called from %p", (void *)caller);
+    quire_snprintf(text, sizeof text, "quire: kfree of %s: %p", what, ptr);
+    quire_report_mistake(slab->mem, quire_pfn(page ? page->pfn : 0), text);
+}
+
+/* ---- objects that are still out -------------------------------------------------------------- */
+
+static void log_writes(void *arg, const char *text, size_t length)
+{
+    (void)arg;
+    while (length) {
+        size_t end = 0;
+        while (end < length && text[end] != '\n')
+            end++;
+        if (end)
+            quire_log(QUIRE_LOG_ERROR, "  %.*s", (int)end, text);
+        end += end < length;
+        text += end;
+        length -= end;
+    }
+}
+
+void report_leak(struct quire_kmem_cache *handle, unsigned long active)
+{
+    char text[160];
+    if (handle->cache->flags & QUIRE_SLAB_STORE_USER)
+        quire_kmem_cache_dump_users(handle, log_writes, NULL);
+    quire_snprintf(text, sizeof text,
+                   "quire: cache \"%s\" can't be destroyed: %lu objects are still allocated",
+                   handle->name, active);
+    quire_report_mistake(handle->slab->mem, quire_pfn(0), text);
+}

@@ -37,12 +37,14 @@ static double median(double *values, size_t count)
     return values[count / 2];
 }
 
+static cpu_set_t allowed; /* to this process, before any thread was pinned */
+
 /* To a processor of its own, where there are as many. */
 static void pin(unsigned index)
 {
-    cpu_set_t allowed, one;
+    cpu_set_t one;
     quire_posix_set_cpu(index);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) || CPU_COUNT(&allowed) <= (int)index)
+    if (CPU_COUNT(&allowed) <= (int)index)
         return;
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
         if (CPU_ISSET(cpu, &allowed) && !index--) {
@@ -119,6 +121,8 @@ void run_child(const struct bench_case *c)
 {
     const struct subject *subject = subject_of(c);
     size_t held = c->activity == RANDOM ? WORKING_SET : c->activity == MEMORY ? options.objects : 1;
+    if (sched_getaffinity(0, sizeof allowed, &allowed))
+        CPU_ZERO(&allowed);
     pin(0);
     struct span span = {
         .allocator = subject->create(c),

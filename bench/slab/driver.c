@@ -146,7 +146,7 @@ static void print_results(const struct bench_case *c, struct result *results)
     }
     if (own > 0 && best_name) {
         char against[32];
-        snprintf(against, sizeof against, "x %s, the best peer", best_name);
+        snprintf(against, sizeof against, "x-%s (best)", best_name);
         print_row(c->name, threads, "quire", best / own, against);
     }
 }

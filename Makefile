@@ -3,6 +3,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset
 PHYS_BENCH = build/release/bench/phys-bench
+SLAB_BENCH = build/release/bench/slab-bench
 
 all: release
 
@@ -23,6 +24,15 @@ bench-phys:
 	@$(PHYS_BENCH)
 	@$(PHYS_BENCH) --fragmentation
 	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
+# Beside other allocators where they are installed: libjemalloc2, libmimalloc2.0 and
+# libtcmalloc-minimal4 are Debian's packages.
+bench-slab:
+	@cmake --preset release >&2
+	@$(BUILD) release --target slab-bench --parallel $(JOBS) >&2
+	@$(SLAB_BENCH)
+	@if command -v valgrind >/dev/null; then bench/slab/instructions.sh $(SLAB_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
 # Random operations of the allocators against their models: `make model EFFORT=100000000 SEED=7`.
@@ -51,4 +61,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab model permute install coverage clean

@@ -14,9 +14,10 @@ struct range {
     struct quire_cma *area;     /* whose */
 };
 
-static struct quire_page *first_page(const struct range *range)
+/* A range may be of several sections, whose descriptors aren't neighbours. */
+static struct quire_page *page_at(const struct range *range, unsigned long i)
 {
-    return quire_pfn_to_page(stress.mem, quire_pfn(range->start));
+    return quire_pfn_to_page(stress.mem, quire_pfn(range->start + i));
 }
 
 /* ---- isolation ------------------------------------------------------------------------------- */
@@ -51,8 +52,7 @@ static void unisolate(struct worker *worker, struct range *range)
 {
     unsigned long end = range->start + range->count;
     for (unsigned long i = 0; i < range->count; i += QUIRE_PAGEBLOCK_PAGES)
-        CHECK_EQ(quire_pageblock_migratetype(stress.mem, first_page(range) + i),
-                 QUIRE_MIGRATE_ISOLATE);
+        CHECK_EQ(quire_pageblock_migratetype(stress.mem, page_at(range, i)), QUIRE_MIGRATE_ISOLATE);
     on_limits(range->start, end);
     quire_unisolate_range(stress.mem, quire_pfn(range->start), quire_pfn(end),
                           (enum quire_migratetype)below(worker, QUIRE_MIGRATE_HIGHATOMIC));
@@ -90,7 +90,7 @@ static void take_range(struct worker *worker, struct range *range, bool zeroed)
 static void give_up_range(struct range *range)
 {
     for (unsigned long i = 0; i < range->count; i++)
-        CHECK_EQ(give_up_block(first_page(range) + i), 0);
+        CHECK_EQ(give_up_block(page_at(range, i)), 0);
 }
 
 static void allocate_range(struct worker *worker, struct range *range)
@@ -133,7 +133,7 @@ static void free_range(struct worker *worker, struct range *range)
         quire_free_contig_range(stress.mem, quire_pfn(range->start), range->count);
     } else {
         for (unsigned long i = 0; i < range->count; i++)
-            drop_block(worker, exchange(below(worker, SLOTS), first_page(range) + i));
+            drop_block(worker, exchange(below(worker, SLOTS), page_at(range, i)));
     }
     range->count = 0;
 }
@@ -174,7 +174,7 @@ static void borrow(struct worker *worker, struct range *range)
 static void pay_back(struct range *range)
 {
     give_up_range(range);
-    CHECK(quire_cma_release(range->area, first_page(range), range->count));
+    CHECK(quire_cma_release(range->area, page_at(range, 0), range->count));
     *range = (struct range){0};
 }
 

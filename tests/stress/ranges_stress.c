@@ -178,22 +178,22 @@ static void traders_and(work_fn *work, unsigned long operations)
 
 static void isolated_ranges_are_left_alone(void)
 {
-    traders_and(isolate_ranges, stress_effort() / 10);
+    traders_and(isolate_ranges, stress_effort() / 20);
 }
 
 static void contiguous_ranges_are_emptied_while_others_allocate(void)
 {
-    traders_and(allocate_contiguous, stress_effort() / 10);
+    traders_and(allocate_contiguous, stress_effort() / 20);
 }
 
 static void areas_get_back_what_they_lent(void)
 {
-    traders_and(use_areas, stress_effort() / 10);
+    traders_and(use_areas, stress_effort() / 20);
 }
 
 static void memory_comes_and_goes_under_its_users(void)
 {
-    traders_and(add_and_remove_sections, stress_effort() / 10);
+    traders_and(add_and_remove_sections, stress_effort() / 20);
 }
 
 /* It gets its lists and shards once in a machine's life. */
@@ -208,7 +208,7 @@ static void an_empty_zone_comes_to_life_while_it_is_looked_at(void)
 
 static void compaction_reports_and_views_disturb_nobody(void)
 {
-    traders_and(keep_house, stress_effort() / 10);
+    traders_and(keep_house, stress_effort() / 20);
 }
 
 static void all_of_it_happens_at_once(void)
@@ -216,7 +216,7 @@ static void all_of_it_happens_at_once(void)
     if (!map_fits())
         return;
     REQUIRE(machine_start(large, 0));
-    run_crews((struct crew[]){{trade, 3, stress_effort() / 10},
+    run_crews((struct crew[]){{trade, 3, stress_effort() / 20},
                               {isolate_ranges, 1, 0},
                               {allocate_contiguous, 1, 0},
                               {use_areas, 1, 0},

@@ -1,0 +1,86 @@
+/* quire/map.h: from logical addresses to physical ones (layer 3)
+ *
+ *     logical  ── segment (GDT, LDT) ──►  linear  ── page tables (PGD P4D PUD PMD PT) ──►  physical
+ *
+ * Segments are x86's; page tables are described by data (struct quire_pt_format), and levels that a
+ * format lacks are folded, so that callers always speak of five. Tables are memory of a quire_mem
+ * and are what hardware walks; the same walk is here in software, with every check and error code
+ * of the processor's manual, for simulation, tests and explanations.
+ *
+ * Sources: Intel 64 and IA-32 Architectures Software Developer's Manual (SDM), volume 3A, chapters
+ * 3 (segmentation), 4 (paging), 6.15 (exceptions); Linux's include/asm-generic/pgtable-nop4d.h and
+ * its neighbours for folding.
+ */
+#ifndef QUIRE_MAP_H
+#define QUIRE_MAP_H
+
+#include <quire/phys.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- formats --------------------------------------------------------------------------------- */
+
+/* Levels from the leaves up; Linux's names. */
+enum quire_pt_level {
+    QUIRE_PT,  /* entries map pages */
+    QUIRE_PMD, /* entries are tables of PT entries, or map 2 or 4 MiB */
+    QUIRE_PUD, /* ... or map 1 GiB */
+    QUIRE_P4D,
+    QUIRE_PGD, /* the root table */
+    QUIRE_NR_PT_LEVELS
+};
+
+/* One level of a format. A folded one has index_bits 0: its table is the one entry of the level
+ * above that leads to it, looked at again. */
+struct quire_pt_level_format {
+    uint8_t shift;          /* log2 of the bytes that one entry covers */
+    uint8_t index_bits;     /* log2 of a table's entries; 0: folded */
+    bool may_be_leaf;       /* an entry with PS set maps memory */
+    uint64_t reserved;      /* bits that must be clear in an entry that leads to a table */
+    uint64_t leaf_reserved; /* in one that maps memory, above PT; at PT in any */
+};
+
+enum quire_pt_format_id {
+    QUIRE_PT_FORMAT_I386,    /* 32-bit paging: two levels, 4-byte entries, 4 MiB pages (PSE) */
+    QUIRE_PT_FORMAT_I386_4K, /* the same without PSE */
+    QUIRE_PT_FORMAT_PAE,     /* three levels, 8-byte entries, 2 MiB pages, NX */
+    QUIRE_PT_FORMAT_X86_64,  /* 4-level paging, 2 MiB and 1 GiB pages */
+    QUIRE_PT_FORMAT_LA57,    /* 5-level paging */
+    QUIRE_NR_PT_FORMATS
+};
+
+struct quire_pt_format {
+    const char *name; /* "i386", "i386-4k", "pae", "x86-64", "la57" */
+    uint8_t entry_bytes;
+    uint8_t virt_bits;     /* linear addresses: 32, 48, 57; above 32 they must be canonical */
+    uint64_t address_mask; /* of a PT entry: the frame's address */
+    uint64_t nx;           /* the no-execute bit; 0: there is none */
+    struct quire_pt_level_format level[QUIRE_NR_PT_LEVELS];
+};
+
+extern const struct quire_pt_format quire_pt_formats[QUIRE_NR_PT_FORMATS];
+
+/* Bits of entries: the same in every x86 format (SDM 3A, tables 4-5, 4-6, 4-15 to 4-20). */
+#define QUIRE_PTE_PRESENT 0x001u
+#define QUIRE_PTE_WRITE 0x002u
+#define QUIRE_PTE_USER 0x004u
+#define QUIRE_PTE_PWT 0x008u
+#define QUIRE_PTE_PCD 0x010u
+#define QUIRE_PTE_ACCESSED 0x020u
+#define QUIRE_PTE_DIRTY 0x040u
+#define QUIRE_PTE_HUGE 0x080u /* PS: this entry maps memory, above PT */
+#define QUIRE_PTE_PAT 0x080u  /* at PT */
+#define QUIRE_PTE_GLOBAL 0x100u
+#define QUIRE_PTE_SOFT1 0x200u /* ignored by hardware: for the layers above */
+#define QUIRE_PTE_SOFT2 0x400u
+#define QUIRE_PTE_SOFT3 0x800u
+#define QUIRE_PTE_PAT_HUGE 0x1000u /* above PT */
+#define QUIRE_PTE_NX (1ull << 63)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

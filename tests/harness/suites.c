@@ -34,6 +34,7 @@ extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 extern const struct test_suite suite_map_format;
 extern const struct test_suite suite_segment;
+extern const struct test_suite suite_mmu;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -66,5 +67,6 @@ const struct test_suite *const test_suites[] = {
     &suite_view,           //
     &suite_map_format,     //
     &suite_segment,        //
+    &suite_mmu,            //
     NULL,
 };

@@ -35,6 +35,7 @@ extern const struct test_suite suite_view;
 extern const struct test_suite suite_map_format;
 extern const struct test_suite suite_segment;
 extern const struct test_suite suite_mmu;
+extern const struct test_suite suite_sim;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -68,5 +69,6 @@ const struct test_suite *const test_suites[] = {
     &suite_map_format,     //
     &suite_segment,        //
     &suite_mmu,            //
+    &suite_sim,            //
     NULL,
 };

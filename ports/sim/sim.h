@@ -1,0 +1,233 @@
+/* ports/sim/sim.h: a machine in software: processors with a TLB that walk real page tables
+ *
+ * A simulated CPU has the registers of the paging unit (struct quire_mmu) and a TLB; its accesses
+ * are translated by the tables in simulated physical memory, set A and D there, and raise faults
+ * into a handler, after which they are tried again. Tests, replays and the layers above run on it
+ * where a kernel would run on hardware. It is as freestanding as the library and needs its port's
+ * level 1.
+ *
+ *     struct quire_sim sim = {.memory = {.base = port.base, .size = size}, .cpu = cpus,
+ *                             .nr_cpus = 1, .fault = handler};
+ *     quire_sim_init(&sim);
+ *     quire_sim_set_registers(&cpus[0], &registers, &fault);
+ *     if (quire_sim_read(&cpus[0], 0x08147258, &value, sizeof value))
+ *         ...
+ *
+ * The TLB. Translations are kept by 4 KiB, in sets of QUIRE_SIM_TLB_WAYS, the latest first. A tag
+ * is a page's address with the PCID in its low bits, so that a hit is one comparison; a global page
+ * that is found under another PCID is given the present one. What the page's rights come to is kept
+ * by mode and access (quire_mmu_rights), so that a hit is one more test. Writes hit only where D is
+ * set. Of what larger pages are in it each CPU remembers the bounds, since a flush of one address
+ * within such a page has to find all its pieces.
+ *
+ * Threads. A CPU is played by one thread at a time. Flushes may come from any: they are posted, and
+ * the CPU carries them out before its next access; who posted waits until an access that was under
+ * way is over. That is an asymmetric fence (quire/port.h): an access costs a store and a load for
+ * it, no atomic instruction. When a flush has returned, no access uses what was flushed. Memory is
+ * read and written plainly: programs that race, race.
+ *
+ * Not modelled: caches of entries that lead to tables, speculation, memory types.
+ */
+#ifndef QUIRE_SIM_H
+#define QUIRE_SIM_H
+
+#include <quire/map.h>
+#include <quire/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QUIRE_SIM_TLB_SETS 256u /* a power of two */
+#define QUIRE_SIM_TLB_WAYS 4u
+#define QUIRE_SIM_MAX_POSTED 8u /* flushes that wait for a CPU; more become one of everything */
+
+struct quire_sim_set {
+    uint64_t tag[QUIRE_SIM_TLB_WAYS]; /* linear address of the page | PCID */
+    struct quire_sim_way {
+        uintptr_t addend; /* host address less linear address */
+        uint16_t rights;  /* quire_mmu_rights; none: the way is empty */
+        bool global;
+        bool large; /* a piece of a page of more than 4 KiB */
+    } way[QUIRE_SIM_TLB_WAYS];
+#if UINTPTR_MAX > UINT32_MAX
+    uint64_t unused[4]; /* to a power of two: shifting is all it takes to find a set */
+#endif
+};
+_Static_assert(!(sizeof(struct quire_sim_set) & (sizeof(struct quire_sim_set) - 1)),
+               "a set is a power of two");
+
+/* What to flush: pages that hold addresses from `first` to `last`. */
+#define QUIRE_SIM_ALL_PCIDS 0xffffu
+struct quire_sim_flush {
+    quire_linear_t first, last;
+    uint16_t pcid;     /* of this one, or QUIRE_SIM_ALL_PCIDS */
+    bool keep_globals; /* leave global pages alone */
+};
+
+struct quire_sim_counts {
+    uint64_t walks, faults, flushes, flushed; /* flushes carried out; pieces that they removed */
+};
+
+struct quire_sim_cpu {
+    /* The hit path. */
+    uint32_t busy;     /* an access is under way: its thread writes, flushers read */
+    uint32_t posted;   /* flushes wait: flushers write */
+    uint64_t pcid;     /* of CR3, or 0 */
+    uint32_t right[3]; /* of quire_mmu_rights, the bit for each access in the present mode */
+    struct quire_sim_set set[QUIRE_SIM_TLB_SETS];
+
+    struct quire_sim *sim;
+    struct quire_mmu mmu;     /* cpl, eflags and registers: set by the functions below */
+    struct quire_fault fault; /* of the last access that failed */
+    quire_linear_t large_first,
+        large_last; /* bounds of large pages in the TLB; first > last: none */
+    struct quire_sim_counts counts;
+
+    quire_port_spinlock_t lock; /* of what follows */
+    unsigned nr_posted;         /* above QUIRE_SIM_MAX_POSTED: everything */
+    struct quire_sim_flush post[QUIRE_SIM_MAX_POSTED];
+};
+
+struct quire_sim {
+    struct quire_phys_memory memory; /* a range */
+    struct quire_sim_cpu *cpu;       /* `nr_cpus`, whose memory is the caller's */
+    unsigned nr_cpus;
+    struct quire_pt_features features;
+    /* True: try again. False: the access fails. Runs on the CPU's thread, outside of any access:
+     * it may access, flush and set registers. NULL: every fault makes its access fail. */
+    bool (*fault)(void *arg, struct quire_sim_cpu *cpu, const struct quire_fault *fault);
+    void *arg;
+};
+
+/* Resets all CPUs: paging off, ring 0, TLBs empty. */
+void quire_sim_init(struct quire_sim *sim);
+
+/* ---- registers: by the thread that plays the CPU -----------------------------------------------
+ */
+
+/* MOV to CR0, CR3, CR4 and EFER at once; the TLB is emptied, global pages too. False: refused, as
+ * quire_mmu_load does. */
+QUIRE_MUST_CHECK bool quire_sim_set_registers(struct quire_sim_cpu *cpu,
+                                              const struct quire_mmu_registers *registers,
+                                              struct quire_fault *fault);
+/* MOV to CR3 (SDM 3A, 4.10.4.1): flushes what isn't global of the PCID in it; with CR4.PCIDE, bit
+ * 63 says not to. */
+#define QUIRE_SIM_CR3_NO_FLUSH (1ull << 63)
+QUIRE_MUST_CHECK bool quire_sim_set_cr3(struct quire_sim_cpu *cpu, uint64_t cr3,
+                                        struct quire_fault *fault);
+void quire_sim_set_cpl(struct quire_sim_cpu *cpu, unsigned cpl);
+void quire_sim_set_ac(struct quire_sim_cpu *cpu, bool ac); /* STAC, CLAC */
+
+/* ---- flushes ------------------------------------------------------------------------------------
+ */
+
+/* INVLPG: the page that holds `linear`, of this PCID or global. By the CPU's thread. */
+void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear);
+/* On the CPUs whose bits are set in `cpus` (32 a word; NULL: all), by any thread, also one that
+ * plays one of them. When it returns no access uses what was flushed. Not with a lock that an
+ * access or fault handler of those CPUs waits for. */
+void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,
+                     const struct quire_sim_flush *flush);
+
+/* ---- accesses: by the thread that plays the CPU -------------------------------------------------
+ */
+
+/* Out of line: misses, accesses that cross pages, flushes that wait. */
+bool quire_sim_access_slow(struct quire_sim_cpu *cpu, quire_linear_t at, void *data, size_t size,
+                           unsigned access);
+
+static inline const struct quire_sim_way *quire_sim_find(const struct quire_sim_set *set,
+                                                         uint64_t key)
+{
+    if (__builtin_expect(set->tag[0] == key, 1))
+        return &set->way[0];
+    if (set->tag[1] == key)
+        return &set->way[1];
+    if (set->tag[2] == key)
+        return &set->way[2];
+    if (set->tag[3] == key)
+        return &set->way[3];
+    return NULL;
+}
+_Static_assert(QUIRE_SIM_TLB_WAYS == 4, "quire_sim_find looks at each way");
+
+/* Where the bytes are, if the TLB knows; an access may be under way then, until quire_sim_leave.
+ * The set is the first byte's and the tag the last one's: one that crosses pages is never found. */
+static inline char *quire_sim_enter(struct quire_sim_cpu *cpu, quire_linear_t at, size_t size,
+                                    enum quire_access access)
+{
+    __atomic_store_n(&cpu->busy, 1, __ATOMIC_RELAXED);
+    quire_port_fence_light();
+    if (__builtin_expect(__atomic_load_n(&cpu->posted, __ATOMIC_ACQUIRE), 0))
+        return NULL;
+    uint64_t key = ((at + size - 1) & ~0xfffull) | cpu->pcid;
+    const struct quire_sim_way *way =
+        quire_sim_find(&cpu->set[at >> 12 & (QUIRE_SIM_TLB_SETS - 1)], key);
+    if (__builtin_expect(!way || !(way->rights & cpu->right[access]), 0))
+        return NULL;
+    return (char *)(way->addend + (uintptr_t)at);
+}
+
+static inline void quire_sim_leave(struct quire_sim_cpu *cpu)
+{
+    __atomic_store_n(&cpu->busy, 0, __ATOMIC_RELEASE);
+}
+
+/* Reads, writes or fetches 1 to 8 bytes, which may cross a page: then nothing is written before
+ * both pages are known to be writable. False: it faulted and the handler gave up; cpu->fault says
+ * why, and memory is unchanged. A hit is about twenty instructions. */
+static inline bool quire_sim_read(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
+                                  size_t size)
+{
+    const char *host = quire_sim_enter(cpu, at, size, QUIRE_READ);
+    if (__builtin_expect(!host, 0))
+        return quire_sim_access_slow(cpu, at, to, size, QUIRE_READ);
+    __builtin_memcpy(to, host, size);
+    quire_sim_leave(cpu);
+    return true;
+}
+
+static inline bool quire_sim_write(struct quire_sim_cpu *cpu, quire_linear_t at, const void *from,
+                                   size_t size)
+{
+    char *host = quire_sim_enter(cpu, at, size, QUIRE_WRITE);
+    if (__builtin_expect(!host, 0))
+        return quire_sim_access_slow(cpu, at, (void *)(uintptr_t)from, size, QUIRE_WRITE);
+    __builtin_memcpy(host, from, size);
+    quire_sim_leave(cpu);
+    return true;
+}
+
+static inline bool quire_sim_fetch(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
+                                   size_t size)
+{
+    const char *host = quire_sim_enter(cpu, at, size, QUIRE_EXECUTE);
+    if (__builtin_expect(!host, 0))
+        return quire_sim_access_slow(cpu, at, to, size, QUIRE_EXECUTE);
+    __builtin_memcpy(to, host, size);
+    quire_sim_leave(cpu);
+    return true;
+}
+
+/* Copies a range of any length, page by page. The number of bytes done: less than `size` if an
+ * access faulted and the handler gave up. */
+size_t quire_sim_copy_from(struct quire_sim_cpu *cpu, void *to, quire_linear_t from, size_t size);
+size_t quire_sim_copy_to(struct quire_sim_cpu *cpu, quire_linear_t to, const void *from,
+                         size_t size);
+
+/* How the segmentation unit reaches descriptors through this CPU's paging: `memory.arg` is the CPU.
+ * Faults go to the caller, not to the handler. */
+extern const struct quire_descriptor_memory quire_sim_descriptors;
+static inline struct quire_descriptor_memory quire_sim_descriptor_memory(struct quire_sim_cpu *cpu)
+{
+    struct quire_descriptor_memory memory = quire_sim_descriptors;
+    memory.arg = cpu;
+    return memory;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

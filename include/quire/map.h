@@ -381,6 +381,8 @@ struct quire_mmu {
     const struct quire_pt_format *format;     /* NULL: paging is off */
     uint64_t pdpte[4];                        /* PAE: the root table, read when CR3 was loaded */
     uint64_t reserved[QUIRE_NR_PT_LEVELS][2]; /* of an entry that leads to a table; of a leaf */
+    uint64_t leaf_if[QUIRE_NR_PT_LEVELS]; /* an entry maps memory if it has this bit; 0: never */
+    uint8_t lowest[QUIRE_NR_PT_LEVELS];   /* of the levels that share an entry */
 };
 
 /* Loads the registers, as a processor that comes to have all these values would: picks the format,
@@ -419,7 +421,7 @@ struct quire_walk {
 /* Walks for `access` (enum quire_access, maybe with QUIRE_ACCESS_IMPLICIT) at `linear`. True: the
  * access is allowed, `walk` says where it goes, and A and D are set. False: walk->fault is what
  * hardware raises; no entry is changed. `steps`, which may be NULL, gets what was seen, at most
- * QUIRE_NR_PT_LEVELS, a walk that faults included.
+ * QUIRE_NR_PT_LEVELS, of a walk that faults too; walk->nr_steps counts them.
  *
  * Entries are checked in the order in which they are read: present, then reserved bits; rights at
  * the end (4.6, 4.7). Hardware may set A in entries of a walk that faults later; this one doesn't.

@@ -15,7 +15,7 @@ void sim_begin(struct quire_sim_cpu *cpu)
 {
     quire_store_relaxed(&cpu->busy, 1);
     quire_port_fence_light();
-    if (quire_load_acquire(&cpu->posted))
+    if (quire_sim_key(cpu) & QUIRE_SIM_POSTED)
         sim_flush_posted(cpu);
 }
 

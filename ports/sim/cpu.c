@@ -1,10 +1,12 @@
 /* ports/sim/cpu.c: simulated CPUs and their registers */
+#include "base/compiler.h"
 #include "ports/sim/tlb.h"
 
 static const struct quire_sim_flush everything = {0, UINT64_MAX, QUIRE_SIM_ALL_PCIDS, false};
 
 void quire_sim_init(struct quire_sim *sim)
 {
+    QUIRE_BUG_ON((uintptr_t)sim->memory.base & 0xfff); /* the TLB keeps rights in these bits */
     for (unsigned i = 0; i < sim->nr_cpus; i++) {
         struct quire_sim_cpu *cpu = &sim->cpu[i];
         __builtin_memset(cpu, 0, sizeof *cpu);
@@ -34,7 +36,8 @@ bool quire_sim_set_cr3(struct quire_sim_cpu *cpu, uint64_t cr3, struct quire_fau
         return false;
     sim_refresh(cpu);
     if (!no_flush)
-        sim_flush_now(cpu, &(struct quire_sim_flush){0, UINT64_MAX, (uint16_t)cpu->pcid, true});
+        sim_flush_now(cpu, &(struct quire_sim_flush){0, UINT64_MAX,
+                                                     (uint16_t)(cpu->key & QUIRE_CR3_PCID), true});
     return true;
 }
 

@@ -42,20 +42,25 @@ extern "C" {
 #define QUIRE_SIM_TLB_WAYS 4u
 #define QUIRE_SIM_MAX_POSTED 8u /* flushes that wait for a CPU; more become one of everything */
 
+/* A way's word: the host address of its page less the linear one, and in the bits below pages: */
+#define QUIRE_SIM_RIGHTS 0x1ffu /* quire_mmu_rights; none: the way is empty */
+#define QUIRE_SIM_GLOBAL 0x200u
+#define QUIRE_SIM_LARGE 0x400u /* a piece of a page of more than 4 KiB */
+#define QUIRE_SIM_ADDEND (~(uintptr_t)0xfff)
+
+/* A cache line. */
 struct quire_sim_set {
     uint64_t tag[QUIRE_SIM_TLB_WAYS]; /* linear address of the page | PCID */
-    struct quire_sim_way {
-        uintptr_t addend; /* host address less linear address */
-        uint16_t rights;  /* quire_mmu_rights; none: the way is empty */
-        bool global;
-        bool large; /* a piece of a page of more than 4 KiB */
-    } way[QUIRE_SIM_TLB_WAYS];
-#if UINTPTR_MAX > UINT32_MAX
-    uint64_t unused[4]; /* to a power of two: shifting is all it takes to find a set */
+    uintptr_t way[QUIRE_SIM_TLB_WAYS];
+#if UINTPTR_MAX == UINT32_MAX
+    uint32_t unused[QUIRE_SIM_TLB_WAYS];
 #endif
 };
-_Static_assert(!(sizeof(struct quire_sim_set) & (sizeof(struct quire_sim_set) - 1)),
-               "a set is a power of two");
+_Static_assert(sizeof(struct quire_sim_set) == 64, "a set is a cache line");
+
+/* In cpu->key, beside the PCID: flushes wait. No tag has it, since no address in canonical form has
+ * this bit alone; the tag of an empty way is nothing else. */
+#define QUIRE_SIM_POSTED ((uint64_t)1 << 62)
 
 /* What to flush: pages that hold addresses from `first` to `last`. */
 #define QUIRE_SIM_ALL_PCIDS 0xffffu
@@ -72,10 +77,9 @@ struct quire_sim_counts {
 struct quire_sim_cpu {
     /* The hit path. */
     uint32_t busy;     /* an access is under way: its thread writes, flushers read */
-    uint32_t posted;   /* flushes wait: flushers write */
-    uint64_t pcid;     /* of CR3, or 0 */
     uint32_t right[3]; /* of quire_mmu_rights, the bit for each access in the present mode */
-    struct quire_sim_set set[QUIRE_SIM_TLB_SETS];
+    uint64_t key;      /* PCID, and QUIRE_SIM_POSTED: changed with the lock held */
+    _Alignas(64) struct quire_sim_set set[QUIRE_SIM_TLB_SETS];
 
     struct quire_sim *sim;
     struct quire_mmu mmu;     /* cpl, eflags and registers: set by the functions below */
@@ -84,13 +88,13 @@ struct quire_sim_cpu {
         large_last; /* bounds of large pages in the TLB; first > last: none */
     struct quire_sim_counts counts;
 
-    quire_port_spinlock_t lock; /* of what follows */
+    quire_port_spinlock_t lock; /* of `key` and what follows */
     unsigned nr_posted;         /* above QUIRE_SIM_MAX_POSTED: everything */
     struct quire_sim_flush post[QUIRE_SIM_MAX_POSTED];
 };
 
 struct quire_sim {
-    struct quire_phys_memory memory; /* a range */
+    struct quire_phys_memory memory; /* a range, whose base is page-aligned */
     struct quire_sim_cpu *cpu;       /* `nr_cpus`, whose memory is the caller's */
     unsigned nr_cpus;
     struct quire_pt_features features;
@@ -137,36 +141,56 @@ void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,
 bool quire_sim_access_slow(struct quire_sim_cpu *cpu, quire_linear_t at, void *data, size_t size,
                            unsigned access);
 
-static inline const struct quire_sim_way *quire_sim_find(const struct quire_sim_set *set,
-                                                         uint64_t key)
+/* The word of the way that has the tag; 0: there is none. */
+static inline uintptr_t quire_sim_find(const struct quire_sim_set *set, uint64_t tag)
 {
-    if (__builtin_expect(set->tag[0] == key, 1))
-        return &set->way[0];
-    if (set->tag[1] == key)
-        return &set->way[1];
-    if (set->tag[2] == key)
-        return &set->way[2];
-    if (set->tag[3] == key)
-        return &set->way[3];
-    return NULL;
+    if (__builtin_expect(set->tag[0] == tag, 1))
+        return set->way[0];
+    if (set->tag[1] == tag)
+        return set->way[1];
+    if (set->tag[2] == tag)
+        return set->way[2];
+    if (set->tag[3] == tag)
+        return set->way[3];
+    return 0;
 }
 _Static_assert(QUIRE_SIM_TLB_WAYS == 4, "quire_sim_find looks at each way");
 
-/* Where the bytes are, if the TLB knows; an access may be under way then, until quire_sim_leave.
- * The set is the first byte's and the tag the last one's: one that crosses pages is never found. */
-static inline char *quire_sim_enter(struct quire_sim_cpu *cpu, quire_linear_t at, size_t size,
-                                    enum quire_access access)
+/* PCID and QUIRE_SIM_POSTED. Where it takes two loads, only the second half changes under us. */
+static inline uint64_t quire_sim_key(const struct quire_sim_cpu *cpu)
+{
+#if UINTPTR_MAX > UINT32_MAX
+    return __atomic_load_n(&cpu->key, __ATOMIC_ACQUIRE);
+#else
+    return *(const volatile uint64_t *)&cpu->key;
+#endif
+}
+
+/* By its offset, since compilers shift there and back to come from an address to an index. */
+static inline const struct quire_sim_set *quire_sim_set_of(const struct quire_sim_cpu *cpu,
+                                                           quire_linear_t at)
+{
+    size_t offset = (size_t)(at >> 6) & (QUIRE_SIM_TLB_SETS - 1) * sizeof(struct quire_sim_set);
+    return (const struct quire_sim_set *)(const void *)((const char *)cpu->set + offset);
+}
+_Static_assert(sizeof(struct quire_sim_set) == 1u << (12 - 6), "an index shifted by a set's size");
+
+/* Begins an access, which is under way until quire_sim_leave. The page's word if the TLB has it
+ * and allows the access, else 0. The set is the first byte's and the tag the last one's: an access
+ * that crosses pages finds nothing. */
+static inline uintptr_t quire_sim_enter(struct quire_sim_cpu *cpu, quire_linear_t at, size_t size,
+                                        enum quire_access access)
 {
     __atomic_store_n(&cpu->busy, 1, __ATOMIC_RELAXED);
     quire_port_fence_light();
-    if (__builtin_expect(__atomic_load_n(&cpu->posted, __ATOMIC_ACQUIRE), 0))
-        return NULL;
-    uint64_t key = ((at + size - 1) & ~0xfffull) | cpu->pcid;
-    const struct quire_sim_way *way =
-        quire_sim_find(&cpu->set[at >> 12 & (QUIRE_SIM_TLB_SETS - 1)], key);
-    if (__builtin_expect(!way || !(way->rights & cpu->right[access]), 0))
-        return NULL;
-    return (char *)(way->addend + (uintptr_t)at);
+    uint64_t tag = ((at + size - 1) & ~0xfffull) | quire_sim_key(cpu);
+    uintptr_t way = quire_sim_find(quire_sim_set_of(cpu, at), tag);
+    return __builtin_expect((way & cpu->right[access]) != 0, 1) ? way : 0;
+}
+
+static inline char *quire_sim_host(uintptr_t way, quire_linear_t at)
+{
+    return (char *)((way & QUIRE_SIM_ADDEND) + (uintptr_t)at);
 }
 
 static inline void quire_sim_leave(struct quire_sim_cpu *cpu)
@@ -176,36 +200,46 @@ static inline void quire_sim_leave(struct quire_sim_cpu *cpu)
 
 /* Reads, writes or fetches 1 to 8 bytes, which may cross a page: then nothing is written before
  * both pages are known to be writable. False: it faulted and the handler gave up; cpu->fault says
- * why, and memory is unchanged. A hit is about twenty instructions. */
-static inline bool quire_sim_read(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
-                                  size_t size)
+ * why, and memory (or *to) is unchanged. With a constant size a hit is about 17 instructions: the
+ * slow path has a copy of the data, so that the caller's can be in a register. */
+static inline bool quire_sim_get(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
+                                 size_t size, enum quire_access access)
 {
-    const char *host = quire_sim_enter(cpu, at, size, QUIRE_READ);
-    if (__builtin_expect(!host, 0))
-        return quire_sim_access_slow(cpu, at, to, size, QUIRE_READ);
-    __builtin_memcpy(to, host, size);
+    uintptr_t way = quire_sim_enter(cpu, at, size, access);
+    if (__builtin_expect(!way, 0)) {
+        char copy[8];
+        if (!quire_sim_access_slow(cpu, at, copy, size, access))
+            return false;
+        __builtin_memcpy(to, copy, size);
+        return true;
+    }
+    __builtin_memcpy(to, quire_sim_host(way, at), size);
     quire_sim_leave(cpu);
     return true;
 }
 
-static inline bool quire_sim_write(struct quire_sim_cpu *cpu, quire_linear_t at, const void *from,
-                                   size_t size)
+static inline bool quire_sim_read(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
+                                  size_t size)
 {
-    char *host = quire_sim_enter(cpu, at, size, QUIRE_WRITE);
-    if (__builtin_expect(!host, 0))
-        return quire_sim_access_slow(cpu, at, (void *)(uintptr_t)from, size, QUIRE_WRITE);
-    __builtin_memcpy(host, from, size);
-    quire_sim_leave(cpu);
-    return true;
+    return quire_sim_get(cpu, at, to, size, QUIRE_READ);
 }
 
 static inline bool quire_sim_fetch(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
                                    size_t size)
 {
-    const char *host = quire_sim_enter(cpu, at, size, QUIRE_EXECUTE);
-    if (__builtin_expect(!host, 0))
-        return quire_sim_access_slow(cpu, at, to, size, QUIRE_EXECUTE);
-    __builtin_memcpy(to, host, size);
+    return quire_sim_get(cpu, at, to, size, QUIRE_EXECUTE);
+}
+
+static inline bool quire_sim_write(struct quire_sim_cpu *cpu, quire_linear_t at, const void *from,
+                                   size_t size)
+{
+    uintptr_t way = quire_sim_enter(cpu, at, size, QUIRE_WRITE);
+    if (__builtin_expect(!way, 0)) {
+        char copy[8];
+        __builtin_memcpy(copy, from, size);
+        return quire_sim_access_slow(cpu, at, copy, size, QUIRE_WRITE);
+    }
+    __builtin_memcpy(quire_sim_host(way, at), from, size);
     quire_sim_leave(cpu);
     return true;
 }

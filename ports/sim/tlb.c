@@ -5,11 +5,11 @@
  * CPL and AC empties the TLB. Write rights are left out until D is set, so that the first write
  * walks again.
  *
- * Flushes of other CPUs. The flusher writes its request and `posted`, fences heavily, and waits
- * while `busy`. The CPU writes `busy`, fences lightly, and reads `posted`. So either the CPU sees
- * the request and carries it out before it looks anything up, or the flusher sees that it is busy
- * and waits for an access that began before. Walks and fills are within `busy` too: a page table
- * that is freed after a flush isn't read any more.
+ * Flushes of other CPUs. The flusher writes its request and QUIRE_SIM_POSTED, fences heavily, and
+ * waits while `busy`. The CPU writes `busy`, fences lightly, and reads its key. So either the CPU
+ * sees the request and carries it out before it looks anything up, or the flusher sees that it is
+ * busy and waits for an access that began before. Walks and fills are within `busy` too: a page
+ * table that is freed after a flush isn't read any more.
  *
  *   invariant   a linear page and PCID are in at most one way of their set
  *   bound       a fill moves at most QUIRE_SIM_TLB_WAYS ways; a flush looks at all sets at most,
@@ -22,19 +22,35 @@
 
 #define PAGE_MASK (~(uint64_t)0xfff)
 #define MAX_PAGES_ONE_BY_ONE 64u
-#define EMPTY_TAG ((uint64_t)1 << 62) /* no address of 57 bits in canonical form */
+#define EMPTY_TAG QUIRE_SIM_POSTED
 
 static struct quire_sim_set *set_of(struct quire_sim_cpu *cpu, quire_linear_t at)
 {
     return &cpu->set[at >> 12 & (QUIRE_SIM_TLB_SETS - 1)];
 }
 
+static uint64_t pcid_of(const struct quire_sim_cpu *cpu)
+{
+    return cpu->mmu.registers.cr4 & QUIRE_CR4_PCIDE ? cpu->mmu.registers.cr3 & QUIRE_CR3_PCID : 0;
+}
+
+/* Flushers set and the CPU clears a bit in one word with its PCID, which is read in one load. */
+static void set_key(struct quire_sim_cpu *cpu, uint64_t key)
+{
+#if UINTPTR_MAX > UINT32_MAX
+    quire_store_release(&cpu->key, key);
+#else
+    *(volatile uint64_t *)&cpu->key = key;
+#endif
+}
+
 void sim_refresh(struct quire_sim_cpu *cpu)
 {
     for (unsigned access = 0; access < 3; access++)
         cpu->right[access] = quire_mmu_right(quire_mmu_mode(&cpu->mmu, access), access);
-    cpu->pcid =
-        cpu->mmu.registers.cr4 & QUIRE_CR4_PCIDE ? cpu->mmu.registers.cr3 & QUIRE_CR3_PCID : 0;
+    quire_port_spin_lock(&cpu->lock);
+    set_key(cpu, (cpu->key & QUIRE_SIM_POSTED) | pcid_of(cpu));
+    quire_port_spin_unlock(&cpu->lock);
 }
 
 /* ---- filling -----------------------------------------------------------------------------------
@@ -58,13 +74,13 @@ static void make_room(struct quire_sim_set *set, unsigned last)
 }
 
 /* The way that the page is in with fewer rights, or an empty one, or the oldest. */
-static unsigned victim(const struct quire_sim_set *set, uint64_t key)
+static unsigned victim(const struct quire_sim_set *set, uint64_t tag)
 {
     for (unsigned i = 0; i < QUIRE_SIM_TLB_WAYS; i++)
-        if (set->tag[i] == key)
+        if (set->tag[i] == tag)
             return i;
     for (unsigned i = 0; i < QUIRE_SIM_TLB_WAYS; i++)
-        if (!set->way[i].rights)
+        if (!(set->way[i] & QUIRE_SIM_RIGHTS))
             return i;
     return QUIRE_SIM_TLB_WAYS - 1;
 }
@@ -72,45 +88,47 @@ static unsigned victim(const struct quire_sim_set *set, uint64_t key)
 static char *fill(struct quire_sim_cpu *cpu, quire_linear_t at, const struct quire_walk *walk)
 {
     struct quire_sim_set *set = set_of(cpu, at);
-    uint64_t key = (at & PAGE_MASK) | cpu->pcid;
+    uint64_t tag = (at & PAGE_MASK) | pcid_of(cpu);
     char *host = cpu->sim->memory.base + walk->phys;
-    uint32_t rights = quire_mmu_rights(&cpu->mmu, walk);
+    uint32_t word = quire_mmu_rights(&cpu->mmu, walk);
     if (cpu->mmu.format && !walk->dirty)
-        for (unsigned mode = QUIRE_MODE_USER; mode <= QUIRE_MODE_SUPERVISOR_AC; mode++)
-            rights &= ~quire_mmu_right((enum quire_mmu_mode)mode, QUIRE_WRITE);
-    make_room(set, victim(set, key));
-    set->tag[0] = key;
-    set->way[0] = (struct quire_sim_way){.addend = (uintptr_t)host - (uintptr_t)at,
-                                         .rights = (uint16_t)rights,
-                                         .global = walk->global,
-                                         .large = walk->shift > 12};
-    if (walk->shift > 12)
+        word &= ~(quire_mmu_right(QUIRE_MODE_USER, QUIRE_WRITE) |
+                  quire_mmu_right(QUIRE_MODE_SUPERVISOR, QUIRE_WRITE) |
+                  quire_mmu_right(QUIRE_MODE_SUPERVISOR_AC, QUIRE_WRITE));
+    if (walk->global)
+        word |= QUIRE_SIM_GLOBAL;
+    if (walk->shift > 12) {
+        word |= QUIRE_SIM_LARGE;
         remember_large(cpu, at, walk->shift);
+    }
+    make_room(set, victim(set, tag));
+    set->tag[0] = tag;
+    set->way[0] = ((uintptr_t)host - (uintptr_t)at) | word;
     return host;
 }
 
 /* A global page serves every PCID: under the present one's tag it is found at once the next time.
  */
-static const struct quire_sim_way *find_global(struct quire_sim_cpu *cpu, quire_linear_t at)
+static uintptr_t find_global(struct quire_sim_cpu *cpu, quire_linear_t at)
 {
     struct quire_sim_set *set = set_of(cpu, at);
     for (unsigned i = 0; i < QUIRE_SIM_TLB_WAYS; i++)
-        if (set->way[i].global && set->way[i].rights && !((set->tag[i] ^ at) & PAGE_MASK)) {
-            set->tag[i] = (at & PAGE_MASK) | cpu->pcid;
-            return &set->way[i];
+        if (set->way[i] & QUIRE_SIM_GLOBAL && !((set->tag[i] ^ at) & PAGE_MASK)) {
+            set->tag[i] = (at & PAGE_MASK) | pcid_of(cpu);
+            return set->way[i];
         }
-    return NULL;
+    return 0;
 }
 
 char *sim_translate(struct quire_sim_cpu *cpu, quire_linear_t at, unsigned access)
 {
     const struct quire_phys_memory *memory = &cpu->sim->memory;
     uint32_t right = quire_mmu_right(quire_mmu_mode(&cpu->mmu, access), access);
-    const struct quire_sim_way *way = quire_sim_find(set_of(cpu, at), (at & PAGE_MASK) | cpu->pcid);
-    if (!way || !way->rights)
+    uintptr_t way = quire_sim_find(set_of(cpu, at), (at & PAGE_MASK) | pcid_of(cpu));
+    if (!way)
         way = find_global(cpu, at);
-    if (way && way->rights & right)
-        return (char *)(way->addend + (uintptr_t)at);
+    if (way & right)
+        return quire_sim_host(way, at);
     struct quire_walk walk;
     cpu->counts.walks++;
     if (!quire_mmu_walk(&cpu->mmu, memory, at, access, &walk, NULL)) {
@@ -129,15 +147,15 @@ char *sim_translate(struct quire_sim_cpu *cpu, quire_linear_t at, unsigned acces
 
 static void empty_way(struct quire_sim_cpu *cpu, struct quire_sim_set *set, unsigned way)
 {
-    cpu->counts.flushed += !!set->way[way].rights;
+    cpu->counts.flushed += set->way[way] != 0;
     set->tag[way] = EMPTY_TAG;
-    set->way[way] = (struct quire_sim_way){0};
+    set->way[way] = 0;
 }
 
 static bool is_of(const struct quire_sim_set *set, unsigned way,
                   const struct quire_sim_flush *flush)
 {
-    if (set->way[way].global)
+    if (set->way[way] & QUIRE_SIM_GLOBAL)
         return !flush->keep_globals;
     return flush->pcid == QUIRE_SIM_ALL_PCIDS || (set->tag[way] & ~PAGE_MASK) == flush->pcid;
 }
@@ -162,7 +180,7 @@ static void flush_all_sets(struct quire_sim_cpu *cpu, const struct quire_sim_flu
         struct quire_sim_set *set = &cpu->set[s];
         flush_set(cpu, set, flush);
         for (unsigned i = 0; large_too && i < QUIRE_SIM_TLB_WAYS; i++)
-            if (set->way[i].large && is_of(set, i, flush))
+            if (set->way[i] & QUIRE_SIM_LARGE && is_of(set, i, flush))
                 empty_way(cpu, set, i);
     }
     if (everything && flush->pcid == QUIRE_SIM_ALL_PCIDS && !flush->keep_globals) {
@@ -186,7 +204,7 @@ void sim_flush_now(struct quire_sim_cpu *cpu, const struct quire_sim_flush *flus
 
 void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear)
 {
-    sim_flush_now(cpu, &(struct quire_sim_flush){linear, linear, (uint16_t)cpu->pcid, false});
+    sim_flush_now(cpu, &(struct quire_sim_flush){linear, linear, (uint16_t)pcid_of(cpu), false});
 }
 
 /* ---- flushes of other CPUs ----------------------------------------------------------------------
@@ -194,7 +212,7 @@ void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear)
 
 static const struct quire_sim_flush flush_everything = {0, UINT64_MAX, QUIRE_SIM_ALL_PCIDS, false};
 
-/* `posted` is cleared with the lock held: a request that comes after sets it again. */
+/* QUIRE_SIM_POSTED is cleared with the lock held: a request that comes after sets it again. */
 void sim_flush_posted(struct quire_sim_cpu *cpu)
 {
     struct quire_sim_flush post[QUIRE_SIM_MAX_POSTED];
@@ -203,7 +221,7 @@ void sim_flush_posted(struct quire_sim_cpu *cpu)
     for (unsigned i = 0; i < count && i < QUIRE_SIM_MAX_POSTED; i++)
         post[i] = cpu->post[i];
     cpu->nr_posted = 0;
-    quire_store_relaxed(&cpu->posted, 0);
+    set_key(cpu, pcid_of(cpu));
     quire_port_spin_unlock(&cpu->lock);
     if (count > QUIRE_SIM_MAX_POSTED) {
         sim_flush_now(cpu, &flush_everything);
@@ -220,7 +238,7 @@ static void post(struct quire_sim_cpu *cpu, const struct quire_sim_flush *flush)
         cpu->post[cpu->nr_posted] = *flush;
     if (cpu->nr_posted <= QUIRE_SIM_MAX_POSTED)
         cpu->nr_posted++;
-    quire_store_release(&cpu->posted, 1);
+    set_key(cpu, cpu->key | QUIRE_SIM_POSTED);
     quire_port_spin_unlock(&cpu->lock);
 }
 

@@ -94,34 +94,19 @@ static enum quire_fault_reason refusal(const struct quire_mmu *mmu, const struct
 /* ---- descending ---------------------------------------------------------------------------------
  */
 
+/* The level that was read and those folded into it. */
 static void record(struct quire_walk *walk, struct quire_walk_step *steps, unsigned level,
                    unsigned lowest, const struct quire_walk_step *seen)
 {
-    for (unsigned l = level + 1; l-- > lowest; walk->nr_steps++) {
-        if (!steps)
-            continue;
-        steps[walk->nr_steps] = *seen;
-        steps[walk->nr_steps].level = (uint8_t)l;
-        steps[walk->nr_steps].folded = l != level;
-        steps[walk->nr_steps].leaf = seen->leaf && l == lowest;
-        if (l != level)
-            steps[walk->nr_steps].index = 0;
+    for (unsigned l = level + 1; l-- > lowest;) {
+        struct quire_walk_step *step = &steps[walk->nr_steps++];
+        *step = *seen;
+        step->level = (uint8_t)l;
+        step->folded = l != level;
+        step->leaf = seen->leaf && l == lowest;
+        if (step->folded)
+            step->index = 0;
     }
-}
-
-/* The entry at `seen->entry_at`, or the register that holds it. */
-static bool read_entry(const struct quire_mmu *mmu, const struct quire_phys_memory *memory,
-                       struct quire_walk_step *seen, struct descent *descent)
-{
-    if (seen->in_register) {
-        seen->entry = mmu->pdpte[seen->index];
-        return true;
-    }
-    if (!walk_read(memory, seen->entry_at, mmu->format->entry_bytes, &seen->entry))
-        return false;
-    descent->at[descent->count] = seen->entry_at;
-    descent->entry[descent->count++] = seen->entry;
-    return true;
 }
 
 static bool no_memory(struct quire_walk *walk, quire_linear_t linear)
@@ -142,44 +127,59 @@ static void found(const struct quire_mmu *mmu, quire_linear_t linear, enum quire
     walk->global = entry & QUIRE_PTE_GLOBAL && mmu->registers.cr4 & QUIRE_CR4_PGE;
 }
 
-/* Down to the entry that maps `linear`. */
+/* Down to the entry that maps `linear`. Bits that all entries must grant are gathered by AND, NX by
+ * OR. PDPTEs were checked when they were loaded, and have no rights to withhold. */
 static bool descend(const struct quire_mmu *mmu, const struct quire_phys_memory *memory,
                     quire_linear_t linear, unsigned access, struct quire_walk *walk,
                     struct quire_walk_step *steps, struct descent *descent)
 {
     const struct quire_pt_format *format = mmu->format;
-    bool pae_root = format == &quire_pt_formats[QUIRE_PT_FORMAT_PAE];
-    quire_phys_t table = mmu->registers.cr3 & (pae_root ? 0xffffffe0 : format->address_mask);
-    for (unsigned level = QUIRE_PGD, lowest;; level = lowest - 1) {
-        for (lowest = level; lowest && !format->level[lowest - 1].index_bits; lowest--)
-            ;
-        struct quire_walk_step seen = {.in_register = pae_root && level == QUIRE_PGD};
-        seen.index = (uint16_t)(linear >> format->level[level].shift &
-                                ((1u << format->level[level].index_bits) - 1));
-        seen.entry_at = table + (quire_phys_t)seen.index * format->entry_bytes;
-        if (!read_entry(mmu, memory, &seen, descent))
-            return no_memory(walk, linear);
-        bool present = seen.entry & QUIRE_PTE_PRESENT;
-        seen.leaf = present &&
-                    (lowest == QUIRE_PT ||
-                     (seen.entry & QUIRE_PTE_HUGE &&
-                      quire_pt_may_be_leaf(format, &mmu->features, (enum quire_pt_level)lowest)));
-        record(walk, steps, level, lowest, &seen);
-        if (!present)
+    const unsigned entry_bytes = format->entry_bytes;
+    bool in_register = format == &quire_pt_formats[QUIRE_PT_FORMAT_PAE];
+    quire_phys_t table = mmu->registers.cr3 & (in_register ? 0xffffffe0 : format->address_mask);
+    uint64_t granted = QUIRE_PTE_USER | QUIRE_PTE_WRITE, nx = 0;
+    for (unsigned level = QUIRE_PGD, lowest;; level = lowest - 1, in_register = false) {
+        const struct quire_pt_level_format *at = &format->level[level];
+        unsigned index = (unsigned)(linear >> at->shift) & ((1u << at->index_bits) - 1);
+        quire_phys_t entry_at = table + (quire_phys_t)index * entry_bytes;
+        uint64_t entry;
+        lowest = mmu->lowest[level];
+        if (in_register) {
+            entry = mmu->pdpte[index];
+        } else {
+            if (quire_unlikely(!walk_read(memory, entry_at, entry_bytes, &entry)))
+                return no_memory(walk, linear);
+            descent->at[descent->count] = entry_at;
+            descent->entry[descent->count++] = entry;
+        }
+        bool leaf = entry & mmu->leaf_if[lowest];
+        if (quire_unlikely(steps != NULL)) {
+            const struct quire_walk_step seen = {
+                .in_register = in_register,
+                .leaf = leaf && entry & QUIRE_PTE_PRESENT,
+                .index = (uint16_t)index,
+                .entry_at = entry_at,
+                .entry = entry,
+            };
+            record(walk, steps, level, lowest, &seen);
+        }
+        if (!(entry & QUIRE_PTE_PRESENT))
             return page_fault(mmu, linear, access, 0, QUIRE_FAULT_PAGE_ABSENT, walk);
-        if (!seen.in_register) { /* those were checked when they were loaded, and have no rights */
-            if (seen.entry & mmu->reserved[lowest][seen.leaf])
+        if (!in_register) {
+            if (entry & mmu->reserved[lowest][leaf])
                 return page_fault(mmu, linear, access, QUIRE_PF_PRESENT | QUIRE_PF_RESERVED,
                                   QUIRE_FAULT_RESERVED_BITS, walk);
-            walk->user &= !!(seen.entry & QUIRE_PTE_USER);
-            walk->writable &= !!(seen.entry & QUIRE_PTE_WRITE);
-            walk->executable &= !(seen.entry & format->nx);
+            granted &= entry;
+            nx |= entry & format->nx;
         }
-        if (seen.leaf) {
-            found(mmu, linear, (enum quire_pt_level)lowest, seen.entry, walk);
+        if (leaf) {
+            walk->user = granted & QUIRE_PTE_USER;
+            walk->writable = granted & QUIRE_PTE_WRITE;
+            walk->executable = !nx;
+            found(mmu, linear, (enum quire_pt_level)lowest, entry, walk);
             return true;
         }
-        table = seen.entry & format->address_mask;
+        table = entry & format->address_mask;
     }
 }
 

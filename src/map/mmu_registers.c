@@ -63,6 +63,21 @@ static bool load_pdptes(struct quire_mmu *mmu, const struct quire_phys_memory *m
     return true;
 }
 
+/* What a walk looks up at each level. */
+static void prepare(struct quire_mmu *mmu)
+{
+    for (unsigned l = 0; l < QUIRE_NR_PT_LEVELS; l++) {
+        enum quire_pt_level level = (enum quire_pt_level)l;
+        for (unsigned leaf = 0; leaf < 2; leaf++)
+            mmu->reserved[level][leaf] =
+                quire_pt_reserved(mmu->format, &mmu->features, level, leaf);
+        mmu->lowest[level] = (uint8_t)quire_pt_lowest_shared(mmu->format, level);
+        mmu->leaf_if[level] = 0;
+        if (quire_pt_may_be_leaf(mmu->format, &mmu->features, level))
+            mmu->leaf_if[level] = level == QUIRE_PT ? QUIRE_PTE_PRESENT : QUIRE_PTE_HUGE;
+    }
+}
+
 bool quire_mmu_load(struct quire_mmu *mmu, const struct quire_mmu_registers *registers,
                     const struct quire_phys_memory *memory, struct quire_fault *fault)
 {
@@ -73,10 +88,8 @@ bool quire_mmu_load(struct quire_mmu *mmu, const struct quire_mmu_registers *reg
     loaded.registers = *registers;
     loaded.features.no_nx = !(registers->efer & QUIRE_EFER_NXE);
     loaded.format = pick_format(registers);
-    for (unsigned level = 0; loaded.format && level < QUIRE_NR_PT_LEVELS; level++)
-        for (unsigned leaf = 0; leaf < 2; leaf++)
-            loaded.reserved[level][leaf] = quire_pt_reserved(loaded.format, &loaded.features,
-                                                             (enum quire_pt_level)level, leaf);
+    if (loaded.format)
+        prepare(&loaded);
     if (loaded.format == &quire_pt_formats[QUIRE_PT_FORMAT_PAE] &&
         !load_pdptes(&loaded, memory, fault))
         return false;

@@ -398,6 +398,7 @@ struct quire_walk_step {
     uint8_t level; /* enum quire_pt_level */
     bool folded;
     bool in_register; /* a PDPTE of PAE */
+    bool unreadable;  /* there is no memory at entry_at: `entry` is 0, the walk ends */
     bool leaf;        /* it maps memory */
     uint16_t index;
     quire_phys_t entry_at;

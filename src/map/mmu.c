@@ -142,20 +142,14 @@ static bool descend(const struct quire_mmu *mmu, const struct quire_phys_memory 
         const struct quire_pt_level_format *at = &format->level[level];
         unsigned index = (unsigned)(linear >> at->shift) & ((1u << at->index_bits) - 1);
         quire_phys_t entry_at = table + (quire_phys_t)index * entry_bytes;
-        uint64_t entry;
+        uint64_t entry = in_register ? mmu->pdpte[index] : 0;
         lowest = mmu->lowest[level];
-        if (in_register) {
-            entry = mmu->pdpte[index];
-        } else {
-            if (quire_unlikely(!walk_read(memory, entry_at, entry_bytes, &entry)))
-                return no_memory(walk, linear);
-            descent->at[descent->count] = entry_at;
-            descent->entry[descent->count++] = entry;
-        }
+        bool readable = in_register || walk_read(memory, entry_at, entry_bytes, &entry);
         bool leaf = entry & mmu->leaf_if[lowest];
         if (quire_unlikely(steps != NULL)) {
             const struct quire_walk_step seen = {
                 .in_register = in_register,
+                .unreadable = !readable,
                 .leaf = leaf && entry & QUIRE_PTE_PRESENT,
                 .index = (uint16_t)index,
                 .entry_at = entry_at,
@@ -163,6 +157,8 @@ static bool descend(const struct quire_mmu *mmu, const struct quire_phys_memory 
             };
             record(walk, steps, level, lowest, &seen);
         }
+        if (quire_unlikely(!readable))
+            return no_memory(walk, linear);
         if (!(entry & QUIRE_PTE_PRESENT))
             return page_fault(mmu, linear, access, 0, QUIRE_FAULT_PAGE_ABSENT, walk);
         if (!in_register) {
@@ -171,6 +167,8 @@ static bool descend(const struct quire_mmu *mmu, const struct quire_phys_memory 
                                   QUIRE_FAULT_RESERVED_BITS, walk);
             granted &= entry;
             nx |= entry & format->nx;
+            descent->at[descent->count] = entry_at;
+            descent->entry[descent->count++] = entry;
         }
         if (leaf) {
             walk->user = granted & QUIRE_PTE_USER;

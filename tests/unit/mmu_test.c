@@ -751,12 +751,15 @@ static void a_table_outside_memory_is_a_machine_check(void)
     struct quire_mmu mmu;
     struct quire_fault fault;
     struct quire_walk walk;
+    struct quire_walk_step step[QUIRE_NR_PT_LEVELS];
     if (!setup())
         return;
     REQUIRE(load(&c, &mmu, &fault));
-    CHECK(!quire_mmu_walk(&mmu, &memory, c.linear, R, &walk, NULL));
+    CHECK(!quire_mmu_walk(&mmu, &memory, c.linear, R, &walk, step));
     CHECK_EQ(walk.fault.vector, QUIRE_VECTOR_MC);
     CHECK_EQ(walk.fault.reason, QUIRE_FAULT_NO_MEMORY);
+    CHECK_EQ(walk.nr_steps, 4); /* PGD, P4D folded, PUD, PMD */
+    CHECK(step[3].unreadable && step[3].entry_at == MEMORY_BYTES && !step[2].unreadable);
     memory.size = 0x2004; /* ends within the second table's first entry */
     CHECK(!quire_mmu_walk(&mmu, &memory, c.linear, R, &walk, NULL));
     CHECK_EQ(walk.fault.vector, QUIRE_VECTOR_MC);

@@ -94,6 +94,7 @@ struct quire_sim_cpu {
 };
 
 struct quire_sim {
+    struct quire_port_mem port;      /* with ports/sim as the port: the same memory for phys */
     struct quire_phys_memory memory; /* a range, whose base is page-aligned */
     struct quire_sim_cpu *cpu;       /* `nr_cpus`, whose memory is the caller's */
     unsigned nr_cpus;

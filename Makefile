@@ -25,6 +25,14 @@ bench-phys:
 	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+# Hits and walks of the software MMU.
+bench-map-sim:
+	@cmake --preset release >&2
+	@$(BUILD) release --target map-sim-bench --parallel $(JOBS) >&2
+	@build/release/bench/map-sim-bench
+	@if command -v valgrind >/dev/null; then bench/map/sim.sh build/release/bench/map-sim-bench; \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
 # Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000
 SEED ?= 1
@@ -45,4 +53,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys model install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-map-sim model install coverage clean

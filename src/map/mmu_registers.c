@@ -53,7 +53,7 @@ static bool load_pdptes(struct quire_mmu *mmu, const struct quire_phys_memory *m
                         struct quire_fault *fault)
 {
     quire_phys_t root = mmu->registers.cr3 & PAE_ROOT_MASK;
-    uint64_t reserved = mmu->reserved[QUIRE_PUD][0] | mmu->format->nx;
+    uint64_t reserved = mmu->reserved[QUIRE_PUD][0]; /* NX too, whatever NXE says */
     for (unsigned i = 0; i < 4; i++) {
         if (!walk_read(memory, root + i * 8, 8, &mmu->pdpte[i]))
             return map_fault(fault, QUIRE_VECTOR_MC, 0, QUIRE_FAULT_NO_MEMORY);

@@ -734,8 +734,10 @@ static void pdptes_are_loaded_with_cr3_and_checked_there(void)
     put(0x8e0 + 24, 8, 0x2001);
     struct quire_mmu_registers registers = mmu.registers;
     registers.cr3 = 0x8ff;
+    struct quire_walk_step step[QUIRE_NR_PT_LEVELS];
     REQUIRE(quire_mmu_load(&mmu, &registers, &memory, &fault));
-    CHECK(quire_mmu_walk(&mmu, &memory, c.linear, R, &walk, NULL));
+    CHECK(quire_mmu_walk(&mmu, &memory, c.linear, R, &walk, step));
+    CHECK_EQ(step[0].entry_at, 0x8e0 + 24);
     registers.cr3 = MEMORY_BYTES;
     CHECK(!quire_mmu_load(&mmu, &registers, &memory, &fault));
     CHECK_EQ(fault.reason, QUIRE_FAULT_NO_MEMORY);

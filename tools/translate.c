@@ -20,8 +20,7 @@ static bool is_long(const struct translate *options)
     return options->mode == QUIRE_PT_FORMAT_X86_64 || options->mode == QUIRE_PT_FORMAT_LA57;
 }
 
-/* ---- segments -----------------------------------------------------------------------------------
- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static bool read_gdt_file(struct gdt *gdt, const char *name)
 {

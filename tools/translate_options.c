@@ -102,8 +102,7 @@ static uint64_t parse_address(const char *what, const char *arg, uint64_t max,
     return number;
 }
 
-/* ---- --map --------------------------------------------------------------------------------------
- */
+/* ---- --map ----------------------------------------------------------------------------------- */
 
 static void parse_flags(struct map_spec *map, const char *flags, const char *arg,
                         struct argp_state *state)
@@ -165,8 +164,7 @@ static void parse_map(struct translate *t, const char *arg, struct argp_state *s
         argp_error(state, "--map '%s': addresses and size are multiples of 4K, up to 1T", arg);
 }
 
-/* ---- all together -------------------------------------------------------------------------------
- */
+/* ---- all together ---------------------------------------------------------------------------- */
 
 static void check(struct translate *t, struct argp_state *state)
 {

@@ -103,8 +103,7 @@ static void print_physical(const struct translation *t, uint64_t address)
     printf("0x%0*llx", t->format->entry_bytes == 8 ? 13 : 8, (unsigned long long)address);
 }
 
-/* ---- segments -----------------------------------------------------------------------------------
- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static void print_kind(const struct quire_descriptor *d)
 {

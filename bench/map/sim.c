@@ -77,8 +77,7 @@ static bool start(void)
     return true;
 }
 
-/* ---- cases: the loops that are counted ----------------------------------------------------------
- */
+/* ---- cases: the loops that are counted ------------------------------------------------------- */
 
 /* Reads 8 bytes of `count` pages in turn, `stride` pages apart. */
 #define LOOP(function)                                                                             \

@@ -126,8 +126,7 @@ static inline uint64_t quire_pt_leaf_address(const struct quire_pt_format *forma
 #define QUIRE_PTE_PAT_HUGE 0x1000u /* above PT */
 #define QUIRE_PTE_NX (1ull << 63)
 
-/* ---- what hardware does: addresses and faults --------------------------------------------------
- */
+/* ---- what hardware does: addresses and faults ------------------------------------------------ */
 
 enum quire_access { QUIRE_READ, QUIRE_WRITE, QUIRE_EXECUTE };
 

@@ -78,8 +78,7 @@ bool quire_sim_access_slow(struct quire_sim_cpu *cpu, quire_linear_t at, void *d
     return false;
 }
 
-/* ---- copies ------------------------------------------------------------------------------------
- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static size_t copy(struct quire_sim_cpu *cpu, quire_linear_t at, char *data, size_t size,
                    unsigned access)
@@ -107,8 +106,7 @@ size_t quire_sim_copy_to(struct quire_sim_cpu *cpu, quire_linear_t to, const voi
     return copy(cpu, to, (char *)(uintptr_t)from, size, QUIRE_WRITE);
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------
- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 static bool access_descriptor(struct quire_sim_cpu *cpu, quire_linear_t at, uint64_t *value,
                               unsigned access, struct quire_fault *fault)

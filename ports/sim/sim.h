@@ -108,8 +108,7 @@ struct quire_sim {
 /* Resets all CPUs: paging off, ring 0, TLBs empty. */
 void quire_sim_init(struct quire_sim *sim);
 
-/* ---- registers: by the thread that plays the CPU -----------------------------------------------
- */
+/* ---- registers: by the thread that plays the CPU --------------------------------------------- */
 
 /* MOV to CR0, CR3, CR4 and EFER at once; the TLB is emptied, global pages too. False: refused, as
  * quire_mmu_load does. */
@@ -124,8 +123,7 @@ QUIRE_MUST_CHECK bool quire_sim_set_cr3(struct quire_sim_cpu *cpu, uint64_t cr3,
 void quire_sim_set_cpl(struct quire_sim_cpu *cpu, unsigned cpl);
 void quire_sim_set_ac(struct quire_sim_cpu *cpu, bool ac); /* STAC, CLAC */
 
-/* ---- flushes ------------------------------------------------------------------------------------
- */
+/* ---- flushes --------------------------------------------------------------------------------- */
 
 /* INVLPG: the page that holds `linear`, of this PCID or global. By the CPU's thread. */
 void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear);
@@ -135,8 +133,7 @@ void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear);
 void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,
                      const struct quire_sim_flush *flush);
 
-/* ---- accesses: by the thread that plays the CPU -------------------------------------------------
- */
+/* ---- accesses: by the thread that plays the CPU ---------------------------------------------- */
 
 /* Out of line: misses, accesses that cross pages, flushes that wait. */
 bool quire_sim_access_slow(struct quire_sim_cpu *cpu, quire_linear_t at, void *data, size_t size,

@@ -53,8 +53,7 @@ void sim_refresh(struct quire_sim_cpu *cpu)
     quire_port_spin_unlock(&cpu->lock);
 }
 
-/* ---- filling -----------------------------------------------------------------------------------
- */
+/* ---- filling --------------------------------------------------------------------------------- */
 
 static void remember_large(struct quire_sim_cpu *cpu, quire_linear_t at, unsigned shift)
 {
@@ -142,8 +141,7 @@ char *sim_translate(struct quire_sim_cpu *cpu, quire_linear_t at, unsigned acces
     return fill(cpu, at, &walk);
 }
 
-/* ---- flushing ----------------------------------------------------------------------------------
- */
+/* ---- flushing -------------------------------------------------------------------------------- */
 
 static void empty_way(struct quire_sim_cpu *cpu, struct quire_sim_set *set, unsigned way)
 {
@@ -207,8 +205,7 @@ void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear)
     sim_flush_now(cpu, &(struct quire_sim_flush){linear, linear, (uint16_t)pcid_of(cpu), false});
 }
 
-/* ---- flushes of other CPUs ----------------------------------------------------------------------
- */
+/* ---- flushes of other CPUs ------------------------------------------------------------------- */
 
 static const struct quire_sim_flush flush_everything = {0, UINT64_MAX, QUIRE_SIM_ALL_PCIDS, false};
 

@@ -45,8 +45,7 @@ static bool page_fault(const struct quire_mmu *mmu, quire_linear_t linear, unsig
     return false;
 }
 
-/* ---- rights ------------------------------------------------------------------------------------
- */
+/* ---- rights ---------------------------------------------------------------------------------- */
 
 uint32_t quire_mmu_rights(const struct quire_mmu *mmu, const struct quire_walk *walk)
 {
@@ -91,8 +90,7 @@ static enum quire_fault_reason refusal(const struct quire_mmu *mmu, const struct
     return QUIRE_FAULT_PAGE_READ_ONLY;
 }
 
-/* ---- descending ---------------------------------------------------------------------------------
- */
+/* ---- descending ------------------------------------------------------------------------------ */
 
 /* The level that was read and those folded into it. */
 static void record(struct quire_walk *walk, struct quire_walk_step *steps, unsigned level,

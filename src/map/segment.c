@@ -22,8 +22,7 @@ static bool selector_fault(struct quire_fault *fault, uint8_t vector, uint16_t s
     return map_fault(fault, vector, SELECTOR_ERROR(selector), reason);
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------
- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 /* Where `bytes` of the descriptor lie, all of them within the table. */
 static bool descriptor_at(const struct quire_segments *segments, uint16_t selector, unsigned bytes,
@@ -67,8 +66,7 @@ bool quire_descriptor_fetch(const struct quire_segments *segments, uint16_t sele
     return true;
 }
 
-/* ---- loads -------------------------------------------------------------------------------------
- */
+/* ---- loads ----------------------------------------------------------------------------------- */
 
 static bool is_code(const struct quire_descriptor *d)
 {
@@ -220,8 +218,7 @@ bool quire_ldtr_load(struct quire_segments *segments, uint16_t selector, struct 
     return true;
 }
 
-/* ---- accesses ----------------------------------------------------------------------------------
- */
+/* ---- accesses -------------------------------------------------------------------------------- */
 
 static enum quire_fault_reason check_type(const struct quire_descriptor *d,
                                           enum quire_access access)

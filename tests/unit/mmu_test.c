@@ -573,8 +573,7 @@ static void a_1_gib_page_needs_a_processor_that_has_them(void)
     CHECK_EQ(walk.fault.error_code, 0xd);
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void steps_show_each_level_and_which_are_folded(void)
 {
@@ -653,8 +652,7 @@ static void without_paging_linear_is_physical(void)
     CHECK_EQ(quire_mmu_rights(&mmu, &walk), 0x1ff);
 }
 
-/* ---- registers ---------------------------------------------------------------------------------
- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 static void registers_that_do_not_go_together_are_refused(void)
 {
@@ -743,8 +741,7 @@ static void pdptes_are_loaded_with_cr3_and_checked_there(void)
     CHECK_EQ(fault.reason, QUIRE_FAULT_NO_MEMORY);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void a_table_outside_memory_is_a_machine_check(void)
 {

@@ -7,8 +7,7 @@
 
 #include "tests/harness/harness.h"
 
-/* ---- tables in memory --------------------------------------------------------------------------
- */
+/* ---- tables in memory ------------------------------------------------------------------------ */
 
 #define GDT_AT 0x1000u
 #define LDT_AT 0x2000u
@@ -123,8 +122,7 @@ static void setup(struct quire_segments *s, bool long_mode, unsigned cpl)
                                                   quire_descriptor_decode(entries[code / 8], 0)};
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------
- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 static void linuxs_flat_segments_are_decoded(void)
 {
@@ -174,8 +172,7 @@ static void decoding_and_encoding_are_inverse(void)
     }
 }
 
-/* ---- loads -------------------------------------------------------------------------------------
- */
+/* ---- loads ----------------------------------------------------------------------------------- */
 
 enum { MODE_32, MODE_64 };
 
@@ -374,8 +371,7 @@ static void segments_of_the_ldt_are_loaded_within_its_limit(void)
     CHECK_EQ(d.base, 0x400000);
 }
 
-/* ---- accesses ----------------------------------------------------------------------------------
- */
+/* ---- accesses -------------------------------------------------------------------------------- */
 
 struct access_case {
     uint16_t selector;

@@ -106,8 +106,7 @@ static void write64(struct quire_sim_cpu *cpu, quire_linear_t at, uint64_t value
     CHECK(quire_sim_write(cpu, at, &value, sizeof value));
 }
 
-/* ---- accesses -----------------------------------------------------------------------------------
- */
+/* ---- accesses -------------------------------------------------------------------------------- */
 
 static void what_is_written_is_read_and_a_second_access_does_not_walk(void)
 {
@@ -206,8 +205,7 @@ static void copies_end_where_they_fault(void)
     CHECK_EQ(quire_sim_copy_to(&cpus[0], BASE + 0x2000, out, 0), 0);
 }
 
-/* ---- faults ------------------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static bool map_it(struct quire_sim_cpu *cpu, const struct quire_fault *fault)
 {
@@ -302,8 +300,7 @@ static void rights_are_those_of_the_mode(void)
     CHECK(!quire_sim_write(&cpus[0], BASE + 0x1000, &value, 8));
 }
 
-/* ---- flushes -----------------------------------------------------------------------------------
- */
+/* ---- flushes --------------------------------------------------------------------------------- */
 
 static void a_translation_stays_until_it_is_flushed(void)
 {

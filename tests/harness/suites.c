@@ -35,6 +35,7 @@ extern const struct test_suite suite_view;
 extern const struct test_suite suite_map_format;
 extern const struct test_suite suite_segment;
 extern const struct test_suite suite_mmu;
+extern const struct test_suite suite_mmu_walk;
 extern const struct test_suite suite_sim;
 
 const struct test_suite *const test_suites[] = {
@@ -69,6 +70,7 @@ const struct test_suite *const test_suites[] = {
     &suite_map_format,     //
     &suite_segment,        //
     &suite_mmu,            //
+    &suite_mmu_walk,       //
     &suite_sim,            //
     NULL,
 };

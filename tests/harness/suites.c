@@ -32,6 +32,7 @@ extern const struct test_suite suite_reference;
 extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
+extern const struct test_suite suite_map_format;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -62,5 +63,6 @@ const struct test_suite *const test_suites[] = {
     &suite_debug,          //
     &suite_slowpath,       //
     &suite_view,           //
+    &suite_map_format,     //
     NULL,
 };

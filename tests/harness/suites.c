@@ -33,6 +33,7 @@ extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 extern const struct test_suite suite_map_format;
+extern const struct test_suite suite_mapping;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -64,5 +65,6 @@ const struct test_suite *const test_suites[] = {
     &suite_slowpath,       //
     &suite_view,           //
     &suite_map_format,     //
+    &suite_mapping,        //
     NULL,
 };

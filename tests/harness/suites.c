@@ -34,6 +34,7 @@ extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 extern const struct test_suite suite_map_format;
 extern const struct test_suite suite_mapping;
+extern const struct test_suite suite_map_change;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -66,5 +67,6 @@ const struct test_suite *const test_suites[] = {
     &suite_view,           //
     &suite_map_format,     //
     &suite_mapping,        //
+    &suite_map_change,     //
     NULL,
 };

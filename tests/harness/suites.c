@@ -35,6 +35,7 @@ extern const struct test_suite suite_view;
 extern const struct test_suite suite_map_format;
 extern const struct test_suite suite_mapping;
 extern const struct test_suite suite_map_change;
+extern const struct test_suite suite_tables_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -68,5 +69,6 @@ const struct test_suite *const test_suites[] = {
     &suite_map_format,     //
     &suite_mapping,        //
     &suite_map_change,     //
+    &suite_tables_model,   //
     NULL,
 };

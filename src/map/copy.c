@@ -18,8 +18,7 @@ struct copying {
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-/* Nothing but tables in a range of the copy, where the source has no table. `huge`: the source has
- * a page there, so that a table is in its way. */
+/* Whether a range of the copy has nothing but tables. */
 static bool is_empty(const struct quire_pgtable *pt, unsigned height, const void *table,
                      uint64_t at, uint64_t end)
 {
@@ -36,7 +35,8 @@ static bool is_empty(const struct quire_pgtable *pt, unsigned height, const void
     return true;
 }
 
-/* `to` is NULL where the copy has no table yet. 0 or -EEXIST. */
+/* `to` is NULL where the copy has no table yet. 0 or -EEXIST. A table is in the way of a page of
+ * the source, unless that will be split. */
 static int look(struct copying *c, unsigned height, const void *from, const void *to, uint64_t at,
                 uint64_t end)
 {
@@ -55,7 +55,8 @@ static int look(struct copying *c, unsigned height, const void *from, const void
             int error = look(c, height - 1, table_of(pt, source), below, at, next);
             if (error)
                 return error;
-        } else if (copy && (source || !leads_to_table(pt, height, copy) ||
+        } else if (copy && ((source && next - at == step_bytes(pt, height)) ||
+                            !leads_to_table(pt, height, copy) ||
                             !is_empty(pt, height - 1, table_of(pt, copy), at, next)))
             return -QUIRE_EEXIST;
     }
@@ -173,18 +174,29 @@ static void undo(struct copying *c, uint64_t at, uint64_t end)
     quire_tlb_flush(&batch);
 }
 
-static int copy(struct copying *c, uint64_t at, uint64_t end)
+/* Tables for both trees, before either changes: the copy of what a split makes needs as many. */
+static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *edges)
 {
-    unsigned height = c->from->height - 1u;
-    void *from = root_of(c->from), *to = root_of(c->to);
-    int error = split_edges(c->from, at, end, c->batch);
-    if (!error)
-        error = look(c, height, from, to, at, end);
-    if (!error)
-        error = stock_fill(&c->stock, c->to, c->missing);
+    int error = look(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
     if (error)
         return error;
-    int stop = copy_table(c, height, from, to, at, end);
+    int splits = edges_prepare(c->from, at, end, edges);
+    if (splits < 0)
+        return splits;
+    error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
+    if (error)
+        stock_empty(edges, c->from);
+    return error;
+}
+
+static int copy(struct copying *c, uint64_t at, uint64_t end)
+{
+    struct stock edges = {NULL};
+    int error = prepare(c, at, end, &edges);
+    if (error)
+        return error;
+    edges_split(c->from, at, end, &edges, c->batch);
+    int stop = copy_table(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
     stock_empty(&c->stock, c->to);
     if (stop)
         undo(c, at, end);

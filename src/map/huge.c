@@ -118,21 +118,31 @@ static void split_at(struct quire_pgtable *pt, uint64_t edge, struct stock *stoc
     }
 }
 
-int split_edges(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct quire_tlb_batch *batch)
+int edges_prepare(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock)
 {
     int error = 0;
-    struct stock stock = {NULL};
     /* Both edges in one huge page may share a split: then a page is left over. */
     unsigned count = splits_at(pt, at, &error) + splits_at(pt, end, &error);
-    if (quire_likely(!count) || error)
-        return error;
-    error = stock_fill(&stock, pt, count);
-    if (error)
-        return error;
-    split_at(pt, at, &stock, batch);
-    split_at(pt, end, &stock, batch);
-    stock_empty(&stock, pt);
-    return 0;
+    if (quire_unlikely(count) && !error)
+        error = stock_fill(stock, pt, count);
+    return error ? error : (int)count;
+}
+
+void edges_split(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock,
+                 struct quire_tlb_batch *batch)
+{
+    split_at(pt, at, stock, batch);
+    split_at(pt, end, stock, batch);
+    stock_empty(stock, pt);
+}
+
+int split_edges(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct quire_tlb_batch *batch)
+{
+    struct stock stock = {NULL};
+    int count = edges_prepare(pt, at, end, &stock);
+    if (quire_unlikely(count > 0))
+        edges_split(pt, at, end, &stock, batch);
+    return count < 0 ? count : 0;
 }
 
 /* ---- collapse -------------------------------------------------------------------------------- */

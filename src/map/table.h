@@ -177,6 +177,11 @@ void batch_end(struct quire_tlb_batch *batch, struct quire_tlb_batch *own);
 
 /* Splits the huge mappings that [at, end) cuts, until it cuts none. 0, -ENOMEM, -EINVAL. */
 int split_edges(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct quire_tlb_batch *batch);
+/* The same in two steps, of which only the first can fail: it returns how many splits there will be
+ * at most, and changes nothing. */
+int edges_prepare(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock);
+void edges_split(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock,
+                 struct quire_tlb_batch *batch);
 
 /* ---- visit.c --------------------------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ extern const struct test_suite suite_map_format;
 extern const struct test_suite suite_mapping;
 extern const struct test_suite suite_map_change;
 extern const struct test_suite suite_tables_model;
+extern const struct test_suite suite_tables_faults;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -70,5 +71,6 @@ const struct test_suite *const test_suites[] = {
     &suite_mapping,        //
     &suite_map_change,     //
     &suite_tables_model,   //
+    &suite_tables_faults,  //
     NULL,
 };

@@ -51,6 +51,12 @@ static struct range random_range(void)
     if (!test_random_below(3) && r.first + r.count > 512)
         r.count = ((r.first + r.count) & ~511u) > r.first ? ((r.first + r.count) & ~511u) - r.first
                                                           : r.count;
+    /* From where a 4 MiB page may begin, as far as one goes or two. */
+    unsigned until = (unsigned)(0 - (r.window->start >> 12)) & 1023;
+    if (r.window->shift == 12 && !test_random_below(6) && until + 2048 <= UNITS) {
+        r.first = until;
+        r.count = 1024 << test_random_below(2);
+    }
     r.virt = r.window->start + ((uint64_t)r.first << r.window->shift);
     r.size = (uint64_t)r.count << r.window->shift;
     return r;

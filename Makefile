@@ -3,6 +3,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset
 PHYS_BENCH = build/release/bench/phys-bench
+MAP_BENCH = build/release/bench/map-bench
 
 all: release
 
@@ -25,6 +26,13 @@ bench-phys:
 	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+bench-map:
+	@cmake --preset release >&2
+	@$(BUILD) release --target map-bench --parallel $(JOBS) >&2
+	@$(MAP_BENCH)
+	@if command -v valgrind >/dev/null; then bench/map/instructions.sh $(MAP_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
 # Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000
 SEED ?= 1
@@ -45,4 +53,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys model install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-map model install coverage clean

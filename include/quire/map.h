@@ -171,6 +171,7 @@ struct quire_pt_step {
     uint8_t shift, index_bits;
     uint8_t level;      /* the lowest of those that share its entries */
     bool may_be_leaf;   /* on this processor */
+    uint8_t table_mask; /* an entry leads to a table if these of its bits are PRESENT; 0: never */
     uint64_t phys_end;  /* a leaf maps memory below this address */
     uint64_t table_set; /* bits of an entry that leads to a table, beside its address */
 };
@@ -278,8 +279,9 @@ struct quire_pt_run {
 
 typedef void quire_pt_removed_fn(void *arg, const struct quire_pt_run *run);
 
-#define QUIRE_UNMAP_KEEP_TABLES 0x1u /* empty tables stay, until an unmap without this meets them  \
-                                      */
+#define QUIRE_UNMAP_KEEP_TABLES                                                                    \
+    0x1u /* empty tables stay, until an unmap without this meets them                              \
+          */
 
 /* Takes out every entry of the range, also those that aren't present. Huge mappings that the range
  * cuts are split first: the only thing that can fail, with -ENOMEM (or -EINVAL: beyond 4 GiB i386

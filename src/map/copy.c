@@ -65,14 +65,14 @@ static int look(struct copying *c, unsigned height, const void *from, const void
 
 /* ---- copying --------------------------------------------------------------------------------- */
 
-/* An entry of the source as it stands, after it has lost what both sides lose. */
-static QUIRE_ALWAYS_INLINE uint64_t take_entry(struct copying *c, void *table, unsigned index,
-                                               uint64_t clear, bool *flush, const bool wide)
+/* An entry of the source that was `entry`, after it has lost what both sides lose. */
+static QUIRE_ALWAYS_INLINE uint64_t take_bits(struct copying *c, void *table, unsigned index,
+                                              uint64_t entry, uint64_t clear, bool *flush,
+                                              const bool wide)
 {
-    uint64_t entry = entry_load(table, index, wide);
     while (entry_is_present(entry) && entry & clear) {
         if (entry_compare_exchange(table, index, &entry, entry & ~clear, wide)) {
-            *flush |= entry_needs_flush(c->from, entry, entry & ~clear);
+            *flush = *flush || entry_needs_flush(c->from, entry, entry & ~clear);
             return entry & ~clear;
         }
     }
@@ -92,33 +92,42 @@ static int write_run(struct copying *c, void *to, unsigned end_index, const bool
         return stop;
     for (unsigned i = 0; i < count; i++) {
         uint64_t entry = run->entry[i];
-        entry_store(to, first + i, entry_is_present(entry) ? entry & ~clear : entry, wide);
+        uint64_t present = 0 - (entry & QUIRE_PTE_PRESENT);
+        entry_store(to, first + i, entry & ~(clear & present), wide);
     }
     table_count(c->to, to, count);
     return 0;
 }
 
-/* Entries [index, end_index) of two tables that none leads below. */
+/* Entries [index, end_index) of two tables, none of which leads below; those that follow each other
+ * are taken in a loop of their own. */
 static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, void *from,
                                             void *to, uint64_t at, unsigned index,
                                             unsigned end_index, const bool wide)
 {
     const uint64_t clear = leaf_bits(height, c->how->clear_both);
-    const unsigned shift = c->from->step[height].shift;
-    uint64_t begin = at;
+    const unsigned shift = c->from->step[height].shift, first = index;
     bool flush = false;
     int stop = 0;
-    for (; index < end_index && !stop; index++, at += (uint64_t)1 << shift) {
-        uint64_t entry = take_entry(c, from, index, clear, &flush, wide);
-        if (entry)
-            run_append(&c->run, height, at, entry);
-        if (c->run.count && (!entry || c->run.count == QUIRE_PT_RUN_ENTRIES))
-            stop = write_run(c, to, index + (entry != 0), wide);
-    }
-    if (c->run.count && !stop)
+    while (index < end_index && !stop) {
+        uint64_t entry = entry_load(from, index, wide);
+        if (!entry) {
+            index++;
+            continue;
+        }
+        unsigned count = 0;
+        c->run.height = height;
+        c->run.at = at + ((uint64_t)(index - first) << shift);
+        do {
+            entry = take_bits(c, from, index, entry, clear, &flush, wide);
+            c->run.entry[count++] = entry;
+        } while (++index < end_index && count < QUIRE_PT_RUN_ENTRIES &&
+                 (entry = entry_load(from, index, wide)));
+        c->run.count = count;
         stop = write_run(c, to, index, wide);
+    }
     if (flush)
-        batch_add(c->batch, begin, at, shift);
+        batch_add(c->batch, at, at + ((uint64_t)(end_index - first) << shift), shift);
     return stop;
 }
 

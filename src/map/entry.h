@@ -105,12 +105,10 @@ static inline bool entry_is_present(uint64_t entry)
  * heavy use is looked up again soon. */
 static inline bool entry_needs_flush(const struct quire_pgtable *pt, uint64_t old, uint64_t entry)
 {
-    const uint64_t soft = QUIRE_PTE_SOFT1 | QUIRE_PTE_SOFT2 | QUIRE_PTE_SOFT3;
-    const uint64_t granted =
-        QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
-    uint64_t gained = entry & ~old, lost = old & ~entry;
-    return ((gained & ~(granted | soft)) |
-            (lost & ~(soft | QUIRE_PTE_ACCESSED | pt->format->nx))) != 0;
+    const uint64_t never = QUIRE_PTE_SOFT1 | QUIRE_PTE_SOFT2 | QUIRE_PTE_SOFT3 | QUIRE_PTE_ACCESSED;
+    const uint64_t granted = QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_DIRTY;
+    uint64_t grants = (entry & granted) | (old & pt->format->nx);
+    return ((old ^ entry) & ~never & ~grants) != 0;
 }
 
 #endif

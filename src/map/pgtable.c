@@ -182,11 +182,15 @@ static void add_step(struct quire_pgtable *pt, enum quire_pt_level table)
     const uint64_t rights =
         QUIRE_PTE_PRESENT | QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_ACCESSED;
     enum quire_pt_level level = quire_pt_lowest_shared(pt->format, table);
+    bool may_be_leaf = quire_pt_may_be_leaf(pt->format, &pt->features, level);
     pt->step[pt->height++] = (struct quire_pt_step){
         .shift = pt->format->level[table].shift,
         .index_bits = pt->format->level[table].index_bits,
         .level = (uint8_t)level,
-        .may_be_leaf = quire_pt_may_be_leaf(pt->format, &pt->features, level),
+        .may_be_leaf = may_be_leaf,
+        .table_mask = (uint8_t)(level == QUIRE_PT ? 0
+                                : may_be_leaf     ? QUIRE_PTE_PRESENT | QUIRE_PTE_HUGE
+                                                  : QUIRE_PTE_PRESENT),
         .phys_end = step_phys_end(pt, level),
         .table_set = rights & ~quire_pt_reserved(pt->format, &pt->features, level, false),
     };

@@ -144,14 +144,44 @@ static void harvest_entry(struct harvest *h, unsigned height, void *table, uint6
     }
 }
 
+static QUIRE_ALWAYS_INLINE void harvest_pages(struct harvest *h, void *table, uint64_t at,
+                                              uint64_t end, const bool wide)
+{
+    const uint64_t bits = h->bits, page = (at - h->start) >> PT_SHIFT;
+    const unsigned begin = step_index(h->pt, 0, at), count = (unsigned)((end - at) >> PT_SHIFT);
+    unsigned first = count, last = 0, used = 0;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t found = test_and_clear(table, begin + i, bits, wide);
+        if (!found)
+            continue;
+        used++;
+        if (h->bitmap)
+            h->bitmap[(page + i) / 64] |= (uint64_t)1 << (page + i) % 64;
+        if (found & QUIRE_PTE_DIRTY) {
+            first = first < i ? first : i;
+            last = i;
+        }
+    }
+    h->count += used;
+    if (first < count)
+        batch_add(h->batch, at + first * PT_PAGE_BYTES, at + (last + 1) * PT_PAGE_BYTES, PT_SHIFT);
+}
+
 static void harvest_table(struct harvest *h, unsigned height, void *table, uint64_t at,
                           uint64_t end)
 {
     const struct quire_pgtable *pt = h->pt;
+    if (!height) {
+        if (pt->wide)
+            harvest_pages(h, table, at, end, true);
+        else
+            harvest_pages(h, table, at, end, false);
+        return;
+    }
     for (uint64_t next; at < end; at = next) {
         uint64_t entry = load(pt, table, step_index(pt, height, at));
         next = step_next(pt, height, at, end);
-        if (height && leads_to_table(pt, height, entry))
+        if (leads_to_table(pt, height, entry))
             harvest_table(h, height - 1, table_of(pt, entry), at, next);
         else if (entry & h->bits)
             harvest_entry(h, height, table, at, next);

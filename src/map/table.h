@@ -82,16 +82,15 @@ static inline bool compare_exchange(const struct quire_pgtable *pt, void *table,
                     : entry_compare_exchange(table, index, expected, desired, false);
 }
 
+static inline bool leads_to_table(const struct quire_pgtable *pt, unsigned height, uint64_t entry)
+{
+    return (entry & pt->step[height].table_mask) == QUIRE_PTE_PRESENT;
+}
+
 /* Of a present entry. */
 static inline bool maps_memory(const struct quire_pgtable *pt, unsigned height, uint64_t entry)
 {
-    return !height || (pt->step[height].may_be_leaf && entry & QUIRE_PTE_HUGE);
-}
-
-/* Of any entry of a height above 0. */
-static inline bool leads_to_table(const struct quire_pgtable *pt, unsigned height, uint64_t entry)
-{
-    return entry_is_present(entry) && !maps_memory(pt, height, entry);
+    return !leads_to_table(pt, height, entry);
 }
 
 static inline void *table_of(const struct quire_pgtable *pt, uint64_t entry)

@@ -38,17 +38,49 @@ static uint64_t take(struct unmap *u, unsigned height, void *table, unsigned ind
     return entry;
 }
 
-/* Each present page goes into the batch before its entry is told. */
-static uint32_t take_pages(struct unmap *u, void *table, uint64_t at, uint64_t end)
+/* Takes out entries that follow each other, from `index` on, to the end of the run at most; where
+ * it stopped. */
+static QUIRE_ALWAYS_INLINE unsigned take_run(struct unmap *u, void *table, unsigned index,
+                                             unsigned end_index, const bool wide)
+{
+    unsigned count = u->run.count;
+    do
+        u->run.entry[count++] = entry_exchange(table, index++, 0, wide);
+    while (index < end_index && count < QUIRE_PT_RUN_ENTRIES && entry_load(table, index, wide));
+    u->run.count = count;
+    return index;
+}
+
+/* Each page goes into the batch before its entry is told. */
+static QUIRE_ALWAYS_INLINE uint32_t take_pages_of(struct unmap *u, void *table, uint64_t at,
+                                                  uint64_t end, const bool wide)
 {
     uint32_t gone = 0;
-    unsigned index = step_index(u->pt, 0, at);
-    for (; at < end; at += PT_PAGE_BYTES, index++)
-        if (load(u->pt, table, index)) {
-            (void)take(u, 0, table, index, at);
-            gone++;
+    const unsigned first = step_index(u->pt, 0, at);
+    const unsigned end_index = first + (unsigned)((end - at) >> PT_SHIFT);
+    for (unsigned i = first; i < end_index;) {
+        if (!entry_load(table, i, wide)) {
+            i++;
+            continue;
         }
+        uint64_t here = at + (i - first) * PT_PAGE_BYTES;
+        if (!run_continues(&u->run, 0, here)) {
+            tell(u);
+            u->run.at = here;
+            u->run.height = 0;
+        }
+        unsigned begin = i;
+        i = take_run(u, table, i, end_index, wide);
+        batch_add(u->batch, here, here + (i - begin) * PT_PAGE_BYTES, PT_SHIFT);
+        gone += i - begin;
+    }
     return gone;
+}
+
+static uint32_t take_pages(struct unmap *u, void *table, uint64_t at, uint64_t end)
+{
+    return u->pt->wide ? take_pages_of(u, table, at, end, true)
+                       : take_pages_of(u, table, at, end, false);
 }
 
 static QUIRE_ALWAYS_INLINE uint32_t clear(void *table, unsigned first, unsigned count,

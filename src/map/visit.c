@@ -60,20 +60,28 @@ static bool is_told(const struct visit *v, uint64_t entry)
     return entry_is_present(entry) || (entry && v->not_present);
 }
 
+/* Entries that follow each other are copied in a loop of their own. */
 static QUIRE_ALWAYS_INLINE int visit_pages(struct visit *v, const void *table, uint64_t at,
                                            uint64_t end, const bool wide)
 {
-    int stop = 0;
-    for (unsigned i = step_index(v->run.pt, 0, at); at < end && !stop; at += PT_PAGE_BYTES, i++) {
+    unsigned first = step_index(v->run.pt, 0, at), i = first;
+    const unsigned end_index = first + (unsigned)((end - at) >> PT_SHIFT);
+    while (i < end_index) {
         uint64_t entry = entry_load(table, i, wide);
-        if (!is_told(v, entry))
+        if (!is_told(v, entry)) {
+            i++;
             continue;
-        if (quire_likely(run_continues(&v->run, 0, at)))
-            v->run.entry[v->run.count++] = entry;
-        else
-            stop = visit_entry(v, 0, at, entry);
+        }
+        int stop = visit_entry(v, 0, at + (i - first) * PT_PAGE_BYTES, entry);
+        if (stop)
+            return stop;
+        unsigned count = v->run.count;
+        while (++i < end_index && count < QUIRE_PT_RUN_ENTRIES &&
+               is_told(v, entry = entry_load(table, i, wide)))
+            v->run.entry[count++] = entry;
+        v->run.count = count;
     }
-    return stop;
+    return 0;
 }
 
 static int visit_table(struct visit *v, unsigned height, const void *table, uint64_t at,
@@ -122,7 +130,7 @@ int quire_query(const struct quire_pgtable *pt, quire_linear_t virt, struct quir
         return -QUIRE_EINVAL;
     unsigned height = pt->height - 1u, index = step_index(pt, height, at);
     const void *table = root_of(pt);
-    while (entry = load(pt, table, index), height && leads_to_table(pt, height, entry)) {
+    while (entry = load(pt, table, index), leads_to_table(pt, height, entry)) {
         table = table_of(pt, entry);
         height--;
         index = step_index(pt, height, at);

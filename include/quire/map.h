@@ -168,7 +168,8 @@ struct quire_pgtable_config {
 
 /* A level that has tables of its own, prepared for the walk: see src/map/table.h. */
 struct quire_pt_step {
-    uint8_t shift, index_bits;
+    uint16_t index_mask; /* entries of a table less 1 */
+    uint8_t shift;
     uint8_t level;      /* the lowest of those that share its entries */
     bool may_be_leaf;   /* on this processor */
     uint8_t table_mask; /* an entry leads to a table if these of its bits are PRESENT; 0: never */
@@ -184,6 +185,8 @@ struct quire_pgtable {
     quire_phys_t root;      /* for CR3: the table's address */
     uint64_t prot_mask;     /* bits that `prot` may have */
     uint64_t address_limit; /* stripped of their sign, addresses are below this */
+    uint64_t address_mask;  /* the format's */
+    uint64_t phys_end;      /* the largest of the steps' */
     quire_gfp_t gfp;
     uint8_t height; /* steps that there are; the root is the last */
     bool wide;      /* entries of 8 bytes, not 4 */

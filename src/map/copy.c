@@ -65,14 +65,14 @@ static int look(struct copying *c, unsigned height, const void *from, const void
 
 /* ---- copying --------------------------------------------------------------------------------- */
 
-/* An entry of the source that was `entry`, after it has lost what both sides lose. */
-static QUIRE_ALWAYS_INLINE uint64_t take_bits(struct copying *c, void *table, unsigned index,
-                                              uint64_t entry, uint64_t clear, bool *flush,
-                                              const bool wide)
+/* An entry of the source that was `entry`, after it has lost what both sides lose; *lost gathers
+ * that. */
+static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint64_t entry,
+                                              uint64_t clear, uint64_t *lost, const bool wide)
 {
     while (entry_is_present(entry) && entry & clear) {
         if (entry_compare_exchange(table, index, &entry, entry & ~clear, wide)) {
-            *flush = *flush || entry_needs_flush(c->from, entry, entry & ~clear);
+            *lost |= entry & clear;
             return entry & ~clear;
         }
     }
@@ -107,7 +107,7 @@ static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, 
 {
     const uint64_t clear = leaf_bits(height, c->how->clear_both);
     const unsigned shift = c->from->step[height].shift, first = index;
-    bool flush = false;
+    uint64_t lost = 0;
     int stop = 0;
     while (index < end_index && !stop) {
         uint64_t entry = entry_load(from, index, wide);
@@ -119,14 +119,14 @@ static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, 
         c->run.height = height;
         c->run.at = at + ((uint64_t)(index - first) << shift);
         do {
-            entry = take_bits(c, from, index, entry, clear, &flush, wide);
+            entry = take_bits(from, index, entry, clear, &lost, wide);
             c->run.entry[count++] = entry;
         } while (++index < end_index && count < QUIRE_PT_RUN_ENTRIES &&
                  (entry = entry_load(from, index, wide)));
         c->run.count = count;
         stop = write_run(c, to, index, wide);
     }
-    if (flush)
+    if (bits_to_flush(c->from->format->nx, 0, lost))
         batch_add(c->batch, at, at + ((uint64_t)(end_index - first) << shift), shift);
     return stop;
 }
@@ -159,7 +159,8 @@ static int copy_table(struct copying *c, unsigned height, void *from, void *to, 
         } else if (entry)
             stop = copy_run(c, height, from, to, at, next);
     }
-    table_count(c->to, to, added);
+    if (added)
+        table_count(c->to, to, added);
     return stop;
 }
 

@@ -99,16 +99,21 @@ static inline bool entry_is_present(uint64_t entry)
     return entry & QUIRE_PTE_PRESENT;
 }
 
-/* Whether a TLB that holds `old` could let through what `entry` forbids, lead elsewhere, or write
- * without setting the dirty bit. What a processor only finds out to be allowed now, it looks up
- * again (SDM 3A, 4.10.4.3). A cleared accessed bit isn't worth a flush, as on Linux: a page in
- * heavy use is looked up again soon. */
-static inline bool entry_needs_flush(const struct quire_pgtable *pt, uint64_t old, uint64_t entry)
+/* Of the bits that a present entry gains and loses those which a TLB that holds the old one mustn't
+ * miss: it could let through what is forbidden now, lead elsewhere, or write without setting the
+ * dirty bit. What is only found out to be allowed now is looked up again (SDM 3A, 4.10.4.3). A
+ * cleared accessed bit isn't worth a flush, as on Linux: a page in heavy use is looked up again
+ * soon. `nx` is the format's. */
+static inline uint64_t bits_to_flush(uint64_t nx, uint64_t gained, uint64_t lost)
 {
     const uint64_t never = QUIRE_PTE_SOFT1 | QUIRE_PTE_SOFT2 | QUIRE_PTE_SOFT3 | QUIRE_PTE_ACCESSED;
     const uint64_t granted = QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_DIRTY;
-    uint64_t grants = (entry & granted) | (old & pt->format->nx);
-    return ((old ^ entry) & ~never & ~grants) != 0;
+    return (gained & ~(never | granted)) | (lost & ~(never | nx));
+}
+
+static inline bool entry_needs_flush(const struct quire_pgtable *pt, uint64_t old, uint64_t entry)
+{
+    return bits_to_flush(pt->format->nx, entry & ~old, old & ~entry) != 0;
 }
 
 #endif

@@ -119,7 +119,8 @@ static void write_table(struct mapping *m, unsigned height, void *table, uint64_
             QUIRE_BUG_ON(!below);
             write_table(m, height - 1, below, at, next);
         }
-    table_count(pt, table, added);
+    if (added)
+        table_count(pt, table, added);
 }
 
 /* ---- from outside ---------------------------------------------------------------------------- */
@@ -127,14 +128,15 @@ static void write_table(struct mapping *m, unsigned height, void *table, uint64_
 static int map(struct mapping *m, uint64_t at, uint64_t end)
 {
     struct quire_pgtable *pt = m->pt;
-    unsigned height = pt->height - 1u;
+    unsigned height;
+    void *table = table_for(pt, at, end, &height);
     m->at = at;
-    int error = look(m, height, root_of(pt), at, end);
-    if (!error)
+    int error = look(m, height, table, at, end);
+    if (!error && m->missing)
         error = stock_fill(&m->stock, pt, m->missing);
     if (error)
         return error;
-    write_table(m, height, root_of(pt), at, end);
+    write_table(m, height, table, at, end);
     stock_empty(&m->stock, pt);
     return 0;
 }
@@ -143,14 +145,11 @@ int quire_map_range(struct quire_pgtable *pt, quire_linear_t virt, quire_phys_t 
                     uint64_t prot, unsigned flags)
 {
     struct mapping m = {.pt = pt, .phys = phys, .prot = prot, .no_huge = flags & QUIRE_MAP_NO_HUGE};
-    uint64_t at, end, phys_end = pt->step[0].phys_end;
-    for (unsigned height = 1; height < pt->height; height++)
-        if (pt->step[height].may_be_leaf)
-            phys_end = pt->step[height].phys_end;
+    uint64_t at, end;
     int error = strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
     if (error)
         return error;
-    if (phys & (PT_PAGE_BYTES - 1) || phys >= phys_end || size > phys_end - phys ||
+    if (phys & (PT_PAGE_BYTES - 1) || phys >= pt->phys_end || size > pt->phys_end - phys ||
         !prot_is_valid(pt, prot) || flags & ~QUIRE_MAP_NO_HUGE)
         return -QUIRE_EINVAL;
     return map(&m, at, end);

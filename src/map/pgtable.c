@@ -182,18 +182,21 @@ static void add_step(struct quire_pgtable *pt, enum quire_pt_level table)
     const uint64_t rights =
         QUIRE_PTE_PRESENT | QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_ACCESSED;
     enum quire_pt_level level = quire_pt_lowest_shared(pt->format, table);
+    quire_phys_t phys_end = step_phys_end(pt, level);
     bool may_be_leaf = quire_pt_may_be_leaf(pt->format, &pt->features, level);
     pt->step[pt->height++] = (struct quire_pt_step){
         .shift = pt->format->level[table].shift,
-        .index_bits = pt->format->level[table].index_bits,
+        .index_mask = (uint16_t)((1u << pt->format->level[table].index_bits) - 1),
         .level = (uint8_t)level,
         .may_be_leaf = may_be_leaf,
         .table_mask = (uint8_t)(level == QUIRE_PT ? 0
                                 : may_be_leaf     ? QUIRE_PTE_PRESENT | QUIRE_PTE_HUGE
                                                   : QUIRE_PTE_PRESENT),
-        .phys_end = step_phys_end(pt, level),
+        .phys_end = phys_end,
         .table_set = rights & ~quire_pt_reserved(pt->format, &pt->features, level, false),
     };
+    if (may_be_leaf && phys_end > pt->phys_end)
+        pt->phys_end = phys_end;
 }
 
 static bool config_is_valid(const struct quire_pgtable_config *config)
@@ -218,6 +221,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
         .flush_arg = config->flush_arg,
     };
     pt->wide = pt->format->entry_bytes == 8;
+    pt->address_mask = pt->format->address_mask;
     pt->address_limit = (uint64_t)1 << pt->format->virt_bits;
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
     if (!config->features.no_nx)

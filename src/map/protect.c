@@ -6,34 +6,38 @@
  */
 #include "map/table.h"
 
+/* What entries are to gain and lose; and which of that is to be flushed if it is a change. */
+struct bits {
+    uint64_t set, clear, flush;
+};
+
 struct change {
     struct quire_pgtable *pt;
     struct quire_tlb_batch *batch;
-    uint64_t set, clear;           /* as PT has them */
-    uint64_t high_set, high_clear; /* above PT */
+    struct bits pages, huge; /* as entries of PT have them, and those above */
 };
 
 /* Changes one entry; whether that needs a flush. */
-static QUIRE_ALWAYS_INLINE bool change_entry(const struct change *c, void *table, unsigned index,
-                                             uint64_t set, uint64_t clear, const bool wide)
+static QUIRE_ALWAYS_INLINE bool change_entry(void *table, unsigned index, struct bits bits,
+                                             const bool wide)
 {
     uint64_t entry = entry_load(table, index, wide), desired;
     do {
-        desired = (entry & ~clear) | set;
+        desired = (entry & ~bits.clear) | bits.set;
         if (!entry_is_present(entry) || desired == entry)
             return false;
     } while (!entry_compare_exchange(table, index, &entry, desired, wide));
-    return entry_needs_flush(c->pt, entry, desired);
+    return (entry ^ desired) & bits.flush;
 }
 
 static QUIRE_ALWAYS_INLINE void change_pages(const struct change *c, void *table, uint64_t at,
                                              uint64_t end, const bool wide)
 {
-    uint64_t set = c->set, clear = c->clear;
+    const struct bits bits = c->pages;
     unsigned begin = step_index(c->pt, 0, at), count = (unsigned)((end - at) >> PT_SHIFT);
     unsigned first = count, last = 0;
     for (unsigned i = 0; i < count; i++)
-        if (change_entry(c, table, begin + i, set, clear, wide)) {
+        if (change_entry(table, begin + i, bits, wide)) {
             first = first < i ? first : i;
             last = i;
         }
@@ -45,8 +49,8 @@ static void change_huge(const struct change *c, unsigned height, void *table, ui
 {
     const struct quire_pgtable *pt = c->pt;
     unsigned index = step_index(pt, height, at);
-    bool flush = pt->wide ? change_entry(c, table, index, c->high_set, c->high_clear, true)
-                          : change_entry(c, table, index, c->high_set, c->high_clear, false);
+    bool flush = pt->wide ? change_entry(table, index, c->huge, true)
+                          : change_entry(table, index, c->huge, false);
     if (flush)
         batch_add(c->batch, at, at + step_bytes(pt, height), pt->step[height].shift);
 }
@@ -72,23 +76,30 @@ static void change_table(const struct change *c, unsigned height, void *table, u
     }
 }
 
+static struct bits bits_of(const struct quire_pgtable *pt, unsigned height, uint64_t set,
+                           uint64_t clear)
+{
+    uint64_t gained = leaf_bits(height, set), lost = leaf_bits(height, clear & ~set);
+    return (struct bits){gained, lost, bits_to_flush(pt->format->nx, gained, lost)};
+}
+
 int quire_protect_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t set,
                         uint64_t clear, struct quire_tlb_batch *batch)
 {
     struct quire_tlb_batch own;
-    struct change c = {.pt = pt,
-                       .set = set,
-                       .clear = clear,
-                       .high_set = leaf_bits(1, set),
-                       .high_clear = leaf_bits(1, clear)};
+    struct change c = {
+        .pt = pt, .pages = bits_of(pt, 0, set, clear), .huge = bits_of(pt, 1, set, clear)};
     uint64_t at, end;
     int error = strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
     if (error || !prot_is_valid(pt, set) || clear & ~QUIRE_PT_PROT)
         return -QUIRE_EINVAL;
     c.batch = batch_begin(batch, &own, pt);
     error = split_edges(pt, at, end, c.batch);
-    if (!error)
-        change_table(&c, pt->height - 1u, root_of(pt), at, end);
+    if (!error) {
+        unsigned height;
+        void *table = table_for(pt, at, end, &height);
+        change_table(&c, height, table, at, end);
+    }
     batch_end(c.batch, &own);
     return error;
 }
@@ -198,7 +209,9 @@ int quire_harvest_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     if (error || !bits_are_harvestable(bits))
         return -QUIRE_EINVAL;
     h.batch = batch_begin(batch, &own, pt);
-    harvest_table(&h, pt->height - 1u, root_of(pt), h.start, end);
+    unsigned height;
+    void *table = table_for(pt, h.start, end, &height);
+    harvest_table(&h, height, table, h.start, end);
     batch_end(h.batch, &own);
     *count += h.count;
     return 0;

@@ -30,12 +30,12 @@ static inline uint64_t step_bytes(const struct quire_pgtable *pt, unsigned heigh
 
 static inline unsigned step_entries(const struct quire_pgtable *pt, unsigned height)
 {
-    return 1u << pt->step[height].index_bits;
+    return pt->step[height].index_mask + 1u;
 }
 
 static inline unsigned step_index(const struct quire_pgtable *pt, unsigned height, uint64_t at)
 {
-    return (unsigned)(at >> pt->step[height].shift) & (step_entries(pt, height) - 1);
+    return (unsigned)(at >> pt->step[height].shift) & pt->step[height].index_mask;
 }
 
 /* Where the entry that covers `at` ends covering, or `end`. */
@@ -95,12 +95,27 @@ static inline bool maps_memory(const struct quire_pgtable *pt, unsigned height, 
 
 static inline void *table_of(const struct quire_pgtable *pt, uint64_t entry)
 {
-    return quire_port_phys_to_virt(pt->port, entry & pt->format->address_mask);
+    return quire_port_phys_to_virt(pt->port, entry & pt->address_mask);
 }
 
 static inline void *root_of(const struct quire_pgtable *pt)
 {
     return quire_port_phys_to_virt(pt->port, pt->root);
+}
+
+/* Where a walk of [at, end) may begin: the lowest table that leads to all of it. */
+static inline void *table_for(const struct quire_pgtable *pt, uint64_t at, uint64_t end,
+                              unsigned *height)
+{
+    void *table = root_of(pt);
+    uint64_t differs = at ^ (end - 1);
+    for (*height = pt->height - 1u; *height && !(differs >> pt->step[*height].shift); --*height) {
+        uint64_t entry = load(pt, table, step_index(pt, *height, at));
+        if (!leads_to_table(pt, *height, entry))
+            break;
+        table = table_of(pt, entry);
+    }
+    return table;
 }
 
 static inline struct quire_page *table_page(const struct quire_pgtable *pt, const void *table)

@@ -117,7 +117,9 @@ int quire_visit_range(const struct quire_pgtable *pt, quire_linear_t virt, uint6
     v.hole = at;
     v.visit = visit;
     v.arg = arg;
-    stop = visit_table(&v, pt->height - 1u, root_of(pt), at, end);
+    unsigned height;
+    const void *table = table_for(pt, at, end, &height);
+    stop = visit_table(&v, height, table, at, end);
     if (!stop)
         stop = tell_run(&v);
     return stop ? stop : tell_hole(&v, end);

@@ -359,7 +359,9 @@ QUIRE_MUST_CHECK int quire_update_entry(struct quire_pgtable *pt, quire_linear_t
                                         struct quire_tlb_batch *batch);
 
 /* Clears the bits `bits` (ACCESSED, DIRTY or both) of what maps `virt`, and returns those that were
- * set: atomically. -ENOENT: nothing does. Linux: ptep_test_and_clear_young. */
+ * set: atomically. A cleared ACCESSED isn't flushed, so a page that stays in a TLB may seem unused
+ * for a while; who minds adds it to the batch. -ENOENT: nothing does. Linux:
+ * ptep_test_and_clear_young. */
 QUIRE_MUST_CHECK int quire_test_and_clear(struct quire_pgtable *pt, quire_linear_t virt,
                                           uint64_t bits, struct quire_tlb_batch *batch);
 /* The same over a range, by PT-sized pages: bit i of `bitmap` (room for size / 4096 bits, not
@@ -393,7 +395,8 @@ struct quire_pt_copy {
     /* Told each run before the copy has it, as the source has it then, entries that aren't present
      * included: to take references. Non-zero stops the copy, and is returned. May be NULL. */
     quire_pt_visit_fn *copied;
-    /* Told what was told `copied` with success when the copy is stopped. May be NULL. */
+    /* Told what was told `copied` with success when the copy is stopped, as the copy had it. May be
+     * NULL. */
     quire_pt_removed_fn *undone;
     void *arg;
 };

@@ -3,6 +3,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset
 PHYS_BENCH = build/release/bench/phys-bench
+MAP_BENCH = build/release/bench/map-bench
+MAP_SIM_BENCH = build/release/bench/map-sim-bench
 
 all: release
 
@@ -25,12 +27,13 @@ bench-phys:
 	@if command -v valgrind >/dev/null; then bench/phys/instructions.sh $(PHYS_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
-# Hits and walks of the software MMU.
-bench-map-sim:
+bench-map:
 	@cmake --preset release >&2
-	@$(BUILD) release --target map-sim-bench --parallel $(JOBS) >&2
-	@build/release/bench/map-sim-bench
-	@if command -v valgrind >/dev/null; then bench/map/sim.sh build/release/bench/map-sim-bench; \
+	@$(BUILD) release --target map-bench map-sim-bench --parallel $(JOBS) >&2
+	@$(MAP_BENCH)
+	@$(MAP_SIM_BENCH)
+	@if command -v valgrind >/dev/null; then \
+		bench/map/instructions.sh $(MAP_BENCH) && bench/map/sim.sh $(MAP_SIM_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
 # Random operations of the page allocator against its model: `make model EFFORT=100000000 SEED=7`.
@@ -53,4 +56,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-map-sim model install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-map model install coverage clean

@@ -56,6 +56,12 @@
 #define QUIRE_MEMBLOCK_STATIC_REGIONS 128
 #endif
 
+/* Pages that are flushed from a TLB one by one; beyond them all of it is flushed at once. Linux
+ * came to 33 on x86 (tlb_single_page_flush_ceiling). */
+#ifndef QUIRE_TLB_FLUSH_PAGES
+#define QUIRE_TLB_FLUSH_PAGES 32
+#endif
+
 /* 0: QUIRE_BUG_ON only; 1: QUIRE_ASSERT too; 2: QUIRE_EXPENSIVE too (walks structures). */
 #ifndef QUIRE_DEBUG_LEVEL
 #define QUIRE_DEBUG_LEVEL 0
@@ -91,6 +97,9 @@
 #endif
 #if QUIRE_MEMBLOCK_STATIC_REGIONS < 16
 #error "QUIRE_MEMBLOCK_STATIC_REGIONS must be 16 at least"
+#endif
+#if QUIRE_TLB_FLUSH_PAGES < 1
+#error "QUIRE_TLB_FLUSH_PAGES must be 1 at least"
 #endif
 #if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"

@@ -146,6 +146,9 @@ bool quire_pfn_valid(const struct quire_mem *mem, quire_pfn_t pfn);
 void *quire_page_address(const struct quire_mem *mem, const struct quire_page *page);
 struct quire_page *quire_virt_to_page(const struct quire_mem *mem, const void *addr);
 
+/* Where the machine's memory is, as its configuration said. */
+const struct quire_port_mem *quire_mem_port(const struct quire_mem *mem);
+
 /* Where a page is. O(1). */
 int quire_page_node(const struct quire_mem *mem, const struct quire_page *page);
 enum quire_zone_type quire_page_zone(const struct quire_mem *mem, const struct quire_page *page);

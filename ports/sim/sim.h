@@ -133,6 +133,10 @@ void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear);
 void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,
                      const struct quire_sim_flush *flush);
 
+/* The same as page tables ask for it: `flush` of their configuration, with the sim as its argument.
+ */
+void quire_sim_tlb_flush(void *sim, const struct quire_tlb_flush *flush);
+
 /* ---- accesses: by the thread that plays the CPU ---------------------------------------------- */
 
 /* Out of line: misses, accesses that cross pages, flushes that wait. */

@@ -255,3 +255,13 @@ void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,
         while (is_among(cpus, cpu) && quire_load_acquire(&sim->cpu[cpu].busy))
             quire_port_relax();
 }
+
+void quire_sim_tlb_flush(void *sim, const struct quire_tlb_flush *flush)
+{
+    struct quire_sim_flush what = flush_everything;
+    if (!flush->all) {
+        what.first = flush->virt;
+        what.last = flush->virt + flush->size - 1;
+    }
+    quire_sim_flush(sim, flush->cpus->word, &what);
+}

@@ -203,6 +203,11 @@ void *quire_page_address(const struct quire_mem *mem, const struct quire_page *p
     return quire_port_phys_to_virt(mem->port, quire_page_to_phys(page));
 }
 
+const struct quire_port_mem *quire_mem_port(const struct quire_mem *mem)
+{
+    return mem->port;
+}
+
 struct quire_page *quire_virt_to_page(const struct quire_mem *mem, const void *addr)
 {
     return quire_pfn_to_page(mem, quire_phys_to_pfn(quire_port_virt_to_phys(mem->port, addr)));

@@ -7,10 +7,12 @@
 extern const struct test_suite suite_pcp_protocol;
 extern const struct test_suite suite_phys_stress;
 extern const struct test_suite suite_sim_stress;
+extern const struct test_suite suite_tables_stress;
 
 const struct test_suite *const test_suites[] = {
-    &suite_pcp_protocol, //
-    &suite_phys_stress,  //
-    &suite_sim_stress,   //
+    &suite_pcp_protocol,  //
+    &suite_phys_stress,   //
+    &suite_sim_stress,    //
+    &suite_tables_stress, //
     NULL,
 };

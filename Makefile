@@ -4,6 +4,8 @@ JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset
 PHYS_BENCH = build/release/bench/phys-bench
 SLAB_BENCH = build/release/bench/slab-bench
+MAP_BENCH = build/release/bench/map-bench
+MAP_SIM_BENCH = build/release/bench/map-sim-bench
 
 all: release
 
@@ -35,6 +37,15 @@ bench-slab:
 	@if command -v valgrind >/dev/null; then bench/slab/instructions.sh $(SLAB_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+bench-map:
+	@cmake --preset release >&2
+	@$(BUILD) release --target map-bench map-sim-bench --parallel $(JOBS) >&2
+	@$(MAP_BENCH)
+	@$(MAP_SIM_BENCH)
+	@if command -v valgrind >/dev/null; then \
+		bench/map/instructions.sh $(MAP_BENCH) && bench/map/sim.sh $(MAP_SIM_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
 # Random operations of the allocators against their models: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000
 SEED ?= 1
@@ -61,4 +72,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map model permute install coverage clean

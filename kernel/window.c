@@ -26,7 +26,7 @@ static uintptr_t window_address(unsigned window)
 static void set_window(unsigned window, pde_t entry)
 {
     window_entries[window] = entry;
-    quire_port_tlb_flush_page(NULL, window_address(window));
+    quire_port_tlb_flush_page(NULL, NULL, window_address(window));
 }
 
 static void *open_window(unsigned window, quire_phys_t phys)

@@ -14,13 +14,16 @@
 static const char examples[] = "Examples:\n"
                                "  quire boot              boot the machine and look at its memory\n"
                                "  quire boot --demo       see the page allocator at work\n"
-                               "  quire boot --selftest   run the tests inside the machine\n\n";
+                               "  quire boot --selftest   run the tests inside the machine\n"
+                               "  quire translate --mode i386 0x08147258\n"
+                               "                          see how an address is split\n\n";
 
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"boot", command_boot},
+    {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -56,7 +59,8 @@ static const struct argp argp = {
     .args_doc = "COMMAND [OPTION...]",
     .doc = "What memory does: on a machine that Quire manages.\v"
            "Commands:\n"
-           "  boot    boot a machine whose memory Quire manages, in QEMU\n"
+           "  boot       boot a machine whose memory Quire manages, in QEMU\n"
+           "  translate  show where an address goes, step by step\n"
            "\n"
            "`quire COMMAND --help` tells more about each.",
 };

@@ -47,5 +47,6 @@ bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number
 
 /* Subcommands: their exit status. */
 int command_boot(int argc, char **argv);
+int command_translate(int argc, char **argv);
 
 #endif

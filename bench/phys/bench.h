@@ -14,26 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/common/common.h"
+
 #define FRAME_BYTES 4096u
 #define CHUNK 4096u    /* operations between two looks at the clock */
 #define CALL_PAGES 64u /* pages of a bulk call */
 #define MAX_THREADS 2u
 #define RING_BLOCKS 1024u
-
-/* ---- samples.c: times ------------------------------------------------------------------------ */
-
-/* Nanoseconds an operation, of many chunks. */
-struct samples {
-    double *value;
-    size_t count, capacity; /* what comes after the last is dropped */
-};
-
-bool samples_init(struct samples *samples, size_t capacity);
-void samples_free(struct samples *samples);
-void samples_add(struct samples *samples, uint64_t ns, size_t operations);
-void samples_add_all(struct samples *to, const struct samples *from);
-/* Sorts; 0 when there are none. */
-double samples_median(struct samples *samples);
 
 /* ---- subjects ---------------------------------------------------------------------------------
  */
@@ -78,7 +65,7 @@ struct subject {
 extern const struct subject quire_subject, stack_subject, buddy_subject;
 extern const struct subject *const subjects[]; /* NULL at the end */
 
-/* ---- options and output: main.c ------------------------------------------------------------- */
+/* ---- options: main.c ------------------------------------------------------------- */
 
 struct options {
     const char *cases, *subjects; /* patterns as the shell's */
@@ -92,12 +79,6 @@ struct options {
     uint64_t seed, operations;
 };
 extern struct options options;
-
-void print_row(const char *name, unsigned threads, const char *subject, double value, int digits,
-               const char *unit);
-/* On stderr, if that is a terminal; NULL: takes the line away. */
-void progress(const char *text);
-_Noreturn void fail(const char *text);
 
 /* ---- workers.c: threads that work on one subject together ----------------------------------- */
 
@@ -144,22 +125,5 @@ void case_prepare(struct work *work, const struct subject *subject, const struct
 void run_cases(void);
 void run_count(void);
 void run_fragmentation(void);
-
-/* xorshift64*: the same numbers for a seed everywhere. */
-static inline uint64_t random_next(uint64_t *state)
-{
-    uint64_t x = *state;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    *state = x;
-    return x * 0x2545f4914f6cdd1du;
-}
-
-/* 0 to bound - 1; the bound is less than 2^32. */
-static inline uint64_t random_below(uint64_t *state, uint64_t bound)
-{
-    return (random_next(state) >> 32) * bound >> 32;
-}
 
 #endif

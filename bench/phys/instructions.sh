@@ -7,19 +7,12 @@
 # cycle of bulk and random fills half of the memory and frees it again. Rows of
 # `case threads subject value unit`. PHYS_BENCH_OPTIONS in the environment goes to phys-bench.
 set -eu
+. "$(dirname "$0")/../common/callgrind.sh"
 bench=$1
 cases=${2:-'*'}
 only=${3:-}
 memory=1G
 options=${PHYS_BENCH_OPTIONS:-}
-
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-
-progress() {
-    [ -t 2 ] && printf '\r\033[K%s' "$*" >&2
-    return 0
-}
 
 # Functions of a subject that are counted: the toggles of callgrind.
 toggles() { # SUBJECT CASE
@@ -33,20 +26,10 @@ toggles() { # SUBJECT CASE
 
 # Prints `instructions pairs-per-cycle` of a run.
 count() { # CASE SUBJECT CYCLES
-    flags=
-    for function in $(toggles "$2" "$1"); do
-        flags="$flags --toggle-collect=$function"
-    done
-    # shellcheck disable=SC2086 # lists of options
-    pairs=$(valgrind --tool=callgrind --callgrind-out-file="$directory/out" $flags \
-        "$bench" --count="$3" --case="$1" --subject="$2" --mem=$memory $options \
-        2>"$directory/log" | awk '{ print $3 }') || pairs=
-    total=$(awk '/^(summary|totals):/ { total = $2 } END { print total }' "$directory/out")
-    if [ -z "$pairs" ] || [ -z "$total" ]; then
-        cat "$directory/log" >&2
-        exit 1
-    fi
-    echo "$total" "$pairs"
+    # shellcheck disable=SC2086 # a list of options
+    total=$(instructions "$(toggles "$2" "$1")" \
+        "$bench" --count="$3" --case="$1" --subject="$2" --mem=$memory $options)
+    echo "$total" "$(awk '{ print $3 }' "$directory/said")"
 }
 
 # One row. Order 9 has few blocks, so that its cycles are short and many.

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench.h"
 
@@ -19,29 +18,6 @@ struct options options = {
     .seed = 1,
     .operations = 10000000,
 };
-
-void print_row(const char *name, unsigned threads, const char *subject, double value, int digits,
-               const char *unit)
-{
-    if (subject)
-        printf("%-34s %7u  %-7s %10.*f  %s\n", name, threads, subject, digits, value, unit);
-    else
-        printf("%-34s %7s  %-7s %10s  %s\n", name, "threads", "subject", "value", "unit");
-    fflush(stdout);
-}
-
-void progress(const char *text)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K%s", text ? text : "");
-}
-
-void fail(const char *text)
-{
-    progress(NULL);
-    fprintf(stderr, "phys-bench: %s\n", text);
-    exit(1);
-}
 
 static uint64_t parse_number(const char *text, uint64_t least, uint64_t most,
                              struct argp_state *state)

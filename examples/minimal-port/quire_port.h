@@ -151,8 +151,10 @@ static inline void quire_port_preempt_enable(void)
 /* ---- 5. What may be left out --------------------------------------------------------------------
  *
  * Without a clock, time stands still, which is monotonic. Free memory has nobody to be reported to:
- * Linux's ENOSYS. There are no page tables of Quire's, so there is no TLB to flush.
+ * Linux's ENOSYS. No CPU loads page tables of Quire's, so there is no TLB to flush.
  */
+struct quire_cpumask;
+
 static inline uint64_t quire_port_clock_ns(void)
 {
     return 0;
@@ -167,23 +169,30 @@ static inline int quire_port_report_free(const struct quire_port_mem *pm, uint64
     return -38;
 }
 
-static inline void quire_port_tlb_flush_page(const struct quire_port_mem *pm, uintptr_t virt)
+static inline void quire_port_tlb_flush_page(const struct quire_port_mem *pm,
+                                             const struct quire_cpumask *cpus, uintptr_t virt)
 {
     (void)pm;
+    (void)cpus;
     (void)virt;
 }
 
-static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm, uintptr_t virt,
-                                              size_t size)
+static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm,
+                                              const struct quire_cpumask *cpus, uintptr_t virt,
+                                              size_t size, unsigned page_shift)
 {
     (void)pm;
+    (void)cpus;
     (void)virt;
     (void)size;
+    (void)page_shift;
 }
 
-static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm)
+static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm,
+                                            const struct quire_cpumask *cpus)
 {
     (void)pm;
+    (void)cpus;
 }
 
 #endif

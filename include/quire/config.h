@@ -63,6 +63,12 @@
 #define QUIRE_SLAB_MAX_CACHES 256
 #endif
 
+/* Pages that are flushed from a TLB one by one; beyond them all of it is flushed at once. Linux
+ * came to 33 on x86 (tlb_single_page_flush_ceiling). */
+#ifndef QUIRE_TLB_FLUSH_PAGES
+#define QUIRE_TLB_FLUSH_PAGES 32
+#endif
+
 /* 0: QUIRE_BUG_ON only; 1: QUIRE_ASSERT too; 2: QUIRE_EXPENSIVE too (walks structures). */
 #ifndef QUIRE_DEBUG_LEVEL
 #define QUIRE_DEBUG_LEVEL 0
@@ -101,6 +107,9 @@
 #endif
 #if QUIRE_SLAB_MAX_CACHES < 64 || QUIRE_SLAB_MAX_CACHES > 2000
 #error "QUIRE_SLAB_MAX_CACHES must be 64 to 2000"
+#endif
+#if QUIRE_TLB_FLUSH_PAGES < 1
+#error "QUIRE_TLB_FLUSH_PAGES must be 1 at least"
 #endif
 #if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"

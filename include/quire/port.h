@@ -72,9 +72,14 @@
  *
  * Level 2: page tables
  *
- *   void quire_port_tlb_flush_page(pm, virt)         on all CPUs; returns when it is done
- *   void quire_port_tlb_flush_range(pm, virt, size)
- *   void quire_port_tlb_flush_all(pm)
+ *   What was written to page tables before the call is what those CPUs translate by when it
+ *   returns, and no copy of an entry that led to a table is left. `cpus`: a struct quire_cpumask,
+ *   the calling CPU perhaps among them; NULL: all. Never called with a spinlock held.
+ *
+ *   void quire_port_tlb_flush_page(pm, cpus, virt)   one page, of whatever size, at `virt`
+ *   void quire_port_tlb_flush_range(pm, cpus, virt, size, page_shift)  at most
+ *                                               QUIRE_TLB_FLUSH_PAGES pages of 2^page_shift bytes
+ *   void quire_port_tlb_flush_all(pm, cpus)     everything, global pages too
  */
 #ifndef QUIRE_PORT_CONTRACT_H
 #define QUIRE_PORT_CONTRACT_H

@@ -36,6 +36,11 @@ static inline quire_pfn_t quire_phys_to_pfn(quire_phys_t phys)
     return quire_pfn((unsigned long)(phys >> QUIRE_PAGE_SHIFT));
 }
 
+/* A set of CPUs. */
+struct quire_cpumask {
+    uint32_t word[(QUIRE_MAX_CPUS + 31) / 32];
+};
+
 /* Where frame numbers end (exclusive): they have 32 bits in their descriptors, and the last section
  * is left out so that the end of every range has 32 bits too. 16 TiB of 4 KiB frames. */
 #define QUIRE_MAX_PFN (0xfffffffful - QUIRE_SECTION_PAGES + 1)

@@ -23,6 +23,6 @@ void direct_map_init(struct quire_memblock *memblock, struct quire_port_mem *pm)
     for (uint32_t phys = 0; phys < end; phys += 1u << LARGE_PAGE_SHIFT)
         page_directory[(DIRECT_MAP_BASE + phys) >> LARGE_PAGE_SHIFT] = phys | PDE_LARGE_PAGE;
     memset(page_directory, 0, (BOOT_MAP_BYTES >> LARGE_PAGE_SHIFT) * sizeof page_directory[0]);
-    quire_port_tlb_flush_all(pm);
+    quire_port_tlb_flush_all(pm, NULL);
     pm->direct_end = end;
 }

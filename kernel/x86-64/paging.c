@@ -69,5 +69,5 @@ void direct_map_init(struct quire_memblock *memblock, struct quire_port_mem *pm)
         map_range(&map, region.base, region.base + region.size);
     }
     pml4[0] = 0;
-    quire_port_tlb_flush_all(pm);
+    quire_port_tlb_flush_all(pm, NULL);
 }

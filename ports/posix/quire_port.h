@@ -219,24 +219,33 @@ static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
         0x1000000, 0x100000000, UINT64_MAX, 0, 0                                                   \
     }
 
+struct quire_cpumask;
+
 /* A process's page tables are the system's. */
-static inline void quire_port_tlb_flush_page(const struct quire_port_mem *pm, uintptr_t virt)
+static inline void quire_port_tlb_flush_page(const struct quire_port_mem *pm,
+                                             const struct quire_cpumask *cpus, uintptr_t virt)
 {
     (void)pm;
+    (void)cpus;
     (void)virt;
 }
 
-static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm, uintptr_t virt,
-                                              size_t size)
+static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm,
+                                              const struct quire_cpumask *cpus, uintptr_t virt,
+                                              size_t size, unsigned page_shift)
 {
     (void)pm;
+    (void)cpus;
     (void)virt;
     (void)size;
+    (void)page_shift;
 }
 
-static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm)
+static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm,
+                                            const struct quire_cpumask *cpus)
 {
     (void)pm;
+    (void)cpus;
 }
 
 #ifdef __cplusplus

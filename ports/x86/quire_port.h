@@ -189,30 +189,39 @@ static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
     }
 #endif
 
-/* Beyond this many pages one reload of CR3 costs less than a flush of each. */
-#define QUIRE_X86_FLUSH_PAGES 32
-
-static inline void quire_port_tlb_flush_page(const struct quire_port_mem *pm, uintptr_t virt)
+/* INVLPG also drops everything that the CPU remembers of entries that lead to tables, and drops a
+ * page of any size that holds the address (SDM 3A, 4.10.4.1). The only CPU is in every set. */
+static inline void quire_port_tlb_flush_page(const struct quire_port_mem *pm,
+                                             const struct quire_cpumask *cpus, uintptr_t virt)
 {
     (void)pm;
+    (void)cpus;
     __asm__ volatile("invlpg (%0)" : : "r"(virt) : "memory");
 }
 
-static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm)
+/* A load of CR3 leaves global pages; where they are enabled a change of CR4.PGE doesn't (SDM 3A,
+ * 4.10.4.1). */
+static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm,
+                                            const struct quire_cpumask *cpus)
 {
-    unsigned long cr3;
+    const unsigned long global_pages = 1ul << 7; /* CR4.PGE */
+    unsigned long cr3, cr4;
     (void)pm;
-    __asm__ volatile("mov %%cr3, %0\n\tmov %0, %%cr3" : "=r"(cr3) : : "memory");
+    (void)cpus;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    if (cr4 & global_pages) {
+        __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 & ~global_pages) : "memory");
+        __asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
+    } else
+        __asm__ volatile("mov %%cr3, %0\n\tmov %0, %%cr3" : "=r"(cr3) : : "memory");
 }
 
-static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm, uintptr_t virt,
-                                              size_t size)
+static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm,
+                                              const struct quire_cpumask *cpus, uintptr_t virt,
+                                              size_t size, unsigned page_shift)
 {
-    if (size > QUIRE_X86_FLUSH_PAGES * QUIRE_PAGE_SIZE)
-        quire_port_tlb_flush_all(pm);
-    else
-        for (size_t done = 0; done < size; done += QUIRE_PAGE_SIZE)
-            quire_port_tlb_flush_page(pm, virt + done);
+    for (size_t done = 0; done < size; done += (size_t)1 << page_shift)
+        quire_port_tlb_flush_page(pm, cpus, virt + done);
 }
 
 #ifdef __cplusplus

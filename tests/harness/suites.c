@@ -40,6 +40,16 @@ extern const struct test_suite suite_slab_view;
 extern const struct test_suite suite_slab_grace;
 extern const struct test_suite suite_slab_faults;
 extern const struct test_suite suite_slab_model;
+extern const struct test_suite suite_map_format;
+extern const struct test_suite suite_segment;
+extern const struct test_suite suite_mmu;
+extern const struct test_suite suite_translation;
+extern const struct test_suite suite_mmu_walk;
+extern const struct test_suite suite_sim;
+extern const struct test_suite suite_mapping;
+extern const struct test_suite suite_map_change;
+extern const struct test_suite suite_tables_model;
+extern const struct test_suite suite_tables_faults;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -78,5 +88,15 @@ const struct test_suite *const test_suites[] = {
     &suite_slab_grace,     //
     &suite_slab_faults,    //
     &suite_slab_model,     //
+    &suite_map_format,     //
+    &suite_segment,        //
+    &suite_mmu,            //
+    &suite_translation,    //
+    &suite_mmu_walk,       //
+    &suite_sim,            //
+    &suite_mapping,        //
+    &suite_map_change,     //
+    &suite_tables_model,   //
+    &suite_tables_faults,  //
     NULL,
 };

@@ -9,6 +9,8 @@ extern const struct test_suite suite_phys_stress;
 extern const struct test_suite suite_posix;
 extern const struct test_suite suite_ranges_stress;
 extern const struct test_suite suite_slab_stress;
+extern const struct test_suite suite_sim_stress;
+extern const struct test_suite suite_tables_stress;
 
 const struct test_suite *const test_suites[] = {
     &suite_pcp_protocol,  //
@@ -16,5 +18,7 @@ const struct test_suite *const test_suites[] = {
     &suite_posix,         //
     &suite_ranges_stress, //
     &suite_slab_stress,   //
+    &suite_sim_stress,    //
+    &suite_tables_stress, //
     NULL,
 };

@@ -1,7 +1,7 @@
-/* bench/phys/samples.c: what chunks of operations took, and their median */
+/* bench/common/samples.c: what chunks of operations took, and their median */
 #include <stdlib.h>
 
-#include "bench.h"
+#include "bench/common/common.h"
 
 bool samples_init(struct samples *samples, size_t capacity)
 {

@@ -1,0 +1,237 @@
+/* map/copy.c: fork: a range of one tree into another
+ *
+ * First a look at both trees side by side, table by table, that counts the tables which the copy
+ * lacks and sees whether it is empty there; they are allocated, and then one walk does the rest. A
+ * run of entries is taken from a table of the source, with bits cleared there that both sides lose;
+ * told to the caller, who takes his references; and written to the copy.
+ */
+#include "map/table.h"
+
+struct copying {
+    struct quire_pgtable *to, *from;
+    const struct quire_pt_copy *how;
+    struct quire_tlb_batch *batch; /* the source's */
+    unsigned long missing;
+    struct stock stock;
+    struct run run;
+};
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+/* Whether a range of the copy has nothing but tables. */
+static bool is_empty(const struct quire_pgtable *pt, unsigned height, const void *table,
+                     uint64_t at, uint64_t end)
+{
+    if (!height)
+        return entries_are_zero(pt, table, step_index(pt, 0, at),
+                                (unsigned)((end - at) >> PT_SHIFT));
+    for (uint64_t next; at < end; at = next) {
+        uint64_t entry = load(pt, table, step_index(pt, height, at));
+        next = step_next(pt, height, at, end);
+        if (entry && (!leads_to_table(pt, height, entry) ||
+                      !is_empty(pt, height - 1, table_of(pt, entry), at, next)))
+            return false;
+    }
+    return true;
+}
+
+/* `to` is NULL where the copy has no table yet. 0 or -EEXIST. A table is in the way of a page of
+ * the source, unless that will be split. */
+static int look(struct copying *c, unsigned height, const void *from, const void *to, uint64_t at,
+                uint64_t end)
+{
+    const struct quire_pgtable *pt = c->from;
+    if (!height)
+        return !to || is_empty(pt, 0, to, at, end) ? 0 : -QUIRE_EEXIST;
+    for (uint64_t next; at < end; at = next) {
+        unsigned index = step_index(pt, height, at);
+        uint64_t source = load(pt, from, index), copy = to ? load(pt, to, index) : 0;
+        next = step_next(pt, height, at, end);
+        if (leads_to_table(pt, height, source)) {
+            if (copy && !leads_to_table(pt, height, copy))
+                return -QUIRE_EEXIST;
+            c->missing += !copy;
+            const void *below = copy ? table_of(pt, copy) : NULL;
+            int error = look(c, height - 1, table_of(pt, source), below, at, next);
+            if (error)
+                return error;
+        } else if (copy && ((source && next - at == step_bytes(pt, height)) ||
+                            !leads_to_table(pt, height, copy) ||
+                            !is_empty(pt, height - 1, table_of(pt, copy), at, next)))
+            return -QUIRE_EEXIST;
+    }
+    return 0;
+}
+
+/* ---- copying --------------------------------------------------------------------------------- */
+
+/* An entry of the source that was `entry`, after it has lost what both sides lose; *lost gathers
+ * that. */
+static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint64_t entry,
+                                              uint64_t clear, uint64_t *lost, const bool wide)
+{
+    while (entry_is_present(entry) && entry & clear) {
+        if (entry_compare_exchange(table, index, &entry, entry & ~clear, wide)) {
+            *lost |= entry & clear;
+            return entry & ~clear;
+        }
+    }
+    return entry;
+}
+
+/* Tells the run, and writes it to entries of the copy up to `end_index`. */
+static int write_run(struct copying *c, void *to, unsigned end_index, const bool wide)
+{
+    struct run *run = &c->run;
+    struct quire_pt_run told = run_told(run);
+    unsigned first = end_index - run->count, count = run->count;
+    uint64_t clear = leaf_bits(run->height, c->how->clear_copy);
+    run->count = 0;
+    int stop = c->how->copied ? c->how->copied(c->how->arg, &told) : 0;
+    if (stop)
+        return stop;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t entry = run->entry[i];
+        uint64_t present = 0 - (entry & QUIRE_PTE_PRESENT);
+        entry_store(to, first + i, entry & ~(clear & present), wide);
+    }
+    table_count(c->to, to, count);
+    return 0;
+}
+
+/* Entries [index, end_index) of two tables, none of which leads below; those that follow each other
+ * are taken in a loop of their own. */
+static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, void *from,
+                                            void *to, uint64_t at, unsigned index,
+                                            unsigned end_index, const bool wide)
+{
+    const uint64_t clear = leaf_bits(height, c->how->clear_both);
+    const unsigned shift = c->from->step[height].shift, first = index;
+    uint64_t lost = 0;
+    int stop = 0;
+    while (index < end_index && !stop) {
+        uint64_t entry = entry_load(from, index, wide);
+        if (!entry) {
+            index++;
+            continue;
+        }
+        unsigned count = 0;
+        c->run.height = height;
+        c->run.at = at + ((uint64_t)(index - first) << shift);
+        do {
+            entry = take_bits(from, index, entry, clear, &lost, wide);
+            c->run.entry[count++] = entry;
+        } while (++index < end_index && count < QUIRE_PT_RUN_ENTRIES &&
+                 (entry = entry_load(from, index, wide)));
+        c->run.count = count;
+        stop = write_run(c, to, index, wide);
+    }
+    if (bits_to_flush(c->from->format->nx, 0, lost))
+        batch_add(c->batch, at, at + ((uint64_t)(end_index - first) << shift), shift);
+    return stop;
+}
+
+static int copy_run(struct copying *c, unsigned height, void *from, void *to, uint64_t at,
+                    uint64_t end)
+{
+    unsigned index = step_index(c->from, height, at);
+    unsigned end_index = index + (unsigned)((end - at) >> c->from->step[height].shift);
+    return c->from->wide ? copy_entries(c, height, from, to, at, index, end_index, true)
+                         : copy_entries(c, height, from, to, at, index, end_index, false);
+}
+
+static int copy_table(struct copying *c, unsigned height, void *from, void *to, uint64_t at,
+                      uint64_t end)
+{
+    const struct quire_pgtable *pt = c->from;
+    uint32_t added = 0;
+    int stop = 0;
+    if (!height)
+        return copy_run(c, 0, from, to, at, end);
+    for (uint64_t next; at < end && !stop; at = next) {
+        unsigned index = step_index(pt, height, at);
+        uint64_t entry = load(pt, from, index);
+        next = step_next(pt, height, at, end);
+        if (leads_to_table(pt, height, entry)) {
+            void *below = table_get(c->to, height, to, index, &c->stock, &added);
+            QUIRE_BUG_ON(!below);
+            stop = copy_table(c, height - 1, table_of(pt, entry), below, at, next);
+        } else if (entry)
+            stop = copy_run(c, height, from, to, at, next);
+    }
+    if (added)
+        table_count(c->to, to, added);
+    return stop;
+}
+
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+static void undone_by_nobody(void *arg, const struct quire_pt_run *run)
+{
+    (void)arg;
+    (void)run;
+}
+
+/* Takes out again what the copy has from `at` on, and its tables. */
+static void undo(struct copying *c, uint64_t at, uint64_t end)
+{
+    struct quire_tlb_batch batch;
+    quire_tlb_batch_init(&batch, c->to);
+    int error =
+        quire_zap_range(c->to, linear_of(c->to, at), end - at, 0,
+                        c->how->undone ? c->how->undone : undone_by_nobody, c->how->arg, &batch);
+    QUIRE_BUG_ON(error);
+    quire_tlb_flush(&batch);
+}
+
+/* Tables for both trees, before either changes: the copy of what a split makes needs as many. */
+static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *edges)
+{
+    int error = look(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
+    if (error)
+        return error;
+    int splits = edges_prepare(c->from, at, end, edges);
+    if (splits < 0)
+        return splits;
+    error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
+    if (error)
+        stock_empty(edges, c->from);
+    return error;
+}
+
+static int copy(struct copying *c, uint64_t at, uint64_t end)
+{
+    struct stock edges = {NULL};
+    int error = prepare(c, at, end, &edges);
+    if (error)
+        return error;
+    edges_split(c->from, at, end, &edges, c->batch);
+    int stop = copy_table(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
+    stock_empty(&c->stock, c->to);
+    if (stop)
+        undo(c, at, end);
+    return stop;
+}
+
+int quire_copy_range(struct quire_pgtable *to, struct quire_pgtable *from, quire_linear_t virt,
+                     uint64_t size, const struct quire_pt_copy *how, struct quire_tlb_batch *batch)
+{
+    struct quire_tlb_batch own;
+    struct copying c;
+    uint64_t at, end;
+    int error = strip_range(from, virt, size, PT_PAGE_BYTES, &at, &end);
+    if (error || to == from || to->format != from->format || how->clear_both & ~QUIRE_PT_PROT ||
+        how->clear_copy & ~QUIRE_PT_PROT)
+        return -QUIRE_EINVAL;
+    c.to = to;
+    c.from = from;
+    c.run.pt = from;
+    c.how = how;
+    c.batch = batch_begin(batch, &own, from);
+    c.missing = 0;
+    c.stock.first = NULL;
+    c.run.height = c.run.count = 0;
+    error = copy(&c, at, end);
+    batch_end(c.batch, &own);
+    return error;
+}

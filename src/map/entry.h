@@ -1,0 +1,119 @@
+/* map/entry.h: entries of tables, read and written as hardware does: each in one piece
+ *
+ * Entries have 4 or 8 bytes. Functions take which as a constant, so that a loop is compiled for
+ * either and has no branch for it. Hardware sets accessed and dirty bits in an entry at any time,
+ * so a present one is only ever exchanged or compared and exchanged, unless nobody wants what it
+ * was.
+ *
+ * A 32-bit x86 has one instruction that reads or writes 8 bytes at once without the floating-point
+ * registers, cmpxchg8b (SDM 3A, 8.1.1); a read by it writes back what it found.
+ */
+#ifndef MAP_ENTRY_H
+#define MAP_ENTRY_H
+
+#include <quire/map.h>
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+
+#define WIDE_NEEDS_EXCHANGE (UINTPTR_MAX == UINT32_MAX)
+
+static QUIRE_ALWAYS_INLINE bool entry_compare_exchange(void *table, unsigned index,
+                                                       uint64_t *expected, uint64_t desired,
+                                                       const bool wide)
+{
+    if (wide && !WIDE_NEEDS_EXCHANGE)
+        return quire_compare_exchange((uint64_t *)table + index, expected, desired);
+    if (wide) {
+        /* gcc compiles __atomic to a call of libatomic here. */
+        uint64_t found = __sync_val_compare_and_swap((uint64_t *)table + index, *expected, desired);
+        bool was = found == *expected;
+        *expected = found;
+        return was;
+    }
+    uint32_t narrow = (uint32_t)*expected;
+    bool same = quire_compare_exchange((uint32_t *)table + index, &narrow, (uint32_t)desired);
+    *expected = narrow;
+    return same;
+}
+
+static QUIRE_ALWAYS_INLINE uint64_t entry_load(const void *table, unsigned index, const bool wide)
+{
+    if (!wide)
+        return quire_load_acquire((const uint32_t *)table + index);
+    if (!WIDE_NEEDS_EXCHANGE)
+        return quire_load_acquire((const uint64_t *)table + index);
+    uint64_t found = 0;
+    (void)entry_compare_exchange((void *)(uintptr_t)table, index, &found, 0, true);
+    return found;
+}
+
+static QUIRE_ALWAYS_INLINE uint64_t entry_exchange(void *table, unsigned index, uint64_t entry,
+                                                   const bool wide)
+{
+    if (!wide)
+        return __atomic_exchange_n((uint32_t *)table + index, (uint32_t)entry, __ATOMIC_ACQ_REL);
+    if (!WIDE_NEEDS_EXCHANGE)
+        return __atomic_exchange_n((uint64_t *)table + index, entry, __ATOMIC_ACQ_REL);
+    uint64_t old = 0;
+    while (!entry_compare_exchange(table, index, &old, entry, true))
+        ;
+    return old;
+}
+
+/* For entries that are 0, and those whose last state nobody wants. */
+static QUIRE_ALWAYS_INLINE void entry_store(void *table, unsigned index, uint64_t entry,
+                                            const bool wide)
+{
+    if (!wide)
+        quire_store_release((uint32_t *)table + index, (uint32_t)entry);
+    else if (!WIDE_NEEDS_EXCHANGE)
+        quire_store_release((uint64_t *)table + index, entry);
+    else
+        (void)entry_exchange(table, index, entry, true);
+}
+
+/* Whether `count` entries are all 0. */
+static QUIRE_ALWAYS_INLINE bool entries_are_zero_of(const void *table, unsigned first,
+                                                    unsigned count, const bool wide)
+{
+    uint64_t any = 0;
+    unsigned index = first, end = first + count;
+    for (; end - index >= 4; index += 4)
+        any |= entry_load(table, index, wide) | entry_load(table, index + 1, wide) |
+               entry_load(table, index + 2, wide) | entry_load(table, index + 3, wide);
+    for (; index < end; index++)
+        any |= entry_load(table, index, wide);
+    return !any;
+}
+
+static inline bool entries_are_zero(const struct quire_pgtable *pt, const void *table,
+                                    unsigned first, unsigned count)
+{
+    return pt->wide ? entries_are_zero_of(table, first, count, true)
+                    : entries_are_zero_of(table, first, count, false);
+}
+
+static inline bool entry_is_present(uint64_t entry)
+{
+    return entry & QUIRE_PTE_PRESENT;
+}
+
+/* Of the bits that a present entry gains and loses those which a TLB that holds the old one mustn't
+ * miss: it could let through what is forbidden now, lead elsewhere, or write without setting the
+ * dirty bit. What is only found out to be allowed now is looked up again (SDM 3A, 4.10.4.3). A
+ * cleared accessed bit isn't worth a flush, as on Linux: a page in heavy use is looked up again
+ * soon. `nx` is the format's. */
+static inline uint64_t bits_to_flush(uint64_t nx, uint64_t gained, uint64_t lost)
+{
+    const uint64_t never = QUIRE_PTE_SOFT1 | QUIRE_PTE_SOFT2 | QUIRE_PTE_SOFT3 | QUIRE_PTE_ACCESSED;
+    const uint64_t granted = QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_DIRTY;
+    return (gained & ~(never | granted)) | (lost & ~(never | nx));
+}
+
+static inline bool entry_needs_flush(const struct quire_pgtable *pt, uint64_t old, uint64_t entry)
+{
+    return bits_to_flush(pt->format->nx, entry & ~old, old & ~entry) != 0;
+}
+
+#endif

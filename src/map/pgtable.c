@@ -1,0 +1,299 @@
+/* map/pgtable.c: a tree of tables, and the pages that its tables are
+ *
+ * A table is a whole page frame of the direct map, zeroed, of order 0; formats with 4-byte entries
+ * need it below 4 GiB, and so does CR3 for PAE's root (SDM 3A, table 4-7), which uses 32 bytes of
+ * its page. Tables are installed by a compare-exchange, so that two who miss the same one agree.
+ */
+#include "map/table.h"
+
+#define LIMIT_4_GIB ((quire_phys_t)1 << 32)
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
+{
+    *at = virt & (pt->address_limit - 1);
+    return linear_of(pt, *at) == virt;
+}
+
+int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
+                uint64_t *at, uint64_t *end)
+{
+    uint64_t last, middle = pt->address_limit / 2;
+    if (!size || ((virt | size) & (align - 1)) || virt + (size - 1) < virt)
+        return -QUIRE_EINVAL;
+    if (!strip(pt, virt, at) || !strip(pt, virt + (size - 1), &last))
+        return -QUIRE_EINVAL;
+    /* From one half to the other only across what isn't canonical. */
+    if (pt->format->virt_bits > 32 && (*at < middle) != (last < middle))
+        return -QUIRE_EINVAL;
+    *end = last + 1;
+    return 0;
+}
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+bool prot_is_valid(const struct quire_pgtable *pt, uint64_t prot)
+{
+    return !(prot & ~pt->prot_mask);
+}
+
+uint64_t leaf_bits(unsigned height, uint64_t prot)
+{
+    if (!height || !(prot & QUIRE_PTE_PAT))
+        return prot;
+    return (prot & ~(uint64_t)QUIRE_PTE_PAT) | QUIRE_PTE_PAT_HUGE;
+}
+
+uint64_t leaf_entry(const struct quire_pgtable *pt, unsigned height, quire_phys_t phys,
+                    uint64_t prot)
+{
+    uint64_t huge = height ? QUIRE_PTE_HUGE : 0;
+    return quire_pt_leaf_address(pt->format, step_level(pt, height), phys) | QUIRE_PTE_PRESENT |
+           huge | leaf_bits(height, prot);
+}
+
+uint64_t leaf_prot(const struct quire_pgtable *pt, unsigned height, uint64_t entry)
+{
+    uint64_t prot = entry & (QUIRE_PT_PROT & (0xfff | pt->format->nx));
+    if (!height)
+        return prot;
+    prot &= ~(uint64_t)QUIRE_PTE_PAT;
+    return entry & QUIRE_PTE_PAT_HUGE ? prot | QUIRE_PTE_PAT : prot;
+}
+
+uint64_t quire_pt_entry_prot(const struct quire_pgtable *pt, enum quire_pt_level level,
+                             uint64_t entry)
+{
+    return leaf_prot(pt, level == QUIRE_PT ? 0 : 1, entry);
+}
+
+/* ---- pages of tables ------------------------------------------------------------------------- */
+
+/* Where hardware can find this table; only the root of PAE is named by CR3's 32 bits. */
+static quire_phys_t table_limit(const struct quire_pgtable *pt, bool root)
+{
+    return !pt->wide || (root && pt->format->virt_bits == 32) ? LIMIT_4_GIB : UINT64_MAX;
+}
+
+static struct quire_page *alloc_table(struct quire_pgtable *pt, bool root)
+{
+    quire_phys_t limit = table_limit(pt, root);
+    struct quire_page *page = quire_alloc_page(pt->mem, pt->gfp);
+    if (page && quire_page_to_phys(page) >= limit) {
+        quire_free_page(pt->mem, page);
+        page = quire_alloc_page(pt->mem, pt->gfp | QUIRE_GFP_DMA32);
+        if (page && quire_page_to_phys(page) >= limit) {
+            quire_free_page(pt->mem, page);
+            page = NULL;
+        }
+    }
+    if (page)
+        page->owner_word = 0;
+    return page;
+}
+
+void stock_put(struct stock *stock, struct quire_page *page)
+{
+    page->owner.pointer[0] = stock->first;
+    stock->first = page;
+}
+
+struct quire_page *stock_take(struct stock *stock)
+{
+    struct quire_page *page = stock->first;
+    stock->first = page->owner.pointer[0];
+    return page;
+}
+
+void stock_empty(struct stock *stock, struct quire_pgtable *pt)
+{
+    while (stock->first)
+        quire_free_page(pt->mem, stock_take(stock));
+}
+
+int stock_fill(struct stock *stock, struct quire_pgtable *pt, unsigned long count)
+{
+    for (; count; count--) {
+        struct quire_page *page = alloc_table(pt, false);
+        if (!page) {
+            stock_empty(stock, pt);
+            return -QUIRE_ENOMEM;
+        }
+        stock_put(stock, page);
+    }
+    return 0;
+}
+
+/* ---- the tree -------------------------------------------------------------------------------- */
+
+uint64_t entry_of_table(const struct quire_pgtable *pt, unsigned height,
+                        const struct quire_page *page)
+{
+    return quire_page_to_phys(page) | pt->step[height].table_set;
+}
+
+void table_came(struct quire_pgtable *pt, unsigned height)
+{
+    (void)quire_fetch_add(&pt->nr_tables[table_level(pt, height)], 1);
+}
+
+void *table_get(struct quire_pgtable *pt, unsigned height, void *parent, unsigned index,
+                struct stock *stock, uint32_t *added)
+{
+    uint64_t entry = load(pt, parent, index);
+    if (!entry) {
+        struct quire_page *page = stock_take(stock);
+        uint64_t desired = entry_of_table(pt, height, page);
+        if (compare_exchange(pt, parent, index, &entry, desired)) {
+            table_came(pt, height - 1);
+            ++*added;
+            entry = desired;
+        } else
+            stock_put(stock, page);
+    }
+    return leads_to_table(pt, height, entry) ? table_of(pt, entry) : NULL;
+}
+
+void table_left(struct quire_pgtable *pt, unsigned height, void *table, uint64_t at,
+                struct quire_tlb_batch *batch)
+{
+    (void)quire_fetch_add(&pt->nr_tables[table_level(pt, height)], -1ul);
+    /* Also when it mapped nothing: hardware may remember the entry that led to it. */
+    at &= ~(PT_PAGE_BYTES - 1);
+    batch_add(batch, at, at + PT_PAGE_BYTES, PT_SHIFT);
+    quire_tlb_remove_page(batch, table_page(pt, table));
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+static quire_phys_t step_phys_end(const struct quire_pgtable *pt, enum quire_pt_level level)
+{
+    unsigned bits = pt->features.phys_bits ? pt->features.phys_bits : 52;
+    if (!pt->wide) {
+        unsigned most = level != QUIRE_PT && pt->format->pse36 ? 40 : 32;
+        bits = bits < most ? bits : most;
+    }
+    return (quire_phys_t)1 << bits;
+}
+
+static void add_step(struct quire_pgtable *pt, enum quire_pt_level table)
+{
+    const uint64_t rights =
+        QUIRE_PTE_PRESENT | QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_ACCESSED;
+    enum quire_pt_level level = quire_pt_lowest_shared(pt->format, table);
+    quire_phys_t phys_end = step_phys_end(pt, level);
+    bool may_be_leaf = quire_pt_may_be_leaf(pt->format, &pt->features, level);
+    pt->step[pt->height++] = (struct quire_pt_step){
+        .shift = pt->format->level[table].shift,
+        .index_mask = (uint16_t)((1u << pt->format->level[table].index_bits) - 1),
+        .level = (uint8_t)level,
+        .may_be_leaf = may_be_leaf,
+        .table_mask = (uint8_t)(level == QUIRE_PT ? 0
+                                : may_be_leaf     ? QUIRE_PTE_PRESENT | QUIRE_PTE_HUGE
+                                                  : QUIRE_PTE_PRESENT),
+        .phys_end = phys_end,
+        .table_set = rights & ~quire_pt_reserved(pt->format, &pt->features, level, false),
+    };
+    if (may_be_leaf && phys_end > pt->phys_end)
+        pt->phys_end = phys_end;
+}
+
+static bool config_is_valid(const struct quire_pgtable_config *config)
+{
+    unsigned bits = config->features.phys_bits;
+    return config->mem && (unsigned)config->format < QUIRE_NR_PT_FORMATS &&
+           (!bits || (bits >= 32 && bits <= 52)) &&
+           !(config->gfp & (QUIRE_GFP_HIGHMEM | QUIRE_GFP_MOVABLE | QUIRE_GFP_COMP));
+}
+
+int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_config *config)
+{
+    if (!config_is_valid(config))
+        return -QUIRE_EINVAL;
+    *pt = (struct quire_pgtable){
+        .mem = config->mem,
+        .port = quire_mem_port(config->mem),
+        .format = &quire_pt_formats[config->format],
+        .features = config->features,
+        .gfp = (config->gfp ? config->gfp : QUIRE_GFP_KERNEL) | QUIRE_GFP_ZERO,
+        .flush = config->flush,
+        .flush_arg = config->flush_arg,
+    };
+    pt->wide = pt->format->entry_bytes == 8;
+    pt->address_mask = pt->format->address_mask;
+    pt->address_limit = (uint64_t)1 << pt->format->virt_bits;
+    pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
+    if (!config->features.no_nx)
+        pt->prot_mask |= pt->format->nx;
+    for (unsigned table = QUIRE_PT; table <= QUIRE_PGD; table++)
+        if (pt->format->level[table].index_bits)
+            add_step(pt, (enum quire_pt_level)table);
+    struct quire_page *page = alloc_table(pt, true);
+    if (!page)
+        return -QUIRE_ENOMEM;
+    pt->root = quire_page_to_phys(page);
+    pt->nr_tables[QUIRE_PGD] = 1;
+    return 0;
+}
+
+/* Frees a table and those below it. */
+static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table)
+{
+    for (unsigned i = 0; height && i < step_entries(pt, height); i++) {
+        uint64_t entry = load(pt, table, i);
+        if (leads_to_table(pt, height, entry))
+            destroy_table(pt, height - 1, table_of(pt, entry));
+    }
+    quire_free_page(pt->mem, table_page(pt, table));
+}
+
+void quire_pgtable_destroy(struct quire_pgtable *pt)
+{
+    destroy_table(pt, pt->height - 1u, root_of(pt));
+    *pt = (struct quire_pgtable){.mem = NULL};
+}
+
+unsigned long quire_pgtable_nr_tables(const struct quire_pgtable *pt)
+{
+    unsigned long sum = 0;
+    for (unsigned level = 0; level < QUIRE_NR_PT_LEVELS; level++)
+        sum += quire_load_relaxed(&pt->nr_tables[level]);
+    return sum;
+}
+
+/* ---- invariants ------------------------------------------------------------------------------ */
+
+static void check_entry(const struct quire_pgtable *pt, unsigned height, uint64_t entry)
+{
+    bool leaf = maps_memory(pt, height, entry);
+    QUIRE_BUG_ON(height && !entry_is_present(entry));
+    QUIRE_BUG_ON(
+        entry_is_present(entry) &&
+        (entry & quire_pt_reserved(pt->format, &pt->features, step_level(pt, height), leaf)));
+}
+
+static void check_table(const struct quire_pgtable *pt, unsigned height, const void *table,
+                        unsigned long *nr_tables)
+{
+    uint32_t count = 0;
+    nr_tables[table_level(pt, height)]++;
+    for (unsigned i = 0; i < step_entries(pt, height); i++) {
+        uint64_t entry = load(pt, table, i);
+        if (!entry)
+            continue;
+        count++;
+        check_entry(pt, height, entry);
+        if (height && leads_to_table(pt, height, entry))
+            check_table(pt, height - 1, table_of(pt, entry), nr_tables);
+    }
+    QUIRE_BUG_ON(table_page(pt, table)->owner_word != count);
+}
+
+void quire_pgtable_check(const struct quire_pgtable *pt)
+{
+    unsigned long nr_tables[QUIRE_NR_PT_LEVELS] = {0};
+    check_table(pt, pt->height - 1u, root_of(pt), nr_tables);
+    for (unsigned level = 0; level < QUIRE_NR_PT_LEVELS; level++)
+        QUIRE_BUG_ON(nr_tables[level] != pt->nr_tables[level]);
+}

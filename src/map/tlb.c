@@ -1,0 +1,159 @@
+/* map/tlb.c: flushes in batches
+ *
+ * A batch holds a few ranges of addresses and the pages that can be freed only once no TLB leads to
+ * them. What is added next to a range of pages of the same size grows it; when there is no place
+ * for another range, or there are more pages than are worth flushing one by one, all is flushed.
+ *
+ * Which CPUs: those of the table's set, read after the changes. A CPU enters the set before it
+ * loads the root; with a full fence on both sides, either it is seen here, or it loads the root
+ * after the changes and can't have seen what they replaced.
+ */
+#include "map/table.h"
+
+void quire_pgtable_cpu_enter(struct quire_pgtable *pt, unsigned cpu)
+{
+    (void)__atomic_fetch_or(&pt->cpus.word[cpu / 32], 1u << cpu % 32, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void quire_pgtable_cpu_leave(struct quire_pgtable *pt, unsigned cpu)
+{
+    (void)__atomic_fetch_and(&pt->cpus.word[cpu / 32], ~(1u << cpu % 32), __ATOMIC_SEQ_CST);
+}
+
+void quire_tlb_batch_init(struct quire_tlb_batch *batch, struct quire_pgtable *pt)
+{
+    batch->pt = pt;
+    batch->all = false;
+    batch->nr_ranges = batch->nr_free = 0;
+    batch->nr_pages = 0;
+}
+
+struct quire_tlb_batch *batch_begin(struct quire_tlb_batch *batch, struct quire_tlb_batch *own,
+                                    struct quire_pgtable *pt)
+{
+    if (batch) {
+        QUIRE_BUG_ON(batch->pt != pt);
+        return batch;
+    }
+    quire_tlb_batch_init(own, pt);
+    return own;
+}
+
+void batch_end(struct quire_tlb_batch *batch, struct quire_tlb_batch *own)
+{
+    if (batch == own)
+        quire_tlb_flush(own);
+}
+
+/* ---- gathering ------------------------------------------------------------------------------- */
+
+static void count_pages(struct quire_tlb_batch *batch, uint64_t bytes, unsigned page_shift)
+{
+    uint64_t pages = bytes >> page_shift;
+    if (pages > QUIRE_TLB_FLUSH_PAGES || batch->nr_pages + pages > QUIRE_TLB_FLUSH_PAGES)
+        batch->all = true;
+    else
+        batch->nr_pages += (unsigned)pages;
+}
+
+/* Grows a range by one that touches or overlaps it; false: it doesn't. */
+static bool merge(struct quire_tlb_batch *batch, struct quire_tlb_range *range, uint64_t at,
+                  uint64_t end, unsigned page_shift)
+{
+    if (range->page_shift != page_shift || at > range->end || end < range->start)
+        return false;
+    uint64_t before = range->end - range->start;
+    if (at < range->start)
+        range->start = at;
+    if (end > range->end)
+        range->end = end;
+    count_pages(batch, range->end - range->start - before, page_shift);
+    return true;
+}
+
+void batch_add(struct quire_tlb_batch *batch, uint64_t at, uint64_t end, unsigned page_shift)
+{
+    if (batch->all)
+        return;
+    for (unsigned i = batch->nr_ranges; i--;)
+        if (merge(batch, &batch->range[i], at, end, page_shift))
+            return;
+    if (batch->nr_ranges == QUIRE_TLB_BATCH_RANGES) {
+        batch->all = true;
+        return;
+    }
+    count_pages(batch, end - at, page_shift);
+    batch->range[batch->nr_ranges++] = (struct quire_tlb_range){at, end, (uint8_t)page_shift};
+}
+
+void quire_tlb_add(struct quire_tlb_batch *batch, quire_linear_t virt, uint64_t size,
+                   unsigned page_shift)
+{
+    uint64_t at = virt & (batch->pt->address_limit - 1);
+    if (size)
+        batch_add(batch, at, at + size, page_shift);
+}
+
+void quire_tlb_remove_page(struct quire_tlb_batch *batch, struct quire_page *page)
+{
+    if (batch->nr_free == QUIRE_TLB_BATCH_PAGES)
+        quire_tlb_flush(batch);
+    batch->free[batch->nr_free++] = page;
+}
+
+/* ---- flushing -------------------------------------------------------------------------------- */
+
+static void flush_port(const struct quire_port_mem *port, const struct quire_tlb_flush *flush)
+{
+    quire_virt_t virt = (quire_virt_t)flush->virt;
+    if (flush->all)
+        quire_port_tlb_flush_all(port, flush->cpus);
+    else if (flush->size >> flush->page_shift == 1)
+        quire_port_tlb_flush_page(port, flush->cpus, virt);
+    else
+        quire_port_tlb_flush_range(port, flush->cpus, virt, (size_t)flush->size, flush->page_shift);
+}
+
+static void flush_one(const struct quire_pgtable *pt, const struct quire_tlb_flush *flush)
+{
+    if (pt->flush)
+        pt->flush(pt->flush_arg, flush);
+    else
+        flush_port(pt->port, flush);
+}
+
+static bool some_cpu(const struct quire_cpumask *cpus)
+{
+    uint32_t any = 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < sizeof cpus->word / sizeof cpus->word[0]; i++)
+        any |= quire_load_relaxed(&cpus->word[i]);
+    return any;
+}
+
+static void flush_ranges(const struct quire_tlb_batch *batch)
+{
+    const struct quire_pgtable *pt = batch->pt;
+    struct quire_tlb_flush flush = {.cpus = &pt->cpus, .all = batch->all};
+    if (batch->all) {
+        flush_one(pt, &flush);
+        return;
+    }
+    for (unsigned i = 0; i < batch->nr_ranges; i++) {
+        const struct quire_tlb_range *range = &batch->range[i];
+        flush.virt = linear_of(pt, range->start);
+        flush.size = range->end - range->start;
+        flush.page_shift = range->page_shift;
+        flush_one(pt, &flush);
+    }
+}
+
+void quire_tlb_flush(struct quire_tlb_batch *batch)
+{
+    if ((batch->all || batch->nr_ranges) && some_cpu(&batch->pt->cpus))
+        flush_ranges(batch);
+    for (unsigned i = 0; i < batch->nr_free; i++)
+        quire_put_page(batch->pt->mem, batch->free[i]);
+    quire_tlb_batch_init(batch, batch->pt);
+}

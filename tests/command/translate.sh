@@ -1,0 +1,108 @@
+#!/bin/sh
+# tests/command/translate.sh QUIRE [--record]: quire translate against outputs that were checked by hand
+#
+# tests/command/translate/NAME.txt begins with `# exit STATUS: ARGUMENTS`; what follows is the output.
+# --record writes the outputs anew, for a person to compare with the processor manual.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+quire=$1
+[ -x "$quire" ] || { echo "Bail out! there is no $quire" && exit 1; }
+output=$tap_scratch/output
+scratch=$tap_scratch
+
+# `octal` escapes to a file: descriptors and snapshots as bytes.
+bytes() { # FILE ESCAPES
+    # shellcheck disable=SC2059 # the format is what is wanted
+    printf "$2" >"$1"
+}
+# A GDT with a null entry, data from 0x10000 with a limit of 0x7fff, and a TSS.
+bytes "$scratch/gdt" '\0\0\0\0\0\0\0\0\377\177\0\0\001\362\100\0\147\0\0\0\0\211\0\0'
+# Physical memory of 12 KiB with i386 tables: directory at 0x1000, entry 32 leads to the table at
+# 0x2000, whose entry 327 maps 0xabc000.
+{
+    dd if=/dev/zero bs=4224 count=1 2>/dev/null
+    printf '\007\040\0\0'
+    dd if=/dev/zero bs=5272 count=1 2>/dev/null
+    printf '\007\300\253\0'
+    dd if=/dev/zero bs=2784 count=1 2>/dev/null
+} >"$scratch/ram"
+
+run() { # ARGUMENTS, with SCRATCH for the folder
+    # shellcheck disable=SC2046 # several arguments
+    "$quire" translate $(echo "$1" | sed "s|SCRATCH|$scratch|g") >"$output" 2>"$scratch/talk"
+}
+
+golden() { # FILE
+    heading=$(head -n 1 "$1")
+    wanted=${heading#'# exit '}
+    wanted=${wanted%%:*}
+    run "${heading#*: }"
+    got=$?
+    { echo "$heading" && cat "$output"; } >"$scratch/got"
+    [ -z "${record:-}" ] || cp "$scratch/got" "$1"
+    diff -u "$1" "$scratch/got" || return
+    echo "exit status $got, expected $wanted"
+    [ "$got" -eq "$wanted" ]
+}
+
+says() { # STATUS PATTERN ARGUMENTS
+    run "$3"
+    got=$?
+    cat "$output" "$scratch/talk"
+    echo "exit status $got, expected $1; looking for: $2"
+    [ "$got" -eq "$1" ] && cat "$output" "$scratch/talk" | grep -Eq -- "$2"
+}
+
+full_device() {
+    "$quire" translate 0x1000 >/dev/full 2>"$scratch/talk"
+    [ $? -eq 1 ] && grep -q "can't be written" "$scratch/talk"
+}
+
+[ "${2:-}" != --record ] || record=1
+for file in tests/command/translate/*.txt; do
+    name=${file##*/}
+    tap_check "translate: ${name%.txt}" golden "$file"
+done
+
+tap_check 'a selector beyond the GDT is #GP with its number' \
+    says 1 'Fault #GP, error code 0x80:' '--mode i386 --selector 0x83 0'
+tap_check 'a null stack segment is #GP(0)' \
+    says 1 'Fault #GP, error code 0x0:' '--mode i386 --register ss --selector 0 0'
+tap_check 'an address that is not canonical is #GP' \
+    says 1 'Fault #GP, error code 0x0:.*canonical' '0x800000000000'
+tap_check 'that address is canonical with five levels' says 0 'PML5' '--mode la57 0x800000000000'
+tap_check 'JSON says its schema' says 0 '^\{"schema":1,"mode":"i386",' '--mode i386 --json 0x08147258'
+tap_check 'help begins with an example' says 0 'quire translate --mode i386 0x08147258' '--help'
+
+for wrong in '' '0x1000 0x2000' '--mode z80 0' '--mode i386 0x100000000' '--map 1=2 0' \
+    '--map 0x1000 0' '--map 0x1000=0x2000,4K,q 0' '--map 0x1000=0x2000,4K,r,r 0' \
+    '--snapshot x 0' '--cr3 0 0' '--access eat 0' '--access exec --register ds 0' '--pid 0 0' \
+    '--pid 1 --map 0=0 0' '--selector 0x10000 0' '--gdt x 0' '-5' 'abc'; do
+    tap_check "usage: $wrong" says 2 'quire translate' "$wrong"
+done
+tap_check 'a mapping outside the mode is refused' \
+    says 1 'no such virtual' '--mode i386 --map 0x100000000=0 0'
+tap_check 'physical memory outside the mode is refused' \
+    says 1 'no such physical' '--mode i386 --map 0=0x100000000 0'
+tap_check 'a mapping on another is refused' \
+    says 1 'something is mapped' '--map 0x1000=0 --map 0=0,8K 0'
+tap_check 'a snapshot that is not there is named' says 1 '/none' '--snapshot SCRATCH/none --cr3 0 0'
+tap_check 'a GDT that is not there is named' says 1 '/none' '--gdt SCRATCH/none --selector 8 0'
+tap_check 'a full device is noticed' full_device
+
+# A live process: this shell. Frame numbers are shown to root only.
+address=0x$(awk -F- 'NR == 1 { print $1 }' /proc/$$/maps)
+shown=1
+if [ "$(id -u)" -eq 0 ]; then
+    shown=0
+    tap_check 'a page of this process has an address' \
+        says 0 '^Physical address 0x' "--pid $$ $address"
+else
+    tap_check 'hidden frame numbers are explained' says 1 'CAP_SYS_ADMIN' "--pid $$ $address"
+fi
+tap_check 'the line of the mapping is shown' \
+    says $shown "mapping +${address#0x}-" "--pid $$ $address"
+tap_check 'what is not mapped is told' says 1 'segmentation fault' "--pid $$ 0x1000"
+tap_check 'a process that does not exist is told' says 1 'no process' '--pid 2147483647 0x1000'
+tap_end

@@ -1,0 +1,115 @@
+/* tools/translate_json.c: a translation as JSON
+ *
+ * Schema 1: members are only ever added. Numbers are exact, so that some have more than 53 bits.
+ */
+#include "base/json.h"
+#include "translate.h"
+
+#define SCHEMA 1
+
+static void write_stdout(void *arg, const char *text, size_t length)
+{
+    (void)arg;
+    fwrite(text, 1, length, stdout);
+}
+
+static void segment(struct json *json, const struct translation *t)
+{
+    const struct quire_descriptor *d = &t->descriptor;
+    json_object(json, "segment");
+    json_unsigned(json, "selector", t->selector);
+    json_unsigned(json, "index", quire_selector_index(t->selector));
+    json_string(json, "table", t->selector & QUIRE_SELECTOR_TI ? "ldt" : "gdt");
+    json_unsigned(json, "rpl", t->selector & QUIRE_SELECTOR_RPL);
+    if (t->has_descriptor) {
+        json_object(json, "descriptor");
+        json_unsigned(json, "raw", t->descriptor_raw);
+        json_unsigned(json, "base", d->base);
+        json_unsigned(json, "limit", quire_descriptor_limit(d));
+        json_unsigned(json, "type", d->type);
+        json_unsigned(json, "code_or_data", d->code_or_data);
+        json_unsigned(json, "dpl", d->dpl);
+        json_unsigned(json, "present", d->present);
+        json_unsigned(json, "long_mode", d->long_mode);
+        json_unsigned(json, "big", d->big);
+        json_unsigned(json, "granular", d->granular);
+        json_end(json);
+    }
+    json_unsigned(json, "flat", t->flat);
+    json_end(json);
+}
+
+static void level(struct json *json, const struct translation *t, unsigned l, unsigned step)
+{
+    const struct quire_pt_level_format *at = &t->format->level[l];
+    json_object(json, NULL);
+    json_string(json, "level", level_names[l]);
+    json_unsigned(json, "folded", !at->index_bits);
+    if (at->index_bits) {
+        json_string(json, "name", intel_name(t->options->mode, l));
+        json_unsigned(json, "low_bit", at->shift);
+        json_unsigned(json, "bits", at->index_bits);
+        json_unsigned(json, "index", split_index(t->format, l, t->linear));
+    }
+    if (t->walked && step < t->walk.nr_steps) {
+        const struct quire_walk_step *seen = &t->step[step];
+        char flags[160] = "";
+        if (!seen->unreadable)
+            flags_text(t->format, seen->entry, seen->leaf, seen->in_register, l, flags,
+                       sizeof flags);
+        json_unsigned(json, "entry_at", seen->entry_at);
+        json_unsigned(json, "entry", seen->entry);
+        json_unsigned(json, "leaf", seen->leaf);
+        json_string(json, "flags", flags);
+    }
+    json_end(json);
+}
+
+static void levels(struct json *json, const struct translation *t)
+{
+    unsigned last = QUIRE_PT;
+    if (t->walked)
+        last = t->walk.nr_steps ? t->step[t->walk.nr_steps - 1].level : QUIRE_NR_PT_LEVELS;
+    json_array(json, "levels");
+    for (unsigned l = QUIRE_NR_PT_LEVELS, step = 0; l-- > last; step++)
+        level(json, t, l, step);
+    json_end(json);
+}
+
+static void fault(struct json *json, const struct quire_fault *f)
+{
+    json_object(json, "fault");
+    json_string(json, "vector", vector_name(f->vector));
+    json_unsigned(json, "number", f->vector);
+    json_unsigned(json, "error_code", f->error_code);
+    json_string(json, "reason", quire_fault_reason_text((enum quire_fault_reason)f->reason));
+    json_end(json);
+}
+
+void print_json(const struct translation *t)
+{
+    static const char *const accesses[] = {"read", "write", "exec"};
+    struct json json;
+    json_init(&json, write_stdout, NULL);
+    json_object(&json, NULL);
+    json_unsigned(&json, "schema", SCHEMA);
+    json_string(&json, "mode", t->format->name);
+    json_string(&json, "access", accesses[t->options->access]);
+    json_unsigned(&json, "cpl", t->options->user ? 3 : 0);
+    json_unsigned(&json, "offset", t->options->address);
+    segment(&json, t);
+    if (t->has_linear) {
+        json_unsigned(&json, "linear", t->linear);
+        if (t->cr3)
+            json_unsigned(&json, "cr3", t->cr3);
+        levels(&json, t);
+    }
+    if (t->has_phys) {
+        json_unsigned(&json, "physical", t->walk.phys);
+        json_unsigned(&json, "page_bytes", (uint64_t)1 << t->walk.shift);
+    }
+    if (t->fault.vector)
+        fault(&json, &t->fault);
+    json_end(&json);
+    json_finish(&json);
+}

@@ -56,7 +56,7 @@ static struct range random_range(void)
     unsigned until = (unsigned)(0 - (r.window->start >> 12)) & 1023;
     if (r.window->shift == 12 && !test_random_below(6) && until + 2048 <= UNITS) {
         r.first = until;
-        r.count = 1024 << test_random_below(2);
+        r.count = 1024u << test_random_below(2);
     }
     r.virt = r.window->start + ((uint64_t)r.first << r.window->shift);
     r.size = (uint64_t)r.count << r.window->shift;

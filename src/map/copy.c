@@ -140,6 +140,16 @@ static int copy_run(struct copying *c, unsigned height, void *from, void *to, ui
                          : copy_entries(c, height, from, to, at, index, end_index, false);
 }
 
+/* Where entries, from the one at `next` on, cease to be pages or holes. What the range has in part
+ * is a hole, since huge pages were split. */
+static uint64_t end_of_pages(const struct quire_pgtable *pt, unsigned height, const void *table,
+                             uint64_t next, uint64_t end)
+{
+    while (next < end && !leads_to_table(pt, height, load(pt, table, step_index(pt, height, next))))
+        next = step_next(pt, height, next, end);
+    return next;
+}
+
 static int copy_table(struct copying *c, unsigned height, void *from, void *to, uint64_t at,
                       uint64_t end)
 {
@@ -156,8 +166,10 @@ static int copy_table(struct copying *c, unsigned height, void *from, void *to, 
             void *below = table_get(c->to, height, to, index, &c->stock, &added);
             QUIRE_BUG_ON(!below);
             stop = copy_table(c, height - 1, table_of(pt, entry), below, at, next);
-        } else if (entry)
+        } else if (entry) {
+            next = end_of_pages(pt, height, from, next, end);
             stop = copy_run(c, height, from, to, at, next);
+        }
     }
     if (added)
         table_count(c->to, to, added);

@@ -108,12 +108,14 @@ static unsigned splits_at(const struct quire_pgtable *pt, uint64_t edge, int *er
     return count;
 }
 
+/* Each turn goes by what one walk found: others may split the same page meanwhile. */
 static void split_at(struct quire_pgtable *pt, uint64_t edge, struct stock *stock,
                      struct quire_tlb_batch *batch)
 {
-    int error = 0;
-    while (splits_at(pt, edge, &error)) {
+    while (edge != pt->address_limit) {
         struct place p = place_of(pt, edge, 0);
+        if (!entry_is_present(p.entry) || !(edge & (step_bytes(pt, p.height) - 1)))
+            return;
         split(pt, &p, edge, stock, batch);
     }
 }

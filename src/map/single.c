@@ -6,41 +6,38 @@
  */
 #include "map/table.h"
 
-/* Where the PT entry of an address is. */
+/* Where the PT entry of an address is, or how far the walk to it gets: to an entry of a table of
+ * `height`. */
 struct slot {
     void *table;
-    unsigned index;
+    unsigned height, index;
 };
 
-/* Tables that the walk to `at` lacks; -EEXIST: a huge page is mapped there. */
-static int missing_tables(const struct quire_pgtable *pt, uint64_t at)
+/* 0; or how many tables are missing; or -EEXIST: a huge page is mapped there. */
+static int find_slot(const struct quire_pgtable *pt, uint64_t at, struct slot *slot)
 {
-    const void *table = root_of(pt);
-    for (unsigned height = pt->height - 1u; height; height--) {
-        uint64_t entry = load(pt, table, step_index(pt, height, at));
-        if (!entry)
-            return (int)height;
-        if (!leads_to_table(pt, height, entry))
-            return -QUIRE_EEXIST;
-        table = table_of(pt, entry);
-    }
-    return 0;
+    slot->table = table_for(pt, at, at + 1, &slot->height);
+    slot->index = step_index(pt, slot->height, at);
+    if (!slot->height)
+        return 0;
+    uint64_t entry = load(pt, slot->table, slot->index);
+    return !entry || leads_to_table(pt, slot->height, entry) ? (int)slot->height : -QUIRE_EEXIST;
 }
 
-/* All tables are there, or in the stock. 0 or -EEXIST: a huge page came meanwhile. */
-static int find_slot(struct quire_pgtable *pt, uint64_t at, struct stock *stock, struct slot *slot)
+/* Goes on to the PT entry, with tables from the stock where others haven't made them meanwhile. 0
+ * or -EEXIST: a huge page came. */
+static int make_slot(struct quire_pgtable *pt, uint64_t at, struct stock *stock, struct slot *slot)
 {
-    void *table = root_of(pt);
-    for (unsigned height = pt->height - 1u; height; height--) {
+    for (; slot->height; slot->height--) {
         uint32_t added = 0;
-        void *below = table_get(pt, height, table, step_index(pt, height, at), stock, &added);
+        void *below = table_get(pt, slot->height, slot->table, slot->index, stock, &added);
         if (added)
-            table_count(pt, table, added);
+            table_count(pt, slot->table, added);
         if (!below)
             return -QUIRE_EEXIST;
-        table = below;
+        slot->table = below;
+        slot->index = step_index(pt, slot->height - 1, at);
     }
-    *slot = (struct slot){table, step_index(pt, 0, at)};
     return 0;
 }
 
@@ -60,7 +57,7 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     uint64_t at, old = *expected;
     if (!strip(pt, virt, &at) || entry_is_present(old) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
-    int missing = missing_tables(pt, at);
+    int missing = find_slot(pt, at, &slot);
     if (missing < 0)
         return missing;
     if (missing && old) {
@@ -69,13 +66,14 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     }
     if (missing && !desired)
         return 0;
-    int error = stock_fill(&stock, pt, (unsigned long)missing);
-    if (error)
-        return error;
-    error = find_slot(pt, at, &stock, &slot);
-    stock_empty(&stock, pt);
-    if (error)
-        return error;
+    if (missing) {
+        int error = stock_fill(&stock, pt, (unsigned long)missing);
+        if (!error)
+            error = make_slot(pt, at, &stock, &slot);
+        stock_empty(&stock, pt);
+        if (error)
+            return error;
+    }
     if (!compare_exchange(pt, slot.table, slot.index, expected, desired))
         return -QUIRE_EAGAIN;
     uint32_t change = (uint32_t)(desired != 0) - (uint32_t)(old != 0);
@@ -119,18 +117,15 @@ int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *
                        uint64_t desired, struct quire_tlb_batch *batch)
 {
     struct quire_tlb_batch own;
-    struct stock stock = {NULL};
     struct slot slot;
     uint64_t at;
     if (!strip(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
-    int error = missing_tables(pt, at);
+    int error = find_slot(pt, at, &slot);
     if (error > 0) {
         *expected = 0;
         return -QUIRE_EAGAIN;
     }
-    if (!error)
-        error = find_slot(pt, at, &stock, &slot);
     if (!error)
         error = update(pt, &slot, expected, &desired);
     if (error)

@@ -8,6 +8,7 @@
  *
  * --effort is the number of random addresses, over all formats together.
  */
+#include "base/bits.h"
 #include "tests/unit/tables.h"
 
 #define UNITS 3072u /* of a window */
@@ -55,7 +56,7 @@ static struct range random_range(void)
     unsigned until = (unsigned)(0 - (r.window->start >> 12)) & 1023;
     if (r.window->shift == 12 && !test_random_below(6) && until + 2048 <= UNITS) {
         r.first = until;
-        r.count = 1024 << test_random_below(2);
+        r.count = 1024u << test_random_below(2);
     }
     r.virt = r.window->start + ((uint64_t)r.first << r.window->shift);
     r.size = (uint64_t)r.count << r.window->shift;
@@ -174,6 +175,11 @@ static void do_unmap(void)
         r.window->unit[r.first + i] = 0;
 }
 
+static uint64_t bytes_each(const struct quire_pt_run *run)
+{
+    return (uint64_t)1 << model.pt.format->level[run->level].shift;
+}
+
 /* What was told as taken out, against the model, which forgets it. */
 static void check_removed(void *arg, const struct quire_pt_run *run)
 {
@@ -182,7 +188,7 @@ static void check_removed(void *arg, const struct quire_pt_run *run)
     if (window->shift != 12)
         return;
     for (unsigned i = 0; i < run->count; i++) {
-        uint64_t pages = run->size / run->count >> 12;
+        uint64_t pages = bytes_each(run) >> 12;
         uint64_t prot = quire_pt_entry_prot(&model.pt, run->level, run->entry[i]);
         for (uint64_t page = 0; page < pages; page++, unit++) {
             uint64_t expected = window->unit[unit];
@@ -312,9 +318,11 @@ static int check_visited(void *arg, const struct quire_pt_run *run)
         if (!run->count)
             CHECK_EQ(expected, 0);
         else {
-            uint64_t each = run->size / run->count, entry = run->entry[at / each];
+            unsigned shift = model.pt.format->level[run->level].shift;
+            uint64_t entry = run->entry[at >> shift];
             if (expected & 1)
-                CHECK_EQ(quire_pt_leaf_phys(model.pt.format, run->level, entry) + at % each,
+                CHECK_EQ(quire_pt_leaf_phys(model.pt.format, run->level, entry) +
+                             (at & (bytes_each(run) - 1)),
                          expected & 0xffffffffff000);
             else
                 CHECK_EQ(entry, expected);
@@ -411,7 +419,8 @@ static void run_format(enum quire_pt_format_id id, uint64_t looks)
 static void random_operations_agree_with_the_model(void)
 {
     for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++)
-        run_format((enum quire_pt_format_id)id, test_environment.effort / QUIRE_NR_PT_FORMATS);
+        run_format((enum quire_pt_format_id)id,
+                   quire_div64(test_environment.effort, QUIRE_NR_PT_FORMATS));
 }
 
 static const struct test_case cases[] = {

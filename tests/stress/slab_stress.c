@@ -55,7 +55,7 @@ static bool machine_start(unsigned nr_cpus, const char *debug)
     static const size_t sizes[NR_CACHES] = {16, 64, 200, 5000};
     struct quire_mem_config config = {
         .port = &port,
-        .nr_cpus = nr_cpus,
+        .nr_cpus = nr_cpus < QUIRE_MAX_CPUS ? nr_cpus : QUIRE_MAX_CPUS,
         .cpu_node = cpu_node,
         .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX},
         .ops = &ops,

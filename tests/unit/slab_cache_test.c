@@ -306,7 +306,7 @@ static void the_order_of_new_slabs_can_be_set(void)
     void *object[64];
     if (!slab_boot(NULL))
         return;
-    struct quire_kmem_cache *cache = cache_of("order", 5000, QUIRE_SLAB_NO_MERGE);
+    struct quire_kmem_cache *cache = cache_of("order", QUIRE_PAGE_SIZE + 904, QUIRE_SLAB_NO_MERGE);
     CHECK_EQ(quire_kmem_cache_set_order(cache, 0), -QUIRE_EINVAL);
     CHECK_EQ(quire_kmem_cache_set_order(cache, QUIRE_KMEM_CACHE_MAX_ORDER + 1), -QUIRE_EINVAL);
     for (unsigned order = 1; order <= QUIRE_KMEM_CACHE_MAX_ORDER; order++) {

@@ -37,7 +37,7 @@ static bool boot(bool grace)
     if (!slab_boot(NULL))
         return false;
     test_environment.set_cpu(QUIRE_MAX_CPUS);
-    cache = cache_of("stable", 256, QUIRE_SLAB_TYPESAFE_BY_RCU);
+    cache = cache_of("stable", QUIRE_PAGE_SIZE / 16, QUIRE_SLAB_TYPESAFE_BY_RCU);
     return cache;
 }
 
@@ -103,7 +103,8 @@ static void a_cache_ends_when_its_last_slab_may_go(void)
     give_back();
     destroy(cache);
     check_readable();
-    cache = cache_of("stable", 256, QUIRE_SLAB_TYPESAFE_BY_RCU); /* its name is free again */
+    cache = cache_of("stable", QUIRE_PAGE_SIZE / 16,
+                     QUIRE_SLAB_TYPESAFE_BY_RCU); /* its name is free again */
     while (waiting)
         end_period();
     take();

@@ -27,7 +27,13 @@
  * Mistakes that are found (an object freed twice, written when it was free) are logged with what is
  * known about the object, and then reported to ops->bad_page of the quire_mem in one line; when
  * that returns, the bad call has been ignored, or the damage repaired. Without that callback they
- * are a panic.
+ * are a panic. `pfn` there is 0 where no frame is concerned.
+ *
+ * What is found when: by kfree, at once, memory that is no slab's or not there at all, and objects
+ * of caches that this quire_slab doesn't have. Of a cache with debugging flags, everything at once.
+ * Else an object that is free already, of another cache, or a pointer into one, when it gets from a
+ * CPU's sheaf back to its slab: by then it may have been allocated again. To pass an object to
+ * another quire_slab that has a cache of the same number is never found.
  */
 #ifndef QUIRE_SLAB_H
 #define QUIRE_SLAB_H
@@ -109,7 +115,8 @@ typedef unsigned int quire_slab_flags_t;
 
 /* Creates a cache of objects of `size` bytes, aligned to `align` (a power of two up to a page; 0:
  * 8). `name` is copied; at most 31 characters. `ctor` (may be NULL) runs once for each object when
- * its slab is made, and who frees an object leaves it in that state; ZERO isn't for such caches.
+ * its slab is made, and who frees an object leaves it in that state; ZERO is ignored for such
+ * caches.
  *
  * Caches of alike objects share slabs, unless that is turned off, they are debugged, or have a
  * constructor or TYPESAFE_BY_RCU. NULL, and a line in the log that says why:

@@ -84,7 +84,7 @@ static QUIRE_NOINLINE void *kmalloc_uncommon(struct quire_slab *slab, size_t siz
         return NULL;
     if (node >= 0 || gfp & QUIRE_GFP_THISNODE)
         return object_alloc(handle->cache, gfp, node, caller);
-    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->object_size, caller);
+    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->zero_size, caller);
 }
 
 void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp)

@@ -54,7 +54,7 @@ void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t cal
     }
     if (!object && !(gfp & QUIRE_GFP_THISNODE))
         object = take_anywhere(cache, caller);
-    if (object && gfp & QUIRE_GFP_ZERO)
+    if (object && gfp & QUIRE_GFP_ZERO && !cache->ctor)
         __builtin_memset(object, 0, cache_is_debugged(cache) ? cache->object_size : cache->size);
     return object;
 }

@@ -243,6 +243,24 @@ static void two_of_them_live_side_by_side(void)
     slab_end();
 }
 
+static void an_object_of_a_cache_that_only_another_slab_has_is_reported(void)
+{
+    struct quire_slab *other;
+    if (!slab_boot(NULL))
+        return;
+    REQUIRE(!quire_slab_init(&other, machine.mem, NULL));
+    struct quire_kmem_cache *cache =
+        quire_kmem_cache_create(other, "theirs", 40, 0, QUIRE_SLAB_NO_MERGE, NULL);
+    REQUIRE(cache);
+    void *object = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL);
+    REQUIRE(object);
+    quire_kfree(slab, object);
+    CHECK(machine_caught("another quire_slab's object"));
+    quire_kmem_cache_free(cache, object);
+    CHECK_EQ(quire_slab_destroy(other), 0);
+    slab_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(every_size_gets_its_class_with_natural_alignment),
     TEST_CASE(above_the_largest_class_there_are_pages),
@@ -255,6 +273,7 @@ static const struct test_case cases[] = {
     TEST_CASE(flags_choose_the_zone_and_the_migrate_type),
     TEST_CASE(a_machine_without_such_a_zone_gives_null),
     TEST_CASE(two_of_them_live_side_by_side),
+    TEST_CASE(an_object_of_a_cache_that_only_another_slab_has_is_reported),
     {0},
 };
 const struct test_suite suite_kmalloc = {"kmalloc", cases};

@@ -77,9 +77,10 @@ struct quire_slab_config {
 QUIRE_MUST_CHECK int quire_slab_init(struct quire_slab **slab, struct quire_mem *mem,
                                      const struct quire_slab_config *config);
 
-/* The end: nobody uses it any more, and no grace period is under way. Gives its pages back, with
- * all its caches; returns the number of objects that were still allocated, whose slabs stay so.
- * Large blocks of kmalloc stay, and aren't counted. */
+/* The end: nobody uses it any more, no grace period is under way, and nobody is reclaiming memory
+ * of its quire_mem (it is a shrinker there). Gives its pages back, with all its caches; returns the
+ * number of objects that were still allocated, whose slabs stay so. Large blocks of kmalloc stay,
+ * and aren't counted. */
 unsigned long quire_slab_destroy(struct quire_slab *slab);
 
 /* ---- caches ---------------------------------------------------------------------------------- */
@@ -241,7 +242,7 @@ struct quire_kmem_cache_info {
     unsigned long nr_cpu;     /* free, in CPUs' sheaves */
     unsigned long nr_barn;    /* free, in full sheaves of the nodes */
     uint64_t internal_waste;  /* bytes of slabs that no object can use: alignment, padding, tails */
-    uint64_t external_waste;  /* bytes of free objects in slabs that aren't empty */
+    uint64_t external_waste;  /* bytes of free objects, in sheaves too */
 };
 void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cache_info *info);
 

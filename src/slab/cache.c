@@ -234,6 +234,8 @@ static bool drop_shared_name(struct quire_kmem_cache *handle)
     bool shared = handle->cache->users > 1;
     if (shared)
         drop_name(handle);
+    else
+        handle->cache->going = true; /* from here on nobody can come to share it */
     slab_unlock(&handle->slab->lock, irq);
     return shared;
 }

@@ -225,6 +225,7 @@ unsigned long quire_slab_destroy(struct quire_slab *slab)
 {
     struct quire_mem *mem = slab->mem;
     unsigned long active = 0;
+    slab->ending = true;
     quire_unregister_shrinker(mem, &slab->shrinker);
     if (slab->cores)
         active = strip_caches(slab);

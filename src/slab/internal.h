@@ -186,6 +186,7 @@ struct quire_slab {
     quire_port_spinlock_t lock;
     struct list names;
     bool no_merge;
+    bool ending; /* quire_slab_destroy: nobody reads, so no grace period is waited for */
     bool has_debug;
     char debug[DEBUG_BYTES]; /* config.debug */
     bool (*fail)(void *arg);

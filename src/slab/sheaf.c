@@ -20,7 +20,7 @@
 
 /* ---- making sheaves -------------------------------------------------------------------------- */
 
-/* More small objects than large ones: a sheaf's content is 8 KiB to 56 KiB. */
+/* More small objects than large ones, and of the largest just a few. */
 unsigned sheaf_capacity_for(size_t size)
 {
     unsigned words = size <= 64     ? 128

@@ -308,7 +308,8 @@ struct quire_mem_config {
 /* Carves descriptors out of the map, and hands the rest to zones. The memblock can't allocate any
  * more afterwards. The quire_mem lives in the map's own memory. O(frames). Without locks: nobody
  * else has the map, and nobody the quire_mem before this returns.
- *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field)
+ *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field), or
+ *             memory of a zone below HIGHMEM isn't directly mapped
  *   -ENOMEM   the map is too small to hold its own descriptors (logged with both sizes); nothing
  *             stays allocated */
 QUIRE_MUST_CHECK int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,

@@ -27,7 +27,13 @@
  * Mistakes that are found (an object freed twice, written when it was free) are logged with what is
  * known about the object, and then reported to ops->bad_page of the quire_mem in one line; when
  * that returns, the bad call has been ignored, or the damage repaired. Without that callback they
- * are a panic.
+ * are a panic. `pfn` there is 0 where no frame is concerned.
+ *
+ * What is found when: by kfree, at once, memory that is no slab's or not there at all, and objects
+ * of caches that this quire_slab doesn't have. Of a cache with debugging flags, everything at once.
+ * Else an object that is free already, of another cache, or a pointer into one, when it gets from a
+ * CPU's sheaf back to its slab: by then it may have been allocated again. To pass an object to
+ * another quire_slab that has a cache of the same number is never found.
  */
 #ifndef QUIRE_SLAB_H
 #define QUIRE_SLAB_H
@@ -71,9 +77,10 @@ struct quire_slab_config {
 QUIRE_MUST_CHECK int quire_slab_init(struct quire_slab **slab, struct quire_mem *mem,
                                      const struct quire_slab_config *config);
 
-/* The end: nobody uses it any more, and no grace period is under way. Gives its pages back, with
- * all its caches; returns the number of objects that were still allocated, whose slabs stay so.
- * Large blocks of kmalloc stay, and aren't counted. */
+/* The end: nobody uses it any more, no grace period is under way, and nobody is reclaiming memory
+ * of its quire_mem (it is a shrinker there). Gives its pages back, with all its caches; returns the
+ * number of objects that were still allocated, whose slabs stay so. Large blocks of kmalloc stay,
+ * and aren't counted. */
 unsigned long quire_slab_destroy(struct quire_slab *slab);
 
 /* ---- caches ---------------------------------------------------------------------------------- */
@@ -109,7 +116,8 @@ typedef unsigned int quire_slab_flags_t;
 
 /* Creates a cache of objects of `size` bytes, aligned to `align` (a power of two up to a page; 0:
  * 8). `name` is copied; at most 31 characters. `ctor` (may be NULL) runs once for each object when
- * its slab is made, and who frees an object leaves it in that state; ZERO isn't for such caches.
+ * its slab is made, and who frees an object leaves it in that state; ZERO is ignored for such
+ * caches.
  *
  * Caches of alike objects share slabs, unless that is turned off, they are debugged, or have a
  * constructor or TYPESAFE_BY_RCU. NULL, and a line in the log that says why:
@@ -234,7 +242,7 @@ struct quire_kmem_cache_info {
     unsigned long nr_cpu;     /* free, in CPUs' sheaves */
     unsigned long nr_barn;    /* free, in full sheaves of the nodes */
     uint64_t internal_waste;  /* bytes of slabs that no object can use: alignment, padding, tails */
-    uint64_t external_waste;  /* bytes of free objects in slabs that aren't empty */
+    uint64_t external_waste;  /* bytes of free objects, in sheaves too */
 };
 void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cache_info *info);
 

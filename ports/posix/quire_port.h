@@ -1,7 +1,7 @@
 /* ports/posix/quire_port.h: the port for a process on a POSIX system
  *
  * A thread is a CPU: it takes a free CPU number when it first asks for one and gives it back when
- * it ends. Threads beyond quire_posix_set_nr_cpus have none, and do without per-CPU lists. Physical
+ * it ends. Threads beyond the machine's `nr_cpus` have none, and do without per-CPU lists. Physical
  * memory is a reserved range of the process's addresses (struct quire_port_mem).
  */
 #ifndef QUIRE_PORT_POSIX_H

@@ -56,6 +56,26 @@ static int find_highest_node(void *arg, quire_pfn_t start, quire_pfn_t end, int 
     return 0;
 }
 
+/* Memory of zones below HIGHMEM is used by its direct-mapped address. */
+static int check_direct_map(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
+                            enum quire_memblock_kind kind)
+{
+    const struct init *init = arg;
+    quire_phys_t from = quire_pfn_to_phys(start), to = quire_pfn_to_phys(end), low = 0;
+    (void)node;
+    for (unsigned type = 0; type <= QUIRE_ZONE_NORMAL; type++)
+        low = init->zone_end[type] ? init->zone_end[type] : low;
+    to = to < low ? to : low;
+    if (kind != QUIRE_MEMBLOCK_RAM || from >= to ||
+        quire_port_phys_to_virt(init->config->port, to - 1))
+        return 0;
+    quire_log(QUIRE_LOG_ERROR,
+              "quire: memory map \"%s\": [0x%llx, 0x%llx) is in a zone below HIGHMEM, but the port "
+              "doesn't map it directly",
+              init->memblock->name, (unsigned long long)from, (unsigned long long)to);
+    return -QUIRE_EINVAL;
+}
+
 int init_check_config(struct init *init)
 {
     const struct quire_mem_config *config = init->config;
@@ -97,5 +117,6 @@ int init_check_config(struct init *init)
                                          QUIRE_SECTION_SHIFT);
     if (room > init->nr_sections)
         init->nr_sections = room;
-    return check_zone_ends(init);
+    int error = check_zone_ends(init);
+    return error ? error : memblock_for_each_memory_frames(init->memblock, check_direct_map, init);
 }

@@ -160,9 +160,11 @@ static struct quire_page *fail(const struct alloc_context *ac)
     count_event(mem, EVENT_PAGEFAIL, 1);
     if (ac->gfp & QUIRE_GFP_NOWARN)
         return NULL;
-    unsigned long now = (unsigned long)quire_div64(quire_port_clock_ns(), NS_PER_SECOND) + 1;
+    uint64_t ns = quire_port_clock_ns();
+    unsigned long now = (unsigned long)quire_div64(ns, NS_PER_SECOND) + 1;
     unsigned long last = quire_load_relaxed(&mem->last_warning_second);
     bool tell = now != last && quire_compare_exchange(&mem->last_warning_second, &last, now);
+    tell |= !ns; /* a port may have no clock yet */
     if (tell)
         quire_log(QUIRE_LOG_WARNING,
                   "quire: page allocation failure: order %u, gfp 0x%x, node %d; %lu pages free",

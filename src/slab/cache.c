@@ -156,7 +156,7 @@ static void set_up(struct quire_slab *slab, struct cache *cache, struct quire_km
     __builtin_memset(cache, 0, cache_bytes(slab));
     __builtin_memset(handle, 0, sizeof *handle);
     cache->slab = handle->slab = slab;
-    handle->object_size = size;
+    handle->object_size = handle->zero_size = size;
     __builtin_memcpy(handle->name, name, length(name));
     for (unsigned node = 0; node < slab->nr_nodes; node++)
         cache->node[node].random = (quire_port_clock_ns() ^ (uintptr_t)&cache->node[node]) | 1;
@@ -184,6 +184,8 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
     if (cache && handle) {
         set_up(slab, cache, handle, name, size);
         cache->ctor = ctor;
+        if (ctor)
+            handle->zero_size = 0;
         flags = debug_option_flags(slab, name, flags);
         cache_layout(cache, size, align, flags);
         quire_port_irq_t irq = slab_lock(&slab->lock);
@@ -232,6 +234,8 @@ static bool drop_shared_name(struct quire_kmem_cache *handle)
     bool shared = handle->cache->users > 1;
     if (shared)
         drop_name(handle);
+    else
+        handle->cache->going = true; /* from here on nobody can come to share it */
     slab_unlock(&handle->slab->lock, irq);
     return shared;
 }

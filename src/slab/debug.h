@@ -33,6 +33,8 @@ void report_leak(struct quire_kmem_cache *handle, unsigned long active);
 /* kfree of what is neither in a slab nor a large block; `page` NULL: nor memory. */
 void report_bad_kfree(struct quire_slab *slab, struct quire_page *page, void *ptr,
                       uintptr_t caller);
+/* kfree of an object whose cache this quire_slab hasn't. */
+void report_foreign_kfree(struct quire_slab *slab, void *ptr, uintptr_t caller);
 
 /* The flags that the option string gives a cache of this name, and whether those of its creator
  * stand besides. */

@@ -7,42 +7,48 @@
  */
 #include "slab/page.h"
 
-/* Leaves what waited, which may go, in `done`; whether more waits now. */
-static bool next_period(struct grace_state *grace, struct slab_list *done, bool *ends_cache)
+static struct slab_list take_waiting(struct grace_state *grace)
 {
     quire_port_irq_t irq = slab_lock(&grace->lock);
-    *done = grace->waiting;
+    struct slab_list done = grace->waiting;
+    grace->waiting = (struct slab_list){0, 0};
+    slab_unlock(&grace->lock, irq);
+    return done;
+}
+
+static bool next_period(struct grace_state *grace, bool *ends_cache)
+{
+    quire_port_irq_t irq = slab_lock(&grace->lock);
     grace->waiting = grace->pending;
     grace->pending = (struct slab_list){0, 0};
-    grace->under_way = grace->waiting.first != 0;
-    *ends_cache = grace->ends_cache && !grace->under_way;
-    bool more = grace->under_way;
+    bool more = grace->under_way = grace->waiting.first != 0;
+    *ends_cache = grace->ends_cache && !more;
     slab_unlock(&grace->lock, irq);
     return more;
 }
 
-/* The port calls this, without locks. */
+/* The port calls this, without locks. Until next_period the cache can't end. */
 static void period_over(struct quire_port_grace *port)
 {
     struct cache *cache = quire_container_of(port, struct cache, grace.port);
-    struct slab_list done;
+    struct slab_list done = take_waiting(&cache->grace);
     bool ends_cache;
-    bool more = next_period(&cache->grace, &done, &ends_cache);
     while (done.first) {
         struct quire_page *head = slab_list_first(cache, &done);
         slab_list_del(cache, &done, head);
         slab_give_back(cache, head);
     }
-    if (more)
+    if (next_period(&cache->grace, &ends_cache))
         quire_port_call_after_grace(port, period_over);
-    if (ends_cache)
+    else if (ends_cache)
         cache_release(cache);
 }
 
 void slab_dispose(struct cache *cache, struct quire_page *head)
 {
     struct grace_state *grace = &cache->grace;
-    if (!(cache->flags & QUIRE_SLAB_TYPESAFE_BY_RCU) || !quire_port_knows_grace()) {
+    if (!(cache->flags & QUIRE_SLAB_TYPESAFE_BY_RCU) || !quire_port_knows_grace() ||
+        cache->slab->ending) {
         slab_give_back(cache, head);
         return;
     }

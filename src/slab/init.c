@@ -27,7 +27,9 @@ static int check_config(const struct quire_slab_config *config)
         length++;
     if (length == DEBUG_BYTES)
         return refuse("config.debug is too long");
-    return debug_options_are_valid(config->debug) ? 0 : refuse("config.debug isn't understood");
+    if (debug_options_are_valid(config->debug))
+        return 0;
+    return refuse("config.debug isn't understood: FLAGS[,CACHE...][;...] of F, Z, P, U, R or -");
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -223,6 +225,7 @@ unsigned long quire_slab_destroy(struct quire_slab *slab)
 {
     struct quire_mem *mem = slab->mem;
     unsigned long active = 0;
+    slab->ending = true;
     quire_unregister_shrinker(mem, &slab->shrinker);
     if (slab->cores)
         active = strip_caches(slab);

@@ -154,6 +154,7 @@ struct quire_kmem_cache {
     struct quire_slab *slab;
     size_t shelf_at; /* of the cache's shelf in a rack */
     size_t object_size;
+    size_t zero_size; /* what ZERO clears: nothing where there is a constructor */
     struct cache *cache;
     struct list link; /* in slab->names, the oldest first */
     char name[NAME_BYTES];
@@ -185,6 +186,7 @@ struct quire_slab {
     quire_port_spinlock_t lock;
     struct list names;
     bool no_merge;
+    bool ending; /* quire_slab_destroy: nobody reads, so no grace period is waited for */
     bool has_debug;
     char debug[DEBUG_BYTES]; /* config.debug */
     bool (*fail)(void *arg);

@@ -84,7 +84,7 @@ static QUIRE_NOINLINE void *kmalloc_uncommon(struct quire_slab *slab, size_t siz
         return NULL;
     if (node >= 0 || gfp & QUIRE_GFP_THISNODE)
         return object_alloc(handle->cache, gfp, node, caller);
-    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->object_size, caller);
+    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->zero_size, caller);
 }
 
 void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp)
@@ -128,7 +128,10 @@ static QUIRE_NOINLINE void kfree_uncommon(struct quire_slab *slab, void *ptr, ui
         report_bad_kfree(slab, page, ptr, caller);
         return;
     }
-    quire_fetch_and(&page->flags, ~QUIRE_PAGE_LARGE);
+    if (!(quire_fetch_and(&page->flags, ~QUIRE_PAGE_LARGE) & QUIRE_PAGE_LARGE)) {
+        report_bad_kfree(slab, page, ptr, caller); /* another CPU is freeing it, too */
+        return;
+    }
     quire_free_pages(slab->mem, page, quire_page_order(page));
 }
 
@@ -154,7 +157,7 @@ void quire_kfree(struct quire_slab *slab, const void *ptr)
 size_t quire_ksize(struct quire_slab *slab, const void *ptr)
 {
     struct quire_page *page;
-    if (!ptr || ptr == QUIRE_ZERO_SIZE_PTR || !object_page(slab, ptr, &page))
+    if (!ptr || ptr == QUIRE_ZERO_SIZE_PTR || !object_page_checked(slab, ptr, &page))
         return 0;
     if (page_flags(page) & QUIRE_PAGE_LARGE)
         return QUIRE_PAGE_SIZE << quire_page_order(page);
@@ -172,8 +175,11 @@ static void *krealloc(struct quire_slab *slab, void *ptr, size_t size, quire_gfp
         kfree(slab, ptr, caller);
         return QUIRE_ZERO_SIZE_PTR;
     }
-    if (size <= have)
+    if (size <= have) {
+        if (gfp & QUIRE_GFP_ZERO) /* so that growing again finds zeros */
+            __builtin_memset((char *)ptr + size, 0, have - size);
         return ptr;
+    }
     char *moved = kmalloc_uncommon(slab, size, gfp & ~QUIRE_GFP_ZERO, -1, caller);
     if (!moved)
         return NULL;

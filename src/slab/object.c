@@ -46,7 +46,17 @@ void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t cal
     struct quire_slab *slab = cache->slab;
     if (node >= (int)slab->nr_nodes)
         return NULL;
-    void *object = take(cache, node < 0 ? this_node(slab) : node, caller, NULL);
+    int home = node < 0 ? this_node(slab) : node;
+    void *object = take(cache, home, caller, NULL);
+    if (!object && slab->nr_nodes > 1 && !(gfp & QUIRE_GFP_THISNODE)) {
+        quire_gfp_t here = (gfp & ~(QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_NOFAIL)) |
+                           QUIRE_GFP_THISNODE | QUIRE_GFP_NOWARN;
+        struct quire_page *head = slab_create(cache, here, home);
+        if (head)
+            object = take(cache, quire_page_node(slab->mem, head), caller, head);
+        for (unsigned i = 0; i < slab->nr_nodes && !object; i++)
+            object = take(cache, (int)i, caller, NULL);
+    }
     if (!object) {
         struct quire_page *head = slab_create(cache, gfp, node);
         if (head)
@@ -54,7 +64,7 @@ void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t cal
     }
     if (!object && !(gfp & QUIRE_GFP_THISNODE))
         object = take_anywhere(cache, caller);
-    if (object && gfp & QUIRE_GFP_ZERO)
+    if (object && gfp & QUIRE_GFP_ZERO && !cache->ctor)
         __builtin_memset(object, 0, cache_is_debugged(cache) ? cache->object_size : cache->size);
     return object;
 }

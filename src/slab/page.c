@@ -244,7 +244,7 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
 {
     slab_list_add_tail(cache, &node->partial, head);
     node->nr_slabs++;
-    node->nr_pages += 1ul << slab_order(head);
+    quire_count(&node->nr_pages, 1ul << slab_order(head));
     node->nr_empty++;
     node->nr_objects += slab_objects(head);
     node->nr_free += slab_objects(head);
@@ -283,7 +283,7 @@ void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
         slab_list_del(cache, &node->partial, head);
         slab_list_add(cache, out, head);
         node->nr_slabs--;
-        node->nr_pages -= 1ul << slab_order(head);
+        quire_count(&node->nr_pages, 0ul - (1ul << slab_order(head)));
         node->nr_empty--;
         node->nr_objects -= slab_objects(head);
         node->nr_free -= slab_objects(head);

@@ -110,3 +110,11 @@ void report_leak(struct quire_kmem_cache *handle, unsigned long active)
                    handle->name, active);
     quire_report_mistake(handle->slab->mem, quire_pfn(0), text);
 }
+
+void report_foreign_kfree(struct quire_slab *slab, void *ptr, uintptr_t caller)
+{
+    char text[160];
+    quire_log(QUIRE_LOG_ERROR, "quire: kfree was called from %p", (void *)caller);
+    quire_snprintf(text, sizeof text, "quire: kfree of another quire_slab's object: %p", ptr);
+    quire_report_mistake(slab->mem, quire_pfn(0), text);
+}

@@ -20,7 +20,7 @@
 
 /* ---- making sheaves -------------------------------------------------------------------------- */
 
-/* More small objects than large ones: a sheaf's content is 8 KiB to 56 KiB. */
+/* More small objects than large ones, and of the largest just a few. */
 unsigned sheaf_capacity_for(size_t size)
 {
     unsigned words = size <= 64     ? 128
@@ -215,7 +215,7 @@ QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, 
     aftermath_finish(cache, &after);
     if (!object)
         return object_alloc(cache, gfp, -1, caller);
-    if (gfp & QUIRE_GFP_ZERO)
+    if (gfp & QUIRE_GFP_ZERO && !cache->ctor)
         __builtin_memset(object, 0, cache->size);
     return object;
 }
@@ -242,6 +242,11 @@ QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, vo
     struct aftermath after = AFTERMATH_NONE;
     struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     struct sheaf *fresh = NULL;
+    if (quire_unlikely(!cache)) { /* kfree of another quire_slab's object */
+        cpu_leave(cpu);
+        report_foreign_kfree(slab, object, caller);
+        return;
+    }
     struct shelf *shelf = ready_with_room(cache, &cpu, &fresh, &after);
     if (shelf)
         shelf_push(shelf, object);

@@ -34,11 +34,25 @@ void cache_drain(struct cache *cache)
     aftermath_finish(cache, &after);
 }
 
+static unsigned long cache_pages(const struct cache *cache, int number)
+{
+    unsigned long pages = 0;
+    for (int i = 0; i < (int)cache->slab->nr_nodes; i++)
+        if (number < 0 || number == i)
+            pages += quire_load_relaxed(&cache->node[i].nr_pages);
+    return pages;
+}
+
+/* Draining gives slabs back, too; while others allocate it may look like less. */
 static unsigned long cache_shrink(struct cache *cache, int node, bool drain)
 {
+    unsigned long before = cache_pages(cache, node), trimmed = 0;
     if (drain)
         cache_drain(cache);
-    return cache_can_trim(cache) ? cache_trim(cache, node, 0) : 0;
+    if (cache_can_trim(cache))
+        trimmed = cache_trim(cache, node, 0);
+    unsigned long after = cache_pages(cache, node);
+    return before > after + trimmed ? before - after : trimmed;
 }
 
 unsigned long quire_kmem_cache_shrink(struct quire_kmem_cache *handle)

@@ -500,6 +500,20 @@ static void reserved_frames_can_be_released_once(void)
     quire_mem_check(mem);
 }
 
+static void memory_that_the_port_doesnt_map_is_refused(void)
+{
+    static const struct quire_memblock_region map[] = {{.size = 16 * MIB}, {0}};
+    struct quire_mem_config config = {.nr_cpus = 1, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}};
+    if (!machine_map(map))
+        return;
+    machine.port.direct_end = 12 * MIB;
+    CHECK_EQ(machine_start(config), -QUIRE_EINVAL);
+    CHECK(machine_said("doesn't map it directly"));
+    config.zone_end[QUIRE_ZONE_NORMAL] = 12 * MIB;
+    config.zone_end[QUIRE_ZONE_HIGHMEM] = UINT64_MAX;
+    CHECK_EQ(machine_start(config), 0);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(an_empty_map_is_refused),
     TEST_CASE(a_map_without_a_whole_frame_is_refused),
@@ -524,6 +538,7 @@ static const struct test_case cases[] = {
     TEST_CASE(two_machines_live_in_one_process),
     TEST_CASE(destroy_tells_how_many_pages_are_still_allocated),
     TEST_CASE(reserved_frames_can_be_released_once),
+    TEST_CASE(memory_that_the_port_doesnt_map_is_refused),
     {0},
 };
 const struct test_suite suite_init = {"init", cases};

@@ -243,6 +243,65 @@ static void two_of_them_live_side_by_side(void)
     slab_end();
 }
 
+static void an_object_of_a_cache_that_only_another_slab_has_is_reported(void)
+{
+    struct quire_slab *other;
+    if (!slab_boot(NULL))
+        return;
+    REQUIRE(!quire_slab_init(&other, machine.mem, NULL));
+    struct quire_kmem_cache *cache =
+        quire_kmem_cache_create(other, "theirs", 40, 0, QUIRE_SLAB_NO_MERGE, NULL);
+    REQUIRE(cache);
+    void *object = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL);
+    REQUIRE(object);
+    quire_kfree(slab, object);
+    CHECK(machine_caught("another quire_slab's object"));
+    quire_kmem_cache_free(cache, object);
+    CHECK_EQ(quire_slab_destroy(other), 0);
+    slab_end();
+}
+
+static void krealloc_with_zero_finds_zeros_again(void)
+{
+    if (!slab_boot(NULL))
+        return;
+    unsigned char *block = quire_kzalloc(slab, 64, QUIRE_GFP_KERNEL);
+    REQUIRE(block);
+    __builtin_memset(block, 0xee, 64);
+    block = quire_krealloc(slab, block, 10, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO);
+    REQUIRE(block);
+    block = quire_krealloc(slab, block, 200, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO);
+    REQUIRE(block);
+    for (unsigned i = 0; i < 200; i++)
+        CHECK_EQ(block[i], i < 10 ? 0xee : 0);
+    quire_kfree(slab, block);
+    slab_end();
+}
+
+static void a_cpu_whose_node_has_no_memory_fills_slabs_of_others(void)
+{
+    static const struct quire_memblock_region map[] = {{.size = 16 * MIB}, {0}};
+    static const uint8_t cpu_node[1] = {1};
+    static void *object[1000];
+    struct quire_slab *here;
+    if (QUIRE_MAX_NODES < 2) {
+        test_skip("QUIRE_MAX_NODES is too small");
+        return;
+    }
+    struct quire_mem *mem = machine_boot(
+        map, (struct quire_mem_config){.nr_cpus = 1, .nr_nodes = 2, .cpu_node = cpu_node});
+    if (!mem)
+        return;
+    REQUIRE(!quire_slab_init(&here, mem, NULL));
+    unsigned long free = quire_nr_free_pages(mem);
+    for (unsigned i = 0; i < 1000; i++)
+        REQUIRE((object[i] = quire_kmalloc(here, 64, QUIRE_GFP_KERNEL)));
+    CHECK(free - quire_nr_free_pages(mem) < 100);
+    for (unsigned i = 0; i < 1000; i++)
+        quire_kfree(here, object[i]);
+    CHECK_EQ(quire_slab_destroy(here), 0);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(every_size_gets_its_class_with_natural_alignment),
     TEST_CASE(above_the_largest_class_there_are_pages),
@@ -255,6 +314,9 @@ static const struct test_case cases[] = {
     TEST_CASE(flags_choose_the_zone_and_the_migrate_type),
     TEST_CASE(a_machine_without_such_a_zone_gives_null),
     TEST_CASE(two_of_them_live_side_by_side),
+    TEST_CASE(an_object_of_a_cache_that_only_another_slab_has_is_reported),
+    TEST_CASE(krealloc_with_zero_finds_zeros_again),
+    TEST_CASE(a_cpu_whose_node_has_no_memory_fills_slabs_of_others),
     {0},
 };
 const struct test_suite suite_kmalloc = {"kmalloc", cases};

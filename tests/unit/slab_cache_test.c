@@ -350,6 +350,28 @@ static void random_order_hands_out_every_object_once(void)
     slab_end();
 }
 
+static void construct_word(void *object)
+{
+    *(uint64_t *)object = 0x5a5a;
+}
+
+static void zero_leaves_what_a_constructor_made(void)
+{
+    if (!slab_boot(NULL))
+        return;
+    struct quire_kmem_cache *cache =
+        quire_kmem_cache_create(slab, "constructed", 64, 0, 0, construct_word);
+    REQUIRE(cache);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t *object = quire_kmem_cache_zalloc(cache, QUIRE_GFP_KERNEL);
+        REQUIRE(object);
+        CHECK_EQ(*object, 0x5a5a);
+        quire_kmem_cache_free(cache, object);
+    }
+    destroy(cache);
+    slab_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(objects_are_disjoint_and_keep_their_content),
     TEST_CASE(alignment_is_kept),
@@ -366,6 +388,7 @@ static const struct test_case cases[] = {
     TEST_CASE(slabs_have_the_lowest_order_that_wastes_little),
     TEST_CASE(the_order_of_new_slabs_can_be_set),
     TEST_CASE(random_order_hands_out_every_object_once),
+    TEST_CASE(zero_leaves_what_a_constructor_made),
     {0},
 };
 const struct test_suite suite_slab_cache = {"slab_cache", cases};

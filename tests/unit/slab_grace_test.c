@@ -149,11 +149,29 @@ static void freed_objects_are_not_poisoned(void)
     end();
 }
 
+static void the_end_waits_for_no_reader(void)
+{
+    if (!boot(true))
+        return;
+    test_environment.set_cpu(0); /* which has sheaves */
+    void *few[60];
+    for (unsigned i = 0; i < 60; i++)
+        REQUIRE((few[i] = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL)));
+    for (unsigned i = 0; i < 60; i++)
+        quire_kmem_cache_free(cache, few[i]);
+    CHECK_EQ(asked, 0);
+    CHECK_EQ(quire_slab_destroy(slab), 0);
+    CHECK_EQ(asked, 0);
+    test_environment.set_grace(NULL);
+    CHECK_EQ(quire_mem_destroy(machine.mem), 0);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(slabs_stay_until_readers_are_gone),
     TEST_CASE(a_cache_ends_when_its_last_slab_may_go),
     TEST_CASE(where_nobody_knows_of_readers_slabs_stay),
     TEST_CASE(freed_objects_are_not_poisoned),
+    TEST_CASE(the_end_waits_for_no_reader),
     {0},
 };
 const struct test_suite suite_slab_grace = {"slab_grace", cases};

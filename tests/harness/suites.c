@@ -50,6 +50,9 @@ extern const struct test_suite suite_mapping;
 extern const struct test_suite suite_map_change;
 extern const struct test_suite suite_tables_model;
 extern const struct test_suite suite_tables_faults;
+extern const struct test_suite suite_vmalloc;
+extern const struct test_suite suite_vmalloc_faults;
+extern const struct test_suite suite_vmalloc_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -98,5 +101,8 @@ const struct test_suite *const test_suites[] = {
     &suite_map_change,     //
     &suite_tables_model,   //
     &suite_tables_faults,  //
+    &suite_vmalloc,        //
+    &suite_vmalloc_faults, //
+    &suite_vmalloc_model,  //
     NULL,
 };

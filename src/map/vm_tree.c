@@ -8,8 +8,8 @@
  *   invariant   the heights of a node's two subtrees differ by 1 at most
  *   invariant   node->gap is its start less the end of the one before, and node->max_gap the
  *               largest gap of its subtree
- *   bound       a search is at most 1.44 log2(n + 2) steps; insertion and removal go back up to the
- *               root once, with at most two rotations for an insertion, two a level for a removal
+ *   bound       a search is at most 1.44 log2(n + 2) steps; insertion and removal go back up once,
+ *               as far as something changes, with at most two rotations a level
  */
 #include "map/vm_tree.h"
 
@@ -90,13 +90,26 @@ static struct vm_node *balance(struct vm_tree *tree, struct vm_node *node)
     return rotate(tree, node, !side);
 }
 
-/* After something changed at `node`, and at nodes above it. */
-static void renew_upwards(struct vm_tree *tree, struct vm_node *node)
+/* After something changed at `node` and at `also`, which is that or above it. Ends where a subtree
+ * looks to its parent as it did: nodes hold what that parent saw of their place before. */
+static void renew_upwards(struct vm_tree *tree, struct vm_node *node, const struct vm_node *also)
 {
-    for (; node; node = node->parent) {
+    for (bool passed = false; node; node = node->parent) {
+        unsigned height = node->height;
+        uint64_t max_gap = node->max_gap;
+        passed |= node == also;
         renew(node);
         node = balance(tree, node);
+        if (passed && node->height == height && node->max_gap == max_gap)
+            return;
     }
+}
+
+/* `new` comes to where `old` was: what the parent saw there. */
+static void look_like(struct vm_node *new, const struct vm_node *old)
+{
+    new->height = old->height;
+    new->max_gap = old->max_gap;
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
@@ -140,8 +153,10 @@ bool vm_tree_insert(struct vm_tree *tree, struct vm_node *node, uint64_t size, u
     parent->child[parent == previous] = node;
     node->parent = parent;
     node->child[0] = node->child[1] = NULL;
+    node->height = 0;
+    node->max_gap = 0;
     list_insert_between(&node->link, &previous->link, &next->link);
-    renew_upwards(tree, node);
+    renew_upwards(tree, node, next);
     return true;
 }
 
@@ -156,6 +171,7 @@ static struct vm_node *take_place(struct vm_tree *tree, struct vm_node *node, st
         next->child[1]->parent = next;
     }
     replace(tree, node, next);
+    look_like(next, node);
     next->child[0] = node->child[0];
     next->child[0]->parent = next;
     return changed;
@@ -172,9 +188,11 @@ void vm_tree_remove(struct vm_tree *tree, struct vm_node *node)
         /* If there is no right child, `next` is above; else it is that child, which has none. */
         struct vm_node *child = node->child[0] ? node->child[0] : node->child[1];
         replace(tree, node, child);
+        if (child)
+            look_like(child, node);
         changed = child ? child : node->parent;
     }
-    renew_upwards(tree, changed);
+    renew_upwards(tree, changed, next);
 }
 
 struct vm_node *vm_tree_above(struct vm_tree *tree, quire_linear_t address)

@@ -60,9 +60,11 @@ static int fill_huge(struct filling *f)
 
 static int fill_chunk(struct filling *f, quire_linear_t end)
 {
-    struct quire_page *pages[CHUNK_PAGES] = {0};
+    struct quire_page *pages[CHUNK_PAGES];
     uint64_t left = (end - f->at) >> QUIRE_PAGE_SHIFT;
     unsigned long count = left < CHUNK_PAGES ? (unsigned long)left : CHUNK_PAGES;
+    for (unsigned long i = 0; i < count; i++)
+        pages[i] = NULL;
     unsigned long got = quire_alloc_pages_bulk(f->vm->mem, f->node, f->gfp, count, pages);
     int error =
         got < count ? -QUIRE_ENOMEM : quire_map_pages(f->vm->pt, f->at, pages, count, f->vm->prot);

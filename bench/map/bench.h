@@ -25,5 +25,6 @@ struct map_case {
 void map_bench_measured(const struct map_case *c);
 
 extern const struct map_case table_cases[];
+extern const struct map_case vmalloc_cases[];
 
 #endif

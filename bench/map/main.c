@@ -15,7 +15,7 @@
 #define MEMORY_BYTES (256ull << 20)
 #define SUBJECT "quire"
 
-static const struct map_case *const groups[] = {table_cases, NULL};
+static const struct map_case *const groups[] = {table_cases, vmalloc_cases, NULL};
 
 static struct {
     const char *cases;
@@ -134,10 +134,11 @@ static const struct argp_option argp_options[] = {
 static const struct argp argp = {
     .options = argp_options,
     .parser = parse,
-    .doc = "Example: map-bench --case='map-*'\n\n"
-           "Prints what mapping memory costs, for a page or an entry: rows of case, threads, "
-           "subject, value and unit.\v"
-           "Exit status: 0 done, 1 failed, 2 usage.",
+    .doc =
+        "Example: map-bench --case='map-*'\n\n"
+        "Prints what mapping memory costs, for a page, an entry or a call: rows of case, threads, "
+        "subject, value and unit.\v"
+        "Exit status: 0 done, 1 failed, 2 usage.",
 };
 
 int main(int argc, char **argv)

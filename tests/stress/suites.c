@@ -11,14 +11,16 @@ extern const struct test_suite suite_ranges_stress;
 extern const struct test_suite suite_slab_stress;
 extern const struct test_suite suite_sim_stress;
 extern const struct test_suite suite_tables_stress;
+extern const struct test_suite suite_windows_stress;
 
 const struct test_suite *const test_suites[] = {
-    &suite_pcp_protocol,  //
-    &suite_phys_stress,   //
-    &suite_posix,         //
-    &suite_ranges_stress, //
-    &suite_slab_stress,   //
-    &suite_sim_stress,    //
-    &suite_tables_stress, //
+    &suite_pcp_protocol,   //
+    &suite_phys_stress,    //
+    &suite_posix,          //
+    &suite_ranges_stress,  //
+    &suite_slab_stress,    //
+    &suite_sim_stress,     //
+    &suite_tables_stress,  //
+    &suite_windows_stress, //
     NULL,
 };

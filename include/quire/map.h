@@ -736,8 +736,7 @@ QUIRE_MUST_CHECK int quire_copy_range(struct quire_pgtable *to, struct quire_pgt
                                       const struct quire_pt_copy *copy,
                                       struct quire_tlb_batch *batch);
 
-/* ---- kernel windows ---------------------------------------------------------------------------
- */
+/* ---- kernel windows -------------------------------------------------------------------------- */
 
 /* How a kernel reaches memory that isn't directly mapped: on 32-bit machines what lies beyond 896
  * MiB (HighMem), and devices.
@@ -760,7 +759,7 @@ QUIRE_MUST_CHECK int quire_copy_range(struct quire_pgtable *to, struct quire_pgt
  *
  * Source: Linux's mm/highmem.c and include/asm-generic/fixmap.h. */
 
-/* What the 4th GiB holds beside 128 MiB of windows: Linux's MAXMEM on i386. */
+/* `most` on 32-bit machines: 128 MiB of the kernel's GiB are left for windows, as on Linux. */
 #define QUIRE_DIRECT_MAP_I386_BYTES 0x38000000u
 
 /* Physical memory [0, end) at [base, base + end). */
@@ -770,10 +769,8 @@ struct quire_direct_map {
 };
 
 /* Maps memory from 0 to `memory_end`, but no more than `most` bytes (0: no limit), at `base`, by
- * the largest pages that fit: both alignments of `base` and the ends count. All are multiples of
- * QUIRE_PAGE_SIZE. Errors, locks, context and cost are quire_map_range's; `direct` is set on
- * success.
- */
+ * the largest pages that fit. All three are multiples of QUIRE_PAGE_SIZE. Errors, locks, context
+ * and cost are quire_map_range's; `direct` is set on success. */
 QUIRE_MUST_CHECK int quire_direct_map_init(struct quire_direct_map *direct,
                                            struct quire_pgtable *pt, quire_linear_t base,
                                            quire_phys_t memory_end, quire_phys_t most,
@@ -828,11 +825,13 @@ struct quire_windows {
 /* Pages that one table maps: 1024 on i386, 512 elsewhere (of 4 KiB). */
 unsigned quire_pkmap_pages(const struct quire_pgtable *pt);
 
-/* Reserves the areas in the table, all closed. Their addresses are this object's from here on.
- * Allocates their tables, and some 16 bytes a page of kmap and a cache line a CPU. May sleep as the
- * table's gfp lets it; without locks. O(pages of the areas).
- *   -EINVAL   an area isn't of whole pages, wraps or isn't canonical; a number is out of range;
- * prot has bits that the table can't have -EEXIST   something is mapped there, or the areas overlap
+/* Reserves the areas in the table, all closed. Their addresses are this object's from here on. The
+ * root's entries for them are made now and stay: other roots copy them, and processors with PAE
+ * load them, after this. Allocates their tables, and some 16 bytes a page of kmap and a cache line
+ * a CPU. May sleep as the table's gfp lets it; without locks. O(pages of the areas).
+ *   -EINVAL   an area isn't of whole pages, wraps or isn't canonical; a number is out of range; or
+ *             prot has bits that the table can't have
+ *   -EEXIST   something is mapped there, or the areas overlap
  *   -ENOMEM   nothing stays allocated */
 QUIRE_MUST_CHECK int quire_windows_init(struct quire_windows *w,
                                         const struct quire_windows_config *config);
@@ -847,10 +846,11 @@ void quire_windows_check(const struct quire_windows *w);
  * was unmapped last keeps its place until places run out: then all that are unused are cleared at
  * once, with one flush. If all are used, it waits if `gfp` has QUIRE_GFP_DIRECT_RECLAIM and the
  * machine has a `wait` callback, which is called until another gives one back: so who holds many at
- * a time may wait for himself. -EAGAIN   all are used, and it can't wait -EINVAL   there are none,
- * or entries can't say where the page is Takes the windows' lock, with interrupts off; flushes and
- * waits without it. Not in interrupts, not with locks held. O(1); each flush is O(nr_pkmap), once
- * for as many pages as it freed. */
+ * a time may wait for himself.
+ *   -EAGAIN   all are used, and it can't wait
+ *   -EINVAL   there are none, or entries can't say where the page is
+ * Takes the windows' lock, with interrupts off; flushes and waits without it. Not in interrupts,
+ * not with locks held. O(1); each flush is O(nr_pkmap), once for as many pages as it freed. */
 QUIRE_MUST_CHECK int quire_kmap(struct quire_windows *w, const struct quire_page *page,
                                 quire_gfp_t gfp, quire_linear_t *virt);
 /* Of a page that isn't mapped: reported as phys reports mistakes (ops->bad_page), and ignored.
@@ -885,15 +885,14 @@ void quire_kunmap_local(struct quire_windows *w, quire_linear_t virt);
 
 /* Maps page `index` of the fixmap to the page at `phys`, in place of what it mapped; then that is
  * flushed everywhere. The page's owner is the caller: one change at a time. No locks; waits for
- * other CPUs if it flushes. `prot` as in quire_map_range. -EINVAL   no such page, or `phys` or
- * `prot` is nothing that the table can have */
+ * other CPUs if it flushes. `prot` as in quire_map_range.
+ *   -EINVAL   no such page, or `phys` or `prot` is nothing that the table can have */
 QUIRE_MUST_CHECK int quire_set_fixmap(struct quire_windows *w, unsigned index, quire_phys_t phys,
                                       uint64_t prot);
 /* Nothing is mapped there any more. -EINVAL: no such page. */
 QUIRE_MUST_CHECK int quire_clear_fixmap(struct quire_windows *w, unsigned index);
 
-/* Of an index below nr_fixed. O(1), also in constant expressions' place: no memory but `w` is read.
- */
+/* The address of page `index`, below nr_fixed. O(1). */
 static inline quire_linear_t quire_fix_to_virt(const struct quire_windows *w, unsigned index)
 {
     return w->fixmap_top - ((quire_linear_t)index + 1) * QUIRE_PAGE_SIZE;

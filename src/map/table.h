@@ -186,6 +186,8 @@ void batch_add(struct quire_tlb_batch *batch, uint64_t at, uint64_t end, unsigne
 struct quire_tlb_batch *batch_begin(struct quire_tlb_batch *batch, struct quire_tlb_batch *own,
                                     struct quire_pgtable *pt);
 void batch_end(struct quire_tlb_batch *batch, struct quire_tlb_batch *own);
+/* [at, end), of PT entries, on one CPU: of what no other CPU accesses. At once. */
+void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, uint64_t at, uint64_t end);
 
 /* ---- huge.c ---------------------------------------------------------------------------------- */
 

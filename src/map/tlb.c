@@ -123,6 +123,20 @@ static void flush_one(const struct quire_pgtable *pt, const struct quire_tlb_flu
         flush_port(pt->port, flush);
 }
 
+void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, uint64_t at, uint64_t end)
+{
+    struct quire_cpumask cpus = {{0}};
+    cpus.word[cpu / 32] = 1u << cpu % 32;
+    struct quire_tlb_flush flush = {
+        .cpus = &cpus,
+        .all = (end - at) >> PT_SHIFT > QUIRE_TLB_FLUSH_PAGES,
+        .virt = linear_of(pt, at),
+        .size = end - at,
+        .page_shift = PT_SHIFT,
+    };
+    flush_one(pt, &flush);
+}
+
 static bool some_cpu(const struct quire_cpumask *cpus)
 {
     uint32_t any = 0;

@@ -12,6 +12,7 @@ extern const struct test_suite suite_slab_stress;
 extern const struct test_suite suite_sim_stress;
 extern const struct test_suite suite_tables_stress;
 extern const struct test_suite suite_vmalloc_stress;
+extern const struct test_suite suite_windows_stress;
 
 const struct test_suite *const test_suites[] = {
     &suite_pcp_protocol,   //
@@ -22,5 +23,6 @@ const struct test_suite *const test_suites[] = {
     &suite_sim_stress,     //
     &suite_tables_stress,  //
     &suite_vmalloc_stress, //
+    &suite_windows_stress, //
     NULL,
 };

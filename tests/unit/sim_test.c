@@ -459,6 +459,22 @@ static void another_cpus_tlb_is_flushed_where_it_is_asked_for(void)
     CHECK_EQ(read64(&cpus[0], BASE + 0x1000), 101);
 }
 
+/* Where all high bits are set, as those are that say what waits. */
+static void an_upper_half_address_does_not_hit_while_a_flush_waits(void)
+{
+    const quire_linear_t upper = 0xffffff8000000000;
+    if (!setup())
+        return;
+    put(ROOT + 511 * 8, (ROOT + 0x1000) | 7);
+    put(DATA, 100);
+    put(DATA + 0x1000, 101);
+    map(0, 0, 7);
+    CHECK_EQ(read64(&cpus[0], upper), 100);
+    map(0, 1, 7);
+    quire_sim_flush(&sim, NULL, &(struct quire_sim_flush){upper, upper, 0xffff, false});
+    CHECK_EQ(read64(&cpus[0], upper), 101);
+}
+
 static void descriptors_are_read_through_paging_as_supervisor(void)
 {
     struct quire_fault fault;
@@ -532,6 +548,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_pcid_keeps_its_translations_and_globals_serve_all),
     TEST_CASE(a_large_page_is_flushed_by_any_of_its_addresses),
     TEST_CASE(another_cpus_tlb_is_flushed_where_it_is_asked_for),
+    TEST_CASE(an_upper_half_address_does_not_hit_while_a_flush_waits),
     TEST_CASE(descriptors_are_read_through_paging_as_supervisor),
     TEST_CASE(random_changes_and_flushes_keep_the_tlb_true),
     {0},

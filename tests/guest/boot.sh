@@ -99,7 +99,7 @@ tap_check "a selftest whose tests were all skipped isn't passed" \
 tap_check "the plain image has no tests" \
     ends_and_says 1 'has no tests' --append=selftest
 tap_check "a test that doesn't exist isn't passed" \
-    ends_and_says 1 "No test's name holds 'nonsense'" --selftest=nonsense
+    ends_and_says 1 "No test's name holds 'no-such-test'" --selftest=no-such-test
 tap_check "one test runs alone, by its name" ends_and_says 0 '^1\.\.1$' \
     --selftest list.a_new_list_is_empty
 tap_check "the command line is told" ends_and_says 0 "^qemu-system-i386 .* 'demo mem=64M'" \

@@ -56,7 +56,8 @@ static void count_flush(void *arg, const struct quire_tlb_flush *flush)
 
 static bool start(void)
 {
-    struct quire_mem_config config = {.port = &port, .nr_cpus = THREADS + 1};
+    struct quire_mem_config config = {
+        .port = &port, .nr_cpus = THREADS < QUIRE_MAX_CPUS ? THREADS + 1 : QUIRE_MAX_CPUS};
     if (!test_environment.memory(MEMORY_BYTES, &port))
         return false;
     quire_memblock_init(&memblock, "stress", &port);

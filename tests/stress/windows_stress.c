@@ -77,7 +77,10 @@ static bool start_windows(void)
 static bool start(void)
 {
     static const struct quire_mem_ops ops = {.wait = let_others_run};
-    struct quire_mem_config config = {.port = &port, .nr_cpus = THREADS + 1, .ops = &ops};
+    struct quire_mem_config config = {.port = &port,
+                                      .nr_cpus =
+                                          THREADS < QUIRE_MAX_CPUS ? THREADS + 1 : QUIRE_MAX_CPUS,
+                                      .ops = &ops};
     struct quire_mmu_registers registers = {QUIRE_CR0_PG | QUIRE_CR0_PE | QUIRE_CR0_WP, 0,
                                             QUIRE_CR4_PSE | QUIRE_CR4_PGE, 0};
     struct quire_fault fault;

@@ -8,7 +8,7 @@
  *   invariant   PAGEBLOCK_ISOLATED and type ISOLATE go together; one operation owns the pageblock
  *   invariant   while a zone has isolated pageblocks its per-CPU lists are closed once for all of
  *               them, so that every frame that is freed gets to the zone. The other CPUs pay with
- *               the zone's lock for each of their operations as long as it lasts
+ *               a lock of the zone for each of their operations as long as it lasts
  */
 #include "phys/move.h"
 

@@ -4,7 +4,7 @@
  * the owner's. A block with more is in use by someone whom the mover may not know, and stays.
  *
  * Holding on to it. Between finding a block and asking its mover, it must not be freed and become
- * someone else's. The zone's lock alone doesn't see to that: a CPU frees to its own lists, and
+ * someone else's. A lock alone doesn't see to that: a CPU frees to its own lists, and
  * allocates from them, without it, nor with an atomic operation on the reference count. So
  *
  *   - the zone's per-CPU lists are closed from the first isolate_block to the last migrate_block or
@@ -23,7 +23,7 @@
  * since it may be freed by its new owner at any time after; a second reference keeps others from
  * isolating it before the mover knows it.
  *
- * Lists are closed for as long as blocks move, so that other CPUs take the zone's lock for each
+ * Lists are closed for as long as blocks move, so that other CPUs take a lock of the zone for each
  * operation meanwhile. Opening them in between would cost each batch two fences on all CPUs.
  */
 #include "phys/move.h"

@@ -413,6 +413,13 @@ void quire_get_page(struct quire_page *page);
 QUIRE_MUST_CHECK bool quire_get_page_unless_zero(struct quire_page *page);
 void quire_put_page(struct quire_mem *mem, struct quire_page *page);
 
+/* ---- reclaim --------------------------------------------------------------------------------- */
+
+/* Who reclaims, from now on: wake_reclaim, direct_reclaim and oom of `ops`, called with `arg`, in
+ * place of those of the configuration; the other callbacks stay. NULL: the configuration's again.
+ * While nobody else allocates from `mem`. O(1). */
+void quire_set_reclaim(struct quire_mem *mem, const struct quire_mem_ops *ops, void *arg);
+
 /* ---- contiguous ranges and CMA --------------------------------------------------------------- */
 
 /* Takes exactly the frames [start, end), freeing them by moving what is there. Afterwards each is

@@ -70,6 +70,14 @@
  *                                               is Quire, and may call here again. Until then
  *                                               `grace` is the port's
  *
+ *   QUIRE_PORT_HAS_WAIT                       defined: threads of control can sleep:
+ *   void quire_port_wait(const uint32_t *word, uint32_t value)
+ *                                             sleep until a wake of `word`; returns at once if
+ *                                               *word isn't `value` any more, and whenever it likes
+ *                                               (as FUTEX_WAIT does). Without spinlocks
+ *   void quire_port_wake(const uint32_t *word)  wake all who sleep on `word`
+ *                                             Without it waiting spins by quire_port_relax
+ *
  * Level 2: page tables
  *
  *   What was written to page tables before the call is what those CPUs translate by when it
@@ -105,6 +113,20 @@ static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
 {
     (void)grace;
     (void)call;
+}
+#endif
+
+#ifndef QUIRE_PORT_HAS_WAIT
+static inline void quire_port_wait(const uint32_t *word, uint32_t value)
+{
+    (void)word;
+    (void)value;
+    quire_port_relax();
+}
+
+static inline void quire_port_wake(const uint32_t *word)
+{
+    (void)word;
 }
 #endif
 

@@ -63,6 +63,13 @@ typedef void quire_posix_grace_fn(struct quire_port_grace *grace,
                                   void (*call)(struct quire_port_grace *grace));
 void quire_posix_set_grace(quire_posix_grace_fn *call_after_grace);
 
+/* futex(2), of this process. */
+#ifdef __linux__
+#define QUIRE_PORT_HAS_WAIT 1
+void quire_port_wait(const uint32_t *word, uint32_t value);
+void quire_port_wake(const uint32_t *word);
+#endif
+
 /* The out-of-line parts. */
 bool quire_posix_knows_grace(void);
 void quire_posix_call_after_grace(struct quire_port_grace *grace,

@@ -162,7 +162,7 @@ void table_left(struct quire_pgtable *pt, unsigned height, void *table, uint64_t
     /* Also when it mapped nothing: hardware may remember the entry that led to it. */
     at &= ~(PT_PAGE_BYTES - 1);
     batch_add(batch, at, at + PT_PAGE_BYTES, PT_SHIFT);
-    quire_tlb_remove_page(batch, table_page(pt, table));
+    batch_remove_table(batch, table_page(pt, table));
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */

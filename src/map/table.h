@@ -182,6 +182,8 @@ bool prot_is_valid(const struct quire_pgtable *pt, uint64_t prot);
 
 /* quire_tlb_add by [at, end). */
 void batch_add(struct quire_tlb_batch *batch, uint64_t at, uint64_t end, unsigned page_shift);
+/* quire_tlb_remove_page of a table. */
+void batch_remove_table(struct quire_tlb_batch *batch, struct quire_page *page);
 /* `batch`, or `own` made ready if that is NULL; and at the end. */
 struct quire_tlb_batch *batch_begin(struct quire_tlb_batch *batch, struct quire_tlb_batch *own,
                                     struct quire_pgtable *pt);

@@ -27,6 +27,8 @@ void quire_tlb_batch_init(struct quire_tlb_batch *batch, struct quire_pgtable *p
     batch->all = false;
     batch->nr_ranges = batch->nr_free = 0;
     batch->nr_pages = 0;
+    batch->release = NULL;
+    batch->release_arg = NULL;
 }
 
 struct quire_tlb_batch *batch_begin(struct quire_tlb_batch *batch, struct quire_tlb_batch *own,
@@ -95,11 +97,33 @@ void quire_tlb_add(struct quire_tlb_batch *batch, quire_linear_t virt, uint64_t 
         batch_add(batch, at, at + size, page_shift);
 }
 
-void quire_tlb_remove_page(struct quire_tlb_batch *batch, struct quire_page *page)
+/* Tables have the lowest bit set: they go to phys whoever releases the others. */
+#define TABLE_TAG 1u
+
+static void remove_tagged(struct quire_tlb_batch *batch, uintptr_t page)
 {
     if (batch->nr_free == QUIRE_TLB_BATCH_PAGES)
         quire_tlb_flush(batch);
-    batch->free[batch->nr_free++] = page;
+    batch->free[batch->nr_free++] = (struct quire_page *)page;
+}
+
+void quire_tlb_remove_page(struct quire_tlb_batch *batch, struct quire_page *page)
+{
+    remove_tagged(batch, (uintptr_t)page);
+}
+
+void batch_remove_table(struct quire_tlb_batch *batch, struct quire_page *page)
+{
+    remove_tagged(batch, (uintptr_t)page | TABLE_TAG);
+}
+
+static void release(const struct quire_tlb_batch *batch, struct quire_page *page)
+{
+    struct quire_page *untagged = (struct quire_page *)((uintptr_t)page & ~(uintptr_t)TABLE_TAG);
+    if (page == untagged && batch->release)
+        batch->release(batch->release_arg, page);
+    else
+        quire_put_page(batch->pt->mem, untagged);
 }
 
 /* ---- flushing -------------------------------------------------------------------------------- */
@@ -168,6 +192,8 @@ void quire_tlb_flush(struct quire_tlb_batch *batch)
     if ((batch->all || batch->nr_ranges) && some_cpu(&batch->pt->cpus))
         flush_ranges(batch);
     for (unsigned i = 0; i < batch->nr_free; i++)
-        quire_put_page(batch->pt->mem, batch->free[i]);
-    quire_tlb_batch_init(batch, batch->pt);
+        release(batch, batch->free[i]);
+    batch->all = false;
+    batch->nr_ranges = batch->nr_free = 0;
+    batch->nr_pages = 0;
 }

@@ -139,8 +139,8 @@ static void fill_core(struct init *init)
             (uint8_t)(mem->no_mobility_grouping ? QUIRE_MIGRATE_UNMOVABLE : type);
     mem->debug = config->debug;
     if (config->ops)
-        mem->ops = *config->ops;
-    mem->ops_arg = config->ops_arg;
+        mem->ops = mem->configured = *config->ops;
+    mem->ops_arg = mem->reclaim_arg = config->ops_arg;
     mem->min_free_kbytes = config->min_free_kbytes;
     mem->watermark_scale_factor =
         config->watermark_scale_factor ? config->watermark_scale_factor : 10;

@@ -222,8 +222,9 @@ struct quire_mem {
     uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
     bool no_mobility_grouping;
     unsigned debug;
-    struct quire_mem_ops ops;
-    void *ops_arg;
+    struct quire_mem_ops ops;     /* the configuration's, or who reclaims now: quire_set_reclaim */
+    struct quire_mem_ops configured;
+    void *ops_arg, *reclaim_arg;
     struct pcp no_pcp; /* all zero */
 
     uint32_t hotplug; /* 1: memory is being added or removed */

@@ -22,6 +22,15 @@ int quire_mem_cpu_node(const struct quire_mem *mem, unsigned cpu)
     return cpu < mem->nr_cpus ? mem->cpu_node[cpu] : 0;
 }
 
+void quire_set_reclaim(struct quire_mem *mem, const struct quire_mem_ops *ops, void *arg)
+{
+    const struct quire_mem_ops *now = ops ? ops : &mem->configured;
+    mem->ops.wake_reclaim = now->wake_reclaim;
+    mem->ops.direct_reclaim = now->direct_reclaim;
+    mem->ops.oom = now->oom;
+    mem->reclaim_arg = ops ? arg : mem->ops_arg;
+}
+
 void quire_report_mistake(struct quire_mem *mem, quire_pfn_t pfn, const char *text)
 {
     if (!mem->ops.bad_page)

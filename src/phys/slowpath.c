@@ -57,7 +57,7 @@ static void wake_reclaimers(const struct alloc_context *ac)
     for (struct zone **list = ac->zonelist; (zone = quire_load_relaxed(list)); list++)
         if (zone->type <= ac->highest && !(woken >> zone->node & 1)) {
             woken |= 1u << zone->node;
-            mem->ops.wake_reclaim(mem->ops_arg, zone->node, ac->order, ac->highest);
+            mem->ops.wake_reclaim(mem->reclaim_arg, zone->node, ac->order, ac->highest);
         }
 }
 
@@ -74,7 +74,7 @@ static unsigned long reclaim(struct attempt *attempt)
     if (first)
         quire_fetch_add(&first->allocstall, 1);
     if (mem->ops.direct_reclaim)
-        freed = mem->ops.direct_reclaim(mem->ops_arg, ac->node, ac->gfp, ac->order, wanted);
+        freed = mem->ops.direct_reclaim(mem->reclaim_arg, ac->node, ac->gfp, ac->order, wanted);
     if (freed < wanted)
         freed += quire_shrink(mem, ac->node, ac->gfp, wanted - freed);
     return freed;
@@ -139,7 +139,7 @@ static bool out_of_memory(struct attempt *attempt)
     if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->highest < QUIRE_ZONE_NORMAL ||
         ac->gfp & no_kill)
         return false;
-    if (!ac->mem->ops.oom(ac->mem->ops_arg, ac->gfp, ac->order))
+    if (!ac->mem->ops.oom(ac->mem->reclaim_arg, ac->gfp, ac->order))
         return false;
     count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->futile = attempt->compact_retries = 0;

@@ -1,0 +1,94 @@
+/* quire/file.h: files in memory (layer 4)
+ *
+ * A `struct quire_mapping` stands for one file: its pages that are in memory (the page cache),
+ * keyed by index, and the areas that map it. Its owner (a file system) supplies the operations that
+ * read and write pages, and tells it the file's size. Without an owner it is memory that is shared
+ * like a file and swapped like anonymous memory: tmpfs, memfd_create, MAP_SHARED | MAP_ANONYMOUS.
+ *
+ * Linux: struct address_space, mm/filemap.c, mm/truncate.c, mm/shmem.c.
+ *
+ * Contexts are those of quire/vm.h. Locks come in this order: an address space's, a page's, a
+ * mapping's.
+ */
+#ifndef QUIRE_FILE_H
+#define QUIRE_FILE_H
+
+#include <quire/vm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A mapping's owner. Called without spinlocks, with the pages locked; they may sleep, and may
+ * allocate, but with QUIRE_GFP_MEMALLOC or without DIRECT_RECLAIM in write_page, which reclaim
+ * calls. */
+struct quire_mapping_ops {
+    /* Fills `count` pages from `index` on; what lies beyond the file's end is zero. 0, or a
+     * negative errno: none of them is valid then. */
+    int (*read_pages)(void *owner, uint64_t index, struct quire_page *const *pages, unsigned count);
+    /* Writes a page's first `bytes` (a page, or less at the file's end). 0 or a negative errno:
+     * the page stays dirty, and the error is told once to the next sync. NULL: can't be written. */
+    int (*write_page)(void *owner, uint64_t index, struct quire_page *page, size_t bytes);
+    /* A page of a shared mapping is about to be written to for the first time since it was clean:
+     * make room for it. 0 or a negative errno (SIGBUS for the writer). May be NULL. */
+    int (*page_mkwrite)(void *owner, uint64_t index);
+    /* The last reference is gone, and no page is left. May be NULL. */
+    void (*release)(void *owner);
+};
+
+struct quire_mapping_config {
+    const struct quire_mapping_ops *ops; /* NULL: shared memory, which has no file behind it */
+    void *owner;
+    uint64_t size;    /* bytes */
+    const char *name; /* in maps: a path. Used as long as the mapping is */
+    uint32_t device_major, device_minor;
+    uint64_t inode;
+    bool may_write, may_exec; /* shared mappings may be writable; any may be executable */
+    bool noreserve;           /* shared memory that is accounted page by page, not at once */
+    bool sealed_write;        /* F_SEAL_WRITE: no new writable shared mapping */
+};
+
+/* A mapping with one reference. -EINVAL: ops without read_pages, or a size that no file has;
+ * -ENOMEM: no memory, or shared memory that the overcommit mode forbids. */
+QUIRE_MUST_CHECK int quire_mapping_create(struct quire_mapping **mapping, struct quire_vm *vm,
+                                          const struct quire_mapping_config *config);
+void quire_mapping_get(struct quire_mapping *mapping);
+/* With the last reference dirty pages are written, all pages go, and `release` is called. */
+void quire_mapping_put(struct quire_mapping *mapping);
+
+uint64_t quire_mapping_size(const struct quire_mapping *mapping);
+/* ftruncate(2), for the owner to call: after growth, the owner's part may be done before or after;
+ * when it shrinks, what lies beyond the new end is unmapped everywhere and dropped, a part of a
+ * page is zeroed, and later accesses get SIGBUS. -ENOMEM (shared memory that grows), -EINVAL. */
+QUIRE_MUST_CHECK int quire_mapping_truncate(struct quire_mapping *mapping, uint64_t size);
+/* fallocate(PUNCH_HOLE): drops whole pages of a range and zeroes parts of pages. */
+QUIRE_MUST_CHECK int quire_mapping_punch(struct quire_mapping *mapping, uint64_t start,
+                                         uint64_t size);
+void quire_mapping_set_writable(struct quire_mapping *mapping, bool may_write);
+
+/* read(2) and write(2) through the page cache: bytes done, less at the file's end, or a negative
+ * errno when there are none. Writing beyond the end makes the file longer. */
+QUIRE_MUST_CHECK int64_t quire_mapping_read(struct quire_mapping *mapping, uint64_t at, void *to,
+                                            size_t size);
+QUIRE_MUST_CHECK int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at,
+                                             const void *from, size_t size);
+
+/* fsync(2): writes the dirty pages of a range of bytes (size 0: all). The first error, also one of
+ * an earlier write-back that nobody was told of. Pages that couldn't be written stay dirty. */
+QUIRE_MUST_CHECK int quire_mapping_sync(struct quire_mapping *mapping, uint64_t at, uint64_t size);
+
+/* posix_fadvise(DONTNEED): drops clean pages that nobody maps; their number. */
+unsigned long quire_mapping_drop(struct quire_mapping *mapping);
+/* The same for all mappings: drop_caches. */
+unsigned long quire_drop_caches(struct quire_vm *vm);
+
+struct quire_mapping_info {
+    unsigned long nr_pages, nr_dirty, nr_swapped, nr_areas;
+};
+void quire_mapping_info(struct quire_mapping *mapping, struct quire_mapping_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,104 @@
+/* quire/swap.h: when memory is short (layer 4)
+ *
+ * Swap areas; reclaim, in the background and by who needs memory; the policy that says which page
+ * goes; and the end, when something has to be killed.
+ *
+ * Linux: mm/swapfile.c, swap_state.c, vmscan.c, workingset.c, oom_kill.c.
+ */
+#ifndef QUIRE_SWAP_H
+#define QUIRE_SWAP_H
+
+#include <quire/vm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- swap areas ------------------------------------------------------------------------------ */
+
+/* A backing store of pages: a file, a device, another machine's memory. Called without spinlocks;
+ * may sleep, and may allocate with QUIRE_GFP_MEMALLOC only. `slot` counts pages. */
+struct quire_swap_ops {
+    /* Reads or writes `count` consecutive slots. 0 or a negative errno: a write is retried
+     * elsewhere, a read gives SIGBUS to whoever asked. */
+    int (*read)(void *store, uint64_t slot, struct quire_page *const *pages, unsigned count);
+    int (*write)(void *store, uint64_t slot, struct quire_page *const *pages, unsigned count);
+    /* These slots' content is no longer needed. May be NULL. */
+    void (*discard)(void *store, uint64_t slot, uint64_t count);
+};
+
+#define QUIRE_MAX_SWAP_AREAS 28u
+
+struct quire_swap_config {
+    const struct quire_swap_ops *ops;
+    void *store;
+    uint64_t nr_slots; /* pages of the store; slot 0 is never used, it holds the header */
+    int priority;      /* -1: lower than all before it, as without SWAP_FLAG_PREFER */
+    const char *name;  /* in views; copied, at most 63 characters */
+    bool is_file;      /* views say "file" rather than "partition" */
+};
+
+/* swapon(2): the area's number. -EINVAL: fewer than 2 slots, or more than entries can say (such
+ * are used as far as they can be, with a line in the log); -EPERM: QUIRE_MAX_SWAP_AREAS are in use;
+ * -ENOMEM. */
+QUIRE_MUST_CHECK int quire_swapon(struct quire_vm *vm, const struct quire_swap_config *config);
+/* swapoff(2): reads everything back, then the area is gone. -EINVAL: no such area; -ENOMEM: not
+ * enough memory, known beforehand or found out; -EIO: something couldn't be read: it stays in use
+ * either way, and nothing is lost. O(slots in use * pages of address spaces). */
+QUIRE_MUST_CHECK int quire_swapoff(struct quire_vm *vm, int area);
+
+struct quire_swap_info {
+    char name[64];
+    bool is_file;
+    int priority;
+    uint64_t nr_slots, nr_used; /* without the header */
+};
+/* -ENOENT: no such area. */
+QUIRE_MUST_CHECK int quire_swap_info(struct quire_vm *vm, int area, struct quire_swap_info *info);
+
+/* ---- reclaim --------------------------------------------------------------------------------- */
+
+/* Which pages go first. */
+enum quire_reclaim_policy {
+    QUIRE_RECLAIM_LRU,   /* active and inactive lists, anonymous and file; refault distances */
+    QUIRE_RECLAIM_MGLRU, /* generations */
+    QUIRE_RECLAIM_CLOCK, /* one list with a hand; referenced pages are passed once */
+    QUIRE_RECLAIM_FIFO,  /* in order of arrival, referenced or not */
+    QUIRE_NR_RECLAIM_POLICIES
+};
+/* "lru", "mglru", "clock", "fifo"; NULL: no such policy. */
+const char *quire_reclaim_policy_name(enum quire_reclaim_policy policy);
+
+/* From now on; pages on lists pass to the new policy's. At first LRU. -EINVAL. */
+QUIRE_MUST_CHECK int quire_vm_set_policy(struct quire_vm *vm, enum quire_reclaim_policy policy);
+/* 0 to 200, 60 at first: how much sooner anonymous pages go than files'. -EINVAL. */
+QUIRE_MUST_CHECK int quire_vm_set_swappiness(struct quire_vm *vm, unsigned swappiness);
+
+/* The background reclaimer of a node, for the port's thread or by hand: reclaims until the node is
+ * balanced or nothing more can be had; pages reclaimed. quire_vm_needs_reclaim says whether some
+ * allocation asked for it since; `wake` (quire_vm_set_wake) is called then, without locks held
+ * that it could need, from any context. */
+unsigned long quire_kswapd(struct quire_vm *vm, int node);
+bool quire_vm_needs_reclaim(struct quire_vm *vm, int node);
+void quire_vm_set_wake(struct quire_vm *vm, void (*wake)(void *arg, int node), void *arg);
+
+/* Reclaims about `nr_pages` by hand (memory.reclaim); the number. */
+unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_pages);
+
+/* ---- out of memory --------------------------------------------------------------------------- */
+
+/* Nothing can be reclaimed: `victim` is the one with the largest badness (its memory, swap and
+ * tables in pages, and oom_score_adj thousandths of all memory; -1000: never). Kill it, so that its
+ * memory is given back soon, and return true; or return false, and the allocation fails. `report`
+ * is as Linux's log has it. Called without locks. Without a callback allocations fail. */
+typedef bool quire_oom_fn(void *arg, struct quire_mm *victim, const char *report);
+void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg);
+
+/* /proc/PID/oom_score: 0 to 2000. */
+unsigned quire_mm_oom_score(struct quire_mm *mm);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,365 @@
+/* quire/vm.h: address spaces (layer 4)
+ *
+ * What a process sees of memory. A machine's virtual memory is a `struct quire_vm`, made over its
+ * quire_mem and quire_slab; an address space is a `struct quire_mm`, with page tables of its own.
+ * Its areas are made and changed by the operations of mmap(2) and its relatives; pages come by
+ * faults, which whoever runs the processor hands to quire_handle_fault. Files are in quire/file.h;
+ * swap, reclaim and what happens when memory ends in quire/swap.h.
+ *
+ *     struct quire_vm *vm;
+ *     struct quire_mm *mm;
+ *     quire_vm_init(&vm, &(struct quire_vm_config){.mem = mem, .slab = slab,
+ *                                                  .format = QUIRE_PT_FORMAT_X86_64});
+ *     quire_mm_create(&mm, vm, &quire_mm_layout_x86_64);
+ *     int64_t at = quire_mmap(mm, 0, 1 << 20, QUIRE_PROT_READ | QUIRE_PROT_WRITE,
+ *                             QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS, NULL, 0);
+ *     quire_handle_fault(mm, (quire_linear_t)at, QUIRE_FAULT_FLAG_USER | QUIRE_FAULT_FLAG_WRITE,
+ *                        NULL);
+ *
+ * Constants have Linux's values (x86), so that system calls can be passed through.
+ *
+ * Contexts. All functions may sleep: they wait for locks, for backing stores and for memory; none
+ * is for interrupt handlers, nor to be called with a lock held that a callback takes. An address
+ * space has one lock that readers share: faults, mincore, msync, populating and kernel access are
+ * readers, what changes areas is a writer. "Locks: reader" and the like below mean that one.
+ *
+ * Errors: 0 or a negative errno; an address or a negative errno in an int64_t. An operation that
+ * fails leaves things as they were, unless its line says otherwise, as POSIX and Linux let some.
+ */
+#ifndef QUIRE_VM_H
+#define QUIRE_VM_H
+
+#include <quire/map.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct quire_vm;
+struct quire_mm;
+struct quire_mapping; /* a file, or memory that is shared like one: quire/file.h */
+
+/* ---- a machine's virtual memory -------------------------------------------------------------- */
+
+struct quire_vm_config {
+    struct quire_mem *mem;
+    struct quire_slab *slab;
+    enum quire_pt_format_id format;    /* of all address spaces */
+    struct quire_pt_features features; /* of the processors */
+    quire_tlb_flush_fn *flush;         /* NULL: the port's, level 2 */
+    void *flush_arg;
+    /* The kernel's part of every address space: new roots get a copy of this one's entries for
+     * addresses that no user has. NULL: there is none. */
+    const struct quire_pgtable *kernel;
+};
+
+/* Makes the machine's virtual memory, and tells `mem` that it reclaims (quire_set_reclaim). The
+ * quire_vm lives in the slab.
+ *   -EINVAL   mem, slab or format is missing or unknown; mem has a quire_vm already
+ *   -ENOMEM */
+QUIRE_MUST_CHECK int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config);
+
+/* The end: no address space, mapping or swap area is left, and nobody allocates from `mem`
+ * meanwhile. -EBUSY: something is left; nothing changed. */
+QUIRE_MUST_CHECK int quire_vm_destroy(struct quire_vm *vm);
+
+/* Checks every invariant while nothing runs; a broken one is a panic. O(frames). For tests. */
+void quire_vm_check(struct quire_vm *vm);
+
+/* ---- address spaces -------------------------------------------------------------------------- */
+
+/* Where things are in an address space, as Linux places them without randomisation. */
+struct quire_mm_layout {
+    quire_linear_t end;      /* user addresses are below this: TASK_SIZE */
+    quire_linear_t min_addr; /* and not below this without MAP_FIXED: vm.mmap_min_addr */
+    quire_linear_t gap_min;  /* the mmap area begins at least so far below `end` ... */
+    quire_linear_t gap_max;  /* ... and at most; between them it is the stack's limit and its gap */
+    unsigned stack_gap;      /* pages that stay free below a growing stack: stack_guard_gap */
+    bool bottom_up;          /* mmap looks upwards from end / 3: legacy_va_layout */
+};
+extern const struct quire_mm_layout quire_mm_layout_i386;   /* 3 GiB */
+extern const struct quire_mm_layout quire_mm_layout_x86_64; /* 47 bits */
+
+/* An empty address space with one user. -EINVAL: no such layout with these page tables; -ENOMEM. */
+QUIRE_MUST_CHECK int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm,
+                                     const struct quire_mm_layout *layout);
+
+/* A copy of `parent`, as fork(2) makes it: private memory is shared until written. Areas with
+ * DONTFORK are left out, those with WIPEONFORK are empty in the child; locks of memory aren't
+ * inherited. -ENOMEM: no memory, or the overcommit mode forbids it. Locks: writer of the parent.
+ * O(areas + pages mapped). */
+QUIRE_MUST_CHECK int quire_mm_fork(struct quire_mm **child, struct quire_mm *parent);
+
+/* Users of an address space: threads. With the last one all areas are unmapped and the quire_mm
+ * goes. It is loaded on no CPU any more then. */
+void quire_mm_get(struct quire_mm *mm);
+void quire_mm_put(struct quire_mm *mm);
+
+/* The page tables: for CR3, and for quire_pgtable_cpu_enter and _leave. */
+struct quire_pgtable *quire_mm_pgtable(struct quire_mm *mm);
+
+/* Bytes; QUIRE_LIMIT_INFINITE: none. Linux's RLIMIT_AS, _DATA, _STACK, _MEMLOCK. A new address
+ * space has an 8 MiB stack, 8 MiB of locked memory and no other limits; the child of a fork has its
+ * parent's. */
+enum quire_limit {
+    QUIRE_LIMIT_AS,
+    QUIRE_LIMIT_DATA,
+    QUIRE_LIMIT_STACK,
+    QUIRE_LIMIT_MEMLOCK,
+    QUIRE_NR_LIMITS
+};
+#define QUIRE_LIMIT_INFINITE UINT64_MAX
+void quire_mm_set_limit(struct quire_mm *mm, enum quire_limit limit, uint64_t bytes);
+uint64_t quire_mm_limit(const struct quire_mm *mm, enum quire_limit limit);
+
+/* For views and for choosing whom to kill: a process's number and name (at most 15 characters are
+ * kept), and its oom_score_adj, -1000 to 1000 (-EINVAL beyond). */
+void quire_mm_set_name(struct quire_mm *mm, int pid, const char *name);
+QUIRE_MUST_CHECK int quire_mm_set_oom_score_adj(struct quire_mm *mm, int adj);
+
+/* Where a program's parts are, for brk, /proc and views: as execve(2) finds them. The mmap area's
+ * top is computed from the stack limit when the first of these is set, as Linux does at exec.
+ * `brk` is where the heap begins. -EINVAL: not within the address space. */
+struct quire_mm_program {
+    quire_linear_t start_code, end_code, start_data, end_data, brk, start_stack;
+    quire_linear_t arg_start, arg_end, env_start, env_end;
+};
+QUIRE_MUST_CHECK int quire_mm_set_program(struct quire_mm *mm,
+                                          const struct quire_mm_program *program);
+
+/* ---- operations ------------------------------------------------------------------------------ */
+
+#define QUIRE_PROT_NONE 0x0u
+#define QUIRE_PROT_READ 0x1u
+#define QUIRE_PROT_WRITE 0x2u
+#define QUIRE_PROT_EXEC 0x4u
+#define QUIRE_PROT_GROWSDOWN 0x01000000u
+#define QUIRE_PROT_GROWSUP 0x02000000u
+
+#define QUIRE_MAP_SHARED 0x01u
+#define QUIRE_MAP_PRIVATE 0x02u
+#define QUIRE_MAP_SHARED_VALIDATE 0x03u
+#define QUIRE_MAP_TYPE 0x0fu
+#define QUIRE_MAP_FIXED 0x10u
+#define QUIRE_MAP_ANONYMOUS 0x20u
+#define QUIRE_MAP_32BIT 0x40u
+#define QUIRE_MAP_GROWSDOWN 0x0100u
+#define QUIRE_MAP_DENYWRITE 0x0800u  /* ignored, as by Linux */
+#define QUIRE_MAP_EXECUTABLE 0x1000u /* ignored */
+#define QUIRE_MAP_LOCKED 0x2000u
+#define QUIRE_MAP_NORESERVE 0x4000u
+#define QUIRE_MAP_POPULATE 0x8000u
+#define QUIRE_MAP_NONBLOCK 0x10000u
+#define QUIRE_MAP_STACK 0x20000u
+#define QUIRE_MAP_HUGETLB 0x40000u /* -EINVAL: there are no reserved huge pages */
+#define QUIRE_MAP_SYNC 0x80000u
+#define QUIRE_MAP_FIXED_NOREPLACE 0x100000u
+
+/* mmap(2). `mapping` is NULL with ANONYMOUS, and what the descriptor refers to without; the area
+ * holds a reference to it. `offset` in bytes. May the file be written, executed? is for the caller
+ * to know: `mapping`'s own may_* flags say it. Locks: writer. O(log areas), and what it replaces;
+ * POPULATE and LOCKED fault pages in afterwards, whose failure isn't an error.
+ *   -EINVAL   length 0, offset or (with FIXED) address not of whole pages, no type or an unknown
+ *             one, MAP_GROWSDOWN of a file, HUGETLB
+ *   -EOPNOTSUPP SHARED_VALIDATE with flags that Linux doesn't know
+ *   -EOVERFLOW offset and length beyond what a file can have
+ *   -EACCES   the mapping can't be read, or written for a shared writable one
+ *   -EPERM    executable, which the mapping forbids; FIXED below min_addr; LOCKED with limit 0
+ *   -ENODEV   the mapping can't be mapped
+ *   -EEXIST   FIXED_NOREPLACE, and something is there
+ *   -EAGAIN   LOCKED beyond the limit
+ *   -ENOMEM   no such gap, a limit, too many areas, the overcommit mode, or no memory */
+QUIRE_MUST_CHECK int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
+                                    unsigned prot, unsigned flags, struct quire_mapping *mapping,
+                                    uint64_t offset);
+
+/* munmap(2). Locks: writer. O(log areas + areas and pages in it). -EINVAL: not of whole pages,
+ * empty, or beyond the address space; -ENOMEM: an area had to be split and there are too many. */
+QUIRE_MUST_CHECK int quire_munmap(struct quire_mm *mm, quire_linear_t address, uint64_t length);
+
+/* mprotect(2). What lies below a hole or a refusal has been changed then, as on Linux. Locks:
+ * writer.
+ *   -EINVAL   not of whole pages, unknown bits, both GROWS bits, or a GROWS bit and no such area
+ *   -EACCES   writable, and the file doesn't allow it
+ *   -ENOMEM   a hole, too many areas, the overcommit mode, or no memory */
+QUIRE_MUST_CHECK int quire_mprotect(struct quire_mm *mm, quire_linear_t address, uint64_t length,
+                                    unsigned prot);
+
+#define QUIRE_MREMAP_MAYMOVE 1u
+#define QUIRE_MREMAP_FIXED 2u
+#define QUIRE_MREMAP_DONTUNMAP 4u
+
+/* mremap(2): the new address. Locks: writer. O(log areas + pages moved).
+ *   -EINVAL, -EFAULT (not one area), -EAGAIN (locked beyond the limit), -ENOMEM: as the manual */
+QUIRE_MUST_CHECK int64_t quire_mremap(struct quire_mm *mm, quire_linear_t old_address,
+                                      uint64_t old_length, uint64_t new_length, unsigned flags,
+                                      quire_linear_t new_address);
+
+/* brk(2) as the system call is: the new break, or the old one if it can't be had. */
+quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
+
+#define QUIRE_MADV_NORMAL 0
+#define QUIRE_MADV_RANDOM 1
+#define QUIRE_MADV_SEQUENTIAL 2
+#define QUIRE_MADV_WILLNEED 3
+#define QUIRE_MADV_DONTNEED 4
+#define QUIRE_MADV_FREE 8
+#define QUIRE_MADV_REMOVE 9
+#define QUIRE_MADV_DONTFORK 10
+#define QUIRE_MADV_DOFORK 11
+#define QUIRE_MADV_MERGEABLE 12   /* -EINVAL, as a kernel without KSM */
+#define QUIRE_MADV_UNMERGEABLE 13 /* -EINVAL */
+#define QUIRE_MADV_HUGEPAGE 14    /* noted, and shown in smaps; pages stay small */
+#define QUIRE_MADV_NOHUGEPAGE 15
+#define QUIRE_MADV_DONTDUMP 16
+#define QUIRE_MADV_DODUMP 17
+#define QUIRE_MADV_WIPEONFORK 18
+#define QUIRE_MADV_KEEPONFORK 19
+#define QUIRE_MADV_COLD 20
+#define QUIRE_MADV_PAGEOUT 21
+#define QUIRE_MADV_POPULATE_READ 22
+#define QUIRE_MADV_POPULATE_WRITE 23
+#define QUIRE_MADV_DONTNEED_LOCKED 24
+
+/* madvise(2). Holes are skipped, and give -ENOMEM at the end. Locks: writer for what changes areas,
+ * reader for the rest. */
+QUIRE_MUST_CHECK int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length,
+                                   int advice);
+
+/* mincore(2): a byte a page, bit 0 set if it is resident. `vec` is the kernel's memory. Locks:
+ * reader. -EINVAL: not of whole pages; -ENOMEM: a hole. */
+QUIRE_MUST_CHECK int quire_mincore(struct quire_mm *mm, quire_linear_t address, uint64_t length,
+                                   unsigned char *vec);
+
+#define QUIRE_MS_ASYNC 1u
+#define QUIRE_MS_INVALIDATE 2u
+#define QUIRE_MS_SYNC 4u
+
+/* msync(2). SYNC writes dirty pages of shared file mappings and waits. -EINVAL, -EBUSY (INVALIDATE
+ * of locked memory), -ENOMEM (a hole; the rest is done), -EIO (a write failed). Locks: reader. */
+QUIRE_MUST_CHECK int quire_msync(struct quire_mm *mm, quire_linear_t address, uint64_t length,
+                                 unsigned flags);
+
+#define QUIRE_MLOCK_ONFAULT 1u
+#define QUIRE_MCL_CURRENT 1u
+#define QUIRE_MCL_FUTURE 2u
+#define QUIRE_MCL_ONFAULT 4u
+
+/* mlock(2), mlock2(2) and the others. Locks: writer, then reader to fault pages in. -ENOMEM: a
+ * limit, a hole, or too many areas; -EPERM: the limit is 0; -EINVAL; -EAGAIN: some pages couldn't
+ * be had. */
+QUIRE_MUST_CHECK int quire_mlock(struct quire_mm *mm, quire_linear_t address, uint64_t length,
+                                 unsigned flags);
+QUIRE_MUST_CHECK int quire_munlock(struct quire_mm *mm, quire_linear_t address, uint64_t length);
+QUIRE_MUST_CHECK int quire_mlockall(struct quire_mm *mm, unsigned flags);
+QUIRE_MUST_CHECK int quire_munlockall(struct quire_mm *mm);
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+#define QUIRE_FAULT_FLAG_WRITE 0x1u
+#define QUIRE_FAULT_FLAG_EXEC 0x2u
+#define QUIRE_FAULT_FLAG_USER 0x4u /* from user mode: counted, and stacks grow */
+
+/* What a fault came to. From SIGSEGV on nothing was mapped. */
+enum quire_fault_result {
+    QUIRE_VM_MINOR,       /* done, without waiting for a backing store: try the access again */
+    QUIRE_VM_MAJOR,       /* done, after reading from one */
+    QUIRE_VM_SEGV_MAPERR, /* SIGSEGV with SEGV_MAPERR: no area */
+    QUIRE_VM_SEGV_ACCERR, /* SIGSEGV with SEGV_ACCERR: the area doesn't allow it */
+    QUIRE_VM_BUS_ADRERR,  /* SIGBUS with BUS_ADRERR: beyond the file's end, or reading failed */
+    QUIRE_VM_OOM,         /* no memory, even after the OOM callback */
+};
+
+/* A thread's memory of the area that it used last; all zero at first. One thread uses it. */
+struct quire_fault_cache {
+    struct quire_mm *mm;
+    void *vma;
+    uint64_t generation;
+};
+
+/* A page fault at any address. `cache` may be NULL. Counted in min_flt or maj_flt. Locks: reader.
+ * O(log areas), a level of tables each, and the page. */
+enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t address,
+                                           unsigned flags, struct quire_fault_cache *cache);
+
+/* ---- the kernel's access to user memory ------------------------------------------------------ */
+
+/* Copy by pages, faulting them in as the process itself would, whatever the hardware's rights: so
+ * they work without running on the address space. The number of bytes NOT copied, as Linux:
+ * 0 is success. Ranges that leave the address space stop there. Locks: reader. */
+QUIRE_MUST_CHECK size_t quire_copy_from_user(struct quire_mm *mm, void *to, quire_linear_t from,
+                                             size_t size);
+QUIRE_MUST_CHECK size_t quire_copy_to_user(struct quire_mm *mm, quire_linear_t to, const void *from,
+                                           size_t size);
+QUIRE_MUST_CHECK size_t quire_clear_user(struct quire_mm *mm, quire_linear_t to, size_t size);
+
+/* At most `size` bytes of a string with its NUL: its length without the NUL, `size` if there is no
+ * NUL, -EFAULT. */
+QUIRE_MUST_CHECK int64_t quire_strncpy_from_user(struct quire_mm *mm, char *to, quire_linear_t from,
+                                                 size_t size);
+/* The length with its NUL, at most `size` + 1 (then there is none); 0: a fault. */
+QUIRE_MUST_CHECK size_t quire_strnlen_user(struct quire_mm *mm, quire_linear_t at, size_t size);
+
+/* The page at an address, faulted in for reading or writing, with a reference that keeps it from
+ * being freed or moved until quire_put_user_page (dirty: it was written to). -EFAULT; -ENOMEM. */
+QUIRE_MUST_CHECK int quire_get_user_page(struct quire_mm *mm, quire_linear_t address, bool write,
+                                         struct quire_page **page);
+void quire_put_user_page(struct quire_vm *vm, struct quire_page *page, bool dirty);
+
+/* ---- overcommit ------------------------------------------------------------------------------ */
+
+enum quire_overcommit {
+    QUIRE_OVERCOMMIT_GUESS,  /* refuse only what is more than all memory and swap */
+    QUIRE_OVERCOMMIT_ALWAYS, /* refuse nothing */
+    QUIRE_OVERCOMMIT_NEVER,  /* no more than swap and `ratio` percent of memory */
+};
+/* vm.overcommit_memory and vm.overcommit_ratio (at first GUESS and 50). -EINVAL: no such mode. */
+QUIRE_MUST_CHECK int quire_vm_set_overcommit(struct quire_vm *vm, enum quire_overcommit mode,
+                                             unsigned ratio);
+
+/* ---- counts and views ------------------------------------------------------------------------ */
+
+/* In pages, exact while nothing runs in it. */
+struct quire_mm_info {
+    unsigned long nr_areas;
+    unsigned long total, locked, pinned, data, exec, stack; /* of addresses */
+    unsigned long rss_anon, rss_file, rss_shmem, swap;      /* of pages */
+    unsigned long hiwater_total, hiwater_rss;
+    unsigned long tables; /* pages of page tables */
+    unsigned long min_flt, maj_flt;
+};
+void quire_mm_info(struct quire_mm *mm, struct quire_mm_info *info);
+
+/* /proc/PID/: maps, smaps, smaps_rollup, status (the lines Vm*, Rss*), statm. As text in Linux's
+ * format, or as JSON. `write` is called with the address space's lock (reader): it must not call
+ * back. */
+enum quire_mm_view {
+    QUIRE_MM_VIEW_MAPS,
+    QUIRE_MM_VIEW_SMAPS,
+    QUIRE_MM_VIEW_SMAPS_ROLLUP,
+    QUIRE_MM_VIEW_STATUS,
+    QUIRE_MM_VIEW_STATM,
+    QUIRE_NR_MM_VIEWS
+};
+QUIRE_MUST_CHECK int quire_mm_view(struct quire_mm *mm, enum quire_mm_view view,
+                                   enum quire_format format, quire_write_fn *write, void *arg);
+
+/* /proc/PID/pagemap: entries of `count` pages from `address` on (man 5 proc_pid_pagemap). */
+void quire_pagemap(struct quire_mm *mm, quire_linear_t address, unsigned long count,
+                   uint64_t *entries);
+
+/* /proc/meminfo, /proc/vmstat (with this layer's counters after phys's), /proc/swaps. */
+enum quire_vm_view {
+    QUIRE_VM_VIEW_MEMINFO,
+    QUIRE_VM_VIEW_VMSTAT,
+    QUIRE_VM_VIEW_SWAPS,
+    QUIRE_NR_VM_VIEWS
+};
+QUIRE_MUST_CHECK int quire_vm_view(struct quire_vm *vm, enum quire_vm_view view,
+                                   enum quire_format format, quire_write_fn *write, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

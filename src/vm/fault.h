@@ -1,0 +1,53 @@
+/* vm/fault.h: pages into and out of areas */
+#ifndef VM_FAULT_H
+#define VM_FAULT_H
+
+#include "vm/area.h"
+
+/* Takes all pages of [start, end) out of an area's page tables, with counts, users and swap slots;
+ * tables stay. Writer or reader of mm->lock (madvise). */
+void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end);
+/* The same under a walk of reverse maps, for truncation: only pages of the mapping, unless `even`
+ * private copies (truncation takes those too). */
+void zap_mapping(struct quire_mapping *mapping, uint64_t first, uint64_t last, bool even_private);
+
+/* An area's entries after its flags changed from `old_flags`: mprotect. May split huge pages, so
+ * -ENOMEM. */
+QUIRE_MUST_CHECK int change_protection(struct quire_vma *vma, quire_linear_t start,
+                                       quire_linear_t end, uint32_t old_flags);
+/* mremap: entries and pages of [from, from + size) go to `to_vma` at `to`. The reverse maps must
+ * lead to both places meanwhile. -ENOMEM (tables): some may have been moved; the caller moves them
+ * back. */
+QUIRE_MUST_CHECK int move_entries(struct quire_vma *from_vma, quire_linear_t from,
+                                  struct quire_vma *to_vma, quire_linear_t to, uint64_t size);
+/* fork: entries of an area. -ENOMEM: the child's are taken out again by its teardown. */
+QUIRE_MUST_CHECK int copy_entries(struct quire_vma *child, struct quire_vma *parent);
+
+/* Faults in [start, end), readers' lock held, for POPULATE, mlock, MADV_POPULATE: as if read, or
+ * written where the area is writable and private or `write`. 0; -EFAULT, -ENOMEM: stopped there. */
+QUIRE_MUST_CHECK int populate_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
+                                    bool write);
+
+/* One fault in an area that allows the access; mm->lock held by the caller (reader). */
+enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address,
+                                      unsigned flags);
+
+/* Kinds of faults, by file. `entry` is what was seen there. QUIRE_VM_MINOR also when somebody else
+ * was faster. */
+struct fault {
+    struct quire_vma *vma;
+    struct quire_mm *mm;
+    quire_linear_t address; /* of the page */
+    unsigned flags;
+    uint64_t entry;
+};
+enum quire_fault_result fault_anon(struct fault *fault);  /* anon.c: nothing there, private */
+enum quire_fault_result fault_write(struct fault *fault); /* cow.c: present, not writable */
+enum quire_fault_result fault_swap(struct fault *fault); /* swap_fault.c: swap or migration entry */
+enum quire_fault_result fault_file(struct fault *fault); /* file_fault.c: nothing there, mapping */
+
+/* Writes an entry for a page that has its root and a user counted for it, where fault->entry was.
+ * False: it changed; the caller gives the user back. */
+QUIRE_MUST_CHECK bool fault_set_entry(struct fault *fault, uint64_t entry);
+
+#endif

@@ -1,0 +1,238 @@
+/* vm/internal.h: address spaces, areas, and what the parts of the layer call of each other
+ *
+ * Locks, from the outside in. A lock may be taken while those above it are held:
+ *
+ *     mm->lock         areas of an address space; faults are readers
+ *     page lock        one page's content and caches (vm/page.h)
+ *     root->lock       which areas map a file or an anonymous family; walkers are readers
+ *     mm->tables       that tables which a walker reads don't go: walkers are readers, and who
+ *                      gives tables back is a writer
+ *     spinlocks        mapping->lock (pages of a file), swap areas', node lists', roots', vm->lock
+ *
+ * Those above the line of spinlocks may sleep. Memory is allocated before a root's lock or `tables`
+ * is taken, never under it: reclaim takes both. Under mm->lock and one page lock it may be.
+ *
+ * Entries of page tables have no lock. Who changes one replaces what he has seen by
+ * quire_cmpxchg_entry or quire_update_entry, and whoever comes second looks again. A mapped page's
+ * user is counted before its entry is written, and given back after the entry was taken out and
+ * flushed.
+ */
+#ifndef VM_INTERNAL_H
+#define VM_INTERNAL_H
+
+#include <quire/file.h>
+#include <quire/swap.h>
+#include <quire/vm.h>
+
+#include "base/list.h"
+#include "base/rwlock.h"
+#include "base/tree.h"
+#include "vm/entry.h"
+#include "vm/page.h"
+
+/* ---- areas ----------------------------------------------------------------------------------- */
+
+/* Linux's values, as smaps and /proc speak of them. */
+#define VM_READ 0x1u
+#define VM_WRITE 0x2u
+#define VM_EXEC 0x4u
+#define VM_SHARED 0x8u
+#define VM_MAYREAD 0x10u
+#define VM_MAYWRITE 0x20u
+#define VM_MAYEXEC 0x40u
+#define VM_MAYSHARE 0x80u
+#define VM_GROWSDOWN 0x100u
+#define VM_LOCKED 0x2000u
+#define VM_SEQ_READ 0x8000u
+#define VM_RAND_READ 0x10000u
+#define VM_DONTCOPY 0x20000u
+#define VM_DONTEXPAND 0x40000u
+#define VM_LOCKONFAULT 0x80000u
+#define VM_ACCOUNT 0x100000u
+#define VM_NORESERVE 0x200000u
+#define VM_WIPEONFORK 0x2000000u
+#define VM_DONTDUMP 0x4000000u
+#define VM_HUGEPAGE 0x20000000u
+#define VM_NOHUGEPAGE 0x40000000u
+
+#define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
+
+struct anon_vma;
+
+/* A range of addresses that is alike: Linux's vm_area_struct. Changed by writers of mm->lock; what
+ * a walker of reverse maps reads (start, end, pgoff, flags' LOCKED) only under the root's lock too.
+ */
+struct quire_vma {
+    struct tree_node node; /* of mm->areas, by address */
+    quire_linear_t start, end;
+    uint64_t gap;     /* free bytes between the area before and this */
+    uint64_t max_gap; /* the largest of this subtree */
+    struct quire_mm *mm;
+    uint32_t flags;
+    uint64_t prot;  /* of entries: what `flags` allow, without WRITE where a fault must see it */
+    uint64_t pgoff; /* index of the first page in its file; of anonymous memory start >> shift, or
+                     * what it was where it came from by mremap */
+    struct quire_mapping *mapping; /* the file, or shared memory; NULL: private anonymous */
+    struct tree_node shared;       /* of mapping->areas, by pgoff: rmap.c */
+    uint64_t shared_last;          /* the highest page index of that subtree */
+    struct anon_vma *anon_vma;     /* of private pages that were written here; NULL: none yet */
+    struct list chains;            /* anon_vma_chains: its anon_vma's and its ancestors' */
+};
+
+static inline uint64_t vma_pages(const struct quire_vma *vma)
+{
+    return (vma->end - vma->start) >> QUIRE_PAGE_SHIFT;
+}
+
+/* The index of the page at an address, in its file or family. */
+static inline uint64_t vma_index(const struct quire_vma *vma, quire_linear_t address)
+{
+    return vma->pgoff + ((address - vma->start) >> QUIRE_PAGE_SHIFT);
+}
+
+static inline bool vma_is_shared(const struct quire_vma *vma)
+{
+    return vma->flags & VM_SHARED;
+}
+
+/* ---- address spaces -------------------------------------------------------------------------- */
+
+enum rss { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, NR_RSS };
+
+struct quire_mm {
+    struct quire_vm *vm;
+    struct quire_pgtable pt;
+    struct rwlock lock, tables;
+    uint32_t nr_users; /* quire_mm_get and _put */
+    uint32_t nr_refs;  /* of the structure itself: users together one, and walkers */
+
+    struct tree areas; /* of struct quire_vma */
+    unsigned nr_areas;
+    uint64_t generation; /* of the areas: what a quire_fault_cache compares */
+    struct quire_mm_layout layout;
+    quire_linear_t mmap_base;
+    struct quire_mm_program program;
+    quire_linear_t brk; /* the heap's end */
+    uint32_t def_flags; /* VM_LOCKED, VM_LOCKONFAULT of areas to come: mlockall(MCL_FUTURE) */
+    uint64_t limit[QUIRE_NR_LIMITS];
+
+    /* Pages of addresses; by writers. */
+    unsigned long total_vm, locked_vm, data_vm, exec_vm, stack_vm, hiwater_vm;
+    /* Pages; atomic. */
+    long rss[NR_RSS];
+    unsigned long hiwater_rss, min_flt, maj_flt;
+
+    struct list link; /* of vm->mms */
+    int pid, oom_score_adj;
+    char name[16];
+    uint32_t oom_victim; /* chosen: reclaim and allocation let it through */
+};
+
+static inline void mm_add_rss(struct quire_mm *mm, enum rss kind, long pages)
+{
+    (void)__atomic_fetch_add(&mm->rss[kind], pages, __ATOMIC_RELAXED);
+}
+
+/* What kind of resident a page is. */
+static inline enum rss page_rss(const struct quire_page *page)
+{
+    enum page_kind kind = page_kind(page);
+    return kind == PAGE_KIND_ANON ? RSS_ANON : kind == PAGE_KIND_SHMEM ? RSS_SHMEM : RSS_FILE;
+}
+
+/* ---- a machine's virtual memory ---------------------------------------------------------------
+ */
+
+/* Events that vmstat counts: vm/count.c has Linux's names. */
+enum vm_event {
+    VM_PGFAULT,
+    VM_PGMAJFAULT,
+    VM_PSWPIN,
+    VM_PSWPOUT,
+    VM_PGPGIN, /* KiB read for files and swap */
+    VM_PGPGOUT,
+    VM_PGACTIVATE,
+    VM_PGDEACTIVATE,
+    VM_PGLAZYFREE,
+    VM_PGLAZYFREED,
+    VM_PGREUSE,
+    VM_PGSTEAL_KSWAPD,
+    VM_PGSTEAL_DIRECT,
+    VM_PGSCAN_KSWAPD,
+    VM_PGSCAN_DIRECT,
+    VM_PGSTEAL_ANON,
+    VM_PGSTEAL_FILE,
+    VM_PGSCAN_ANON,
+    VM_PGSCAN_FILE,
+    VM_PGROTATED,
+    VM_WORKINGSET_REFAULT_ANON,
+    VM_WORKINGSET_REFAULT_FILE,
+    VM_WORKINGSET_ACTIVATE_ANON,
+    VM_WORKINGSET_ACTIVATE_FILE,
+    VM_WORKINGSET_RESTORE_ANON,
+    VM_WORKINGSET_RESTORE_FILE,
+    VM_UNEVICTABLE_CULLED,
+    VM_UNEVICTABLE_RESCUED,
+    VM_OOM_KILL,
+    VM_SWAP_RA,
+    VM_SWAP_RA_HIT,
+    VM_DROP_PAGECACHE,
+    NR_VM_EVENTS
+};
+
+/* Pages in a state, for meminfo and vmstat. */
+enum vm_stat {
+    NR_ANON_MAPPED, /* anonymous pages that are mapped */
+    NR_FILE_MAPPED,
+    NR_FILE_PAGES, /* in the page cache, shared memory included */
+    NR_SHMEM,
+    NR_FILE_DIRTY,
+    NR_WRITEBACK,
+    NR_SWAPCACHE,
+    NR_VM_STATS
+};
+
+struct node_lists; /* vm/lru.h */
+struct swap_state; /* vm/swap.h */
+
+struct quire_vm {
+    struct quire_mem *mem;
+    struct quire_slab *slab;
+    const struct quire_port_mem *port;
+    struct quire_vm_config config;
+    unsigned nr_nodes;
+    int mover; /* its id at phys */
+
+    struct quire_kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *chain_cache, *mapping_cache,
+        *xa_cache;
+    struct quire_page *zero_page; /* shared by all who only read; has no users, never goes */
+
+    quire_port_spinlock_t lock; /* of mms, and of what is set at run time */
+    struct list mms;
+    struct root_table *roots; /* anon_vmas and mappings by id: vm/rmap.h */
+    struct node_lists *lists; /* by node */
+    struct swap_state *swap;
+    struct list mappings; /* of struct quire_mapping, under `lock` */
+
+    uint32_t policy, swappiness, overcommit, overcommit_ratio; /* set at run time: relaxed */
+    long committed;                                            /* pages: atomic */
+    quire_oom_fn *oom;
+    void *oom_arg;
+    void (*wake)(void *arg, int node);
+    void *wake_arg;
+
+    unsigned long event[NR_VM_EVENTS]; /* atomic; by CPU where it hurts: vm/count.c */
+    long stat[NR_VM_STATS];
+};
+
+static inline void vm_count(struct quire_vm *vm, enum vm_event event, unsigned long nr)
+{
+    (void)__atomic_fetch_add(&vm->event[event], nr, __ATOMIC_RELAXED);
+}
+
+static inline void vm_stat_add(struct quire_vm *vm, enum vm_stat stat, long pages)
+{
+    (void)__atomic_fetch_add(&vm->stat[stat], pages, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* vm/swap.h: swap areas, their slots, and the swap cache
+ *
+ * A slot holds a page's content for as many entries (of page tables, of shared memory's arrays) as
+ * its count says. While the page is in memory too it is in the swap cache: found by slot, and the
+ * slot by the page. Slot and page are the same content unless PG_DIRTY says otherwise.
+ *
+ *     area ── count[slot]      entries that mean it; at most SLOT_MAX, more make the fork or unmap
+ *          │                   that wants one fail
+ *          └─ word[slot]       in the swap cache: the page's frame; else what workingset_eviction
+ *                              said of it
+ */
+#ifndef VM_SWAP_H
+#define VM_SWAP_H
+
+#include "vm/internal.h"
+
+/* An area and slot as entries say it: entry_make(area + 1, slot). */
+typedef uint64_t swap_entry;
+
+int swap_create(struct quire_vm *vm); /* -ENOMEM */
+void swap_destroy(struct quire_vm *vm);
+
+/* One more entry means the slot: fork. False: as many as there can be. */
+QUIRE_MUST_CHECK bool swap_duplicate(struct quire_vm *vm, swap_entry entry);
+/* One less: with the last one, and no page in the swap cache, the slot is free. */
+void swap_free(struct quire_vm *vm, swap_entry entry);
+/* Entries that mean the slot. */
+unsigned swap_count(struct quire_vm *vm, swap_entry entry);
+
+/* A page, locked and in no swap cache, gets a slot and is put into the swap cache, dirty: one user
+ * more. 0; -ENOSPC: no slot; -ENOMEM. Allocates without reclaiming. */
+QUIRE_MUST_CHECK int swap_cache_add(struct quire_vm *vm, struct quire_page *page);
+/* The page out of it; the slot goes if no entry means it. Locked by the caller, no write-back. The
+ * user is given back. */
+void swap_cache_remove(struct quire_vm *vm, struct quire_page *page);
+/* For reclaim: the same if the caller's pin and the cache are all that is left of the page; leaves
+ * the shadow. */
+QUIRE_MUST_CHECK bool swap_cache_evict(struct quire_vm *vm, struct quire_page *page);
+/* The page's slot, as an entry. It is in the swap cache, and locked. */
+swap_entry swap_cache_entry(struct quire_vm *vm, const struct quire_page *page);
+/* The page of a slot, pinned, not locked; NULL: it isn't in memory. */
+struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry);
+/* Migration. */
+void swap_cache_replace(struct quire_vm *vm, struct quire_page *from, struct quire_page *to);
+
+/* The page of a slot that some entry means: from the cache, or read, with neighbours (read-ahead).
+ * Pinned and locked, up to date; *major: it was read. NULL and *error: -EIO, -ENOMEM, -EAGAIN (the
+ * entry isn't what it was any more: look again). */
+struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, int *error);
+/* Writes a page of the swap cache to its slot: locked, pinned. 0 or a negative errno, after having
+ * tried another slot. */
+QUIRE_MUST_CHECK int swap_write_page(struct quire_vm *vm, struct quire_page *page);
+
+unsigned long swap_total_pages(struct quire_vm *vm);
+unsigned long swap_free_pages(struct quire_vm *vm);
+
+#endif

@@ -48,9 +48,6 @@ struct quire_vm_config {
     struct quire_pt_features features; /* of the processors */
     quire_tlb_flush_fn *flush;         /* NULL: the port's, level 2 */
     void *flush_arg;
-    /* The kernel's part of every address space: new roots get a copy of this one's entries for
-     * addresses that no user has. NULL: there is none. */
-    const struct quire_pgtable *kernel;
 };
 
 /* Makes the machine's virtual memory, and tells `mem` that it reclaims (quire_set_reclaim). The

@@ -46,6 +46,12 @@ enum quire_fault_result fault_write(struct fault *fault); /* cow.c: present, not
 enum quire_fault_result fault_swap(struct fault *fault); /* swap_fault.c: swap or migration entry */
 enum quire_fault_result fault_file(struct fault *fault); /* file_fault.c: nothing there, mapping */
 
+/* A present, read-only entry of a shared area is written to: file_fault.c. */
+enum quire_fault_result fault_shared_write(struct fault *fault);
+
+/* The page of fault->entry, pinned, if that is still the entry; NULL. */
+struct quire_page *fault_pin_page(struct fault *fault);
+
 /* Writes an entry for a page that has its root and a user counted for it, where fault->entry was.
  * False: it changed; the caller gives the user back. */
 QUIRE_MUST_CHECK bool fault_set_entry(struct fault *fault, uint64_t entry);

@@ -12,10 +12,13 @@
  * Those above the line of spinlocks may sleep. Memory is allocated before a root's lock or `tables`
  * is taken, never under it: reclaim takes both. Under mm->lock and one page lock it may be.
  *
- * Entries of page tables have no lock. Who changes one replaces what he has seen by
- * quire_cmpxchg_entry or quire_update_entry, and whoever comes second looks again. A mapped page's
- * user is counted before its entry is written, and given back after the entry was taken out and
- * flushed.
+ * Entries of page tables are changed by quire_cmpxchg_entry and quire_update_entry against what was
+ * seen, and whoever comes second looks again; to fill an empty entry needs no more. But a page that
+ * one comes to through an entry may be taken out and freed between the look and the first thing
+ * done to it. So who takes a page out of an entry (unmap, reclaim, migration, copy on write), and
+ * who uses or pins one that he found there, holds the entry's spinlock: entry_lock. Under it
+ * nothing is allocated by reclaiming, flushed, or given back. A mapped page's user is counted
+ * before its entry is written, and given back after the entry was taken out and flushed.
  */
 #ifndef VM_INTERNAL_H
 #define VM_INTERNAL_H
@@ -99,10 +102,13 @@ static inline bool vma_is_shared(const struct quire_vma *vma)
 
 enum rss { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, NR_RSS };
 
+#define ENTRY_LOCKS 16u /* a power of two */
+
 struct quire_mm {
     struct quire_vm *vm;
     struct quire_pgtable pt;
     struct rwlock lock, tables;
+    quire_port_spinlock_t entry_lock[ENTRY_LOCKS];
     uint32_t nr_users; /* quire_mm_get and _put */
     uint32_t nr_refs;  /* of the structure itself: users together one, and walkers */
 
@@ -127,6 +133,19 @@ struct quire_mm {
     char name[16];
     uint32_t oom_victim; /* chosen: reclaim and allocation let it through */
 };
+
+/* The spinlock of the entries in one table's reach (2 MiB), shared with others by chance. */
+static inline void entry_lock(struct quire_mm *mm, quire_linear_t address)
+{
+    quire_port_preempt_disable();
+    quire_port_spin_lock(&mm->entry_lock[address >> 21 & (ENTRY_LOCKS - 1)]);
+}
+
+static inline void entry_unlock(struct quire_mm *mm, quire_linear_t address)
+{
+    quire_port_spin_unlock(&mm->entry_lock[address >> 21 & (ENTRY_LOCKS - 1)]);
+    quire_port_preempt_enable();
+}
 
 static inline void mm_add_rss(struct quire_mm *mm, enum rss kind, long pages)
 {

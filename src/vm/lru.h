@@ -62,4 +62,8 @@ void lru_counts(struct quire_vm *vm, struct lru_counts *counts);
 /* Reclaims one given page if it can be: MADV_PAGEOUT. The caller pins it. True: it went. */
 bool reclaim_page(struct quire_vm *vm, struct quire_page *page);
 
+/* Tells phys who reclaims; and that nobody does. vmscan.c */
+void reclaim_register(struct quire_vm *vm);
+void reclaim_unregister(struct quire_vm *vm);
+
 #endif

@@ -78,8 +78,8 @@ void rmap_end_change(struct quire_vma *vma);
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* A new anonymous page, before its entry is written: root, index, and a user for the entry. The
- * area has an anon_vma. */
+/* A new anonymous page, before its entry is written: root, index, and a user for the entry, counted
+ * as by rmap_add. The area has an anon_vma. */
 void rmap_new_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_t address);
 /* One more entry for a page that has a root. False: too many users. Counts rss and mapped stats. */
 QUIRE_MUST_CHECK bool rmap_add(struct quire_mm *mm, struct quire_page *page);
@@ -111,6 +111,10 @@ unsigned page_referenced(struct quire_vm *vm, struct quire_page *page, uint32_t 
 QUIRE_MUST_CHECK bool try_to_unmap(struct quire_vm *vm, struct quire_page *page, unsigned flags);
 /* Entries that migration left for `from` lead to `to` (which may be `from`) again. */
 void remove_migration_entries(struct quire_vm *vm, struct quire_page *from, struct quire_page *to);
+/* The mover that phys's compaction calls; and that there is none any more. migrate.c */
+QUIRE_MUST_CHECK int migrate_register(struct quire_vm *vm);
+void migrate_unregister(struct quire_vm *vm);
+
 /* Write-protects a file's page in all shared areas and gathers dirty bits: true if there was one.
  */
 bool page_mkclean(struct quire_vm *vm, struct quire_page *page);

@@ -47,6 +47,9 @@ static inline unsigned long xa_to_number(uintptr_t word)
 QUIRE_MUST_CHECK int xa_prepare(struct quire_vm *vm, struct xa_reserve *reserve, quire_gfp_t gfp);
 void xa_release(struct quire_vm *vm, struct xa_reserve *reserve);
 
+/* Of a node, for vm's cache of them. */
+size_t xa_node_size(void);
+
 uintptr_t xa_load(const struct xarray *xa, uint64_t index);
 /* What was there. Storing 0 frees nodes that become empty (vm's slab: no lock of this layer is
  * needed for that). `reserve` may be NULL for 0, or where a word is already. */

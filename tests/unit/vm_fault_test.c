@@ -34,7 +34,7 @@ static void body_first_touch(void)
     CHECK_EQ(info.rss_anon, 2);
     CHECK_EQ(info.min_flt, 4); /* read, write, write, read */
     CHECK_EQ(info.maj_flt, 0);
-    quire_vm_check(vm);
+    quire_vm_check(machine_vm);
     mm_end(mm);
 }
 
@@ -84,7 +84,7 @@ static void body_protection(void)
     for (unsigned i = 0; i < 8; i++)
         CHECK(holds(at + i * PAGE, 100 + i));
     CHECK(!poke(at, 1));
-    quire_vm_check(vm);
+    quire_vm_check(machine_vm);
     mm_end(child);
     mm_end(mm);
 }
@@ -109,7 +109,7 @@ static void body_chain(void)
         CHECK_EQ(quire_mm_fork(&mm[i], mm[i - 1]), 0);
         run_on(mm[i]);
         CHECK(poke(at + i * PAGE, 1000 + i));
-        quire_vm_check(vm);
+        quire_vm_check(machine_vm);
     }
     for (unsigned i = 0; i < CHAIN; i++) {
         run_on(mm[i]);
@@ -136,12 +136,12 @@ static void the_last_user_of_a_page_writes_without_a_copy(void)
     run_on(mm);
     CHECK(poke(at, 1));
     CHECK_EQ(quire_get_user_page(mm, at, false, &before), 0);
-    quire_put_user_page(vm, before, false);
+    quire_put_user_page(machine_vm, before, false);
     CHECK_EQ(quire_mm_fork(&child, mm), 0);
     mm_end(child);
     CHECK(poke(at, 2));
     CHECK_EQ(quire_get_user_page(mm, at, false, &after), 0);
-    quire_put_user_page(vm, after, false);
+    quire_put_user_page(machine_vm, after, false);
     CHECK(before == after);
     mm_end(mm);
     vm_end();
@@ -169,7 +169,7 @@ static void fork_counts_what_the_child_has(void)
     uint64_t value;
     CHECK(holds(wiped, 0));
     CHECK(!peek(gone, &value));
-    quire_vm_check(vm);
+    quire_vm_check(machine_vm);
     mm_end(child);
     mm_end(mm);
     vm_end();
@@ -286,7 +286,7 @@ static void body_move(void)
     CHECK(poke((quire_linear_t)to, 99));
     run_on(child);
     CHECK(holds(at, 1));
-    quire_vm_check(vm);
+    quire_vm_check(machine_vm);
     mm_end(child);
     mm_end(mm);
 }
@@ -311,7 +311,7 @@ static void without_memory_a_fault_says_so(void)
     CHECK_EQ(last_result, QUIRE_VM_OOM);
     for (unsigned i = 0; i < pages; i++)
         CHECK(holds(at + i * PAGE, i));
-    quire_vm_check(vm);
+    quire_vm_check(machine_vm);
     struct quire_mm *child = NULL;
     CHECK_EQ(quire_mm_fork(&child, mm), -QUIRE_ENOMEM);
     CHECK_EQ(quire_munmap(mm, at + 100 * PAGE, 100 * PAGE), 0);

@@ -191,7 +191,7 @@ static void press(struct worker *worker)
         (void)quire_compact(stress.mem, -1, -1);
         break;
     case 1:
-        (void)quire_mapping_sync(mappings[0], 0, 0);
+        (void)!quire_mapping_sync(mappings[0], 0, 0);
         break;
     default:
         (void)quire_vm_reclaim(vm, 0, 1 + below(worker, 64));

@@ -52,12 +52,16 @@ struct quire_cpumask {
 #define QUIRE_E2BIG 7
 #define QUIRE_EAGAIN 11
 #define QUIRE_ENOMEM 12
+#define QUIRE_EACCES 13
+#define QUIRE_EFAULT 14
 #define QUIRE_EBUSY 16
 #define QUIRE_EEXIST 17
 #define QUIRE_ENODEV 19
 #define QUIRE_EINVAL 22
 #define QUIRE_ENOSPC 28
 #define QUIRE_ERANGE 34
+#define QUIRE_EOVERFLOW 75
+#define QUIRE_EOPNOTSUPP 95
 
 /* Receives text in pieces; a piece is not NUL-terminated. */
 typedef void quire_write_fn(void *arg, const char *text, size_t length);

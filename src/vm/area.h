@@ -19,6 +19,15 @@ void vma_free(struct quire_vma *vma);
 /* A stack grows to hold `address`, which lies below it. 0; -ENOMEM. Writer of mm->lock. */
 QUIRE_MUST_CHECK int vma_expand_stack(struct quire_vma *vma, quire_linear_t address);
 
+/* Counts pages of an area in its address space's total, locked, data, exec and stack. */
+void vma_count(struct quire_mm *mm, const struct quire_vma *vma, long pages);
+/* What a fork's child has of its parent beside areas: layout, program, break, limits, name. */
+void mm_inherit(struct quire_mm *child, const struct quire_mm *parent);
+
+/* A copy of an area for a fork's child, not inserted: the same range, flags (but for locks), file
+ * (with a reference) and prot, no anonymous pages. NULL: no memory. */
+struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma);
+
 /* The entries' bits for an area's flags. */
 uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma);
 

@@ -20,6 +20,10 @@
 
 #include "vm/internal.h"
 
+/* The table of ids. -ENOMEM; destroy: no root is left. */
+QUIRE_MUST_CHECK int roots_create(struct quire_vm *vm);
+void roots_destroy(struct quire_vm *vm);
+
 /* What anon_vmas and mappings begin with: what a page's root id leads to. */
 struct root {
     uint32_t id;
@@ -70,6 +74,10 @@ bool anon_vma_compatible(const struct quire_vma *a, const struct quire_vma *b);
 /* The areas that map a file. */
 void mapping_link_vma(struct quire_vma *vma);
 void mapping_unlink_vma(struct quire_vma *vma);
+
+/* Keeps walks of the file's reverse maps out; nothing without a file. */
+void rmap_lock_mapping(struct quire_vma *vma);
+void rmap_unlock_mapping(struct quire_vma *vma);
 
 /* An area's range or pgoff changes: out of all its trees before, back in after. Both roots' locks
  * are held in between (writer), so nothing may sleep but for other locks further in. */

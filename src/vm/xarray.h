@@ -73,6 +73,9 @@ void xa_release(struct quire_vm *vm, struct xa_reserve *reserve);
 /* Nodes that storing a word there takes. */
 unsigned xa_missing(const struct xarray *xa, uint64_t index);
 
+/* Of a node, for vm's cache of them. */
+size_t xa_node_size(void);
+
 uintptr_t xa_load(const struct xarray *xa, uint64_t index);
 /* What was there. Storing 0 frees nodes that become empty (vm's slab: no lock of this layer is
  * needed for that). `reserve` may be NULL for 0, or where a word is already. A mark stays with the

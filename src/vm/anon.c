@@ -1,0 +1,39 @@
+/* vm/anon.c: the first touch of a private anonymous page
+ *
+ * Who only reads gets the shared zero page, which counts for nobody; who writes, a page of his own.
+ */
+#include "vm/fault.h"
+#include "vm/lru.h"
+
+static enum quire_fault_result map_zero_page(struct fault *fault)
+{
+    uint64_t entry = quire_page_to_phys(fault->mm->vm->zero_page) | QUIRE_PTE_PRESENT |
+                     QUIRE_PTE_ACCESSED | (fault->vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
+    uint64_t expected = 0;
+    int error = quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
+    return error == -QUIRE_ENOMEM ? QUIRE_VM_OOM : QUIRE_VM_MINOR;
+}
+
+enum quire_fault_result fault_anon(struct fault *fault)
+{
+    if (!(fault->flags & QUIRE_FAULT_FLAG_WRITE))
+        return map_zero_page(fault);
+    struct quire_vm *vm = fault->mm->vm;
+    if (anon_vma_prepare(fault->vma))
+        return QUIRE_VM_OOM;
+    struct quire_page *page = vm_alloc_page(vm, QUIRE_GFP_ZERO);
+    if (!page)
+        return QUIRE_VM_OOM;
+    page_set(page, PG_UPTODATE);
+    rmap_new_anon(page, fault->vma, fault->address);
+    uint64_t expected = 0, entry = quire_page_to_phys(page) | fault->vma->prot | QUIRE_PTE_PRESENT |
+                                   QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    int error = quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
+    if (quire_likely(!error)) {
+        lru_add(vm, page, fault->vma->flags);
+        return QUIRE_VM_MINOR;
+    }
+    rmap_remove(fault->mm, page);
+    page_unuse(vm, page);
+    return error == -QUIRE_ENOMEM ? QUIRE_VM_OOM : QUIRE_VM_MINOR;
+}

@@ -1,0 +1,94 @@
+/* vm/cow.c: writes to pages that are mapped read-only
+ *
+ * In a private area the page may have other users: processes that fork made, a file, swap. Who
+ * writes gets a copy, unless he is the page's only user, who just gets the right to write. In the
+ * swap cache a page has a user more, and its slot may have others that would find it there: it is
+ * taken out of the cache if they are none.
+ */
+#include "vm/fault.h"
+#include "vm/lru.h"
+#include "vm/swap.h"
+
+static uint64_t writable(uint64_t entry)
+{
+    return entry | QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+}
+
+/* The only user of an anonymous page writes on. False: it isn't, or the entry changed. */
+static bool reuse(struct fault *fault, struct quire_page *page)
+{
+    uint64_t expected = fault->entry;
+    entry_lock(fault->mm, fault->address);
+    bool reused = page_users(page) == 1 && page_is_anon(page) &&
+                  !quire_update_entry(&fault->mm->pt, fault->address, &expected,
+                                      writable(fault->entry), NULL);
+    entry_unlock(fault->mm, fault->address);
+    return reused;
+}
+
+/* Out of the swap cache, if only the cache and this entry use the page, and no entry its slot. */
+static void leave_swap_cache(struct quire_vm *vm, struct quire_page *page)
+{
+    if (!page_trylock(page))
+        return;
+    if (page_has(page, PG_SWAPCACHE) && !page_has(page, PG_WRITEBACK) && page_users(page) == 2 &&
+        !swap_count(vm, swap_cache_entry(vm, page)))
+        swap_cache_remove(vm, page);
+    page_unlock(page);
+}
+
+/* A page of its own in the old one's place; old: pinned, or the zero page. */
+static enum quire_fault_result copy_page(struct fault *fault, struct quire_page *old)
+{
+    struct quire_vm *vm = fault->mm->vm;
+    bool was_zero = old == vm->zero_page;
+    if (anon_vma_prepare(fault->vma))
+        return QUIRE_VM_OOM;
+    struct quire_page *page = vm_alloc_page(vm, was_zero ? QUIRE_GFP_ZERO : 0);
+    if (!page)
+        return QUIRE_VM_OOM;
+    if (!was_zero)
+        page_copy(vm, page, old);
+    page_set(page, PG_UPTODATE);
+    rmap_new_anon(page, fault->vma, fault->address);
+    uint64_t entry = writable(quire_page_to_phys(page) | QUIRE_PTE_PRESENT | fault->vma->prot);
+    if (!fault_set_entry(fault, entry)) {
+        rmap_remove(fault->mm, page);
+        page_unuse(vm, page);
+        return QUIRE_VM_MINOR;
+    }
+    lru_add(vm, page, fault->vma->flags);
+    if (!was_zero) {
+        rmap_remove(fault->mm, old);
+        page_unuse(vm, old);
+    }
+    return QUIRE_VM_MINOR;
+}
+
+enum quire_fault_result fault_write(struct fault *fault)
+{
+    struct quire_vm *vm = fault->mm->vm;
+    if (vma_is_shared(fault->vma))
+        return fault_shared_write(fault);
+    struct quire_page *page = quire_pfn_to_page(vm->mem, entry_pfn(&fault->mm->pt, fault->entry));
+    if (page == vm->zero_page)
+        return copy_page(fault, page);
+    /* The page may be gone from here any time: what is read of it counts only if reuse finds the
+     * entry as it was, under its lock. */
+    if (page_users(page) == 1 && reuse(fault, page)) {
+        vm_count(vm, VM_PGREUSE, 1);
+        return QUIRE_VM_MINOR;
+    }
+    page = fault_pin_page(fault);
+    if (!page)
+        return QUIRE_VM_MINOR;
+    enum quire_fault_result result = QUIRE_VM_MINOR;
+    if (page_is_anon(page) && page_has(page, PG_SWAPCACHE))
+        leave_swap_cache(vm, page);
+    if (reuse(fault, page))
+        vm_count(vm, VM_PGREUSE, 1);
+    else
+        result = copy_page(fault, page);
+    vm_put_page(vm, page);
+    return result;
+}

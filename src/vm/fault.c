@@ -1,0 +1,139 @@
+/* vm/fault.c: from an access that failed to an entry that allows it
+ *
+ * The four steps: is there an area, and does it allow the access; which kind of page is it; get and
+ * fill it; write its entry. The first two are here, and the last; what fills pages has a file for
+ * each kind. Nothing is held between looking at an entry and replacing it: who finds it changed
+ * goes away without a result, and if the access still fails it comes again.
+ *
+ *   cost   a hit in the thread's cache of areas needs no walk of the tree
+ */
+#include "vm/fault.h"
+
+/* ---- areas ------------------------------------------------------------------------------------
+ */
+
+static struct quire_vma *find_cached(struct quire_mm *mm, quire_linear_t address,
+                                     struct quire_fault_cache *cache)
+{
+    if (cache && cache->mm == mm && cache->generation == mm->generation) {
+        struct quire_vma *vma = cache->vma;
+        if (address >= vma->start && address < vma->end)
+            return vma;
+    }
+    struct quire_vma *vma = vma_above(mm, address);
+    if (cache && vma && address >= vma->start)
+        *cache = (struct quire_fault_cache){mm, vma, mm->generation};
+    return vma;
+}
+
+/* The lowest area that ends above the address lies above it, and can grow down. With the writer's
+ * lock in place of the reader's meanwhile: all is looked up anew. */
+static struct quire_vma *grow_stack(struct quire_mm *mm, quire_linear_t address)
+{
+    rwlock_read_unlock(&mm->lock);
+    rwlock_write(&mm->lock);
+    struct quire_vma *vma = vma_above(mm, address);
+    if (vma && address < vma->start &&
+        (!(vma->flags & VM_GROWSDOWN) || vma_expand_stack(vma, address)))
+        vma = NULL;
+    rwlock_downgrade(&mm->lock);
+    return vma;
+}
+
+static struct quire_vma *find_area(struct quire_mm *mm, quire_linear_t address,
+                                   struct quire_fault_cache *cache)
+{
+    struct quire_vma *vma = find_cached(mm, address, cache);
+    if (quire_likely(vma && address >= vma->start))
+        return vma;
+    return vma && vma->flags & VM_GROWSDOWN ? grow_stack(mm, address) : NULL;
+}
+
+/* x86 has no page that can be written or executed and not read. */
+static bool access_allowed(const struct quire_vma *vma, unsigned flags)
+{
+    if (flags & QUIRE_FAULT_FLAG_WRITE)
+        return vma->flags & VM_WRITE;
+    if (flags & QUIRE_FAULT_FLAG_EXEC)
+        return vma->flags & VM_EXEC;
+    return vma->flags & VM_ACCESS;
+}
+
+/* ---- entries ----------------------------------------------------------------------------------
+ */
+
+bool fault_set_entry(struct fault *fault, uint64_t entry)
+{
+    uint64_t expected = fault->entry;
+    if (!entry_present(expected))
+        return !quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
+    struct quire_tlb_batch batch;
+    quire_tlb_batch_init(&batch, &fault->mm->pt);
+    entry_lock(fault->mm, fault->address);
+    bool set = !quire_update_entry(&fault->mm->pt, fault->address, &expected, entry, &batch);
+    entry_unlock(fault->mm, fault->address);
+    quire_tlb_flush(&batch);
+    return set;
+}
+
+struct quire_page *fault_pin_page(struct fault *fault)
+{
+    struct quire_pt_query query;
+    struct quire_page *page = NULL;
+    entry_lock(fault->mm, fault->address);
+    if (!quire_query(&fault->mm->pt, fault->address, &query) &&
+        !((query.entry ^ fault->entry) & ~(uint64_t)(QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY))) {
+        page = quire_pfn_to_page(fault->mm->vm->mem, entry_pfn(&fault->mm->pt, query.entry));
+        page_pin(page);
+    }
+    entry_unlock(fault->mm, fault->address);
+    return page;
+}
+
+enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address, unsigned flags)
+{
+    struct quire_pt_query query;
+    struct fault fault = {
+        .vma = vma,
+        .mm = vma->mm,
+        .address = address & ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1),
+        .flags = flags,
+    };
+    (void)!quire_query(&vma->mm->pt, fault.address, &query);
+    fault.entry = query.level == QUIRE_PT ? query.entry : 0;
+    if (!fault.entry)
+        return vma->mapping ? fault_file(&fault) : fault_anon(&fault);
+    if (!entry_present(fault.entry)) {
+        /* mprotect changes all entries of an area with the writer's lock. */
+        QUIRE_BUG_ON(fault.entry & ENTRY_PROTNONE);
+        return fault_swap(&fault);
+    }
+    if (flags & QUIRE_FAULT_FLAG_WRITE && !(fault.entry & QUIRE_PTE_WRITE))
+        return fault_write(&fault);
+    return QUIRE_VM_MINOR; /* another thread was here, or a TLB remembered less */
+}
+
+static void count(struct quire_mm *mm, enum quire_fault_result result)
+{
+    vm_count(mm->vm, VM_PGFAULT, 1);
+    if (result == QUIRE_VM_MAJOR) {
+        vm_count(mm->vm, VM_PGMAJFAULT, 1);
+        (void)__atomic_fetch_add(&mm->maj_flt, 1, __ATOMIC_RELAXED);
+    } else if (result == QUIRE_VM_MINOR) {
+        (void)__atomic_fetch_add(&mm->min_flt, 1, __ATOMIC_RELAXED);
+    }
+}
+
+enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t address,
+                                           unsigned flags, struct quire_fault_cache *cache)
+{
+    enum quire_fault_result result = QUIRE_VM_SEGV_MAPERR;
+    rwlock_read(&mm->lock);
+    struct quire_vma *vma = find_area(mm, address, cache);
+    if (quire_likely(vma))
+        result =
+            access_allowed(vma, flags) ? fault_in_area(vma, address, flags) : QUIRE_VM_SEGV_ACCERR;
+    rwlock_read_unlock(&mm->lock);
+    count(mm, result);
+    return result;
+}

@@ -1,0 +1,94 @@
+/* vm/move.c: mremap: entries from one place to another
+ *
+ * One by one, with tables made beforehand, under the file's lock of reverse maps where there is a
+ * file: a truncation meanwhile must find each page in one place or the other. Reclaim that misses
+ * one sees that the page still has a user, and leaves it. Entries of a page that is being moved in
+ * memory (migration) have to be found again by who moves it, so they are waited for, unlocked.
+ */
+#include "vm/fault.h"
+
+#define TABLE_BYTES ((quire_linear_t)1 << 21)
+
+/* Makes the tables for an address, which no fault can be using. Walkers of reverse maps take an
+ * entry without a page for one that isn't theirs. */
+static int make_tables(struct quire_mm *mm, quire_linear_t at)
+{
+    struct quire_pt_query query;
+    uint64_t expected = 0, marker = entry_make(ENTRY_POISON, 0);
+    if (!quire_query(&mm->pt, at, &query) || query.level == QUIRE_PT)
+        return 0;
+    int error = quire_cmpxchg_entry(&mm->pt, at, &expected, marker);
+    if (error)
+        return error;
+    error = quire_cmpxchg_entry(&mm->pt, at, &marker, 0);
+    QUIRE_BUG_ON(error);
+    return 0;
+}
+
+/* Takes the entry out into *entry, 0 if there is none. -EAGAIN: its page is being moved in memory.
+ */
+static int take_entry(struct quire_mm *mm, quire_linear_t at, uint64_t *entry,
+                      struct quire_tlb_batch *batch)
+{
+    struct quire_pt_query query;
+    int error;
+    entry_lock(mm, at);
+    do {
+        (void)!quire_query(&mm->pt, at, &query);
+        *entry = query.level == QUIRE_PT ? query.entry : 0;
+        if (!*entry)
+            error = 0;
+        else if (entry_is_migration(*entry))
+            break;
+        else if (entry_present(*entry))
+            error = quire_update_entry(&mm->pt, at, entry, 0, batch);
+        else
+            error = quire_cmpxchg_entry(&mm->pt, at, entry, 0);
+    } while (error == -QUIRE_EAGAIN);
+    entry_unlock(mm, at);
+    return entry_is_migration(*entry) ? -QUIRE_EAGAIN : 0;
+}
+
+/* How far it came: less than `size` if it met a page that is being moved in memory, whose mover
+ * needs the lock that the caller holds. */
+static uint64_t move_piece(struct quire_mm *mm, quire_linear_t from, quire_linear_t to,
+                           uint64_t size)
+{
+    struct quire_tlb_batch batch;
+    uint64_t at = 0, entry;
+    quire_tlb_batch_init(&batch, &mm->pt);
+    for (; at < size && !take_entry(mm, from + at, &entry, &batch); at += QUIRE_PAGE_SIZE) {
+        uint64_t none = 0;
+        int error = entry ? quire_cmpxchg_entry(&mm->pt, to + at, &none, entry) : 0;
+        QUIRE_BUG_ON(error);
+    }
+    /* Before anyone looks at the pages in their new place: what was written by the old one counts.
+     */
+    quire_tlb_flush(&batch);
+    return at;
+}
+
+int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_vma *to_vma,
+                 quire_linear_t to, uint64_t size)
+{
+    struct quire_mm *mm = from_vma->mm;
+    (void)to_vma;
+    while (size) {
+        uint64_t in_to = TABLE_BYTES - (to & (TABLE_BYTES - 1));
+        uint64_t in_from = TABLE_BYTES - (from & (TABLE_BYTES - 1));
+        uint64_t piece = in_to < in_from ? in_to : in_from;
+        piece = piece < size ? piece : size;
+        int error = make_tables(mm, to);
+        if (error)
+            return error;
+        rmap_lock_mapping(from_vma);
+        uint64_t done = move_piece(mm, from, to, piece);
+        rmap_unlock_mapping(from_vma);
+        if (done < piece)
+            quire_port_relax();
+        from += done;
+        to += done;
+        size -= done;
+    }
+    return 0;
+}

@@ -1,0 +1,155 @@
+/* vm/zap.c: pages out of page tables, for good
+ *
+ * Piece by piece: entries are taken under their lock, then flushed without it, then their pages
+ * lose a user. A piece is as many entries as a batch of flushes has room for, within one table. So
+ * an empty range isn't gone through piece by piece, a visit finds the next entry where a piece had
+ * none.
+ */
+#include "vm/cache.h"
+#include "vm/fault.h"
+#include "vm/lru.h"
+#include "vm/swap.h"
+
+#define TABLE_BYTES ((quire_linear_t)1 << 21)
+#define PIECE_BYTES ((quire_linear_t)QUIRE_TLB_BATCH_PAGES << QUIRE_PAGE_SHIFT)
+
+struct zap {
+    struct quire_vma *vma;
+    struct quire_tlb_batch batch;
+    unsigned found;
+};
+
+static void release_page(void *vm, struct quire_page *page)
+{
+    page_unuse(vm, page);
+}
+
+static void zap_page(struct zap *zap, uint64_t entry)
+{
+    struct quire_mm *mm = zap->vma->mm;
+    struct quire_page *page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry));
+    if (page == mm->vm->zero_page)
+        return;
+    if (!page_is_anon(page)) {
+        if (entry & QUIRE_PTE_DIRTY)
+            cache_set_dirty(zap->vma->mapping, page);
+        if (entry & QUIRE_PTE_ACCESSED && !(zap->vma->flags & (VM_SEQ_READ | VM_RAND_READ)))
+            page_set(page, PG_REFERENCED);
+    }
+    rmap_remove(mm, page);
+    quire_tlb_remove_page(&zap->batch, page);
+}
+
+static void zap_entry(struct zap *zap, uint64_t entry)
+{
+    if (entry_has_page(entry)) {
+        zap_page(zap, entry);
+    } else if (entry_is_swap(entry)) {
+        mm_add_rss(zap->vma->mm, RSS_SWAP, -1);
+        swap_free(zap->vma->mm->vm, entry);
+    }
+}
+
+static void zap_run(void *arg, const struct quire_pt_run *run)
+{
+    struct zap *zap = arg;
+    for (unsigned i = 0; i < run->count; i++)
+        zap_entry(zap, run->entry[i]);
+    zap->found += run->count;
+}
+
+static void zap_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
+{
+    struct quire_mm *mm = zap->vma->mm;
+    zap->found = 0;
+    entry_lock(mm, start);
+    /* All pages are small: nothing has to be split. */
+    int error = quire_zap_range(&mm->pt, start, end - start, QUIRE_UNMAP_KEEP_TABLES, zap_run, zap,
+                                &zap->batch);
+    entry_unlock(mm, start);
+    QUIRE_BUG_ON(error);
+    quire_tlb_flush(&zap->batch);
+}
+
+static int stop_at_entry(void *arg, const struct quire_pt_run *run)
+{
+    if (run->count)
+        *(quire_linear_t *)arg = run->virt;
+    return run->count != 0;
+}
+
+/* The first entry of a range that isn't 0; `end`: none. */
+static quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
+{
+    quire_linear_t at = end;
+    (void)!quire_visit_range(&mm->pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, stop_at_entry,
+                             &at);
+    return at;
+}
+
+static quire_linear_t piece_end(quire_linear_t at, quire_linear_t end)
+{
+    quire_linear_t table_end = (at | (TABLE_BYTES - 1)) + 1, to = at + PIECE_BYTES;
+    to = to < table_end ? to : table_end;
+    return to < end ? to : end;
+}
+
+void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    struct zap zap = {.vma = vma};
+    quire_tlb_batch_init(&zap.batch, &vma->mm->pt);
+    zap.batch.release = release_page;
+    zap.batch.release_arg = vma->mm->vm;
+    zap.found = 0;
+    for (quire_linear_t to; start < end; start = to) {
+        if (!zap.found)
+            start = next_entry(vma->mm, start, end);
+        if (start >= end)
+            break;
+        to = piece_end(start, end);
+        zap_piece(&zap, start, to);
+    }
+}
+
+/* ---- truncation --------------------------------------------------------------------------------
+ */
+
+/* One entry of a private area, if it is the file's own page and not a copy. */
+static void zap_if_of_file(struct zap *zap, quire_linear_t at)
+{
+    struct quire_mm *mm = zap->vma->mm;
+    struct quire_pt_query query;
+    entry_lock(mm, at);
+    (void)!quire_query(&mm->pt, at, &query);
+    bool is_file = query.level == QUIRE_PT && entry_has_page(query.entry) &&
+                   !page_is_anon(quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, query.entry)));
+    entry_unlock(mm, at);
+    if (is_file)
+        zap_piece(zap, at, at + QUIRE_PAGE_SIZE);
+}
+
+static void zap_files_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    struct zap zap = {.vma = vma};
+    quire_tlb_batch_init(&zap.batch, &vma->mm->pt);
+    zap.batch.release = release_page;
+    zap.batch.release_arg = vma->mm->vm;
+    for (; start < end; start += QUIRE_PAGE_SIZE) {
+        start = next_entry(vma->mm, start, end);
+        if (start < end)
+            zap_if_of_file(&zap, start);
+    }
+}
+
+static void zap_one(void *arg, struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    if (vma_is_shared(vma) || *(const bool *)arg)
+        zap_range(vma, start, end);
+    else
+        zap_files_pages(vma, start, end);
+}
+
+void zap_mapping(struct quire_mapping *mapping, uint64_t first, uint64_t last, bool even_private)
+{
+    rmap_walk_mapping(mapping, first, last, zap_one, &even_private);
+}

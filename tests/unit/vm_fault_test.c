@@ -1,0 +1,339 @@
+/* tests/unit/vm_fault_test.c: faults on anonymous memory, copy on write, fork, and the kernel's
+ * access
+ */
+#include "tests/unit/vm_machine.h"
+
+static const enum quire_pt_format_id formats[] = {QUIRE_PT_FORMAT_X86_64, QUIRE_PT_FORMAT_I386,
+                                                  QUIRE_PT_FORMAT_PAE};
+#define NR_FORMATS (sizeof formats / sizeof formats[0])
+
+/* Runs `body` on a fresh machine of each format. */
+static void on_each_format(void (*body)(void))
+{
+    for (unsigned i = 0; i < NR_FORMATS; i++) {
+        if (!vm_boot(16 * MIB, formats[i]))
+            return;
+        body();
+        vm_end();
+    }
+}
+
+static void body_first_touch(void)
+{
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 4 * PAGE);
+    run_on(mm);
+    CHECK(holds(at, 0));
+    CHECK_EQ(mm_info(mm).rss_anon, 0);
+    CHECK(poke(at, 42));
+    CHECK(poke(at + PAGE, 43));
+    CHECK(holds(at, 42));
+    CHECK(holds(at + PAGE, 43));
+    CHECK(holds(at + 2 * PAGE, 0));
+    struct quire_mm_info info = mm_info(mm);
+    CHECK_EQ(info.rss_anon, 2);
+    CHECK_EQ(info.min_flt, 4); /* read, write, write, read */
+    CHECK_EQ(info.maj_flt, 0);
+    quire_vm_check(machine_vm);
+    mm_end(mm);
+}
+
+static void first_touch_gives_zeros_and_writes_stay(void)
+{
+    on_each_format(body_first_touch);
+}
+
+static void accesses_that_are_not_allowed_say_why(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    uint64_t value;
+    run_on(mm);
+    quire_linear_t at = map_anon(mm, 2 * PAGE);
+    CHECK(!peek(at - PAGE, &value));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_MAPERR);
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_READ), 0);
+    CHECK(holds(at, 0));
+    CHECK(!poke(at, 1));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_ACCERR);
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_NONE), 0);
+    last_result = QUIRE_VM_MINOR;
+    CHECK(!peek(at, &value));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_ACCERR);
+    CHECK(!quire_sim_fetch(&sim_cpus[0], at + PAGE, &value, 4));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_ACCERR);
+    mm_end(mm);
+    vm_end();
+}
+
+static void body_protection(void)
+{
+    struct quire_mm *mm = mm_new(), *child;
+    quire_linear_t at = map_anon(mm, 8 * PAGE);
+    run_on(mm);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK(poke(at + i * PAGE, 100 + i));
+    CHECK_EQ(quire_mprotect(mm, at + PAGE, 4 * PAGE, QUIRE_PROT_NONE), 0);
+    CHECK_EQ(quire_mm_fork(&child, mm), 0);
+    CHECK_EQ(quire_mprotect(mm, at + PAGE, 4 * PAGE, QUIRE_PROT_READ | QUIRE_PROT_WRITE), 0);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK(holds(at + i * PAGE, 100 + i) && poke(at + i * PAGE, 200 + i));
+    CHECK_EQ(quire_mprotect(child, at, 8 * PAGE, QUIRE_PROT_READ), 0);
+    run_on(child);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK(holds(at + i * PAGE, 100 + i));
+    CHECK(!poke(at, 1));
+    quire_vm_check(machine_vm);
+    mm_end(child);
+    mm_end(mm);
+}
+
+static void content_survives_changes_of_protection(void)
+{
+    on_each_format(body_protection);
+}
+
+/* A chain of forks: each child writes one page, then forks. */
+#define CHAIN 12u
+static void body_chain(void)
+{
+    struct quire_mm *mm[CHAIN];
+    mm[0] = mm_new();
+    quire_linear_t at = map_anon(mm[0], CHAIN * PAGE);
+    run_on(mm[0]);
+    for (unsigned i = 0; i < CHAIN; i++)
+        CHECK(poke(at + i * PAGE, i));
+    for (unsigned i = 1; i < CHAIN; i++) {
+        mm[i] = NULL;
+        CHECK_EQ(quire_mm_fork(&mm[i], mm[i - 1]), 0);
+        run_on(mm[i]);
+        CHECK(poke(at + i * PAGE, 1000 + i));
+        quire_vm_check(machine_vm);
+    }
+    for (unsigned i = 0; i < CHAIN; i++) {
+        run_on(mm[i]);
+        for (unsigned j = 0; j < CHAIN; j++)
+            CHECK(holds(at + j * PAGE, j && j <= i ? 1000 + j : j));
+    }
+    /* The middle goes first. */
+    for (unsigned i = 0; i < CHAIN; i++)
+        mm_end(mm[(i + CHAIN / 2) % CHAIN]);
+}
+
+static void a_chain_of_forks_keeps_what_each_wrote(void)
+{
+    on_each_format(body_chain);
+}
+
+static void the_last_user_of_a_page_writes_without_a_copy(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new(), *child;
+    quire_linear_t at = map_anon(mm, PAGE);
+    struct quire_page *before, *after;
+    run_on(mm);
+    CHECK(poke(at, 1));
+    CHECK_EQ(quire_get_user_page(mm, at, false, &before), 0);
+    quire_put_user_page(machine_vm, before, false);
+    CHECK_EQ(quire_mm_fork(&child, mm), 0);
+    mm_end(child);
+    CHECK(poke(at, 2));
+    CHECK_EQ(quire_get_user_page(mm, at, false, &after), 0);
+    quire_put_user_page(machine_vm, after, false);
+    CHECK(before == after);
+    mm_end(mm);
+    vm_end();
+}
+
+static void fork_counts_what_the_child_has(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new(), *child;
+    quire_linear_t at = map_anon(mm, 600 * PAGE);
+    quire_linear_t gone = map_anon(mm, PAGE), wiped;
+    run_on(mm);
+    for (unsigned i = 0; i < 600; i++)
+        CHECK(poke(at + i * PAGE, i));
+    CHECK(poke(gone, 1));
+    wiped = map_anon(mm, PAGE);
+    CHECK(poke(wiped, 1));
+    CHECK_EQ(quire_madvise(mm, gone, PAGE, QUIRE_MADV_DONTFORK), 0);
+    CHECK_EQ(quire_madvise(mm, wiped, PAGE, QUIRE_MADV_WIPEONFORK), 0);
+    CHECK_EQ(quire_mm_fork(&child, mm), 0);
+    CHECK_EQ(mm_info(child).rss_anon, 600);
+    CHECK_EQ(mm_info(child).total, 601);
+    run_on(child);
+    uint64_t value;
+    CHECK(holds(wiped, 0));
+    CHECK(!peek(gone, &value));
+    quire_vm_check(machine_vm);
+    mm_end(child);
+    mm_end(mm);
+    vm_end();
+}
+
+static void a_stack_grows_when_it_is_touched(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t top = 0x7ffff0000000, value;
+    CHECK_EQ((uint64_t)quire_mmap(mm, top - 2 * PAGE, 2 * PAGE, QUIRE_PROT_READ | QUIRE_PROT_WRITE,
+                                  QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS | QUIRE_MAP_FIXED |
+                                      QUIRE_MAP_GROWSDOWN,
+                                  NULL, 0),
+             top - 2 * PAGE);
+    run_on(mm);
+    CHECK(poke(top - 100 * PAGE, 7));
+    CHECK_EQ(mm_info(mm).total, 100);
+    CHECK_EQ(quire_copy_to_user(mm, top - 120 * PAGE, "stack", 6), 0);
+    CHECK_EQ(mm_info(mm).total, 120);
+    quire_mm_set_limit(mm, QUIRE_LIMIT_STACK, 150 * PAGE);
+    CHECK(!peek(top - 151 * PAGE, &value));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_MAPERR);
+    CHECK(poke(top - 150 * PAGE, 7));
+    mm_end(mm);
+    vm_end();
+}
+
+static void the_kernel_copies_across_pages_and_stops_at_holes(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    static char buffer[3 * 4096], back[3 * 4096];
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 4 * PAGE);
+    for (size_t i = 0; i < sizeof buffer; i++)
+        buffer[i] = (char)(i * 7 + 1);
+    CHECK_EQ(quire_copy_to_user(mm, at + 100, buffer, sizeof buffer), 0);
+    CHECK_EQ(quire_copy_from_user(mm, back, at + 100, sizeof back), 0);
+    CHECK(!__builtin_memcmp(buffer, back, sizeof back));
+    CHECK_EQ(quire_clear_user(mm, at + 200, 5000), 0);
+    CHECK_EQ(quire_copy_from_user(mm, back, at + 100, sizeof back), 0);
+    CHECK(back[99] == buffer[99] && back[100] == 0 && back[5099] == 0 &&
+          back[5100] == buffer[5100]);
+    CHECK_EQ(quire_munmap(mm, at + 2 * PAGE, PAGE), 0);
+    CHECK_EQ(quire_copy_from_user(mm, back, at, sizeof back), PAGE);
+    CHECK_EQ(quire_copy_to_user(mm, at + PAGE + 10, buffer, PAGE), 10);
+    CHECK_EQ(quire_copy_from_user(mm, back, (quire_linear_t)-100, 200), 200);
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_NONE), 0);
+    CHECK_EQ(quire_copy_from_user(mm, back, at, 8), 8);
+    CHECK_EQ(quire_copy_to_user(mm, at, back, 8), 8);
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_READ), 0);
+    CHECK_EQ(quire_copy_from_user(mm, back, at, 8), 0);
+    CHECK_EQ(quire_copy_to_user(mm, at, back, 8), 8);
+    mm_end(mm);
+    vm_end();
+}
+
+static void strings_end_at_their_nul_or_at_a_hole(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    char text[64];
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 2 * PAGE), end = at + 2 * PAGE;
+    CHECK_EQ(quire_copy_to_user(mm, at + PAGE - 5, "0123456789", 11), 0);
+    CHECK_EQ(quire_strncpy_from_user(mm, text, at + PAGE - 5, sizeof text), 10);
+    CHECK(!__builtin_memcmp(text, "0123456789", 11));
+    CHECK_EQ(quire_strncpy_from_user(mm, text, at + PAGE - 5, 4), 4);
+    CHECK_EQ(quire_strnlen_user(mm, at + PAGE - 5, 100), 11);
+    CHECK_EQ(quire_strnlen_user(mm, at + PAGE - 5, 4), 5);
+    CHECK_EQ(quire_copy_to_user(mm, end - 3, "xyz", 3), 0);
+    CHECK_EQ((uint64_t)quire_strncpy_from_user(mm, text, end - 3, sizeof text),
+             (uint64_t)-QUIRE_EFAULT);
+    CHECK_EQ(quire_strnlen_user(mm, end - 3, 100), 0);
+    CHECK_EQ(quire_copy_to_user(mm, end - 3, "xy", 3), 0);
+    CHECK_EQ(quire_strncpy_from_user(mm, text, end - 3, sizeof text), 2);
+    mm_end(mm);
+    vm_end();
+}
+
+static void mincore_tells_what_is_in_memory(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    unsigned char vec[6] = {9, 9, 9, 9, 9, 9};
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 5 * PAGE);
+    run_on(mm);
+    CHECK(poke(at + PAGE, 1) && poke(at + 4 * PAGE, 1));
+    CHECK_EQ(quire_mincore(mm, at, 5 * PAGE, vec), 0);
+    CHECK(!vec[0] && vec[1] && !vec[2] && !vec[3] && vec[4] && vec[5] == 9);
+    CHECK_EQ(quire_mincore(mm, at + 1, PAGE, vec), -QUIRE_EINVAL);
+    CHECK_EQ(quire_mincore(mm, at, 6 * PAGE, vec), -QUIRE_ENOMEM);
+    CHECK_EQ(quire_mincore(mm, 0x7fffffffe000, UINT64_MAX, vec), -QUIRE_ENOMEM);
+    CHECK_EQ(quire_mincore(mm, at, 0, vec), 0);
+    mm_end(mm);
+    vm_end();
+}
+
+static void body_move(void)
+{
+    struct quire_mm *mm = mm_new(), *child;
+    quire_linear_t at = map_anon(mm, 700 * PAGE);
+    run_on(mm);
+    for (unsigned i = 0; i < 700; i += 3)
+        CHECK(poke(at + i * PAGE, i + 1));
+    CHECK_EQ(quire_mm_fork(&child, mm), 0);
+    int64_t to = quire_mremap(mm, at, 700 * PAGE, 900 * PAGE, QUIRE_MREMAP_MAYMOVE, 0);
+    REQUIRE(to > 0);
+    for (unsigned i = 0; i < 900; i++)
+        CHECK(holds((quire_linear_t)to + i * PAGE, i < 700 && i % 3 == 0 ? i + 1 : 0));
+    CHECK(poke((quire_linear_t)to, 99));
+    run_on(child);
+    CHECK(holds(at, 1));
+    quire_vm_check(machine_vm);
+    mm_end(child);
+    mm_end(mm);
+}
+
+static void mremap_moves_content(void)
+{
+    on_each_format(body_move);
+}
+
+/* As many pages as the machine has: the last ones can't be had, and nothing is lost. */
+static void without_memory_a_fault_says_so(void)
+{
+    if (!vm_boot(4 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 2048 * PAGE);
+    unsigned pages = 0;
+    run_on(mm);
+    while (pages < 2048 && poke(at + pages * PAGE, pages))
+        pages++;
+    CHECK(pages > 500 && pages < 1024);
+    CHECK_EQ(last_result, QUIRE_VM_OOM);
+    for (unsigned i = 0; i < pages; i++)
+        CHECK(holds(at + i * PAGE, i));
+    quire_vm_check(machine_vm);
+    struct quire_mm *child = NULL;
+    CHECK_EQ(quire_mm_fork(&child, mm), -QUIRE_ENOMEM);
+    CHECK_EQ(quire_munmap(mm, at + 100 * PAGE, 100 * PAGE), 0);
+    CHECK_EQ(quire_mm_fork(&child, mm), 0);
+    mm_end(child);
+    mm_end(mm);
+    vm_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(first_touch_gives_zeros_and_writes_stay),
+    TEST_CASE(accesses_that_are_not_allowed_say_why),
+    TEST_CASE(content_survives_changes_of_protection),
+    TEST_CASE(a_chain_of_forks_keeps_what_each_wrote),
+    TEST_CASE(the_last_user_of_a_page_writes_without_a_copy),
+    TEST_CASE(fork_counts_what_the_child_has),
+    TEST_CASE(a_stack_grows_when_it_is_touched),
+    TEST_CASE(the_kernel_copies_across_pages_and_stops_at_holes),
+    TEST_CASE(strings_end_at_their_nul_or_at_a_hole),
+    TEST_CASE(mincore_tells_what_is_in_memory),
+    TEST_CASE(mremap_moves_content),
+    TEST_CASE(without_memory_a_fault_says_so),
+    {0},
+};
+const struct test_suite suite_vm_fault = {"vm_fault", cases};

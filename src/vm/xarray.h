@@ -74,7 +74,10 @@ void xa_release(struct quire_vm *vm, struct xa_reserve *reserve);
 unsigned xa_missing(const struct xarray *xa, uint64_t index);
 
 /* Of a node, for vm's cache of them. */
-size_t xa_node_size(void);
+static inline size_t xa_node_size(void)
+{
+    return sizeof(struct xa_node);
+}
 
 uintptr_t xa_load(const struct xarray *xa, uint64_t index);
 /* What was there. Storing 0 frees nodes that become empty (vm's slab: no lock of this layer is

@@ -40,8 +40,11 @@ QUIRE_MUST_CHECK bool swap_cache_evict(struct quire_vm *vm, struct quire_page *p
 swap_entry swap_cache_entry(struct quire_vm *vm, const struct quire_page *page);
 /* The page of a slot, pinned, not locked; NULL: it isn't in memory. */
 struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry);
-/* Migration. */
-void swap_cache_replace(struct quire_vm *vm, struct quire_page *from, struct quire_page *to);
+/* Migration: the slot's page is `to`; both locked, flags and users are the caller's. -EAGAIN:
+ * `from` has other users than the cache, or more references than theirs and one: somebody found it,
+ * and waits for its lock. */
+QUIRE_MUST_CHECK int swap_cache_replace(struct quire_vm *vm, struct quire_page *from,
+                                        struct quire_page *to);
 
 /* The page of a slot that some entry means: from the cache, or read, with neighbours (read-ahead).
  * Pinned and locked, up to date; *major: it was read. NULL and *error: -EIO, -ENOMEM, -EAGAIN (the

@@ -7,8 +7,9 @@
  *
  * Linux: struct address_space, mm/filemap.c, mm/truncate.c, mm/shmem.c.
  *
- * Contexts are those of quire/vm.h. Locks come in this order: an address space's, a page's, a
- * mapping's.
+ * Contexts are those of quire/vm.h. Locks come in this order: an address space's, a mapping's (for
+ * its size), a page's. The second is shared by whoever reads, writes or faults, and truncating,
+ * punching and writing beyond the end have it alone.
  */
 #ifndef QUIRE_FILE_H
 #define QUIRE_FILE_H
@@ -21,13 +22,15 @@ extern "C" {
 
 /* A mapping's owner. Called without spinlocks, with the pages locked; they may sleep, and may
  * allocate, but with QUIRE_GFP_MEMALLOC or without DIRECT_RECLAIM in write_page, which reclaim
- * calls. */
+ * calls. They use no function of this header on the same mapping, but for its size and references.
+ */
 struct quire_mapping_ops {
     /* Fills `count` pages from `index` on; what lies beyond the file's end is zero. 0, or a
      * negative errno: none of them is valid then. */
     int (*read_pages)(void *owner, uint64_t index, struct quire_page *const *pages, unsigned count);
     /* Writes a page's first `bytes` (a page, or less at the file's end). 0 or a negative errno:
-     * the page stays dirty, and the error is told once to the next sync. NULL: can't be written. */
+     * the page stays dirty, and the error is told once to the next sync. NULL: can't be written,
+     * whatever may_write says. */
     int (*write_page)(void *owner, uint64_t index, struct quire_page *page, size_t bytes);
     /* A page of a shared mapping is about to be written to for the first time since it was clean:
      * make room for it. 0 or a negative errno (SIGBUS for the writer). May be NULL. */
@@ -59,15 +62,24 @@ void quire_mapping_put(struct quire_mapping *mapping);
 uint64_t quire_mapping_size(const struct quire_mapping *mapping);
 /* ftruncate(2), for the owner to call: after growth, the owner's part may be done before or after;
  * when it shrinks, what lies beyond the new end is unmapped everywhere and dropped, a part of a
- * page is zeroed, and later accesses get SIGBUS. -ENOMEM (shared memory that grows), -EINVAL. */
+ * page is zeroed, and later accesses get SIGBUS. What the store has beyond the end is the owner's
+ * to forget. -EINVAL   larger than a file can be -ENOMEM   shared memory that grows; shared memory
+ * whose last page is in swap -EIO      that page couldn't be read */
 QUIRE_MUST_CHECK int quire_mapping_truncate(struct quire_mapping *mapping, uint64_t size);
-/* fallocate(PUNCH_HOLE): drops whole pages of a range and zeroes parts of pages. */
+/* fallocate(PUNCH_HOLE): drops whole pages of a range and zeroes parts of pages that are in memory.
+ * The owner does the same to what is in the store, before. Private copies stay.
+ *   -EINVAL   empty, or beyond what a file can be
+ *   -EPERM    sealed_write
+ *   -ENOMEM, -EIO  shared memory, a part of whose page is in swap: nothing but parts was zeroed */
 QUIRE_MUST_CHECK int quire_mapping_punch(struct quire_mapping *mapping, uint64_t start,
                                          uint64_t size);
 void quire_mapping_set_writable(struct quire_mapping *mapping, bool may_write);
 
 /* read(2) and write(2) through the page cache: bytes done, less at the file's end, or a negative
- * errno when there are none. Writing beyond the end makes the file longer. */
+ * errno when there are none. Writing beyond the end makes the file longer.
+ *   -EINVAL   beyond what a file can be
+ *   -EPERM    sealed_write, or the owner can't write
+ *   -ENOMEM, and what the owner says */
 QUIRE_MUST_CHECK int64_t quire_mapping_read(struct quire_mapping *mapping, uint64_t at, void *to,
                                             size_t size);
 QUIRE_MUST_CHECK int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at,

@@ -494,9 +494,12 @@ struct quire_mover {
 };
 
 #define QUIRE_MAX_MOVERS 3
-/* Returns the mover's id, 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. It must outlive the quire_mem.
- * O(1), with the machine's lock. */
+/* Returns the mover's id, 1 to QUIRE_MAX_MOVERS; -ENOSPC beyond. It must outlive the quire_mem, or
+ * be unregistered. O(1), with the machine's lock. */
 QUIRE_MUST_CHECK int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover);
+/* The id is free again. No page has it, and no operation that moves pages is under way. O(1), with
+ * the machine's lock. */
+void quire_unregister_mover(struct quire_mem *mem, unsigned mover);
 /* The owner of an allocated block says who moves it; 0: nobody. One atomic operation, in any
  * context: from then on the mover may be called for it. */
 void quire_page_set_mover(struct quire_page *page, unsigned mover);

@@ -54,6 +54,13 @@ int quire_register_mover(struct quire_mem *mem, const struct quire_mover *mover)
     return id;
 }
 
+void quire_unregister_mover(struct quire_mem *mem, unsigned mover)
+{
+    quire_port_irq_t irq = mem_lock(mem);
+    quire_store_release(&mem->mover[mover], NULL);
+    mem_unlock(mem, irq);
+}
+
 static const struct quire_mover *mover_of(const struct quire_mem *mem, uint32_t flags)
 {
     unsigned mover = flags_mover(flags);

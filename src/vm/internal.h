@@ -31,6 +31,7 @@
 #include "base/rwlock.h"
 #include "base/tree.h"
 #include "vm/entry.h"
+#include "vm/interval.h"
 #include "vm/page.h"
 
 /* ---- areas ----------------------------------------------------------------------------------- */
@@ -76,8 +77,7 @@ struct quire_vma {
     uint64_t pgoff; /* index of the first page in its file; of anonymous memory start >> shift, or
                      * what it was where it came from by mremap */
     struct quire_mapping *mapping; /* the file, or shared memory; NULL: private anonymous */
-    struct tree_node shared;       /* of mapping->areas, by pgoff: rmap.c */
-    uint64_t shared_last;          /* the highest page index of that subtree */
+    struct interval shared;        /* of the mapping's root: rmap.c */
     struct anon_vma *anon_vma;     /* of private pages that were written here; NULL: none yet */
     struct list chains;            /* anon_vma_chains: its anon_vma's and its ancestors' */
 };
@@ -226,6 +226,7 @@ struct quire_vm {
     struct quire_vm_config config;
     unsigned nr_nodes;
     int mover; /* its id at phys */
+    struct quire_mover moves;
 
     struct quire_kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *chain_cache, *mapping_cache,
         *xa_cache;

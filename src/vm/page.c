@@ -31,11 +31,23 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page)
     quire_put_page(vm->mem, page);
 }
 
+/* Nobody maps it any more, or so it seemed: whoever does so again counts it again. */
+static void uncount_mapped(struct quire_vm *vm, struct quire_page *page)
+{
+    if (quire_fetch_and(&page->owner_word, ~PAGE_MAPPED) & PAGE_MAPPED)
+        vm_stat_add(vm, page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
+}
+
 void page_drop_user(struct quire_vm *vm, struct quire_page *page)
 {
-    uint32_t left = quire_sub_fetch(&page->owner_word, PAGE_USER);
-    QUIRE_ASSERT(left / PAGE_USER < MAX_USERS);
-    if (left >= PAGE_USER)
+    uint32_t word = quire_sub_fetch(&page->owner_word, PAGE_USER);
+    uint32_t left = (word & ~PAGE_MAPPED) / PAGE_USER;
+    QUIRE_ASSERT(left < MAX_USERS);
+    if (left > 1)
+        return;
+    if (word & PAGE_MAPPED && left == page_is_cached(page))
+        uncount_mapped(vm, page);
+    if (left)
         return;
     lru_remove(vm, page);
     vm_put_page(vm, page);

@@ -1,6 +1,6 @@
 /* vm/page.h: what this layer keeps in the descriptors of its pages
  *
- *     owner_word   users (24 bits) | index, high 8 bits
+ *     owner_word   mapped (1 bit) | users (23) | index, high 8 bits
  *     owner        index, low 32 | place: root's id (26) | list (4) | kind (2) | next | previous
  *
  * Users. A page is used by every entry of a page table that maps it, and by each cache that it is
@@ -51,8 +51,9 @@ enum page_kind {
 #define PLACE_ID_SHIFT 6
 #define MAX_ROOT_ID ((1u << (32 - PLACE_ID_SHIFT)) - 1)
 
-#define PAGE_USER 0x100u /* one, in owner_word */
-#define MAX_USERS 0xfffff0u
+#define PAGE_USER 0x100u        /* one, in owner_word */
+#define PAGE_MAPPED 0x80000000u /* counted in NR_ANON_MAPPED or NR_FILE_MAPPED: see rmap_add */
+#define MAX_USERS 0x7ffff0u
 #define PAGE_INDEX_BITS 40
 
 #define NO_PFN UINT32_MAX
@@ -168,7 +169,7 @@ static inline uint64_t page_index(const struct quire_page *page)
 
 static inline unsigned page_users(const struct quire_page *page)
 {
-    return quire_load_acquire(&page->owner_word) / PAGE_USER;
+    return (quire_load_acquire(&page->owner_word) & ~PAGE_MAPPED) / PAGE_USER;
 }
 
 /* A page fresh from phys: no users, no root, no list; its allocator holds the one reference, which
@@ -199,12 +200,17 @@ QUIRE_MUST_CHECK static inline bool page_use(struct quire_page *page)
     return true;
 }
 
+/* In the swap cache or a file's array: a user. */
+static inline bool page_is_cached(const struct quire_page *page)
+{
+    return page_has(page, PG_SWAPCACHE) ||
+           (page_kind(page) >= PAGE_KIND_FILE && page_root_id(page) != 0);
+}
+
 /* Entries of page tables that map it. */
 static inline unsigned page_mapcount(const struct quire_page *page)
 {
-    unsigned users = page_users(page);
-    unsigned cached = page_has(page, PG_SWAPCACHE) ||
-                      (page_kind(page) >= PAGE_KIND_FILE && page_root_id(page) != 0);
+    unsigned users = page_users(page), cached = page_is_cached(page);
     return users > cached ? users - cached : 0;
 }
 

@@ -57,6 +57,7 @@ int change_protection(struct quire_vma *vma, quire_linear_t start, quire_linear_
 {
     struct quire_pgtable *pt = &vma->mm->pt;
     uint64_t nx = pt->prot_mask & QUIRE_PTE_NX;
+    rmap_wait_for_walks(vma);
     if (!(old_flags & VM_ACCESS) || !(vma->flags & VM_ACCESS))
         return (old_flags ^ vma->flags) & VM_ACCESS ? change_presence(vma, start, end) : 0;
     uint64_t clear = (vma->flags & VM_WRITE ? 0 : QUIRE_PTE_WRITE) | (nx & ~vma->prot);

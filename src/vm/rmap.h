@@ -20,6 +20,23 @@
 
 #include "vm/internal.h"
 
+/* ---- roots -------------------------------------------------------------------------------------
+ *
+ * Pages name their root by an id and hold no reference to it. So an id may be free, or another
+ * root's, by the time that somebody asks for the root of a page; but never while that matters:
+ *
+ *   - A page that an entry maps is in an area with a chain to the page's anon_vma, or to the first
+ *     of its family (rmap_set_anon), or that maps the file; and an anon_vma lives as long as some
+ *     area has a chain to it. So the id is still the root's, and all entries are found.
+ *   - A page of a file is in the file's array, and a mapping goes only after its pages did; when a
+ *     page leaves the array its root becomes 0, under the page lock.
+ *   - While entries of a page are migration entries, who moves it holds a reference to the root.
+ *   - That leaves anonymous pages of the swap cache that no entry maps. Their root may be gone, and
+ *     the id another's. Who walks from one sees that no entry maps it and has nothing to do; a walk
+ *     of the wrong root finds nothing either, since what is looked for is the page's own frame. And
+ *     who maps it again can't know what its id means, so he gives it a root that he knows.
+ */
+
 /* The table of ids. -ENOMEM; destroy: no root is left. */
 QUIRE_MUST_CHECK int roots_create(struct quire_vm *vm);
 void roots_destroy(struct quire_vm *vm);
@@ -27,48 +44,55 @@ void roots_destroy(struct quire_vm *vm);
 /* What anon_vmas and mappings begin with: what a page's root id leads to. */
 struct root {
     uint32_t id;
-    uint32_t refs; /* page table of ids keeps none: see root_get */
+    uint32_t refs; /* the table of ids holds none */
     enum page_kind kind;
-    struct root *locked; /* whose `lock` guards: itself, or the family's first */
-    struct rwlock lock;  /* of `areas` */
+    struct root *locked; /* whose `lock` guards: itself, or the family's first, referenced */
+    struct rwlock lock;  /* of `areas`, of all whose `locked` it is */
     struct tree areas;   /* intervals */
     void (*release)(struct quire_vm *vm, struct root *root); /* with the last reference */
 };
 
-/* Gives a root its id and one reference. -ENOMEM, -ENOSPC. */
+/* Gives a root its id and one reference, and makes it its own `locked`; `release` is the caller's
+ * to set. -ENOMEM, -ENOSPC. */
 QUIRE_MUST_CHECK int root_init(struct quire_vm *vm, struct root *root, enum page_kind kind);
-/* A root's id is free again with its last reference; pages don't count as references, so those that
- * still name it must be gone or pinned by who looks: root_of_page. */
+void root_get(struct root *root);
+/* With the last reference the id is free again, then `release` is called. */
 void root_put(struct quire_vm *vm, struct root *root);
 /* The root of a page that the caller keeps locked, with a reference; NULL: it has none (any more).
  */
 struct root *root_of_page(struct quire_vm *vm, const struct quire_page *page);
 
+/* ---- families of anonymous pages ------------------------------------------------------------- */
+
 struct anon_vma {
     struct root root;
-    struct anon_vma *parent;
-    unsigned nr_children, nr_active; /* anon_vmas whose parent it is; areas whose anon_vma it is */
+    struct anon_vma *parent; /* NULL: the first of its family. Lives at least as long */
+    /* anon_vmas whose parent it is; areas whose anon_vma it is. Under the family's lock */
+    unsigned nr_children, nr_active;
 };
 
 struct anon_vma_chain {
     struct quire_vma *vma;
     struct anon_vma *anon_vma;
-    struct list same_vma;  /* of vma->chains */
-    struct tree_node node; /* of anon_vma->root.areas */
-    uint64_t last;         /* of the subtree */
+    struct list same_vma;     /* of vma->chains */
+    struct interval interval; /* of anon_vma->root.areas */
 };
 
 /* Before the first anonymous page of an area; a neighbour's anon_vma where they could merge. Caller
  * has mm->lock (reader suffices). -ENOMEM. */
 QUIRE_MUST_CHECK int anon_vma_prepare(struct quire_vma *vma);
-/* `to` gets chains to all anon_vmas of `from`, and its anon_vma: for splits, mremap. -ENOMEM:
- * nothing changed. */
+/* `to`, which has no chains yet, gets chains to all anon_vmas of `from`, and its anon_vma: for
+ * splits, merges, mremap. Its range is what it will be. -ENOMEM: nothing changed. Writer of
+ * mm->lock. */
 QUIRE_MUST_CHECK int anon_vma_clone(struct quire_vma *to, struct quire_vma *from);
-/* For a fork: clones, and gives `child` an anon_vma of its own. */
+/* For a fork: clones, and gives `child` an anon_vma of its own, or an ancestor's that no area
+ * writes to any more and that has no other child: so chains of forks whose parents go stay short.
+ * -ENOMEM: nothing changed. */
 QUIRE_MUST_CHECK int anon_vma_fork(struct quire_vma *child, struct quire_vma *parent);
 /* The area goes away: its chains, and anon_vmas that nobody uses any more. */
 void anon_vma_unlink(struct quire_vma *vma);
-/* Whether two areas' anonymous pages may be in one area. */
+/* Whether two areas' anonymous pages may be in one area: they have the same anon_vma, or one has
+ * none and the other one that no fork's parent shares. */
 bool anon_vma_compatible(const struct quire_vma *a, const struct quire_vma *b);
 
 /* The areas that map a file. */
@@ -79,25 +103,40 @@ void mapping_unlink_vma(struct quire_vma *vma);
 void rmap_lock_mapping(struct quire_vma *vma);
 void rmap_unlock_mapping(struct quire_vma *vma);
 
-/* An area's range or pgoff changes: out of all its trees before, back in after. Both roots' locks
- * are held in between (writer), so nothing may sleep but for other locks further in. */
+/* An area's range or pgoff changes, or what walkers read of its flags: out of all its trees before,
+ * back in after. Both roots' locks are held in between (writer), so nothing may sleep but for other
+ * locks further in, and one area changes at a time: where two exchange a range, the one that grows
+ * goes first, so that a walk in between meets the range twice and not never. */
 void rmap_begin_change(struct quire_vma *vma);
 void rmap_end_change(struct quire_vma *vma);
+
+/* Waits for walks that are under way in the area's roots. Walkers write entries by the flags that
+ * they see (remove_migration_entries): who changed flags calls this before he looks at entries, and
+ * what is written later is by the new flags. Without root's locks held. */
+void rmap_wait_for_walks(struct quire_vma *vma);
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
 /* A new anonymous page, before its entry is written: root, index, and a user for the entry, counted
  * as by rmap_add. The area has an anon_vma. */
 void rmap_new_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_t address);
-/* One more entry for a page that has a root. False: too many users. Counts rss and mapped stats. */
+/* Root and index of an anonymous page that no entry maps, or one in this area alone: it came back
+ * from swap, or has no other user any more. Unless it is exclusively this area's, others of its
+ * family may come to map it, so it gets the family's first root. Under the page lock; the area has
+ * an anon_vma. */
+void rmap_set_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_t address,
+                   bool exclusive);
+/* One more entry for a page that has a root. False: too many users. Counts rss, and the page as a
+ * mapped one until page_unuse finds that no entry is left. */
 QUIRE_MUST_CHECK bool rmap_add(struct quire_mm *mm, struct quire_page *page);
 /* Its counts back, when an entry was taken out; the user itself goes by page_unuse after the flush.
  */
 void rmap_remove(struct quire_mm *mm, struct quire_page *page);
 
-/* Calls `one` for each area that may map the page, with the address where, until it returns false.
- * The caller has the page lock. Under the root's lock (reader) and the address space's `tables`
- * (reader): `one` changes entries, and neither allocates nor takes other locks but spinlocks. */
+/* Calls `one` for each area that may map the page, with the address where, until it returns false;
+ * a fork's parent before its child. The caller has the page lock, and pins the page. Under the
+ * root's lock (reader) and the address space's `tables` (reader): `one` changes entries, and
+ * neither allocates nor takes other locks but spinlocks. */
 typedef bool rmap_one_fn(void *arg, struct quire_vma *vma, quire_linear_t address);
 void rmap_walk(struct quire_vm *vm, struct quire_page *page, rmap_one_fn *one, void *arg);
 
@@ -111,13 +150,18 @@ void rmap_walk_mapping(struct quire_mapping *mapping, uint64_t first, uint64_t l
  * VM_EXEC). Clears accessed bits. */
 unsigned page_referenced(struct quire_vm *vm, struct quire_page *page, uint32_t *flags);
 
-#define UNMAP_MIGRATION 0x1u     /* entries become migration entries */
+#define UNMAP_MIGRATION                                                                            \
+    0x1u /* entries become migration entries; the caller has a user of his own                     \
+          * on the page, and a reference to its root */
 #define UNMAP_IGNORE_LOCKED 0x2u /* also where the area is VM_LOCKED */
-/* Takes a page out of all page tables: anonymous ones leave a swap entry (the page is in the swap
- * cache), those of files nothing. Dirty bits go to the page. True: no entry maps it any more.
- * False: a locked area does, or it came back meanwhile. The page is locked and pinned. */
+/* Takes a page out of all page tables: anonymous ones leave a swap entry if they are in the swap
+ * cache, or nothing if they were given up (MADV_FREE: neither page nor entries are dirty), those of
+ * files nothing. Dirty bits go to the page. True: no entry maps it any more. False: a locked area
+ * does, it came back meanwhile, or it was written to after having been given up. The page is locked
+ * and pinned. */
 QUIRE_MUST_CHECK bool try_to_unmap(struct quire_vm *vm, struct quire_page *page, unsigned flags);
-/* Entries that migration left for `from` lead to `to` (which may be `from`) again. */
+/* Entries that migration left for `from` lead to `to` (which may be `from`) again. `to` has root
+ * and index, and a user of the caller's. */
 void remove_migration_entries(struct quire_vm *vm, struct quire_page *from, struct quire_page *to);
 /* The mover that phys's compaction calls; and that there is none any more. migrate.c */
 QUIRE_MUST_CHECK int migrate_register(struct quire_vm *vm);

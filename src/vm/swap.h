@@ -45,8 +45,11 @@ struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry);
 void swap_cache_drop_unused(struct quire_vm *vm, struct quire_page *page);
 /* page_unuse of a page that is, or was just now, in the swap cache. */
 void swap_cache_unuse(struct quire_vm *vm, struct quire_page *page);
-/* Migration: the slot's page is `to`; both locked. Flags and users are the caller's. */
-void swap_cache_replace(struct quire_vm *vm, struct quire_page *from, struct quire_page *to);
+/* Migration: the slot's page is `to`; both locked, flags and users are the caller's. -EAGAIN:
+ * `from` has other users than the cache, or more references than theirs and one: somebody found it,
+ * and waits for its lock. */
+QUIRE_MUST_CHECK int swap_cache_replace(struct quire_vm *vm, struct quire_page *from,
+                                        struct quire_page *to);
 
 /* The page of a slot that some entry means: from the cache, or read, with neighbours (read-ahead).
  * Pinned and locked, up to date; *major: it was read. NULL and *error: -EIO, -ENOMEM, -EAGAIN (the

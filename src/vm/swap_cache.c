@@ -153,13 +153,17 @@ bool swap_cache_evict(struct quire_vm *vm, struct quire_page *page)
     return alone;
 }
 
-void swap_cache_replace(struct quire_vm *vm, struct quire_page *from, struct quire_page *to)
+int swap_cache_replace(struct quire_vm *vm, struct quire_page *from, struct quire_page *to)
 {
     quire_port_irq_t irq = swap_lock(vm->swap);
-    swap_entry entry = entry_of_page(vm->swap, from);
-    cache_unlink(vm->swap, entry);
-    cache_link(vm->swap, entry, to->pfn);
+    bool alone = page_users(from) == 1 && quire_load_acquire(&from->refcount) == 2;
+    if (alone) {
+        swap_entry entry = entry_of_page(vm->swap, from);
+        cache_unlink(vm->swap, entry);
+        cache_link(vm->swap, entry, to->pfn);
+    }
     swap_unlock(vm->swap, irq);
+    return alone ? 0 : -QUIRE_EAGAIN;
 }
 
 /* ---- pages that only the cache uses, of slots that nobody means --------------------------------

@@ -39,15 +39,6 @@ static bool is_last(struct fault *fault, struct quire_page *page)
     return page_users(page) == 1 && swap_count(fault->mm->vm, fault->entry) == 1;
 }
 
-static void set_root(struct fault *fault, struct quire_page *page, bool last)
-{
-    if (page_root_id(page))
-        return;
-    const struct root *root = &fault->vma->anon_vma->root;
-    page_set_index(page, vma_index(fault->vma, fault->address));
-    page_set_root(page, PAGE_KIND_ANON, last ? root->id : root->locked->id);
-}
-
 static uint64_t entry_for(const struct fault *fault, const struct quire_page *page, bool writes)
 {
     uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_PRESENT | QUIRE_PTE_ACCESSED |
@@ -62,7 +53,8 @@ static int map_page(struct fault *fault, struct quire_page *page)
     struct quire_vm *vm = fault->mm->vm;
     bool last = is_last(fault, page);
     bool writes = last && fault->flags & QUIRE_FAULT_FLAG_WRITE;
-    set_root(fault, page, last);
+    if (!page_root_id(page))
+        rmap_set_anon(page, fault->vma, fault->address, last);
     if (!rmap_add(fault->mm, page))
         return -QUIRE_ENOMEM;
     if (!fault_set_entry(fault, entry_for(fault, page, writes))) {

@@ -114,6 +114,16 @@ void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 /* ---- truncation --------------------------------------------------------------------------------
  */
 
+/* The page that an entry maps, or that it waits for; NULL: none. */
+static struct quire_page *page_of_entry(const struct quire_mm *mm, uint64_t entry)
+{
+    if (entry_has_page(entry))
+        return quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry));
+    if (entry_is_migration(entry))
+        return quire_pfn_to_page(mm->vm->mem, quire_pfn((unsigned long)entry_offset(entry)));
+    return NULL;
+}
+
 /* One entry of a private area, if it is the file's own page and not a copy. */
 static void zap_if_of_file(struct zap *zap, quire_linear_t at)
 {
@@ -121,8 +131,8 @@ static void zap_if_of_file(struct zap *zap, quire_linear_t at)
     struct quire_pt_query query;
     entry_lock(mm, at);
     (void)!quire_query(&mm->pt, at, &query);
-    bool is_file = query.level == QUIRE_PT && entry_has_page(query.entry) &&
-                   !page_is_anon(quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, query.entry)));
+    const struct quire_page *page = query.level == QUIRE_PT ? page_of_entry(mm, query.entry) : NULL;
+    bool is_file = page && !page_is_anon(page);
     entry_unlock(mm, at);
     if (is_file)
         zap_piece(zap, at, at + QUIRE_PAGE_SIZE);

@@ -54,6 +54,7 @@ extern const struct test_suite suite_tables_faults;
 extern const struct test_suite suite_vmalloc;
 extern const struct test_suite suite_vmalloc_faults;
 extern const struct test_suite suite_vmalloc_model;
+extern const struct test_suite suite_vm_xarray;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -106,5 +107,6 @@ const struct test_suite *const test_suites[] = {
     &suite_vmalloc,        //
     &suite_vmalloc_faults, //
     &suite_vmalloc_model,  //
+    &suite_vm_xarray,      //
     NULL,
 };

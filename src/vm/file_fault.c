@@ -1,0 +1,248 @@
+/* vm/file_fault.c: faults on areas that map a file or shared memory
+ *
+ * Who reads gets the cache's page, and with it those around it that are in the cache already: a
+ * page that is there costs less to map with its neighbour than by a fault of its own. Who writes to
+ * a private area gets a copy. A shared page that is written to is marked dirty before its entry
+ * becomes writable, and its owner told: see cache.h for what that means to write-back.
+ *
+ * An entry is written with the page lock held, and `resize`: so no page is mapped that truncation
+ * or reclaim has let go.
+ *
+ *   bound    a read fault looks at up to AROUND pages, of one table
+ *   source   Linux's mm/memory.c, do_fault and its kinds; fault_around_bytes is 64 KiB there too
+ */
+#include "vm/cache.h"
+#include "vm/fault.h"
+#include "vm/lru.h"
+
+#define AROUND 16u
+#define AROUND_BYTES ((quire_linear_t)AROUND << QUIRE_PAGE_SHIFT)
+
+static enum quire_fault_result result_of(int error, bool major)
+{
+    if (error == -QUIRE_ENOMEM)
+        return QUIRE_VM_OOM;
+    return error ? QUIRE_VM_BUS_ADRERR : major ? QUIRE_VM_MAJOR : QUIRE_VM_MINOR;
+}
+
+/* The rights of an entry for the cache's own page: a shared area's may be written only if the page
+ * is dirty already. */
+static uint64_t cache_prot(const struct quire_vma *vma, const struct quire_page *page)
+{
+    uint64_t prot = vma->prot & ~(uint64_t)QUIRE_PTE_WRITE;
+    if (vma_is_shared(vma) && vma->flags & VM_WRITE && page_has(page, PG_DIRTY))
+        prot |= QUIRE_PTE_WRITE;
+    return prot | QUIRE_PTE_PRESENT;
+}
+
+/* Maps a page of the cache, which is locked, where nothing is. 0; -ENOMEM: no table, or too many
+ * users; -EAGAIN: somebody else was faster. */
+static int map_page(struct quire_vma *vma, struct quire_page *page, quire_linear_t address,
+                    uint64_t bits)
+{
+    struct quire_mm *mm = vma->mm;
+    uint64_t expected = 0;
+    if (!rmap_add(mm, page))
+        return -QUIRE_ENOMEM;
+    int error = quire_cmpxchg_entry(&mm->pt, address, &expected, quire_page_to_phys(page) | bits);
+    if (!error) {
+        if (vma->flags & VM_LOCKED)
+            lru_mlock(mm->vm, page);
+        return 0;
+    }
+    rmap_remove(mm, page);
+    page_unuse(mm->vm, page);
+    return error == -QUIRE_ENOMEM ? error : -QUIRE_EAGAIN;
+}
+
+/* ---- around ---------------------------------------------------------------------------------- */
+
+struct around {
+    struct quire_page *page[AROUND];
+    uint64_t index[AROUND];
+    unsigned count;
+};
+
+/* The pages that are in memory of [index, last], pinned. */
+static void gather(struct quire_mapping *mapping, uint64_t index, uint64_t last,
+                   struct around *around)
+{
+    uintptr_t word;
+    around->count = 0;
+    mapping_lock(mapping);
+    for (; (word = xa_next(&mapping->pages, &index, last)); index++) {
+        struct quire_page *page = cache_word_page(word);
+        if (!page || !page_has(page, PG_UPTODATE))
+            continue;
+        page_pin(page);
+        around->page[around->count] = page;
+        around->index[around->count++] = index;
+    }
+    mapping_unlock(mapping);
+}
+
+/* Without waiting. True: its entry is there. */
+static bool map_if_easy(struct quire_vma *vma, struct quire_page *page, uint64_t index,
+                        quire_linear_t address, uint64_t accessed)
+{
+    bool mapped = false;
+    if (!page_trylock(page))
+        return false;
+    if (cache_holds(vma->mapping, page, index))
+        mapped = !map_page(vma, page, address, cache_prot(vma, page) | accessed);
+    page_unlock(page);
+    return mapped;
+}
+
+/* Maps what is in the cache around a fault, within the area and the reach of one table: true if the
+ * page itself was mapped. Neighbours' entries aren't accessed until they are. */
+static bool map_around(struct fault *fault)
+{
+    struct quire_vma *vma = fault->vma;
+    struct quire_mapping *mapping = vma->mapping;
+    quire_linear_t start = fault->address & ~(AROUND_BYTES - 1), end = start + AROUND_BYTES;
+    start = start > vma->start ? start : vma->start;
+    end = end < vma->end ? end : vma->end;
+    uint64_t first = vma_index(vma, start), here = vma_index(vma, fault->address);
+    struct around around;
+    bool mapped = false;
+    gather(mapping, first, vma_index(vma, end - 1), &around);
+    for (unsigned i = 0; i < around.count; i++) {
+        uint64_t index = around.index[i];
+        quire_linear_t address = start + ((index - first) << QUIRE_PAGE_SHIFT);
+        bool done = map_if_easy(vma, around.page[i], index, address,
+                                index == here ? QUIRE_PTE_ACCESSED : 0);
+        mapped |= done && index == here;
+        vm_put_page(mapping->vm, around.page[i]);
+    }
+    return mapped;
+}
+
+/* ---- kinds of faults ------------------------------------------------------------------------- */
+
+static enum quire_fault_result fault_read(struct fault *fault)
+{
+    struct quire_vma *vma = fault->vma;
+    bool major = false;
+    int error;
+    if (map_around(fault))
+        return QUIRE_VM_MINOR;
+    struct quire_page *page = cache_get_page(vma->mapping, vma_index(vma, fault->address),
+                                             CACHE_READ, vma->flags, &major, &error);
+    if (!page)
+        return result_of(error, false);
+    error = map_page(vma, page, fault->address, cache_prot(vma, page) | QUIRE_PTE_ACCESSED);
+    cache_put_page(vma->mapping, page);
+    if (major && !error)
+        map_around(fault);
+    return result_of(error == -QUIRE_EAGAIN ? 0 : error, major);
+}
+
+#define WRITTEN (QUIRE_PTE_PRESENT | QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY)
+
+/* `copy`: new, with the file's content. */
+static int map_copy(struct fault *fault, struct quire_page *copy)
+{
+    struct quire_mm *mm = fault->mm;
+    uint64_t expected = 0;
+    page_set(copy, PG_UPTODATE);
+    rmap_new_anon(copy, fault->vma, fault->address);
+    int error = quire_cmpxchg_entry(&mm->pt, fault->address, &expected,
+                                    quire_page_to_phys(copy) | fault->vma->prot | WRITTEN);
+    if (!error) {
+        lru_add(mm->vm, copy, fault->vma->flags);
+        return 0;
+    }
+    rmap_remove(mm, copy);
+    page_unuse(mm->vm, copy);
+    return error == -QUIRE_ENOMEM ? error : 0;
+}
+
+static enum quire_fault_result fault_private_write(struct fault *fault)
+{
+    struct quire_vma *vma = fault->vma;
+    struct quire_vm *vm = fault->mm->vm;
+    bool major = false;
+    int error;
+    if (anon_vma_prepare(vma))
+        return QUIRE_VM_OOM;
+    struct quire_page *copy = vm_alloc_page(vm, 0);
+    if (!copy)
+        return QUIRE_VM_OOM;
+    struct quire_page *page = cache_get_page(vma->mapping, vma_index(vma, fault->address),
+                                             CACHE_READ, vma->flags, &major, &error);
+    if (!page) {
+        vm_put_page(vm, copy);
+        return result_of(error, false);
+    }
+    page_copy(vm, copy, page);
+    cache_put_page(vma->mapping, page);
+    return result_of(map_copy(fault, copy), major);
+}
+
+/* A shared page, locked, is about to be written to. */
+static int make_dirty(struct quire_mapping *mapping, struct quire_page *page)
+{
+    const struct quire_mapping_ops *ops = mapping->config.ops;
+    if (!page_has(page, PG_DIRTY) && ops && ops->page_mkwrite) {
+        int error = ops->page_mkwrite(mapping->config.owner, page_index(page));
+        if (error)
+            return error;
+    }
+    cache_set_dirty(mapping, page);
+    return 0;
+}
+
+static enum quire_fault_result fault_shared_new(struct fault *fault)
+{
+    struct quire_vma *vma = fault->vma;
+    bool major = false;
+    int error;
+    struct quire_page *page = cache_get_page(vma->mapping, vma_index(vma, fault->address),
+                                             CACHE_READ, vma->flags, &major, &error);
+    if (!page)
+        return result_of(error, false);
+    bool refused = make_dirty(vma->mapping, page);
+    error = refused ? 0 : map_page(vma, page, fault->address, vma->prot | WRITTEN);
+    cache_put_page(vma->mapping, page);
+    if (refused)
+        return QUIRE_VM_BUS_ADRERR;
+    return result_of(error == -QUIRE_EAGAIN ? 0 : error, major);
+}
+
+enum quire_fault_result fault_file(struct fault *fault)
+{
+    struct quire_mapping *mapping = fault->vma->mapping;
+    enum quire_fault_result result;
+    rwlock_read(&mapping->resize);
+    if (!(fault->flags & QUIRE_FAULT_FLAG_WRITE))
+        result = fault_read(fault);
+    else if (vma_is_shared(fault->vma))
+        result = fault_shared_new(fault);
+    else
+        result = fault_private_write(fault);
+    rwlock_read_unlock(&mapping->resize);
+    return result;
+}
+
+/* The page is looked up in the cache and not through the entry, which could be gone by then. */
+enum quire_fault_result fault_shared_write(struct fault *fault)
+{
+    struct quire_vma *vma = fault->vma;
+    struct quire_mm *mm = fault->mm;
+    uintptr_t word;
+    struct quire_page *page = cache_lock_page(vma->mapping, vma_index(vma, fault->address), &word);
+    if (!page)
+        return QUIRE_VM_MINOR; /* it was truncated: the next fault says what that means */
+    enum quire_fault_result result = QUIRE_VM_MINOR;
+    if (page->pfn == entry_pfn(&mm->pt, fault->entry).value) {
+        uint64_t expected = fault->entry;
+        if (make_dirty(vma->mapping, page))
+            result = QUIRE_VM_BUS_ADRERR;
+        else
+            (void)!quire_update_entry(&mm->pt, fault->address, &expected, fault->entry | WRITTEN,
+                                      NULL);
+    }
+    cache_put_page(vma->mapping, page);
+    return result;
+}

@@ -1,0 +1,172 @@
+/* vm/mapping.c: mappings come, are used, and go
+ *
+ * Users (descriptors, areas) have the mapping; together they hold one reference of its root, and
+ * others may come from a page to its root without being users. So what has to be done at the end is
+ * done by the last user, who may sleep and holds no locks, and not by reclaim, which may well drop
+ * the root's last reference with a page locked.
+ */
+#include "vm/cache.h"
+
+/* ---- beginning ------------------------------------------------------------------------------- */
+
+static void release(struct quire_vm *vm, struct root *root)
+{
+    quire_kmem_cache_free(vm->mapping_cache, mapping_of_root(root));
+}
+
+static void lock_vm(struct quire_vm *vm)
+{
+    quire_port_preempt_disable();
+    quire_port_spin_lock(&vm->lock);
+}
+
+static void unlock_vm(struct quire_vm *vm)
+{
+    quire_port_spin_unlock(&vm->lock);
+    quire_port_preempt_enable();
+}
+
+static bool may_be_written(const struct quire_mapping *mapping)
+{
+    return mapping->is_shmem || mapping->config.ops->write_page;
+}
+
+static bool config_makes_sense(const struct quire_mapping_config *config)
+{
+    return (!config->ops || config->ops->read_pages) &&
+           mapping_size_is_valid(!config->ops, config->size);
+}
+
+static int set_up(struct quire_mapping *mapping)
+{
+    struct quire_vm *vm = mapping->vm;
+    int error = mapping_set_size(mapping, mapping->config.size);
+    if (error)
+        return error;
+    error = root_init(vm, &mapping->root, mapping->is_shmem ? PAGE_KIND_SHMEM : PAGE_KIND_FILE);
+    if (!error)
+        return 0;
+    (void)!shmem_commit(mapping, -mapping->accounted);
+    return -QUIRE_ENOMEM;
+}
+
+int quire_mapping_create(struct quire_mapping **mapping, struct quire_vm *vm,
+                         const struct quire_mapping_config *config)
+{
+    if (!config_makes_sense(config))
+        return -QUIRE_EINVAL;
+    struct quire_mapping *new = quire_kmem_cache_zalloc(vm->mapping_cache, QUIRE_GFP_KERNEL);
+    if (!new)
+        return -QUIRE_ENOMEM;
+    new->vm = vm;
+    new->config = *config;
+    new->is_shmem = !config->ops;
+    new->users = 1;
+    int error = set_up(new);
+    if (error) {
+        quire_kmem_cache_free(vm->mapping_cache, new);
+        return error;
+    }
+    new->root.release = release;
+    quire_mapping_set_writable(new, config->may_write);
+    lock_vm(vm);
+    list_add_tail(&vm->mappings, &new->link);
+    unlock_vm(vm);
+    *mapping = new;
+    return 0;
+}
+
+/* ---- end ------------------------------------------------------------------------------------- */
+
+void quire_mapping_get(struct quire_mapping *mapping)
+{
+    (void)quire_fetch_add(&mapping->users, 1);
+}
+
+/* Nobody comes to the mapping any more but through pages, and those are dropped. */
+static void end_mapping(struct quire_mapping *mapping)
+{
+    struct quire_vm *vm = mapping->vm;
+    const struct quire_mapping_ops *ops = mapping->config.ops;
+    if (quire_mapping_sync(mapping, 0, 0))
+        quire_port_log(QUIRE_LOG_ERROR, "quire: a file's last pages couldn't be written");
+    cache_drop_range(mapping, 0, LAST_INDEX);
+    QUIRE_BUG_ON(mapping->pages.count || mapping->nr_dirty);
+    (void)!shmem_commit(mapping, -mapping->accounted);
+    if (ops && ops->release)
+        ops->release(mapping->config.owner);
+    root_put(vm, &mapping->root);
+}
+
+void quire_mapping_put(struct quire_mapping *mapping)
+{
+    struct quire_vm *vm = mapping->vm;
+    lock_vm(vm);
+    bool last = !quire_sub_fetch(&mapping->users, 1);
+    if (last)
+        list_del(&mapping->link);
+    unlock_vm(vm);
+    if (last)
+        end_mapping(mapping);
+}
+
+struct quire_mapping *mapping_next(struct quire_vm *vm, struct quire_mapping *mapping)
+{
+    lock_vm(vm);
+    struct list *link = mapping ? mapping->link.next : vm->mappings.next;
+    struct quire_mapping *next = NULL;
+    if (link != &vm->mappings) {
+        next = quire_container_of(link, struct quire_mapping, link);
+        quire_mapping_get(next); /* one in the list has a user */
+    }
+    unlock_vm(vm);
+    if (mapping)
+        quire_mapping_put(mapping);
+    return next;
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+uint64_t quire_mapping_size(const struct quire_mapping *mapping)
+{
+    struct quire_mapping *m = (struct quire_mapping *)mapping;
+    mapping_lock(m);
+    uint64_t size = m->size;
+    mapping_unlock(m);
+    return size;
+}
+
+void quire_mapping_set_writable(struct quire_mapping *mapping, bool may_write)
+{
+    mapping->config.may_write = may_write && may_be_written(mapping);
+}
+
+static unsigned long count_areas(struct quire_mapping *mapping)
+{
+    unsigned long count = 0;
+    rwlock_read(&mapping->root.lock);
+    for (struct tree_node *node = tree_first(&mapping->root.areas); node; node = tree_next(node))
+        count++;
+    rwlock_read_unlock(&mapping->root.lock);
+    return count;
+}
+
+void quire_mapping_info(struct quire_mapping *mapping, struct quire_mapping_info *info)
+{
+    info->nr_areas = count_areas(mapping);
+    mapping_lock(mapping);
+    info->nr_pages = mapping->nr_pages;
+    info->nr_dirty = mapping->nr_dirty;
+    info->nr_swapped = mapping->nr_swapped;
+    mapping_unlock(mapping);
+}
+
+unsigned long quire_drop_caches(struct quire_vm *vm)
+{
+    unsigned long dropped = 0;
+    struct quire_mapping *mapping = NULL;
+    while ((mapping = mapping_next(vm, mapping)))
+        dropped += quire_mapping_drop(mapping);
+    vm_count(vm, VM_DROP_PAGECACHE, 1);
+    return dropped;
+}

@@ -47,6 +47,11 @@ QUIRE_MUST_CHECK int quire_swapon(struct quire_vm *vm, const struct quire_swap_c
  * either way, and nothing is lost. O(slots in use * pages of address spaces). */
 QUIRE_MUST_CHECK int quire_swapoff(struct quire_vm *vm, int area);
 
+/* Pages that are read from swap at a time, around the one that is needed: 2^page_cluster, 0 to 5; 3
+ * at first, 0 is no read-ahead. Fewer are read when they turn out not to be needed. -EINVAL. Linux:
+ * vm.page-cluster. */
+QUIRE_MUST_CHECK int quire_vm_set_page_cluster(struct quire_vm *vm, unsigned page_cluster);
+
 struct quire_swap_info {
     char name[64];
     bool is_file;

@@ -44,6 +44,8 @@ struct fault {
 enum quire_fault_result fault_anon(struct fault *fault);  /* anon.c: nothing there, private */
 enum quire_fault_result fault_write(struct fault *fault); /* cow.c: present, not writable */
 enum quire_fault_result fault_swap(struct fault *fault); /* swap_fault.c: swap or migration entry */
+/* The same of a swap entry, with `extra` for the page: for swapoff, which kills nobody. */
+enum quire_fault_result fault_swap_gfp(struct fault *fault, quire_gfp_t extra);
 enum quire_fault_result fault_file(struct fault *fault); /* file_fault.c: nothing there, mapping */
 
 /* A present, read-only entry of a shared area is written to: file_fault.c. */

@@ -134,6 +134,11 @@ struct quire_mm {
     uint32_t oom_victim; /* chosen: reclaim and allocation let it through */
 };
 
+/* References of the structure, for walkers of vm->mms, who take one under vm->lock: it stays in the
+ * list until the last one goes, with empty tables and no areas once its users are gone. mm.c */
+void mm_ref(struct quire_mm *mm);
+void mm_unref(struct quire_mm *mm);
+
 /* The spinlock of the entries in one table's reach (2 MiB), shared with others by chance. */
 static inline void entry_lock(struct quire_mm *mm, quire_linear_t address)
 {
@@ -238,12 +243,28 @@ struct quire_vm {
     long committed;                                            /* pages: atomic */
     quire_oom_fn *oom;
     void *oom_arg;
+    char *oom_report;   /* room for it, from the beginning: OOM_REPORT_BYTES */
+    uint32_t oom_busy;  /* somebody chooses */
+    unsigned oom_waits; /* under `lock`: how often a victim was found still there */
     void (*wake)(void *arg, int node);
     void *wake_arg;
 
     unsigned long event[NR_VM_EVENTS]; /* atomic; by CPU where it hurts: vm/count.c */
     long stat[NR_VM_STATS];
 };
+
+static inline quire_port_irq_t vm_lock(struct quire_vm *vm)
+{
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&vm->lock);
+    return irq;
+}
+
+static inline void vm_unlock(struct quire_vm *vm, quire_port_irq_t irq)
+{
+    quire_port_spin_unlock(&vm->lock);
+    quire_port_irq_restore(irq);
+}
 
 static inline void vm_count(struct quire_vm *vm, enum vm_event event, unsigned long nr)
 {

@@ -3,6 +3,7 @@
 #include "vm/page.h"
 
 #include "vm/lru.h"
+#include "vm/swap.h"
 
 /* ---- allocation, users, references ------------------------------------------------------------
  */
@@ -37,7 +38,7 @@ static void uncount_mapped(struct quire_vm *vm, struct quire_page *page)
         vm_stat_add(vm, page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
 }
 
-void page_unuse(struct quire_vm *vm, struct quire_page *page)
+void page_drop_user(struct quire_vm *vm, struct quire_page *page)
 {
     uint32_t word = quire_sub_fetch(&page->owner_word, PAGE_USER);
     uint32_t left = (word & ~PAGE_MAPPED) / PAGE_USER;
@@ -50,6 +51,14 @@ void page_unuse(struct quire_vm *vm, struct quire_page *page)
         return;
     lru_remove(vm, page);
     vm_put_page(vm, page);
+}
+
+void page_unuse(struct quire_vm *vm, struct quire_page *page)
+{
+    if (quire_unlikely(page_has(page, PG_SWAPCACHE)))
+        swap_cache_unuse(vm, page);
+    else
+        page_drop_user(vm, page);
 }
 
 /* ---- the page lock ----------------------------------------------------------------------------
@@ -75,6 +84,13 @@ void page_lock(struct quire_page *page)
 {
     while (!page_trylock(page))
         wait_for_bit(page, PG_LOCKED);
+}
+
+/* A page that isn't this layer's any more, or another one's, is not harmed: to say that somebody
+ * waits takes PG_LOCKED to be set in the same word, and whoever has it locked clears both. */
+void page_wait_locked(struct quire_page *page)
+{
+    wait_for_bit(page, PG_LOCKED);
 }
 
 /* All who wait are woken, for whichever bit, and look again. */

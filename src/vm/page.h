@@ -218,6 +218,8 @@ static inline unsigned page_mapcount(const struct quire_page *page)
  * the lock of the node's lists; not under it, nor in a TLB's time: see quire_tlb_remove_page.
  * vm/page.c. */
 void page_unuse(struct quire_vm *vm, struct quire_page *page);
+/* The same for who knows that the swap cache isn't left alone with the page by it: the cache. */
+void page_drop_user(struct quire_vm *vm, struct quire_page *page);
 
 /* References that pin. Not for the last one of a page with users. vm/page.c */
 static inline void page_pin(struct quire_page *page)
@@ -234,6 +236,9 @@ struct quire_page *vm_alloc_page(struct quire_vm *vm, quire_gfp_t extra);
 void page_lock(struct quire_page *page);
 QUIRE_MUST_CHECK bool page_trylock(struct quire_page *page);
 void page_unlock(struct quire_page *page);
+/* Until PG_LOCKED may be clear, or sooner, of a page that the caller doesn't even pin: who waits
+ * for a migration has seen no more than an entry with its frame. */
+void page_wait_locked(struct quire_page *page);
 /* Until PG_WRITEBACK is clear; the caller pins the page, and holds no lock that writing needs. */
 void page_wait_writeback(struct quire_page *page);
 void page_end_writeback(struct quire_page *page);

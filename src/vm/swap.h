@@ -28,10 +28,10 @@ void swap_free(struct quire_vm *vm, swap_entry entry);
 unsigned swap_count(struct quire_vm *vm, swap_entry entry);
 
 /* A page, locked and in no swap cache, gets a slot and is put into the swap cache, dirty: one user
- * more. 0; -ENOSPC: no slot; -ENOMEM. Allocates without reclaiming. */
+ * more. 0; -ENOSPC: no slot; -ENOMEM: it has as many users as there can be. Allocates nothing. */
 QUIRE_MUST_CHECK int swap_cache_add(struct quire_vm *vm, struct quire_page *page);
-/* The page out of it; the slot goes if no entry means it. Locked by the caller, no write-back. The
- * user is given back. */
+/* The page out of it, dirty then; the slot goes if no entry means it. Locked and pinned by the
+ * caller, or used otherwise; no write-back. The user is given back. */
 void swap_cache_remove(struct quire_vm *vm, struct quire_page *page);
 /* For reclaim: the same if the caller's pin and the cache are all that is left of the page; leaves
  * the shadow. */
@@ -40,6 +40,11 @@ QUIRE_MUST_CHECK bool swap_cache_evict(struct quire_vm *vm, struct quire_page *p
 swap_entry swap_cache_entry(struct quire_vm *vm, const struct quire_page *page);
 /* The page of a slot, pinned, not locked; NULL: it isn't in memory. */
 struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry);
+/* Removes it if nothing but the cache uses it, and no entry means its slot; pinned by the caller,
+ * who doesn't have the page lock. */
+void swap_cache_drop_unused(struct quire_vm *vm, struct quire_page *page);
+/* page_unuse of a page that is, or was just now, in the swap cache. */
+void swap_cache_unuse(struct quire_vm *vm, struct quire_page *page);
 /* Migration: the slot's page is `to`; both locked, flags and users are the caller's. -EAGAIN:
  * `from` has other users than the cache, or more references than theirs and one: somebody found it,
  * and waits for its lock. */

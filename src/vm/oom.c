@@ -1,0 +1,126 @@
+/* vm/oom.c: somebody has to go
+ *
+ * The one whose end gives back most: pages in memory, in swap, and of page tables, and a thousandth
+ * of all memory and swap for each point of its oom_score_adj; -1000 is never chosen (Linux:
+ * mm/oom_kill.c, oom_badness). Killing is the callback's.
+ *
+ * A victim on its way out isn't chosen again, nor is another one at once: memory is about to come
+ * back. But it may be waiting for what the allocation holds, so after some time the next is chosen.
+ *
+ * One at a time: others who come here meanwhile try their allocation again.
+ */
+#include "vm/oom.h"
+
+#include "base/bits.h"
+#include "vm/area.h"
+#include "vm/swap.h"
+
+/* Allocations that may find a victim still there (Linux's reaper tries 10 times). */
+#define MAX_WAITS 16
+#define OOM_SMALL_REPORT_BYTES 512u
+
+unsigned long oom_pages(struct quire_mm *mm)
+{
+    long pages = 0;
+    for (unsigned kind = 0; kind < NR_RSS; kind++)
+        pages += quire_load_relaxed(&mm->rss[kind]);
+    return (pages > 0 ? (unsigned long)pages : 0) + quire_pgtable_nr_tables(&mm->pt);
+}
+
+static unsigned long total_pages(struct quire_vm *vm)
+{
+    return quire_nr_managed_pages(vm->mem) + swap_total_pages(vm);
+}
+
+int64_t oom_badness(struct quire_mm *mm, unsigned long total)
+{
+    int adj = quire_load_relaxed(&mm->oom_score_adj);
+    if (adj == -1000)
+        return OOM_NEVER;
+    return (int64_t)oom_pages(mm) + (int64_t)adj * (int64_t)(total / 1000);
+}
+
+unsigned quire_mm_oom_score(struct quire_mm *mm)
+{
+    unsigned long total = total_pages(mm->vm);
+    int64_t points = oom_badness(mm, total);
+    if (points == OOM_NEVER)
+        return 0;
+    uint64_t size = (uint64_t)(points < 0 ? -points : points) * 1000;
+    int64_t share = (int64_t)quire_div64(size, (uint32_t)(total ? total : 1));
+    int64_t score = (1000 + (points < 0 ? -share : share)) * 2;
+    return score > 0 ? (unsigned)(score / 3) : 0;
+}
+
+/* The worst that isn't a victim yet, with a reference; NULL: nobody, or (*waits) a victim is still
+ * there. */
+static struct quire_mm *choose(struct quire_vm *vm, bool *waits)
+{
+    struct quire_mm *chosen = NULL;
+    int64_t worst = OOM_NEVER;
+    unsigned long total = total_pages(vm);
+    *waits = false;
+    quire_port_irq_t irq = vm_lock(vm);
+    list_for_each (link, &vm->mms) {
+        struct quire_mm *mm = quire_container_of(link, struct quire_mm, link);
+        if (quire_load_relaxed(&mm->oom_victim)) {
+            *waits = *waits || oom_pages(mm) > quire_pgtable_nr_tables(&mm->pt);
+            continue;
+        }
+        int64_t badness = oom_badness(mm, total);
+        if (badness != OOM_NEVER && quire_load_relaxed(&mm->nr_users) &&
+            (!chosen || badness > worst)) {
+            chosen = mm;
+            worst = badness;
+        }
+    }
+    if (*waits && vm->oom_waits < MAX_WAITS) {
+        vm->oom_waits++;
+        chosen = NULL;
+    } else {
+        vm->oom_waits = 0;
+        *waits = false;
+    }
+    if (chosen)
+        mm_ref(chosen);
+    vm_unlock(vm, irq);
+    return chosen;
+}
+
+static bool kill(struct quire_vm *vm, struct quire_mm *victim, quire_gfp_t gfp, unsigned order)
+{
+    char small[OOM_SMALL_REPORT_BYTES], *report = vm->oom_report ? vm->oom_report : small;
+    oom_report(vm, victim, gfp, order, report, vm->oom_report ? OOM_REPORT_BYTES : sizeof small);
+    quire_store_relaxed(&victim->oom_victim, 1u);
+    if (vm->oom(vm->oom_arg, victim, report)) {
+        vm_count(vm, VM_OOM_KILL, 1);
+        return true;
+    }
+    quire_store_relaxed(&victim->oom_victim, 0u);
+    return false;
+}
+
+bool out_of_memory(void *arg, quire_gfp_t gfp, unsigned order)
+{
+    struct quire_vm *vm = arg;
+    uint32_t nobody = 0;
+    if (!quire_load_acquire(&vm->oom))
+        return false;
+    if (!quire_compare_exchange(&vm->oom_busy, &nobody, 1u))
+        return true;
+    bool waits, killed = false;
+    struct quire_mm *victim = choose(vm, &waits);
+    if (victim) {
+        killed = kill(vm, victim, gfp, order);
+        mm_unref(victim);
+    }
+    quire_store_release(&vm->oom_busy, 0u);
+    return killed || waits;
+}
+
+void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg)
+{
+    quire_store_release(&vm->oom, NULL);
+    vm->oom_arg = arg;
+    quire_store_release(&vm->oom, oom);
+}

@@ -1,0 +1,104 @@
+/* vm/view_meminfo.c: /proc/meminfo: the lines that this layer and phys can fill
+ *
+ * What Linux counts and nothing here does (Buffers, KernelStack, Percpu and the like) has no line,
+ * rather than a 0 that would mean something else.
+ *
+ * Linux: fs/proc/meminfo.c; MemAvailable: si_mem_available.
+ */
+#include "vm/area.h"
+#include "vm/lru.h"
+#include "vm/swap.h"
+#include "vm/view.h"
+
+#define KIB(pages) ((unsigned long)(pages) << (QUIRE_PAGE_SHIFT - 10))
+
+unsigned long vm_table_pages(struct quire_vm *vm)
+{
+    unsigned long pages = 0;
+    quire_port_irq_t irq = vm_lock(vm);
+    list_for_each (link, &vm->mms)
+        pages += quire_pgtable_nr_tables(&quire_container_of(link, struct quire_mm, link)->pt);
+    vm_unlock(vm, irq);
+    return pages;
+}
+
+struct zones {
+    unsigned long low;     /* sum of low watermarks */
+    unsigned long reserve; /* what zones keep free anyway */
+    unsigned long high_total, high_free;
+    bool has_high;
+};
+
+static void sum_zones(struct quire_vm *vm, struct zones *sum)
+{
+    struct quire_zone_info zone;
+    *sum = (struct zones){0};
+    for (unsigned i = 0; !quire_zone_info(vm->mem, i, &zone); i++) {
+        unsigned long most = 0;
+        for (unsigned type = 0; type < QUIRE_NR_ZONES; type++)
+            most = zone.lowmem_reserve[type] > most ? zone.lowmem_reserve[type] : most;
+        most += zone.watermark_high;
+        sum->low += zone.watermark_low;
+        sum->reserve += most < zone.managed ? most : zone.managed;
+        if (zone.type == QUIRE_ZONE_HIGHMEM) {
+            sum->has_high = true;
+            sum->high_total += zone.managed;
+            sum->high_free += zone.nr_free + zone.nr_pcp;
+        }
+    }
+}
+
+/* What could be had without swapping: free memory, and files' pages but for those that would be
+ * read again at once. */
+static unsigned long available(unsigned long free, const struct lru_counts *lru,
+                               const struct zones *zones)
+{
+    unsigned long cache = lru->active_file + lru->inactive_file;
+    unsigned long kept = cache / 2 < zones->low ? cache / 2 : zones->low;
+    unsigned long pages = free + cache - kept;
+    return pages > zones->reserve ? pages - zones->reserve : 0;
+}
+
+static void put_memory(struct quire_vm *vm, put_number_fn *put, void *arg)
+{
+    struct lru_counts lru;
+    struct zones zones;
+    unsigned long free = quire_nr_free_pages(vm->mem), total = quire_nr_managed_pages(vm->mem);
+    lru_counts(vm, &lru);
+    sum_zones(vm, &zones);
+    put(arg, "MemTotal", KIB(total));
+    put(arg, "MemFree", KIB(free));
+    put(arg, "MemAvailable", KIB(available(free, &lru, &zones)));
+    put(arg, "Cached", KIB(vm_stat_read(vm, NR_FILE_PAGES)));
+    put(arg, "SwapCached", KIB(vm_stat_read(vm, NR_SWAPCACHE)));
+    put(arg, "Active", KIB(lru.active_anon + lru.active_file));
+    put(arg, "Inactive", KIB(lru.inactive_anon + lru.inactive_file));
+    put(arg, "Active(anon)", KIB(lru.active_anon));
+    put(arg, "Inactive(anon)", KIB(lru.inactive_anon));
+    put(arg, "Active(file)", KIB(lru.active_file));
+    put(arg, "Inactive(file)", KIB(lru.inactive_file));
+    put(arg, "Unevictable", KIB(lru.unevictable));
+    put(arg, "Mlocked", KIB(lru.unevictable)); /* nothing else makes a page so */
+    if (!zones.has_high)
+        return;
+    put(arg, "HighTotal", KIB(zones.high_total));
+    put(arg, "HighFree", KIB(zones.high_free));
+    put(arg, "LowTotal", KIB(total - zones.high_total));
+    put(arg, "LowFree", KIB(free > zones.high_free ? free - zones.high_free : 0));
+}
+
+void for_each_meminfo(struct quire_vm *vm, put_number_fn *put, void *arg)
+{
+    long committed = quire_load_relaxed(&vm->committed);
+    put_memory(vm, put, arg);
+    put(arg, "SwapTotal", KIB(swap_total_pages(vm)));
+    put(arg, "SwapFree", KIB(swap_free_pages(vm)));
+    put(arg, "Dirty", KIB(vm_stat_read(vm, NR_FILE_DIRTY)));
+    put(arg, "Writeback", KIB(vm_stat_read(vm, NR_WRITEBACK)));
+    put(arg, "AnonPages", KIB(vm_stat_read(vm, NR_ANON_MAPPED)));
+    put(arg, "Mapped", KIB(vm_stat_read(vm, NR_FILE_MAPPED)));
+    put(arg, "Shmem", KIB(vm_stat_read(vm, NR_SHMEM)));
+    put(arg, "PageTables", KIB(vm_table_pages(vm)));
+    put(arg, "CommitLimit", KIB(vm_commit_limit(vm)));
+    put(arg, "Committed_AS", KIB(committed > 0 ? committed : 0));
+}

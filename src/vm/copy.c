@@ -133,7 +133,7 @@ int copy_entries(struct quire_vma *child, struct quire_vma *parent)
     if (!needs_copy(parent))
         return 0;
     quire_gfp_t gfp = child->mm->pt.gfp;
-    child->mm->pt.gfp = QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN;
+    child->mm->pt.gfp = QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN | QUIRE_GFP_ZERO;
     quire_tlb_batch_init(&batch, &parent->mm->pt);
     for (quire_linear_t at = parent->start, end; !error && at < parent->end; at = end) {
         end = (at | (TABLE_BYTES - 1)) + 1;

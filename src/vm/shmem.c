@@ -150,13 +150,8 @@ void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry)
     struct quire_page *page = swap_cache_find(vm, entry);
     swap_free(vm, entry);
     if (page) {
-        page_lock(page);
-        if (page_has(page, PG_SWAPCACHE) && page_users(page) == 1 &&
-            !swap_count(vm, swap_cache_entry(vm, page))) {
-            page_wait_writeback(page);
-            swap_cache_remove(vm, page);
-        }
-        cache_put_page(mapping, page);
+        swap_cache_drop_unused(vm, page);
+        vm_put_page(vm, page);
     }
     shmem_uncommit_page(mapping);
 }

@@ -86,9 +86,8 @@ static bool take_back(struct quire_mapping *mapping, uint64_t index, struct quir
         return false;
     vm_stat_add(vm, NR_FILE_PAGES, 1);
     vm_stat_add(vm, NR_SHMEM, 1);
-    page_set(page, PG_DIRTY);
     swap_free(vm, shmem_entry_of_word(word));
-    swap_cache_remove(vm, page);
+    swap_cache_remove(vm, page); /* dirty from here on */
     return true;
 }
 

@@ -187,8 +187,8 @@ QUIRE_MUST_CHECK int shmem_swap_out(struct quire_mapping *mapping, struct quire_
 /* Brings back every page that is in slots of a swap area, by its type in entries: swapoff. 0;
  * -ENOMEM, -EIO: some are there still. */
 QUIRE_MUST_CHECK int shmem_unuse(struct quire_vm *vm, unsigned type);
-/* What the array remembers of a page in swap, and back. 31 bits where words have 32: slots of
- * shared memory are below 2^26 there. */
+/* What the array remembers of a page in swap, and back. Where words have 32 bits there is none for
+ * slots from 2^26 on; another entry comes back then. */
 uintptr_t shmem_word_of_entry(uint64_t entry);
 uint64_t shmem_entry_of_word(uintptr_t word);
 /* A slot that the array doesn't lead to any more. */

@@ -134,8 +134,8 @@ struct quire_page *cache_get_page(struct quire_mapping *mapping, uint64_t index,
             page = new_page(mapping, index, fill, error);
         else
             page = read_window(mapping, index, window_at(mapping, index, vma_flags), error);
-        if (page)
-            *major |= fill == CACHE_READ;
+        if (page && fill == CACHE_READ)
+            *major = true;
         if (page || *error != -QUIRE_EEXIST)
             return page;
     }

@@ -130,12 +130,13 @@ int shmem_swap_out(struct quire_mapping *mapping, struct quire_page *page)
     if (error)
         return error;
     swap_entry entry = swap_cache_entry(vm, page);
-    if (!swap_duplicate(vm, entry)) {
+    uintptr_t word = shmem_word_of_entry(entry);
+    if (shmem_entry_of_word(word) != entry || !swap_duplicate(vm, entry)) {
         swap_cache_remove(vm, page);
-        return -QUIRE_ENOMEM;
+        return -QUIRE_ENOSPC;
     }
     mapping_lock(mapping);
-    cache_take_out(mapping, page, shmem_word_of_entry(entry));
+    cache_take_out(mapping, page, word);
     page_set_root(page, PAGE_KIND_ANON, 0);
     mapping->nr_swapped++;
     mapping_unlock(mapping);

@@ -1,0 +1,158 @@
+/* vm/mm_view.c: /proc/PID/: maps, and which view is which
+ *
+ * Formats are those of Linux's fs/proc/task_mmu.c, to the column.
+ */
+#include "vm/mm_view.h"
+
+#include "vm/cache.h"
+
+/* ---- maps --------------------------------------------------------------------------------------
+ */
+
+const char *vma_name(const struct quire_vma *vma)
+{
+    const struct quire_mm *mm = vma->mm;
+    const struct quire_mm_program *program = &mm->program;
+    if (vma->mapping && vma->mapping->config.name)
+        return vma->mapping->config.name;
+    if (vma->mapping)
+        return vma->mapping->is_shmem ? "/dev/zero (deleted)" : NULL;
+    if (program->brk && vma->start <= mm->brk && vma->end >= program->brk)
+        return "[heap]";
+    if (program->start_stack && vma->start <= program->start_stack &&
+        vma->end >= program->start_stack)
+        return "[stack]";
+    return NULL;
+}
+
+static void rights(const struct quire_vma *vma, char *text)
+{
+    text[0] = vma->flags & VM_READ ? 'r' : '-';
+    text[1] = vma->flags & VM_WRITE ? 'w' : '-';
+    text[2] = vma->flags & VM_EXEC ? 'x' : '-';
+    text[3] = vma->flags & VM_MAYSHARE ? 's' : 'p';
+    text[4] = '\0';
+}
+
+/* Where names begin depends on how long addresses may be. */
+static size_t name_column(const struct quire_mm *mm)
+{
+    return mm->pt.format->virt_bits > 32 ? 25 + 8 * 6 - 1 : 25 + 4 * 6 - 1;
+}
+
+void maps_line(struct text *text, const struct quire_vma *vma)
+{
+    const struct quire_mapping *mapping = vma->mapping;
+    const char *name = vma_name(vma);
+    char line[96], right[5];
+    rights(vma, right);
+    uint64_t offset = mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0;
+    size_t length = quire_snprintf(line, sizeof line, "%08llx-%08llx %s %08llx %02x:%02x %llu ",
+                                   (unsigned long long)vma->start, (unsigned long long)vma->end,
+                                   right, (unsigned long long)offset,
+                                   mapping ? (unsigned)mapping->config.device_major : 0,
+                                   mapping ? (unsigned)mapping->config.device_minor : 0,
+                                   mapping ? (unsigned long long)mapping->config.inode : 0);
+    text_puts(text, line);
+    if (name) {
+        for (; length < name_column(vma->mm); length++)
+            text_puts(text, " ");
+        text_printf(text, " %s", name);
+    }
+    text_puts(text, "\n");
+}
+
+void maps_members(struct json *json, const struct quire_vma *vma)
+{
+    const char *name = vma_name(vma);
+    char right[5];
+    rights(vma, right);
+    json_unsigned(json, "start", vma->start);
+    json_unsigned(json, "end", vma->end);
+    json_string(json, "rights", right);
+    json_unsigned(json, "offset", vma->mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0);
+    json_unsigned(json, "inode", vma->mapping ? vma->mapping->config.inode : 0);
+    if (name)
+        json_string(json, "name", name);
+}
+
+void maps_text(struct quire_mm *mm, struct text *text)
+{
+    for (struct quire_vma *vma = vma_above(mm, 0); vma; vma = vma_next(vma))
+        maps_line(text, vma);
+}
+
+void maps_json(struct quire_mm *mm, struct json *json)
+{
+    json_array(json, "areas");
+    for (struct quire_vma *vma = vma_above(mm, 0); vma; vma = vma_next(vma)) {
+        json_object(json, NULL);
+        maps_members(json, vma);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+/* ---- all views ---------------------------------------------------------------------------------
+ */
+
+static const char *const schemas[QUIRE_NR_MM_VIEWS] = {
+    [QUIRE_MM_VIEW_MAPS] = "quire.maps/1",
+    [QUIRE_MM_VIEW_SMAPS] = "quire.smaps/1",
+    [QUIRE_MM_VIEW_SMAPS_ROLLUP] = "quire.smaps_rollup/1",
+    [QUIRE_MM_VIEW_STATUS] = "quire.status/1",
+    [QUIRE_MM_VIEW_STATM] = "quire.status/1",
+};
+
+static void put_text(struct quire_mm *mm, enum quire_mm_view view, struct text *text)
+{
+    switch (view) {
+    case QUIRE_MM_VIEW_MAPS:
+        maps_text(mm, text);
+        break;
+    case QUIRE_MM_VIEW_SMAPS:
+    case QUIRE_MM_VIEW_SMAPS_ROLLUP:
+        smaps_text(mm, text, view == QUIRE_MM_VIEW_SMAPS_ROLLUP);
+        break;
+    case QUIRE_MM_VIEW_STATUS:
+        status_text(mm, text);
+        break;
+    default:
+        statm_text(mm, text);
+    }
+}
+
+static void put_json(struct quire_mm *mm, enum quire_mm_view view, struct json *json)
+{
+    json_object(json, NULL);
+    json_string(json, "schema", schemas[view]);
+    json_unsigned(json, "page_bytes", QUIRE_PAGE_SIZE);
+    if (view == QUIRE_MM_VIEW_MAPS)
+        maps_json(mm, json);
+    else if (view == QUIRE_MM_VIEW_SMAPS || view == QUIRE_MM_VIEW_SMAPS_ROLLUP)
+        smaps_json(mm, json, view == QUIRE_MM_VIEW_SMAPS_ROLLUP);
+    else
+        status_json(mm, json);
+    json_end(json);
+}
+
+int quire_mm_view(struct quire_mm *mm, enum quire_mm_view view, enum quire_format format,
+                  quire_write_fn *write, void *arg)
+{
+    struct text text;
+    struct json json;
+    if ((unsigned)view >= QUIRE_NR_MM_VIEWS || (unsigned)format > QUIRE_FORMAT_JSON)
+        return -QUIRE_EINVAL;
+    rwlock_read(&mm->lock);
+    if (format == QUIRE_FORMAT_TEXT) {
+        text_init(&text, write, arg);
+        put_text(mm, view, &text);
+        text_flush(&text);
+    } else {
+        json_init(&json, write, arg);
+        put_json(mm, view, &json);
+        json_finish(&json);
+    }
+    rwlock_read_unlock(&mm->lock);
+    return 0;
+}

@@ -12,13 +12,14 @@
 
 struct advising {
     struct quire_vma *vma;
-    void (*page)(struct advising *a, struct quire_page *page, quire_linear_t address);
+    /* True: the pin has been given back. */
+    bool (*page)(struct advising *a, struct quire_page *page, quire_linear_t address);
     void (*swapped)(struct advising *a, uint64_t entry, quire_linear_t address);
     struct quire_tlb_batch batch;
     bool pageout;
 };
 
-/* Pages are pinned, and not locked, when they are told. */
+/* Pages are pinned when they are told, and not locked. */
 static int advise_run(void *arg, const struct quire_pt_run *run)
 {
     struct advising *a = arg;
@@ -33,9 +34,8 @@ static int advise_run(void *arg, const struct quire_pt_run *run)
             a->page && entry_present(here.entry) ? fault_pin_page(&here) : NULL;
         if (!page)
             continue;
-        if (page != vm->zero_page)
-            a->page(a, page, at);
-        vm_put_page(vm, page);
+        if (page == vm->zero_page || !a->page(a, page, at))
+            vm_put_page(vm, page);
     }
     return 0;
 }
@@ -51,11 +51,11 @@ static void advise(struct advising *a, quire_linear_t start, quire_linear_t end)
 /* ---- free
  * ----------------------------------------------------------------------------------------- */
 
-static void give_up(struct advising *a, struct quire_page *page, quire_linear_t address)
+static bool give_up(struct advising *a, struct quire_page *page, quire_linear_t address)
 {
     struct quire_mm *mm = a->vma->mm;
     if (!page_is_anon(page) || page_mapcount(page) != 1 || !page_trylock(page))
-        return;
+        return false;
     if (page_has(page, PG_SWAPCACHE) && !page_has(page, PG_WRITEBACK) && page_users(page) == 2 &&
         !swap_count(mm->vm, swap_cache_entry(mm->vm, page)))
         swap_cache_remove(mm->vm, page);
@@ -67,6 +67,7 @@ static void give_up(struct advising *a, struct quire_page *page, quire_linear_t 
         vm_count(mm->vm, VM_PGLAZYFREE, 1);
     }
     page_unlock(page);
+    return false;
 }
 
 /* Nobody would see whether it came back. */
@@ -89,16 +90,17 @@ void advise_free(struct quire_vma *vma, quire_linear_t start, quire_linear_t end
 /* ---- cold
  * ----------------------------------------------------------------------------------------- */
 
-static void cool(struct advising *a, struct quire_page *page, quire_linear_t address)
+static bool cool(struct advising *a, struct quire_page *page, quire_linear_t address)
 {
     struct quire_mm *mm = a->vma->mm;
     if (page_mapcount(page) != 1)
-        return;
+        return false;
     (void)!quire_test_and_clear(&mm->pt, address, QUIRE_PTE_ACCESSED, &a->batch);
     page_clear(page, PG_REFERENCED);
     lru_deactivate(mm->vm, page);
     if (a->pageout)
         (void)reclaim_page(mm->vm, page);
+    return a->pageout;
 }
 
 void advise_cold(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool pageout)

@@ -106,9 +106,12 @@ static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_l
         .undone = undone,
         .arg = &copying,
     };
+    /* What is undone gives the child's tables back. */
+    rwlock_write(&child->mm->tables);
     entry_lock(parent->mm, start);
     int error = quire_copy_range(&child->mm->pt, &parent->mm->pt, start, end - start, &how, batch);
     entry_unlock(parent->mm, start);
+    rwlock_write_unlock(&child->mm->tables);
     return error;
 }
 

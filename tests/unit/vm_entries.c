@@ -1,0 +1,134 @@
+#include "tests/unit/vm_entries.h"
+
+#include "vm/rmap_entry.h"
+
+/* ---- looking at everything ---------------------------------------------------------------------
+ */
+
+uint64_t entry_of(struct quire_mm *mm, quire_linear_t at)
+{
+    return entry_at(mm, at);
+}
+
+struct quire_page *page_of(struct quire_mm *mm, quire_linear_t at)
+{
+    uint64_t entry = entry_at(mm, at);
+    return entry_has_page(entry) ? quire_pfn_to_page(machine.mem, entry_pfn(&mm->pt, entry)) : NULL;
+}
+
+struct visiting {
+    struct quire_mm *mm;
+    entry_visit_fn *visit;
+    void *arg;
+};
+
+static int visit_run(void *arg, const struct quire_pt_run *run)
+{
+    struct visiting *v = arg;
+    for (unsigned i = 0; i < run->count; i++) {
+        if (!entry_has_page(run->entry[i]))
+            continue;
+        struct quire_page *page =
+            quire_pfn_to_page(machine.mem, entry_pfn(&v->mm->pt, run->entry[i]));
+        if (page != machine_vm->zero_page)
+            v->visit(v->arg, v->mm, run->virt + i * PAGE, page);
+    }
+    return 0;
+}
+
+/* The whole address space, not its areas: an entry outside of them would be a mistake too. */
+void for_each_mapped(entry_visit_fn *visit, void *arg)
+{
+    list_for_each (link, &machine_vm->mms) {
+        struct quire_mm *mm = quire_container_of(link, struct quire_mm, link);
+        struct visiting v = {.mm = mm, .visit = visit, .arg = arg};
+        quire_linear_t end = mm->layout.end & ~(PAGE - 1);
+        CHECK_EQ(quire_visit_range(&mm->pt, 0, end, QUIRE_VISIT_NOT_PRESENT, visit_run, &v), 0);
+    }
+}
+
+struct counting {
+    const struct quire_page *page;
+    unsigned count;
+};
+
+static void count_if_it(void *arg, struct quire_mm *mm, quire_linear_t at, struct quire_page *page)
+{
+    struct counting *c = arg;
+    (void)mm;
+    (void)at;
+    c->count += page == c->page;
+}
+
+unsigned count_entries(const struct quire_page *page)
+{
+    struct counting c = {.page = page};
+    for_each_mapped(count_if_it, &c);
+    return c.count;
+}
+
+/* ---- walking -----------------------------------------------------------------------------------
+ */
+
+static bool count_if_there(void *arg, struct quire_vma *vma, quire_linear_t at)
+{
+    struct counting *c = arg;
+    CHECK(at >= vma->start && at < vma->end);
+    c->count += entry_maps(vma->mm, entry_at(vma->mm, at), c->page);
+    return true;
+}
+
+unsigned count_met(struct quire_page *page)
+{
+    struct counting c = {.page = page};
+    page_lock(page);
+    rmap_walk(machine_vm, page, count_if_there, &c);
+    page_unlock(page);
+    return c.count;
+}
+
+struct place {
+    struct quire_mm *mm;
+    quire_linear_t at;
+    unsigned met;
+};
+
+static bool is_it(void *arg, struct quire_vma *vma, quire_linear_t at)
+{
+    struct place *place = arg;
+    place->met += vma->mm == place->mm && at == place->at;
+    return true;
+}
+
+static void check_entry(void *arg, struct quire_mm *mm, quire_linear_t at, struct quire_page *page)
+{
+    unsigned long *mapped = arg;
+    struct place place = {.mm = mm, .at = at};
+    unsigned entries = count_entries(page);
+    page_lock(page);
+    rmap_walk(machine_vm, page, is_it, &place);
+    page_unlock(page);
+    CHECK_EQ(place.met, 1);
+    CHECK_EQ(page_mapcount(page), entries);
+    CHECK_EQ(count_met(page), entries);
+    /* Each page once: by the first of its entries that is met. */
+    mapped[page_is_anon(page)] += page->owner_word & PAGE_MAPPED ? 1 : 0;
+    page->owner_word &= ~PAGE_MAPPED;
+}
+
+static void mark_again(void *arg, struct quire_mm *mm, quire_linear_t at, struct quire_page *page)
+{
+    (void)arg;
+    (void)mm;
+    (void)at;
+    page->owner_word |= PAGE_MAPPED;
+}
+
+void check_reverse_maps(void)
+{
+    unsigned long mapped[2] = {0, 0};
+    for_each_mapped(check_entry, mapped);
+    for_each_mapped(mark_again, NULL);
+    CHECK_EQ(quire_load_relaxed(&machine_vm->stat[NR_ANON_MAPPED]), mapped[1]);
+    CHECK_EQ(quire_load_relaxed(&machine_vm->stat[NR_FILE_MAPPED]), mapped[0]);
+}

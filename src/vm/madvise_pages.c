@@ -133,5 +133,5 @@ void advise_willneed(struct quire_vma *vma, quire_linear_t start, quire_linear_t
 
 int advise_populate(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool write)
 {
-    return populate_range(vma->mm, start, end, write);
+    return populate_range(vma->mm, start, end, write ? POPULATE_WRITE : POPULATE_READ);
 }

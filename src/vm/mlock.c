@@ -63,7 +63,7 @@ int mm_populate_locked(struct quire_mm *mm, quire_linear_t start, quire_linear_t
             continue;
         quire_linear_t from = vma->start > start ? vma->start : start;
         quire_linear_t to = vma->end < end ? vma->end : end;
-        int error = populate_range(mm, from, to, false);
+        int error = populate_range(mm, from, to, POPULATE_AHEAD);
         if (error && !pass_errors)
             return error;
         first = first ? first : error;

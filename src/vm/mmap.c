@@ -227,7 +227,7 @@ int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
     if (at >= 0 && r.vm_flags & VM_LOCKED)
         (void)mm_populate_locked(mm, r.address, r.address + r.size, true);
     else if (at >= 0 && (flags & (QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK)) == QUIRE_MAP_POPULATE)
-        (void)!populate_range(mm, r.address, r.address + r.size, false);
+        (void)!populate_range(mm, r.address, r.address + r.size, POPULATE_AHEAD);
     rwlock_read_unlock(&mm->lock);
     return at;
 }

@@ -112,6 +112,7 @@ struct scan {
     int node, priority; /* of a list of n pages n >> priority are looked at in a round */
     bool by_kswapd;
     bool ignore_references; /* by request: MADV_PAGEOUT */
+    bool keep_pin;          /* the pin is somebody else's, who gives it back */
     unsigned long wanted, reclaimed, scanned, written;
 };
 

@@ -173,6 +173,8 @@ static bool shrink_page(struct scan *scan, struct quire_page *page)
     }
     if (root)
         root_put(scan->vm, root);
+    if (scan->keep_pin)
+        page_pin(page); /* instead of the one that goes now */
     switch (outcome) {
     case OUTCOME_RECLAIMED:
         vm_count(scan->vm, is_file ? VM_PGSTEAL_FILE : VM_PGSTEAL_ANON, 1);

@@ -80,7 +80,7 @@ bool reclaim_page(struct quire_vm *vm, struct quire_page *page)
 {
     struct scan scan = scan_of(vm, quire_page_node(vm->mem, page), QUIRE_GFP_KERNEL, 1);
     struct quire_page *pages[] = {page};
-    scan.ignore_references = true;
+    scan.ignore_references = scan.keep_pin = true;
     if (!lru_remove(vm, page))
         return false;
     return shrink_pages(&scan, pages, 1);

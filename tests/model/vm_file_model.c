@@ -1,4 +1,4 @@
-/* tests/model/vm_files_model.c: random operations on a file and on shared memory against arrays of
+/* tests/model/vm_file_model.c: random operations on a file and on shared memory against arrays of
  * bytes
  *
  * Both are read and written by calls and through areas, cut off, grown, punched, written to the
@@ -299,4 +299,4 @@ static const struct test_case cases[] = {
     TEST_CASE(files_hold_what_arrays_hold_with_32_bit_entries),
     {0},
 };
-const struct test_suite suite_vm_files_model = {"vm_files_model", cases};
+const struct test_suite suite_vm_file_model = {"vm_file_model", cases};

@@ -1,4 +1,4 @@
-/* tests/faults/vm_files_faults.c: every allocation and every transfer of files and shared memory
+/* tests/faults/vm_file_faults.c: every allocation and every transfer of files and shared memory
  * fails once, and nothing is lost by it
  *
  * A scene of two processes with a file and shared memory is played again and again. Each step may
@@ -341,4 +341,4 @@ static const struct test_case cases[] = {
     TEST_CASE(each_transfer_of_swap_fails),
     {0},
 };
-const struct test_suite suite_vm_files_faults = {"vm_files_faults", cases};
+const struct test_suite suite_vm_file_faults = {"vm_file_faults", cases};

@@ -52,7 +52,8 @@ struct quire_vm_config {
 
 /* Makes the machine's virtual memory, and tells `mem` that it reclaims (quire_set_reclaim). The
  * quire_vm lives in the slab.
- *   -EINVAL   mem, slab or format is missing or unknown; mem has a quire_vm already
+ *   -EINVAL   mem, slab or format is missing or unknown; or QUIRE_PAGE_SHIFT isn't 12, the pages of
+ *             page tables
  *   -ENOMEM */
 QUIRE_MUST_CHECK int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config);
 

@@ -239,9 +239,10 @@ static void post(struct quire_sim_cpu *cpu, const struct quire_sim_flush *flush)
     quire_port_spin_unlock(&cpu->lock);
 }
 
+/* CPUs come and go meanwhile (quire_pgtable_cpu_enter). */
 static bool is_among(const uint32_t *cpus, unsigned cpu)
 {
-    return !cpus || cpus[cpu / 32] >> (cpu % 32) & 1;
+    return !cpus || __atomic_load_n(&cpus[cpu / 32], __ATOMIC_RELAXED) >> (cpu % 32) & 1;
 }
 
 void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,

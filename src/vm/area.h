@@ -1,8 +1,18 @@
-/* vm/area.h: areas, and what changes them */
+/* vm/area.h: areas, and what changes them
+ *
+ * Everything here is for writers of mm->lock, but for the lookups. While a range passes from one
+ * area to another both have it for a moment, so that a walk of reverse maps finds a page through
+ * one of them at least.
+ */
 #ifndef VM_AREA_H
 #define VM_AREA_H
 
 #include "vm/rmap.h"
+
+/* ---- the tree (area_tree.c) ------------------------------------------------------------------ */
+
+/* Linux's vm.max_map_count. */
+#define MAX_AREAS 65530u
 
 /* The area that ends above `address`, the lowest; NULL. O(log n). mm->lock. */
 struct quire_vma *vma_above(struct quire_mm *mm, quire_linear_t address);
@@ -10,39 +20,101 @@ struct quire_vma *vma_above(struct quire_mm *mm, quire_linear_t address);
 struct quire_vma *vma_at(struct quire_mm *mm, quire_linear_t address);
 struct quire_vma *vma_next(const struct quire_vma *vma);
 struct quire_vma *vma_prev(const struct quire_vma *vma);
+/* Whether an area holds some of [start, end). */
+bool vma_intersects(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 
-/* Into the tree, and the reverse maps of its mapping; out of both, and freed (its mapping's
- * reference and anon_vmas too). The tree's gaps follow. */
+/* In and out: nothing else of the area changes. O(log n). */
+void areas_init(struct quire_mm *mm);
+void areas_link(struct quire_mm *mm, struct quire_vma *vma);
+void areas_unlink(struct quire_vma *vma);
+/* vma->start or vma->end changed, without passing a neighbour's: gaps follow. */
+void areas_moved(struct quire_vma *vma);
+/* Where the free addresses below an area end: at its start, or its guard gap's. */
+quire_linear_t vma_start_gap(const struct quire_vma *vma);
+/* The highest or the lowest free range of `size` bytes within [low, high): its address; 0: none.
+ * `low` isn't 0. O(log n). */
+quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_t low,
+                               quire_linear_t high);
+quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_t low,
+                               quire_linear_t high);
+
+/* ---- areas (area.c) -------------------------------------------------------------------------- */
+
+/* An area of nothing yet, in no tree; NULL. vma_discard frees one that is in no tree of addresses,
+ * with the reference to its mapping, its place there and its chains. */
+struct quire_vma *vma_alloc(struct quire_mm *mm);
+void vma_discard(struct quire_vma *vma);
+/* The same kind of area for another range, not inserted, with a reference to the file and without
+ * anonymous pages; NULL. vma_duplicate: for a fork's child, without locks of memory. */
+struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma);
+struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma);
+
+/* Into the tree, and the reverse maps of its mapping; out of both, and freed. */
 void vma_insert(struct quire_mm *mm, struct quire_vma *vma);
 void vma_free(struct quire_vma *vma);
 
-/* A stack grows to hold `address`, which lies below it. 0; -ENOMEM. Writer of mm->lock. */
-QUIRE_MUST_CHECK int vma_expand_stack(struct quire_vma *vma, quire_linear_t address);
-
-/* Counts pages of an area in its address space's total, locked, data, exec and stack. */
-void vma_count(struct quire_mm *mm, const struct quire_vma *vma, long pages);
-/* What a fork's child has of its parent beside areas: layout, program, break, limits, name. */
-void mm_inherit(struct quire_mm *child, const struct quire_mm *parent);
-
-/* A copy of an area for a fork's child, not inserted: the same range, flags (but for locks), file
- * (with a reference) and prot, no anonymous pages. NULL: no memory. */
-struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma);
-
-/* The entries' bits for an area's flags. */
+/* [at, vma->end) becomes an area of its own, which is returned; NULL: -ENOMEM. */
+struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at);
+/* Joins an area with its neighbours if they are alike: the area that holds its range then. Without
+ * memory they stay apart. */
+struct quire_vma *vma_merge(struct quire_vma *vma);
+/* [start, end) of an area gets other flags: joined to neighbours that are alike then, or split off.
+ * The area that holds it then; NULL: -ENOMEM, and nothing changed. Entries and counts are the
+ * caller's. */
+struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                             uint32_t flags);
+/* The same range with other flags; and the entries' bits for an area's flags. */
+void vma_set_flags(struct quire_vma *vma, uint32_t flags);
 uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma);
 
-/* An empty range of the page tables' tables goes back after areas went: [start, end) and what of
- * the gap around it shares tables. */
-void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
+/* A stack grows to hold `address`, which lies below it. 0; -ENOMEM. */
+QUIRE_MUST_CHECK int vma_expand_stack(struct quire_vma *vma, quire_linear_t address);
 
+/* ---- counts (mm.c) --------------------------------------------------------------------------- */
+
+/* Counts pages of an area, or of an area with these flags, in its address space's total, locked,
+ * data, exec and stack. */
+void vma_count(struct quire_mm *mm, const struct quire_vma *vma, long pages);
+void mm_count(struct quire_mm *mm, uint32_t flags, long pages);
+/* Whether an area of `flags` may have `pages` more: limits of all and of data. */
+bool mm_may_expand(const struct quire_mm *mm, uint32_t flags, uint64_t pages);
+/* Before pages go: the most that were resident. */
+void mm_note_peak(struct quire_mm *mm);
+/* What a fork's child has of its parent beside areas: program, break, limits, name. */
+void mm_inherit(struct quire_mm *child, const struct quire_mm *parent);
+
+/* ---- placing and unmapping (placement.c, munmap.c) ------------------------------------------- */
+
+/* Where `size` bytes go, with mmap's address and flags. The address, or -ENOMEM, -EINVAL, -EPERM.
+ */
+QUIRE_MUST_CHECK int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size,
+                                  unsigned flags);
+/* mmap_base, from the stack's limit; false: mmap looks upwards. */
+bool mm_place_down(struct quire_mm *mm);
+
+/* Unmaps what is in [start, end). 0; -ENOMEM: areas have to be split, and nothing changed. */
+QUIRE_MUST_CHECK int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
+/* Pages of [start, end) that are mapped; and of them, that are accounted. */
+unsigned long mm_mapped_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
+                              unsigned long *accounted);
 /* All areas go: the last user of an address space is gone. */
 void mm_unmap_all(struct quire_mm *mm);
 
-/* ---- accounting: overcommit (overcommit.c) -----------------------------------------------------
- */
+/* ---- locked memory (mlock.c) ----------------------------------------------------------------- */
+
+/* -EAGAIN: `pages` more of an area with these flags would be locked beyond the limit. */
+QUIRE_MUST_CHECK int mm_may_lock(const struct quire_mm *mm, uint32_t flags, uint64_t pages);
+/* Resident pages of a range that is locked now are kept from reclaim; or no longer are. */
+void mlock_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool lock);
+/* Faults in [start, end) of areas that are locked, and not on fault; reader of mm->lock. */
+int mm_populate_locked(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
+                       bool pass_errors);
+
+/* ---- accounting (overcommit.c) --------------------------------------------------------------- */
 
 /* Commits pages of memory, or -ENOMEM by the mode. */
 QUIRE_MUST_CHECK int vm_commit(struct quire_vm *vm, struct quire_mm *mm, long pages);
+/* Gives back, or with a negative number takes whatever the mode. */
 void vm_uncommit(struct quire_vm *vm, long pages);
 unsigned long vm_commit_limit(struct quire_vm *vm);
 

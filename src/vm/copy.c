@@ -11,6 +11,8 @@
 #include "vm/fault.h"
 #include "vm/swap.h"
 
+/* A piece needs a few tables; what was made free for it others may take. */
+#define MAX_TRIES 16u
 #define TABLE_BYTES ((quire_linear_t)1 << 21)
 
 struct copying {
@@ -104,9 +106,12 @@ static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_l
         .undone = undone,
         .arg = &copying,
     };
+    /* What is undone gives the child's tables back. */
+    rwlock_write(&child->mm->tables);
     entry_lock(parent->mm, start);
     int error = quire_copy_range(&child->mm->pt, &parent->mm->pt, start, end - start, &how, batch);
     entry_unlock(parent->mm, start);
+    rwlock_write_unlock(&child->mm->tables);
     return error;
 }
 
@@ -133,15 +138,16 @@ int copy_entries(struct quire_vma *child, struct quire_vma *parent)
     if (!needs_copy(parent))
         return 0;
     quire_gfp_t gfp = child->mm->pt.gfp;
-    child->mm->pt.gfp = QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN | QUIRE_GFP_ZERO;
+    child->mm->pt.gfp = (gfp & ~QUIRE_GFP_DIRECT_RECLAIM) | QUIRE_GFP_NOWARN;
     quire_tlb_batch_init(&batch, &parent->mm->pt);
     for (quire_linear_t at = parent->start, end; !error && at < parent->end; at = end) {
         end = (at | (TABLE_BYTES - 1)) + 1;
         end = end < parent->end ? end : parent->end;
+        unsigned tries = 0;
         while ((error = copy_piece(child, parent, at, end, &batch))) {
             if (error == -QUIRE_EAGAIN)
                 quire_port_relax();
-            else if (error != -QUIRE_ENOMEM || make_room(parent->mm->vm))
+            else if (error != -QUIRE_ENOMEM || ++tries == MAX_TRIES || make_room(parent->mm->vm))
                 break;
         }
     }

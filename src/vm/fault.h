@@ -23,10 +23,12 @@ QUIRE_MUST_CHECK int move_entries(struct quire_vma *from_vma, quire_linear_t fro
 /* fork: entries of an area. -ENOMEM: the child's are taken out again by its teardown. */
 QUIRE_MUST_CHECK int copy_entries(struct quire_vma *child, struct quire_vma *parent);
 
-/* Faults in [start, end), readers' lock held, for POPULATE, mlock, MADV_POPULATE: as if read, or
- * written where the area is writable and private or `write`. 0; -EFAULT, -ENOMEM: stopped there. */
+/* Faults in [start, end), reader's lock held, before anyone accesses. AHEAD, for MAP_POPULATE and
+ * mlock, gives private pages that may be written their own content at once; the others are as if
+ * read or written. 0; -EFAULT, -ENOMEM: stopped there. */
+enum populate { POPULATE_AHEAD, POPULATE_READ, POPULATE_WRITE };
 QUIRE_MUST_CHECK int populate_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
-                                    bool write);
+                                    enum populate how);
 
 /* One fault in an area that allows the access; mm->lock held by the caller (reader). */
 enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address,

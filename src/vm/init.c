@@ -3,9 +3,6 @@
 #include "vm/lru.h"
 #include "vm/swap.h"
 
-_Static_assert(QUIRE_PAGE_SHIFT == 12,
-               "page tables map pages of 4 KiB, and areas are made of them");
-
 #define DEFAULT_SWAPPINESS 60
 #define DEFAULT_OVERCOMMIT_RATIO 50
 
@@ -81,7 +78,9 @@ static int create_parts(struct quire_vm *vm)
 
 int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
 {
-    if (!config->mem || !config->slab || config->format >= QUIRE_NR_PT_FORMATS)
+    /* Page tables map pages of 4 KiB, and areas are made of them. */
+    if (QUIRE_PAGE_SHIFT != 12 || !config->mem || !config->slab ||
+        config->format >= QUIRE_NR_PT_FORMATS)
         return -QUIRE_EINVAL;
     struct quire_vm *new = quire_kzalloc(config->slab, sizeof *new, QUIRE_GFP_KERNEL);
     if (!new)

@@ -59,7 +59,8 @@ struct lru_counts {
 };
 void lru_counts(struct quire_vm *vm, struct lru_counts *counts);
 
-/* Reclaims one given page if it can be: MADV_PAGEOUT. The caller pins it. True: it went. */
+/* Reclaims one given page if it can be: MADV_PAGEOUT. The caller's pin is given back in any case.
+ * True: it went. */
 bool reclaim_page(struct quire_vm *vm, struct quire_page *page);
 
 /* Tells phys who reclaims; and that nobody does. vmscan.c */

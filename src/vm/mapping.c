@@ -14,18 +14,6 @@ static void release(struct quire_vm *vm, struct root *root)
     quire_kmem_cache_free(vm->mapping_cache, mapping_of_root(root));
 }
 
-static void lock_vm(struct quire_vm *vm)
-{
-    quire_port_preempt_disable();
-    quire_port_spin_lock(&vm->lock);
-}
-
-static void unlock_vm(struct quire_vm *vm)
-{
-    quire_port_spin_unlock(&vm->lock);
-    quire_port_preempt_enable();
-}
-
 static bool may_be_written(const struct quire_mapping *mapping)
 {
     return mapping->is_shmem || mapping->config.ops->write_page;
@@ -69,9 +57,9 @@ int quire_mapping_create(struct quire_mapping **mapping, struct quire_vm *vm,
     }
     new->root.release = release;
     quire_mapping_set_writable(new, config->may_write);
-    lock_vm(vm);
+    quire_port_irq_t irq = vm_lock(vm);
     list_add_tail(&vm->mappings, &new->link);
-    unlock_vm(vm);
+    vm_unlock(vm, irq);
     *mapping = new;
     return 0;
 }
@@ -101,25 +89,25 @@ static void end_mapping(struct quire_mapping *mapping)
 void quire_mapping_put(struct quire_mapping *mapping)
 {
     struct quire_vm *vm = mapping->vm;
-    lock_vm(vm);
+    quire_port_irq_t irq = vm_lock(vm);
     bool last = !quire_sub_fetch(&mapping->users, 1);
     if (last)
         list_del(&mapping->link);
-    unlock_vm(vm);
+    vm_unlock(vm, irq);
     if (last)
         end_mapping(mapping);
 }
 
 struct quire_mapping *mapping_next(struct quire_vm *vm, struct quire_mapping *mapping)
 {
-    lock_vm(vm);
+    quire_port_irq_t irq = vm_lock(vm);
     struct list *link = mapping ? mapping->link.next : vm->mappings.next;
     struct quire_mapping *next = NULL;
     if (link != &vm->mappings) {
         next = quire_container_of(link, struct quire_mapping, link);
         quire_mapping_get(next); /* one in the list has a user */
     }
-    unlock_vm(vm);
+    vm_unlock(vm, irq);
     if (mapping)
         quire_mapping_put(mapping);
     return next;

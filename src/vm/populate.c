@@ -25,12 +25,12 @@ static bool is_there(struct quire_mm *mm, quire_linear_t at, bool write)
     return !quire_query(&mm->pt, at, &query) && (!write || query.entry & QUIRE_PTE_WRITE);
 }
 
-static int populate_area(struct quire_vma *vma, quire_linear_t at, quire_linear_t end, bool write)
+static int populate_area(struct quire_vma *vma, quire_linear_t at, quire_linear_t end,
+                         enum populate how)
 {
-    /* A private page that may be written is made the area's own at once, so that it stays. */
-    bool own = (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
-    unsigned flags = write || own ? QUIRE_FAULT_FLAG_WRITE : 0;
-    if (!(vma->flags & (write ? VM_WRITE : VM_ACCESS)))
+    bool own = how == POPULATE_AHEAD && (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+    unsigned flags = how == POPULATE_WRITE || own ? QUIRE_FAULT_FLAG_WRITE : 0;
+    if (!(vma->flags & (how == POPULATE_WRITE ? VM_WRITE : VM_ACCESS)))
         return -QUIRE_EFAULT;
     for (; at < end; at += QUIRE_PAGE_SIZE) {
         while (!is_there(vma->mm, at, flags)) {
@@ -42,13 +42,13 @@ static int populate_area(struct quire_vma *vma, quire_linear_t at, quire_linear_
     return 0;
 }
 
-int populate_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end, bool write)
+int populate_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end, enum populate how)
 {
     struct quire_vma *vma = vma_above(mm, start);
     for (; vma && vma->start < end; vma = vma_next(vma)) {
         quire_linear_t from = vma->start > start ? vma->start : start;
         quire_linear_t to = vma->end < end ? vma->end : end;
-        int error = populate_area(vma, from, to, write);
+        int error = populate_area(vma, from, to, how);
         if (error)
             return error;
     }

@@ -86,9 +86,8 @@ static bool take_back(struct quire_mapping *mapping, uint64_t index, struct quir
         return false;
     vm_stat_add(vm, NR_FILE_PAGES, 1);
     vm_stat_add(vm, NR_SHMEM, 1);
-    page_set(page, PG_DIRTY);
     swap_free(vm, shmem_entry_of_word(word));
-    swap_cache_remove(vm, page);
+    swap_cache_remove(vm, page); /* dirty from here on */
     return true;
 }
 
@@ -150,13 +149,8 @@ void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry)
     struct quire_page *page = swap_cache_find(vm, entry);
     swap_free(vm, entry);
     if (page) {
-        page_lock(page);
-        if (page_has(page, PG_SWAPCACHE) && page_users(page) == 1 &&
-            !swap_count(vm, swap_cache_entry(vm, page))) {
-            page_wait_writeback(page);
-            swap_cache_remove(vm, page);
-        }
-        cache_put_page(mapping, page);
+        swap_cache_drop_unused(vm, page);
+        vm_put_page(vm, page);
     }
     shmem_uncommit_page(mapping);
 }

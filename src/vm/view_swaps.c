@@ -6,13 +6,22 @@
 #define NAME_COLUMNS 40
 #define WIDE_KIB 10000000ul /* from here on a number fills its column */
 
+/* A name, and spaces to the next column: at least one. */
+static void put_name(struct text *text, const char *name)
+{
+    unsigned length = 0;
+    text_puts(text, name);
+    while (name[length])
+        length++;
+    do
+        text_puts(text, " ");
+    while (++length < NAME_COLUMNS);
+}
+
 static void put_line(struct text *text, const struct quire_swap_info *info)
 {
-    int length = (int)__builtin_strlen(info->name);
     unsigned long size = KIB(info->nr_slots), used = KIB(info->nr_used);
-    text_puts(text, info->name);
-    for (int i = length < NAME_COLUMNS ? length : NAME_COLUMNS - 1; i < NAME_COLUMNS; i++)
-        text_puts(text, " ");
+    put_name(text, info->name);
     text_printf(text, "%s\t%lu\t%s%lu\t%s%d\n", info->is_file ? "file\t" : "partition", size,
                 size < WIDE_KIB ? "\t" : "", used, used < WIDE_KIB ? "\t" : "", info->priority);
 }

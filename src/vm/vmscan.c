@@ -18,6 +18,9 @@
 
 /* Rounds of the background reclaimer that brought nothing, after which it gives up for now. */
 #define MAX_FUTILE_ROUNDS 3
+/* Looks at everything before nothing can be had: to take a page's marks, to deactivate it, to take
+ * the marks that it still has, and to take it. */
+#define LAST_ROUNDS 4
 
 static struct scan scan_of(struct quire_vm *vm, int node, quire_gfp_t gfp, unsigned long wanted)
 {
@@ -31,11 +34,15 @@ static struct scan scan_of(struct quire_vm *vm, int node, quire_gfp_t gfp, unsig
     };
 }
 
-/* From priority to priority until enough went. */
+/* From priority to priority until enough went. That nothing can be had isn't said before all pages
+ * were looked at so often that the first looks, which spare what was used, can't have been why. */
 static unsigned long reclaim_node(struct scan *scan)
 {
     for (scan->priority = DEF_PRIORITY; scan->priority >= 0 && !scan_is_done(scan);
          scan->priority--)
+        scan->policy->shrink(scan);
+    scan->priority = 0;
+    for (unsigned i = 0; i < LAST_ROUNDS && !scan->reclaimed; i++)
         scan->policy->shrink(scan);
     return scan->reclaimed;
 }
@@ -74,9 +81,10 @@ bool reclaim_page(struct quire_vm *vm, struct quire_page *page)
     struct scan scan = scan_of(vm, quire_page_node(vm->mem, page), QUIRE_GFP_KERNEL, 1);
     struct quire_page *pages[] = {page};
     scan.ignore_references = true;
-    if (!lru_remove(vm, page))
-        return false;
-    return shrink_pages(&scan, pages, 1);
+    if (lru_remove(vm, page))
+        return shrink_pages(&scan, pages, 1);
+    vm_put_page(vm, page);
+    return false;
 }
 
 /* ---- in the background -------------------------------------------------------------------------

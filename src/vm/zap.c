@@ -17,11 +17,29 @@ struct zap {
     struct quire_vma *vma;
     struct quire_tlb_batch batch;
     unsigned found;
+    unsigned taken; /* pages of this piece that are in the batch */
+    uint64_t dirty; /* which of them had dirty entries; what is left when some were released */
 };
+_Static_assert(QUIRE_TLB_BATCH_PAGES <= 64, "a bit for each page of a piece");
 
-static void release_page(void *vm, struct quire_page *page)
+/* A file's page is dirty from here on, after the flush: until then a processor could write to it,
+ * and write-back, which sees no entry any more, could have missed that. */
+static void release_page(void *arg, struct quire_page *page)
 {
-    page_unuse(vm, page);
+    struct zap *zap = arg;
+    if (zap->dirty & 1)
+        cache_set_dirty(zap->vma->mapping, page);
+    zap->dirty >>= 1;
+    page_unuse(zap->vma->mm->vm, page);
+}
+
+static void zap_begin(struct zap *zap, struct quire_vma *vma)
+{
+    quire_tlb_batch_init(&zap->batch, &vma->mm->pt);
+    zap->vma = vma;
+    zap->batch.release = release_page;
+    zap->batch.release_arg = zap;
+    zap->found = 0;
 }
 
 static void zap_page(struct zap *zap, uint64_t entry)
@@ -32,11 +50,12 @@ static void zap_page(struct zap *zap, uint64_t entry)
         return;
     if (!page_is_anon(page)) {
         if (entry & QUIRE_PTE_DIRTY)
-            cache_set_dirty(zap->vma->mapping, page);
+            zap->dirty |= UINT64_C(1) << zap->taken;
         if (entry & QUIRE_PTE_ACCESSED && !(zap->vma->flags & (VM_SEQ_READ | VM_RAND_READ)))
             page_set(page, PG_REFERENCED);
     }
     rmap_remove(mm, page);
+    zap->taken++;
     quire_tlb_remove_page(&zap->batch, page);
 }
 
@@ -61,7 +80,8 @@ static void zap_run(void *arg, const struct quire_pt_run *run)
 static void zap_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
 {
     struct quire_mm *mm = zap->vma->mm;
-    zap->found = 0;
+    zap->found = zap->taken = 0;
+    zap->dirty = 0;
     entry_lock(mm, start);
     /* All pages are small: nothing has to be split. */
     int error = quire_zap_range(&mm->pt, start, end - start, QUIRE_UNMAP_KEEP_TABLES, zap_run, zap,
@@ -96,11 +116,8 @@ static quire_linear_t piece_end(quire_linear_t at, quire_linear_t end)
 
 void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
-    struct zap zap = {.vma = vma};
-    quire_tlb_batch_init(&zap.batch, &vma->mm->pt);
-    zap.batch.release = release_page;
-    zap.batch.release_arg = vma->mm->vm;
-    zap.found = 0;
+    struct zap zap;
+    zap_begin(&zap, vma);
     for (quire_linear_t to; start < end; start = to) {
         if (!zap.found)
             start = next_entry(vma->mm, start, end);
@@ -140,10 +157,8 @@ static void zap_if_of_file(struct zap *zap, quire_linear_t at)
 
 static void zap_files_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
-    struct zap zap = {.vma = vma};
-    quire_tlb_batch_init(&zap.batch, &vma->mm->pt);
-    zap.batch.release = release_page;
-    zap.batch.release_arg = vma->mm->vm;
+    struct zap zap;
+    zap_begin(&zap, vma);
     for (; start < end; start += QUIRE_PAGE_SIZE) {
         start = next_entry(vma->mm, start, end);
         if (start < end)

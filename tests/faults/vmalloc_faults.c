@@ -96,7 +96,7 @@ static unsigned fail_each(void (*operation)(void))
 
 static bool boot(const struct quire_slab_config *config)
 {
-    if (!vm_boot(
+    if (!vmalloc_boot(
             &(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 3000, .slab = config}))
         return false;
     vm_tables.gfp = GFP | QUIRE_GFP_ZERO;
@@ -109,7 +109,7 @@ static void end(void)
 {
     for (unsigned i = 0; i < 70; i++)
         quire_free_page(machine.mem, given[i]);
-    vm_end();
+    vmalloc_end();
 }
 
 static void each_page_that_cannot_be_had_leaves_no_range(void)

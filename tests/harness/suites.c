@@ -55,6 +55,15 @@ extern const struct test_suite suite_vmalloc;
 extern const struct test_suite suite_vmalloc_faults;
 extern const struct test_suite suite_vmalloc_model;
 extern const struct test_suite suite_vm_xarray;
+extern const struct test_suite suite_vm_interval;
+extern const struct test_suite suite_vm_roots;
+extern const struct test_suite suite_vm_families;
+extern const struct test_suite suite_vm_fault;
+extern const struct test_suite suite_vm_cache;
+extern const struct test_suite suite_vm_file;
+extern const struct test_suite suite_vm_file_model;
+extern const struct test_suite suite_vm_file_faults;
+extern const struct test_suite suite_vm_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -108,5 +117,14 @@ const struct test_suite *const test_suites[] = {
     &suite_vmalloc_faults, //
     &suite_vmalloc_model,  //
     &suite_vm_xarray,      //
+    &suite_vm_interval,    //
+    &suite_vm_roots,       //
+    &suite_vm_families,    //
+    &suite_vm_fault,       //
+    &suite_vm_cache,       //
+    &suite_vm_file,        //
+    &suite_vm_file_model,  //
+    &suite_vm_file_faults, //
+    &suite_vm_model,       //
     NULL,
 };

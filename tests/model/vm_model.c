@@ -308,6 +308,8 @@ static void op_truncate(struct process *process)
         return;
     for (unsigned i = pages; i < FILE_PAGES; i++)
         file->value[i] = 0;
+    if (file == &files[0]) /* as a file system forgets what is beyond the end */
+        __builtin_memset(file_store.bytes + pages * PAGE, 0, (FILE_PAGES - pages) * PAGE);
     for (unsigned p = 0; p < PROCESSES; p++)
         for (unsigned i = 0; i < WINDOW; i++) {
             struct place *place = &processes[p].place[i];

@@ -70,7 +70,7 @@ static void look_at_all(void)
 static void run(enum quire_pt_format_id format, unsigned long operations)
 {
     unsigned long refused = 0;
-    if (!vm_boot(&(struct vm_setup){.format = format, .pages = 600, .lazy_pages = 150}))
+    if (!vmalloc_boot(&(struct vm_setup){.format = format, .pages = 600, .lazy_pages = 150}))
         return;
     for (unsigned long i = 0; i < operations; i++) {
         struct range *r = &ranges[test_random_below(RANGES)];
@@ -89,7 +89,7 @@ static void run(enum quire_pt_format_id format, unsigned long operations)
         if (ranges[i].start)
             destroy_range(&ranges[i]);
     test_note("%lu refused", refused);
-    vm_end();
+    vmalloc_end();
 }
 
 static void random_ranges_keep_apart_and_keep_their_contents(void)

@@ -15,9 +15,9 @@
 #include "tests/stress/stress.h"
 
 #define PAGE ((quire_linear_t)QUIRE_PAGE_SIZE)
-#define MEMORY (6u << 20)
+#define MEMORY (8u << 20) /* on two nodes */
 #define WORKERS 3u
-#define AREA_PAGES 192u
+#define AREA_PAGES 480u
 #define NR_AREAS 3u
 #define SWAP_PAGES 2048u
 
@@ -171,8 +171,9 @@ static void fork_and_look(struct worker *worker)
     if (quire_mm_fork(&child, mm))
         return;
     load(n, child);
+    unsigned first = below(worker, AREA_PAGES);
     for (unsigned i = 0; i < 24; i++) {
-        unsigned page = below(worker, AREA_PAGES);
+        unsigned page = (first + i * 7) % AREA_PAGES;
         uint64_t value;
         if (!access_word(n, word_at(n, 0, page), &value, false))
             continue;
@@ -221,12 +222,13 @@ static void use_memory(struct worker *worker)
 
 static bool start(void)
 {
-    static const struct quire_memblock_region map[] = {{.size = MEMORY}, {0}};
+    static const struct quire_memblock_region map[] = {
+        {.size = MEMORY / 2}, {.base = MEMORY / 2, .size = MEMORY / 2, .node = 1}, {0}};
     static const struct quire_mapping_ops file_ops = {.read_pages = read_pages,
                                                       .write_page = write_page};
     static const struct quire_swap_ops swap_ops = {.read = read_pages, .write = write_pages};
     if (!stress_map(map, MEMORY) ||
-        !stress_start((struct quire_mem_config){.nr_cpus = WORKERS + 1, .nr_nodes = 1}) ||
+        !stress_start((struct quire_mem_config){.nr_cpus = WORKERS + 1}) ||
         quire_slab_init(&slab, stress.mem, NULL))
         return false;
     sim = (struct quire_sim){

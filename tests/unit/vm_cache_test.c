@@ -253,8 +253,10 @@ static void a_failed_write_is_told_once_and_nothing_is_lost(void)
     /* Of reclaim's writes whoever syncs next is told. */
     put_word(file, 0, 2000);
     file_store.broken = true;
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 100) > 0, true);
+    for (unsigned i = 0; i < 10; i++)
+        (void)!quire_vm_reclaim(machine_vm, 0, 100);
     file_store.broken = false;
+    CHECK_EQ(info_of_file(file).nr_pages, 1);
     CHECK_EQ(word_at(file, 0), 2000);
     CHECK_EQ(quire_mapping_sync(file, 30 * PAGE, PAGE), -QUIRE_EIO);
     CHECK_EQ(quire_mapping_sync(file, 0, 0), 0);

@@ -301,6 +301,7 @@ static void without_memory_a_fault_says_so(void)
 {
     if (!vm_boot(4 * MIB, QUIRE_PT_FORMAT_X86_64))
         return;
+    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
     struct quire_mm *mm = mm_new();
     quire_linear_t at = map_anon(mm, 2048 * PAGE);
     unsigned pages = 0;

@@ -6,6 +6,7 @@ struct quire_sim_cpu sim_cpus[2];
 enum quire_fault_result last_result;
 unsigned long nr_faults;
 struct store file_store, swap_store;
+const struct quire_slab_config *vm_slab_config;
 
 static enum quire_pt_format_id format_id;
 static struct quire_mm *running;
@@ -95,9 +96,13 @@ bool holds(quire_linear_t at, uint64_t value)
 
 bool vm_boot(uint64_t size, enum quire_pt_format_id format)
 {
+    if (QUIRE_PAGE_SHIFT != 12) {
+        test_skip("address spaces are made of pages of 4 KiB");
+        return false;
+    }
     if (!machine_boot_plain(size, (struct quire_mem_config){.nr_cpus = 2}))
         return false;
-    if (!slab_start(NULL))
+    if (!slab_start(vm_slab_config))
         return false;
     format_id = format;
     running = NULL;

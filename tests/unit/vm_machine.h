@@ -31,6 +31,9 @@ extern struct quire_sim_cpu sim_cpus[2];
 extern enum quire_fault_result last_result;
 extern unsigned long nr_faults;
 
+/* Of the slabs of machines booted from now on: for those that fail. */
+extern const struct quire_slab_config *vm_slab_config;
+
 /* One node, `size` bytes of memory. False: the case is skipped or failed. */
 bool vm_boot(uint64_t size, enum quire_pt_format_id format);
 /* Checks all invariants, ends it, and sees that nothing stays allocated. */

@@ -24,7 +24,7 @@ static bool start(const struct vm_setup *setup)
     return !error;
 }
 
-bool vm_boot(const struct vm_setup *setup)
+bool vmalloc_boot(const struct vm_setup *setup)
 {
     struct quire_mem_config config = {.nr_cpus = setup->nr_cpus ? setup->nr_cpus : 1};
     if (setup->highmem) {
@@ -37,7 +37,7 @@ bool vm_boot(const struct vm_setup *setup)
            start(setup);
 }
 
-void vm_end(void)
+void vmalloc_end(void)
 {
     quire_vmalloc_check(vm);
     CHECK_EQ(quire_vmalloc_destroy(vm), 0);

@@ -1,9 +1,9 @@
 /* tests/unit/vmalloc_machine.h: a range of vmalloc on a simulated machine, for a test case
  *
- *     if (!vm_boot(&(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 1000}))
+ *     if (!vmalloc_boot(&(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 1000}))
  *         return;
  *     ...
- *     vm_end();
+ *     vmalloc_end();
  *
  * Its addresses are the simulated machine's: what they hold is reached through the page tables.
  */
@@ -29,11 +29,11 @@ extern struct quire_pgtable vm_tables;
 extern quire_linear_t vm_start;
 
 /* False: the case is skipped or failed. */
-bool vm_boot(const struct vm_setup *setup);
+bool vmalloc_boot(const struct vm_setup *setup);
 /* Checks everything, ends it, and sees that nothing stays allocated and no mistake was reported. */
-void vm_end(void);
+void vmalloc_end(void);
 
-/* Pages that are free, but for those that have become tables since vm_boot. */
+/* Pages that are free, but for those that have become tables since vmalloc_boot. */
 unsigned long vm_free_pages(void);
 
 /* The machine's memory at an address; NULL: nothing is mapped there. */

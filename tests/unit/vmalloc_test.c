@@ -11,7 +11,7 @@ static const struct vm_setup usual = {.format = QUIRE_PT_FORMAT_X86_64, .pages =
 static void memory_is_mapped_page_by_page_with_a_guard_after_it(void)
 {
     for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
-        if (!vm_boot(&(struct vm_setup){.format = (enum quire_pt_format_id)id, .pages = 1000}))
+        if (!vmalloc_boot(&(struct vm_setup){.format = (enum quire_pt_format_id)id, .pages = 1000}))
             return;
         quire_linear_t a = quire_vmalloc(vm, 3 * PAGE, GFP);
         quire_linear_t b = quire_vmalloc(vm, 1, GFP);
@@ -24,13 +24,13 @@ static void memory_is_mapped_page_by_page_with_a_guard_after_it(void)
         CHECK(vm_is_filled(a, 3, 1) && vm_is_filled(b, 1, 2));
         quire_vfree(vm, a);
         quire_vfree(vm, b);
-        vm_end();
+        vmalloc_end();
     }
 }
 
 static void zeroed_memory_is_zero_and_pages_are_found_by_address(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     quire_linear_t a = quire_vmalloc(vm, 100 * PAGE, GFP);
     vm_fill(a, 100, 7);
@@ -47,12 +47,12 @@ static void zeroed_memory_is_zero_and_pages_are_found_by_address(void)
     CHECK(!quire_vmalloc_to_page(vm, a + 100 * PAGE));
     CHECK(!quire_vmalloc_to_page(vm, vm_start - PAGE));
     quire_vfree(vm, a);
-    vm_end();
+    vmalloc_end();
 }
 
 static void what_is_freed_stays_out_of_use_until_one_flush_for_all(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     unsigned long free = vm_free_pages();
     quire_linear_t a[8];
@@ -73,14 +73,14 @@ static void what_is_freed_stays_out_of_use_until_one_flush_for_all(void)
     next = quire_vmalloc(vm, PAGE, GFP);
     CHECK_EQ(next, vm_start);
     quire_vfree(vm, next);
-    vm_end();
+    vmalloc_end();
 }
 
 static void a_purge_comes_by_itself_when_enough_pages_wait(void)
 {
     struct vm_setup setup = usual;
     setup.lazy_pages = 21;
-    if (!vm_boot(&setup))
+    if (!vmalloc_boot(&setup))
         return;
     for (unsigned i = 0; i < 7; i++)
         quire_vfree(vm, quire_vmalloc(vm, 2 * PAGE, GFP));
@@ -89,14 +89,14 @@ static void a_purge_comes_by_itself_when_enough_pages_wait(void)
     CHECK_EQ(flushes.count, 1);
     CHECK_EQ(vm_info().nr_lazy, 0);
     CHECK_EQ(vm_info().nr_purges, 1);
-    vm_end();
+    vmalloc_end();
 }
 
 static void addresses_that_run_out_are_purged_for(void)
 {
     struct vm_setup setup = usual;
     setup.pages = 22;
-    if (!vm_boot(&setup))
+    if (!vmalloc_boot(&setup))
         return;
     quire_linear_t a = quire_vmalloc(vm, 10 * PAGE, GFP);
     quire_linear_t b = quire_vmalloc(vm, 10 * PAGE, GFP);
@@ -112,12 +112,12 @@ static void addresses_that_run_out_are_purged_for(void)
     CHECK_EQ(all, vm_start);
     quire_vfree(vm, all);
     CHECK(!quire_vmalloc(vm, 22 * PAGE, GFP | QUIRE_GFP_NOWARN));
-    vm_end();
+    vmalloc_end();
 }
 
 static void the_lowest_gap_that_is_large_enough_is_taken(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     quire_linear_t a[6];
     for (unsigned i = 0; i < 6; i++)
@@ -130,13 +130,13 @@ static void the_lowest_gap_that_is_large_enough_is_taken(void)
     quire_vmalloc_check(vm);
     for (unsigned i = 0; i < 6; i++)
         quire_vfree(vm, a[i]);
-    vm_end();
+    vmalloc_end();
 }
 
 static void given_pages_are_mapped_in_their_order_and_stay_their_owners(void)
 {
     struct quire_page *pages[5];
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     for (unsigned i = 0; i < 5; i++)
         pages[i] = quire_alloc_page(machine.mem, GFP);
@@ -158,7 +158,7 @@ static void given_pages_are_mapped_in_their_order_and_stay_their_owners(void)
         CHECK_EQ(quire_page_count(pages[i]), 1);
         quire_free_page(machine.mem, pages[i]);
     }
-    vm_end();
+    vmalloc_end();
 }
 
 static const struct quire_memblock_region large[] = {{.size = 64 * MIB}, {0}};
@@ -167,7 +167,7 @@ static void huge_pages_serve_where_they_fit_and_small_ones_elsewhere(void)
 {
     struct vm_setup setup = {.format = QUIRE_PT_FORMAT_X86_64, .pages = 100000, .map = large};
     struct quire_pt_query query;
-    if (!vm_boot(&setup))
+    if (!vmalloc_boot(&setup))
         return;
     uint64_t huge = 2 << 20;
     quire_linear_t small = quire_vmalloc(vm, PAGE, GFP);
@@ -192,7 +192,7 @@ static void huge_pages_serve_where_they_fit_and_small_ones_elsewhere(void)
     quire_vfree(vm, below);
     quire_vfree(vm, a);
     quire_vfree(vm, small);
-    vm_end();
+    vmalloc_end();
 }
 
 static void without_huge_blocks_or_aligned_addresses_small_pages_serve(void)
@@ -201,7 +201,7 @@ static void without_huge_blocks_or_aligned_addresses_small_pages_serve(void)
     struct quire_pt_query query;
     uint64_t huge = 2 << 20;
     setup.pages = (unsigned long)(huge / PAGE) + 3;
-    if (!vm_boot(&setup))
+    if (!vmalloc_boot(&setup))
         return;
     quire_linear_t first = quire_vmalloc(vm, PAGE, GFP);
     quire_linear_t a = quire_vmalloc_node(vm, huge, GFP, -1, QUIRE_VMALLOC_HUGE);
@@ -210,13 +210,13 @@ static void without_huge_blocks_or_aligned_addresses_small_pages_serve(void)
     CHECK_EQ(query.level, QUIRE_PT);
     quire_vfree(vm, a);
     quire_vfree(vm, first);
-    vm_end();
+    vmalloc_end();
 }
 
 static void high_memory_is_taken_first(void)
 {
     struct vm_setup setup = {.format = QUIRE_PT_FORMAT_PAE, .pages = 5000, .highmem = 8 * MIB};
-    if (!vm_boot(&setup))
+    if (!vmalloc_boot(&setup))
         return;
     quire_linear_t high = quire_vzalloc(vm, 4 * PAGE, GFP | QUIRE_GFP_MOVABLE);
     struct quire_page *page = quire_vmalloc_to_page(vm, high);
@@ -228,12 +228,12 @@ static void high_memory_is_taken_first(void)
     CHECK(page && quire_page_zone(machine.mem, page) == QUIRE_ZONE_NORMAL);
     quire_vfree(vm, all);
     quire_vfree(vm, high);
-    vm_end();
+    vmalloc_end();
 }
 
 static void nonsense_is_refused(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     struct quire_vmalloc *other;
     struct quire_vmalloc_config config = {
@@ -248,12 +248,12 @@ static void nonsense_is_refused(void)
     CHECK(!quire_vmalloc(vm, PAGE, GFP | 0x80000000u));
     CHECK(!quire_vmalloc(vm, UINT64_MAX, GFP));
     CHECK(!quire_vmalloc(vm, (uint64_t)1 << 40, GFP));
-    vm_end();
+    vmalloc_end();
 }
 
 static void wrong_addresses_are_reported_and_change_nothing(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     quire_linear_t a = quire_vmalloc(vm, 3 * PAGE, GFP);
     quire_vfree(vm, a + PAGE);
@@ -269,12 +269,12 @@ static void wrong_addresses_are_reported_and_change_nothing(void)
     quire_vfree(vm, 0);
     quire_vunmap(vm, 0);
     machine.bad_pages = 0;
-    vm_end();
+    vmalloc_end();
 }
 
 static void memory_that_runs_short_is_purged_for(void)
 {
-    if (!vm_boot(&(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 100000}))
+    if (!vmalloc_boot(&(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 100000}))
         return;
     unsigned long most = vm_free_pages() / 4 * 3;
     for (unsigned i = 0; i < 5; i++) {
@@ -283,13 +283,13 @@ static void memory_that_runs_short_is_purged_for(void)
         quire_vfree(vm, a);
     }
     CHECK(vm_info().nr_purges >= 4);
-    vm_end();
+    vmalloc_end();
 }
 
 static void kvmalloc_takes_addresses_only_when_pages_are_not_contiguous(void)
 {
     bool fits = sizeof(void *) >= 8; /* else these addresses are more than a pointer holds */
-    if (!vm_boot(&(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 10000}))
+    if (!vmalloc_boot(&(struct vm_setup){.format = QUIRE_PT_FORMAT_X86_64, .pages = 10000}))
         return;
     char *small = quire_kvmalloc(vm, 100, GFP), *large_one = quire_kvzalloc(vm, 4 * PAGE, GFP);
     CHECK(small && large_one && is_zero(large_one, 4 * PAGE));
@@ -304,7 +304,7 @@ static void kvmalloc_takes_addresses_only_when_pages_are_not_contiguous(void)
     quire_kvfree(vm, large_one);
     quire_kvfree(vm, small);
     quire_kvfree(vm, NULL);
-    vm_end();
+    vmalloc_end();
 }
 
 /* ---- views ----------------------------------------------------------------------------------- */
@@ -323,7 +323,7 @@ static void show(void *arg, const char *text, size_t length)
 static void vmallocinfo_is_as_linux_has_it(void)
 {
     struct quire_page *page;
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     quire_linear_t a = quire_vmalloc(vm, 2 * PAGE, GFP), b = quire_vmalloc(vm, PAGE, GFP);
     page = quire_vmalloc_to_page(vm, a);
@@ -345,12 +345,12 @@ static void vmallocinfo_is_as_linux_has_it(void)
     CHECK_EQ(quire_vmallocinfo(vm, (enum quire_format)9, show, NULL), -QUIRE_EINVAL);
     quire_vunmap(vm, c);
     quire_vfree(vm, a);
-    vm_end();
+    vmalloc_end();
 }
 
 static void destroy_frees_what_was_left_and_counts_it(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     unsigned long free = vm_free_pages();
     CHECK(quire_vmalloc(vm, 5 * PAGE, GFP));

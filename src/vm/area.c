@@ -1,0 +1,225 @@
+/* vm/area.c: areas come, go, are split and joined
+ *
+ * Splitting allocates all it needs before it changes anything. Joining may need memory too, for
+ * chains of reverse maps; two areas that could be one are no harm, so it isn't an error if there is
+ * none.
+ */
+#include "vm/area.h"
+
+#include "vm/cache.h"
+
+/* ---- alone ------------------------------------------------------------------------------------
+ */
+
+struct quire_vma *vma_alloc(struct quire_mm *mm)
+{
+    struct quire_vma *vma = quire_kmem_cache_zalloc(mm->vm->vma_cache, QUIRE_GFP_KERNEL);
+    if (!vma)
+        return NULL;
+    vma->mm = mm;
+    list_init(&vma->chains);
+    return vma;
+}
+
+struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
+{
+    struct quire_vma *copy = vma_alloc(mm);
+    if (!copy)
+        return NULL;
+    copy->start = vma->start;
+    copy->end = vma->end;
+    copy->flags = vma->flags;
+    copy->prot = vma->prot;
+    copy->pgoff = vma->pgoff;
+    copy->mapping = vma->mapping;
+    if (copy->mapping)
+        quire_mapping_get(copy->mapping);
+    return copy;
+}
+
+struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma)
+{
+    struct quire_vma *copy = vma_copy(mm, vma);
+    if (copy)
+        copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    return copy;
+}
+
+/* Out of nothing but reverse maps: the file's only if it is there. */
+static void free_unlinked(struct quire_vma *vma)
+{
+    struct quire_mapping *mapping = vma->mapping;
+    anon_vma_unlink(vma);
+    quire_kmem_cache_free(vma->mm->vm->vma_cache, vma);
+    if (mapping)
+        quire_mapping_put(mapping);
+}
+
+void vma_discard(struct quire_vma *vma)
+{
+    mapping_unlink_vma(vma);
+    free_unlinked(vma);
+}
+
+void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
+{
+    mapping_link_vma(vma);
+    areas_link(mm, vma);
+}
+
+void vma_free(struct quire_vma *vma)
+{
+    areas_unlink(vma);
+    vma_discard(vma);
+}
+
+uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma)
+{
+    uint64_t nx = mm->pt.prot_mask & QUIRE_PTE_NX;
+    return QUIRE_PTE_USER | (vma->flags & VM_EXEC ? 0 : nx);
+}
+
+void vma_set_flags(struct quire_vma *vma, uint32_t flags)
+{
+    quire_store_relaxed(&vma->flags, flags);
+    vma->prot = vma_page_prot(vma->mm, vma);
+}
+
+/* ---- splitting and joining ---------------------------------------------------------------------
+ */
+
+/* Another range of the same area; the tree of addresses follows. */
+static void resize(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    rmap_begin_change(vma);
+    if (start < vma->start)
+        vma->pgoff -= (vma->start - start) >> QUIRE_PAGE_SHIFT;
+    else
+        vma->pgoff += (start - vma->start) >> QUIRE_PAGE_SHIFT;
+    vma->start = start;
+    vma->end = end;
+    rmap_end_change(vma);
+    areas_moved(vma);
+}
+
+struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at)
+{
+    struct quire_vma *upper = vma_copy(vma->mm, vma);
+    if (!upper)
+        return NULL;
+    upper->start = at;
+    upper->pgoff = vma_index(vma, at);
+    if (anon_vma_clone(upper, vma)) {
+        free_unlinked(upper);
+        return NULL;
+    }
+    mapping_link_vma(upper);
+    resize(vma, vma->start, at);
+    areas_link(vma->mm, upper);
+    return upper;
+}
+
+static bool alike(const struct quire_vma *a, const struct quire_vma *b)
+{
+    return a->end == b->start && a->flags == b->flags && a->mapping == b->mapping &&
+           a->pgoff + vma_pages(a) == b->pgoff && anon_vma_compatible(a, b);
+}
+
+/* The lower area takes the upper one's range. False: no memory. */
+static bool join(struct quire_vma *lower, struct quire_vma *upper)
+{
+    if (!lower->anon_vma && upper->anon_vma && anon_vma_clone(lower, upper))
+        return false;
+    quire_linear_t end = upper->end;
+    areas_unlink(upper);
+    resize(lower, lower->start, end);
+    vma_discard(upper);
+    return true;
+}
+
+struct quire_vma *vma_merge(struct quire_vma *vma)
+{
+    struct quire_vma *next = vma_next(vma), *prev = vma_prev(vma);
+    if (next && alike(vma, next))
+        (void)join(vma, next);
+    return prev && alike(prev, vma) && join(prev, vma) ? prev : vma;
+}
+
+/* Whether an area could be joined with `other` if it had these flags: for the count of areas. */
+static bool would_join(struct quire_vma *vma, struct quire_vma *other, uint32_t flags)
+{
+    uint32_t old = vma->flags;
+    if (!other)
+        return false;
+    vma->flags = flags;
+    bool joins = other->start < vma->start ? alike(other, vma) : alike(vma, other);
+    vma->flags = old;
+    return joins;
+}
+
+static bool too_many(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                     uint32_t flags)
+{
+    unsigned more = (unsigned)(start > vma->start) + (unsigned)(end < vma->end);
+    if (vma->mm->nr_areas + more <= MAX_AREAS)
+        return false;
+    bool below = start == vma->start && would_join(vma, vma_prev(vma), flags);
+    bool above = end == vma->end && would_join(vma, vma_next(vma), flags);
+    return more > (unsigned)below + (unsigned)above;
+}
+
+struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                             uint32_t flags)
+{
+    if (flags == vma->flags)
+        return vma;
+    if (too_many(vma, start, end, flags))
+        return NULL;
+    struct quire_vma *middle = start > vma->start ? vma_split(vma, start) : vma;
+    if (!middle)
+        return NULL;
+    if (end < middle->end && !vma_split(middle, end)) {
+        vma_merge(middle);
+        return NULL;
+    }
+    vma_set_flags(middle, flags);
+    return vma_merge(middle);
+}
+
+/* ---- stacks -----------------------------------------------------------------------------------
+ */
+
+/* Room, and limits, for a stack that begins at `start`. */
+static int may_grow(struct quire_vma *vma, quire_linear_t start, unsigned long pages)
+{
+    struct quire_mm *mm = vma->mm;
+    const struct quire_vma *prev = vma_prev(vma);
+    quire_linear_t guard = (quire_linear_t)mm->layout.stack_gap << QUIRE_PAGE_SHIFT;
+    if (start < mm->layout.min_addr || vma->end - start > mm->limit[QUIRE_LIMIT_STACK])
+        return -QUIRE_ENOMEM;
+    if (prev && start < prev->end)
+        return -QUIRE_ENOMEM;
+    if (prev && !(prev->flags & VM_GROWSDOWN) && prev->flags & VM_ACCESS &&
+        start - prev->end < guard)
+        return -QUIRE_ENOMEM;
+    if (!mm_may_expand(mm, vma->flags, pages) || mm_may_lock(mm, vma->flags, pages))
+        return -QUIRE_ENOMEM;
+    return 0;
+}
+
+int vma_expand_stack(struct quire_vma *vma, quire_linear_t address)
+{
+    struct quire_mm *mm = vma->mm;
+    quire_linear_t start = address & ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1);
+    unsigned long pages = (unsigned long)((vma->start - start) >> QUIRE_PAGE_SHIFT);
+    if (anon_vma_prepare(vma) || pages > vma->pgoff)
+        return -QUIRE_ENOMEM;
+    int error = may_grow(vma, start, pages);
+    if (!error && vma->flags & VM_ACCOUNT)
+        error = vm_commit(mm->vm, mm, (long)pages);
+    if (error)
+        return error;
+    resize(vma, start, vma->end);
+    mm_count(mm, vma->flags, (long)pages);
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* vm/madvise.h: advice about pages of an area, for readers of mm->lock */
+#ifndef VM_MADVISE_H
+#define VM_MADVISE_H
+
+#include "vm/area.h"
+
+/* MADV_FREE: anonymous pages whose content may be forgotten unless they are written to again. */
+void advise_free(struct quire_vma *vma, quire_linear_t start, quire_linear_t end);
+/* MADV_COLD, MADV_PAGEOUT: pages that only this address space maps go next, or now. */
+void advise_cold(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool pageout);
+/* MADV_WILLNEED: reads what isn't in memory; errors don't matter. */
+void advise_willneed(struct quire_vma *vma, quire_linear_t start, quire_linear_t end);
+/* MADV_POPULATE_READ, _WRITE. 0; -EFAULT, -ENOMEM. */
+int advise_populate(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool write);
+
+#endif

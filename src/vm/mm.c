@@ -1,0 +1,219 @@
+/* vm/mm.c: address spaces: their life, limits and counts */
+#include "vm/area.h"
+
+#define DEFAULT_STACK_LIMIT ((uint64_t)8 << 20)
+#define DEFAULT_MEMLOCK_LIMIT ((uint64_t)8 << 20)
+#define MIN_GAP ((quire_linear_t)128 << 20)
+
+/* Five sixths at most for what isn't mmap's. */
+const struct quire_mm_layout quire_mm_layout_i386 = {
+    .end = 0xc0000000u,
+    .min_addr = 0x10000,
+    .gap_min = MIN_GAP,
+    .gap_max = 0xc0000000u / 6 * 5,
+    .stack_gap = 256,
+};
+const struct quire_mm_layout quire_mm_layout_x86_64 = {
+    .end = 0x7ffffffff000u,
+    .min_addr = 0x10000,
+    .gap_min = MIN_GAP,
+    .gap_max = 0x7ffffffff000u / 6 * 5,
+    .stack_gap = 256,
+};
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_layout *layout)
+{
+    const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
+    unsigned bits = format->virt_bits > 32 ? format->virt_bits - 1u : format->virt_bits;
+    quire_linear_t low_bits = QUIRE_PAGE_SIZE - 1;
+    return layout->end <= (quire_linear_t)1 << bits && layout->min_addr < layout->end &&
+           !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
+           layout->gap_max < layout->end;
+}
+
+int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quire_mm_layout *layout)
+{
+    if (!layout_is_valid(vm, layout))
+        return -QUIRE_EINVAL;
+    struct quire_mm *new = quire_kmem_cache_zalloc(vm->mm_cache, QUIRE_GFP_KERNEL);
+    if (!new)
+        return -QUIRE_ENOMEM;
+    struct quire_pgtable_config config = {
+        .mem = vm->mem,
+        .format = vm->config.format,
+        .features = vm->config.features,
+        .flush = vm->config.flush,
+        .flush_arg = vm->config.flush_arg,
+    };
+    int error = quire_pgtable_init(&new->pt, &config);
+    if (error) {
+        quire_kmem_cache_free(vm->mm_cache, new);
+        return error;
+    }
+    new->vm = vm;
+    new->nr_users = new->nr_refs = 1;
+    new->layout = *layout;
+    areas_init(new);
+    new->limit[QUIRE_LIMIT_AS] = new->limit[QUIRE_LIMIT_DATA] = QUIRE_LIMIT_INFINITE;
+    new->limit[QUIRE_LIMIT_STACK] = DEFAULT_STACK_LIMIT;
+    new->limit[QUIRE_LIMIT_MEMLOCK] = DEFAULT_MEMLOCK_LIMIT;
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&vm->lock);
+    list_add_tail(&vm->mms, &new->link);
+    quire_port_spin_unlock(&vm->lock);
+    quire_port_irq_restore(irq);
+    *mm = new;
+    return 0;
+}
+
+void quire_mm_get(struct quire_mm *mm)
+{
+    QUIRE_BUG_ON(!quire_fetch_add(&mm->nr_users, 1));
+}
+
+void mm_ref(struct quire_mm *mm)
+{
+    (void)quire_fetch_add(&mm->nr_refs, 1);
+}
+
+void mm_unref(struct quire_mm *mm)
+{
+    struct quire_vm *vm = mm->vm;
+    if (quire_sub_fetch(&mm->nr_refs, 1))
+        return;
+    quire_pgtable_destroy(&mm->pt);
+    quire_kmem_cache_free(vm->mm_cache, mm);
+}
+
+/* It is found in the list until nothing of it is left in memory or swap. */
+void quire_mm_put(struct quire_mm *mm)
+{
+    if (quire_sub_fetch(&mm->nr_users, 1))
+        return;
+    rwlock_write(&mm->lock);
+    mm_unmap_all(mm);
+    rwlock_write_unlock(&mm->lock);
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&mm->vm->lock);
+    list_del(&mm->link);
+    quire_port_spin_unlock(&mm->vm->lock);
+    quire_port_irq_restore(irq);
+    mm_unref(mm);
+}
+
+void mm_inherit(struct quire_mm *child, const struct quire_mm *parent)
+{
+    child->program = parent->program;
+    child->brk = parent->brk;
+    child->mmap_base = parent->mmap_base;
+    child->oom_score_adj = parent->oom_score_adj;
+    __builtin_memcpy(child->limit, parent->limit, sizeof child->limit);
+    __builtin_memcpy(child->name, parent->name, sizeof child->name);
+}
+
+struct quire_pgtable *quire_mm_pgtable(struct quire_mm *mm)
+{
+    return &mm->pt;
+}
+
+/* ---- what it is told ---------------------------------------------------------------------------
+ */
+
+void quire_mm_set_limit(struct quire_mm *mm, enum quire_limit limit, uint64_t bytes)
+{
+    rwlock_write(&mm->lock);
+    mm->limit[limit] = bytes;
+    rwlock_write_unlock(&mm->lock);
+}
+
+uint64_t quire_mm_limit(const struct quire_mm *mm, enum quire_limit limit)
+{
+    return quire_load_relaxed(&mm->limit[limit]);
+}
+
+void quire_mm_set_name(struct quire_mm *mm, int pid, const char *name)
+{
+    size_t length = 0;
+    rwlock_write(&mm->lock);
+    mm->pid = pid;
+    for (; name[length] && length < sizeof mm->name - 1; length++)
+        mm->name[length] = name[length];
+    mm->name[length] = '\0';
+    rwlock_write_unlock(&mm->lock);
+}
+
+int quire_mm_set_oom_score_adj(struct quire_mm *mm, int adj)
+{
+    if (adj < -1000 || adj > 1000)
+        return -QUIRE_EINVAL;
+    quire_store_relaxed(&mm->oom_score_adj, adj);
+    return 0;
+}
+
+int quire_mm_set_program(struct quire_mm *mm, const struct quire_mm_program *program)
+{
+    const quire_linear_t at[] = {program->start_code, program->end_code, program->start_data,
+                                 program->end_data,   program->brk,      program->start_stack,
+                                 program->arg_start,  program->arg_end,  program->env_start,
+                                 program->env_end};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
+        if (at[i] > mm->layout.end)
+            return -QUIRE_EINVAL;
+    if (program->end_code < program->start_code || program->end_data < program->start_data)
+        return -QUIRE_EINVAL;
+    rwlock_write(&mm->lock);
+    mm->program = *program;
+    mm->brk = program->brk;
+    mm->mmap_base = 0;
+    (void)mm_place_down(mm);
+    rwlock_write_unlock(&mm->lock);
+    return 0;
+}
+
+/* ---- counts ------------------------------------------------------------------------------------
+ */
+
+static bool is_data(uint32_t flags)
+{
+    return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
+}
+
+void mm_count(struct quire_mm *mm, uint32_t flags, long pages)
+{
+    unsigned long change = (unsigned long)pages; /* modulo: it may be less than 0 */
+    mm->total_vm += change;
+    if (mm->total_vm > mm->hiwater_vm)
+        mm->hiwater_vm = mm->total_vm;
+    if (flags & VM_LOCKED)
+        mm->locked_vm += change;
+    if ((flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) == VM_EXEC)
+        mm->exec_vm += change;
+    else if (flags & VM_GROWSDOWN)
+        mm->stack_vm += change;
+    else if (is_data(flags))
+        mm->data_vm += change;
+}
+
+void vma_count(struct quire_mm *mm, const struct quire_vma *vma, long pages)
+{
+    mm_count(mm, vma->flags, pages);
+}
+
+bool mm_may_expand(const struct quire_mm *mm, uint32_t flags, uint64_t pages)
+{
+    if (mm->total_vm + pages > mm->limit[QUIRE_LIMIT_AS] >> QUIRE_PAGE_SHIFT)
+        return false;
+    return !is_data(flags) ||
+           mm->data_vm + pages <= mm->limit[QUIRE_LIMIT_DATA] >> QUIRE_PAGE_SHIFT;
+}
+
+void mm_note_peak(struct quire_mm *mm)
+{
+    long rss = quire_load_relaxed(&mm->rss[RSS_ANON]) + quire_load_relaxed(&mm->rss[RSS_FILE]) +
+               quire_load_relaxed(&mm->rss[RSS_SHMEM]);
+    if (rss > 0 && (unsigned long)rss > quire_load_relaxed(&mm->hiwater_rss))
+        quire_store_relaxed(&mm->hiwater_rss, (unsigned long)rss);
+}

@@ -1,0 +1,286 @@
+/* vm/mmap.c: mmap and brk: areas come
+ *
+ * Everything that can fail is done before what is in the way goes: the area, its shared memory, the
+ * accounting of what it adds. Source: Linux, mm/mmap.c (do_mmap, mmap_region, brk), man 2 mmap.
+ */
+#include "vm/area.h"
+#include "vm/cache.h"
+#include "vm/fault.h"
+
+#define LOW_BITS ((quire_linear_t)QUIRE_PAGE_SIZE - 1)
+
+#define LEGACY_FLAGS                                                                               \
+    (QUIRE_MAP_SHARED | QUIRE_MAP_PRIVATE | QUIRE_MAP_FIXED | QUIRE_MAP_ANONYMOUS |                \
+     QUIRE_MAP_DENYWRITE | QUIRE_MAP_EXECUTABLE | QUIRE_MAP_GROWSDOWN | QUIRE_MAP_LOCKED |         \
+     QUIRE_MAP_NORESERVE | QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK | QUIRE_MAP_STACK |             \
+     QUIRE_MAP_32BIT | QUIRE_MAP_FIXED_NOREPLACE)
+
+struct request {
+    struct quire_mm *mm;
+    quire_linear_t address;
+    uint64_t size;
+    unsigned prot, flags;
+    struct quire_mapping *mapping;
+    uint64_t pgoff;
+    uint32_t vm_flags;
+};
+
+/* ---- what may be -------------------------------------------------------------------------------
+ */
+
+static int check_shared_file(struct request *r)
+{
+    const struct quire_mapping_config *config = &r->mapping->config;
+    if ((r->flags & QUIRE_MAP_TYPE) == QUIRE_MAP_SHARED_VALIDATE && r->flags & ~LEGACY_FLAGS)
+        return -QUIRE_EOPNOTSUPP;
+    if (r->prot & QUIRE_PROT_WRITE && !config->may_write)
+        return -QUIRE_EACCES;
+    if (r->prot & QUIRE_PROT_WRITE && config->sealed_write)
+        return -QUIRE_EPERM;
+    r->vm_flags |= VM_MAYSHARE;
+    if (config->may_write)
+        r->vm_flags |= VM_SHARED;
+    if (!config->may_write || config->sealed_write)
+        r->vm_flags &= ~VM_MAYWRITE;
+    return 0;
+}
+
+static int check_file(struct request *r)
+{
+    unsigned type = r->flags & QUIRE_MAP_TYPE;
+    int error = 0;
+    if (type == QUIRE_MAP_SHARED || type == QUIRE_MAP_SHARED_VALIDATE)
+        error = check_shared_file(r);
+    else if (type != QUIRE_MAP_PRIVATE)
+        error = -QUIRE_EINVAL;
+    if (error)
+        return error;
+    if (!r->mapping->config.may_exec) {
+        if (r->prot & QUIRE_PROT_EXEC)
+            return -QUIRE_EPERM;
+        r->vm_flags &= ~VM_MAYEXEC;
+    }
+    return r->flags & QUIRE_MAP_GROWSDOWN ? -QUIRE_EINVAL : 0;
+}
+
+static int check_anonymous(struct request *r)
+{
+    switch (r->flags & QUIRE_MAP_TYPE) {
+    case QUIRE_MAP_SHARED:
+        r->pgoff = 0;
+        r->vm_flags |= VM_SHARED | VM_MAYSHARE;
+        return r->flags & QUIRE_MAP_GROWSDOWN ? -QUIRE_EINVAL : 0;
+    case QUIRE_MAP_PRIVATE:
+        r->pgoff = r->address >> QUIRE_PAGE_SHIFT;
+        return 0;
+    default:
+        return -QUIRE_EINVAL;
+    }
+}
+
+static uint32_t flags_of(const struct request *r)
+{
+    uint32_t flags = r->prot & VM_ACCESS;
+    flags |= VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | r->mm->def_flags;
+    flags |= r->flags & QUIRE_MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
+    flags |= r->flags & QUIRE_MAP_LOCKED ? VM_LOCKED : 0;
+    if (r->flags & QUIRE_MAP_NORESERVE &&
+        quire_load_relaxed(&r->mm->vm->overcommit) != QUIRE_OVERCOMMIT_NEVER)
+        flags |= VM_NORESERVE;
+    return flags;
+}
+
+/* Where, and whether it may be there at all. */
+static int check(struct request *r)
+{
+    struct quire_mm *mm = r->mm;
+    int64_t at = mm_place(mm, r->address, r->size, r->flags);
+    if (at < 0)
+        return (int)at;
+    r->address = (quire_linear_t)at;
+    if (r->flags & QUIRE_MAP_FIXED_NOREPLACE &&
+        vma_intersects(mm, r->address, r->address + r->size))
+        return -QUIRE_EEXIST;
+    r->vm_flags = flags_of(r);
+    if (r->flags & QUIRE_MAP_LOCKED && !mm->limit[QUIRE_LIMIT_MEMLOCK])
+        return -QUIRE_EPERM;
+    int error = mm_may_lock(mm, r->vm_flags, r->size >> QUIRE_PAGE_SHIFT);
+    if (error)
+        return error;
+    return r->mapping ? check_file(r) : check_anonymous(r);
+}
+
+/* ---- doing it ----------------------------------------------------------------------------------
+ */
+
+static bool is_accountable(uint32_t flags)
+{
+    return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
+}
+
+/* The area, in no tree. */
+static int make_area(const struct request *r, struct quire_vma **made)
+{
+    struct quire_vma *vma = vma_alloc(r->mm);
+    if (!vma)
+        return -QUIRE_ENOMEM;
+    vma->start = r->address;
+    vma->end = r->address + r->size;
+    vma->pgoff = r->pgoff;
+    vma_set_flags(vma, r->vm_flags | (is_accountable(r->vm_flags) ? VM_ACCOUNT : 0));
+    vma->mapping = r->mapping;
+    if (vma->mapping) {
+        quire_mapping_get(vma->mapping);
+    } else if (r->vm_flags & VM_SHARED) {
+        struct quire_mapping_config config = {
+            .size = r->size,
+            .device_minor = 1,
+            .may_write = true,
+            .may_exec = true,
+            .noreserve = r->vm_flags & VM_NORESERVE,
+        };
+        int error = quire_mapping_create(&vma->mapping, r->mm->vm, &config);
+        if (error) {
+            quire_kmem_cache_free(r->mm->vm->vma_cache, vma);
+            return error;
+        }
+    }
+    *made = vma;
+    return 0;
+}
+
+static void drop_area(struct quire_vma *vma)
+{
+    struct quire_mapping *mapping = vma->mapping;
+    quire_kmem_cache_free(vma->mm->vm->vma_cache, vma);
+    if (mapping)
+        quire_mapping_put(mapping);
+}
+
+/* In place of what is there. What is added to what was committed before has to be allowed; what
+ * goes makes room for the rest. */
+static int map_area(struct quire_mm *mm, struct quire_vma *vma)
+{
+    unsigned long accounted, pages = (unsigned long)vma_pages(vma);
+    unsigned long there = mm_mapped_pages(mm, vma->start, vma->end, &accounted);
+    unsigned long wanted = vma->flags & VM_ACCOUNT ? pages : 0;
+    unsigned long kept = wanted < accounted ? wanted : accounted;
+    if (!mm_may_expand(mm, vma->flags, pages - there) || (!there && mm->nr_areas >= MAX_AREAS))
+        return -QUIRE_ENOMEM;
+    if (wanted > kept && vm_commit(mm->vm, mm, (long)(wanted - kept)))
+        return -QUIRE_ENOMEM;
+    int error = mm_unmap(mm, vma->start, vma->end);
+    if (error) {
+        vm_uncommit(mm->vm, (long)(wanted - kept));
+        return error;
+    }
+    vm_uncommit(mm->vm, -(long)kept);
+    vma_insert(mm, vma);
+    vma_count(mm, vma, (long)pages);
+    (void)vma_merge(vma);
+    return 0;
+}
+
+static int64_t mmap_locked(struct request *r)
+{
+    struct quire_vma *vma;
+    int error = check(r);
+    if (!error)
+        error = make_area(r, &vma);
+    if (error)
+        return error;
+    error = map_area(r->mm, vma);
+    if (error) {
+        drop_area(vma);
+        return error;
+    }
+    return (int64_t)r->address;
+}
+
+static int check_arguments(struct request *r, uint64_t length, uint64_t offset)
+{
+    if (offset & LOW_BITS || !length || r->flags & QUIRE_MAP_HUGETLB)
+        return -QUIRE_EINVAL;
+    if (!r->mapping != !!(r->flags & QUIRE_MAP_ANONYMOUS))
+        return -QUIRE_EINVAL;
+    if (length > UINT64_MAX - LOW_BITS)
+        return -QUIRE_ENOMEM;
+    r->size = (length + LOW_BITS) & ~LOW_BITS;
+    r->pgoff = offset >> QUIRE_PAGE_SHIFT;
+    /* Indices have PAGE_INDEX_BITS, which no file's size exceeds. */
+    if (r->pgoff + (r->size >> QUIRE_PAGE_SHIFT) > (uint64_t)1 << PAGE_INDEX_BITS)
+        return r->mapping ? -QUIRE_EOVERFLOW : -QUIRE_ENOMEM;
+    return 0;
+}
+
+int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length, unsigned prot,
+                   unsigned flags, struct quire_mapping *mapping, uint64_t offset)
+{
+    struct request r = {
+        .mm = mm, .address = address, .prot = prot, .flags = flags, .mapping = mapping};
+    int error = check_arguments(&r, length, mapping ? offset : 0);
+    if (error)
+        return error;
+    rwlock_write(&mm->lock);
+    int64_t at = mmap_locked(&r);
+    rwlock_downgrade(&mm->lock);
+    if (at >= 0 && r.vm_flags & VM_LOCKED)
+        (void)mm_populate_locked(mm, r.address, r.address + r.size, true);
+    else if (at >= 0 && (flags & (QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK)) == QUIRE_MAP_POPULATE)
+        (void)!populate_range(mm, r.address, r.address + r.size, POPULATE_AHEAD);
+    rwlock_read_unlock(&mm->lock);
+    return at;
+}
+
+/* ---- brk ----------------------------------------------------------------------------------------
+ */
+
+static bool within_data_limit(const struct quire_mm *mm, quire_linear_t brk)
+{
+    uint64_t data = mm->program.end_data - mm->program.start_data;
+    return brk - mm->program.brk + data <= mm->limit[QUIRE_LIMIT_DATA];
+}
+
+/* [from, to) becomes heap. */
+static int grow_heap(struct quire_mm *mm, quire_linear_t from, quire_linear_t to)
+{
+    struct request r = {
+        .mm = mm,
+        .address = from,
+        .size = to - from,
+        .prot = QUIRE_PROT_READ | QUIRE_PROT_WRITE,
+        .pgoff = from >> QUIRE_PAGE_SHIFT,
+    };
+    struct quire_vma *vma, *next = vma_above(mm, from);
+    if (to > mm->layout.end || (next && to + QUIRE_PAGE_SIZE > vma_start_gap(next)))
+        return -QUIRE_ENOMEM;
+    r.vm_flags = flags_of(&r);
+    if (mm_may_lock(mm, r.vm_flags, r.size >> QUIRE_PAGE_SHIFT) || make_area(&r, &vma))
+        return -QUIRE_ENOMEM;
+    int error = map_area(mm, vma);
+    if (error)
+        drop_area(vma);
+    return error;
+}
+
+quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk)
+{
+    rwlock_write(&mm->lock);
+    quire_linear_t old_end = (mm->brk + LOW_BITS) & ~LOW_BITS, end = (brk + LOW_BITS) & ~LOW_BITS;
+    bool grows = end > old_end;
+    if (brk >= mm->program.brk && brk <= mm->layout.end && within_data_limit(mm, brk)) {
+        int error = 0;
+        if (end < old_end)
+            error = mm_unmap(mm, end, old_end);
+        else if (grows)
+            error = grow_heap(mm, old_end, end);
+        if (!error)
+            mm->brk = brk;
+    }
+    brk = mm->brk;
+    rwlock_downgrade(&mm->lock);
+    if (grows && mm->def_flags & VM_LOCKED)
+        (void)mm_populate_locked(mm, old_end, end, true);
+    rwlock_read_unlock(&mm->lock);
+    return brk;
+}

@@ -231,6 +231,13 @@ static bool find_wrong_in(const struct cache *cache, const struct slab_list *lis
 }
 
 /* What is found is repaired, so each look finds the next one. */
+void debug_slab_ends(struct cache *cache, struct quire_page *head)
+{
+    struct mistake mistake = {.what = NULL};
+    while (find_wrong(cache, head, &mistake))
+        mistake_report(cache, &mistake);
+}
+
 unsigned long quire_kmem_cache_validate(struct quire_kmem_cache *handle)
 {
     struct cache *cache = handle->cache;

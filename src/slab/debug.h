@@ -21,6 +21,9 @@
 
 /* A new slab's objects become free ones. Nobody else has it. */
 void debug_slab_created(struct cache *cache, struct quire_page *head);
+/* A slab is on its way to phys: the last look at its objects, which are all free. Nobody else has
+ * it. Without locks. */
+void debug_slab_ends(struct cache *cache, struct quire_page *head);
 /* With node->lock held: an object is being allocated, and begins at `object`. If it was written to
  * while it was free that is noted. */
 void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mistake *mistake);

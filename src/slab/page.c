@@ -435,6 +435,8 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
 void slab_give_back(struct cache *cache, struct quire_page *head)
 {
     unsigned order = slab_order(head);
+    if (quire_unlikely(cache_is_debugged(cache)))
+        debug_slab_ends(cache, head);
     for (unsigned i = 0; i < 1u << order; i++)
         quire_fetch_and(&head[i].flags, ~PAGE_SLAB_FLAGS);
     quire_free_pages(cache->slab->mem, head, order);

@@ -96,6 +96,36 @@ static void a_write_after_free_is_found_when_the_object_is_allocated_again(void)
     end();
 }
 
+/* More slabs than are kept empty, all freed; one object of each is written to meanwhile. */
+static void a_write_after_free_is_found_when_the_slab_goes_back_to_phys(void)
+{
+    enum { COUNT = 64 };
+    unsigned char *object[COUNT];
+    if (!boot(QUIRE_SLAB_POISON | QUIRE_SLAB_RED_ZONE, QUIRE_PAGE_SIZE / 4))
+        return;
+    for (unsigned i = 0; i < COUNT; i++)
+        object[i] = take();
+    for (unsigned i = 0; i < COUNT; i++) {
+        quire_kmem_cache_free(cache, object[i]);
+        if (i == 5)
+            object[5][99] = 0x42;
+        if (i == 6)
+            object[6][-1] = 0x43;
+    }
+    quire_kmem_cache_shrink(cache);
+    CHECK_EQ(machine.bad_pages, 2);
+    CHECK(machine_said("\"watched\": written while it was free: object 0x"));
+    CHECK(machine_said("byte 99 is 0x42, not 0x6b"));
+    CHECK(machine_said("byte -1 is 0x43, not 0xbb"));
+    machine.bad_pages = 0;
+    object[0] = take();
+    quire_kmem_cache_free(cache, object[0]);
+    object[0][7] = 1;
+    destroy(cache); /* whose last slab goes, too */
+    CHECK(machine_caught("byte 7 is 0x1, not 0x6b"));
+    slab_end();
+}
+
 static void what_was_not_written_yet_shows(void)
 {
     if (!boot(QUIRE_SLAB_POISON, 64))
@@ -372,6 +402,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_write_beyond_the_end_is_found_with_its_place),
     TEST_CASE(a_write_before_the_beginning_is_found),
     TEST_CASE(a_write_after_free_is_found_when_the_object_is_allocated_again),
+    TEST_CASE(a_write_after_free_is_found_when_the_slab_goes_back_to_phys),
     TEST_CASE(what_was_not_written_yet_shows),
     TEST_CASE(a_pointer_into_an_object_is_refused),
     TEST_CASE(an_object_of_another_cache_is_refused),

@@ -136,24 +136,21 @@ void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mist
     set_track(cache, object, TRACK_ALLOC, caller);
 }
 
-/* Whose object this would be; NULL: nobody's, and why is noted. */
-static struct quire_page *find_slab(struct cache *cache, void *object, struct mistake *mistake)
+/* Whose object this would be, under the lock of the page's node; NULL: nobody's, and why is noted.
+ */
+static struct quire_page *find_slab(struct cache *cache, struct quire_page *page,
+                                    struct mistake *mistake)
 {
-    struct quire_page *page;
-    mistake->object = object;
-    if (!object_page_checked(cache->slab, object, &page)) {
-        mistake->what = "free of an address that isn't memory of the direct map";
-        return NULL;
-    }
+    struct quire_page *head = node_find_slab(cache, page);
+    if (head)
+        return head;
     mistake->page = page;
     if (page_flags(page) & QUIRE_PAGE_LARGE)
         mistake->what = "free of a large block of kmalloc";
-    else if (!(page_flags(page) & QUIRE_PAGE_SLAB))
+    else if (!(page_flags(page) & QUIRE_PAGE_SLAB) || page_cache_id(page) == cache->id)
         mistake->what = "free of a pointer into a page that is no slab's";
-    else if (page_cache_id(page) != cache->id)
-        mistake->what = "free of an object of another cache";
     else
-        return page_head(page);
+        mistake->what = "free of an object of another cache";
     return NULL;
 }
 
@@ -189,15 +186,23 @@ static void free_locked(struct cache *cache, struct cache_node *node, struct qui
     node_trim_usual(cache, node, &after->slabs);
 }
 
+/* What is found and what is changed is of one moment, or of two CPUs that free one object the
+ * second might free it into a slab that has gone meanwhile. */
 void debug_free(struct cache *cache, void *object, uintptr_t caller, struct aftermath *after)
 {
-    after->mistake = (struct mistake){.caller = caller};
-    struct quire_page *head = find_slab(cache, object, &after->mistake);
-    if (!head || !is_object(cache, head, object, &after->mistake))
+    struct quire_page *page;
+    struct cache_node *node = NULL;
+    after->mistake = (struct mistake){.object = object, .caller = caller};
+    if (object_page_checked(cache->slab, object, &page))
+        node = node_of_page(cache, page);
+    if (!node) {
+        after->mistake.what = "free of an address that isn't memory of the direct map";
         return;
-    struct cache_node *node = &cache->node[quire_page_node(cache->slab->mem, head)];
+    }
     quire_port_irq_t irq = slab_lock(&node->lock);
-    free_locked(cache, node, head, object, caller, after);
+    struct quire_page *head = find_slab(cache, page, &after->mistake);
+    if (head && is_object(cache, head, object, &after->mistake))
+        free_locked(cache, node, head, object, caller, after);
     slab_unlock(&node->lock, irq);
 }
 

@@ -31,6 +31,8 @@ void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mist
 void debug_free(struct cache *cache, void *object, uintptr_t caller, struct aftermath *after);
 /* Without locks. */
 void mistake_report(struct cache *cache, const struct mistake *mistake);
+/* Those that are remembered, one by one, and how many there were beside them. Without locks. */
+void report_misfits(struct cache *cache, const struct aftermath *after);
 /* A cache can't be destroyed. Without locks. */
 void report_leak(struct quire_kmem_cache *handle, unsigned long active);
 /* kfree of what is neither in a slab nor a large block; `page` NULL: nor memory. */

@@ -238,17 +238,32 @@ struct mistake {
     struct track track[2]; /* who allocated and freed the object, where that is known */
 };
 
+/* An object that a flush found to be no allocated one. */
+struct misfit {
+    const char *what;
+    void *object;
+};
+#define MAX_MISFITS 8u
+
 /* Within a CPU's sheaves and under locks nothing may call back: so pages go to phys, sheaves that
  * nobody wants to their cache, and mistakes to the log, afterwards. */
 struct aftermath {
     struct slab_list slabs;
     struct sheaf *sheaves;
-    struct mistake mistake; /* the last */
+    struct mistake mistake; /* of a debugged cache's operation, which finds one at most */
+    unsigned nr_misfits;    /* may be more than are remembered */
+    struct misfit misfit[MAX_MISFITS];
 };
-#define AFTERMATH_NONE                                                                             \
-    {                                                                                              \
-        .slabs = { 0, 0 }                                                                          \
-    }
+
+/* It is on the stack of each slow half: only what is looked at is written. */
+static inline void aftermath_init(struct aftermath *after)
+{
+    after->slabs = (struct slab_list){0, 0};
+    after->sheaves = NULL;
+    after->mistake.what = NULL;
+    after->nr_misfits = 0;
+}
+
 void aftermath_finish(struct cache *cache, struct aftermath *after);
 
 /* ---- page.c ---------------------------------------------------------------------------------- */
@@ -265,8 +280,13 @@ void slab_give_back(struct cache *cache, struct quire_page *head);
 /* With node->lock held. Takes up to `max` objects from the slabs of a node; they are stored
  * downwards from `end`, the lowest last. */
 unsigned node_take(struct cache *cache, struct cache_node *node, void **end, unsigned max);
-/* Makes a new slab the node's. */
+/* Makes a new slab the node's. From here to node_trim its first page has QUIRE_PAGE_SLAB, so
+ * whoever finds that under the node's lock has a slab of it. */
 void node_add(struct cache *cache, struct cache_node *node, struct quire_page *head);
+/* The node whose lock guards the slab that `page` may be one of; NULL: a hole of memory. */
+struct cache_node *node_of_page(struct cache *cache, const struct quire_page *page);
+/* The first page of the slab of this cache that `page` is one of; NULL: it is of no such slab. */
+struct quire_page *node_find_slab(const struct cache *cache, struct quire_page *page);
 /* Puts an object back into its slab; false: it is free already. */
 bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object);
 /* Unlists slabs that are empty until only `keep` are. */

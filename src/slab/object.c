@@ -14,9 +14,10 @@ static int this_node(const struct quire_slab *slab)
 
 static void *take(struct cache *cache, int number, uintptr_t caller, struct quire_page *new_slab)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct cache_node *node = &cache->node[number];
     void *object;
+    aftermath_init(&after);
     quire_port_irq_t irq = slab_lock(&node->lock);
     if (new_slab)
         node_add(cache, node, new_slab);
@@ -31,8 +32,9 @@ static void *take(struct cache *cache, int number, uintptr_t caller, struct quir
 /* Phys has no pages: some node may have objects, in slabs or in its barn. */
 static void *take_anywhere(struct cache *cache, uintptr_t caller)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     void *object = NULL;
+    aftermath_init(&after);
     for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
         barn_drain(cache, &cache->node[node].barn, &after);
     for (unsigned node = 0; node < cache->slab->nr_nodes && !object; node++)
@@ -71,7 +73,8 @@ void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t cal
 
 void object_free(struct cache *cache, void *object, uintptr_t caller)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
+    aftermath_init(&after);
     if (cache_is_debugged(cache))
         debug_free(cache, object, caller, &after);
     else
@@ -93,4 +96,6 @@ void aftermath_finish(struct cache *cache, struct aftermath *after)
     }
     if (quire_unlikely(after->mistake.what))
         mistake_report(cache, &after->mistake);
+    if (quire_unlikely(after->nr_misfits))
+        report_misfits(cache, after);
 }

@@ -71,6 +71,21 @@ void mistake_report(struct cache *cache, const struct mistake *mistake)
     quire_report_mistake(cache->slab->mem, quire_pfn(page ? page->pfn : 0), text);
 }
 
+void report_misfits(struct cache *cache, const struct aftermath *after)
+{
+    unsigned told = after->nr_misfits < MAX_MISFITS ? after->nr_misfits : MAX_MISFITS;
+    for (unsigned i = 0; i < told; i++)
+        mistake_report(cache, &(struct mistake){.what = after->misfit[i].what,
+                                                .object = after->misfit[i].object});
+    if (after->nr_misfits == told)
+        return;
+    char text[160];
+    quire_snprintf(text, sizeof text,
+                   "quire: cache \"%s\": %u more such frees were found with these", cache->name,
+                   after->nr_misfits - told);
+    quire_report_mistake(cache->slab->mem, quire_pfn(0), text);
+}
+
 void report_bad_kfree(struct quire_slab *slab, struct quire_page *page, void *ptr, uintptr_t caller)
 {
     char text[160];

@@ -199,9 +199,10 @@ static struct shelf *ready(struct cache *cache, struct cpu **cpu)
 QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp,
                                       struct cpu *cpu, uintptr_t caller)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     void *object = NULL;
+    aftermath_init(&after);
     if (!cache) {
         cpu_leave(cpu);
         return QUIRE_ZERO_SIZE_PTR;
@@ -239,9 +240,10 @@ static struct shelf *ready_with_room(struct cache *cache, struct cpu **cpu, stru
 QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, void *object,
                                     struct cpu *cpu, uintptr_t caller)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     struct sheaf *fresh = NULL;
+    aftermath_init(&after);
     if (quire_unlikely(!cache)) { /* kfree of another quire_slab's object */
         cpu_leave(cpu);
         report_foreign_kfree(slab, object, caller);
@@ -262,8 +264,9 @@ QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, vo
 
 size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     size_t done = 0;
+    aftermath_init(&after);
     struct cpu *cpu = cpu_enter(cache->slab);
     struct shelf *shelf = ready(cache, &cpu);
     while (shelf && done < count) {
@@ -283,9 +286,10 @@ size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects)
 
 size_t sheaf_free_many(struct cache *cache, size_t count, void **objects)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct sheaf *fresh = NULL;
     size_t done = 0;
+    aftermath_init(&after);
     struct cpu *cpu = cpu_enter(cache->slab);
     while (done < count) {
         struct shelf *shelf = ready_with_room(cache, &cpu, &fresh, &after);
@@ -348,8 +352,9 @@ static void clear(struct cache *cache, struct cpu *cpu, struct sheaf *found[2])
 /* The CPU can't see its shelves. */
 static void drain_shelf(struct cache *cache, struct cpu *cpu)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct sheaf *found[2];
+    aftermath_init(&after);
     clear(cache, cpu, found);
     for (unsigned i = 0; i < 2; i++)
         if (found[i]) {

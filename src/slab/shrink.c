@@ -12,9 +12,10 @@ unsigned long cache_trim(struct cache *cache, int number, unsigned long keep)
     unsigned long pages = 0;
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++) {
         struct cache_node *node = &cache->node[i];
-        struct aftermath after = AFTERMATH_NONE;
+        struct aftermath after;
         if (number >= 0 && number != i)
             continue;
+        aftermath_init(&after);
         quire_port_irq_t irq = slab_lock(&node->lock);
         unsigned long before = node->nr_pages;
         node_trim(cache, node, keep, &after.slabs);
@@ -27,7 +28,8 @@ unsigned long cache_trim(struct cache *cache, int number, unsigned long keep)
 
 void cache_drain(struct cache *cache)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
+    aftermath_init(&after);
     sheaves_drain(cache->slab, cache, 0, cache->slab->nr_cpus);
     for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
         barn_drain(cache, &cache->node[node].barn, &after);

@@ -1,4 +1,5 @@
 /* tests/unit/slab_debug_test.c: each mistake that debugging claims to find, committed */
+#include "base/text.h"
 #include "tests/unit/slab_machine.h"
 
 #define ALL_DEBUG QUIRE_SLAB_DEBUG_FLAGS
@@ -225,10 +226,37 @@ static void without_flags_a_double_free_is_found_by_the_slab(void)
     quire_kmem_cache_free(cache, object);
     quire_kmem_cache_free(cache, other + 8);
     quire_kmem_cache_shrink(cache);
-    CHECK_EQ(machine.bad_pages, 1); /* the last of what one drain found */
+    CHECK_EQ(machine.bad_pages, 2);
     CHECK(contains(machine.bad_text, "\"watched\": free of what"));
     machine.bad_pages = 0;
     quire_kmem_cache_free(cache, other);
+    end();
+}
+
+/* Each is reported, up to eight; then how many there were beside them. */
+static void all_that_a_flush_finds_is_told(void)
+{
+    enum { COUNT = 11 };
+    char object_text[COUNT][24];
+    unsigned char *object[COUNT];
+    if (!boot(QUIRE_SLAB_NO_MERGE, 64))
+        return;
+    for (unsigned i = 0; i < COUNT; i++) {
+        object[i] = take();
+        quire_snprintf(object_text[i], sizeof object_text[i], "object %p", (void *)object[i]);
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_kmem_cache_free(cache, object[i]);
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_kmem_cache_free(cache, object[i]);
+    quire_kmem_cache_shrink(cache);
+    CHECK_EQ(machine.bad_pages, 9);
+    CHECK(contains(machine.bad_text, "\"watched\": 3 more such frees"));
+    unsigned told = 0;
+    for (unsigned i = 0; i < COUNT; i++)
+        told += test_environment.set_log && contains(machine.log, object_text[i]);
+    CHECK(told == 8 || !test_environment.set_log);
+    machine.bad_pages = 0;
     end();
 }
 
@@ -409,6 +437,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_is_no_object_at_all_is_refused),
     TEST_CASE(kfree_of_what_is_no_block_is_refused),
     TEST_CASE(without_flags_a_double_free_is_found_by_the_slab),
+    TEST_CASE(all_that_a_flush_finds_is_told),
     TEST_CASE(without_flags_an_object_of_another_cache_is_found_too),
     TEST_CASE(the_largest_objects_can_be_debugged),
     TEST_CASE(a_leak_names_who_holds_the_objects),

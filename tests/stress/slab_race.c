@@ -1,0 +1,208 @@
+/* tests/stress/slab_race.c: mistakes that two CPUs make at once
+ *
+ * Whether an object may be freed is seen under the lock that it is freed under. Threads that free
+ * one object meet by chance, and one that waits for the lock is made to wait while its object's
+ * page becomes somebody else's.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <time.h>
+
+#include <quire/port.h>
+#include <quire/slab.h>
+
+#include "base/atomic.h"
+#include "slab/internal.h"
+#include "tests/harness/harness.h"
+
+#define MEMORY_BYTES (32ul << 20)
+
+static struct quire_port_mem port;
+static struct quire_memblock memblock;
+static struct quire_mem *mem;
+static struct quire_slab *slab;
+static struct quire_kmem_cache *watched;
+static unsigned reports;
+
+/* ---- the machine ----------------------------------------------------------------------------- */
+
+static void report(void *arg, quire_pfn_t pfn, const char *text)
+{
+    (void)arg;
+    (void)pfn;
+    (void)text;
+    quire_fetch_add(&reports, 1);
+}
+
+static void hear_nothing(int level, const char *text)
+{
+    (void)level;
+    (void)text;
+}
+
+static bool machine_start(void)
+{
+    static const struct quire_mem_ops ops = {.bad_page = report};
+    struct quire_mem_config config = {
+        .port = &port,
+        .nr_cpus = QUIRE_MAX_CPUS < 8 ? QUIRE_MAX_CPUS : 8,
+        .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX},
+        .ops = &ops,
+    };
+    quire_posix_set_log(hear_nothing);
+    reports = 0;
+    if (!test_environment.memory(MEMORY_BYTES, &port))
+        return false;
+    quire_memblock_init(&memblock, "race", &port);
+    return !quire_memblock_add(&memblock, 0, MEMORY_BYTES, 0, QUIRE_MEMBLOCK_RAM) &&
+           !quire_mem_init(&mem, &memblock, &config) && !quire_slab_init(&slab, mem, NULL);
+}
+
+static void machine_end(void)
+{
+    quire_slab_check(slab);
+    CHECK_EQ(quire_slab_destroy(slab), 0);
+    quire_mem_check(mem);
+    CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
+    quire_posix_set_log(NULL);
+}
+
+/* A cache whose slabs hold one object each. */
+static bool watched_start(quire_slab_flags_t flags)
+{
+    if (!machine_start())
+        return false;
+    watched = quire_kmem_cache_create(slab, "watched", QUIRE_PAGE_SIZE, 0, flags, NULL);
+    return watched && !quire_kmem_cache_set_order(watched, 0);
+}
+
+static void watched_end(unsigned expected)
+{
+    CHECK_EQ(reports, expected);
+    CHECK_EQ(quire_kmem_cache_destroy(watched), 0);
+    machine_end();
+}
+
+/* ---- one object, freed by two ---------------------------------------------------------------- */
+
+/* What two threads free in a round; NULL: the end. Each takes it when `turn` changes. */
+static struct {
+    void *object;
+    unsigned turn, done;
+    bool over;
+} twice;
+
+static void *free_in_turns(void *arg)
+{
+    (void)arg;
+    for (unsigned seen = 0;; seen++) {
+        while (quire_load_acquire(&twice.turn) == seen)
+            quire_port_relax();
+        if (!twice.object)
+            return NULL;
+        quire_kmem_cache_free(watched, twice.object);
+        quire_add_fetch(&twice.done, 1);
+    }
+}
+
+/* Sees to it that a slab is somebody else's pages as soon as it is empty. */
+static void *reuse_pages(void *arg)
+{
+    (void)arg;
+    while (!quire_load_acquire(&twice.over)) {
+        quire_kmem_cache_shrink(watched);
+        struct quire_page *page = quire_alloc_pages(mem, QUIRE_GFP_NOWAIT, 0);
+        if (!page)
+            continue;
+        page->owner.word[0] = page->owner.word[1] = 0;
+        quire_free_pages(mem, page, 0);
+    }
+    return NULL;
+}
+
+static void next_turn(void *object)
+{
+    quire_store_relaxed(&twice.done, 0);
+    twice.object = object;
+    quire_store_release(&twice.turn, twice.turn + 1);
+}
+
+static void two_threads_that_free_one_object_are_told_once(void)
+{
+    static void *(*const body[])(void *) = {free_in_turns, free_in_turns, reuse_pages};
+    enum { THREADS = sizeof body / sizeof body[0] };
+    pthread_t thread[THREADS];
+    unsigned rounds = (unsigned)(test_environment.effort / 100);
+    REQUIRE(watched_start(QUIRE_SLAB_CONSISTENCY_CHECKS));
+    twice.turn = 0;
+    twice.over = false;
+    for (unsigned i = 0; i < THREADS; i++)
+        REQUIRE(!pthread_create(&thread[i], NULL, body[i], NULL));
+    for (unsigned i = 0; i < rounds; i++) {
+        next_turn(quire_kmem_cache_alloc(watched, QUIRE_GFP_KERNEL));
+        CHECK(twice.object);
+        while (quire_load_acquire(&twice.done) < 2)
+            quire_port_relax();
+    }
+    next_turn(NULL);
+    quire_store_release(&twice.over, true);
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK(!pthread_join(thread[i], NULL));
+    watched_end(rounds);
+}
+
+/* Past the sheaves: who has no CPU number has none. */
+static void *free_once(void *object)
+{
+    quire_posix_set_cpu(QUIRE_MAX_CPUS);
+    quire_kmem_cache_free(watched, object);
+    return NULL;
+}
+
+/* Frees the object and gives its slab to phys, as another CPU would do that has the lock; whoever
+ * gets the pages writes to their descriptors. */
+static struct quire_page *free_and_reuse(struct cache *cache, struct cache_node *node, void *object)
+{
+    struct slab_list empty = {0, 0};
+    struct quire_page *head = quire_virt_to_page(mem, object);
+    CHECK(node_put(cache, node, head, object));
+    node_trim(cache, node, 0, &empty);
+    CHECK_EQ(empty.first, head->pfn);
+    slab_give_back(cache, head);
+    struct quire_page *page = quire_alloc_pages(mem, QUIRE_GFP_NOWAIT, 0);
+    CHECK(page == head);
+    page->owner.word[0] = page->owner.word[1] = 0;
+    return page;
+}
+
+static void a_free_waits_while_the_slab_goes(quire_slab_flags_t flags)
+{
+    pthread_t thread;
+    REQUIRE(watched_start(flags));
+    void *object = quire_kmem_cache_alloc_node(watched, QUIRE_GFP_KERNEL, 0);
+    REQUIRE(object);
+    struct cache_node *node = &watched->cache->node[0];
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    REQUIRE(!pthread_create(&thread, NULL, free_once, object));
+    for (unsigned i = 0; i < 20; i++) /* enough to come to the lock, if nothing else runs */
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    struct quire_page *page = free_and_reuse(watched->cache, node, object);
+    slab_unlock(&node->lock, irq);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_EQ(page->owner.word[0] | page->owner.word[1], 0);
+    quire_free_pages(mem, page, 0);
+    watched_end(1);
+}
+
+static void a_free_that_waited_for_the_lock_looks_again(void)
+{
+    a_free_waits_while_the_slab_goes(QUIRE_SLAB_CONSISTENCY_CHECKS);
+    a_free_waits_while_the_slab_goes(QUIRE_SLAB_NO_MERGE);
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(two_threads_that_free_one_object_are_told_once),
+    TEST_CASE(a_free_that_waited_for_the_lock_looks_again),
+    {0},
+};
+const struct test_suite suite_slab_race = {"slab_race", cases};

@@ -14,9 +14,12 @@
  *     quire_kfree(slab, text);
  *
  * Contexts. What allocates and frees objects may be called from any context, interrupt handlers
- * included, takes at most one lock at a time for as long as a few dozen objects need, and sleeps or
- * calls back only if `gfp` holds QUIRE_GFP_DIRECT_RECLAIM. What creates, destroys, shrinks, drains
- * or looks at caches waits for other CPUs: not in interrupt handlers.
+ * included, takes at most one lock at a time for as long as one sheaf's objects need (126 at most),
+ * and sleeps or calls back only if `gfp` holds QUIRE_GFP_DIRECT_RECLAIM. What creates, destroys,
+ * shrinks, drains or looks at caches waits for other CPUs: not in interrupt handlers. It holds a
+ * lock for the slabs that it unlists, or for one sheaf's objects; the registry's for a walk along
+ * the names. Only what looks at every object of a cache (validate, dump_users, with debugging
+ * flags) holds a node's lock for all of them.
  *
  * `gfp` is as in quire/phys.h. Objects are always directly mapped: HIGHMEM and MOVABLE are ignored,
  * and so is COMP; of caches the zone is a flag of theirs. ZERO clears the object. THISNODE counts
@@ -29,8 +32,10 @@
  * that returns, the bad call has been ignored, or the damage repaired. Without that callback they
  * are a panic. `pfn` there is 0 where no frame is concerned.
  *
- * What is found when: by kfree, at once, memory that is no slab's or not there at all, and objects
- * of caches that this quire_slab doesn't have. Of a cache with debugging flags, everything at once.
+ * What is found when: by kfree, at once, memory that is no slab's or beyond all memory, and objects
+ * of caches that this quire_slab doesn't have; and memory of a hole once there was a cache with
+ * debugging flags, or an option string, from when on kfree takes some instructions more. Of a cache
+ * with debugging flags, everything at once.
  * Else an object that is free already, of another cache, or a pointer into one, when it gets from a
  * CPU's sheaf back to its slab: by then it may have been allocated again. To pass an object to
  * another quire_slab that has a cache of the same number is never found.
@@ -147,8 +152,9 @@ size_t quire_kmem_cache_size(const struct quire_kmem_cache *cache);
 /* An object, from the CPU's sheaf: O(1). Beyond that from the node's slabs, and from phys. */
 QUIRE_MUST_CHECK void *quire_kmem_cache_alloc(struct quire_kmem_cache *cache, quire_gfp_t gfp);
 
-/* One whose memory is on `node`, or with QUIRE_GFP_THISNODE absent near it, past the sheaves; -1:
- * as above. NULL also when there is no such node. */
+/* One whose memory is on `node`, or with QUIRE_GFP_THISNODE absent near it, past the CPU's sheaves;
+ * when phys has no pages there, what the node's barn holds. -1: as above. NULL also when there is
+ * no such node. */
 QUIRE_MUST_CHECK void *quire_kmem_cache_alloc_node(struct quire_kmem_cache *cache, quire_gfp_t gfp,
                                                    int node);
 
@@ -179,6 +185,7 @@ void quire_kmem_cache_free_bulk(struct quire_kmem_cache *cache, size_t count, vo
 #define QUIRE_ZERO_SIZE_PTR ((void *)16)
 
 QUIRE_MUST_CHECK void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp);
+/* `node` as with quire_kmem_cache_alloc_node. */
 QUIRE_MUST_CHECK void *quire_kmalloc_node(struct quire_slab *slab, size_t size, quire_gfp_t gfp,
                                           int node);
 
@@ -216,8 +223,9 @@ void quire_kfree(struct quire_slab *slab, const void *ptr);
 
 /* ---- giving memory back ---------------------------------------------------------------------- */
 
-/* All caches' empty slabs of `node` (-1: all) go back to phys, those in sheaves first; pages. It is
- * also a shrinker of the quire_mem, which asks for the same when memory is short. */
+/* All caches' empty slabs of `node` (-1: all; one that isn't there: none) go back to phys, those in
+ * sheaves first; pages. It is also a shrinker of the quire_mem, which asks for the same when memory
+ * is short. */
 unsigned long quire_slab_shrink(struct quire_slab *slab, int node);
 
 /* Empties the sheaves of one CPU (any CPU's, running or gone). */

@@ -13,7 +13,7 @@ void *quire_kmem_cache_alloc(struct quire_kmem_cache *cache, quire_gfp_t gfp)
 
 void *quire_kmem_cache_alloc_node(struct quire_kmem_cache *cache, quire_gfp_t gfp, int node)
 {
-    if (node < 0 && !(gfp & QUIRE_GFP_THISNODE))
+    if (node == -1 && !(gfp & QUIRE_GFP_THISNODE))
         return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->zero_size, CALLER_IS_OURS);
     return object_alloc(cache->cache, gfp, node, CALLER);
 }

@@ -124,6 +124,8 @@ static const char *enter(struct quire_kmem_cache *handle, struct cache *cache, b
             return "there are as many as there can be: config.max_caches";
         quire_store_release(&slab->cache[cache->id], cache);
     }
+    if (cache_is_debugged(cache))
+        quire_store_relaxed(&slab->kfree_sections, 0);
     add_name(handle, other ? other : cache);
     return NULL;
 }

@@ -145,7 +145,7 @@ static struct quire_page *find_slab(struct cache *cache, struct quire_page *page
     if (head)
         return head;
     mistake->page = page;
-    if (page_flags(page) & QUIRE_PAGE_LARGE)
+    if (large_head(cache->slab, page))
         mistake->what = "free of a large block of kmalloc";
     else if (!(page_flags(page) & QUIRE_PAGE_SLAB) || page_cache_id(page) == cache->id)
         mistake->what = "free of a pointer into a page that is no slab's";

@@ -116,8 +116,8 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
     slab->mem = mem;
     slab->port = quire_mem_port(mem);
     slab->sections = sections->section;
-    slab->phys_end = (quire_phys_t)sections->count << QUIRE_SECTION_SHIFT;
-    slab->kfree_end = config->debug ? 0 : slab->phys_end;
+    slab->nr_sections = sections->count;
+    slab->kfree_sections = config->debug ? 0 : slab->nr_sections;
     slab->nr_cpus = quire_mem_nr_cpus(mem);
     slab->nr_nodes = sizes.nr_nodes;
     slab->max_caches = sizes.max_caches;

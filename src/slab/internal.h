@@ -172,8 +172,8 @@ struct quire_slab {
     struct quire_mem *mem;
     const struct quire_port_mem *port;
     const struct quire_section *sections; /* of mem */
-    quire_phys_t phys_end;                /* sections end here */
-    quire_phys_t kfree_end;               /* the same; 0: kfree is to look closer (debugging) */
+    unsigned long nr_sections;
+    unsigned long kfree_sections; /* the same; 0: kfree is to look closer (debugging) */
     unsigned nr_cpus, nr_nodes, max_caches;
     struct cache **cache;  /* by id; 0 is nobody's */
     struct shelf *no_rack; /* of who may not use his own, and who has none: all zero */

@@ -82,7 +82,7 @@ static QUIRE_NOINLINE void *kmalloc_uncommon(struct quire_slab *slab, size_t siz
     struct quire_kmem_cache *handle = cache_for(slab, size, gfp);
     if (!handle)
         return NULL;
-    if (node >= 0 || gfp & QUIRE_GFP_THISNODE)
+    if (node != -1 || gfp & QUIRE_GFP_THISNODE)
         return object_alloc(handle->cache, gfp, node, caller);
     return cpu_alloc(slab, handle->shelf_at, gfp, &handle->zero_size, caller);
 }
@@ -139,7 +139,8 @@ static QUIRE_ALWAYS_INLINE void kfree(struct quire_slab *slab, const void *ptr, 
 {
     struct quire_page *page;
     void *object = (void *)(uintptr_t)ptr;
-    if (quire_unlikely(!object_page_below(slab, object, slab->kfree_end, &page) ||
+    unsigned long sections = quire_load_relaxed(&slab->kfree_sections);
+    if (quire_unlikely(!object_page_within(slab, object, sections, &page) ||
                        !(page->flags & QUIRE_PAGE_SLAB))) { /* plain: it doesn't change */
         kfree_uncommon(slab, object, caller ? caller : CALLER);
         return;

@@ -29,16 +29,19 @@ static void *take(struct cache *cache, int number, uintptr_t caller, struct quir
     return taken ? object : NULL;
 }
 
-/* Phys has no pages: some node may have objects, in slabs or in its barn. */
-static void *take_anywhere(struct cache *cache, uintptr_t caller)
+/* Phys has no pages: `only` this node (-1: any) may have objects, in slabs or in its barn. */
+static void *take_what_is_there(struct cache *cache, int only, uintptr_t caller)
 {
     struct aftermath after;
     void *object = NULL;
     aftermath_init(&after);
-    for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
-        barn_drain(cache, &cache->node[node].barn, &after);
-    for (unsigned node = 0; node < cache->slab->nr_nodes && !object; node++)
-        object = take(cache, (int)node, caller, NULL);
+    int nr_nodes = (int)cache->slab->nr_nodes;
+    for (int node = 0; node < nr_nodes; node++)
+        if (only == -1 || only == node)
+            barn_drain(cache, &cache->node[node].barn, &after);
+    for (int node = 0; node < nr_nodes && !object; node++)
+        if (only == -1 || only == node)
+            object = take(cache, node, caller, NULL);
     aftermath_finish(cache, &after);
     return object;
 }
@@ -46,9 +49,9 @@ static void *take_anywhere(struct cache *cache, uintptr_t caller)
 void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller)
 {
     struct quire_slab *slab = cache->slab;
-    if (node >= (int)slab->nr_nodes)
+    if (node < -1 || node >= (int)slab->nr_nodes)
         return NULL;
-    int home = node < 0 ? this_node(slab) : node;
+    int home = node == -1 ? this_node(slab) : node;
     void *object = take(cache, home, caller, NULL);
     if (!object && slab->nr_nodes > 1 && !(gfp & QUIRE_GFP_THISNODE)) {
         quire_gfp_t here = (gfp & ~(QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_NOFAIL)) |
@@ -64,8 +67,8 @@ void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t cal
         if (head)
             object = take(cache, quire_page_node(slab->mem, head), caller, head);
     }
-    if (!object && !(gfp & QUIRE_GFP_THISNODE))
-        object = take_anywhere(cache, caller);
+    if (!object)
+        object = take_what_is_there(cache, gfp & QUIRE_GFP_THISNODE ? home : -1, caller);
     if (object && gfp & QUIRE_GFP_ZERO && !cache->ctor)
         __builtin_memset(object, 0, cache_is_debugged(cache) ? cache->object_size : cache->size);
     return object;

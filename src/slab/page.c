@@ -402,8 +402,8 @@ struct quire_page *slab_pages_alloc(struct quire_slab *slab, quire_gfp_t gfp, in
 {
     if (quire_unlikely(slab->fail && slab->fail(slab->fail_arg)))
         return NULL;
-    struct quire_page *page = node < 0 ? quire_alloc_pages(slab->mem, gfp, order)
-                                       : quire_alloc_pages_node(slab->mem, node, gfp, order);
+    struct quire_page *page = node == -1 ? quire_alloc_pages(slab->mem, gfp, order)
+                                         : quire_alloc_pages_node(slab->mem, node, gfp, order);
     if (page && !is_mapped(slab, page, order)) {
         quire_free_pages(slab->mem, page, order);
         return NULL;

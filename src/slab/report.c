@@ -88,13 +88,21 @@ void report_misfits(struct cache *cache, const struct aftermath *after)
 
 void report_bad_kfree(struct quire_slab *slab, struct quire_page *page, void *ptr, uintptr_t caller)
 {
-    char text[160];
-    const char *what = !page ? "an address that isn't memory of the direct map"
-                       : page_flags(page) & QUIRE_PAGE_LARGE
-                           ? "a pointer into a large block"
-                           : "a pointer into a page that is no slab's and no large block's";
+    char text[192];
+    struct quire_page *head = page ? large_head(slab, page) : NULL;
+    char *block = head ? slab_address(slab, head) : NULL;
     quire_log(QUIRE_LOG_ERROR, "quire: kfree was called from %p", (void *)caller);
-    quire_snprintf(text, sizeof text, "quire: kfree of %s: %p", what, ptr);
+    if (head)
+        quire_snprintf(text, sizeof text,
+                       "quire: kfree of a pointer into a large block: %p, %lu bytes into the %lu "
+                       "bytes at %p",
+                       ptr, (unsigned long)((char *)ptr - block),
+                       QUIRE_PAGE_SIZE << quire_page_order(head), (void *)block);
+    else
+        quire_snprintf(text, sizeof text, "quire: kfree of %s: %p",
+                       page ? "a pointer into a page that is no slab's and no large block's"
+                            : "an address that isn't memory of the direct map",
+                       ptr);
     quire_report_mistake(slab->mem, quire_pfn(page ? page->pfn : 0), text);
 }
 

@@ -13,7 +13,7 @@ unsigned long cache_trim(struct cache *cache, int number, unsigned long keep)
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++) {
         struct cache_node *node = &cache->node[i];
         struct aftermath after;
-        if (number >= 0 && number != i)
+        if (number != -1 && number != i)
             continue;
         aftermath_init(&after);
         quire_port_irq_t irq = slab_lock(&node->lock);
@@ -40,7 +40,7 @@ static unsigned long cache_pages(const struct cache *cache, int number)
 {
     unsigned long pages = 0;
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++)
-        if (number < 0 || number == i)
+        if (number == -1 || number == i)
             pages += quire_load_relaxed(&cache->node[i].nr_pages);
     return pages;
 }
@@ -93,7 +93,7 @@ static unsigned long count_free(struct cache *cache, int number)
     unsigned long objects = 0;
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++) {
         struct cache_node *node = &cache->node[i];
-        if (number >= 0 && number != i)
+        if (number != -1 && number != i)
             continue;
         quire_port_irq_t irq = slab_lock(&node->lock);
         objects += node->nr_empty;

@@ -203,6 +203,13 @@ static void kfree_of_what_is_no_block_is_refused(void)
     char *large = quire_kmalloc(slab, 20000, QUIRE_GFP_KERNEL);
     quire_kfree(slab, large + 16);
     CHECK(machine_caught("kfree of a pointer into a large block"));
+    quire_kfree(slab, large + QUIRE_PAGE_SIZE); /* into its second page */
+    CHECK(machine_caught("kfree of a pointer into a large block"));
+    CHECK(machine_said("bytes into the"));
+    cache = cache_of("of objects", 64, 0);
+    quire_kmem_cache_free(cache, large + QUIRE_PAGE_SIZE);
+    CHECK(machine_caught("free of a large block of kmalloc"));
+    destroy(cache);
     quire_kfree(slab, large);
     quire_kfree(slab, large);
     CHECK(machine_caught("no slab's and no large block's"));
@@ -213,6 +220,25 @@ static void kfree_of_what_is_no_block_is_refused(void)
     quire_kfree(slab, small);
     CHECK(machine_caught("double free"));
     quire_free_pages_at(machine.mem, page, 0);
+    slab_end();
+}
+
+/* Two pieces of memory with a section between them that has no descriptors. */
+static void kfree_looks_closer_once_a_cache_is_debugged(void)
+{
+    quire_phys_t section = (quire_phys_t)QUIRE_SECTION_PAGES << QUIRE_PAGE_SHIFT;
+    quire_phys_t far = (16 * MIB + section - 1) / section * section + section;
+    const struct quire_memblock_region map[] = {
+        {.size = 16 * MIB}, {.base = far, .size = 16 * MIB}, {0}};
+    struct quire_mem_config config = {.nr_cpus = 2, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}};
+    if (!machine_boot(map, config) || !slab_start(NULL))
+        return;
+    cache = cache_of("watched", 64, QUIRE_SLAB_CONSISTENCY_CHECKS);
+    quire_kfree(slab, quire_port_phys_to_virt(&machine.port, far - section / 2));
+    CHECK(machine_caught("kfree of an address that isn't memory"));
+    void *block = quire_kmalloc(slab, 100, QUIRE_GFP_KERNEL);
+    quire_kfree(slab, block);
+    destroy(cache);
     slab_end();
 }
 
@@ -436,6 +462,7 @@ static const struct test_case cases[] = {
     TEST_CASE(an_object_of_another_cache_is_refused),
     TEST_CASE(what_is_no_object_at_all_is_refused),
     TEST_CASE(kfree_of_what_is_no_block_is_refused),
+    TEST_CASE(kfree_looks_closer_once_a_cache_is_debugged),
     TEST_CASE(without_flags_a_double_free_is_found_by_the_slab),
     TEST_CASE(all_that_a_flush_finds_is_told),
     TEST_CASE(without_flags_an_object_of_another_cache_is_found_too),

@@ -254,14 +254,22 @@ struct quire_kmem_cache_info {
 };
 void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cache_info *info);
 
-/* All caches: as /proc/slabinfo (version 2.1), or as JSON with all that quire_kmem_cache_info says
- * and each CPU's fill. A shared cache's line has the name of the oldest of those that share it.
- * -EINVAL: no such format. */
+/* All caches: as /proc/slabinfo (version 2.1), or as JSON with all that quire_kmem_cache_info says,
+ * each CPU's fill, and the names that share a cache. Linux's format has a line a cache: it has the
+ * oldest of its names, and quire_slab_aliases has the others.
+ *
+ * `write` is called without locks, but who destroys the cache that is being written waits for it:
+ * so it may allocate and free, but not destroy caches. The names, and each number, are true when
+ * they are read; caches that come or go meanwhile are there or not. -EINVAL: no such format. */
 int quire_slabinfo(struct quire_slab *slab, enum quire_format format, quire_write_fn *write,
                    void *arg);
 
+/* A line for each cache that has several names: the oldest, "<-", and those that share its slabs;
+ * as Linux's `slabinfo -a`. `write` as above. */
+void quire_slab_aliases(struct quire_slab *slab, quire_write_fn *write, void *arg);
+
 /* With STORE_USER: a line per caller that holds objects of the cache: objects, bytes, address.
- * O(objects * callers). */
+ * O(objects * callers). `write` is called without locks. */
 void quire_kmem_cache_dump_users(struct quire_kmem_cache *cache, quire_write_fn *write, void *arg);
 
 /* Checks every object of a cache by its debugging flags, allocated and free; the number of mistakes

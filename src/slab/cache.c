@@ -292,6 +292,36 @@ int quire_kmem_cache_destroy(struct quire_kmem_cache *handle)
     return 0;
 }
 
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static const char *name_of_number(const struct cache *cache, unsigned n)
+{
+    if (!n)
+        return cache->name;
+    list_for_each (at, &cache->slab->names) {
+        const struct quire_kmem_cache *handle =
+            quire_container_of(at, struct quire_kmem_cache, link);
+        if (handle->cache == cache && !n--)
+            return handle->name;
+    }
+    return "";
+}
+
+unsigned cache_name(struct quire_slab *slab, unsigned id, unsigned n, char name[NAME_BYTES])
+{
+    unsigned names = 0;
+    const char *from = "";
+    quire_port_irq_t irq = slab_lock(&slab->lock);
+    const struct cache *cache = id < slab->max_caches ? slab->cache[id] : NULL;
+    if (cache) {
+        names = cache->users;
+        from = name_of_number(cache, n);
+    }
+    __builtin_memcpy(name, from, length(from) + 1);
+    slab_unlock(&slab->lock, irq);
+    return names;
+}
+
 /* ---- looking at caches while others may go --------------------------------------------------- */
 
 struct cache *cache_pin(struct quire_slab *slab, unsigned id)

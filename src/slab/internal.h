@@ -125,7 +125,7 @@ struct cache {
     unsigned users;          /* names; under slab->lock */
     unsigned pins;           /* who looks at it; under slab->lock */
     bool going;              /* it is being destroyed */
-    char name[NAME_BYTES];   /* the oldest of its names */
+    char name[NAME_BYTES];   /* the oldest of its names; under slab->lock */
     void (*ctor)(void *object);
     struct grace_state grace; /* of TYPESAFE_BY_RCU */
     struct cache_node node[];
@@ -360,6 +360,10 @@ void cache_boot(struct quire_slab *slab, struct cache *cache, struct quire_kmem_
 size_t cache_bytes(const struct quire_slab *slab);
 /* Frees a cache without slabs. */
 void cache_release(struct cache *cache);
+
+/* Copies the name of number `n` of cache `id`, the oldest is 0; "" when there is none. How many it
+ * has. They come and go meanwhile, so a name is read here only. */
+unsigned cache_name(struct quire_slab *slab, unsigned id, unsigned n, char name[NAME_BYTES]);
 
 /* The first cache from number `id` on, which isn't destroyed before it is unpinned. Not with a lock
  * held. */

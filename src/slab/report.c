@@ -26,10 +26,10 @@ static void log_track(const char *what, const struct track *track)
                   track->cpu, (unsigned long long)track->when_ns);
 }
 
-static void log_details(struct cache *cache, const struct mistake *mistake,
+static void log_details(struct cache *cache, const char *name, const struct mistake *mistake,
                         const struct quire_page *page)
 {
-    quire_log(QUIRE_LOG_ERROR, "quire: cache \"%s\": a mistake was found:", cache->name);
+    quire_log(QUIRE_LOG_ERROR, "quire: cache \"%s\": a mistake was found:", name);
     if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) == cache->id)
         log_object(cache, mistake, page_head((struct quire_page *)(uintptr_t)page));
     if (mistake->bytes)
@@ -42,10 +42,11 @@ static void log_details(struct cache *cache, const struct mistake *mistake,
         quire_log(QUIRE_LOG_ERROR, "  found in a call from %p", (void *)mistake->caller);
 }
 
-static void put_gist(const struct cache *cache, const struct mistake *mistake,
+static void put_gist(const struct cache *cache, const char *name, const struct mistake *mistake,
                      const struct quire_page *page, char *text, size_t size)
 {
-    size_t used = quire_snprintf(text, size, "quire: cache \"%s\": %s: object %p", cache->name,
+    char other[NAME_BYTES];
+    size_t used = quire_snprintf(text, size, "quire: cache \"%s\": %s: object %p", name,
                                  mistake->what, mistake->object);
     char *to = text + used;
     size -= used;
@@ -55,19 +56,20 @@ static void put_gist(const struct cache *cache, const struct mistake *mistake,
     else if (mistake->given)
         quire_snprintf(to, size, ", pointer %p, %ld bytes in", mistake->given,
                        (long)((char *)mistake->given - (char *)mistake->object));
-    else if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) != cache->id)
-        quire_snprintf(to, size, ", of cache \"%s\"",
-                       cache->slab->cache[page_cache_id(page)]->name);
+    else if (page && page_flags(page) & QUIRE_PAGE_SLAB && page_cache_id(page) != cache->id &&
+             cache_name(cache->slab, page_cache_id(page), 0, other))
+        quire_snprintf(to, size, ", of cache \"%s\"", other);
 }
 
 void mistake_report(struct cache *cache, const struct mistake *mistake)
 {
-    char text[256];
+    char text[256], name[NAME_BYTES];
     struct quire_page *page = mistake->page;
+    cache_name(cache->slab, cache->id, 0, name);
     if (!page && !object_page_checked(cache->slab, mistake->object, &page))
         page = NULL;
-    log_details(cache, mistake, page);
-    put_gist(cache, mistake, page, text, sizeof text);
+    log_details(cache, name, mistake, page);
+    put_gist(cache, name, mistake, page, text, sizeof text);
     quire_report_mistake(cache->slab->mem, quire_pfn(page ? page->pfn : 0), text);
 }
 
@@ -79,9 +81,10 @@ void report_misfits(struct cache *cache, const struct aftermath *after)
                                                 .object = after->misfit[i].object});
     if (after->nr_misfits == told)
         return;
-    char text[160];
+    char text[160], name[NAME_BYTES];
+    cache_name(cache->slab, cache->id, 0, name);
     quire_snprintf(text, sizeof text,
-                   "quire: cache \"%s\": %u more such frees were found with these", cache->name,
+                   "quire: cache \"%s\": %u more such frees were found with these", name,
                    after->nr_misfits - told);
     quire_report_mistake(cache->slab->mem, quire_pfn(0), text);
 }

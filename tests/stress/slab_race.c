@@ -1,8 +1,8 @@
-/* tests/stress/slab_race.c: mistakes that two CPUs make at once
+/* tests/stress/slab_race.c: what two CPUs come to at once
  *
  * Whether an object may be freed is seen under the lock that it is freed under. Threads that free
  * one object meet by chance, and one that waits for the lock is made to wait while its object's
- * page becomes somebody else's.
+ * page becomes somebody else's. Names change while they are read.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -200,9 +200,76 @@ static void a_free_that_waited_for_the_lock_looks_again(void)
     a_free_waits_while_the_slab_goes(QUIRE_SLAB_NO_MERGE);
 }
 
+/* ---- names ----------------------------------------------------------------------------------- */
+
+#define NAME_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define NAME_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static bool names_over;
+
+/* One cache, whose oldest name is A and B in turns. */
+static void *change_names(void *arg)
+{
+    (void)arg;
+    struct quire_kmem_cache *a = quire_kmem_cache_create(slab, NAME_A, 1000, 0, 0, NULL);
+    while (a && !quire_load_acquire(&names_over)) {
+        struct quire_kmem_cache *b = quire_kmem_cache_create(slab, NAME_B, 1000, 0, 0, NULL);
+        CHECK_EQ(quire_kmem_cache_destroy(a), 0);
+        a = quire_kmem_cache_create(slab, NAME_A, 1000, 0, 0, NULL);
+        CHECK(a && b);
+        CHECK_EQ(quire_kmem_cache_destroy(b), 0);
+    }
+    CHECK_EQ(quire_kmem_cache_destroy(a), 0);
+    return NULL;
+}
+
+static char view[32 * 1024];
+static size_t view_length;
+
+static void collect(void *arg, const char *text, size_t length)
+{
+    (void)arg;
+    for (size_t i = 0; i < length && view_length < sizeof view; i++)
+        view[view_length++] = text[i];
+}
+
+/* Wherever two letters of such a name follow each other, all of it does. */
+static void check_names(void)
+{
+    for (size_t i = 0; i + 2 < view_length; i++) {
+        char c = view[i];
+        size_t end = i;
+        if ((c != 'a' && c != 'b') || view[i + 1] != c)
+            continue;
+        while (end < view_length && view[end] == c)
+            end++;
+        CHECK_EQ(end - i, sizeof NAME_A - 1);
+        i = end;
+    }
+}
+
+static void names_are_whole_while_they_come_and_go(void)
+{
+    pthread_t thread;
+    REQUIRE(machine_start());
+    quire_store_relaxed(&names_over, false);
+    REQUIRE(!pthread_create(&thread, NULL, change_names, NULL));
+    for (unsigned i = 0; i < test_environment.effort / 1000; i++) {
+        view_length = 0;
+        CHECK_EQ(quire_slabinfo(slab, i & 1 ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT, collect, NULL),
+                 0);
+        quire_slab_aliases(slab, collect, NULL);
+        check_names();
+    }
+    quire_store_release(&names_over, true);
+    CHECK(!pthread_join(thread, NULL));
+    machine_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(two_threads_that_free_one_object_are_told_once),
     TEST_CASE(a_free_that_waited_for_the_lock_looks_again),
+    TEST_CASE(names_are_whole_while_they_come_and_go),
     {0},
 };
 const struct test_suite suite_slab_race = {"slab_race", cases};

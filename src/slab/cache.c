@@ -147,15 +147,10 @@ static void drop_name(struct quire_kmem_cache *handle)
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
-size_t cache_bytes(const struct quire_slab *slab)
-{
-    return sizeof(struct cache) + slab->nr_nodes * sizeof(struct cache_node);
-}
-
 static void set_up(struct quire_slab *slab, struct cache *cache, struct quire_kmem_cache *handle,
                    const char *name, size_t size)
 {
-    __builtin_memset(cache, 0, cache_bytes(slab));
+    __builtin_memset(cache, 0, cache_bytes(slab->nr_nodes));
     __builtin_memset(handle, 0, sizeof *handle);
     cache->slab = handle->slab = slab;
     handle->object_size = handle->zero_size = size;

@@ -357,7 +357,10 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
 /* In memory of the caller, for the first caches of all. */
 void cache_boot(struct quire_slab *slab, struct cache *cache, struct quire_kmem_cache *handle,
                 const char *name, size_t size);
-size_t cache_bytes(const struct quire_slab *slab);
+static inline size_t cache_bytes(unsigned nr_nodes)
+{
+    return sizeof(struct cache) + nr_nodes * sizeof(struct cache_node);
+}
 /* Frees a cache without slabs. */
 void cache_release(struct cache *cache);
 

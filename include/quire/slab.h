@@ -213,7 +213,8 @@ QUIRE_MUST_CHECK void *quire_krealloc(struct quire_slab *slab, void *ptr, size_t
 QUIRE_MUST_CHECK void *quire_krealloc_array(struct quire_slab *slab, void *ptr, size_t count,
                                             size_t size, quire_gfp_t gfp);
 
-/* Bytes that may be used of a block that kmalloc or a cache gave; 0 for NULL and for
+/* Bytes that may be used of a block that kmalloc or a cache gave: all that it takes, or with
+ * a red zone those that were asked for, behind which that begins. 0 for NULL and for
  * QUIRE_ZERO_SIZE_PTR. */
 size_t quire_ksize(struct quire_slab *slab, const void *ptr);
 

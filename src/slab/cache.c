@@ -176,8 +176,8 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
     const char *why = what_is_wrong(name, size, align, flags);
     if (why)
         return refuse(name, flags, why);
-    struct cache *cache = object_alloc(slab->cores, QUIRE_GFP_KERNEL, -1, 0);
-    struct quire_kmem_cache *handle = object_alloc(slab->handles, QUIRE_GFP_KERNEL, -1, 0);
+    struct cache *cache = object_alloc(slab->cores, QUIRE_GFP_KERNEL, -1, 0, 0);
+    struct quire_kmem_cache *handle = object_alloc(slab->handles, QUIRE_GFP_KERNEL, -1, 0, 0);
     if (cache && handle) {
         set_up(slab, cache, handle, name, size);
         cache->ctor = ctor;

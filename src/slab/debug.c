@@ -30,18 +30,34 @@ static void set_track(const struct cache *cache, char *object, enum track_kind k
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* Where the red zone behind an object ends, from the object's beginning. */
-static size_t red_end(const struct cache *cache)
+static uint32_t *asked(const struct cache *cache, const char *object)
 {
-    return (cache->tracks ? cache->tracks : cache->size) - cache->offset;
+    return (uint32_t *)(uintptr_t)(object - cache->offset + cache->asked);
 }
 
-static void set_red(const struct cache *cache, char *object, int value)
+/* Where the red zone behind an object begins, from the object's beginning. */
+static size_t red_begin(const struct cache *cache, const char *object, bool is_free)
 {
+    if (is_free || !cache->asked)
+        return cache->object_size;
+    uint32_t size = *asked(cache, object);
+    return size < cache->object_size ? size : cache->object_size; /* it may be overwritten */
+}
+
+static size_t red_end(const struct cache *cache)
+{
+    uint32_t end = cache->tracks ? cache->tracks : cache->asked ? cache->asked : cache->size;
+    return end - cache->offset;
+}
+
+static void set_red(const struct cache *cache, char *object, bool is_free)
+{
+    int value = is_free ? RED_FREE : RED_USED;
+    size_t begin = red_begin(cache, object, is_free);
     if (!(cache->flags & QUIRE_SLAB_RED_ZONE))
         return;
     __builtin_memset(object - cache->offset, value, cache->offset);
-    __builtin_memset(object + cache->object_size, value, red_end(cache) - cache->object_size);
+    __builtin_memset(object + begin, value, red_end(cache) - begin);
 }
 
 static void set_poison(const struct cache *cache, char *object)
@@ -70,14 +86,15 @@ static bool check_bytes(char *object, long from, long to, uint8_t expected, cons
     return false;
 }
 
-static bool check_red(const struct cache *cache, char *object, uint8_t expected,
+static bool check_red(const struct cache *cache, char *object, bool is_free,
                       struct mistake *mistake)
 {
+    uint8_t expected = is_free ? RED_FREE : RED_USED;
     return !(cache->flags & QUIRE_SLAB_RED_ZONE) ||
            (check_bytes(object, -(long)cache->offset, 0, expected, "written before its beginning",
                         mistake) &&
-            check_bytes(object, (long)cache->object_size, (long)red_end(cache), expected,
-                        "written beyond its end", mistake));
+            check_bytes(object, (long)red_begin(cache, object, is_free), (long)red_end(cache),
+                        expected, "written beyond its end", mistake));
 }
 
 static bool check_poison(const struct cache *cache, char *object, struct mistake *mistake)
@@ -101,10 +118,11 @@ static bool check_object(const struct cache *cache, char *object, bool is_free, 
                          struct mistake *mistake)
 {
     struct mistake found = {.what = NULL};
-    if (check_red(cache, object, is_free ? RED_FREE : RED_USED, &found) &&
+    if (check_red(cache, object, is_free, &found) &&
         (!is_free || check_poison(cache, object, &found)))
         return true;
     note(cache, object, caller, &found);
+    found.asked = is_free || !cache->asked ? 0 : red_begin(cache, object, false);
     *mistake = found;
     return false;
 }
@@ -113,7 +131,7 @@ static bool check_object(const struct cache *cache, char *object, bool is_free, 
 
 static void become_free(const struct cache *cache, char *object)
 {
-    set_red(cache, object, RED_FREE);
+    set_red(cache, object, true);
     set_poison(cache, object);
 }
 
@@ -127,12 +145,15 @@ void debug_slab_created(struct cache *cache, struct quire_page *head)
     }
 }
 
-void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mistake *mistake)
+void debug_take(struct cache *cache, void *object, size_t size, uintptr_t caller,
+                struct mistake *mistake)
 {
     check_object(cache, object, true, caller, mistake);
-    set_red(cache, object, RED_USED);
     if (can_poison(cache))
         __builtin_memset(object, POISON_NEW, cache->object_size);
+    if (cache->asked)
+        *asked(cache, object) = (uint32_t)size;
+    set_red(cache, object, false);
     set_track(cache, object, TRACK_ALLOC, caller);
 }
 
@@ -206,6 +227,37 @@ void debug_free(struct cache *cache, void *object, uintptr_t caller, struct afte
     slab_unlock(&node->lock, irq);
 }
 
+/* ---- how much of an object its user has -------------------------------------------------------
+ */
+
+size_t debug_room(const struct cache *cache, const struct quire_page *head, const void *object)
+{
+    uint32_t at = (uint32_t)((const char *)object - slab_address(cache->slab, head));
+    bool begins = at % cache->size == cache->offset && at / cache->size < slab_objects(head);
+    return begins ? red_begin(cache, object, false) : cache->object_size;
+}
+
+void debug_shrink(struct cache *cache, void *object, size_t size, uintptr_t caller)
+{
+    struct quire_page *page;
+    struct mistake mistake = {.what = NULL};
+    if (!cache->asked || !object_page(cache->slab, object, &page))
+        return;
+    struct cache_node *node = node_of_page(cache, page);
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    struct quire_page *head = find_slab(cache, page, &mistake);
+    if (head && is_object(cache, head, object, &mistake)) {
+        check_object(cache, object, false, caller, &mistake);
+        *asked(cache, object) = (uint32_t)size;
+        set_red(cache, object, false);
+    } else {
+        mistake.what = "krealloc of what begins no object";
+    }
+    slab_unlock(&node->lock, irq);
+    if (mistake.what)
+        mistake_report(cache, &mistake);
+}
+
 /* ---- all objects ----------------------------------------------------------------------------- */
 
 /* The first wrong object of a slab is repaired and noted; false: none. */
@@ -217,7 +269,7 @@ static bool find_wrong(const struct cache *cache, const struct quire_page *head,
         bool is_free = slab_object_is_free(cache, head, i);
         if (check_object(cache, object, is_free, 0, mistake))
             continue;
-        set_red(cache, object, is_free ? RED_FREE : RED_USED);
+        set_red(cache, object, is_free);
         if (is_free)
             set_poison(cache, object);
         return true;

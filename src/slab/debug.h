@@ -2,11 +2,12 @@
  *
  * An object's place in its slab:
  *
- *     | red zone | object | red zone, padding | track[2] | red zone's rest |
- *     0          offset   + object_size        tracks                      size
+ *     | red zone | object | red zone, padding | track[2] | size asked for | padding |
+ *     0          offset   + object_size        tracks     asked                      size
  *
  * Only what its flags ask for is there. Red zones are RED_FREE while the object is free, RED_USED
- * while it is allocated; a free object holds POISON_FREE and ends with POISON_END.
+ * while it is allocated; a free object holds POISON_FREE and ends with POISON_END. The red zone of
+ * kmalloc's objects begins where what was asked for ends, as in SLUB since Linux 6.2.
  */
 #ifndef QUIRE_SLAB_DEBUG_H
 #define QUIRE_SLAB_DEBUG_H
@@ -25,8 +26,13 @@ void debug_slab_created(struct cache *cache, struct quire_page *head);
  * it. Without locks. */
 void debug_slab_ends(struct cache *cache, struct quire_page *head);
 /* With node->lock held: an object is being allocated, and begins at `object`. If it was written to
- * while it was free that is noted. */
-void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mistake *mistake);
+ * while it was free that is noted. `size`: what its user asked for. */
+void debug_take(struct cache *cache, void *object, size_t size, uintptr_t caller,
+                struct mistake *mistake);
+/* Bytes of an object that may be used. */
+size_t debug_room(const struct cache *cache, const struct quire_page *head, const void *object);
+/* The user of an object of kmalloc wants less of it from now on. Without locks. */
+void debug_shrink(struct cache *cache, void *object, size_t size, uintptr_t caller);
 /* Frees an object if that makes sense, under its node's lock. */
 void debug_free(struct cache *cache, void *object, uintptr_t caller, struct aftermath *after);
 /* Without locks. */

@@ -117,6 +117,7 @@ struct cache {
     uint32_t align;
     uint32_t offset;         /* of an object in its place: the red zone before it */
     uint32_t tracks;         /* of its struct track[2] in its place; 0: none */
+    uint32_t asked;          /* of the size that kmalloc was asked for, in its place; 0: not kept */
     uint32_t reciprocal;     /* 2^32 / size, rounded up */
     uint8_t order;           /* of new slabs */
     uint8_t min_order;       /* the least that holds an object */
@@ -234,6 +235,7 @@ struct mistake {
     long offset;             /* of the first wrong byte, from the object's beginning */
     unsigned bytes;          /* of `found`, from there on; 0: it isn't about bytes */
     uint8_t expected, found[8];
+    size_t asked;          /* of the object's bytes, kmalloc was asked for so many; 0: all */
     uintptr_t caller;      /* whose call it was; 0: unknown */
     struct track track[2]; /* who allocated and freed the object, where that is known */
 };
@@ -306,7 +308,8 @@ void slab_list_del(const struct cache *cache, struct slab_list *list, struct qui
 
 /* ---- object.c: past the sheaves -------------------------------------------------------------- */
 
-void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller);
+/* `size`: what kmalloc was asked for; 0: all of the object. */
+void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller, size_t size);
 void object_free(struct cache *cache, void *object, uintptr_t caller);
 
 /* ---- barn.c ---------------------------------------------------------------------------------- */
@@ -325,9 +328,9 @@ void barn_drain(struct cache *cache, struct barn *barn, struct aftermath *after)
 /* ---- sheaf.c --------------------------------------------------------------------------------- */
 
 unsigned sheaf_capacity_for(size_t size);
-/* This CPU's sheaf is empty; the CPU is inside, and outside afterwards. */
+/* This CPU's sheaf is empty; the CPU is inside, and outside afterwards. `size` as above. */
 void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp, struct cpu *cpu,
-                       uintptr_t caller);
+                       uintptr_t caller, size_t size);
 /* It is full. */
 void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, void *object, struct cpu *cpu,
                      uintptr_t caller);

@@ -17,6 +17,8 @@ static void log_object(const struct cache *cache, const struct mistake *mistake,
               "  object %p of %u bytes: number %lu of %u in the slab at %p, frame 0x%x, order %u",
               mistake->object, cache->object_size, at / cache->size, slab_objects(head),
               (void *)base, head->pfn, slab_order(head));
+    if (mistake->asked)
+        quire_log(QUIRE_LOG_ERROR, "  kmalloc was asked for %zu bytes", mistake->asked);
 }
 
 static void log_track(const char *what, const struct track *track)

@@ -43,7 +43,7 @@ static struct sheaf *sheaf_create(struct cache *cache)
     if (slab->fail && slab->fail(slab->fail_arg))
         return NULL;
     struct sheaf *sheaf =
-        object_alloc(cache_of_sheaves(cache), QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN, -1, 0);
+        object_alloc(cache_of_sheaves(cache), QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN, -1, 0, 0);
     if (sheaf)
         sheaf->count = 0;
     return sheaf;
@@ -197,7 +197,7 @@ static struct shelf *ready(struct cache *cache, struct cpu **cpu)
 }
 
 QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp,
-                                      struct cpu *cpu, uintptr_t caller)
+                                      struct cpu *cpu, uintptr_t caller, size_t size)
 {
     struct aftermath after;
     struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
@@ -215,7 +215,7 @@ QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, 
     cpu_leave(cpu);
     aftermath_finish(cache, &after);
     if (!object)
-        return object_alloc(cache, gfp, -1, caller);
+        return object_alloc(cache, gfp, -1, caller, size);
     if (gfp & QUIRE_GFP_ZERO && !cache->ctor)
         __builtin_memset(object, 0, cache->size);
     return object;

@@ -441,13 +441,39 @@ static void general_caches_can_be_debugged_too(void)
         char *block = quire_kmalloc(slab, size, QUIRE_GFP_KERNEL);
         REQUIRE(block);
         fill(block, size);
-        size_t room = quire_ksize(slab, block);
-        CHECK(room >= size);
-        CHECK_EQ((uintptr_t)block % (room & -room), 0);
-        block[room] = 1;
+        CHECK_EQ(quire_ksize(slab, block), size);
+        CHECK_EQ((uintptr_t)block % (size < 8 ? 8 : size + 1), 0); /* its class */
+        block[size] = 1; /* its class may have room for that */
         quire_kfree(slab, block);
         CHECK(machine_caught("written beyond its end"));
     }
+    slab_end();
+}
+
+static void the_red_zone_of_kmalloc_follows_what_was_asked_for(void)
+{
+    static const quire_gfp_t zero = QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO;
+    if (!slab_boot(&(struct quire_slab_config){.debug = "Z"}))
+        return;
+    char *block = quire_kmalloc(slab, 100, zero);
+    CHECK(is_zero(block, 100));
+    char *moved = quire_krealloc(slab, block, 120, zero); /* its class has room, but it isn't his */
+    CHECK(moved != block && is_zero(moved, 120));
+    fill(moved, 120);
+    CHECK(quire_krealloc(slab, moved, 50, zero) == moved);
+    CHECK(is_filled(moved, 50));
+    CHECK_EQ(quire_ksize(slab, moved), 50);
+    moved[50] = 0;
+    quire_kfree(slab, moved);
+    CHECK(machine_caught("written beyond its end"));
+    CHECK(machine_said("kmalloc was asked for 50 bytes"));
+    block = quire_kmalloc_node(slab, 33, QUIRE_GFP_KERNEL, 0);
+    block[33] = 0;
+    CHECK(quire_krealloc(slab, block, 32, QUIRE_GFP_KERNEL) == block); /* doesn't wipe it away */
+    CHECK(machine_caught("byte 33 is 0x0, not 0xcc"));
+    CHECK(quire_krealloc(slab, block + 8, 8, QUIRE_GFP_KERNEL) == block + 8);
+    CHECK(machine_caught("krealloc of what begins no object"));
+    quire_kfree(slab, block);
     slab_end();
 }
 
@@ -473,6 +499,7 @@ static const struct test_case cases[] = {
     TEST_CASE(the_option_string_turns_debugging_on),
     TEST_CASE(an_option_string_that_is_not_understood_is_refused),
     TEST_CASE(general_caches_can_be_debugged_too),
+    TEST_CASE(the_red_zone_of_kmalloc_follows_what_was_asked_for),
     {0},
 };
 const struct test_suite suite_slab_debug = {"slab_debug", cases};

@@ -273,7 +273,8 @@ struct quire_mem_ops {
     /* Between two rounds that made no progress: let others run. */
     void (*wait)(void *arg);
     /* A caller's mistake that was caught (double free, wrong order, a page with references): the
-     * call is ignored when this returns; without it the port's panic is called. `text` names it. */
+     * call is ignored when this returns; without it the port's panic is called. `text` names it,
+     * and is the line that the log had last: who has a log needn't print it again. */
     void (*bad_page)(void *arg, quire_pfn_t pfn, const char *text);
 };
 

@@ -64,10 +64,11 @@ struct quire_slab_config {
                           * each costs some 4 words a CPU. 0: QUIRE_SLAB_MAX_CACHES */
     /* Debugging of caches by their name, as Linux's slab_debug=: FLAGS[,CACHE...][;FLAGS[,...]...].
      * Flags are F (QUIRE_SLAB_CONSISTENCY_CHECKS), Z (_RED_ZONE), P (_POISON), U (_STORE_USER), R
-     * (_FREELIST_RANDOM), - (none, whatever the creator says); none at all means FZPU. A name may
-     * end with *. No names: all caches that no later part names. NULL: as their creators say. A
-     * leading "quire_slab_debug=" is skipped. At most 255 characters, which needn't outlive the
-     * call. */
+     * (_FREELIST_RANDOM), - (none, whatever the creator says); names without flags mean FZPU, and
+     * so does the empty string, for all caches. A name may end with *, and has no blanks around it.
+     * No names: all caches that no other part names. NULL: as their creators say. A leading
+     * "quire_slab_debug=", or Linux's "slab_debug=" or "slub_debug=", is skipped. At most 255
+     * characters, which needn't outlive the call. */
     const char *debug;
     bool no_merge; /* caches of like objects stay apart */
     /* For tests: asked before pages or a sheaf are taken for whatever; true: that fails. Without

@@ -51,6 +51,7 @@ void report_foreign_kfree(struct quire_slab *slab, void *ptr, uintptr_t caller);
  * stand besides. */
 quire_slab_flags_t debug_option_flags(const struct quire_slab *slab, const char *name,
                                       quire_slab_flags_t flags);
-bool debug_options_are_valid(const char *options);
+/* The first part that isn't understood; NULL: all are. */
+const char *debug_options_wrong_part(const char *options);
 
 #endif

@@ -27,9 +27,14 @@ static int check_config(const struct quire_slab_config *config)
         length++;
     if (length == DEBUG_BYTES)
         return refuse("config.debug is too long");
-    if (debug_options_are_valid(config->debug))
+    const char *wrong = debug_options_wrong_part(config->debug);
+    if (!wrong)
         return 0;
-    return refuse("config.debug isn't understood: FLAGS[,CACHE...][;...] of F, Z, P, U, R or -");
+    quire_log(QUIRE_LOG_ERROR,
+              "quire: slab: config.debug isn't understood from \"%.40s\" on: it is "
+              "FLAGS[,CACHE...][;...] without blanks, of F, Z, P, U, R or -",
+              wrong);
+    return -QUIRE_EINVAL;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

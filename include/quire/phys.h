@@ -85,12 +85,14 @@ typedef unsigned int quire_gfp_t;
 #define QUIRE_GFP_KSWAPD_RECLAIM 0x800u /* wake the background reclaimer when low */
 #define QUIRE_GFP_NOWARN 0x2000u        /* no message on failure */
 #define QUIRE_GFP_RETRY_MAYFAIL 0x4000u /* try hard, no OOM callback, may fail */
-#define QUIRE_GFP_NOFAIL 0x8000u        /* never NULL: retries for ever; needs DIRECT_RECLAIM */
-#define QUIRE_GFP_NORETRY 0x10000u      /* one round of light reclaim, no more */
-#define QUIRE_GFP_MEMALLOC 0x20000u     /* may use all reserves: the caller frees memory with it */
-#define QUIRE_GFP_COMP 0x40000u         /* a compound page: freed by its last reference */
-#define QUIRE_GFP_NOMEMALLOC 0x80000u   /* no reserves, whatever else is said */
-#define QUIRE_GFP_THISNODE 0x200000u    /* the asked node or NULL */
+/* Never NULL: retries for ever, and logs that it does after 16 rounds, 32, and so on; needs
+ * DIRECT_RECLAIM. */
+#define QUIRE_GFP_NOFAIL 0x8000u
+#define QUIRE_GFP_NORETRY 0x10000u    /* one round of light reclaim, no more */
+#define QUIRE_GFP_MEMALLOC 0x20000u   /* may use all reserves: the caller frees memory with it */
+#define QUIRE_GFP_COMP 0x40000u       /* a compound page: freed by its last reference */
+#define QUIRE_GFP_NOMEMALLOC 0x80000u /* no reserves, whatever else is said */
+#define QUIRE_GFP_THISNODE 0x200000u  /* the asked node or NULL */
 
 #define QUIRE_GFP_RECLAIM (QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_KSWAPD_RECLAIM)
 #define QUIRE_GFP_ATOMIC (QUIRE_GFP_HIGH | QUIRE_GFP_KSWAPD_RECLAIM)
@@ -309,10 +311,9 @@ struct quire_mem_config {
 /* Carves descriptors out of the map, and hands the rest to zones. The memblock can't allocate any
  * more afterwards. The quire_mem lives in the map's own memory. O(frames). Without locks: nobody
  * else has the map, and nobody the quire_mem before this returns.
- *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field), or
- *             memory of a zone below HIGHMEM isn't directly mapped
- *   -ENOMEM   the map is too small to hold its own descriptors (logged with both sizes); nothing
- *             stays allocated */
+ *   -EINVAL   the map is empty, or the configuration is missing or out of range (logged, naming the
+ * field), or memory of a zone below HIGHMEM isn't directly mapped -ENOMEM   the map is too small to
+ * hold its own descriptors (logged with both sizes); nothing stays allocated */
 QUIRE_MUST_CHECK int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
                                     const struct quire_mem_config *config);
 

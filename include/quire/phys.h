@@ -612,9 +612,9 @@ size_t quire_metadata_size(struct quire_mem *mem);
 /* Turns QUIRE_DEBUG_POISON on or off at run time, while no other CPU allocates or frees; -EINVAL
  * for flags that need init. O(free memory) when turned on. */
 QUIRE_MUST_CHECK int quire_set_debug(struct quire_mem *mem, unsigned debug);
-/* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, address (for
- * addr2line). Exact while nobody allocates or frees; not while memory comes or goes. O(frames *
- * callers), without locks. */
+/* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, caller, as an
+ * address and as what the port calls it. Exact while nobody allocates or frees; not while memory
+ * comes or goes. O(frames * callers), without locks. */
 void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg);
 /* Checks every invariant of the zones that can be checked while they are still; a broken one is
  * a panic. O(frames), each zone's lock held for all of it. For tests. */

@@ -70,6 +70,15 @@
  *                                               is Quire, and may call here again. Until then
  *                                               `grace` is the port's
  *
+ * Of level 1, and may be left out, too; then callers are told as addresses only:
+ *
+ *   QUIRE_PORT_HAS_CODE_NAMES                 defined: the port has the following
+ *   void quire_port_code_name(address, text, size)
+ *                                             writes what a person looks for at an address of code
+ *                                               (the program and the offset in it, a function) to
+ *                                               `text`, with its NUL; "" when it doesn't know.
+ *                                               Called without locks
+ *
  * Level 2: page tables
  *
  *   What was written to page tables before the call is what those CPUs translate by when it
@@ -105,6 +114,15 @@ static inline void quire_port_call_after_grace(struct quire_port_grace *grace,
 {
     (void)grace;
     (void)call;
+}
+#endif
+
+#ifndef QUIRE_PORT_HAS_CODE_NAMES
+static inline void quire_port_code_name(uintptr_t address, char *text, size_t size)
+{
+    (void)address;
+    if (size)
+        text[0] = '\0';
 }
 #endif
 

@@ -270,7 +270,8 @@ int quire_slabinfo(struct quire_slab *slab, enum quire_format format, quire_writ
  * as Linux's `slabinfo -a`. `write` as above. */
 void quire_slab_aliases(struct quire_slab *slab, quire_write_fn *write, void *arg);
 
-/* With STORE_USER: a line per caller that holds objects of the cache: objects, bytes, address.
+/* With STORE_USER: a line per caller that holds objects of the cache: objects, bytes, caller, as an
+ * address and as what the port calls it.
  * O(objects * callers). `write` is called without locks. */
 void quire_kmem_cache_dump_users(struct quire_kmem_cache *cache, quire_write_fn *write, void *arg);
 

@@ -2,7 +2,7 @@
  *
  * Lines in the log with all that is known: the cache, the object, its slab, what was expected and
  * found, who allocated and freed it; then one line with the gist to ops->bad_page. Callers are
- * addresses for addr2line.
+ * addresses, named by the port where it can (text.h).
  */
 #include "base/text.h"
 #include "slab/debug.h"
@@ -23,9 +23,10 @@ static void log_object(const struct cache *cache, const struct mistake *mistake,
 
 static void log_track(const char *what, const struct track *track)
 {
+    char caller[CODE_TEXT_BYTES];
     if (track->caller)
-        quire_log(QUIRE_LOG_ERROR, "  %s by %p on CPU %u at %llu ns", what, (void *)track->caller,
-                  track->cpu, (unsigned long long)track->when_ns);
+        quire_log(QUIRE_LOG_ERROR, "  %s by %s on CPU %u at %llu ns", what,
+                  code_text(track->caller, caller), track->cpu, (unsigned long long)track->when_ns);
 }
 
 static void log_details(struct cache *cache, const char *name, const struct mistake *mistake,
@@ -40,8 +41,9 @@ static void log_details(struct cache *cache, const char *name, const struct mist
                   mistake->found[2], mistake->found[3]);
     log_track("allocated", &mistake->track[TRACK_ALLOC]);
     log_track("freed", &mistake->track[TRACK_FREE]);
+    char caller[CODE_TEXT_BYTES];
     if (mistake->caller)
-        quire_log(QUIRE_LOG_ERROR, "  found in a call from %p", (void *)mistake->caller);
+        quire_log(QUIRE_LOG_ERROR, "  found in a call from %s", code_text(mistake->caller, caller));
 }
 
 static void put_gist(const struct cache *cache, const char *name, const struct mistake *mistake,
@@ -91,12 +93,18 @@ void report_misfits(struct cache *cache, const struct aftermath *after)
     quire_report_mistake(cache->slab->mem, quire_pfn(0), text);
 }
 
+static void log_kfree(uintptr_t caller)
+{
+    char text[CODE_TEXT_BYTES];
+    quire_log(QUIRE_LOG_ERROR, "quire: kfree was called from %s", code_text(caller, text));
+}
+
 void report_bad_kfree(struct quire_slab *slab, struct quire_page *page, void *ptr, uintptr_t caller)
 {
     char text[192];
     struct quire_page *head = page ? large_head(slab, page) : NULL;
     char *block = head ? slab_address(slab, head) : NULL;
-    quire_log(QUIRE_LOG_ERROR, "quire: kfree was called from %p", (void *)caller);
+    log_kfree(caller);
     if (head)
         quire_snprintf(text, sizeof text,
                        "quire: kfree of a pointer into a large block: %p, %lu bytes into the %lu "
@@ -142,7 +150,7 @@ void report_leak(struct quire_kmem_cache *handle, unsigned long active)
 void report_foreign_kfree(struct quire_slab *slab, void *ptr, uintptr_t caller)
 {
     char text[160];
-    quire_log(QUIRE_LOG_ERROR, "quire: kfree was called from %p", (void *)caller);
+    log_kfree(caller);
     quire_snprintf(text, sizeof text, "quire: kfree of another quire_slab's object: %p", ptr);
     quire_report_mistake(slab->mem, quire_pfn(0), text);
 }

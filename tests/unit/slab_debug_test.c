@@ -41,6 +41,7 @@ static void a_double_free_is_named_and_ignored(void)
     CHECK(machine_caught("cache \"watched\": double free: object 0x"));
     CHECK(machine_said("allocated by 0x"));
     CHECK(machine_said("freed by 0x"));
+    CHECK(machine_said("+0x")); /* in what program or function */
     quire_kfree(slab, a);
     CHECK(machine_caught("double free"));
     quire_kmem_cache_free(cache, b);

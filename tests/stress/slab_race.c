@@ -2,7 +2,8 @@
  *
  * Whether an object may be freed is seen under the lock that it is freed under. Threads that free
  * one object meet by chance, and one that waits for the lock is made to wait while its object's
- * page becomes somebody else's. Names change while they are read.
+ * page becomes somebody else's. Names change while they are read. Caches end
+ * while their grace periods do.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -15,7 +16,7 @@
 #include "slab/internal.h"
 #include "tests/harness/harness.h"
 
-#define MEMORY_BYTES (32ul << 20)
+#define MEMORY_BYTES (8192 * QUIRE_PAGE_SIZE)
 
 static struct quire_port_mem port;
 static struct quire_memblock memblock;
@@ -266,10 +267,104 @@ static void names_are_whole_while_they_come_and_go(void)
     machine_end();
 }
 
+/* ---- grace periods --------------------------------------------------------------------------- */
+
+#define GRACE_THREADS 2u
+
+/* What was asked for and hasn't been called. */
+static struct {
+    pthread_mutex_t lock;
+    struct quire_port_grace *first;
+    bool over;
+} periods = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void ask(struct quire_port_grace *grace, void (*call)(struct quire_port_grace *grace))
+{
+    pthread_mutex_lock(&periods.lock);
+    grace->call = call;
+    grace->next = periods.first;
+    periods.first = grace;
+    pthread_mutex_unlock(&periods.lock);
+}
+
+static struct quire_port_grace *next_asked(void)
+{
+    pthread_mutex_lock(&periods.lock);
+    struct quire_port_grace *grace = periods.first;
+    if (grace)
+        periods.first = grace->next;
+    pthread_mutex_unlock(&periods.lock);
+    return grace;
+}
+
+/* Ends each period as soon as it is asked for, and the last ones. */
+static void *end_periods(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        bool over = quire_load_acquire(&periods.over);
+        struct quire_port_grace *grace = next_asked();
+        if (grace)
+            grace->call(grace);
+        else if (over)
+            return NULL;
+        else
+            quire_port_relax();
+    }
+}
+
+/* Fills some slabs of a type-stable cache, empties them, and ends it while periods end. */
+static void *come_and_go(void *arg)
+{
+    void *object[200];
+    unsigned made = 0;
+    char name[] = "stable-0";
+    name[7] = (char)('0' + *(unsigned *)arg);
+    for (unsigned i = 0; i < test_environment.effort / 2000; i++) {
+        struct quire_kmem_cache *cache = quire_kmem_cache_create(slab, name, QUIRE_PAGE_SIZE / 8, 0,
+                                                                 QUIRE_SLAB_TYPESAFE_BY_RCU, NULL);
+        if (!cache) { /* as many as there can be wait for their periods */
+            quire_port_relax();
+            continue;
+        }
+        made++;
+        /* Or all memory does. */
+        if (quire_kmem_cache_alloc_bulk(cache, QUIRE_GFP_KERNEL | QUIRE_GFP_NOWARN, 200, object))
+            quire_kmem_cache_free_bulk(cache, 200, object);
+        if (i % 3 == 0)
+            quire_kmem_cache_shrink(cache);
+        CHECK_EQ(quire_kmem_cache_destroy(cache), 0);
+    }
+    CHECK(made > 0);
+    return NULL;
+}
+
+static void type_stable_caches_end_while_periods_end(void)
+{
+    pthread_t thread[GRACE_THREADS], ender;
+    static unsigned number[GRACE_THREADS];
+    REQUIRE(machine_start());
+    periods.over = false;
+    quire_posix_set_grace(ask);
+    REQUIRE(!pthread_create(&ender, NULL, end_periods, NULL));
+    for (unsigned i = 0; i < GRACE_THREADS; i++) {
+        number[i] = i;
+        REQUIRE(!pthread_create(&thread[i], NULL, come_and_go, &number[i]));
+    }
+    for (unsigned i = 0; i < GRACE_THREADS; i++)
+        CHECK(!pthread_join(thread[i], NULL));
+    quire_store_release(&periods.over, true);
+    CHECK(!pthread_join(ender, NULL));
+    quire_posix_set_grace(NULL);
+    CHECK_EQ(reports, 0);
+    machine_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(two_threads_that_free_one_object_are_told_once),
     TEST_CASE(a_free_that_waited_for_the_lock_looks_again),
     TEST_CASE(names_are_whole_while_they_come_and_go),
+    TEST_CASE(type_stable_caches_end_while_periods_end),
     {0},
 };
 const struct test_suite suite_slab_race = {"slab_race", cases};

@@ -201,7 +201,7 @@ static void kfree_of_what_is_no_block_is_refused(void)
     CHECK(machine_caught("kfree of a pointer into a page that is no slab's"));
     quire_kfree(slab, &here);
     CHECK(machine_caught("kfree of an address that isn't memory"));
-    char *large = quire_kmalloc(slab, 20000, QUIRE_GFP_KERNEL);
+    char *large = quire_kmalloc(slab, 5 * QUIRE_PAGE_SIZE, QUIRE_GFP_KERNEL);
     quire_kfree(slab, large + 16);
     CHECK(machine_caught("kfree of a pointer into a large block"));
     quire_kfree(slab, large + QUIRE_PAGE_SIZE); /* into its second page */

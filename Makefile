@@ -1,6 +1,8 @@
 # The short way in: calls CMake. `make` builds, `make install PREFIX=/usr/local DESTDIR=` installs.
 PREFIX ?= /usr/local
-JOBS ?= $(shell nproc)
+# As many at a time as `make -jN` or `make JOBS=N` says, else as there are processors. make knows its
+# own -j when it runs recipes, not before: so this is expanded there.
+JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),$(shell nproc))
 BUILD = cmake --build --preset
 PHYS_BENCH = build/release/bench/phys-bench
 SLAB_BENCH = build/release/bench/slab-bench
@@ -14,10 +16,10 @@ release debug clang:
 	$(BUILD) $@ --parallel $(JOBS)
 
 check:
-	./check
+	JOBS=$(JOBS) ./check
 
 demo:
-	./demo
+	JOBS=$(JOBS) ./demo
 
 # stdout is the rows alone.
 bench-phys:

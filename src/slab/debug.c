@@ -191,11 +191,17 @@ static bool is_object(const struct cache *cache, const struct quire_page *head, 
     return false;
 }
 
+static bool object_is_free(const struct cache *cache, const struct quire_page *head,
+                           const char *object)
+{
+    uint32_t at = (uint32_t)(object - slab_address(cache->slab, head));
+    return slab_object_is_free(cache, head, at / cache->size);
+}
+
 static void free_locked(struct cache *cache, struct cache_node *node, struct quire_page *head,
                         char *object, uintptr_t caller, struct aftermath *after)
 {
-    uint32_t offset = (uint32_t)(object - slab_address(cache->slab, head));
-    if (slab_object_is_free(cache, head, offset / cache->size)) {
+    if (object_is_free(cache, head, object)) {
         after->mistake.what = "double free";
         note(cache, object, caller, &after->mistake);
         return;
@@ -227,8 +233,7 @@ void debug_free(struct cache *cache, void *object, uintptr_t caller, struct afte
     slab_unlock(&node->lock, irq);
 }
 
-/* ---- how much of an object its user has -------------------------------------------------------
- */
+/* ---- how much of an object its user has ------------------------------------------------------ */
 
 size_t debug_room(const struct cache *cache, const struct quire_page *head, const void *object)
 {
@@ -237,22 +242,30 @@ size_t debug_room(const struct cache *cache, const struct quire_page *head, cons
     return begins ? red_begin(cache, object, false) : cache->object_size;
 }
 
+/* What was wrong before doesn't go unseen. */
+static void shrink_locked(const struct cache *cache, char *object, size_t size, uintptr_t caller,
+                          struct mistake *mistake)
+{
+    check_object(cache, object, false, caller, mistake);
+    *asked(cache, object) = (uint32_t)size;
+    set_red(cache, object, false);
+}
+
 void debug_shrink(struct cache *cache, void *object, size_t size, uintptr_t caller)
 {
     struct quire_page *page;
-    struct mistake mistake = {.what = NULL};
+    struct mistake mistake = {.object = object, .caller = caller};
     if (!cache->asked || !object_page(cache->slab, object, &page))
         return;
     struct cache_node *node = node_of_page(cache, page);
     quire_port_irq_t irq = slab_lock(&node->lock);
     struct quire_page *head = find_slab(cache, page, &mistake);
-    if (head && is_object(cache, head, object, &mistake)) {
-        check_object(cache, object, false, caller, &mistake);
-        *asked(cache, object) = (uint32_t)size;
-        set_red(cache, object, false);
-    } else {
+    if (!head || !is_object(cache, head, object, &mistake))
         mistake.what = "krealloc of what begins no object";
-    }
+    else if (object_is_free(cache, head, object))
+        mistake.what = "krealloc of what is free";
+    else
+        shrink_locked(cache, object, size, caller, &mistake);
     slab_unlock(&node->lock, irq);
     if (mistake.what)
         mistake_report(cache, &mistake);

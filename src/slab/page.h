@@ -2,7 +2,8 @@
  *
  * Every page of a slab:
  *
- *     flags          QUIRE_PAGE_SLAB, the slab's order, and which of its pages this is
+ *     flags          QUIRE_PAGE_SLAB, the slab's order, and which of its pages this is; the first
+ *                    one's QUIRE_PAGE_SLAB is set and cleared under the lock of the slab's node
  *     owner_word     low half: where racks have the cache's shelf, which says which cache it is
  *
  * and the first one beside that:

@@ -422,6 +422,8 @@ static void the_red_zone_of_kmalloc_follows_what_was_asked_for(void)
     CHECK(quire_krealloc(slab, block + 8, 8, QUIRE_GFP_KERNEL) == block + 8);
     CHECK(machine_caught("krealloc of what begins no object"));
     quire_kfree(slab, block);
+    CHECK(quire_krealloc(slab, block, 8, QUIRE_GFP_KERNEL) == block);
+    CHECK(machine_caught("krealloc of what is free"));
     slab_end();
 }
 

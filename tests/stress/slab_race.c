@@ -133,7 +133,7 @@ static void two_threads_that_free_one_object_are_told_once(void)
     static void *(*const body[])(void *) = {free_in_turns, free_in_turns, reuse_pages};
     enum { THREADS = sizeof body / sizeof body[0] };
     pthread_t thread[THREADS];
-    unsigned rounds = (unsigned)(test_environment.effort / 100);
+    unsigned rounds = (unsigned)(test_environment.effort / 200);
     REQUIRE(watched_start(QUIRE_SLAB_CONSISTENCY_CHECKS));
     twice.turn = 0;
     twice.over = false;
@@ -255,7 +255,7 @@ static void names_are_whole_while_they_come_and_go(void)
     REQUIRE(machine_start());
     quire_store_relaxed(&names_over, false);
     REQUIRE(!pthread_create(&thread, NULL, change_names, NULL));
-    for (unsigned i = 0; i < test_environment.effort / 1000; i++) {
+    for (unsigned i = 0; i < test_environment.effort / 5000; i++) {
         view_length = 0;
         CHECK_EQ(quire_slabinfo(slab, i & 1 ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT, collect, NULL),
                  0);

@@ -9,7 +9,8 @@ find_library(ZSTD_LIBRARY zstd)
 mark_as_advanced(ZSTD_INCLUDE_DIR ZSTD_LIBRARY)
 
 set(QUIRE_REPLAY_SOURCES)
-foreach(source trace_compact trace_crc trace_input trace_lackey trace_pages trace_reader trace_writer)
+foreach(source model model_lru model_opt model_queue replay_run
+        trace_compact trace_crc trace_input trace_lackey trace_pages trace_reader trace_writer)
     list(APPEND QUIRE_REPLAY_SOURCES ${PROJECT_SOURCE_DIR}/tools/${source}.c)
 endforeach()
 

@@ -3,9 +3,11 @@
 
 extern const struct test_suite suite_lackey;
 extern const struct test_suite suite_compact;
+extern const struct test_suite suite_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_lackey,  //
     &suite_compact, //
+    &suite_model,   //
     NULL,
 };

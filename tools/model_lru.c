@@ -216,6 +216,24 @@ static void *begin(const uint64_t *frames, unsigned nr_sizes, unsigned page_shif
     return NULL;
 }
 
+/* Every page is once on the stack, and the tree counts those that aren't in the top. */
+static bool is_valid(const void *state)
+{
+    const struct lru *lru = state;
+    uint32_t deep = 0;
+    for (uint32_t i = 0; i < lru->nr_top; i++)
+        if (lru->page[lru->top[i]].slot)
+            return false;
+    for (uint32_t slot = 1; slot < lru->next; slot++) {
+        uint32_t id = lru->by_slot[slot];
+        deep += id != NONE;
+        if ((id != NONE && lru->page[id].slot != slot) || count_up_to(lru, slot) != deep)
+            return false;
+    }
+    return deep == lru->nr_deep && deep + lru->nr_top == lru->nr_pages &&
+           (!deep || lru->nr_top == TOP);
+}
+
 static bool references(void *state, const struct replay_batch *batch)
 {
     struct lru *lru = state;
@@ -267,6 +285,7 @@ const struct replay_engine model_lru = {
     .sizes = UINT32_MAX,
     .begin = begin,
     .references = references,
+    .is_valid = is_valid,
     .end = end,
     .free = free_lru,
 };

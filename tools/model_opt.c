@@ -227,6 +227,26 @@ static void *begin(const uint64_t *frames, unsigned nr_sizes, unsigned page_shif
     return NULL;
 }
 
+/* Groups in a row, each with more than the next; pages in one of them or lost. */
+static bool is_valid(const void *state)
+{
+    const struct opt *opt = state;
+    uint64_t sum = 0, count = 0;
+    uint32_t before = LOST;
+    for (uint32_t g = opt->first; g; before = g, g = opt->group[g].after, count++) {
+        const struct group *group = &opt->group[g];
+        if (g >= opt->next_node || group->parent != g || group->before != before ||
+            (!group->excess && group->after))
+            return false;
+        sum += group->excess;
+    }
+    for (uint32_t id = 0; id < opt->nr_pages; id++)
+        if (id != opt->pending && opt->page[id].node >= opt->next_node)
+            return false;
+    return before == opt->last && sum == opt->most && count <= opt->frames &&
+           count <= opt->nr_pages && (!opt->most || opt->most + 1 < opt->frames);
+}
+
 static bool references(void *state, const struct replay_batch *batch)
 {
     struct opt *opt = state;
@@ -262,6 +282,7 @@ const struct replay_engine model_opt = {
     .sizes = 1,
     .begin = begin,
     .references = references,
+    .is_valid = is_valid,
     .end = end,
     .free = free_opt,
 };

@@ -116,6 +116,27 @@ static QUIRE_NOINLINE bool miss(struct queue *queue, uint32_t id, uint64_t missi
     return true;
 }
 
+/* Each circle holds the pages that say so, once. */
+static bool is_valid(const void *state)
+{
+    const struct queue *queue = state;
+    for (unsigned s = 0; s < queue->nr_sizes; s++) {
+        const struct circle *circle = &queue->circle[s];
+        uint64_t held = 0;
+        for (uint32_t id = 0; id < queue->nr_pages; id++) {
+            held += queue->page[id].resident >> s & 1;
+            if (queue->page[id].dirty & ~queue->page[id].resident)
+                return false;
+        }
+        for (uint64_t f = 0; f < circle->used; f++)
+            if (!(queue->page[circle->page[f]].resident >> s & 1))
+                return false;
+        if (held != circle->used || circle->used > circle->frames)
+            return false;
+    }
+    return true;
+}
+
 static bool references(void *state, const struct replay_batch *batch)
 {
     struct queue *queue = state;
@@ -151,6 +172,7 @@ const struct replay_engine model_fifo = {
     .sizes = MOST_SIZES,
     .begin = begin_fifo,
     .references = references,
+    .is_valid = is_valid,
     .end = end,
     .free = free_queue,
 };
@@ -159,6 +181,7 @@ const struct replay_engine model_clock = {
     .sizes = MOST_SIZES,
     .begin = begin_clock,
     .references = references,
+    .is_valid = is_valid,
     .end = end,
     .free = free_queue,
 };

@@ -50,6 +50,8 @@ struct replay_engine {
     void *(*begin)(const uint64_t *frames, unsigned nr_sizes, unsigned page_shift);
     /* False: no memory. */
     bool (*references)(void *state, const struct replay_batch *batch);
+    /* Walks the whole structure: for builds with every assertion, after each batch. */
+    bool (*is_valid)(const void *state);
     /* Writes what came of it to counts[0..nr_sizes - 1]. False: no memory. */
     bool (*end)(void *state, struct replay_counts *counts);
     void (*free)(void *state);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/compiler.h"
 #include "replay.h"
 
 #define BATCH_RUNS (2 * TRACE_BATCH)
@@ -111,6 +112,7 @@ static void work(struct crew *crew)
         const struct replay_batch *batch = crew->batch;
         pthread_mutex_unlock(&crew->lock);
         bool ok = job->engine->references(job->state, batch);
+        QUIRE_EXPENSIVE(!ok || job->engine->is_valid(job->state));
         pthread_mutex_lock(&crew->lock);
         crew->failed |= !ok;
         if (!--crew->jobs_left)

@@ -123,8 +123,7 @@ int trace_convert(const struct trace_options *options)
         complain("%llu bytes became %llu; next: quire replay --model --mem 1M..64M %s",
                  (unsigned long long)trace_reader_bytes(reader),
                  (unsigned long long)trace_writer_bytes(writer), options->out);
-    if (writer)
-        trace_writer_free(writer);
+    trace_writer_free(writer);
     trace_close(reader);
     return close_output(&output, ok);
 }

@@ -207,7 +207,7 @@ struct trace_writer *trace_writer_new(int fd, const char *name, unsigned page_sh
     if (!writer || (zstd_level && !start_zstd(writer, zstd_level))) {
         trace_fail(error, "%s can't be compressed: there is no memory, or no zstd in this quire",
                    name);
-        free(writer);
+        trace_writer_free(writer);
         return NULL;
     }
     writer->fd = fd;
@@ -254,6 +254,8 @@ uint64_t trace_writer_bytes(const struct trace_writer *writer)
 
 void trace_writer_free(struct trace_writer *writer)
 {
+    if (!writer)
+        return;
     end_zstd(writer);
     free(writer);
 }

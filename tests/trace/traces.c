@@ -102,8 +102,7 @@ uint8_t *trace_compact(const struct trace *trace, unsigned page_shift, int zstd_
         free(data);
         data = NULL;
     }
-    if (writer)
-        trace_writer_free(writer);
+    trace_writer_free(writer);
     if (file)
         fclose(file);
     return data;

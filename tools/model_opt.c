@@ -13,13 +13,11 @@
  *
  * So let o(v) be the number of pages kept during visit v. When a page visited at s comes at t, it
  * is a hit if all o(v), s < v < t, are below C - 1, and then each of them is one more. Since t is
- * always now, intervals are suffixes of the visits so far, which allows to forget nearly
- * everything:
+ * always now, intervals are suffixes of the visits so far, so that nearly all can be forgotten:
  *
  *   - A visit with o(v) = C - 1 is full for good: pages last visited before it are lost, and what
- * was before it doesn't matter.
- *   - A visit v with a later one w of o(w) >= o(v) doesn't matter either: whatever covers v covers
- * w.
+ *     was before it doesn't matter.
+ *   - A visit v with a later one w of o(w) >= o(v) doesn't matter either: what covers v covers w.
  *
  * What is left are groups of visits with o(1st) > o(2nd) > ... > o(last) >= 0, at most C and at
  * most as many as pages. Each keeps how much more it has than the next (`excess`). A hit of a page
@@ -28,10 +26,10 @@
  * full only as the first. Pages find their group by union-find with path halving; when its nodes
  * run out, they are numbered anew.
  *
- *     invariant   every page but the last one visited has a node; that of LOST pages leads to node
- * 0. A group's root node has its data; excess is 0 only in the last group bound       O(log pages)
- * amortised a visit, near O(1) in practice; 16 bytes a page and 32 bytes a node, of which there are
- * 3 to 6 a page
+ *     invariant   every page but the last one visited has a node; that of a lost page leads to
+ *                 LOST. A group's root node has its data; excess is 0 only in the last group
+ *     bound       O(log pages) amortised a visit, near O(1) in practice; 16 bytes a page, and 16 a
+ *                 node, of which there are at most 4 a page and 1024
  *
  * Write-backs follow from which pages are kept, but for a tie: pages that never come back. Here,
  * the one of them that was used last longest ago goes first, so those in memory at the end are

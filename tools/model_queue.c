@@ -3,9 +3,9 @@
  * Both keep a circle of frames for each size, and a hand where the next page goes.
  *
  *     FIFO    evicts the page under the hand and moves on
- *     CLOCK   (Corbato 1968) each page has a reference bit, which every reference sets, the one
- * that brought the page in too. The hand clears bits that are set and moves on, until it finds one
- * that is clear; that page is evicted, and the hand moves past the new one.
+ *     CLOCK   (Corbato 1968) each page has a reference bit, which every reference sets, also the
+ *             one that brought it in. The hand clears bits that are set and moves on, until one
+ *             is clear; that page is evicted, and the hand moves past the new one
  *
  * The sizes share what is kept for a page: three words with a bit for each size. A visit to a page
  * that all sizes hold, which nearly all are, reads one word and sets one.

@@ -33,7 +33,7 @@ struct trace_run {
 #define TRACE_MAX_PAGE_SHIFT 30
 #define TRACE_DEFAULT_PAGE_SHIFT 12
 
-/* Why something failed: with the file, the line where there are lines, and what to do. */
+/* Why something failed: with the file, the line where there are lines, and what to do; one line. */
 struct trace_error {
     char text[512];
 };
@@ -57,8 +57,7 @@ struct trace_reader;
 #define TRACE_BATCH 16384u
 
 /* Looks at the first bytes and finds the form. `page_shift` is what lackey's addresses are cut by,
- * 0: 4 KiB; the compact form has its own, and another one asked for is an error. NULL: see *error.
- */
+ * 0: 4 KiB; the compact form has its own, and another one is refused. NULL: see *error. */
 struct trace_reader *trace_open_source(const struct trace_source *source, unsigned page_shift,
                                        struct trace_error *error);
 /* A file, or standard input for "-". */

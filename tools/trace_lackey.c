@@ -3,8 +3,7 @@
  *     I  04000a30,3          an instruction of 3 bytes was fetched
  *      L 1ffeffe7e8,8        8 bytes were loaded
  *      S 1ffeffe7e8,8        stored
- *      M 0421c7cc,4          modified by one instruction: a load and a store, and one reference
- * here
+ *      M 0421c7cc,4          loaded and stored by one instruction: one reference here
  *     ==1234== Command: ls   valgrind's talk: skipped, as what begins with --1234-- or **1234**
  *
  * Everything else is an error: it would mean that references got lost between other output. A
@@ -34,22 +33,25 @@ struct reference {
 
 /* ---- a line that is as most are -------------------------------------------------------------- */
 
-/* The first three characters, told apart without a branch: the low four bits of the first two's
- * exclusive or differ for all kinds. */
+/* The first three characters, behind a 1 that no empty entry has. */
+#define PREFIX(a, b) ((uint32_t)(a) << 8 | (uint32_t)(b) << 16 | (uint32_t)' ' << 24 | 1)
+
+/* Told apart without a branch: the low four bits of the first two characters' exclusive or differ
+ * for all kinds. */
 static const struct prefix {
-    uint32_t text; /* little-endian */
+    uint32_t text;
     uint32_t kind;
 } prefixes[16] = {
-    [('I' ^ ' ') & 15] = {'I' | ' ' << 8 | ' ' << 16, TRACE_FETCH},
-    [(' ' ^ 'L') & 15] = {' ' | 'L' << 8 | ' ' << 16, TRACE_READ},
-    [(' ' ^ 'S') & 15] = {' ' | 'S' << 8 | ' ' << 16, TRACE_WRITE},
-    [(' ' ^ 'M') & 15] = {' ' | 'M' << 8 | ' ' << 16, TRACE_MODIFY},
+    [('I' ^ ' ') & 15] = {PREFIX('I', ' '), TRACE_FETCH},
+    [(' ' ^ 'L') & 15] = {PREFIX(' ', 'L'), TRACE_READ},
+    [(' ' ^ 'S') & 15] = {PREFIX(' ', 'S'), TRACE_WRITE},
+    [(' ' ^ 'M') & 15] = {PREFIX(' ', 'M'), TRACE_MODIFY},
 };
 
 static inline const struct prefix *line_prefix(const uint8_t *line)
 {
     const struct prefix *prefix = &prefixes[(line[0] ^ line[1]) & 15];
-    return (load32(line) & 0xffffff) == prefix->text ? prefix : NULL;
+    return (load32(line) << 8 | 1) == prefix->text ? prefix : NULL;
 }
 
 #define BYTES(byte) (0x0101010101010101u * (byte))

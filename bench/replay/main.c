@@ -9,8 +9,8 @@
  *
  *     read-FORM          bytes to runs, nothing else
  *     replay-POLICY      the compact form through one model, a quarter of the footprint as memory
- *     replay-sweep       LRU, CLOCK, FIFO and OPT for eight sizes from 1/64 of the footprint to
- * twice as much, at once
+ *     replay-sweep       LRU, CLOCK, FIFO and OPT at once, for eight sizes from 1/64 of the
+ *                        footprint to twice as much
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -136,6 +136,17 @@ static void junk_is_an_error_that_names_its_line(void)
     }
 }
 
+static void bytes_of_zero_are_junk(void)
+{
+    static const char text[] = "\0\0\0"
+                               "04000a30,3\n";
+    struct memory_source from = {(const uint8_t *)text, sizeof text - 1, 0, 0};
+    struct trace trace = {0};
+    CHECK(!trace_parse(&trace, &from, 0, &error));
+    CHECK(strstr(error.text, "test:1: '???04000a30,3' isn't a reference"));
+    trace_free(&trace);
+}
+
 static void a_line_without_end_is_an_error(void)
 {
     static char text[600000];
@@ -240,6 +251,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_valgrind_says_is_skipped),
     TEST_CASE(the_last_line_needs_no_end),
     TEST_CASE(junk_is_an_error_that_names_its_line),
+    TEST_CASE(bytes_of_zero_are_junk),
     TEST_CASE(a_line_without_end_is_an_error),
     TEST_CASE(a_trace_without_references_is_an_error),
     TEST_CASE(other_compressors_are_named),

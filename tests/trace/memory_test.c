@@ -1,5 +1,4 @@
-/* tests/trace/memory_test.c: every allocation fails once, and nothing worse than an error comes of
- * it
+/* tests/trace/memory_test.c: every allocation fails once, and an error is all that comes of it
  *
  * The linker leads malloc, calloc and realloc here. What leaks is seen by AddressSanitizer.
  */

@@ -59,6 +59,7 @@ extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
 extern const struct test_suite suite_vm_families;
 extern const struct test_suite suite_vm_fault;
+extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_file_model;
@@ -121,6 +122,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_roots,       //
     &suite_vm_families,    //
     &suite_vm_fault,       //
+    &suite_vm_linux,       //
     &suite_vm_cache,       //
     &suite_vm_file,        //
     &suite_vm_file_model,  //

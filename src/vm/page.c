@@ -27,6 +27,7 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page)
     while (references != 1)
         if (quire_compare_exchange(&page->refcount, &references, references - 1))
             return;
+    QUIRE_ASSERT(!page_has(page, PG_LOCKED)); /* whoever locks a page pins it */
     page_clear(page, PG_FLAGS);
     quire_put_page(vm->mem, page);
 }
@@ -40,12 +41,15 @@ static void uncount_mapped(struct quire_vm *vm, struct quire_page *page)
 
 void page_drop_user(struct quire_vm *vm, struct quire_page *page)
 {
+    bool cached = page_is_cached(page);
     uint32_t word = quire_sub_fetch(&page->owner_word, PAGE_USER);
     uint32_t left = (word & ~PAGE_MAPPED) / PAGE_USER;
     QUIRE_ASSERT(left < MAX_USERS);
     if (left > 1)
         return;
-    if (word & PAGE_MAPPED && left == page_is_cached(page))
+    /* Somebody else may be dropping the last one meanwhile, and the page come back: then one of
+     * them is counted in place of the other. */
+    if (word & PAGE_MAPPED && left == cached)
         uncount_mapped(vm, page);
     if (left)
         return;

@@ -297,7 +297,10 @@ static void body_pinned(void)
     vm_put_page(machine_vm, page);
     page_lock(page);
     CHECK_EQ(machine_vm->moves.migrate(machine_vm, to, page), -QUIRE_EAGAIN);
+    page_set(page, PG_WRITEBACK);
     page_unlock(page);
+    CHECK_EQ(machine_vm->moves.migrate(machine_vm, to, page), -QUIRE_EAGAIN);
+    page_end_writeback(page);
     CHECK_EQ(page_list(page), LIST_NONE);
     machine_vm->moves.putback(machine_vm, page);
     CHECK(page_list(page) != LIST_NONE);
@@ -325,7 +328,12 @@ static void a_page_that_is_written_is_not_isolated(void)
     struct quire_page *page = page_of(mm, at);
     page_set(page, PG_WRITEBACK);
     CHECK_EQ(take_frame(page), -QUIRE_EBUSY);
+    CHECK_EQ(machine_vm->moves.isolate(machine_vm, page), -QUIRE_EBUSY);
+    CHECK(page_list(page) != LIST_NONE);
     page_end_writeback(page);
+    page_lock(page);
+    CHECK_EQ(machine_vm->moves.isolate(machine_vm, page), -QUIRE_EBUSY);
+    page_unlock(page);
     CHECK_EQ(take_frame(machine_vm->zero_page), -QUIRE_EBUSY);
     CHECK_EQ(take_frame(page), 0);
     check_pages(mm, at, 1, 100);
@@ -435,6 +443,8 @@ static void body_rights(void)
     for (unsigned step = 0; step < 4; step++) {
         static const unsigned prots[] = {QUIRE_PROT_NONE, READ_WRITE, QUIRE_PROT_READ, READ_WRITE};
         struct quire_page *page = page_of(mm, at);
+        if (step && prots[step - 1] == READ_WRITE)
+            poke_pages(mm, at, 2, 100);
         CHECK(page_use(page));
         page_lock(page);
         struct root *root = root_of_page(machine_vm, page);

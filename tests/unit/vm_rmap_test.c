@@ -355,6 +355,10 @@ static void body_mkclean(void)
     CHECK(mkclean(page));
     CHECK(!(entry_of(mm, at) & (QUIRE_PTE_WRITE | QUIRE_PTE_DIRTY)));
     CHECK(!mkclean(page));
+    CHECK(poke(at, 7));
+    CHECK_EQ(quire_test_and_clear(&mm->pt, at, QUIRE_PTE_DIRTY, NULL), QUIRE_PTE_DIRTY);
+    CHECK(!mkclean(page)); /* it could have been written to, but wasn't */
+    CHECK(!(entry_of(mm, at) & QUIRE_PTE_WRITE));
     unsigned long before = nr_faults;
     CHECK(poke(at, 2)); /* asks again, whatever the TLB knew */
     CHECK_EQ(nr_faults, before + 1);
@@ -470,6 +474,7 @@ static void body_given_up(void)
     struct quire_mm *mm = mm_new();
     quire_linear_t at = map_anon(mm, 4 * PAGE);
     poke_pages(mm, at, 4, 100);
+    CHECK(page_has(page_of(mm, at), PG_DIRTY));
     CHECK(!unmap(page_of(mm, at), 0)); /* nowhere to go */
     check_pages(mm, at, 4, 100);
     CHECK_EQ(quire_madvise(mm, at, 2 * PAGE, QUIRE_MADV_FREE), 0);
@@ -508,6 +513,26 @@ static void locked_pages_stay_unless_that_is_ignored(void)
     CHECK_EQ(count_entries(page), 0);
     check_pages(mm, at, 2, 100);
     check_reverse_maps();
+    mm_end(mm);
+    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    vm_end();
+}
+
+/* As when a fork copies an entry that the walk has passed. */
+static void a_user_that_no_walk_finds_is_noticed(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    int area = swap_of(64);
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, PAGE);
+    poke_pages(mm, at, 1, 100);
+    struct quire_page *page = page_of(mm, at);
+    CHECK(page_use(page));
+    CHECK(!swap_out(page));
+    CHECK_EQ(page_mapcount(page), 1);
+    page_unuse(machine_vm, page);
+    check_pages(mm, at, 1, 100);
     mm_end(mm);
     CHECK_EQ(quire_swapoff(machine_vm, area), 0);
     vm_end();
@@ -559,6 +584,7 @@ static const struct test_case cases[] = {
     TEST_CASE(files_pages_leave_nothing_but_their_dirtiness),
     TEST_CASE(pages_that_were_given_up_go_unless_they_were_written_to_since),
     TEST_CASE(locked_pages_stay_unless_that_is_ignored),
+    TEST_CASE(a_user_that_no_walk_finds_is_noticed),
     TEST_CASE(a_root_that_is_gone_is_not_mistaken_for_another),
     {0},
 };

@@ -65,6 +65,7 @@ extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
 extern const struct test_suite suite_vm_model;
+extern const struct test_suite suite_vm_areas_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -128,5 +129,6 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
     &suite_vm_model,       //
+    &suite_vm_areas_model, //
     NULL,
 };

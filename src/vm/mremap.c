@@ -279,7 +279,9 @@ static int64_t remap_locked(struct remap *r)
         return remap_to(r, vma);
     if (r->old_size < r->new_size)
         return grow(r, vma);
-    int error = mm_unmap(r->mm, r->from + r->new_size, r->from + r->old_size);
+    int error = 0;
+    if (r->old_size > r->new_size)
+        error = mm_unmap(r->mm, r->from + r->new_size, r->from + r->old_size);
     return error ? error : (int64_t)r->from;
 }
 

@@ -60,11 +60,13 @@ extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
 extern const struct test_suite suite_vm_families;
 extern const struct test_suite suite_vm_fault;
+extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
 extern const struct test_suite suite_vm_model;
+extern const struct test_suite suite_vm_areas_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -123,10 +125,12 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_roots,       //
     &suite_vm_families,    //
     &suite_vm_fault,       //
+    &suite_vm_linux,       //
     &suite_vm_cache,       //
     &suite_vm_file,        //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
     &suite_vm_model,       //
+    &suite_vm_areas_model, //
     NULL,
 };

@@ -1,10 +1,13 @@
 # The short way in: calls CMake. `make` builds, `make install PREFIX=/usr/local DESTDIR=` installs.
 PREFIX ?= /usr/local
-JOBS ?= $(shell nproc)
+# As many at a time as `make -jN` or `make JOBS=N` says, else as there are processors. make knows its
+# own -j when it runs recipes, not before: so this is expanded there.
+JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),$(shell nproc))
 BUILD = cmake --build --preset
 PHYS_BENCH = build/release/bench/phys-bench
 SLAB_BENCH = build/release/bench/slab-bench
 MAP_BENCH = build/release/bench/map-bench
+REPLAY_BENCH = build/release/bench/replay-bench
 MAP_SIM_BENCH = build/release/bench/map-sim-bench
 
 all: release
@@ -14,10 +17,10 @@ release debug clang:
 	$(BUILD) $@ --parallel $(JOBS)
 
 check:
-	./check
+	JOBS=$(JOBS) ./check
 
 demo:
-	./demo
+	JOBS=$(JOBS) ./demo
 
 # stdout is the rows alone.
 bench-phys:
@@ -46,6 +49,12 @@ bench-map:
 		bench/map/instructions.sh $(MAP_BENCH) && bench/map/sim.sh $(MAP_SIM_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+# TRACE=FILE: that trace instead of one that is made up.
+bench-replay:
+	@cmake --preset release >&2
+	@$(BUILD) release --target replay-bench --parallel $(JOBS) >&2
+	@$(REPLAY_BENCH) $(TRACE)
+
 # Random operations of the allocators against their models: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000
 SEED ?= 1
@@ -72,4 +81,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-replay model permute install coverage clean

@@ -38,7 +38,7 @@ need_packages() {
 # To build the libraries, the command and the kernel images.
 packages_to_build() {
     need_packages cmake:cmake ninja:ninja-build gcc:gcc /usr/include/stdio.h:libc6-dev \
-        i686-linux-gnu-gcc:gcc-i686-linux-gnu
+        i686-linux-gnu-gcc:gcc-i686-linux-gnu /usr/include/zstd.h:libzstd-dev
 }
 
 # To boot them.
@@ -51,7 +51,7 @@ packages_to_check() {
     need_packages g++:g++ clang:clang clang-format:clang-format \
         riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu \
         aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
-        pkg-config:pkg-config shellcheck:shellcheck
+        pkg-config:pkg-config shellcheck:shellcheck valgrind:valgrind
     # The sanitizers' runtime is a package of its own, of clang's version.
     need_packages "$(clang -print-runtime-dir):libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 }

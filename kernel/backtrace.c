@@ -3,6 +3,9 @@
  * Each frame begins with the caller's frame pointer and the return address. The chain ends at 0,
  * where boot.S began it, or where it leaves the stack or doesn't go up it.
  */
+#include <quire/port.h>
+
+#include "base/text.h"
 #include "kernel.h"
 
 #define MAX_DEPTH 64
@@ -33,6 +36,15 @@ static const char *symbol_of(uintptr_t pc, uint32_t *offset)
     *offset = (uint32_t)pc - kernel_symbols.symbol[low].address;
     const char *names = (const char *)&kernel_symbols.symbol[kernel_symbols.count];
     return names + kernel_symbols.symbol[low].name;
+}
+
+void quire_x86_code_name(uintptr_t address, char *text, size_t size)
+{
+    uint32_t offset;
+    const char *name = symbol_of(address - 1, &offset); /* of a return address: see below */
+    text[0] = '\0';
+    if (name)
+        quire_snprintf(text, size, "%s+0x%x", name, offset + 1);
 }
 
 static void print_place(uintptr_t pc, uintptr_t lookup)

@@ -1,11 +1,12 @@
-/* kernel/demo.c: the page allocator at work on the machine's own memory
+/* kernel/demo.c: the allocators at work on the machine's own memory
  *
- * Six short scenes. Every number is read from the allocator after it did what the scene says.
+ * Seven short scenes. Every number is read from the allocator after it did what the scene says.
  */
 #include "base/bits.h"
 #include "kernel.h"
 #include "memory.h"
 #include "modes.h"
+#include "objects.h"
 #include "pile.h"
 
 /* Memory that the scene of fragmentation plays in; the rest is held meanwhile. */
@@ -239,6 +240,12 @@ static void show_compaction(void)
     quire_drain_all_pages(machine_mem);
 }
 
+static void show_objects(void)
+{
+    scene("Small objects: caches cut pages into slabs");
+    objects_show();
+}
+
 enum machine_status demo(void)
 {
     quire_drain_all_pages(machine_mem);
@@ -249,6 +256,7 @@ enum machine_status demo(void)
     show_merging();
     show_pcp();
     show_compaction();
+    show_objects();
     unsigned long after = quire_nr_free_pages(machine_mem);
     quire_mem_check(machine_mem);
     print("\n%lu pages were free at first, %lu are at the end; all invariants hold.\n", before,

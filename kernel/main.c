@@ -3,7 +3,7 @@
  * Words of the command line:
  *   selftest              run the tests (the images whose name ends with -tests)
  *   filter= seed= effort= for the tests
- *   demo                  show the page allocator at work
+ *   demo                  show the allocators at work
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   crash=                pf, ud, df (exceptions), panic, lock, reset or hang: end in this way, to
@@ -16,6 +16,7 @@
 #include "memory.h"
 #include "modes.h"
 #include "numa.h"
+#include "objects.h"
 #include "pvh.h"
 
 #ifndef QUIRE_VERSION
@@ -107,6 +108,7 @@ static enum machine_status run(void)
     if (cmdline_has(info.command_line, "demo"))
         return demo();
     memory_print_views();
+    objects_print_view();
     return MACHINE_DONE;
 }
 

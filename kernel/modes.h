@@ -7,7 +7,7 @@
 /* Runs the tests whose name holds `filter=`. */
 enum machine_status selftest(const char *command_line);
 
-/* The page allocator at work on the machine's own memory. */
+/* The allocators at work on the machine's own memory. */
 enum machine_status demo(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "cmdline.h"
 #include "memory.h"
 #include "modes.h"
+#include "objects.h"
 #include "tests/harness/harness.h"
 
 /* Software emulation is some twenty times slower than the host. */
@@ -140,11 +141,12 @@ enum machine_status selftest(const char *command_line)
     log_hook = NULL;
     set_cpu(0);
     give_back();
+    bool objects = objects_check();
     quire_mem_check(machine_mem);
     print("# %u failed, %u skipped\n", counts.failed, counts.skipped);
     if (counts.skipped == counts.run) {
         print("No test ran: all were skipped.\n");
         return MACHINE_FAILED;
     }
-    return counts.failed ? MACHINE_FAILED : MACHINE_DONE;
+    return counts.failed || !objects ? MACHINE_FAILED : MACHINE_DONE;
 }

@@ -15,6 +15,7 @@
 #include "machine.h"
 #include "quire.h"
 
+#define STATUS_QEMU_FAILED 1 /* no value makes it: ours are odd and larger */
 #define STATUS_DONE (2 * 0x10 + 1)
 #define STATUS_FAILED (2 * 0x11 + 1)
 #define STATUS_PANIC (2 * 0x12 + 1)
@@ -47,6 +48,10 @@ static int explain(int result, const struct boot *boot, const char *qemu)
         return EXIT_FAILED;
     if (result == STATUS_PANIC)
         return EXIT_PANIC;
+    if (result == STATUS_QEMU_FAILED) {
+        complain("%s could not start the machine, as it says above", qemu);
+        return EXIT_FAILED;
+    }
     if (result == MACHINE_TIMEOUT) {
         complain("the machine was stopped after %llu s (--timeout)",
                  (unsigned long long)boot->timeout);

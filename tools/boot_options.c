@@ -6,6 +6,7 @@
 #include "quire.h"
 
 #define MIN_MEMORY (4ull << 20)
+#define MAX_MEMORY (16ull << 40) /* what Quire's frame numbers reach */
 #define DEFAULT_MEMORY (512ull << 20)
 #define DEFAULT_TIMEOUT 600
 #define MAX_NODES 16
@@ -14,7 +15,7 @@ static const char examples[] =
     "Examples:\n"
     "  quire boot --selftest                    run all tests inside the machine\n"
     "  quire boot --selftest=pcp --arch=i386  those whose name holds \"pcp\", on 32 bits\n"
-    "  quire boot --demo --mem=1G --numa=2      the page allocator at work, on two nodes\n\n";
+    "  quire boot --demo --mem=1G --numa=2      the allocators at work, on two nodes\n\n";
 
 enum {
     OPTION_SELFTEST = 256,
@@ -31,7 +32,7 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What it does (without any: show the memory's views and end)", 1},
     {"selftest", OPTION_SELFTEST, "FILTER", OPTION_ARG_OPTIONAL,
      "Run the tests, those whose name holds FILTER", 1},
-    {"demo", OPTION_DEMO, NULL, 0, "Show the page allocator at work", 1},
+    {"demo", OPTION_DEMO, NULL, 0, "Show the allocators at work", 1},
     {NULL, 0, NULL, 0, "What it is", 2},
     {"arch", 'a', "ARCH", 0, "i386, x86-64, or auto (the default: x86-64)", 2},
     {"mem", 'm', "SIZE", 0, "Memory, such as 64M or 6G (default 512M)", 2},
@@ -43,7 +44,11 @@ static const struct argp_option options[] = {
     {"timeout", 't', "SECONDS", 0, "Stop it after this time (default 600, 0: never)", 4},
     {"qemu", OPTION_QEMU, "PATH", 0, "This QEMU", 4},
     {"images", OPTION_IMAGES, "DIRECTORY", 0, "Kernel images of this directory", 4},
-    {"append", OPTION_APPEND, "WORDS", 0, "Add to the kernel's command line", 4},
+    {"append", OPTION_APPEND, "WORDS", 0,
+     "Add to the kernel's command line. crash=WAY makes it end at once, to see what comes of it: "
+     "by pf, "
+     "ud or df (exceptions), panic, lock (taken twice), reset or hang",
+     4},
     {"dry-run", OPTION_DRY_RUN, NULL, 0, "Print QEMU's command line and end", 4},
     COMMON_OPTIONS,
     {0},
@@ -73,8 +78,12 @@ static void parse_memory(struct boot *boot, const char *arg, struct argp_state *
 {
     if (!parse_size(arg, &boot->memory))
         argp_error(state, "--mem is a size such as 64M or 6G, not '%s'", arg);
+    if (boot->memory < MIN_MEMORY && !arg[strspn(arg, "0123456789")])
+        argp_error(state, "--mem is at least 4M; '%s' are bytes: is it %sM?", arg, arg);
     if (boot->memory < MIN_MEMORY || boot->memory % BOOT_MEMORY_UNIT)
         argp_error(state, "--mem is at least 4M, in whole MiB, not '%s'", arg);
+    if (boot->memory > MAX_MEMORY)
+        argp_error(state, "--mem is at most 16T, not '%s'", arg);
 }
 
 static void parse_filter(struct boot *boot, const char *arg, struct argp_state *state)

@@ -1,11 +1,14 @@
-/* tools/number.c: numbers that users type */
+/* tools/number.c: numbers that users type and read */
 #include "quire.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "trace.h"
 
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
 {
@@ -44,4 +47,28 @@ bool parse_size(const char *text, uint64_t *size)
         return false;
     *size = (uint64_t)value << shift;
     return true;
+}
+
+void format_size(char *text, size_t size, uint64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    unsigned unit = 0;
+    while (unit < 4 && bytes && !(bytes & 1023)) {
+        bytes >>= 10;
+        unit++;
+    }
+    snprintf(text, size, "%llu %s", (unsigned long long)bytes, units[unit]);
+}
+
+bool parse_page_size(const char *text, unsigned *shift)
+{
+    uint64_t size;
+    if (!parse_size(text, &size))
+        return false;
+    for (unsigned s = TRACE_MIN_PAGE_SHIFT; s <= TRACE_MAX_PAGE_SHIFT; s++)
+        if (size == (uint64_t)1 << s) {
+            *shift = s;
+            return true;
+        }
+    return false;
 }

@@ -16,13 +16,17 @@ static const char examples[] = "Examples:\n"
                                "  quire boot --demo       see the page allocator at work\n"
                                "  quire boot --selftest   run the tests inside the machine\n"
                                "  quire translate --mode i386 0x08147258\n"
-                               "                          see how an address is split\n\n";
+                               "                          see how an address is split\n"
+                               "  quire replay --model --mem 1M..64M TRACE\n"
+                               "                          see how much memory a program needs\n\n";
 
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"boot", command_boot},
+    {"replay", command_replay},
+    {"trace", command_trace},
     {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
@@ -60,6 +64,8 @@ static const struct argp argp = {
     .doc = "What memory does: on a machine that Quire manages.\v"
            "Commands:\n"
            "  boot       boot a machine whose memory Quire manages, in QEMU\n"
+           "  replay     run a trace of memory references in memories of given sizes\n"
+           "  trace      convert such traces, and look at them\n"
            "  translate  show where an address goes, step by step\n"
            "\n"
            "`quire COMMAND --help` tells more about each.",

@@ -42,11 +42,17 @@ error_t parse_common(int key, const struct argp *argp, const char *name, const c
 /* A number of bytes: digits and an optional unit, K, M, G or T (powers of 1024), maybe with "iB"
  * or "B" behind. False: not that, or too large. */
 bool parse_size(const char *text, uint64_t *size);
+/* A number of bytes in the largest unit that shows it exactly: "3600 KiB". */
+void format_size(char *text, size_t size, uint64_t bytes);
+/* A page size that a trace may have, as its exponent. False: not that. */
+bool parse_page_size(const char *text, unsigned *shift);
 /* A whole number within bounds; false: not that. */
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
 /* Subcommands: their exit status. */
 int command_boot(int argc, char **argv);
+int command_replay(int argc, char **argv);
+int command_trace(int argc, char **argv);
 int command_translate(int argc, char **argv);
 
 #endif

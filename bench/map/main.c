@@ -161,6 +161,6 @@ int main(int argc, char **argv)
                 run_case(c);
         }
     if (!selected)
-        fprintf(stderr, "map-bench: no case has such a name\n");
+        fprintf(stderr, "map-bench: no case has such a name; --list shows them\n");
     return selected ? 0 : 2;
 }

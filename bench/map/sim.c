@@ -1,6 +1,7 @@
 /* bench/map/sim.c: map-sim-bench, what translation costs in the software MMU
  *
  *     map-sim-bench [CASE [ACCESSES]]
+ *     map-sim-bench --list
  *
  * A machine of 1 GiB, mapped by pages of 4 KiB, or of 2 MiB. Rows of `case subject value unit`: the
  * median of nine rounds. With ACCESSES a case runs once and isn't timed: for bench/map/sim.sh,
@@ -181,6 +182,11 @@ int main(int argc, char **argv)
 {
     uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 0;
     bool any = false;
+    if (argc == 2 && !strcmp(argv[1], "--list")) {
+        for (size_t i = 0; i < NR_CASES; i++)
+            puts(cases[i].name);
+        return 0;
+    }
     if (!start()) {
         fputs("map-sim-bench: there is no memory for the machine\n", stderr);
         return 1;
@@ -197,6 +203,6 @@ int main(int argc, char **argv)
         }
     }
     if (!any)
-        fputs("map-sim-bench: there is no such case\n", stderr);
+        fputs("map-sim-bench: there is no such case; --list shows them\n", stderr);
     return any ? sink == 1 : 2;
 }

@@ -74,7 +74,7 @@ struct options {
     unsigned rounds;
     unsigned cpus; /* of the simulated machine; 0: as many as the port says */
     bool movable;
-    bool fragmentation;
+    bool fragmentation, list;
     long count; /* cycles to count instructions of; -1: measure time */
     uint64_t seed, operations;
 };

@@ -70,6 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'f':
         options.fragmentation = true;
         return 0;
+    case 'l':
+        options.list = true;
+        return 0;
     case 'S':
         options.seed = parse_number(arg, 1, UINT64_MAX, state);
         return 0;
@@ -93,6 +96,7 @@ static const struct argp_option argp_options[] = {
     {"threads", 't', "N", 0, "Only with 1 thread, or only with 2", 1},
     {"mem", 'm', "SIZE", 0, "Simulated memory (1G)", 1},
     {"rounds", 'r', "N", 0, "Rounds of each case (9)", 1},
+    {"list", 'l', NULL, 0, "Print the names of the cases, and end", 1},
     {"movable", KEY_MOVABLE, NULL, 0, "Quire: movable allocations, not the kernel's own", 1},
     {"cpus", KEY_CPUS, "N", 0, "Quire: CPUs of the simulated machine (what the port says)", 1},
     {"seed", 'S', "N", 0, "Of shuffling and aging (1)", 1},
@@ -112,6 +116,15 @@ static const struct argp argp = {
            "Exit status: 0 done, 1 failed, 2 usage.",
 };
 
+static void list_cases(void)
+{
+    for (const struct bench_case *c = bench_cases; c->name; c++)
+        if (case_selected(c))
+            puts(c->name);
+    if (!options.cases || !fnmatch(options.cases, "metadata", 0))
+        puts("metadata");
+}
+
 static bool something_selected(void)
 {
     bool any = options.cases && !fnmatch(options.cases, "metadata", 0), subject = false;
@@ -127,10 +140,12 @@ int main(int argc, char **argv)
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     if (!something_selected()) {
-        fprintf(stderr, "phys-bench: no case or no subject has such a name\n");
+        fprintf(stderr, "phys-bench: no case or no subject has such a name; --list shows them\n");
         return 2;
     }
-    if (options.count >= 0)
+    if (options.list)
+        list_cases();
+    else if (options.count >= 0)
         run_count();
     else if (options.fragmentation)
         run_fragmentation();

@@ -42,6 +42,7 @@ struct options {
     unsigned long objects; /* of the memory cases */
     long count;            /* chunks to count instructions of; -1: measure time */
     const char *child;     /* subject that this process is; NULL: the driver */
+    bool list;
 };
 extern struct options options;
 

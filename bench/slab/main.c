@@ -73,6 +73,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CHILD:
         options.child = arg;
         return 0;
+    case 'l':
+        options.list = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -83,6 +86,7 @@ static const struct argp_option argp_options[] = {
     {"subject", 's', "PATTERN", 0, "Only these of: quire, glibc, jemalloc, mimalloc, tcmalloc", 1},
     {"rounds", 'r', "N", 0, "Rounds of each case (9)", 1},
     {"objects", 'o', "N", 0, "Alive in the memory cases (1000000)", 1},
+    {"list", 'l', NULL, 0, "Print the names of the cases, and end", 1},
     {"child", KEY_CHILD, "SUBJECT", 0, "Run one case here, for one subject", 2},
     {"count", 'C', "CHUNKS", 0, "With --child: so many, no times: for instructions.sh", 2},
     {0},
@@ -98,6 +102,14 @@ static const struct argp argp = {
            "installed.\v"
            "Exit status: 0 done, 1 failed, 2 usage.",
 };
+
+static int list_cases(void)
+{
+    for (const struct bench_case *c = bench_cases; c->name; c++)
+        if (case_selected(c))
+            puts(c->name);
+    return 0;
+}
 
 /* ld.so goes on without a library that it doesn't find. */
 static bool preloaded(void)
@@ -121,9 +133,11 @@ int main(int argc, char **argv)
     while (c->name && !case_selected(c))
         c++;
     if (!c->name) {
-        fprintf(stderr, "slab-bench: no case has such a name\n");
+        fprintf(stderr, "slab-bench: no case has such a name; --list shows them\n");
         return 2;
     }
+    if (options.list)
+        return list_cases();
     if (!options.child)
         return run_driver("/proc/self/exe");
     if (!preloaded())

@@ -115,8 +115,9 @@
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"
 #endif
 
-/* A name with all knobs in it that the headers make use of; the others, QUIRE_PCP_SHIFT,
- * QUIRE_SHARD_BLOCKS and QUIRE_DEBUG_LEVEL, are the library's own affair. A function that every
+/* A name with all knobs in it that the headers make use of; the others (QUIRE_PCP_SHIFT,
+ * QUIRE_SHARD_BLOCKS, QUIRE_SLAB_MAX_CACHES, QUIRE_TLB_FLUSH_PAGES and QUIRE_DEBUG_LEVEL: no header
+ * needs their values) are the library's own affair. A function that every
  * program calls has such a name, so that a program with other knobs lacks a symbol, whose name says
  * what differs. */
 #define QUIRE_WITH_KNOBS(name)                                                                     \

@@ -85,12 +85,14 @@ typedef unsigned int quire_gfp_t;
 #define QUIRE_GFP_KSWAPD_RECLAIM 0x800u /* wake the background reclaimer when low */
 #define QUIRE_GFP_NOWARN 0x2000u        /* no message on failure */
 #define QUIRE_GFP_RETRY_MAYFAIL 0x4000u /* try hard, no OOM callback, may fail */
-#define QUIRE_GFP_NOFAIL 0x8000u        /* never NULL: retries for ever; needs DIRECT_RECLAIM */
-#define QUIRE_GFP_NORETRY 0x10000u      /* one round of light reclaim, no more */
-#define QUIRE_GFP_MEMALLOC 0x20000u     /* may use all reserves: the caller frees memory with it */
-#define QUIRE_GFP_COMP 0x40000u         /* a compound page: freed by its last reference */
-#define QUIRE_GFP_NOMEMALLOC 0x80000u   /* no reserves, whatever else is said */
-#define QUIRE_GFP_THISNODE 0x200000u    /* the asked node or NULL */
+/* Never NULL: retries for ever, and logs that it does after 16 rounds, 32, and so on; needs
+ * DIRECT_RECLAIM. */
+#define QUIRE_GFP_NOFAIL 0x8000u
+#define QUIRE_GFP_NORETRY 0x10000u    /* one round of light reclaim, no more */
+#define QUIRE_GFP_MEMALLOC 0x20000u   /* may use all reserves: the caller frees memory with it */
+#define QUIRE_GFP_COMP 0x40000u       /* a compound page: freed by its last reference */
+#define QUIRE_GFP_NOMEMALLOC 0x80000u /* no reserves, whatever else is said */
+#define QUIRE_GFP_THISNODE 0x200000u  /* the asked node or NULL */
 
 #define QUIRE_GFP_RECLAIM (QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_KSWAPD_RECLAIM)
 #define QUIRE_GFP_ATOMIC (QUIRE_GFP_HIGH | QUIRE_GFP_KSWAPD_RECLAIM)
@@ -273,7 +275,8 @@ struct quire_mem_ops {
     /* Between two rounds that made no progress: let others run. */
     void (*wait)(void *arg);
     /* A caller's mistake that was caught (double free, wrong order, a page with references): the
-     * call is ignored when this returns; without it the port's panic is called. `text` names it. */
+     * call is ignored when this returns; without it the port's panic is called. `text` names it,
+     * and is the line that the log had last: who has a log needn't print it again. */
     void (*bad_page)(void *arg, quire_pfn_t pfn, const char *text);
 };
 
@@ -308,10 +311,9 @@ struct quire_mem_config {
 /* Carves descriptors out of the map, and hands the rest to zones. The memblock can't allocate any
  * more afterwards. The quire_mem lives in the map's own memory. O(frames). Without locks: nobody
  * else has the map, and nobody the quire_mem before this returns.
- *   -EINVAL   the map is empty, or the configuration is out of range (logged, naming the field), or
- *             memory of a zone below HIGHMEM isn't directly mapped
- *   -ENOMEM   the map is too small to hold its own descriptors (logged with both sizes); nothing
- *             stays allocated */
+ *   -EINVAL   the map is empty, or the configuration is missing or out of range (logged, naming the
+ * field), or memory of a zone below HIGHMEM isn't directly mapped -ENOMEM   the map is too small to
+ * hold its own descriptors (logged with both sizes); nothing stays allocated */
 QUIRE_MUST_CHECK int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
                                     const struct quire_mem_config *config);
 
@@ -620,9 +622,9 @@ size_t quire_metadata_size(struct quire_mem *mem);
 /* Turns QUIRE_DEBUG_POISON on or off at run time, while no other CPU allocates or frees; -EINVAL
  * for flags that need init. O(free memory) when turned on. */
 QUIRE_MUST_CHECK int quire_set_debug(struct quire_mem *mem, unsigned debug);
-/* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, address (for
- * addr2line). Exact while nobody allocates or frees; not while memory comes or goes. O(frames *
- * callers), without locks. */
+/* With QUIRE_DEBUG_OWNER: a line per caller that holds pages: pages, blocks, caller, as an
+ * address and as what the port calls it. Exact while nobody allocates or frees; not while memory
+ * comes or goes. O(frames * callers), without locks. */
 void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg);
 /* Checks every invariant of the zones that can be checked while they are still; a broken one is
  * a panic. O(frames), each zone's lock held for all of it. For tests. */

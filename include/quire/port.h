@@ -70,6 +70,8 @@
  *                                               is Quire, and may call here again. Until then
  *                                               `grace` is the port's
  *
+ * Of level 1, and may be left out, as long as nobody waits for long:
+ *
  *   QUIRE_PORT_HAS_WAIT                       defined: threads of control can sleep:
  *   void quire_port_wait(const uint32_t *word, uint32_t value)
  *                                             sleep until a wake of `word`; returns at once if
@@ -77,6 +79,15 @@
  *                                               (as FUTEX_WAIT does). Without spinlocks
  *   void quire_port_wake(const uint32_t *word)  wake all who sleep on `word`
  *                                             Without it waiting spins by quire_port_relax
+ *
+ * Of level 1, and may be left out, too; then callers are told as addresses only:
+ *
+ *   QUIRE_PORT_HAS_CODE_NAMES                 defined: the port has the following
+ *   void quire_port_code_name(address, text, size)
+ *                                             writes what a person looks for at an address of code
+ *                                               (the program and the offset in it, a function) to
+ *                                               `text`, with its NUL; "" when it doesn't know.
+ *                                               Called without locks
  *
  * Level 2: page tables
  *
@@ -127,6 +138,15 @@ static inline void quire_port_wait(const uint32_t *word, uint32_t value)
 static inline void quire_port_wake(const uint32_t *word)
 {
     (void)word;
+}
+#endif
+
+#ifndef QUIRE_PORT_HAS_CODE_NAMES
+static inline void quire_port_code_name(uintptr_t address, char *text, size_t size)
+{
+    (void)address;
+    if (size)
+        text[0] = '\0';
 }
 #endif
 

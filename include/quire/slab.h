@@ -14,9 +14,12 @@
  *     quire_kfree(slab, text);
  *
  * Contexts. What allocates and frees objects may be called from any context, interrupt handlers
- * included, takes at most one lock at a time for as long as a few dozen objects need, and sleeps or
- * calls back only if `gfp` holds QUIRE_GFP_DIRECT_RECLAIM. What creates, destroys, shrinks, drains
- * or looks at caches waits for other CPUs: not in interrupt handlers.
+ * included, takes at most one lock at a time for as long as one sheaf's objects need (126 at most),
+ * and sleeps or calls back only if `gfp` holds QUIRE_GFP_DIRECT_RECLAIM. What creates, destroys,
+ * shrinks, drains or looks at caches waits for other CPUs: not in interrupt handlers. It holds a
+ * lock for the slabs that it unlists, or for one sheaf's objects; the registry's for a walk along
+ * the names. Only what looks at every object of a cache (validate, dump_users, with debugging
+ * flags) holds a node's lock for all of them.
  *
  * `gfp` is as in quire/phys.h. Objects are always directly mapped: HIGHMEM and MOVABLE are ignored,
  * and so is COMP; of caches the zone is a flag of theirs. ZERO clears the object. THISNODE counts
@@ -29,8 +32,10 @@
  * that returns, the bad call has been ignored, or the damage repaired. Without that callback they
  * are a panic. `pfn` there is 0 where no frame is concerned.
  *
- * What is found when: by kfree, at once, memory that is no slab's or not there at all, and objects
- * of caches that this quire_slab doesn't have. Of a cache with debugging flags, everything at once.
+ * What is found when: by kfree, at once, memory that is no slab's or beyond all memory, and objects
+ * of caches that this quire_slab doesn't have; and memory of a hole once there was a cache with
+ * debugging flags, or an option string, from when on kfree takes some instructions more. Of a cache
+ * with debugging flags, everything at once.
  * Else an object that is free already, of another cache, or a pointer into one, when it gets from a
  * CPU's sheaf back to its slab: by then it may have been allocated again. To pass an object to
  * another quire_slab that has a cache of the same number is never found.
@@ -59,10 +64,11 @@ struct quire_slab_config {
                           * each costs some 4 words a CPU. 0: QUIRE_SLAB_MAX_CACHES */
     /* Debugging of caches by their name, as Linux's slab_debug=: FLAGS[,CACHE...][;FLAGS[,...]...].
      * Flags are F (QUIRE_SLAB_CONSISTENCY_CHECKS), Z (_RED_ZONE), P (_POISON), U (_STORE_USER), R
-     * (_FREELIST_RANDOM), - (none, whatever the creator says); none at all means FZPU. A name may
-     * end with *. No names: all caches that no later part names. NULL: as their creators say. A
-     * leading "quire_slab_debug=" is skipped. At most 255 characters, which needn't outlive the
-     * call. */
+     * (_FREELIST_RANDOM), - (none, whatever the creator says); names without flags mean FZPU, and
+     * so does the empty string, for all caches. A name may end with *, and has no blanks around it.
+     * No names: all caches that no other part names. NULL: as their creators say. A leading
+     * "quire_slab_debug=", or Linux's "slab_debug=" or "slub_debug=", is skipped. At most 255
+     * characters, which needn't outlive the call. */
     const char *debug;
     bool no_merge; /* caches of like objects stay apart */
     /* For tests: asked before pages or a sheaf are taken for whatever; true: that fails. Without
@@ -147,8 +153,9 @@ size_t quire_kmem_cache_size(const struct quire_kmem_cache *cache);
 /* An object, from the CPU's sheaf: O(1). Beyond that from the node's slabs, and from phys. */
 QUIRE_MUST_CHECK void *quire_kmem_cache_alloc(struct quire_kmem_cache *cache, quire_gfp_t gfp);
 
-/* One whose memory is on `node`, or with QUIRE_GFP_THISNODE absent near it, past the sheaves; -1:
- * as above. NULL also when there is no such node. */
+/* One whose memory is on `node`, or with QUIRE_GFP_THISNODE absent near it, past the CPU's sheaves;
+ * when phys has no pages there, what the node's barn holds. -1: as above. NULL also when there is
+ * no such node. */
 QUIRE_MUST_CHECK void *quire_kmem_cache_alloc_node(struct quire_kmem_cache *cache, quire_gfp_t gfp,
                                                    int node);
 
@@ -179,6 +186,7 @@ void quire_kmem_cache_free_bulk(struct quire_kmem_cache *cache, size_t count, vo
 #define QUIRE_ZERO_SIZE_PTR ((void *)16)
 
 QUIRE_MUST_CHECK void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp);
+/* `node` as with quire_kmem_cache_alloc_node. */
 QUIRE_MUST_CHECK void *quire_kmalloc_node(struct quire_slab *slab, size_t size, quire_gfp_t gfp,
                                           int node);
 
@@ -206,7 +214,8 @@ QUIRE_MUST_CHECK void *quire_krealloc(struct quire_slab *slab, void *ptr, size_t
 QUIRE_MUST_CHECK void *quire_krealloc_array(struct quire_slab *slab, void *ptr, size_t count,
                                             size_t size, quire_gfp_t gfp);
 
-/* Bytes that may be used of a block that kmalloc or a cache gave; 0 for NULL and for
+/* Bytes that may be used of a block that kmalloc or a cache gave: all that it takes, or with
+ * a red zone those that were asked for, behind which that begins. 0 for NULL and for
  * QUIRE_ZERO_SIZE_PTR. */
 size_t quire_ksize(struct quire_slab *slab, const void *ptr);
 
@@ -216,8 +225,9 @@ void quire_kfree(struct quire_slab *slab, const void *ptr);
 
 /* ---- giving memory back ---------------------------------------------------------------------- */
 
-/* All caches' empty slabs of `node` (-1: all) go back to phys, those in sheaves first; pages. It is
- * also a shrinker of the quire_mem, which asks for the same when memory is short. */
+/* All caches' empty slabs of `node` (-1: all; one that isn't there: none) go back to phys, those in
+ * sheaves first; pages. It is also a shrinker of the quire_mem, which asks for the same when memory
+ * is short. */
 unsigned long quire_slab_shrink(struct quire_slab *slab, int node);
 
 /* Empties the sheaves of one CPU (any CPU's, running or gone). */
@@ -246,14 +256,23 @@ struct quire_kmem_cache_info {
 };
 void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cache_info *info);
 
-/* All caches: as /proc/slabinfo (version 2.1), or as JSON with all that quire_kmem_cache_info says
- * and each CPU's fill. A shared cache's line has the name of the oldest of those that share it.
- * -EINVAL: no such format. */
+/* All caches: as /proc/slabinfo (version 2.1), or as JSON with all that quire_kmem_cache_info says,
+ * each CPU's fill, and the names that share a cache. Linux's format has a line a cache: it has the
+ * oldest of its names, and quire_slab_aliases has the others.
+ *
+ * `write` is called without locks, but who destroys the cache that is being written waits for it:
+ * so it may allocate and free, but not destroy caches. The names, and each number, are true when
+ * they are read; caches that come or go meanwhile are there or not. -EINVAL: no such format. */
 int quire_slabinfo(struct quire_slab *slab, enum quire_format format, quire_write_fn *write,
                    void *arg);
 
-/* With STORE_USER: a line per caller that holds objects of the cache: objects, bytes, address.
- * O(objects * callers). */
+/* A line for each cache that has several names: the oldest, "<-", and those that share its slabs;
+ * as Linux's `slabinfo -a`. `write` as above. */
+void quire_slab_aliases(struct quire_slab *slab, quire_write_fn *write, void *arg);
+
+/* With STORE_USER: a line per caller that holds objects of the cache: objects, bytes, caller, as an
+ * address and as what the port calls it.
+ * O(objects * callers). `write` is called without locks. */
 void quire_kmem_cache_dump_users(struct quire_kmem_cache *cache, quire_write_fn *write, void *arg);
 
 /* Checks every object of a cache by its debugging flags, allocated and free; the number of mistakes

@@ -5,12 +5,15 @@
  * where the call is refused the process can't go on with light fences, so it says so and ends.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -166,6 +169,19 @@ void quire_posix_panic(const char *text)
         panic_hook(text);
     fprintf(stderr, "%s\n", text);
     abort();
+}
+
+void quire_posix_code_name(uintptr_t address, char *text, size_t size)
+{
+    Dl_info info;
+    text[0] = '\0';
+    if (!dladdr((void *)address, &info) || !info.dli_fname || !info.dli_fbase)
+        return;
+    const char *slash = strrchr(info.dli_fname, '/');
+    const ElfW(Ehdr) *header = info.dli_fbase;
+    uintptr_t base = header->e_type == ET_DYN ? (uintptr_t)info.dli_fbase : 0;
+    snprintf(text, size, "%s+0x%lx", slash ? slash + 1 : info.dli_fname,
+             (unsigned long)(address - base));
 }
 
 void quire_posix_set_grace(quire_posix_grace_fn *call_after_grace)

@@ -83,6 +83,16 @@ void quire_posix_log(int level, const char *text);
 __attribute__((noreturn)) void quire_posix_panic(const char *text);
 int quire_posix_report_free(const struct quire_port_mem *pm, uint64_t phys, uint64_t size);
 
+#define QUIRE_PORT_HAS_CODE_NAMES 1
+/* "program+0x1234": what addr2line wants, with `-e program`, wherever the program or library was
+ * loaded. An offset of a program at a fixed address is the address. */
+void quire_posix_code_name(uintptr_t address, char *text, size_t size);
+
+static inline void quire_port_code_name(uintptr_t address, char *text, size_t size)
+{
+    quire_posix_code_name(address, text, size);
+}
+
 static inline void quire_port_relax(void)
 {
     quire_posix_relax();

@@ -239,10 +239,10 @@ static void post(struct quire_sim_cpu *cpu, const struct quire_sim_flush *flush)
     quire_port_spin_unlock(&cpu->lock);
 }
 
-/* CPUs come and go meanwhile (quire_pgtable_cpu_enter). */
+/* CPUs come and go meanwhile; what one that has left did before comes before the flush. */
 static bool is_among(const uint32_t *cpus, unsigned cpu)
 {
-    return !cpus || __atomic_load_n(&cpus[cpu / 32], __ATOMIC_RELAXED) >> (cpu % 32) & 1;
+    return !cpus || __atomic_load_n(&cpus[cpu / 32], __ATOMIC_ACQUIRE) >> (cpu % 32) & 1;
 }
 
 void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,

@@ -37,6 +37,8 @@ void quire_x86_kunmap_local(void *virt);
 /* The lock was held: returns when this CPU has it, or may go on without, because it panics. */
 void quire_x86_lock_slow(quire_port_spinlock_t *lock);
 uint64_t quire_x86_clock_ns(void);
+/* The function that a return address is in, and how far. */
+void quire_x86_code_name(uintptr_t address, char *text, size_t size);
 void quire_x86_log(int level, const char *text);
 __attribute__((noreturn)) void quire_x86_panic(const char *text);
 
@@ -144,6 +146,12 @@ static inline void quire_port_kunmap_local(const struct quire_port_mem *pm, void
 static inline uint64_t quire_port_clock_ns(void)
 {
     return quire_x86_clock_ns();
+}
+
+#define QUIRE_PORT_HAS_CODE_NAMES 1
+static inline void quire_port_code_name(uintptr_t address, char *text, size_t size)
+{
+    quire_x86_code_name(address, text, size);
 }
 
 static inline void quire_port_log(int level, const char *text)

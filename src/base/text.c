@@ -239,6 +239,17 @@ size_t quire_snprintf(char *buffer, size_t size, const char *format, ...)
     return length;
 }
 
+const char *code_text(uintptr_t address, char text[CODE_TEXT_BYTES])
+{
+    char name[CODE_TEXT_BYTES - 24]; /* beside the digits of an address */
+    quire_port_code_name(address, name, sizeof name);
+    if (name[0])
+        quire_snprintf(text, CODE_TEXT_BYTES, "%p (%s)", (void *)address, name);
+    else
+        quire_snprintf(text, CODE_TEXT_BYTES, "%p", (void *)address);
+    return text;
+}
+
 void quire_log(int level, const char *format, ...)
 {
     char line[256];

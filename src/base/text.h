@@ -26,6 +26,10 @@ void text_vprintf(struct text *text, const char *format, va_list args);
 __attribute__((format(printf, 3, 4))) size_t quire_snprintf(char *buffer, size_t size,
                                                             const char *format, ...);
 
+/* Where code is: its address, and what the port calls it in brackets behind. Returns `text`. */
+#define CODE_TEXT_BYTES 96
+const char *code_text(uintptr_t address, char text[CODE_TEXT_BYTES]);
+
 /* One line to the port's log; longer than 256 characters is cut. */
 __attribute__((format(printf, 2, 3))) void quire_log(int level, const char *format, ...);
 

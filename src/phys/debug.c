@@ -194,6 +194,7 @@ static void sum_owner(const struct quire_mem *mem, struct owner_sum *sum)
 void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg)
 {
     struct text text;
+    char caller[CODE_TEXT_BYTES];
     text_init(&text, write, arg);
     if (!(mem->debug & QUIRE_DEBUG_OWNER)) {
         text_puts(&text, "owners aren't tracked: set QUIRE_DEBUG_OWNER at init\n");
@@ -205,7 +206,8 @@ void quire_dump_owners(struct quire_mem *mem, quire_write_fn *write, void *arg)
          sum = (struct owner_sum){sum.next, UINTPTR_MAX, 0, 0}) {
         sum_owner(mem, &sum);
         if (sum.blocks)
-            text_printf(&text, "%10lu %10lu %p\n", sum.pages, sum.blocks, (void *)sum.caller);
+            text_printf(&text, "%10lu %10lu %s\n", sum.pages, sum.blocks,
+                        code_text(sum.caller, caller));
         if (sum.next == UINTPTR_MAX)
             break;
     }

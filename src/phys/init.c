@@ -178,6 +178,8 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
 {
     struct init init = {.memblock = memblock, .config = config};
     unsigned long free_before = 0, free_after = 0;
+    if (!config)
+        return init_refuse(&init, "config", "is missing");
     if (memblock->handed_over)
         return init_refuse(&init, "the map", "was handed over already");
     int error = init_check_config(&init);

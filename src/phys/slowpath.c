@@ -20,12 +20,14 @@
 #define MAX_COMPACT_RETRIES 16
 #define MAX_FUTILE 64 /* rounds that freed pages and gave this request none */
 #define RECLAIM_BATCH 32ul
+#define STALL_ROUNDS 16ul /* of NOFAIL, before it is told that it waits */
 #define NS_PER_SECOND 1000000000u
 
 struct attempt {
     const struct alloc_context *ac;
     unsigned alloc_flags;
     unsigned no_progress, futile, compact_retries;
+    unsigned long rounds;
     enum compact_result compacted;
 };
 
@@ -154,12 +156,12 @@ void wait_a_moment(struct quire_mem *mem)
         quire_port_relax();
 }
 
-static struct quire_page *fail(const struct alloc_context *ac)
+/* At most once a second on a machine, whatever goes wrong. */
+static void warn(const struct alloc_context *ac, const char *what)
 {
     struct quire_mem *mem = ac->mem;
-    count_event(mem, EVENT_PAGEFAIL, 1);
     if (ac->gfp & QUIRE_GFP_NOWARN)
-        return NULL;
+        return;
     uint64_t ns = quire_port_clock_ns();
     unsigned long now = (unsigned long)quire_div64(ns, NS_PER_SECOND) + 1;
     unsigned long last = quire_load_relaxed(&mem->last_warning_second);
@@ -167,9 +169,24 @@ static struct quire_page *fail(const struct alloc_context *ac)
     tell |= !ns; /* a port may have no clock yet */
     if (tell)
         quire_log(QUIRE_LOG_WARNING,
-                  "quire: page allocation failure: order %u, gfp 0x%x, node %d; %lu pages free",
+                  "quire: page allocation %s: order %u, gfp 0x%x, node %d; %lu pages free", what,
                   ac->order, ac->gfp, ac->node, quire_nr_free_pages(mem));
+}
+
+static struct quire_page *fail(const struct alloc_context *ac)
+{
+    count_event(ac->mem, EVENT_PAGEFAIL, 1);
+    warn(ac, "failure");
     return NULL;
+}
+
+/* Who may not fail may wait for ever: that is told after 16 rounds, and then ever more seldom, as
+ * nothing says how long a round takes. */
+static void warn_of_stall(struct attempt *attempt)
+{
+    unsigned long rounds = ++attempt->rounds;
+    if (attempt->ac->gfp & QUIRE_GFP_NOFAIL && rounds >= STALL_ROUNDS && !(rounds & (rounds - 1)))
+        warn(attempt->ac, "stall, since it must not fail");
 }
 
 /* Who has MEMALLOC is freeing memory, maybe within a callback of ours: it doesn't reclaim, so more
@@ -213,9 +230,9 @@ struct quire_page *alloc_pages_slowpath(const struct alloc_context *ac)
             page = reclaim_and_retry(&attempt);
         if (page)
             return page;
-        if (is_worth_another_round(&attempt))
-            wait_a_moment(ac->mem);
-        else
+        if (!is_worth_another_round(&attempt))
             return fail(ac);
+        warn_of_stall(&attempt);
+        wait_a_moment(ac->mem);
     }
 }

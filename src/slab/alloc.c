@@ -8,14 +8,14 @@
 
 void *quire_kmem_cache_alloc(struct quire_kmem_cache *cache, quire_gfp_t gfp)
 {
-    return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->zero_size, CALLER_IS_OURS);
+    return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->zero_size, CALLER_IS_OURS, 0);
 }
 
 void *quire_kmem_cache_alloc_node(struct quire_kmem_cache *cache, quire_gfp_t gfp, int node)
 {
-    if (node < 0 && !(gfp & QUIRE_GFP_THISNODE))
-        return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->zero_size, CALLER_IS_OURS);
-    return object_alloc(cache->cache, gfp, node, CALLER);
+    if (node == -1 && !(gfp & QUIRE_GFP_THISNODE))
+        return cpu_alloc(cache->slab, cache->shelf_at, gfp, &cache->zero_size, CALLER_IS_OURS, 0);
+    return object_alloc(cache->cache, gfp, node, CALLER, 0);
 }
 
 void quire_kmem_cache_free(struct quire_kmem_cache *cache, void *object)
@@ -59,7 +59,7 @@ bool quire_kmem_cache_alloc_bulk(struct quire_kmem_cache *handle, quire_gfp_t gf
         done += got;
         if (done == count)
             break;
-        objects[done] = object_alloc(cache, gfp, -1, CALLER);
+        objects[done] = object_alloc(cache, gfp, -1, CALLER, 0);
         if (!objects[done]) {
             free_many(cache, done, objects, CALLER);
             return false;

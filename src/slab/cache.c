@@ -124,6 +124,8 @@ static const char *enter(struct quire_kmem_cache *handle, struct cache *cache, b
             return "there are as many as there can be: config.max_caches";
         quire_store_release(&slab->cache[cache->id], cache);
     }
+    if (cache_is_debugged(cache))
+        quire_store_relaxed(&slab->kfree_sections, 0);
     add_name(handle, other ? other : cache);
     return NULL;
 }
@@ -145,15 +147,10 @@ static void drop_name(struct quire_kmem_cache *handle)
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
-size_t cache_bytes(const struct quire_slab *slab)
-{
-    return sizeof(struct cache) + slab->nr_nodes * sizeof(struct cache_node);
-}
-
 static void set_up(struct quire_slab *slab, struct cache *cache, struct quire_kmem_cache *handle,
                    const char *name, size_t size)
 {
-    __builtin_memset(cache, 0, cache_bytes(slab));
+    __builtin_memset(cache, 0, cache_bytes(slab->nr_nodes));
     __builtin_memset(handle, 0, sizeof *handle);
     cache->slab = handle->slab = slab;
     handle->object_size = handle->zero_size = size;
@@ -179,8 +176,8 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
     const char *why = what_is_wrong(name, size, align, flags);
     if (why)
         return refuse(name, flags, why);
-    struct cache *cache = object_alloc(slab->cores, QUIRE_GFP_KERNEL, -1, 0);
-    struct quire_kmem_cache *handle = object_alloc(slab->handles, QUIRE_GFP_KERNEL, -1, 0);
+    struct cache *cache = object_alloc(slab->cores, QUIRE_GFP_KERNEL, -1, 0, 0);
+    struct quire_kmem_cache *handle = object_alloc(slab->handles, QUIRE_GFP_KERNEL, -1, 0, 0);
     if (cache && handle) {
         set_up(slab, cache, handle, name, size);
         cache->ctor = ctor;
@@ -288,6 +285,36 @@ int quire_kmem_cache_destroy(struct quire_kmem_cache *handle)
     }
     object_free(slab->handles, handle, 0);
     return 0;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static const char *name_of_number(const struct cache *cache, unsigned n)
+{
+    if (!n)
+        return cache->name;
+    list_for_each (at, &cache->slab->names) {
+        const struct quire_kmem_cache *handle =
+            quire_container_of(at, struct quire_kmem_cache, link);
+        if (handle->cache == cache && !n--)
+            return handle->name;
+    }
+    return "";
+}
+
+unsigned cache_name(struct quire_slab *slab, unsigned id, unsigned n, char name[NAME_BYTES])
+{
+    unsigned names = 0;
+    const char *from = "";
+    quire_port_irq_t irq = slab_lock(&slab->lock);
+    const struct cache *cache = id < slab->max_caches ? slab->cache[id] : NULL;
+    if (cache) {
+        names = cache->users;
+        from = name_of_number(cache, n);
+    }
+    __builtin_memcpy(name, from, length(from) + 1);
+    slab_unlock(&slab->lock, irq);
+    return names;
 }
 
 /* ---- looking at caches while others may go --------------------------------------------------- */

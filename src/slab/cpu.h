@@ -53,14 +53,16 @@ static QUIRE_ALWAYS_INLINE void shelf_push(struct shelf *shelf, void *object)
 #define CALLER_IS_OURS ((uintptr_t)0)
 
 /* Calls to other functions stand only in returns, so that no registers are saved. `zero` is what
- * ZERO clears of an object, if the caller wants that looked after here. */
+ * ZERO clears of an object, if the caller wants that looked after here; `size` what kmalloc was
+ * asked for, or 0. */
 static QUIRE_ALWAYS_INLINE void *cpu_alloc(struct quire_slab *slab, size_t shelf_at,
-                                           quire_gfp_t gfp, const size_t *zero, uintptr_t caller)
+                                           quire_gfp_t gfp, const size_t *zero, uintptr_t caller,
+                                           size_t size)
 {
     struct cpu *cpu = cpu_enter(slab);
     struct shelf *shelf = cpu_shelf(cpu, shelf_at);
     if (quire_unlikely(shelf->top == shelf->base))
-        return sheaf_alloc_slow(slab, shelf_at, gfp, cpu, caller ? caller : CALLER);
+        return sheaf_alloc_slow(slab, shelf_at, gfp, cpu, caller ? caller : CALLER, size);
     void *object = shelf_pop(shelf);
     cpu_leave(cpu);
     if (zero && quire_unlikely(gfp & QUIRE_GFP_ZERO))

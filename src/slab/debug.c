@@ -30,18 +30,34 @@ static void set_track(const struct cache *cache, char *object, enum track_kind k
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* Where the red zone behind an object ends, from the object's beginning. */
-static size_t red_end(const struct cache *cache)
+static uint32_t *asked(const struct cache *cache, const char *object)
 {
-    return (cache->tracks ? cache->tracks : cache->size) - cache->offset;
+    return (uint32_t *)(uintptr_t)(object - cache->offset + cache->asked);
 }
 
-static void set_red(const struct cache *cache, char *object, int value)
+/* Where the red zone behind an object begins, from the object's beginning. */
+static size_t red_begin(const struct cache *cache, const char *object, bool is_free)
 {
+    if (is_free || !cache->asked)
+        return cache->object_size;
+    uint32_t size = *asked(cache, object);
+    return size < cache->object_size ? size : cache->object_size; /* it may be overwritten */
+}
+
+static size_t red_end(const struct cache *cache)
+{
+    uint32_t end = cache->tracks ? cache->tracks : cache->asked ? cache->asked : cache->size;
+    return end - cache->offset;
+}
+
+static void set_red(const struct cache *cache, char *object, bool is_free)
+{
+    int value = is_free ? RED_FREE : RED_USED;
+    size_t begin = red_begin(cache, object, is_free);
     if (!(cache->flags & QUIRE_SLAB_RED_ZONE))
         return;
     __builtin_memset(object - cache->offset, value, cache->offset);
-    __builtin_memset(object + cache->object_size, value, red_end(cache) - cache->object_size);
+    __builtin_memset(object + begin, value, red_end(cache) - begin);
 }
 
 static void set_poison(const struct cache *cache, char *object)
@@ -70,14 +86,15 @@ static bool check_bytes(char *object, long from, long to, uint8_t expected, cons
     return false;
 }
 
-static bool check_red(const struct cache *cache, char *object, uint8_t expected,
+static bool check_red(const struct cache *cache, char *object, bool is_free,
                       struct mistake *mistake)
 {
+    uint8_t expected = is_free ? RED_FREE : RED_USED;
     return !(cache->flags & QUIRE_SLAB_RED_ZONE) ||
            (check_bytes(object, -(long)cache->offset, 0, expected, "written before its beginning",
                         mistake) &&
-            check_bytes(object, (long)cache->object_size, (long)red_end(cache), expected,
-                        "written beyond its end", mistake));
+            check_bytes(object, (long)red_begin(cache, object, is_free), (long)red_end(cache),
+                        expected, "written beyond its end", mistake));
 }
 
 static bool check_poison(const struct cache *cache, char *object, struct mistake *mistake)
@@ -101,10 +118,11 @@ static bool check_object(const struct cache *cache, char *object, bool is_free, 
                          struct mistake *mistake)
 {
     struct mistake found = {.what = NULL};
-    if (check_red(cache, object, is_free ? RED_FREE : RED_USED, &found) &&
+    if (check_red(cache, object, is_free, &found) &&
         (!is_free || check_poison(cache, object, &found)))
         return true;
     note(cache, object, caller, &found);
+    found.asked = is_free || !cache->asked ? 0 : red_begin(cache, object, false);
     *mistake = found;
     return false;
 }
@@ -113,7 +131,7 @@ static bool check_object(const struct cache *cache, char *object, bool is_free, 
 
 static void become_free(const struct cache *cache, char *object)
 {
-    set_red(cache, object, RED_FREE);
+    set_red(cache, object, true);
     set_poison(cache, object);
 }
 
@@ -127,33 +145,33 @@ void debug_slab_created(struct cache *cache, struct quire_page *head)
     }
 }
 
-void debug_take(struct cache *cache, void *object, uintptr_t caller, struct mistake *mistake)
+void debug_take(struct cache *cache, void *object, size_t size, uintptr_t caller,
+                struct mistake *mistake)
 {
     check_object(cache, object, true, caller, mistake);
-    set_red(cache, object, RED_USED);
     if (can_poison(cache))
         __builtin_memset(object, POISON_NEW, cache->object_size);
+    if (cache->asked)
+        *asked(cache, object) = (uint32_t)size;
+    set_red(cache, object, false);
     set_track(cache, object, TRACK_ALLOC, caller);
 }
 
-/* Whose object this would be; NULL: nobody's, and why is noted. */
-static struct quire_page *find_slab(struct cache *cache, void *object, struct mistake *mistake)
+/* Whose object this would be, under the lock of the page's node; NULL: nobody's, and why is noted.
+ */
+static struct quire_page *find_slab(struct cache *cache, struct quire_page *page,
+                                    struct mistake *mistake)
 {
-    struct quire_page *page;
-    mistake->object = object;
-    if (!object_page_checked(cache->slab, object, &page)) {
-        mistake->what = "free of an address that isn't memory of the direct map";
-        return NULL;
-    }
+    struct quire_page *head = node_find_slab(cache, page);
+    if (head)
+        return head;
     mistake->page = page;
-    if (page_flags(page) & QUIRE_PAGE_LARGE)
+    if (large_head(cache->slab, page))
         mistake->what = "free of a large block of kmalloc";
-    else if (!(page_flags(page) & QUIRE_PAGE_SLAB))
+    else if (!(page_flags(page) & QUIRE_PAGE_SLAB) || page_cache_id(page) == cache->id)
         mistake->what = "free of a pointer into a page that is no slab's";
-    else if (page_cache_id(page) != cache->id)
-        mistake->what = "free of an object of another cache";
     else
-        return page_head(page);
+        mistake->what = "free of an object of another cache";
     return NULL;
 }
 
@@ -173,11 +191,17 @@ static bool is_object(const struct cache *cache, const struct quire_page *head, 
     return false;
 }
 
+static bool object_is_free(const struct cache *cache, const struct quire_page *head,
+                           const char *object)
+{
+    uint32_t at = (uint32_t)(object - slab_address(cache->slab, head));
+    return slab_object_is_free(cache, head, at / cache->size);
+}
+
 static void free_locked(struct cache *cache, struct cache_node *node, struct quire_page *head,
                         char *object, uintptr_t caller, struct aftermath *after)
 {
-    uint32_t offset = (uint32_t)(object - slab_address(cache->slab, head));
-    if (slab_object_is_free(cache, head, offset / cache->size)) {
+    if (object_is_free(cache, head, object)) {
         after->mistake.what = "double free";
         note(cache, object, caller, &after->mistake);
         return;
@@ -189,16 +213,62 @@ static void free_locked(struct cache *cache, struct cache_node *node, struct qui
     node_trim_usual(cache, node, &after->slabs);
 }
 
+/* What is found and what is changed is of one moment, or of two CPUs that free one object the
+ * second might free it into a slab that has gone meanwhile. */
 void debug_free(struct cache *cache, void *object, uintptr_t caller, struct aftermath *after)
 {
-    after->mistake = (struct mistake){.caller = caller};
-    struct quire_page *head = find_slab(cache, object, &after->mistake);
-    if (!head || !is_object(cache, head, object, &after->mistake))
+    struct quire_page *page;
+    struct cache_node *node = NULL;
+    after->mistake = (struct mistake){.object = object, .caller = caller};
+    if (object_page_checked(cache->slab, object, &page))
+        node = node_of_page(cache, page);
+    if (!node) {
+        after->mistake.what = "free of an address that isn't memory of the direct map";
         return;
-    struct cache_node *node = &cache->node[quire_page_node(cache->slab->mem, head)];
+    }
     quire_port_irq_t irq = slab_lock(&node->lock);
-    free_locked(cache, node, head, object, caller, after);
+    struct quire_page *head = find_slab(cache, page, &after->mistake);
+    if (head && is_object(cache, head, object, &after->mistake))
+        free_locked(cache, node, head, object, caller, after);
     slab_unlock(&node->lock, irq);
+}
+
+/* ---- how much of an object its user has ------------------------------------------------------ */
+
+size_t debug_room(const struct cache *cache, const struct quire_page *head, const void *object)
+{
+    uint32_t at = (uint32_t)((const char *)object - slab_address(cache->slab, head));
+    bool begins = at % cache->size == cache->offset && at / cache->size < slab_objects(head);
+    return begins ? red_begin(cache, object, false) : cache->object_size;
+}
+
+/* What was wrong before doesn't go unseen. */
+static void shrink_locked(const struct cache *cache, char *object, size_t size, uintptr_t caller,
+                          struct mistake *mistake)
+{
+    check_object(cache, object, false, caller, mistake);
+    *asked(cache, object) = (uint32_t)size;
+    set_red(cache, object, false);
+}
+
+void debug_shrink(struct cache *cache, void *object, size_t size, uintptr_t caller)
+{
+    struct quire_page *page;
+    struct mistake mistake = {.object = object, .caller = caller};
+    if (!cache->asked || !object_page(cache->slab, object, &page))
+        return;
+    struct cache_node *node = node_of_page(cache, page);
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    struct quire_page *head = find_slab(cache, page, &mistake);
+    if (!head || !is_object(cache, head, object, &mistake))
+        mistake.what = "krealloc of what begins no object";
+    else if (object_is_free(cache, head, object))
+        mistake.what = "krealloc of what is free";
+    else
+        shrink_locked(cache, object, size, caller, &mistake);
+    slab_unlock(&node->lock, irq);
+    if (mistake.what)
+        mistake_report(cache, &mistake);
 }
 
 /* ---- all objects ----------------------------------------------------------------------------- */
@@ -212,7 +282,7 @@ static bool find_wrong(const struct cache *cache, const struct quire_page *head,
         bool is_free = slab_object_is_free(cache, head, i);
         if (check_object(cache, object, is_free, 0, mistake))
             continue;
-        set_red(cache, object, is_free ? RED_FREE : RED_USED);
+        set_red(cache, object, is_free);
         if (is_free)
             set_poison(cache, object);
         return true;
@@ -231,6 +301,13 @@ static bool find_wrong_in(const struct cache *cache, const struct slab_list *lis
 }
 
 /* What is found is repaired, so each look finds the next one. */
+void debug_slab_ends(struct cache *cache, struct quire_page *head)
+{
+    struct mistake mistake = {.what = NULL};
+    while (find_wrong(cache, head, &mistake))
+        mistake_report(cache, &mistake);
+}
+
 unsigned long quire_kmem_cache_validate(struct quire_kmem_cache *handle)
 {
     struct cache *cache = handle->cache;

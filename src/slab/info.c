@@ -32,18 +32,19 @@ static void add_node(struct cache *cache, struct cache_node *node,
     info->nr_barn += (unsigned long)quire_load_relaxed(&node->barn.nr_full) * cache->sheaf_capacity;
 }
 
-void cache_info(struct cache *cache, struct quire_kmem_cache_info *info)
+void cache_info(struct cache *cache, struct quire_kmem_cache_info *info, char name[NAME_BYTES])
 {
     struct quire_slab *slab = cache->slab;
+    unsigned names = cache_name(slab, cache->id, 0, name);
     *info = (struct quire_kmem_cache_info){
-        .name = cache->name,
+        .name = name,
         .object_size = cache->object_size,
         .size = cache->size,
         .flags = cache->flags & ~(CACHE_NO_SHEAVES | CACHE_KMALLOC),
         .order = quire_load_relaxed(&cache->order),
         .objects_per_slab = slab_capacity(cache->size, quire_load_relaxed(&cache->order)),
         .sheaf_capacity = cache->sheaf_capacity,
-        .nr_aliases = quire_load_relaxed(&cache->users) - 1,
+        .nr_aliases = names - 1,
     };
     sheaves_hide(slab, 0, slab->nr_cpus);
     for (unsigned node = 0; node < slab->nr_nodes; node++)
@@ -60,7 +61,8 @@ void cache_info(struct cache *cache, struct quire_kmem_cache_info *info)
 
 void quire_kmem_cache_info(struct quire_kmem_cache *handle, struct quire_kmem_cache_info *info)
 {
-    cache_info(handle->cache, info);
+    char name[NAME_BYTES];
+    cache_info(handle->cache, info, name);
     info->name = handle->name;
     info->object_size = handle->object_size;
 }

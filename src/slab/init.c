@@ -27,9 +27,14 @@ static int check_config(const struct quire_slab_config *config)
         length++;
     if (length == DEBUG_BYTES)
         return refuse("config.debug is too long");
-    if (debug_options_are_valid(config->debug))
+    const char *wrong = debug_options_wrong_part(config->debug);
+    if (!wrong)
         return 0;
-    return refuse("config.debug isn't understood: FLAGS[,CACHE...][;...] of F, Z, P, U, R or -");
+    quire_log(QUIRE_LOG_ERROR,
+              "quire: slab: config.debug isn't understood from \"%.40s\" on: it is "
+              "FLAGS[,CACHE...][;...] without blanks, of F, Z, P, U, R or -",
+              wrong);
+    return -QUIRE_EINVAL;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -75,29 +80,32 @@ static int create_cpus(struct quire_slab *slab, const struct quire_slab_config *
     return 0;
 }
 
-/* The quire_slab, the table of caches, the first two caches and their names. */
-static size_t core_bytes(const struct quire_slab *sizes)
+static size_t whole_lines(size_t size)
 {
-    size_t table =
-        (size_t)quire_align_up(sizes->max_caches * sizeof(struct cache *), QUIRE_CACHELINE_BYTES);
-    return (size_t)quire_align_up(sizeof(struct quire_slab), QUIRE_CACHELINE_BYTES) + table +
-           2 * (cache_bytes(sizes) +
-                (size_t)quire_align_up(sizeof(struct quire_kmem_cache), QUIRE_CACHELINE_BYTES));
+    return (size_t)quire_align_up(size, QUIRE_CACHELINE_BYTES);
+}
+
+/* The quire_slab, the table of caches, the first two caches and their names. */
+static size_t core_bytes(unsigned nr_nodes, unsigned max_caches)
+{
+    return whole_lines(sizeof(struct quire_slab)) +
+           whole_lines(max_caches * sizeof(struct cache *)) +
+           2 * (cache_bytes(nr_nodes) + whole_lines(sizeof(struct quire_kmem_cache)));
 }
 
 static void boot_caches(struct quire_slab *slab)
 {
-    size_t name = (size_t)quire_align_up(sizeof(struct quire_kmem_cache), QUIRE_CACHELINE_BYTES);
-    char *at = (char *)slab + quire_align_up(sizeof *slab, QUIRE_CACHELINE_BYTES);
+    size_t bytes = cache_bytes(slab->nr_nodes);
+    char *at = (char *)slab + whole_lines(sizeof *slab);
     slab->cache = (struct cache **)(void *)at;
-    at += quire_align_up(slab->max_caches * sizeof(struct cache *), QUIRE_CACHELINE_BYTES);
+    at += whole_lines(slab->max_caches * sizeof(struct cache *));
     slab->cores = (struct cache *)(void *)at;
-    slab->handles = (struct cache *)(void *)(at + cache_bytes(slab));
-    at += 2 * cache_bytes(slab);
-    cache_boot(slab, slab->cores, (struct quire_kmem_cache *)(void *)at, "kmem_cache",
-               cache_bytes(slab));
-    cache_boot(slab, slab->handles, (struct quire_kmem_cache *)(void *)(at + name),
-               "kmem_cache_name", sizeof(struct quire_kmem_cache));
+    slab->handles = (struct cache *)(void *)(at + bytes);
+    at += 2 * bytes;
+    cache_boot(slab, slab->cores, (struct quire_kmem_cache *)(void *)at, "kmem_cache", bytes);
+    at += whole_lines(sizeof(struct quire_kmem_cache));
+    cache_boot(slab, slab->handles, (struct quire_kmem_cache *)(void *)at, "kmem_cache_name",
+               sizeof(struct quire_kmem_cache));
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -106,22 +114,21 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
 {
     const struct quire_mem_sections *sections =
         (const struct quire_mem_sections *)(const void *)mem;
-    struct quire_slab sizes = {
-        .nr_nodes = quire_mem_nr_nodes(mem),
-        .max_caches = config->max_caches ? config->max_caches : QUIRE_SLAB_MAX_CACHES,
-    };
-    struct quire_slab *slab = zeroed_pages(mem, config, core_bytes(&sizes));
+    unsigned nr_nodes = quire_mem_nr_nodes(mem);
+    unsigned max_caches = config->max_caches ? config->max_caches : QUIRE_SLAB_MAX_CACHES;
+    size_t size = core_bytes(nr_nodes, max_caches);
+    struct quire_slab *slab = zeroed_pages(mem, config, size);
     if (!slab)
         return NULL;
     slab->mem = mem;
     slab->port = quire_mem_port(mem);
     slab->sections = sections->section;
-    slab->phys_end = (quire_phys_t)sections->count << QUIRE_SECTION_SHIFT;
-    slab->kfree_end = config->debug ? 0 : slab->phys_end;
+    slab->nr_sections = sections->count;
+    slab->kfree_sections = config->debug ? 0 : slab->nr_sections;
     slab->nr_cpus = quire_mem_nr_cpus(mem);
-    slab->nr_nodes = sizes.nr_nodes;
-    slab->max_caches = sizes.max_caches;
-    slab->size = core_bytes(&sizes);
+    slab->nr_nodes = nr_nodes;
+    slab->max_caches = max_caches;
+    slab->size = size;
     slab->no_merge = config->no_merge;
     slab->fail = config->fail;
     slab->fail_arg = config->fail_arg;

@@ -117,6 +117,7 @@ struct cache {
     uint32_t align;
     uint32_t offset;         /* of an object in its place: the red zone before it */
     uint32_t tracks;         /* of its struct track[2] in its place; 0: none */
+    uint32_t asked;          /* of the size that kmalloc was asked for, in its place; 0: not kept */
     uint32_t reciprocal;     /* 2^32 / size, rounded up */
     uint8_t order;           /* of new slabs */
     uint8_t min_order;       /* the least that holds an object */
@@ -125,7 +126,7 @@ struct cache {
     unsigned users;          /* names; under slab->lock */
     unsigned pins;           /* who looks at it; under slab->lock */
     bool going;              /* it is being destroyed */
-    char name[NAME_BYTES];   /* the oldest of its names */
+    char name[NAME_BYTES];   /* the oldest of its names; under slab->lock */
     void (*ctor)(void *object);
     struct grace_state grace; /* of TYPESAFE_BY_RCU */
     struct cache_node node[];
@@ -172,8 +173,8 @@ struct quire_slab {
     struct quire_mem *mem;
     const struct quire_port_mem *port;
     const struct quire_section *sections; /* of mem */
-    quire_phys_t phys_end;                /* sections end here */
-    quire_phys_t kfree_end;               /* the same; 0: kfree is to look closer (debugging) */
+    unsigned long nr_sections;
+    unsigned long kfree_sections; /* the same; 0: kfree is to look closer (debugging) */
     unsigned nr_cpus, nr_nodes, max_caches;
     struct cache **cache;  /* by id; 0 is nobody's */
     struct shelf *no_rack; /* of who may not use his own, and who has none: all zero */
@@ -234,21 +235,37 @@ struct mistake {
     long offset;             /* of the first wrong byte, from the object's beginning */
     unsigned bytes;          /* of `found`, from there on; 0: it isn't about bytes */
     uint8_t expected, found[8];
+    size_t asked;          /* of the object's bytes, kmalloc was asked for so many; 0: all */
     uintptr_t caller;      /* whose call it was; 0: unknown */
     struct track track[2]; /* who allocated and freed the object, where that is known */
 };
+
+/* An object that a flush found to be no allocated one. */
+struct misfit {
+    const char *what;
+    void *object;
+};
+#define MAX_MISFITS 8u
 
 /* Within a CPU's sheaves and under locks nothing may call back: so pages go to phys, sheaves that
  * nobody wants to their cache, and mistakes to the log, afterwards. */
 struct aftermath {
     struct slab_list slabs;
     struct sheaf *sheaves;
-    struct mistake mistake; /* the last */
+    struct mistake mistake; /* of a debugged cache's operation, which finds one at most */
+    unsigned nr_misfits;    /* may be more than are remembered */
+    struct misfit misfit[MAX_MISFITS];
 };
-#define AFTERMATH_NONE                                                                             \
-    {                                                                                              \
-        .slabs = { 0, 0 }                                                                          \
-    }
+
+/* It is on the stack of each slow half: only what is looked at is written. */
+static inline void aftermath_init(struct aftermath *after)
+{
+    after->slabs = (struct slab_list){0, 0};
+    after->sheaves = NULL;
+    after->mistake.what = NULL;
+    after->nr_misfits = 0;
+}
+
 void aftermath_finish(struct cache *cache, struct aftermath *after);
 
 /* ---- page.c ---------------------------------------------------------------------------------- */
@@ -265,8 +282,13 @@ void slab_give_back(struct cache *cache, struct quire_page *head);
 /* With node->lock held. Takes up to `max` objects from the slabs of a node; they are stored
  * downwards from `end`, the lowest last. */
 unsigned node_take(struct cache *cache, struct cache_node *node, void **end, unsigned max);
-/* Makes a new slab the node's. */
+/* Makes a new slab the node's. From here to node_trim its first page has QUIRE_PAGE_SLAB, so
+ * whoever finds that under the node's lock has a slab of it. */
 void node_add(struct cache *cache, struct cache_node *node, struct quire_page *head);
+/* The node whose lock guards the slab that `page` may be one of; NULL: a hole of memory. */
+struct cache_node *node_of_page(struct cache *cache, const struct quire_page *page);
+/* The first page of the slab of this cache that `page` is one of; NULL: it is of no such slab. */
+struct quire_page *node_find_slab(const struct cache *cache, struct quire_page *page);
 /* Puts an object back into its slab; false: it is free already. */
 bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object);
 /* Unlists slabs that are empty until only `keep` are. */
@@ -286,7 +308,8 @@ void slab_list_del(const struct cache *cache, struct slab_list *list, struct qui
 
 /* ---- object.c: past the sheaves -------------------------------------------------------------- */
 
-void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller);
+/* `size`: what kmalloc was asked for; 0: all of the object. */
+void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller, size_t size);
 void object_free(struct cache *cache, void *object, uintptr_t caller);
 
 /* ---- barn.c ---------------------------------------------------------------------------------- */
@@ -305,9 +328,9 @@ void barn_drain(struct cache *cache, struct barn *barn, struct aftermath *after)
 /* ---- sheaf.c --------------------------------------------------------------------------------- */
 
 unsigned sheaf_capacity_for(size_t size);
-/* This CPU's sheaf is empty; the CPU is inside, and outside afterwards. */
+/* This CPU's sheaf is empty; the CPU is inside, and outside afterwards. `size` as above. */
 void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp, struct cpu *cpu,
-                       uintptr_t caller);
+                       uintptr_t caller, size_t size);
 /* It is full. */
 void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, void *object, struct cpu *cpu,
                      uintptr_t caller);
@@ -337,9 +360,16 @@ struct quire_kmem_cache *cache_create(struct quire_slab *slab, const char *name,
 /* In memory of the caller, for the first caches of all. */
 void cache_boot(struct quire_slab *slab, struct cache *cache, struct quire_kmem_cache *handle,
                 const char *name, size_t size);
-size_t cache_bytes(const struct quire_slab *slab);
+static inline size_t cache_bytes(unsigned nr_nodes)
+{
+    return sizeof(struct cache) + nr_nodes * sizeof(struct cache_node);
+}
 /* Frees a cache without slabs. */
 void cache_release(struct cache *cache);
+
+/* Copies the name of number `n` of cache `id`, the oldest is 0; "" when there is none. How many it
+ * has. They come and go meanwhile, so a name is read here only. */
+unsigned cache_name(struct quire_slab *slab, unsigned id, unsigned n, char name[NAME_BYTES]);
 
 /* The first cache from number `id` on, which isn't destroyed before it is unpinned. Not with a lock
  * held. */

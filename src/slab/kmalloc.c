@@ -82,9 +82,9 @@ static QUIRE_NOINLINE void *kmalloc_uncommon(struct quire_slab *slab, size_t siz
     struct quire_kmem_cache *handle = cache_for(slab, size, gfp);
     if (!handle)
         return NULL;
-    if (node >= 0 || gfp & QUIRE_GFP_THISNODE)
-        return object_alloc(handle->cache, gfp, node, caller);
-    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->zero_size, caller);
+    if (node != -1 || gfp & QUIRE_GFP_THISNODE)
+        return object_alloc(handle->cache, gfp, node, caller, size);
+    return cpu_alloc(slab, handle->shelf_at, gfp, &handle->zero_size, caller, size);
 }
 
 void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp)
@@ -92,7 +92,7 @@ void *quire_kmalloc(struct quire_slab *slab, size_t size, quire_gfp_t gfp)
     if (quire_unlikely(size > QUIRE_KMALLOC_MAX_CACHE || gfp & GFP_UNCOMMON))
         return kmalloc_uncommon(slab, size, gfp, -1, CALLER);
     size_t shelf_at = slab->shelf_at_of_size[(size + 7) >> CLASS_STEP_SHIFT];
-    return cpu_alloc(slab, shelf_at, gfp, NULL, CALLER_IS_OURS);
+    return cpu_alloc(slab, shelf_at, gfp, NULL, CALLER_IS_OURS, size);
 }
 
 void *quire_kmalloc_node(struct quire_slab *slab, size_t size, quire_gfp_t gfp, int node)
@@ -139,7 +139,8 @@ static QUIRE_ALWAYS_INLINE void kfree(struct quire_slab *slab, const void *ptr, 
 {
     struct quire_page *page;
     void *object = (void *)(uintptr_t)ptr;
-    if (quire_unlikely(!object_page_below(slab, object, slab->kfree_end, &page) ||
+    unsigned long sections = quire_load_relaxed(&slab->kfree_sections);
+    if (quire_unlikely(!object_page_within(slab, object, sections, &page) ||
                        !(page->flags & QUIRE_PAGE_SLAB))) { /* plain: it doesn't change */
         kfree_uncommon(slab, object, caller ? caller : CALLER);
         return;
@@ -164,7 +165,19 @@ size_t quire_ksize(struct quire_slab *slab, const void *ptr)
     if (!(page_flags(page) & QUIRE_PAGE_SLAB))
         return 0;
     const struct cache *cache = slab->cache[page_cache_id(page)];
-    return cache_is_debugged(cache) ? cache->object_size : cache->size;
+    return cache_is_debugged(cache) ? debug_room(cache, page_head(page), ptr) : cache->size;
+}
+
+/* A block that stays where it is, but whose red zone begins earlier from now on. */
+static void *shrink_in_place(struct quire_slab *slab, char *ptr, size_t size, size_t have,
+                             quire_gfp_t gfp, uintptr_t caller)
+{
+    struct quire_page *page;
+    if (gfp & QUIRE_GFP_ZERO) /* so that growing again finds zeros */
+        __builtin_memset(ptr + size, 0, have - size);
+    if (object_page(slab, ptr, &page) && page_flags(page) & QUIRE_PAGE_SLAB)
+        debug_shrink(slab->cache[page_cache_id(page)], ptr, size, caller);
+    return ptr;
 }
 
 static void *krealloc(struct quire_slab *slab, void *ptr, size_t size, quire_gfp_t gfp,
@@ -175,11 +188,8 @@ static void *krealloc(struct quire_slab *slab, void *ptr, size_t size, quire_gfp
         kfree(slab, ptr, caller);
         return QUIRE_ZERO_SIZE_PTR;
     }
-    if (size <= have) {
-        if (gfp & QUIRE_GFP_ZERO) /* so that growing again finds zeros */
-            __builtin_memset((char *)ptr + size, 0, have - size);
-        return ptr;
-    }
+    if (size <= have)
+        return shrink_in_place(slab, ptr, size, have, gfp, caller);
     char *moved = kmalloc_uncommon(slab, size, gfp & ~QUIRE_GFP_ZERO, -1, caller);
     if (!moved)
         return NULL;

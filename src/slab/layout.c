@@ -72,6 +72,7 @@ static size_t place_parts(struct cache *cache, size_t size)
     size_t at = size;
     cache->offset = 0;
     cache->tracks = 0;
+    cache->asked = 0;
     if (cache->flags & QUIRE_SLAB_RED_ZONE) {
         cache->offset = cache->align;
         at += cache->offset + sizeof(uint64_t);
@@ -80,6 +81,11 @@ static size_t place_parts(struct cache *cache, size_t size)
         at = (size_t)quire_align_up(at, sizeof(uint64_t));
         cache->tracks = (uint32_t)at;
         at += 2 * sizeof(struct track);
+    }
+    if (cache->flags & QUIRE_SLAB_RED_ZONE && cache->flags & CACHE_KMALLOC) {
+        at = (size_t)quire_align_up(at, sizeof(uint64_t));
+        cache->asked = (uint32_t)at;
+        at += sizeof(uint64_t);
     }
     return (size_t)quire_align_up(at, cache->align);
 }

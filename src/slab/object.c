@@ -12,66 +12,82 @@ static int this_node(const struct quire_slab *slab)
     return quire_mem_cpu_node(slab->mem, quire_port_cpu());
 }
 
-static void *take(struct cache *cache, int number, uintptr_t caller, struct quire_page *new_slab)
+/* For whom an object is: kmalloc's users ask for less than a class has. */
+struct user {
+    uintptr_t caller;
+    size_t size;
+};
+
+static void *take(struct cache *cache, int number, struct user user, struct quire_page *new_slab)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct cache_node *node = &cache->node[number];
     void *object;
+    aftermath_init(&after);
     quire_port_irq_t irq = slab_lock(&node->lock);
     if (new_slab)
         node_add(cache, node, new_slab);
     bool taken = node_take(cache, node, &object + 1, 1);
     if (taken && cache_is_debugged(cache))
-        debug_take(cache, object, caller, &after.mistake);
+        debug_take(cache, object, user.size, user.caller, &after.mistake);
     slab_unlock(&node->lock, irq);
     aftermath_finish(cache, &after);
     return taken ? object : NULL;
 }
 
-/* Phys has no pages: some node may have objects, in slabs or in its barn. */
-static void *take_anywhere(struct cache *cache, uintptr_t caller)
+/* Phys has no pages: `only` this node (-1: any) may have objects, in slabs or in its barn. */
+static void *take_what_is_there(struct cache *cache, int only, struct user user)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     void *object = NULL;
-    for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
-        barn_drain(cache, &cache->node[node].barn, &after);
-    for (unsigned node = 0; node < cache->slab->nr_nodes && !object; node++)
-        object = take(cache, (int)node, caller, NULL);
+    aftermath_init(&after);
+    int nr_nodes = (int)cache->slab->nr_nodes;
+    for (int node = 0; node < nr_nodes; node++)
+        if (only == -1 || only == node)
+            barn_drain(cache, &cache->node[node].barn, &after);
+    for (int node = 0; node < nr_nodes && !object; node++)
+        if (only == -1 || only == node)
+            object = take(cache, node, user, NULL);
     aftermath_finish(cache, &after);
     return object;
 }
 
-void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller)
+void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller, size_t size)
 {
+    struct user user = {caller, size ? size : cache->object_size};
     struct quire_slab *slab = cache->slab;
-    if (node >= (int)slab->nr_nodes)
+    if (node < -1 || node >= (int)slab->nr_nodes)
         return NULL;
-    int home = node < 0 ? this_node(slab) : node;
-    void *object = take(cache, home, caller, NULL);
+    int home = node == -1 ? this_node(slab) : node;
+    void *object = take(cache, home, user, NULL);
     if (!object && slab->nr_nodes > 1 && !(gfp & QUIRE_GFP_THISNODE)) {
         quire_gfp_t here = (gfp & ~(QUIRE_GFP_DIRECT_RECLAIM | QUIRE_GFP_NOFAIL)) |
                            QUIRE_GFP_THISNODE | QUIRE_GFP_NOWARN;
         struct quire_page *head = slab_create(cache, here, home);
         if (head)
-            object = take(cache, quire_page_node(slab->mem, head), caller, head);
+            object = take(cache, quire_page_node(slab->mem, head), user, head);
         for (unsigned i = 0; i < slab->nr_nodes && !object; i++)
-            object = take(cache, (int)i, caller, NULL);
+            object = take(cache, (int)i, user, NULL);
     }
     if (!object) {
         struct quire_page *head = slab_create(cache, gfp, node);
         if (head)
-            object = take(cache, quire_page_node(slab->mem, head), caller, head);
+            object = take(cache, quire_page_node(slab->mem, head), user, head);
     }
-    if (!object && !(gfp & QUIRE_GFP_THISNODE))
-        object = take_anywhere(cache, caller);
+    if (!object)
+        object = take_what_is_there(cache, gfp & QUIRE_GFP_THISNODE ? home : -1, user);
     if (object && gfp & QUIRE_GFP_ZERO && !cache->ctor)
-        __builtin_memset(object, 0, cache_is_debugged(cache) ? cache->object_size : cache->size);
+        __builtin_memset(object, 0,
+                         cache->asked               ? user.size
+                         : cache_is_debugged(cache) ? cache->object_size
+                                                    : cache->size);
     return object;
 }
 
 void object_free(struct cache *cache, void *object, uintptr_t caller)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
+    aftermath_init(&after);
     if (cache_is_debugged(cache))
         debug_free(cache, object, caller, &after);
     else
@@ -93,4 +109,6 @@ void aftermath_finish(struct cache *cache, struct aftermath *after)
     }
     if (quire_unlikely(after->mistake.what))
         mistake_report(cache, &after->mistake);
+    if (quire_unlikely(after->nr_misfits))
+        report_misfits(cache, after);
 }

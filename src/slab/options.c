@@ -1,14 +1,15 @@
 /* slab/options.c: debugging by an option string, as Linux's slab_debug=
  *
- *     options := ["quire_slab_debug="] part { ";" part }
- *     part    := { letter } { "," name }
+ *     options := [prefix "="] ( "" | part { ";" part } )
+ *     part    := flags { "," name } | "," name { "," name }
+ *     flags   := letter { letter } | "-"
  *
- * The last part that names a cache is the one that counts; else the last one without names.
+ * The last part that names a cache is the one that counts; else the last one without names. A name
+ * is what a cache could have, and doesn't begin or end with a blank: that would be a slip.
  */
 #include "slab/debug.h"
 
 #define DEFAULT_FLAGS QUIRE_SLAB_DEBUG_FLAGS
-#define PREFIX "quire_slab_debug="
 
 static const struct {
     char letter;
@@ -21,12 +22,18 @@ static const struct {
     {'R', QUIRE_SLAB_FREELIST_RANDOM},
 };
 
+/* Ours, and Linux's before and after 6.9. */
 static const char *skip_prefix(const char *options)
 {
-    size_t i = 0;
-    while (PREFIX[i] && options[i] == PREFIX[i])
-        i++;
-    return PREFIX[i] ? options : options + i;
+    static const char *const prefixes[] = {"quire_slab_debug=", "slab_debug=", "slub_debug="};
+    for (unsigned p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++) {
+        size_t i = 0;
+        while (prefixes[p][i] && options[i] == prefixes[p][i])
+            i++;
+        if (!prefixes[p][i])
+            return options + i;
+    }
+    return options;
 }
 
 static bool ends_part(char c)
@@ -68,21 +75,34 @@ static bool matches(const char **at, const char *name)
     return !*name;
 }
 
-bool debug_options_are_valid(const char *options)
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool is_name(const char *from, const char *end)
+{
+    return end > from && end - from < NAME_BYTES && !is_blank(*from) && !is_blank(end[-1]);
+}
+
+const char *debug_options_wrong_part(const char *options)
 {
     quire_slab_flags_t flags;
-    for (const char *at = skip_prefix(options);; at++) {
-        at = read_letters(at, &flags);
-        if (!at)
-            return false;
+    const char *first = skip_prefix(options);
+    if (!*first)
+        return NULL;
+    for (const char *part = first, *at;; part = at + 1) {
+        at = read_letters(part, &flags);
+        if (!at || (at == part && *at != ','))
+            return part;
         while (*at == ',') {
-            at++;
-            if (ends_part(*at))
-                return false;
+            const char *name = ++at;
             matches(&at, "");
+            if (!is_name(name, at))
+                return part;
         }
         if (!*at)
-            return true;
+            return NULL;
     }
 }
 

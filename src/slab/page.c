@@ -242,6 +242,7 @@ unsigned node_take(struct cache *cache, struct cache_node *node, void **end, uns
 
 void node_add(struct cache *cache, struct cache_node *node, struct quire_page *head)
 {
+    quire_fetch_or(&head->flags, QUIRE_PAGE_SLAB);
     slab_list_add_tail(cache, &node->partial, head);
     node->nr_slabs++;
     quire_count(&node->nr_pages, 1ul << slab_order(head));
@@ -282,6 +283,7 @@ void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
         struct quire_page *head = slab_of_frame(cache->slab, node->partial.last);
         slab_list_del(cache, &node->partial, head);
         slab_list_add(cache, out, head);
+        quire_fetch_and(&head->flags, ~QUIRE_PAGE_SLAB);
         node->nr_slabs--;
         quire_count(&node->nr_pages, 0ul - (1ul << slab_order(head)));
         node->nr_empty--;
@@ -298,44 +300,61 @@ void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_l
 
 /* ---- many objects at once -------------------------------------------------------------------- */
 
-static void misfit(struct aftermath *after, void *object, const char *why)
+struct cache_node *node_of_page(struct cache *cache, const struct quire_page *page)
 {
-    after->mistake = (struct mistake){.what = why, .object = object};
+    if (cache->slab->nr_nodes == 1)
+        return &cache->node[0];
+    int node = quire_page_node(cache->slab->mem, page);
+    return node < 0 ? NULL : &cache->node[node];
 }
 
-/* The first page of the object's slab; NULL: it isn't the cache's. */
-static struct quire_page *head_of(const struct cache *cache, void *object, struct aftermath *after)
+struct quire_page *node_find_slab(const struct cache *cache, struct quire_page *page)
 {
-    struct quire_page *page;
-    if (!object_page(cache->slab, object, &page) || !(page_flags(page) & QUIRE_PAGE_SLAB) ||
-        page_cache_id(page) != cache->id) {
-        misfit(after, object, "free of what is no object of this cache");
+    if (!(page_flags(page) & QUIRE_PAGE_SLAB) || page_cache_id(page) != cache->id)
         return NULL;
-    }
-    return page_head(page);
+    struct quire_page *head = page_head(page);
+    return page_flags(head) & QUIRE_PAGE_SLAB ? head : NULL;
+}
+
+static void misfit(struct aftermath *after, void *object, const char *what)
+{
+    if (after->nr_misfits < MAX_MISFITS)
+        after->misfit[after->nr_misfits] = (struct misfit){what, object};
+    after->nr_misfits++;
+}
+
+static void put_object(struct cache *cache, struct cache_node *node, struct quire_page *page,
+                       void *object, struct aftermath *after)
+{
+    struct quire_page *head = node_find_slab(cache, page);
+    if (!head)
+        misfit(after, object, "free of what is no object of this cache");
+    else if (!node_put(cache, node, head, object))
+        misfit(after, object, "free of what is free, or begins no object");
+    else
+        node_trim_usual(cache, node, &after->slabs);
 }
 
 void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after)
 {
     struct cache_node *locked = NULL;
     quire_port_irq_t irq = 0;
-    bool one_node = cache->slab->nr_nodes == 1;
     for (size_t i = 0; i < count; i++) {
-        struct quire_page *head = head_of(cache, objects[i], after);
-        if (!head)
+        struct quire_page *page;
+        struct cache_node *node = NULL;
+        if (object_page(cache->slab, objects[i], &page))
+            node = node_of_page(cache, page);
+        if (!node) {
+            misfit(after, objects[i], "free of what is no object of this cache");
             continue;
-        struct cache_node *node =
-            &cache->node[one_node ? 0 : quire_page_node(cache->slab->mem, head)];
+        }
         if (node != locked) {
             if (locked)
                 slab_unlock(&locked->lock, irq);
             irq = slab_lock(&node->lock);
             locked = node;
         }
-        if (!node_put(cache, node, head, objects[i]))
-            misfit(after, objects[i], "free of what is free, or begins no object");
-        else
-            node_trim_usual(cache, node, &after->slabs);
+        put_object(cache, node, page, objects[i], after);
     }
     if (locked)
         slab_unlock(&locked->lock, irq);
@@ -383,8 +402,8 @@ struct quire_page *slab_pages_alloc(struct quire_slab *slab, quire_gfp_t gfp, in
 {
     if (quire_unlikely(slab->fail && slab->fail(slab->fail_arg)))
         return NULL;
-    struct quire_page *page = node < 0 ? quire_alloc_pages(slab->mem, gfp, order)
-                                       : quire_alloc_pages_node(slab->mem, node, gfp, order);
+    struct quire_page *page = node == -1 ? quire_alloc_pages(slab->mem, gfp, order)
+                                         : quire_alloc_pages_node(slab->mem, node, gfp, order);
     if (page && !is_mapped(slab, page, order)) {
         quire_free_pages(slab->mem, page, order);
         return NULL;
@@ -417,7 +436,7 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
         return NULL;
     unsigned objects = slab_capacity(cache->size, order);
     for (uint32_t i = 0; i < 1u << order; i++) {
-        quire_fetch_or(&head[i].flags, QUIRE_PAGE_SLAB | i << PAGE_INDEX_SHIFT |
+        quire_fetch_or(&head[i].flags, (i ? QUIRE_PAGE_SLAB : 0) | i << PAGE_INDEX_SHIFT |
                                            (uint32_t)order << PAGE_ORDER_SHIFT);
         head[i].owner_word = (uint32_t)shelf_at_of_id(cache->id);
     }
@@ -435,6 +454,8 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
 void slab_give_back(struct cache *cache, struct quire_page *head)
 {
     unsigned order = slab_order(head);
+    if (quire_unlikely(cache_is_debugged(cache)))
+        debug_slab_ends(cache, head);
     for (unsigned i = 0; i < 1u << order; i++)
         quire_fetch_and(&head[i].flags, ~PAGE_SLAB_FLAGS);
     quire_free_pages(cache->slab->mem, head, order);

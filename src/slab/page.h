@@ -2,7 +2,8 @@
  *
  * Every page of a slab:
  *
- *     flags          QUIRE_PAGE_SLAB, the slab's order, and which of its pages this is
+ *     flags          QUIRE_PAGE_SLAB, the slab's order, and which of its pages this is; the first
+ *                    one's QUIRE_PAGE_SLAB is set and cleared under the lock of the slab's node
  *     owner_word     low half: where racks have the cache's shelf, which says which cache it is
  *
  * and the first one beside that:
@@ -87,16 +88,18 @@ static inline struct quire_page *slab_of_frame(const struct quire_slab *slab, ui
     return quire_pfn_to_page(slab->mem, quire_pfn(pfn));
 }
 
-/* The page of an address of the direct map below `end`, which is slab->phys_end. False: it isn't
- * there; NULL isn't, or it is in a page that phys never hands out. What lies in a hole of memory
- * isn't found out. */
-static QUIRE_ALWAYS_INLINE bool object_page_below(const struct quire_slab *slab, const void *object,
-                                                  quire_phys_t end, struct quire_page **page)
+/* The page of an address of the direct map in the first `sections` sections. False: it isn't there;
+ * NULL isn't, or it is in a page that phys never hands out. What lies in a hole of memory isn't
+ * found out. */
+static QUIRE_ALWAYS_INLINE bool object_page_within(const struct quire_slab *slab,
+                                                   const void *object, unsigned long sections,
+                                                   struct quire_page **page)
 {
     quire_phys_t phys = quire_port_virt_to_phys(slab->port, object);
-    if (quire_unlikely(phys >= end))
+    quire_phys_t section = phys >> QUIRE_SECTION_SHIFT;
+    if (quire_unlikely(section >= sections))
         return false;
-    uintptr_t base = slab->sections[phys >> QUIRE_SECTION_SHIFT].pages;
+    uintptr_t base = slab->sections[section].pages;
     uintptr_t offset = (uintptr_t)(phys >> QUIRE_PAGE_SHIFT) * sizeof(struct quire_page);
     *page = (struct quire_page *)(base + offset);
     return true;
@@ -105,7 +108,7 @@ static QUIRE_ALWAYS_INLINE bool object_page_below(const struct quire_slab *slab,
 static inline bool object_page(const struct quire_slab *slab, const void *object,
                                struct quire_page **page)
 {
-    return object_page_below(slab, object, slab->phys_end, page);
+    return object_page_within(slab, object, slab->nr_sections, page);
 }
 
 /* The same for any pointer. */
@@ -113,8 +116,16 @@ static inline bool object_page_checked(const struct quire_slab *slab, const void
                                        struct quire_page **page)
 {
     quire_phys_t phys = quire_port_virt_to_phys(slab->port, object);
-    return phys < slab->phys_end && quire_pfn_valid(slab->mem, quire_phys_to_pfn(phys)) &&
-           object_page(slab, object, page);
+    return phys >> QUIRE_SECTION_SHIFT < slab->nr_sections &&
+           quire_pfn_valid(slab->mem, quire_phys_to_pfn(phys)) && object_page(slab, object, page);
+}
+
+/* The first page of kmalloc's large block that `page` is one of; NULL: it is of none. */
+static inline struct quire_page *large_head(const struct quire_slab *slab,
+                                            const struct quire_page *page)
+{
+    struct quire_page *head = quire_compound_head(slab->mem, page);
+    return head && page_flags(head) & QUIRE_PAGE_LARGE ? head : NULL;
 }
 
 /* The number of the object that begins `offset` bytes into its slab. */

@@ -43,7 +43,7 @@ static struct sheaf *sheaf_create(struct cache *cache)
     if (slab->fail && slab->fail(slab->fail_arg))
         return NULL;
     struct sheaf *sheaf =
-        object_alloc(cache_of_sheaves(cache), QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN, -1, 0);
+        object_alloc(cache_of_sheaves(cache), QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN, -1, 0, 0);
     if (sheaf)
         sheaf->count = 0;
     return sheaf;
@@ -197,11 +197,12 @@ static struct shelf *ready(struct cache *cache, struct cpu **cpu)
 }
 
 QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, quire_gfp_t gfp,
-                                      struct cpu *cpu, uintptr_t caller)
+                                      struct cpu *cpu, uintptr_t caller, size_t size)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     void *object = NULL;
+    aftermath_init(&after);
     if (!cache) {
         cpu_leave(cpu);
         return QUIRE_ZERO_SIZE_PTR;
@@ -214,7 +215,7 @@ QUIRE_NOINLINE void *sheaf_alloc_slow(struct quire_slab *slab, size_t shelf_at, 
     cpu_leave(cpu);
     aftermath_finish(cache, &after);
     if (!object)
-        return object_alloc(cache, gfp, -1, caller);
+        return object_alloc(cache, gfp, -1, caller, size);
     if (gfp & QUIRE_GFP_ZERO && !cache->ctor)
         __builtin_memset(object, 0, cache->size);
     return object;
@@ -239,9 +240,10 @@ static struct shelf *ready_with_room(struct cache *cache, struct cpu **cpu, stru
 QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, void *object,
                                     struct cpu *cpu, uintptr_t caller)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct cache *cache = slab->cache[id_of_shelf_at(shelf_at)];
     struct sheaf *fresh = NULL;
+    aftermath_init(&after);
     if (quire_unlikely(!cache)) { /* kfree of another quire_slab's object */
         cpu_leave(cpu);
         report_foreign_kfree(slab, object, caller);
@@ -262,8 +264,9 @@ QUIRE_NOINLINE void sheaf_free_slow(struct quire_slab *slab, size_t shelf_at, vo
 
 size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     size_t done = 0;
+    aftermath_init(&after);
     struct cpu *cpu = cpu_enter(cache->slab);
     struct shelf *shelf = ready(cache, &cpu);
     while (shelf && done < count) {
@@ -283,9 +286,10 @@ size_t sheaf_alloc_many(struct cache *cache, size_t count, void **objects)
 
 size_t sheaf_free_many(struct cache *cache, size_t count, void **objects)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct sheaf *fresh = NULL;
     size_t done = 0;
+    aftermath_init(&after);
     struct cpu *cpu = cpu_enter(cache->slab);
     while (done < count) {
         struct shelf *shelf = ready_with_room(cache, &cpu, &fresh, &after);
@@ -348,8 +352,9 @@ static void clear(struct cache *cache, struct cpu *cpu, struct sheaf *found[2])
 /* The CPU can't see its shelves. */
 static void drain_shelf(struct cache *cache, struct cpu *cpu)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
     struct sheaf *found[2];
+    aftermath_init(&after);
     clear(cache, cpu, found);
     for (unsigned i = 0; i < 2; i++)
         if (found[i]) {

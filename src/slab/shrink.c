@@ -12,9 +12,10 @@ unsigned long cache_trim(struct cache *cache, int number, unsigned long keep)
     unsigned long pages = 0;
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++) {
         struct cache_node *node = &cache->node[i];
-        struct aftermath after = AFTERMATH_NONE;
-        if (number >= 0 && number != i)
+        struct aftermath after;
+        if (number != -1 && number != i)
             continue;
+        aftermath_init(&after);
         quire_port_irq_t irq = slab_lock(&node->lock);
         unsigned long before = node->nr_pages;
         node_trim(cache, node, keep, &after.slabs);
@@ -27,7 +28,8 @@ unsigned long cache_trim(struct cache *cache, int number, unsigned long keep)
 
 void cache_drain(struct cache *cache)
 {
-    struct aftermath after = AFTERMATH_NONE;
+    struct aftermath after;
+    aftermath_init(&after);
     sheaves_drain(cache->slab, cache, 0, cache->slab->nr_cpus);
     for (unsigned node = 0; node < cache->slab->nr_nodes; node++)
         barn_drain(cache, &cache->node[node].barn, &after);
@@ -38,7 +40,7 @@ static unsigned long cache_pages(const struct cache *cache, int number)
 {
     unsigned long pages = 0;
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++)
-        if (number < 0 || number == i)
+        if (number == -1 || number == i)
             pages += quire_load_relaxed(&cache->node[i].nr_pages);
     return pages;
 }
@@ -91,7 +93,7 @@ static unsigned long count_free(struct cache *cache, int number)
     unsigned long objects = 0;
     for (int i = 0; i < (int)cache->slab->nr_nodes; i++) {
         struct cache_node *node = &cache->node[i];
-        if (number >= 0 && number != i)
+        if (number != -1 && number != i)
             continue;
         quire_port_irq_t irq = slab_lock(&node->lock);
         objects += node->nr_empty;

@@ -47,6 +47,7 @@ static void sum_user(struct cache *cache, struct user_sum *sum)
 void quire_kmem_cache_dump_users(struct quire_kmem_cache *handle, quire_write_fn *write, void *arg)
 {
     struct text text;
+    char caller[CODE_TEXT_BYTES];
     struct cache *cache = handle->cache;
     text_init(&text, write, arg);
     if (!(cache->flags & QUIRE_SLAB_STORE_USER)) {
@@ -59,8 +60,9 @@ void quire_kmem_cache_dump_users(struct quire_kmem_cache *handle, quire_write_fn
          sum = (struct user_sum){sum.next, UINTPTR_MAX, 0}) {
         sum_user(cache, &sum);
         if (sum.objects)
-            text_printf(&text, "%10lu %12llu %p\n", sum.objects,
-                        (unsigned long long)sum.objects * cache->size, (void *)sum.caller);
+            text_printf(&text, "%10lu %12llu %s\n", sum.objects,
+                        (unsigned long long)sum.objects * cache->size,
+                        code_text(sum.caller, caller));
         if (sum.next == UINTPTR_MAX)
             break;
     }

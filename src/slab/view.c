@@ -39,12 +39,23 @@ static void put_cpus(struct json *json, struct cache *cache)
     json_end(json);
 }
 
+/* All but the oldest. */
+static void put_alias_names(struct json *json, struct cache *cache)
+{
+    char name[NAME_BYTES];
+    json_array(json, "alias_names");
+    for (unsigned n = 1; n < cache_name(cache->slab, cache->id, n, name); n++)
+        json_string(json, NULL, name);
+    json_end(json);
+}
+
 static void put_object(struct json *json, struct cache *cache,
                        const struct quire_kmem_cache_info *info)
 {
     json_object(json, NULL);
     json_string(json, "name", info->name);
     json_unsigned(json, "aliases", info->nr_aliases);
+    put_alias_names(json, cache);
     json_unsigned(json, "flags", info->flags);
     json_unsigned(json, "object_bytes", info->object_size);
     json_unsigned(json, "slot_bytes", info->size);
@@ -71,7 +82,8 @@ static void put_text(struct quire_slab *slab, quire_write_fn *write, void *arg)
     put_header(&text);
     for_each_cache (slab, cache) {
         struct quire_kmem_cache_info info;
-        cache_info(cache, &info);
+        char name[NAME_BYTES];
+        cache_info(cache, &info, name);
         put_line(&text, &info);
     }
     text_flush(&text);
@@ -87,7 +99,8 @@ static void put_json(struct quire_slab *slab, quire_write_fn *write, void *arg)
     json_array(&json, "caches");
     for_each_cache (slab, cache) {
         struct quire_kmem_cache_info info;
-        cache_info(cache, &info);
+        char name[NAME_BYTES];
+        cache_info(cache, &info, name);
         put_object(&json, cache, &info);
     }
     json_end(&json);
@@ -105,4 +118,20 @@ int quire_slabinfo(struct quire_slab *slab, enum quire_format format, quire_writ
     else
         return -QUIRE_EINVAL;
     return 0;
+}
+
+void quire_slab_aliases(struct quire_slab *slab, quire_write_fn *write, void *arg)
+{
+    struct text text;
+    text_init(&text, write, arg);
+    for_each_cache (slab, cache) {
+        char name[NAME_BYTES];
+        if (cache_name(slab, cache->id, 0, name) < 2)
+            continue;
+        text_printf(&text, "%-17s <-", name);
+        for (unsigned n = 1; n < cache_name(slab, cache->id, n, name); n++)
+            text_printf(&text, " %s", name);
+        text_puts(&text, "\n");
+    }
+    text_flush(&text);
 }

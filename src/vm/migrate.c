@@ -43,18 +43,6 @@ static void putback(void *arg, struct quire_page *page)
 /* ---- users -------------------------------------------------------------------------------------
  */
 
-/* A user more of a page that still has one. */
-static bool use_unless_unused(struct quire_page *page)
-{
-    uint32_t old = quire_load_relaxed(&page->owner_word);
-    do {
-        unsigned users = (old & ~PAGE_MAPPED) / PAGE_USER;
-        if (!users || users >= MAX_USERS)
-            return false;
-    } while (!quire_compare_exchange(&page->owner_word, &old, old + PAGE_USER));
-    return true;
-}
-
 /* The page has no users any more; their reference is phys's now. */
 static void leave_to_phys(struct quire_vm *vm, struct quire_page *page)
 {
@@ -105,7 +93,7 @@ static int move(struct quire_vm *vm, struct root *root, struct quire_page *to,
     bool cached = page_is_cached(from);
     if (page_has(from, PG_WRITEBACK))
         return -QUIRE_EAGAIN;
-    if (!cached && !use_unless_unused(from))
+    if (!cached && !page_use_unless_unused(from))
         return -QUIRE_EBUSY;
     int error = -QUIRE_EAGAIN;
     if (try_to_unmap(vm, from, UNMAP_MIGRATION | UNMAP_IGNORE_LOCKED) && is_alone(from))

@@ -27,26 +27,28 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page)
     while (references != 1)
         if (quire_compare_exchange(&page->refcount, &references, references - 1))
             return;
+    QUIRE_ASSERT(!page_has(page, PG_LOCKED)); /* whoever locks a page pins it */
     page_clear(page, PG_FLAGS);
     quire_put_page(vm->mem, page);
 }
 
-/* Nobody maps it any more, or so it seemed: whoever does so again counts it again. */
-static void uncount_mapped(struct quire_vm *vm, struct quire_page *page)
-{
-    if (quire_fetch_and(&page->owner_word, ~PAGE_MAPPED) & PAGE_MAPPED)
-        vm_stat_add(vm, page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
-}
-
+/* All that is asked of the page is asked before: with the user it may be gone, and be another's.
+ * When nobody maps it any more, or so it seems, it isn't counted as mapped: whoever does so again
+ * counts it again. */
 void page_drop_user(struct quire_vm *vm, struct quire_page *page)
 {
-    uint32_t word = quire_sub_fetch(&page->owner_word, PAGE_USER);
-    uint32_t left = (word & ~PAGE_MAPPED) / PAGE_USER;
-    QUIRE_ASSERT(left < MAX_USERS);
-    if (left > 1)
-        return;
-    if (word & PAGE_MAPPED && left == page_is_cached(page))
-        uncount_mapped(vm, page);
+    uint32_t word = quire_load_relaxed(&page->owner_word), now, left;
+    enum vm_stat stat = page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED;
+    bool cached = page_is_cached(page);
+    do {
+        left = (word & ~PAGE_MAPPED) / PAGE_USER - 1;
+        now = word - PAGE_USER;
+        if (left == cached)
+            now &= ~PAGE_MAPPED;
+        QUIRE_ASSERT(left < MAX_USERS);
+    } while (!quire_compare_exchange(&page->owner_word, &word, now));
+    if ((word ^ now) & PAGE_MAPPED)
+        vm_stat_add(vm, stat, -1);
     if (left)
         return;
     lru_remove(vm, page);

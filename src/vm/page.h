@@ -176,8 +176,11 @@ static inline unsigned page_users(const struct quire_page *page)
  * page_unuse drops if it comes to nothing. */
 static inline void page_start(struct quire_page *page)
 {
+    struct page_owner *owner = page_owner(page);
     quire_store_relaxed(&page->owner_word, 0);
-    *page_owner(page) = (struct page_owner){0, 0, NO_PFN, NO_PFN};
+    quire_store_relaxed(&owner->index_low, 0);
+    quire_store_relaxed(&owner->place, 0);
+    owner->next = owner->prev = NO_PFN;
 }
 
 /* Of a page that nobody else can see, or under the page lock. */
@@ -197,6 +200,19 @@ QUIRE_MUST_CHECK static inline bool page_use(struct quire_page *page)
     if (quire_unlikely(page_users(page) >= MAX_USERS))
         return false;
     (void)__atomic_fetch_add(&page->owner_word, PAGE_USER, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* The same for who has nothing but a pin: its users may have gone, and their reference with them.
+ */
+QUIRE_MUST_CHECK static inline bool page_use_unless_unused(struct quire_page *page)
+{
+    uint32_t old = quire_load_relaxed(&page->owner_word);
+    do {
+        unsigned users = (old & ~PAGE_MAPPED) / PAGE_USER;
+        if (!users || users >= MAX_USERS)
+            return false;
+    } while (!quire_compare_exchange(&page->owner_word, &old, old + PAGE_USER));
     return true;
 }
 

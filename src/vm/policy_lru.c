@@ -84,10 +84,11 @@ static unsigned long list_size(const struct node_lists *lists, unsigned list)
     return quire_load_relaxed(&lists->list[list].count);
 }
 
-/* Old costs fade: both are halved when they come to a quarter of the pages. */
+/* Old costs fade: both are halved when they come to a quarter of the pages. With the lock; they are
+ * read without it. */
 static void lru_note_cost(struct node_lists *lists, bool is_file, unsigned long pages)
 {
-    unsigned long *cost = lists->policy_word, size = 0;
+    unsigned long cost[] = {lists->policy_word[0], lists->policy_word[1]}, size = 0;
     cost[is_file] += pages;
     for (unsigned list = INACTIVE(0); list <= ACTIVE(1); list++)
         size += list_size(lists, list);
@@ -95,6 +96,8 @@ static void lru_note_cost(struct node_lists *lists, bool is_file, unsigned long 
         cost[0] /= 2;
         cost[1] /= 2;
     }
+    quire_store_relaxed(&lists->policy_word[0], cost[0]);
+    quire_store_relaxed(&lists->policy_word[1], cost[1]);
 }
 
 static void note_scan(struct scan *scan, bool is_file, unsigned long in_vain, unsigned long written)

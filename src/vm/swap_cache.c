@@ -90,7 +90,7 @@ struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry)
 int swap_cache_add(struct quire_vm *vm, struct quire_page *page)
 {
     bool wants_discard = true;
-    if (!page_use(page))
+    if (!page_use_unless_unused(page))
         return -QUIRE_ENOMEM;
     quire_port_irq_t irq = swap_lock(vm->swap);
     swap_entry entry = slot_take(vm->swap, &wants_discard);

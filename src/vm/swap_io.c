@@ -170,6 +170,7 @@ static int insert(struct quire_vm *vm, struct quire_page *page, swap_entry entry
     }
     swap_unlock(swap, irq);
     if (error) {
+        page_unlock(page);
         page_drop_user(vm, page);
         return error;
     }

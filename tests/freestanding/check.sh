@@ -8,7 +8,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
 
-warnings='-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Werror'
+# A kernel's stack has 8 to 16 KiB, for all that stands on it at a time.
+warnings='-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wframe-larger-than=2048
+    -Werror'
 # What the compiler itself may call, and the smallest port's own functions.
 allowed='memcpy|memset|memmove|memcmp|minimal_port_.*'
 

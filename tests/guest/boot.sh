@@ -58,6 +58,12 @@ for arch in i386 x86-64; do
         ends_and_says 0 '^node 1: domain 1, distances 20 10' --arch=$arch --mem=256M --numa=2
     tap_check "$arch shows the allocator at work" \
         ends_and_says 0 'all invariants hold' --arch=$arch --mem=64M --demo
+    tap_check "$arch: and small objects" says '^  task +500 '
+    tap_check "$arch: of which none is lost" says 'at the end 0 objects are lost'
+    tap_check "$arch shows slabinfo" ends_and_says 0 '^kmalloc-8k +0 ' --arch=$arch --mem=64M
+    tap_check "$arch: the selftest ends with objects on its own memory" \
+        ends_and_says 0 '^# slab: 1500 objects on the machine.s own memory, 0 lost' --arch=$arch \
+        --mem=64M --selftest=list.
     tap_check "$arch: a page fault is a panic with a backtrace" \
         ends_and_says 3 ' crash\+0x' --arch=$arch --append=crash=pf
     tap_check "$arch: an invalid opcode is named" \
@@ -109,9 +115,13 @@ for size in 1g 1GiB 1024mb 1048576K 1073741824; do
 done
 tap_check "a missing QEMU's package is named, and the option for another one" \
     ends_and_says 1 'package qemu-system-x86.*--qemu=PATH' --qemu="$tap_scratch/none"
+tap_check "a QEMU that can't start the machine is a failure" \
+    ends_and_says 1 'could not start the machine' --qemu=/bin/false
+tap_check "--mem=64 is asked about" ends_and_says 2 'is it 64M' --mem=64
+tap_check "crash= is explained" ends_and_says 0 'crash=WAY' --help
 tap_check "a missing image's places are named" \
     ends_and_says 1 "$tap_scratch/quire-x86-64.elf" --images="$tap_scratch"
-for wrong in --arch=arm --mem=1x --mem=1M --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x \
+for wrong in --arch=arm --mem=1x --mem=1M --mem=64 --mem=100T --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x \
     --nonsense name "--selftest --demo" "--selftest=a b" --seed=1 --effort=9 "--demo --seed=1" "--mem=8M --numa=4"; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage: $wrong" ends_and_says 2 'quire boot' $wrong

@@ -35,6 +35,7 @@ extern const struct test_suite suite_view;
 extern const struct test_suite suite_slab_cache;
 extern const struct test_suite suite_kmalloc;
 extern const struct test_suite suite_slab_debug;
+extern const struct test_suite suite_slab_options;
 extern const struct test_suite suite_sheaf;
 extern const struct test_suite suite_slab_view;
 extern const struct test_suite suite_slab_grace;
@@ -97,6 +98,7 @@ const struct test_suite *const test_suites[] = {
     &suite_slab_cache,     //
     &suite_kmalloc,        //
     &suite_slab_debug,     //
+    &suite_slab_options,   //
     &suite_sheaf,          //
     &suite_slab_view,      //
     &suite_slab_grace,     //

@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,9 +58,31 @@ static void a_wait_for_a_lock_lets_its_holder_run(void)
     CHECK(!pthread_join(holder, NULL));
 }
 
+extern char __executable_start; /* the linker's */
+
+/* What addr2line wants, with the program's name. */
+static void code_is_named_by_program_and_offset(void)
+{
+    char text[96], expected[96];
+    uintptr_t here = (uintptr_t)a_long_wait_lets_others_run_now_and_then;
+    uintptr_t base = (uintptr_t)&__executable_start;
+    quire_port_code_name(here, text, sizeof text);
+    /* At a fixed address, where it isn't relocated, the offset is the address. */
+    snprintf(expected, sizeof expected, "quire-tests-stress+0x%lx",
+             (unsigned long)(base < (uintptr_t)1 << 30 ? here : here - base));
+    CHECK(!strcmp(text, expected));
+    quire_port_code_name((uintptr_t)sched_yield, text, 8); /* cut */
+    CHECK(!strcmp(text, "quire-t"));
+    quire_port_code_name((uintptr_t)text, text, sizeof text);
+    CHECK(!strcmp(text, ""));
+    quire_port_code_name((uintptr_t)pthread_create, text, sizeof text);
+    CHECK(strstr(text, ".so.") && strstr(text, "+0x"));
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(a_long_wait_lets_others_run_now_and_then),
     TEST_CASE(a_wait_for_a_lock_lets_its_holder_run),
+    TEST_CASE(code_is_named_by_program_and_offset),
     {0},
 };
 const struct test_suite suite_posix = {"posix", cases};

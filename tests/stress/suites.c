@@ -9,9 +9,11 @@ extern const struct test_suite suite_phys_stress;
 extern const struct test_suite suite_posix;
 extern const struct test_suite suite_ranges_stress;
 extern const struct test_suite suite_slab_stress;
+extern const struct test_suite suite_slab_race;
 extern const struct test_suite suite_sim_stress;
 extern const struct test_suite suite_tables_stress;
 extern const struct test_suite suite_vm_stress;
+extern const struct test_suite suite_vm_file_stress;
 extern const struct test_suite suite_vmalloc_stress;
 extern const struct test_suite suite_windows_stress;
 
@@ -21,9 +23,11 @@ const struct test_suite *const test_suites[] = {
     &suite_posix,          //
     &suite_ranges_stress,  //
     &suite_slab_stress,    //
+    &suite_slab_race,      //
     &suite_sim_stress,     //
     &suite_tables_stress,  //
     &suite_vm_stress,      //
+    &suite_vm_file_stress, //
     &suite_vmalloc_stress, //
     &suite_windows_stress, //
     NULL,

@@ -207,9 +207,9 @@ static struct owners read_owners(void)
         owners.blocks += blocks;
         CHECK(caller > owners.last_caller);
         owners.last_caller = caller;
-        CHECK(*at == '\n');
-        if (*at++ != '\n')
-            break;
+        CHECK(*at == '\n' || (at[0] == ' ' && at[1] == '(')); /* what the port calls it */
+        while (*at && *at++ != '\n')
+            ;
     }
     return owners;
 }

@@ -162,6 +162,8 @@ static void a_configuration_without_a_port_is_refused(void)
     struct quire_mem *mem = NULL;
     CHECK_EQ(quire_mem_init(&mem, &machine.memblock, &(struct quire_mem_config){0}), -QUIRE_EINVAL);
     CHECK(machine_said("config.port"));
+    CHECK_EQ(quire_mem_init(&mem, &machine.memblock, NULL), -QUIRE_EINVAL);
+    CHECK(machine_said("config is missing"));
     CHECK(!mem);
 }
 

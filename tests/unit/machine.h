@@ -32,7 +32,7 @@ struct machine {
     unsigned bad_pages;  /* mistakes reported so far */
     quire_pfn_t bad_pfn; /* the last one */
     char bad_text[256];
-    char log[2048]; /* lines since machine_map */
+    char log[4096]; /* lines since machine_map */
 };
 extern struct machine machine;
 

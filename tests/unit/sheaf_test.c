@@ -263,6 +263,48 @@ static void each_node_has_its_own_slabs(void)
     end();
 }
 
+/* As long as the node has any, be it in full sheaves only. */
+static void this_node_gives_what_its_barn_holds(void)
+{
+    struct quire_page *chain;
+    if (!machine_boot(two_nodes,
+                      (struct quire_mem_config){.nr_cpus = 2,
+                                                .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}}) ||
+        !slab_start(NULL))
+        return;
+    quire_gfp_t gfp = QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN | QUIRE_GFP_THISNODE;
+    cache = cache_of("nodes", 200, 0);
+    take_many(1000);
+    free_many(1000);
+    unsigned long free = quire_nr_free_pages(machine.mem);
+    take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &chain);
+    CHECK_EQ(quire_nr_free_pages(machine.mem), 0);
+    CHECK(free && info_of(cache).nr_barn);
+    unsigned long there = info_of(cache).nr_objects - info_of(cache).nr_cpu;
+    for (unsigned i = 0; i < there; i++) {
+        REQUIRE((object[i] = quire_kmem_cache_alloc_node(cache, gfp, 0)));
+        fill(object[i], 16);
+    }
+    CHECK(!quire_kmem_cache_alloc_node(cache, gfp, 0));
+    free_chain(chain);
+    free_many((unsigned)there);
+    end();
+}
+
+static void a_node_that_is_not_there_gives_nothing(void)
+{
+    if (!boot(64))
+        return;
+    static const int nodes[] = {-2, -100, 1, 99};
+    for (unsigned i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        CHECK(!quire_kmem_cache_alloc_node(cache, QUIRE_GFP_KERNEL, nodes[i]));
+        CHECK(!quire_kmalloc_node(slab, 100, QUIRE_GFP_KERNEL, nodes[i]));
+        CHECK(!quire_kmalloc_node(slab, 100000, QUIRE_GFP_KERNEL, nodes[i]));
+        CHECK_EQ(quire_slab_shrink(slab, nodes[i]), 0);
+    }
+    end();
+}
+
 /* Objects of both nodes freed by one CPU find the way to their slabs. */
 static void objects_go_back_to_the_node_they_are_of(void)
 {
@@ -300,6 +342,8 @@ static const struct test_case cases[] = {
     TEST_CASE(pressure_takes_what_sheaves_hold),
     TEST_CASE(memory_that_is_short_comes_from_empty_slabs),
     TEST_CASE(each_node_has_its_own_slabs),
+    TEST_CASE(this_node_gives_what_its_barn_holds),
+    TEST_CASE(a_node_that_is_not_there_gives_nothing),
     TEST_CASE(objects_go_back_to_the_node_they_are_of),
     {0},
 };

@@ -241,6 +241,37 @@ static void caches_of_alike_objects_share_slabs(void)
     slab_end();
 }
 
+/* What a mistake, found while a cache is being emptied for its end, makes its reporter do. */
+static struct quire_kmem_cache *latecomer;
+
+static void create_an_alike_cache(void *arg, quire_pfn_t pfn, const char *text)
+{
+    machine_bad_page(arg, pfn, text);
+    latecomer = cache_of("latecomer", 100, 0);
+}
+
+static void a_cache_that_is_being_destroyed_is_shared_no_more(void)
+{
+    static const struct quire_mem_ops ops = {.bad_page = create_an_alike_cache};
+    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2, .ops = &ops}) ||
+        !slab_start(NULL))
+        return;
+    struct quire_kmem_cache *first = cache_of("first", 100, 0);
+    void *object = quire_kmem_cache_alloc(first, QUIRE_GFP_KERNEL);
+    quire_kmem_cache_free(first, object);
+    quire_kmem_cache_free(first, object);
+    latecomer = NULL;
+    destroy(first);
+    CHECK(machine_caught("free of what is free"));
+    REQUIRE(latecomer);
+    CHECK_EQ(info_of(latecomer).nr_aliases, 0);
+    object = quire_kmem_cache_alloc(latecomer, QUIRE_GFP_KERNEL);
+    CHECK(object);
+    quire_kmem_cache_free(latecomer, object);
+    destroy(latecomer);
+    slab_end();
+}
+
 static void sharing_can_be_turned_off(void)
 {
     if (!slab_boot(&(struct quire_slab_config){.no_merge = true}))
@@ -382,6 +413,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_makes_no_sense_is_refused_and_says_why),
     TEST_CASE(there_are_no_more_caches_than_was_said),
     TEST_CASE(caches_of_alike_objects_share_slabs),
+    TEST_CASE(a_cache_that_is_being_destroyed_is_shared_no_more),
     TEST_CASE(sharing_can_be_turned_off),
     TEST_CASE(a_cache_with_objects_out_is_not_destroyed_and_stays_usable),
     TEST_CASE(the_end_counts_what_is_still_allocated),

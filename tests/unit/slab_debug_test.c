@@ -1,4 +1,5 @@
 /* tests/unit/slab_debug_test.c: each mistake that debugging claims to find, committed */
+#include "base/text.h"
 #include "tests/unit/slab_machine.h"
 
 #define ALL_DEBUG QUIRE_SLAB_DEBUG_FLAGS
@@ -40,6 +41,7 @@ static void a_double_free_is_named_and_ignored(void)
     CHECK(machine_caught("cache \"watched\": double free: object 0x"));
     CHECK(machine_said("allocated by 0x"));
     CHECK(machine_said("freed by 0x"));
+    CHECK(machine_said("+0x")); /* in what program or function */
     quire_kfree(slab, a);
     CHECK(machine_caught("double free"));
     quire_kmem_cache_free(cache, b);
@@ -94,6 +96,36 @@ static void a_write_after_free_is_found_when_the_object_is_allocated_again(void)
     CHECK_EQ(quire_kmem_cache_validate(cache), 1);
     CHECK(machine_caught("byte 199 is 0x0, not 0xa5"));
     end();
+}
+
+/* More slabs than are kept empty, all freed; one object of each is written to meanwhile. */
+static void a_write_after_free_is_found_when_the_slab_goes_back_to_phys(void)
+{
+    enum { COUNT = 64 };
+    unsigned char *object[COUNT];
+    if (!boot(QUIRE_SLAB_POISON | QUIRE_SLAB_RED_ZONE, QUIRE_PAGE_SIZE / 4))
+        return;
+    for (unsigned i = 0; i < COUNT; i++)
+        object[i] = take();
+    for (unsigned i = 0; i < COUNT; i++) {
+        quire_kmem_cache_free(cache, object[i]);
+        if (i == 5)
+            object[5][99] = 0x42;
+        if (i == 6)
+            object[6][-1] = 0x43;
+    }
+    quire_kmem_cache_shrink(cache);
+    CHECK_EQ(machine.bad_pages, 2);
+    CHECK(machine_said("\"watched\": written while it was free: object 0x"));
+    CHECK(machine_said("byte 99 is 0x42, not 0x6b"));
+    CHECK(machine_said("byte -1 is 0x43, not 0xbb"));
+    machine.bad_pages = 0;
+    object[0] = take();
+    quire_kmem_cache_free(cache, object[0]);
+    object[0][7] = 1;
+    destroy(cache); /* whose last slab goes, too */
+    CHECK(machine_caught("byte 7 is 0x1, not 0x6b"));
+    slab_end();
 }
 
 static void what_was_not_written_yet_shows(void)
@@ -169,9 +201,16 @@ static void kfree_of_what_is_no_block_is_refused(void)
     CHECK(machine_caught("kfree of a pointer into a page that is no slab's"));
     quire_kfree(slab, &here);
     CHECK(machine_caught("kfree of an address that isn't memory"));
-    char *large = quire_kmalloc(slab, 20000, QUIRE_GFP_KERNEL);
+    char *large = quire_kmalloc(slab, 5 * QUIRE_PAGE_SIZE, QUIRE_GFP_KERNEL);
     quire_kfree(slab, large + 16);
     CHECK(machine_caught("kfree of a pointer into a large block"));
+    quire_kfree(slab, large + QUIRE_PAGE_SIZE); /* into its second page */
+    CHECK(machine_caught("kfree of a pointer into a large block"));
+    CHECK(machine_said("bytes into the"));
+    cache = cache_of("of objects", 64, 0);
+    quire_kmem_cache_free(cache, large + QUIRE_PAGE_SIZE);
+    CHECK(machine_caught("free of a large block of kmalloc"));
+    destroy(cache);
     quire_kfree(slab, large);
     quire_kfree(slab, large);
     CHECK(machine_caught("no slab's and no large block's"));
@@ -185,6 +224,25 @@ static void kfree_of_what_is_no_block_is_refused(void)
     slab_end();
 }
 
+/* Two pieces of memory with a section between them that has no descriptors. */
+static void kfree_looks_closer_once_a_cache_is_debugged(void)
+{
+    quire_phys_t section = (quire_phys_t)QUIRE_SECTION_PAGES << QUIRE_PAGE_SHIFT;
+    quire_phys_t far = (16 * MIB + section - 1) / section * section + section;
+    const struct quire_memblock_region map[] = {
+        {.size = 16 * MIB}, {.base = far, .size = 16 * MIB}, {0}};
+    struct quire_mem_config config = {.nr_cpus = 2, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}};
+    if (!machine_boot(map, config) || !slab_start(NULL))
+        return;
+    cache = cache_of("watched", 64, QUIRE_SLAB_CONSISTENCY_CHECKS);
+    quire_kfree(slab, quire_port_phys_to_virt(&machine.port, far - section / 2));
+    CHECK(machine_caught("kfree of an address that isn't memory"));
+    void *block = quire_kmalloc(slab, 100, QUIRE_GFP_KERNEL);
+    quire_kfree(slab, block);
+    destroy(cache);
+    slab_end();
+}
+
 /* With all flags off it is found late, when the objects get back to their slab. */
 static void without_flags_a_double_free_is_found_by_the_slab(void)
 {
@@ -195,10 +253,37 @@ static void without_flags_a_double_free_is_found_by_the_slab(void)
     quire_kmem_cache_free(cache, object);
     quire_kmem_cache_free(cache, other + 8);
     quire_kmem_cache_shrink(cache);
-    CHECK_EQ(machine.bad_pages, 1); /* the last of what one drain found */
+    CHECK_EQ(machine.bad_pages, 2);
     CHECK(contains(machine.bad_text, "\"watched\": free of what"));
     machine.bad_pages = 0;
     quire_kmem_cache_free(cache, other);
+    end();
+}
+
+/* Each is reported, up to eight; then how many there were beside them. */
+static void all_that_a_flush_finds_is_told(void)
+{
+    enum { COUNT = 11 };
+    char object_text[COUNT][24];
+    unsigned char *object[COUNT];
+    if (!boot(QUIRE_SLAB_NO_MERGE, 64))
+        return;
+    for (unsigned i = 0; i < COUNT; i++) {
+        object[i] = take();
+        quire_snprintf(object_text[i], sizeof object_text[i], "object %p", (void *)object[i]);
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_kmem_cache_free(cache, object[i]);
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_kmem_cache_free(cache, object[i]);
+    quire_kmem_cache_shrink(cache);
+    CHECK_EQ(machine.bad_pages, 9);
+    CHECK(contains(machine.bad_text, "\"watched\": 3 more such frees"));
+    unsigned told = 0;
+    for (unsigned i = 0; i < COUNT; i++)
+        told += test_environment.set_log && contains(machine.log, object_text[i]);
+    CHECK(told == 8 || !test_environment.set_log);
+    machine.bad_pages = 0;
     end();
 }
 
@@ -296,59 +381,6 @@ static void content_that_somebody_relies_on_is_not_poisoned(void)
     slab_end();
 }
 
-static quire_slab_flags_t flags_of(const char *options, const char *name, quire_slab_flags_t flags)
-{
-    if (!slab_boot(&(struct quire_slab_config){.debug = options}))
-        return 0;
-    struct quire_kmem_cache *made = cache_of(name, 64, flags);
-    flags = info_of(made).flags;
-    destroy(made);
-    slab_end();
-    return flags;
-}
-
-static void the_option_string_turns_debugging_on(void)
-{
-    enum { F = QUIRE_SLAB_CONSISTENCY_CHECKS, Z = QUIRE_SLAB_RED_ZONE, P = QUIRE_SLAB_POISON };
-    enum { U = QUIRE_SLAB_STORE_USER, R = QUIRE_SLAB_FREELIST_RANDOM };
-    CHECK_EQ(flags_of("FZ", "task", 0), F | Z);
-    CHECK_EQ(flags_of("quire_slab_debug=PU", "task", 0), P | U);
-    CHECK_EQ(flags_of("", "task", 0), ALL_DEBUG);
-    CHECK_EQ(flags_of("F,task", "task", 0), F);
-    CHECK_EQ(flags_of("F,task", "task2", 0), 0);
-    CHECK_EQ(flags_of("F,ta*", "task2", 0), F);
-    CHECK_EQ(flags_of("Z,inode,task", "task", 0), Z);
-    CHECK_EQ(flags_of(",task", "task", 0), ALL_DEBUG);
-    CHECK_EQ(flags_of("F;Z,task", "task", 0), Z);
-    CHECK_EQ(flags_of("Z,task;F", "task", 0), Z);
-    CHECK_EQ(flags_of("FZP;-,task", "task", 0), 0);
-    CHECK_EQ(flags_of("-", "task", P | U), 0);
-    CHECK_EQ(flags_of("R", "task", U), R | U);
-    CHECK_EQ(flags_of("F,other", "task", U), U);
-}
-
-static void an_option_string_that_is_not_understood_is_refused(void)
-{
-    static const char *const bad[] = {"X", "FQ", "F,", "F,a,,b", "-F", "F;X,a", "f"};
-    static char long_one[300];
-    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
-        return;
-    unsigned long free = quire_nr_free_pages(machine.mem);
-    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        CHECK_EQ(quire_slab_init(&slab, machine.mem, &(struct quire_slab_config){.debug = bad[i]}),
-                 -QUIRE_EINVAL);
-    CHECK(machine_said("config.debug isn't understood"));
-    for (unsigned i = 0; i < sizeof long_one - 1; i++)
-        long_one[i] = 'F';
-    CHECK_EQ(quire_slab_init(&slab, machine.mem, &(struct quire_slab_config){.debug = long_one}),
-             -QUIRE_EINVAL);
-    CHECK_EQ(quire_slab_init(&slab, machine.mem, &(struct quire_slab_config){.max_caches = 63}),
-             -QUIRE_EINVAL);
-    CHECK_EQ(quire_slab_init(&slab, machine.mem, &(struct quire_slab_config){.max_caches = 2001}),
-             -QUIRE_EINVAL);
-    CHECK_EQ(quire_nr_free_pages(machine.mem), free);
-}
-
 static void general_caches_can_be_debugged_too(void)
 {
     if (!slab_boot(&(struct quire_slab_config){.debug = "FZPU"}))
@@ -357,13 +389,41 @@ static void general_caches_can_be_debugged_too(void)
         char *block = quire_kmalloc(slab, size, QUIRE_GFP_KERNEL);
         REQUIRE(block);
         fill(block, size);
-        size_t room = quire_ksize(slab, block);
-        CHECK(room >= size);
-        CHECK_EQ((uintptr_t)block % (room & -room), 0);
-        block[room] = 1;
+        CHECK_EQ(quire_ksize(slab, block), size);
+        CHECK_EQ((uintptr_t)block % (size < 8 ? 8 : size + 1), 0); /* its class */
+        block[size] = 1; /* its class may have room for that */
         quire_kfree(slab, block);
         CHECK(machine_caught("written beyond its end"));
     }
+    slab_end();
+}
+
+static void the_red_zone_of_kmalloc_follows_what_was_asked_for(void)
+{
+    static const quire_gfp_t zero = QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO;
+    if (!slab_boot(&(struct quire_slab_config){.debug = "Z"}))
+        return;
+    char *block = quire_kmalloc(slab, 100, zero);
+    CHECK(is_zero(block, 100));
+    char *moved = quire_krealloc(slab, block, 120, zero); /* its class has room, but it isn't his */
+    CHECK(moved != block && is_zero(moved, 120));
+    fill(moved, 120);
+    CHECK(quire_krealloc(slab, moved, 50, zero) == moved);
+    CHECK(is_filled(moved, 50));
+    CHECK_EQ(quire_ksize(slab, moved), 50);
+    moved[50] = 0;
+    quire_kfree(slab, moved);
+    CHECK(machine_caught("written beyond its end"));
+    CHECK(machine_said("kmalloc was asked for 50 bytes"));
+    block = quire_kmalloc_node(slab, 33, QUIRE_GFP_KERNEL, 0);
+    block[33] = 0;
+    CHECK(quire_krealloc(slab, block, 32, QUIRE_GFP_KERNEL) == block); /* doesn't wipe it away */
+    CHECK(machine_caught("byte 33 is 0x0, not 0xcc"));
+    CHECK(quire_krealloc(slab, block + 8, 8, QUIRE_GFP_KERNEL) == block + 8);
+    CHECK(machine_caught("krealloc of what begins no object"));
+    quire_kfree(slab, block);
+    CHECK(quire_krealloc(slab, block, 8, QUIRE_GFP_KERNEL) == block);
+    CHECK(machine_caught("krealloc of what is free"));
     slab_end();
 }
 
@@ -372,20 +432,22 @@ static const struct test_case cases[] = {
     TEST_CASE(a_write_beyond_the_end_is_found_with_its_place),
     TEST_CASE(a_write_before_the_beginning_is_found),
     TEST_CASE(a_write_after_free_is_found_when_the_object_is_allocated_again),
+    TEST_CASE(a_write_after_free_is_found_when_the_slab_goes_back_to_phys),
     TEST_CASE(what_was_not_written_yet_shows),
     TEST_CASE(a_pointer_into_an_object_is_refused),
     TEST_CASE(an_object_of_another_cache_is_refused),
     TEST_CASE(what_is_no_object_at_all_is_refused),
     TEST_CASE(kfree_of_what_is_no_block_is_refused),
+    TEST_CASE(kfree_looks_closer_once_a_cache_is_debugged),
     TEST_CASE(without_flags_a_double_free_is_found_by_the_slab),
+    TEST_CASE(all_that_a_flush_finds_is_told),
     TEST_CASE(without_flags_an_object_of_another_cache_is_found_too),
     TEST_CASE(the_largest_objects_can_be_debugged),
     TEST_CASE(a_leak_names_who_holds_the_objects),
     TEST_CASE(every_combination_of_flags_works),
     TEST_CASE(content_that_somebody_relies_on_is_not_poisoned),
-    TEST_CASE(the_option_string_turns_debugging_on),
-    TEST_CASE(an_option_string_that_is_not_understood_is_refused),
     TEST_CASE(general_caches_can_be_debugged_too),
+    TEST_CASE(the_red_zone_of_kmalloc_follows_what_was_asked_for),
     {0},
 };
 const struct test_suite suite_slab_debug = {"slab_debug", cases};

@@ -115,6 +115,45 @@ static void a_cache_ends_when_its_last_slab_may_go(void)
     end();
 }
 
+/* While the period's slabs go back to phys, of which one object was written to: the report's reader
+ * empties another slab and destroys the cache. It may not end before period_over is through. */
+static void destroy_meanwhile(void *arg, quire_pfn_t pfn, const char *text)
+{
+    machine_bad_page(arg, pfn, text);
+    quire_kmem_cache_free(cache, object[COUNT - 1]);
+    destroy(cache);
+    cache = cache_of("successor", 64, QUIRE_SLAB_NO_MERGE); /* would be where the other one was */
+}
+
+static void a_cache_that_is_destroyed_while_a_period_ends_waits_for_it(void)
+{
+    static const struct quire_mem_ops ops = {.bad_page = destroy_meanwhile};
+    waiting = NULL;
+    asked = 0;
+    test_environment.set_grace(remember);
+    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2, .ops = &ops}) ||
+        !slab_start(NULL))
+        return;
+    unsigned long free = quire_nr_free_pages(machine.mem);
+    cache =
+        cache_of("stable", QUIRE_PAGE_SIZE / 16, QUIRE_SLAB_TYPESAFE_BY_RCU | QUIRE_SLAB_RED_ZONE);
+    take();
+    for (unsigned i = 0; i + 1 < COUNT; i++)
+        quire_kmem_cache_free(cache, object[i]);
+    quire_kmem_cache_shrink(cache); /* none is kept empty: all wait for the second period */
+    CHECK_EQ(asked, 1);
+    *((char *)object[0] - 1) = 0;
+    for (unsigned period = 0; waiting && period < 4; period++)
+        end_period();
+    CHECK(machine_caught("written before its beginning"));
+    CHECK(!waiting);
+    CHECK(asked >= 2);
+    destroy(cache);
+    quire_slab_shrink(slab, -1);
+    CHECK_EQ(quire_nr_free_pages(machine.mem), free);
+    end();
+}
+
 static void where_nobody_knows_of_readers_slabs_stay(void)
 {
     if (!boot(false))
@@ -169,6 +208,7 @@ static void the_end_waits_for_no_reader(void)
 static const struct test_case cases[] = {
     TEST_CASE(slabs_stay_until_readers_are_gone),
     TEST_CASE(a_cache_ends_when_its_last_slab_may_go),
+    TEST_CASE(a_cache_that_is_destroyed_while_a_period_ends_waits_for_it),
     TEST_CASE(where_nobody_knows_of_readers_slabs_stay),
     TEST_CASE(freed_objects_are_not_poisoned),
     TEST_CASE(the_end_waits_for_no_reader),

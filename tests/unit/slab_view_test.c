@@ -62,6 +62,34 @@ static void slabinfo_as_json_says_all(void)
     slab_end();
 }
 
+static void names_that_share_a_cache_are_told(void)
+{
+    if (!slab_boot(NULL))
+        return;
+    struct quire_kmem_cache *first = cache_of("first", 1000, 0);
+    struct quire_kmem_cache *second = cache_of("second", 1000, 0);
+    struct quire_kmem_cache *third = cache_of("third", 1000, 0);
+    slabinfo(QUIRE_FORMAT_JSON);
+    CHECK(is_json(text));
+    CHECK(contains(text,
+                   "{\"name\":\"first\",\"aliases\":2,\"alias_names\":[\"second\",\"third\"],"));
+    CHECK(contains(text, "{\"name\":\"kmem_cache\",\"aliases\":0,\"alias_names\":[],"));
+    used = 0;
+    quire_slab_aliases(slab, collect, NULL);
+    CHECK(contains(text, "first             <- second third\n"));
+    destroy(first);
+    used = 0;
+    quire_slab_aliases(slab, collect, NULL);
+    CHECK(contains(text, "second            <- third\n"));
+    destroy(third);
+    used = 0;
+    text[0] = '\0';
+    quire_slab_aliases(slab, collect, NULL);
+    CHECK_EQ(text[0], '\0');
+    destroy(second);
+    slab_end();
+}
+
 static void waste_is_told_apart(void)
 {
     void *object[20];
@@ -109,10 +137,8 @@ static void users_are_told_only_where_they_are_tracked(void)
 }
 
 static const struct test_case cases[] = {
-    TEST_CASE(slabinfo_has_the_format_of_linux),
-    TEST_CASE(slabinfo_as_json_says_all),
-    TEST_CASE(waste_is_told_apart),
-    TEST_CASE(users_are_told_only_where_they_are_tracked),
-    {0},
+    TEST_CASE(slabinfo_has_the_format_of_linux),           TEST_CASE(slabinfo_as_json_says_all),
+    TEST_CASE(names_that_share_a_cache_are_told),          TEST_CASE(waste_is_told_apart),
+    TEST_CASE(users_are_told_only_where_they_are_tracked), {0},
 };
 const struct test_suite suite_slab_view = {"slab_view", cases};

@@ -280,6 +280,28 @@ static void nofail_goes_on_until_there_is_memory(void)
     CHECK(count_of('o') > 0);
 }
 
+/* Rounds that a request had to wait before it got its page. */
+static void wait_rounds(quire_gfp_t gfp, unsigned rounds)
+{
+    if (!boot_full())
+        return;
+    upper.waits_before_freeing = rounds - 1;
+    upper.wait_frees = 1;
+    CHECK(quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_NOFAIL | gfp, 0));
+    CHECK_EQ(count_of('.'), rounds);
+}
+
+static void nofail_says_that_it_waits_when_it_takes_long(void)
+{
+    wait_rounds(0, 15);
+    CHECK(!contains(machine.log, "stall"));
+    wait_rounds(0, 16);
+    CHECK(
+        machine_said("page allocation stall, since it must not fail: order 0, gfp 0x8cc0, node 0"));
+    wait_rounds(QUIRE_GFP_NOWARN, 30);
+    CHECK(!contains(machine.log, "stall"));
+}
+
 static void large_requests_give_up_after_a_round_and_kill_nobody(void)
 {
     if (!boot_full())
@@ -516,6 +538,7 @@ static const struct test_case cases[] = {
     TEST_CASE(noretry_goes_one_round),
     TEST_CASE(retry_mayfail_tries_hard_and_kills_nobody),
     TEST_CASE(nofail_goes_on_until_there_is_memory),
+    TEST_CASE(nofail_says_that_it_waits_when_it_takes_long),
     TEST_CASE(large_requests_give_up_after_a_round_and_kill_nobody),
     TEST_CASE(large_requests_that_retry_come_to_an_end),
     TEST_CASE(this_node_and_low_memory_arent_worth_a_process),

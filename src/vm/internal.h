@@ -114,7 +114,8 @@ struct quire_mm {
 
     struct tree areas; /* of struct quire_vma */
     unsigned nr_areas;
-    uint64_t generation; /* of the areas: what a quire_fault_cache compares */
+    uint64_t generation; /* of the areas, and no other address space's that had the same address:
+                          * what a quire_fault_cache compares */
     struct quire_mm_layout layout;
     quire_linear_t mmap_base;
     struct quire_mm_program program;
@@ -234,6 +235,7 @@ struct quire_vm {
 
     quire_port_spinlock_t lock; /* of mms, and of what is set at run time */
     struct list mms;
+    uint64_t next_generation; /* of an address space that is made */
     struct root_table *roots; /* anon_vmas and mappings by id: vm/rmap.h */
     struct node_lists *lists; /* by node */
     struct swap_state *swap;

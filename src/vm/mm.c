@@ -34,6 +34,9 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
            layout->gap_max < layout->end;
 }
 
+/* Changes of areas that an address space has before it would begin to look like the next one. */
+#define GENERATIONS ((uint64_t)1 << 32)
+
 int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quire_mm_layout *layout)
 {
     if (!layout_is_valid(vm, layout))
@@ -63,6 +66,7 @@ int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quir
     quire_port_irq_t irq = quire_port_irq_save();
     quire_port_spin_lock(&vm->lock);
     list_add_tail(&vm->mms, &new->link);
+    new->generation = vm->next_generation += GENERATIONS;
     quire_port_spin_unlock(&vm->lock);
     quire_port_irq_restore(irq);
     *mm = new;

@@ -63,6 +63,7 @@ extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
+extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
 extern const struct test_suite suite_vm_model;
@@ -128,6 +129,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_linux,       //
     &suite_vm_cache,       //
     &suite_vm_file,        //
+    &suite_vm_shmem,       //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
     &suite_vm_model,       //

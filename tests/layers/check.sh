@@ -21,6 +21,8 @@ BEGIN {
     for (i in layers)
         if (layers[i] != "base")
             header[layers[i]] = i
+    # A layer may have more than one.
+    header["file"] = header["swap"] = rank["vm"]
     split("stdarg stdbool stddef stdint stdalign stdnoreturn limits float iso646", names)
     for (i in names)
         freestanding[names[i] ".h"] = 1

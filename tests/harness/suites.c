@@ -65,6 +65,10 @@ extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
+extern const struct test_suite suite_vm_swap;
+extern const struct test_suite suite_vm_reclaim;
+extern const struct test_suite suite_vm_oom;
+extern const struct test_suite suite_vm_swap_model;
 extern const struct test_suite suite_vm_model;
 
 const struct test_suite *const test_suites[] = {
@@ -129,6 +133,10 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_file,        //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
+    &suite_vm_swap,        //
+    &suite_vm_reclaim,     //
+    &suite_vm_oom,         //
+    &suite_vm_swap_model,  //
     &suite_vm_model,       //
     NULL,
 };

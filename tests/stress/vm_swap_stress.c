@@ -27,29 +27,30 @@ static unsigned long nr_writes, nr_failed, nr_offs, nr_refused_offs;
 /* ---- the area that comes and goes --------------------------------------------------------------
  */
 
-static int fast_read(void *store, uint64_t slot, struct quire_page *const *pages, unsigned count)
+static int fast_read(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         __builtin_memcpy(quire_page_address(stress.mem, pages[i]),
-                         (char *)store + (slot + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
+                         (char *)store + (first + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
     return 0;
 }
 
-static int fast_write(void *store, uint64_t slot, struct quire_page *const *pages, unsigned count)
+static int fast_write(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
 {
     if (quire_fetch_add(&nr_writes, 1) % 8 == 3) {
         quire_fetch_add(&nr_failed, 1);
         return -QUIRE_EIO;
     }
     for (unsigned i = 0; i < count; i++)
-        __builtin_memcpy((char *)store + (slot + i) * QUIRE_PAGE_SIZE,
+        __builtin_memcpy((char *)store + (first + i) * QUIRE_PAGE_SIZE,
                          quire_page_address(stress.mem, pages[i]), QUIRE_PAGE_SIZE);
     return 0;
 }
 
-static void fast_discard(void *store, uint64_t slot, uint64_t count)
+static void fast_discard(void *store, uint64_t first, uint64_t count)
 {
-    __builtin_memset((char *)store + slot * QUIRE_PAGE_SIZE, 0xdd, (size_t)count * QUIRE_PAGE_SIZE);
+    __builtin_memset((char *)store + first * QUIRE_PAGE_SIZE, 0xdd,
+                     (size_t)count * QUIRE_PAGE_SIZE);
 }
 
 static int fast_on(void)

@@ -11,7 +11,7 @@
 #ifndef MAP_ENTRY_H
 #define MAP_ENTRY_H
 
-#include <quire/map.h>
+#include <quire/pgtable.h>
 
 #include "base/atomic.h"
 #include "base/compiler.h"

@@ -55,6 +55,7 @@ struct quire_pt_step {
     uint8_t shift;
     uint8_t level;      /* the lowest of those that share its entries */
     bool may_be_leaf;   /* on this processor */
+    bool tables_stay;   /* those that its entries lead to, when they are empty */
     uint8_t table_mask; /* an entry leads to a table if these of its bits are PRESENT; 0: never */
     uint64_t phys_end;  /* a leaf maps memory below this address */
     uint64_t table_set; /* bits of an entry that leads to a table, beside its address */
@@ -81,7 +82,8 @@ struct quire_pgtable {
     void *flush_arg;
 };
 
-/* A root without entries. -EINVAL, -ENOMEM. */
+/* Maps nothing. The root has no entries, but with PAE all four: they can't change while a processor
+ * has them loaded, so their tables are made now and stay. -EINVAL, -ENOMEM. */
 QUIRE_MUST_CHECK int quire_pgtable_init(struct quire_pgtable *pt,
                                         const struct quire_pgtable_config *config);
 /* Gives all tables back. What they map is the caller's. No CPU has them loaded any more, nor

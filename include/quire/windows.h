@@ -96,9 +96,10 @@ struct quire_windows {
 unsigned quire_pkmap_pages(const struct quire_pgtable *pt);
 
 /* Reserves the areas in the table, all closed. Their addresses are this object's from here on. The
- * root's entries for them are made now and stay: other roots copy them, and processors with PAE
- * load them, after this. Allocates their tables, and some 16 bytes a page of kmap and a cache line
- * a CPU. May sleep as the table's gfp lets it; without locks. O(pages of the areas).
+ * root's entries for them are made now and stay: other roots copy them after this. Allocates their
+ * tables, and some 16 bytes a page of kmap and a cache line a CPU. May sleep as the table's gfp
+ * lets it; without locks. O(pages of the areas). Nobody else changes anything under the same
+ * entries of the root meanwhile: what fails gives tables back.
  *   -EINVAL   an area isn't of whole pages, wraps or isn't canonical; a number is out of range; or
  *             prot has bits that the table can't have
  *   -EEXIST   something is mapped there, or the areas overlap

@@ -4,9 +4,10 @@
  * caller sees to it that there is one at a time. Owners of disjoint ranges may map, protect,
  * harvest, split, copy, change single entries, and unmap with QUIRE_UNMAP_KEEP_TABLES, all at the
  * same time, also where their ranges share tables; others may query, visit and harvest meanwhile,
- * and hardware walks. What gives tables back (unmap without KEEP_TABLES, collapse, destroy) needs
- * the part of the address space to itself that lies under the same entries of the root table as
- * its range: 512 GiB on x86-64, 1 GiB with PAE, 4 MiB on i386.
+ * and hardware walks. What gives tables back (unmap without KEEP_TABLES, collapse, destroy, and
+ * in the copy a copy that is stopped) needs the part of the address space to itself that lies under
+ * the same entries of the root table as its range: 512 GiB on x86-64, 256 TiB with five levels,
+ * 1 GiB with PAE, 4 MiB on i386.
  *
  * No function takes a lock, but for those of phys within an allocation or a free. Functions that
  * allocate may sleep if the table's gfp lets them; those that flush wait for other CPUs, so not
@@ -271,7 +272,7 @@ QUIRE_MUST_CHECK int quire_collapse(struct quire_pgtable *pt, quire_linear_t vir
                                     enum quire_pt_level level, struct quire_tlb_batch *batch);
 
 /* For fork: gives `to` the entries that `from` has in a range, which is empty in `to`, in one walk.
- * Both have the same format. */
+ * Both have the same format and features. */
 struct quire_pt_copy {
     /* Bits that present entries lose: on both sides (WRITE, for copy on write), and in the copy
      * alone (ACCESSED, DIRTY). */
@@ -288,7 +289,7 @@ struct quire_pt_copy {
 /* The batch is the source's. Huge mappings that the range cuts are split first. When `copied` stops
  * it, `to` is as it was; what the source lost to clear_both stays lost, so that has to be something
  * that a fault can give back.
- *   -EINVAL   the formats differ
+ *   -EINVAL   the formats differ, or what the processors can do
  *   -EEXIST   something is mapped in `to`, or it has a table of smaller pages where a huge one goes
  */
 QUIRE_MUST_CHECK int quire_copy_range(struct quire_pgtable *to, struct quire_pgtable *from,

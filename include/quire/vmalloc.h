@@ -81,7 +81,8 @@ QUIRE_MUST_CHECK quire_linear_t quire_vmap(struct quire_vmalloc *vm,
  * minds calls quire_vm_unmap_aliases before he frees them. */
 void quire_vunmap(struct quire_vmalloc *vm, quire_linear_t address);
 
-/* Purges: flushes, and frees what was waiting for that. Pages freed. */
+/* Purges: flushes, and frees what was waiting for that. Pages freed. When it returns no TLB leads
+ * to anything that was given back before the call, also where another CPU's purge has it. */
 unsigned long quire_vm_unmap_aliases(struct quire_vmalloc *vm);
 
 /* The page that is mapped at an address of the range; NULL: none. O(levels), without locks, in any

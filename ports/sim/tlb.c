@@ -239,9 +239,10 @@ static void post(struct quire_sim_cpu *cpu, const struct quire_sim_flush *flush)
     quire_port_spin_unlock(&cpu->lock);
 }
 
+/* CPUs may enter and leave the set at any time; who does has nothing of what is flushed. */
 static bool is_among(const uint32_t *cpus, unsigned cpu)
 {
-    return !cpus || cpus[cpu / 32] >> (cpu % 32) & 1;
+    return !cpus || quire_load_relaxed(&cpus[cpu / 32]) >> (cpu % 32) & 1;
 }
 
 void quire_sim_flush(struct quire_sim *sim, const uint32_t *cpus,

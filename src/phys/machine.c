@@ -22,6 +22,13 @@ int quire_mem_cpu_node(const struct quire_mem *mem, unsigned cpu)
     return cpu < mem->nr_cpus ? mem->cpu_node[cpu] : 0;
 }
 
+bool quire_mem_wait(struct quire_mem *mem)
+{
+    if (mem->ops.wait)
+        mem->ops.wait(mem->ops_arg);
+    return mem->ops.wait;
+}
+
 void quire_report_mistake(struct quire_mem *mem, quire_pfn_t pfn, const char *text)
 {
     if (!mem->ops.bad_page)

@@ -96,8 +96,9 @@ struct quire_walk {
 
 /* Walks for `access` (enum quire_access, maybe with QUIRE_ACCESS_IMPLICIT) at `linear`. True: the
  * access is allowed, `walk` says where it goes, and A and D are set. False: walk->fault is what
- * hardware raises; no entry is changed. `steps`, which may be NULL, gets what was seen, at most
- * QUIRE_NR_PT_LEVELS, of a walk that faults too; walk->nr_steps counts them.
+ * hardware raises; no entry is changed, but perhaps A where others change entries meanwhile.
+ * `steps`, which may be NULL, gets what was seen, at most QUIRE_NR_PT_LEVELS, of a walk that faults
+ * too; walk->nr_steps counts them.
  *
  * Entries are checked in the order in which they are read: present, then reserved bits; rights at
  * the end (4.6, 4.7). Hardware may set A in entries of a walk that faults later; this one doesn't.

@@ -61,6 +61,7 @@ extern const struct test_suite suite_vm_roots;
 extern const struct test_suite suite_vm_families;
 extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
+extern const struct test_suite suite_vm_mmap;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_file_model;
@@ -126,6 +127,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_families,    //
     &suite_vm_fault,       //
     &suite_vm_linux,       //
+    &suite_vm_mmap,        //
     &suite_vm_cache,       //
     &suite_vm_file,        //
     &suite_vm_file_model,  //

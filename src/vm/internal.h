@@ -114,7 +114,8 @@ struct quire_mm {
 
     struct tree areas; /* of struct quire_vma */
     unsigned nr_areas;
-    uint64_t generation; /* of the areas: what a quire_fault_cache compares */
+    uint64_t generation; /* of the areas, and no other address space's that had the same address:
+                          * what a quire_fault_cache compares */
     struct quire_mm_layout layout;
     quire_linear_t mmap_base;
     struct quire_mm_program program;

@@ -153,9 +153,12 @@ void quire_mm_set_limit(struct quire_mm *mm, enum quire_limit limit, uint64_t by
     rwlock_write_unlock(&mm->lock);
 }
 
-uint64_t quire_mm_limit(const struct quire_mm *mm, enum quire_limit limit)
+uint64_t quire_mm_limit(struct quire_mm *mm, enum quire_limit limit)
 {
-    return quire_load_relaxed(&mm->limit[limit]);
+    rwlock_read(&mm->lock);
+    uint64_t bytes = mm->limit[limit];
+    rwlock_read_unlock(&mm->lock);
+    return bytes;
 }
 
 void quire_mm_set_name(struct quire_mm *mm, int pid, const char *name)

@@ -64,8 +64,13 @@ extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_mmap;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
+extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
+extern const struct test_suite suite_vm_swap;
+extern const struct test_suite suite_vm_reclaim;
+extern const struct test_suite suite_vm_oom;
+extern const struct test_suite suite_vm_swap_model;
 extern const struct test_suite suite_vm_model;
 extern const struct test_suite suite_vm_areas_model;
 
@@ -130,8 +135,13 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_mmap,        //
     &suite_vm_cache,       //
     &suite_vm_file,        //
+    &suite_vm_shmem,       //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
+    &suite_vm_swap,        //
+    &suite_vm_reclaim,     //
+    &suite_vm_oom,         //
+    &suite_vm_swap_model,  //
     &suite_vm_model,       //
     &suite_vm_areas_model, //
     NULL,

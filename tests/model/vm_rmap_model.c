@@ -177,9 +177,10 @@ static void swap_out(struct process *process, unsigned place)
     if (page_has(page, PG_SWAPCACHE) || !swap_cache_add(machine_vm, page))
         CHECK(try_to_unmap(machine_vm, page, 0));
     page_unlock(page);
-    if (test_random_below(2)) /* or else it is found in the swap cache */
+    if (test_random_below(2))
         (void)reclaim_page(machine_vm, page);
-    vm_put_page(machine_vm, page);
+    else /* and it is found in the swap cache */
+        vm_put_page(machine_vm, page);
 }
 
 static void take_frame(struct process *process, unsigned place)

@@ -89,7 +89,7 @@ static void unmap_aliases_meanwhile(void *arg, const struct quire_tlb_flush *flu
 
 static void what_another_purge_has_taken_is_flushed_all_the_same(void)
 {
-    if (!vm_boot(&usual))
+    if (!vmalloc_boot(&usual))
         return;
     vm_tables.flush = unmap_aliases_meanwhile;
     flushes_within = 0;
@@ -98,7 +98,7 @@ static void what_another_purge_has_taken_is_flushed_all_the_same(void)
     CHECK_EQ(flushes_within, 2);
     CHECK_EQ(quire_vm_unmap_aliases(vm), 0);
     CHECK_EQ(flushes_within, 2);
-    vm_end();
+    vmalloc_end();
 }
 
 static void a_purge_comes_by_itself_when_enough_pages_wait(void)

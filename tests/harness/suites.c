@@ -64,6 +64,7 @@ extern const struct test_suite suite_vm_migrate;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
+extern const struct test_suite suite_vm_many;
 extern const struct test_suite suite_vm_area_faults;
 extern const struct test_suite suite_vm_views;
 extern const struct test_suite suite_vm_advice;
@@ -142,6 +143,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_rmap_model,  //
     &suite_vm_fault,       //
     &suite_vm_linux,       //
+    &suite_vm_many,        //
     &suite_vm_area_faults, //
     &suite_vm_views,       //
     &suite_vm_advice,      //

@@ -9,6 +9,7 @@ SLAB_BENCH = build/release/bench/slab-bench
 MAP_BENCH = build/release/bench/map-bench
 REPLAY_BENCH = build/release/bench/replay-bench
 MAP_SIM_BENCH = build/release/bench/map-sim-bench
+VM_BENCH = build/release/bench/vm-bench
 
 all: release
 
@@ -46,7 +47,14 @@ bench-map:
 	@$(MAP_BENCH)
 	@$(MAP_SIM_BENCH)
 	@if command -v valgrind >/dev/null; then \
-		bench/map/instructions.sh $(MAP_BENCH) && bench/map/sim.sh $(MAP_SIM_BENCH); \
+		bench/common/instructions.sh $(MAP_BENCH) && bench/map/sim.sh $(MAP_SIM_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
+bench-vm:
+	@cmake --preset release >&2
+	@$(BUILD) release --target vm-bench --parallel $(JOBS) >&2
+	@$(VM_BENCH)
+	@if command -v valgrind >/dev/null; then bench/common/instructions.sh $(VM_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
 # TRACE=FILE: that trace instead of one that is made up.
@@ -81,4 +89,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-replay model permute install coverage clean

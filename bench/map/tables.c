@@ -152,7 +152,7 @@ static void query_all(void)
         name, unit, units, create, prepare, run, finish, destroy                                   \
     }
 
-const struct map_case table_cases[] = {
+const struct bench_case table_cases[] = {
     CASE("map-4k", "page", SMALL_PAGES, NULL, map_small, unmap),
     CASE("map-2m", "page", HUGE_PAGES, NULL, map_huge, unmap),
     CASE("map-pages-4k", "page", SMALL_PAGES, NULL, map_scattered, unmap),

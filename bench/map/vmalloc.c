@@ -98,7 +98,7 @@ static void cycle_256(void)
         name, "call", CALLS, create, NULL, run, NULL, destroy                                      \
     }
 
-const struct map_case vmalloc_cases[] = {
+const struct bench_case vmalloc_cases[] = {
     CASE("vmalloc-1-empty", create, cycle_1),
     CASE("vmalloc-16-empty", create, cycle_16),
     CASE("vmalloc-256-empty", create, cycle_256),

@@ -64,6 +64,12 @@ extern const struct test_suite suite_vm_migrate;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
+extern const struct test_suite suite_vm_many;
+extern const struct test_suite suite_vm_area_faults;
+extern const struct test_suite suite_vm_views;
+extern const struct test_suite suite_vm_advice;
+extern const struct test_suite suite_vm_change;
+extern const struct test_suite suite_vm_mmap;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_shmem;
@@ -137,6 +143,12 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_rmap_model,  //
     &suite_vm_fault,       //
     &suite_vm_linux,       //
+    &suite_vm_many,        //
+    &suite_vm_area_faults, //
+    &suite_vm_views,       //
+    &suite_vm_advice,      //
+    &suite_vm_change,      //
+    &suite_vm_mmap,        //
     &suite_vm_cache,       //
     &suite_vm_file,        //
     &suite_vm_shmem,       //

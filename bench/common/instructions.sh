@@ -1,17 +1,17 @@
 #!/bin/sh
-# bench/map/instructions.sh MAP_BENCH [CASE-PATTERN]: instructions a page or entry, by callgrind
+# bench/common/instructions.sh BENCH [CASE-PATTERN]: instructions a page, entry or call, by callgrind
 #
 # Counts what runs in the measured step of a case, the benchmark's own loop included where it has
 # one. Each case runs twice, with different numbers of runs: the difference is what is counted, so
 # that what only the first run does isn't in it. Rows of `case threads subject value unit`.
 set -eu
-. "$(dirname "$0")/../common/callgrind.sh"
+. "$(dirname "$0")/callgrind.sh"
 bench=$1
 cases=${2:-'*'}
 more=2
 
 count() { # CASE RUNS
-    instructions map_bench_measured "$bench" --count="$2" --case="$1"
+    instructions bench_measured "$bench" --count="$2" --case="$1"
 }
 
 echo '# counted by callgrind'

@@ -1,0 +1,116 @@
+/* tests/unit/vm_many_test.c: address spaces of very many areas, and where there are too many */
+#include "tests/unit/vm_machine.h"
+#include "vm/area.h"
+
+#define R QUIRE_PROT_READ
+#define RW (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
+#define ANON (QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS)
+#define AT ((quire_linear_t)0x10000000)
+
+static struct quire_mm *mm;
+
+/* `areas` areas of a page, from AT on; RW and R in turns. The machine is small: they have no pages.
+ */
+static bool begin(unsigned areas)
+{
+    if (!vm_boot(64 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return false;
+    mm = mm_new();
+    CHECK_EQ(
+        quire_mmap(mm, AT, areas * PAGE, R, ANON | QUIRE_MAP_FIXED | QUIRE_MAP_NORESERVE, NULL, 0),
+        (int64_t)AT);
+    for (unsigned i = 0; i < areas; i += 2)
+        CHECK_EQ(quire_mprotect(mm, AT + i * PAGE, PAGE, RW), 0);
+    CHECK_EQ(mm_info(mm).nr_areas, areas);
+    return true;
+}
+
+static void finish(void)
+{
+    areas_check(mm);
+    mm_end(mm);
+    vm_end();
+}
+
+static void holes_among_ten_thousand_areas_are_found(void)
+{
+    const unsigned areas = 10000;
+    if (!begin(areas))
+        return;
+    /* All else is one area, up to mmap's base; so holes are where they are made. */
+    const quire_linear_t end = AT + areas * PAGE, low = 0x10000;
+    quire_linear_t base = map_anon(mm, PAGE) + PAGE;
+    CHECK_EQ(quire_mmap(mm, end, base - end, 0, ANON | QUIRE_MAP_FIXED, NULL, 0), (int64_t)end);
+    CHECK_EQ(quire_mmap(mm, low, AT - low, 0, ANON | QUIRE_MAP_FIXED, NULL, 0), (int64_t)low);
+    for (unsigned i = 0; i < 500; i++) {
+        unsigned size = 1 + test_random_below(20);
+        quire_linear_t at = AT + test_random_below(areas - size) * PAGE;
+        CHECK_EQ(quire_munmap(mm, at, size * PAGE), 0);
+        CHECK_EQ(map_anon(mm, size * PAGE), at);
+    }
+    finish();
+}
+
+static void faults_find_their_area_among_many(void)
+{
+    const unsigned areas = 10000;
+    if (!begin(areas))
+        return;
+    run_on(mm);
+    for (unsigned i = 0; i < 500; i++) {
+        unsigned area = test_random_below(areas);
+        CHECK_EQ(poke(AT + area * PAGE, area), !(area & 1));
+    }
+    finish();
+}
+
+static int64_t mmap_at(quire_linear_t at)
+{
+    return quire_mmap(mm, at, PAGE, RW, ANON | (at ? QUIRE_MAP_FIXED : 0), NULL, 0);
+}
+
+static void there_are_as_many_areas_as_linux_allows(void)
+{
+    if (!begin(MAX_AREAS - 8))
+        return;
+    const quire_linear_t big = 0x40000000;
+    CHECK_EQ(quire_mmap(mm, big, 64 * PAGE, R, ANON | QUIRE_MAP_FIXED, NULL, 0), (int64_t)big);
+    CHECK_EQ(quire_mprotect(mm, big + PAGE, PAGE, RW), 0); /* 5 below the limit now */
+    CHECK_EQ(mm_info(mm).nr_areas, MAX_AREAS - 5);
+    CHECK_EQ(
+        quire_mremap(mm, big, PAGE, PAGE, QUIRE_MREMAP_MAYMOVE | QUIRE_MREMAP_FIXED, 0x60000000),
+        -QUIRE_ENOMEM);
+    CHECK(quire_mremap(mm, big + 10 * PAGE, PAGE, 2 * PAGE, QUIRE_MREMAP_MAYMOVE, 0) > 0);
+    CHECK_EQ(quire_mremap(mm, big + 20 * PAGE, PAGE, 2 * PAGE, QUIRE_MREMAP_MAYMOVE, 0),
+             -QUIRE_ENOMEM);
+    CHECK_EQ(mm_info(mm).nr_areas, MAX_AREAS - 3);
+    CHECK_EQ(quire_mprotect(mm, big + 20 * PAGE, PAGE, RW), 0);
+    CHECK_EQ(mm_info(mm).nr_areas, MAX_AREAS - 1);
+    CHECK_EQ(quire_mprotect(mm, big + 30 * PAGE, PAGE, RW), -QUIRE_ENOMEM);
+    CHECK_EQ(quire_mlock(mm, big + 30 * PAGE, PAGE, 0), -QUIRE_ENOMEM);
+    CHECK_EQ(quire_madvise(mm, big + 30 * PAGE, PAGE, QUIRE_MADV_RANDOM), -QUIRE_EAGAIN);
+    CHECK_EQ(mm_info(mm).nr_areas, MAX_AREAS - 1);
+    /* What joins as much as it splits is allowed; so is what splits once. */
+    CHECK_EQ(quire_mprotect(mm, big + 21 * PAGE, PAGE, RW), 0);
+    CHECK_EQ(quire_mprotect(mm, big + 63 * PAGE, PAGE, RW), 0);
+    CHECK_EQ(mm_info(mm).nr_areas, MAX_AREAS);
+    CHECK_EQ(quire_munmap(mm, big + 40 * PAGE, PAGE), -QUIRE_ENOMEM);
+    CHECK_EQ(mmap_at(big + 40 * PAGE), -QUIRE_ENOMEM);
+    CHECK_EQ(mmap_at(0x70000000), 0x70000000);
+    CHECK_EQ(mm_info(mm).nr_areas, MAX_AREAS + 1);
+    CHECK_EQ(mmap_at(0x80000000), -QUIRE_ENOMEM);
+    CHECK_EQ(mmap_at(0x70001000), -QUIRE_ENOMEM); /* not even to be joined, as on Linux */
+    CHECK_EQ(quire_munmap(mm, 0x70000000, PAGE), 0);
+    CHECK_EQ(quire_munmap(mm, big, 30 * PAGE), 0);
+    CHECK(map_anon(mm, PAGE));
+    finish();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(holes_among_ten_thousand_areas_are_found),
+    TEST_CASE(faults_find_their_area_among_many),
+    TEST_CASE(there_are_as_many_areas_as_linux_allows),
+    {0},
+};
+
+const struct test_suite suite_vm_many = {"vm_many", cases};

@@ -101,8 +101,7 @@ static bool translate_segment(struct translation *t, struct gdt *gdt)
                                    &t->linear, &t->fault);
 }
 
-/* ---- page tables
- * --------------------------------------------------------------------------------- */
+/* ---- page tables ----------------------------------------------------------------------------- */
 
 static bool load_mmu(struct quire_mmu *mmu, struct translation *t, const struct tables *tables)
 {
@@ -126,6 +125,7 @@ static bool load_mmu(struct quire_mmu *mmu, struct translation *t, const struct 
 static bool translate_pages(struct translation *t, const struct tables *tables)
 {
     struct quire_mmu mmu;
+    t->has_tables = true;
     t->cr3 = tables->cr3;
     if (!load_mmu(&mmu, t, tables))
         return false;

@@ -40,7 +40,6 @@ void parse_translate_options(struct translate *options, int argc, char **argv);
 struct tables {
     struct quire_phys_memory memory;
     uint64_t cr3;
-    size_t capacity; /* of memory.base; 0: it is a file's */
 };
 
 /* Builds tables for the --map options. False: it complained. */
@@ -60,8 +59,8 @@ struct translation {
     bool has_linear, flat;
     quire_linear_t linear;
     /* Walk. */
-    bool walked, has_phys;
-    uint64_t cr3;
+    bool has_tables, walked, has_phys;
+    uint64_t cr3; /* if there are tables */
     struct quire_walk walk;
     struct quire_walk_step step[QUIRE_NR_PT_LEVELS];
     struct quire_fault fault; /* vector 0: none */

@@ -27,15 +27,15 @@ static void segment(struct json *json, const struct translation *t)
         json_unsigned(json, "base", d->base);
         json_unsigned(json, "limit", quire_descriptor_limit(d));
         json_unsigned(json, "type", d->type);
-        json_unsigned(json, "code_or_data", d->code_or_data);
+        json_bool(json, "code_or_data", d->code_or_data);
         json_unsigned(json, "dpl", d->dpl);
-        json_unsigned(json, "present", d->present);
-        json_unsigned(json, "long_mode", d->long_mode);
-        json_unsigned(json, "big", d->big);
-        json_unsigned(json, "granular", d->granular);
+        json_bool(json, "present", d->present);
+        json_bool(json, "long_mode", d->long_mode);
+        json_bool(json, "big", d->big);
+        json_bool(json, "granular", d->granular);
         json_end(json);
     }
-    json_unsigned(json, "flat", t->flat);
+    json_bool(json, "flat", t->flat);
     json_end(json);
 }
 
@@ -44,7 +44,7 @@ static void level(struct json *json, const struct translation *t, unsigned l, un
     const struct quire_pt_level_format *at = &t->format->level[l];
     json_object(json, NULL);
     json_string(json, "level", level_names[l]);
-    json_unsigned(json, "folded", !at->index_bits);
+    json_bool(json, "folded", !at->index_bits);
     if (at->index_bits) {
         json_string(json, "name", intel_name(t->options->mode, l));
         json_unsigned(json, "low_bit", at->shift);
@@ -59,7 +59,7 @@ static void level(struct json *json, const struct translation *t, unsigned l, un
                        sizeof flags);
         json_unsigned(json, "entry_at", seen->entry_at);
         json_unsigned(json, "entry", seen->entry);
-        json_unsigned(json, "leaf", seen->leaf);
+        json_bool(json, "leaf", seen->leaf);
         json_string(json, "flags", flags);
     }
     json_end(json);
@@ -100,7 +100,7 @@ void print_json(const struct translation *t)
     segment(&json, t);
     if (t->has_linear) {
         json_unsigned(&json, "linear", t->linear);
-        if (t->cr3)
+        if (t->has_tables)
             json_unsigned(&json, "cr3", t->cr3);
         levels(&json, t);
     }

@@ -186,8 +186,7 @@ static void print_segment(const struct translation *t)
                options->gdt ? "this segment is" : "Linux's segments are");
 }
 
-/* ---- pages
- * --------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 static void print_entry(const struct translation *t, const struct quire_walk_step *step)
 {
@@ -268,12 +267,12 @@ void print_paper(const struct translation *t)
     if (t->has_linear) {
         printf("\nLinear address ");
         print_address(t, t->linear);
-        if (t->cr3) {
+        if (t->has_tables) {
             printf(", CR3 ");
             print_physical(t, t->cr3);
         }
         putchar('\n');
-        if (is_canonical(t) && (t->walked || !t->cr3))
+        if (is_canonical(t) && (t->walked || !t->has_tables))
             print_levels(t);
     }
     if (t->fault.vector) {

@@ -140,7 +140,7 @@ static void print_process(const struct process *p)
            p->options->pid);
     print_levels(&t);
     printf("\n  mapping     %s\n", *p->mapping ? p->mapping : "none");
-    printf("  pagemap     0x%016" PRIx64 ":%s%s%s%s%s\n", p->entry,
+    printf("  pagemap     0x%016" PRIx64 ":%s%s%s%s\n", p->entry,
            p->entry & PM_PRESENT   ? " present"
            : p->entry & PM_SWAPPED ? " swapped"
                                    : " not present",
@@ -148,7 +148,7 @@ static void print_process(const struct process *p)
            : p->entry & PM_FILE                    ? ", file or shared anonymous"
                                                    : ", private anonymous",
            p->entry & PM_EXCLUSIVE ? ", mapped once" : "",
-           p->entry & PM_SOFT_DIRTY ? ", soft-dirty" : "", "");
+           p->entry & PM_SOFT_DIRTY ? ", soft-dirty" : "");
     print_outcome(p);
 }
 

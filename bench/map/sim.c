@@ -140,18 +140,21 @@ static const struct sim_case {
     const char *name;
     uint64_t (*loop)(uint64_t base, uint64_t stride, uint64_t mask, uint64_t count);
     uint64_t base, stride, mask;
-    uint64_t accesses; /* of a round */
+    uint64_t accesses;  /* of a round */
+    uint64_t warm_mask; /* of the pages that warm it up; 0: the same */
 } cases[] = {
-    {"loop-alone", empty_loop, BASE, 1, 255, 4000000},
-    {"warm-repeat-read", read_loop, BASE, 0, 0, 4000000},
-    {"warm-repeat-write", write_loop, BASE, 0, 0, 4000000},
-    {"warm-spread-read", read_loop, BASE, 1, 255, 4000000},
-    {"warm-spread-write", write_loop, BASE, 1, 255, 4000000},
-    {"warm-ways-read", read_loop, BASE, 1, 1023, 4000000},
-    {"cold-read", read_loop, BASE, FAR_STRIDE, PAGES - 1, 500000},
-    {"cold-2m-read", read_loop, HUGE_BASE, FAR_STRIDE, PAGES - 1, 500000},
-    {"walk-4k", walk_loop, BASE, FAR_STRIDE, PAGES - 1, 500000},
-    {"walk-2m", walk_loop, HUGE_BASE, FAR_STRIDE, PAGES - 1, 500000},
+    {"loop-alone", empty_loop, BASE, 1, 255, 4000000, 0},
+    {"warm-repeat-read", read_loop, BASE, 0, 0, 4000000, 0},
+    {"warm-repeat-write", write_loop, BASE, 0, 0, 4000000, 0},
+    {"warm-spread-read", read_loop, BASE, 1, 255, 4000000, 0},
+    {"warm-spread-write", write_loop, BASE, 1, 255, 4000000, 0},
+    {"warm-ways-read", read_loop, BASE, 1, 1023, 4000000, 0},
+    /* What came first is in the last way. */
+    {"warm-last-way-read", read_loop, BASE, 1, 255, 4000000, 1023},
+    {"cold-read", read_loop, BASE, FAR_STRIDE, PAGES - 1, 500000, 0},
+    {"cold-2m-read", read_loop, HUGE_BASE, FAR_STRIDE, PAGES - 1, 500000, 0},
+    {"walk-4k", walk_loop, BASE, FAR_STRIDE, PAGES - 1, 500000, 0},
+    {"walk-2m", walk_loop, HUGE_BASE, FAR_STRIDE, PAGES - 1, 500000, 0},
 };
 #define NR_CASES (sizeof cases / sizeof *cases)
 
@@ -163,10 +166,16 @@ static int compare(const void *a, const void *b)
 
 static uint64_t sink;
 
+static void warm_up(const struct sim_case *c)
+{
+    uint64_t mask = c->warm_mask ? c->warm_mask : c->mask;
+    sink += c->loop(c->base, c->stride, mask, 4 * QUIRE_SIM_TLB_SETS * QUIRE_SIM_TLB_WAYS);
+}
+
 static void measure(const struct sim_case *c)
 {
     double ns[ROUNDS];
-    sink += c->loop(c->base, c->stride, c->mask, c->accesses); /* warms up */
+    warm_up(c);
     for (unsigned round = 0; round < ROUNDS; round++) {
         uint64_t begin = quire_posix_clock_ns();
         sink += c->loop(c->base, c->stride, c->mask, c->accesses);
@@ -196,7 +205,7 @@ int main(int argc, char **argv)
             continue;
         any = true;
         if (argc > 2) {
-            sink += cases[i].loop(cases[i].base, cases[i].stride, cases[i].mask, 4096);
+            warm_up(&cases[i]);
             sink += cases[i].loop(cases[i].base, cases[i].stride, cases[i].mask, count);
         } else {
             measure(&cases[i]);

@@ -22,7 +22,7 @@ per_access() { # CASE
 
 alone=$(per_access loop-alone)
 for name in warm-repeat-read warm-repeat-write warm-spread-read warm-spread-write warm-ways-read \
-    cold-read cold-2m-read walk-4k walk-2m; do
+    warm-last-way-read cold-read cold-2m-read walk-4k walk-2m; do
     per_access "$name" | awk -v name="$name" -v alone="$alone" \
         '{ printf "%-20s %-8s %10.1f  instructions/access\n", name, "quire", $1 - alone }'
 done

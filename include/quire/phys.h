@@ -272,7 +272,7 @@ struct quire_mem_ops {
                                     unsigned long nr_pages);
     /* Nothing is left to reclaim: make room (kill a process) and return true, or false. */
     bool (*oom)(void *arg, quire_gfp_t gfp, unsigned order);
-    /* Between two rounds that made no progress: let others run. */
+    /* Between two rounds that made no progress: let others run. Also for the layers above. */
     void (*wait)(void *arg);
     /* A caller's mistake that was caught (double free, wrong order, a page with references): the
      * call is ignored when this returns; without it the port's panic is called. `text` names it,
@@ -331,6 +331,9 @@ int quire_mem_cpu_node(const struct quire_mem *mem, unsigned cpu);
 /* For the layers above: reports a caller's mistake with what is at `pfn` as this layer's own are
  * reported: a line in the log, and ops->bad_page or the panic. */
 void quire_report_mistake(struct quire_mem *mem, quire_pfn_t pfn, const char *text);
+/* For the layers above: calls ops->wait, to let those run who give back what the caller is short
+ * of. False: there is no such callback, and nothing was done. May sleep; without locks. */
+QUIRE_MUST_CHECK bool quire_mem_wait(struct quire_mem *mem);
 
 /* Gives frames that were reserved in the memblock to the allocator (initial memory no longer
  * needed). Whole frames within [base, base + size); -EINVAL if some of it isn't reserved.

@@ -19,6 +19,16 @@ typedef uint64_t quire_phys_t;
 /* A virtual byte address as a number. */
 typedef uintptr_t quire_virt_t;
 
+/* A linear address of any format: 64 bits also where this machine's own pointers have 32. */
+typedef uint64_t quire_linear_t;
+
+/* Whether the bits above the low `bits` are the sign of those: what 64-bit modes demand. */
+static inline bool quire_is_canonical(quire_linear_t linear, unsigned bits)
+{
+    uint64_t high = linear >> (bits - 1);
+    return !high || high == ~(uint64_t)0 >> (bits - 1);
+}
+
 static inline quire_pfn_t quire_pfn(unsigned long value)
 {
     quire_pfn_t pfn = {value};

@@ -108,7 +108,7 @@ enum quire_limit {
 };
 #define QUIRE_LIMIT_INFINITE UINT64_MAX
 void quire_mm_set_limit(struct quire_mm *mm, enum quire_limit limit, uint64_t bytes);
-uint64_t quire_mm_limit(const struct quire_mm *mm, enum quire_limit limit);
+uint64_t quire_mm_limit(struct quire_mm *mm, enum quire_limit limit);
 
 /* For views and for choosing whom to kill: a process's number and name (at most 15 characters are
  * kept), and its oom_score_adj, -1000 to 1000 (-EINVAL beyond). */

@@ -58,8 +58,10 @@ struct quire_sim_set {
 };
 _Static_assert(sizeof(struct quire_sim_set) == 64, "a set is a cache line");
 
-/* In cpu->key, beside the PCID: flushes wait, and nothing hits. As the tag of an empty way it is no
- * page's, since no address in canonical form has this bit alone. */
+/* In cpu->key, beside the PCID: flushes wait, and nothing hits. A tag is an address with the key's
+ * bits turned over in it, so this one makes it differ from every way's: no two addresses in
+ * canonical form differ in it alone. As the tag of an empty way it is no page's for the same
+ * reason. */
 #define QUIRE_SIM_POSTED ((uint64_t)1 << 62)
 
 /* What to flush: pages that hold addresses from `first` to `last`. */
@@ -185,9 +187,7 @@ static inline uintptr_t quire_sim_enter(struct quire_sim_cpu *cpu, quire_linear_
 {
     __atomic_store_n(&cpu->busy, 1, __ATOMIC_RELAXED);
     quire_port_fence_light();
-    uint64_t key = quire_sim_key(cpu), tag = ((at + size - 1) & ~0xfffull) | key;
-    if (__builtin_expect((key & QUIRE_SIM_POSTED) != 0, 0))
-        return 0;
+    uint64_t tag = ((at + size - 1) & ~0xfffull) ^ quire_sim_key(cpu);
     uintptr_t way = quire_sim_find(quire_sim_set_of(cpu, at), tag);
     return __builtin_expect((way & cpu->right[access]) != 0, 1) ? way : 0;
 }
@@ -204,7 +204,7 @@ static inline void quire_sim_leave(struct quire_sim_cpu *cpu)
 
 /* Reads, writes or fetches 1 to 8 bytes, which may cross a page: then nothing is written before
  * both pages are known to be writable. False: it faulted and the handler gave up; cpu->fault says
- * why, and memory (or *to) is unchanged. With a constant size a hit is about 19 instructions: the
+ * why, and memory (or *to) is unchanged. With a constant size a hit is 16 to 24 instructions: the
  * slow path has a copy of the data, so that the caller's can be in a register. */
 static inline bool quire_sim_get(struct quire_sim_cpu *cpu, quire_linear_t at, void *to,
                                  size_t size, enum quire_access access)

@@ -29,6 +29,7 @@ void json_end(struct json *json);
 
 void json_unsigned(struct json *json, const char *key, uint64_t value);
 void json_signed(struct json *json, const char *key, int64_t value);
+void json_bool(struct json *json, const char *key, bool value);
 /* UTF-8; control characters, quotes and backslashes are escaped. */
 void json_string(struct json *json, const char *key, const char *value);
 

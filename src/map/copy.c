@@ -196,16 +196,17 @@ static void undo(struct copying *c, uint64_t at, uint64_t end)
     quire_tlb_flush(&batch);
 }
 
-/* Tables for both trees, before either changes: the copy of what a split makes needs as many. */
+/* Tables for both trees, before either changes: the copy of what a split makes needs as many.
+ * Owners of other ranges may split the same pages meanwhile: so splits are counted first, since a
+ * table that comes after is counted twice, and not never. */
 static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *edges)
 {
-    int error = look(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
-    if (error)
-        return error;
     int splits = edges_prepare(c->from, at, end, edges);
     if (splits < 0)
         return splits;
-    error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
+    int error = look(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
+    if (!error)
+        error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
     if (error)
         stock_empty(edges, c->from);
     return error;
@@ -225,6 +226,14 @@ static int copy(struct copying *c, uint64_t at, uint64_t end)
     return stop;
 }
 
+/* Whether an entry means the same in both. */
+static bool same_entries(const struct quire_pgtable *to, const struct quire_pgtable *from)
+{
+    const struct quire_pt_features *a = &to->features, *b = &from->features;
+    return to->format == from->format && to->phys_end == from->phys_end && a->no_nx == b->no_nx &&
+           a->no_1gib == b->no_1gib;
+}
+
 int quire_copy_range(struct quire_pgtable *to, struct quire_pgtable *from, quire_linear_t virt,
                      uint64_t size, const struct quire_pt_copy *how, struct quire_tlb_batch *batch)
 {
@@ -232,8 +241,8 @@ int quire_copy_range(struct quire_pgtable *to, struct quire_pgtable *from, quire
     struct copying c;
     uint64_t at, end;
     int error = strip_range(from, virt, size, PT_PAGE_BYTES, &at, &end);
-    if (error || to == from || to->format != from->format || how->clear_both & ~QUIRE_PT_PROT ||
-        how->clear_copy & ~QUIRE_PT_PROT)
+    if (error || to == from || !same_entries(to, from) ||
+        (how->clear_both | how->clear_copy) & ~QUIRE_PT_PROT)
         return -QUIRE_EINVAL;
     c.to = to;
     c.from = from;

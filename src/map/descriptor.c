@@ -7,7 +7,7 @@
  *
  * Source: SDM 3A, figure 3-8; 7.2.3 for the eight bytes more of system descriptors in long mode.
  */
-#include <quire/map.h>
+#include <quire/segment.h>
 
 struct quire_descriptor quire_descriptor_decode(uint64_t low, uint64_t high)
 {

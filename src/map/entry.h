@@ -11,7 +11,7 @@
 #ifndef MAP_ENTRY_H
 #define MAP_ENTRY_H
 
-#include <quire/map.h>
+#include <quire/pgtable.h>
 
 #include "base/atomic.h"
 #include "base/compiler.h"
@@ -101,13 +101,14 @@ static inline bool entry_is_present(uint64_t entry)
 
 /* Of the bits that a present entry gains and loses those which a TLB that holds the old one mustn't
  * miss: it could let through what is forbidden now, lead elsewhere, or write without setting the
- * dirty bit. What is only found out to be allowed now is looked up again (SDM 3A, 4.10.4.3). A
- * cleared accessed bit isn't worth a flush, as on Linux: a page in heavy use is looked up again
+ * dirty bit. What is only found out to be allowed now is looked up again (SDM 3A, 4.10.4.3); U/S
+ * isn't among that, since what user mode gains the supervisor loses with SMEP and SMAP. A cleared
+ * accessed bit isn't worth a flush, as on Linux: a page in heavy use is looked up again
  * soon. `nx` is the format's. */
 static inline uint64_t bits_to_flush(uint64_t nx, uint64_t gained, uint64_t lost)
 {
     const uint64_t never = QUIRE_PTE_SOFT1 | QUIRE_PTE_SOFT2 | QUIRE_PTE_SOFT3 | QUIRE_PTE_ACCESSED;
-    const uint64_t granted = QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_DIRTY;
+    const uint64_t granted = QUIRE_PTE_WRITE | QUIRE_PTE_DIRTY;
     return (gained & ~(never | granted)) | (lost & ~(never | nx));
 }
 

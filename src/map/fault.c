@@ -1,5 +1,5 @@
 /* map/fault.c: faults in words */
-#include <quire/map.h>
+#include <quire/fault.h>
 
 static const char *const texts[QUIRE_NR_FAULT_REASONS] = {
     [QUIRE_FAULT_NONE] = "there is no fault",

@@ -2,7 +2,7 @@
 #ifndef QUIRE_MAP_FAULT_H
 #define QUIRE_MAP_FAULT_H
 
-#include <quire/map.h>
+#include <quire/fault.h>
 
 /* For `return map_fault(...)` of a function that says whether it went well. */
 static inline bool map_fault(struct quire_fault *fault, uint8_t vector, uint32_t error_code,

@@ -9,7 +9,7 @@
  *   NXE = 0          bit 63 of every 64-bit entry
  *   no 1 GiB pages   PS in an entry of a page-directory-pointer table
  */
-#include <quire/map.h>
+#include <quire/paging.h>
 
 #include "base/bits.h"
 #include "base/compiler.h"

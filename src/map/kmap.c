@@ -14,7 +14,6 @@
  * Source: Linux's mm/highmem.c.
  */
 #include "map/windows.h"
-#include "phys/internal.h"
 
 #define NONE 0xffffu
 _Static_assert(QUIRE_MAX_PKMAP < NONE, "slots have 16-bit numbers");
@@ -147,7 +146,6 @@ static unsigned get_slot(struct quire_windows *w, uint32_t pfn, unsigned *unused
 int quire_kmap(struct quire_windows *w, const struct quire_page *page, quire_gfp_t gfp,
                quire_linear_t *virt)
 {
-    struct quire_mem *mem = w->pt->mem;
     quire_phys_t phys = quire_page_to_phys(page);
     unsigned slot, unused;
     bool others;
@@ -162,9 +160,7 @@ int quire_kmap(struct quire_windows *w, const struct quire_page *page, quire_gfp
             flush_slots(w, unused);
         else if (others)
             quire_port_relax();
-        else if (gfp & QUIRE_GFP_DIRECT_RECLAIM && mem->ops.wait)
-            mem->ops.wait(mem->ops_arg);
-        else
+        else if (!(gfp & QUIRE_GFP_DIRECT_RECLAIM) || !quire_mem_wait(w->pt->mem))
             return -QUIRE_EAGAIN;
     }
     *virt = slot_address(w, slot);

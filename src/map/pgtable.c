@@ -3,6 +3,10 @@
  * A table is a whole page frame of the direct map, zeroed, of order 0; formats with 4-byte entries
  * need it below 4 GiB, and so does CR3 for PAE's root (SDM 3A, table 4-7), which uses 32 bytes of
  * its page. Tables are installed by a compare-exchange, so that two who miss the same one agree.
+ *
+ * Processors with PAE read the four entries of the root when they load CR3, and no flush of a page
+ * makes them look again (4.4.1). So these entries never change: their tables are made with the root
+ * and stay as long as it does. Linux does the same.
  */
 #include "map/table.h"
 
@@ -70,10 +74,16 @@ uint64_t quire_pt_entry_prot(const struct quire_pgtable *pt, enum quire_pt_level
 
 /* ---- pages of tables ------------------------------------------------------------------------- */
 
+static bool root_is_in_registers(const struct quire_pgtable *pt)
+{
+    return pt->wide && pt->format->virt_bits == 32;
+}
+
 /* Where hardware can find this table; only the root of PAE is named by CR3's 32 bits. */
 static quire_phys_t table_limit(const struct quire_pgtable *pt, bool root)
 {
-    return !pt->wide || (root && pt->format->virt_bits == 32) ? LIMIT_4_GIB : UINT64_MAX;
+    quire_phys_t limit = pt->step[0].phys_end;
+    return root && root_is_in_registers(pt) && limit > LIMIT_4_GIB ? LIMIT_4_GIB : limit;
 }
 
 static struct quire_page *alloc_table(struct quire_pgtable *pt, bool root)
@@ -192,11 +202,38 @@ static void add_step(struct quire_pgtable *pt, enum quire_pt_level table)
         .table_mask = (uint8_t)(level == QUIRE_PT ? 0
                                 : may_be_leaf     ? QUIRE_PTE_PRESENT | QUIRE_PTE_HUGE
                                                   : QUIRE_PTE_PRESENT),
+        .tables_stay = table == QUIRE_PGD && root_is_in_registers(pt),
         .phys_end = phys_end,
         .table_set = rights & ~quire_pt_reserved(pt->format, &pt->features, level, false),
     };
     if (may_be_leaf && phys_end > pt->phys_end)
         pt->phys_end = phys_end;
+}
+
+/* All tables that the root can lead to. 0 or -ENOMEM. */
+static int fill_root(struct quire_pgtable *pt)
+{
+    unsigned height = pt->height - 1u;
+    struct stock stock = {NULL};
+    uint32_t added = 0;
+    int error = stock_fill(&stock, pt, step_entries(pt, height));
+    for (unsigned i = 0; !error && i < step_entries(pt, height); i++)
+        (void)table_get(pt, height, root_of(pt), i, &stock, &added);
+    table_count(pt, root_of(pt), added);
+    return error;
+}
+
+static int make_root(struct quire_pgtable *pt)
+{
+    struct quire_page *page = alloc_table(pt, true);
+    if (!page)
+        return -QUIRE_ENOMEM;
+    pt->root = quire_page_to_phys(page);
+    pt->nr_tables[QUIRE_PGD] = 1;
+    int error = root_is_in_registers(pt) ? fill_root(pt) : 0;
+    if (error)
+        quire_free_page(pt->mem, page);
+    return error;
 }
 
 static bool config_is_valid(const struct quire_pgtable_config *config)
@@ -229,12 +266,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     for (unsigned table = QUIRE_PT; table <= QUIRE_PGD; table++)
         if (pt->format->level[table].index_bits)
             add_step(pt, (enum quire_pt_level)table);
-    struct quire_page *page = alloc_table(pt, true);
-    if (!page)
-        return -QUIRE_ENOMEM;
-    pt->root = quire_page_to_phys(page);
-    pt->nr_tables[QUIRE_PGD] = 1;
-    return 0;
+    return make_root(pt);
 }
 
 /* Frees a table and those below it. */

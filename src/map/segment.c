@@ -8,6 +8,8 @@
  * In 64-bit mode (5.2.1, 3.2.4) bases other than FS's and GS's, limits and types don't count for
  * accesses; what is left is the canonical form of the first and the last byte.
  */
+#include <quire/segment.h>
+
 #include "base/bits.h"
 #include "map/fault.h"
 

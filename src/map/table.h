@@ -14,7 +14,7 @@
 #ifndef MAP_TABLE_H
 #define MAP_TABLE_H
 
-#include <quire/map.h>
+#include <quire/pgtable.h>
 #include <quire/port.h>
 
 #include "base/bits.h"

@@ -125,7 +125,7 @@ static bool unmap_below(struct unmap *u, unsigned height, void *parent, unsigned
     else {
         uint32_t gone = unmap_table(u, height - 1, table, at, next);
         uint32_t left = table_count(pt, table, 0 - gone);
-        if (u->keep_tables || left)
+        if (u->keep_tables || left || pt->step[height].tables_stay)
             return false;
     }
     store(pt, parent, index, 0);

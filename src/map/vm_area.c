@@ -145,6 +145,20 @@ unsigned long vm_purge(struct quire_vmalloc *vm, unsigned long *areas)
     return pages;
 }
 
+/* Purges that others have under way may not have flushed yet what they took. */
+unsigned long quire_vm_unmap_aliases(struct quire_vmalloc *vm)
+{
+    struct quire_tlb_batch everything;
+    unsigned long areas = 0, pages = vm_purge(vm, &areas);
+    quire_port_irq_t irq = vm_lock(vm);
+    bool others = vm->nr_purging;
+    vm_unlock(vm, irq);
+    quire_tlb_batch_init(&everything, vm->pt);
+    everything.all = others;
+    quire_tlb_flush(&everything);
+    return pages;
+}
+
 /* ---- given back by address ------------------------------------------------------------------- */
 
 /* The range that begins at `address`, which is nobody else's from here on; NULL: a mistake. */

@@ -27,10 +27,11 @@ static unsigned long count_lazy(struct quire_shrinker *shrinker, int node)
 static unsigned long purge_lazy(struct quire_shrinker *shrinker, int node, quire_gfp_t gfp,
                                 unsigned long nr)
 {
+    unsigned long areas = 0;
     (void)node;
     (void)gfp;
     (void)nr;
-    return quire_vm_unmap_aliases(shrinker->arg);
+    return vm_purge(shrinker->arg, &areas);
 }
 
 static bool config_is_valid(const struct quire_vmalloc_config *config)

@@ -2,7 +2,7 @@
 #ifndef MAP_VM_TREE_H
 #define MAP_VM_TREE_H
 
-#include <quire/map.h>
+#include <quire/types.h>
 
 #include "base/compiler.h"
 #include "base/list.h"

@@ -211,13 +211,7 @@ void quire_vunmap(struct quire_vmalloc *vm, quire_linear_t address)
         area_leave(vm, address, AREA_VMAP);
 }
 
-/* ---- both ------------------------------------------------------------------------------------ */
-
-unsigned long quire_vm_unmap_aliases(struct quire_vmalloc *vm)
-{
-    unsigned long areas = 0;
-    return vm_purge(vm, &areas);
-}
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct quire_page *quire_vmalloc_to_page(const struct quire_vmalloc *vm, quire_linear_t address)
 {

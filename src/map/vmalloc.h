@@ -13,6 +13,8 @@
 #ifndef MAP_VMALLOC_H
 #define MAP_VMALLOC_H
 
+#include <quire/vmalloc.h>
+
 #include "map/table.h"
 #include "map/vm_tree.h"
 

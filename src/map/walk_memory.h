@@ -6,7 +6,7 @@
 #ifndef QUIRE_MAP_WALK_MEMORY_H
 #define QUIRE_MAP_WALK_MEMORY_H
 
-#include <quire/map.h>
+#include <quire/mmu.h>
 
 #include "base/atomic.h"
 

@@ -5,6 +5,8 @@
 #ifndef MAP_WINDOWS_H
 #define MAP_WINDOWS_H
 
+#include <quire/windows.h>
+
 #include "map/table.h"
 
 /* Not present; for the layers above to see in a fault whose address it was. */

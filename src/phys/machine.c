@@ -31,6 +31,13 @@ void quire_set_reclaim(struct quire_mem *mem, const struct quire_mem_ops *ops, v
     mem->reclaim_arg = ops ? arg : mem->ops_arg;
 }
 
+bool quire_mem_wait(struct quire_mem *mem)
+{
+    if (mem->ops.wait)
+        mem->ops.wait(mem->ops_arg);
+    return mem->ops.wait;
+}
+
 void quire_report_mistake(struct quire_mem *mem, quire_pfn_t pfn, const char *text)
 {
     if (!mem->ops.bad_page)

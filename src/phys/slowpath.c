@@ -150,9 +150,7 @@ static bool out_of_memory(struct attempt *attempt)
 
 void wait_a_moment(struct quire_mem *mem)
 {
-    if (mem->ops.wait)
-        mem->ops.wait(mem->ops_arg);
-    else
+    if (!quire_mem_wait(mem))
         quire_port_relax();
 }
 

@@ -45,8 +45,7 @@ struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma
     return copy;
 }
 
-/* Out of nothing but reverse maps: the file's only if it is there. */
-static void free_unlinked(struct quire_vma *vma)
+void vma_drop(struct quire_vma *vma)
 {
     struct quire_mapping *mapping = vma->mapping;
     anon_vma_unlink(vma);
@@ -58,7 +57,7 @@ static void free_unlinked(struct quire_vma *vma)
 void vma_discard(struct quire_vma *vma)
 {
     mapping_unlink_vma(vma);
-    free_unlinked(vma);
+    vma_drop(vma);
 }
 
 void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
@@ -110,7 +109,7 @@ struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at)
     upper->start = at;
     upper->pgoff = vma_index(vma, at);
     if (anon_vma_clone(upper, vma)) {
-        free_unlinked(upper);
+        vma_drop(upper);
         return NULL;
     }
     mapping_link_vma(upper);
@@ -140,9 +139,11 @@ static bool join(struct quire_vma *lower, struct quire_vma *upper)
 struct quire_vma *vma_merge(struct quire_vma *vma)
 {
     struct quire_vma *next = vma_next(vma), *prev = vma_prev(vma);
+    if (prev && alike(prev, vma) && join(prev, vma))
+        vma = prev;
     if (next && alike(vma, next))
         (void)join(vma, next);
-    return prev && alike(prev, vma) && join(prev, vma) ? prev : vma;
+    return vma;
 }
 
 /* Whether an area could be joined with `other` if it had these flags: for the count of areas. */

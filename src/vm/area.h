@@ -29,6 +29,8 @@ void areas_link(struct quire_mm *mm, struct quire_vma *vma);
 void areas_unlink(struct quire_vma *vma);
 /* vma->start or vma->end changed, without passing a neighbour's: gaps follow. */
 void areas_moved(struct quire_vma *vma);
+/* Order and gaps; a broken one is a panic. O(n). For tests. */
+void areas_check(const struct quire_mm *mm);
 /* Where the free addresses below an area end: at its start, or its guard gap's. */
 quire_linear_t vma_start_gap(const struct quire_vma *vma);
 /* The highest or the lowest free range of `size` bytes within [low, high): its address; 0: none.
@@ -40,9 +42,10 @@ quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_
 
 /* ---- areas (area.c) -------------------------------------------------------------------------- */
 
-/* An area of nothing yet, in no tree; NULL. vma_discard frees one that is in no tree of addresses,
- * with the reference to its mapping, its place there and its chains. */
+/* An area of nothing yet, in no tree; NULL. vma_drop frees one that is in no tree, with the
+ * reference to its mapping and its chains; vma_discard one that is in its mapping's. */
 struct quire_vma *vma_alloc(struct quire_mm *mm);
+void vma_drop(struct quire_vma *vma);
 void vma_discard(struct quire_vma *vma);
 /* The same kind of area for another range, not inserted, with a reference to the file and without
  * anonymous pages; NULL. vma_duplicate: for a fork's child, without locks of memory. */
@@ -55,8 +58,8 @@ void vma_free(struct quire_vma *vma);
 
 /* [at, vma->end) becomes an area of its own, which is returned; NULL: -ENOMEM. */
 struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at);
-/* Joins an area with its neighbours if they are alike: the area that holds its range then. Without
- * memory they stay apart. */
+/* Joins an area with its neighbours if they are alike, the lower one first: the area that holds its
+ * range then. Without memory they stay apart. */
 struct quire_vma *vma_merge(struct quire_vma *vma);
 /* [start, end) of an area gets other flags: joined to neighbours that are alike then, or split off.
  * The area that holds it then; NULL: -ENOMEM, and nothing changed. Entries and counts are the

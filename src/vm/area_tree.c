@@ -146,6 +146,20 @@ void areas_moved(struct quire_vma *vma)
     vma->mm->generation++;
 }
 
+void areas_check(const struct quire_mm *mm)
+{
+    const struct quire_vma *prev = NULL;
+    tree_check(&mm->areas);
+    for (struct tree_node *node = tree_first(&mm->areas); node; node = tree_next(node)) {
+        struct quire_vma *vma = vma_of(node), seen = *vma;
+        QUIRE_BUG_ON(prev && vma->start < prev->end);
+        QUIRE_BUG_ON(vma->gap != gap_between(prev, vma));
+        update_max_gap(&seen.node);
+        QUIRE_BUG_ON(vma->max_gap != seen.max_gap);
+        prev = vma;
+    }
+}
+
 /* ---- free ranges ----------------------------------------------------------------------------- */
 
 /* Where an area's gap, which isn't empty, begins. */
@@ -160,11 +174,11 @@ static quire_linear_t last_end(struct quire_mm *mm)
     return last ? vma_of(last)->end : 0;
 }
 
-/* Up from a subtree whose `side` children are done, to the next node in that order; NULL: all is.
- */
+/* Up from a subtree that is done, to the next node in an order that has the `side` child last;
+ * NULL: all is done. */
 static struct tree_node *rise(struct tree_node *node, unsigned side)
 {
-    while (node->parent && node->parent->child[!side] == node)
+    while (node->parent && node->parent->child[side] == node)
         node = node->parent;
     return node->parent;
 }

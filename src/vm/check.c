@@ -55,7 +55,7 @@ static void count_mm(struct quire_mm *mm, int sign)
     for (unsigned kind = 0; kind < NR_RSS; kind++)
         QUIRE_BUG_ON(c.rss[kind] != mm->rss[kind]);
     if (sign < 0) {
-        tree_check(&mm->areas);
+        areas_check(mm);
         quire_pgtable_check(&mm->pt);
     }
 }

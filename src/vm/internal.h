@@ -235,7 +235,7 @@ struct quire_vm {
 
     quire_port_spinlock_t lock; /* of mms, and of what is set at run time */
     struct list mms;
-    uint64_t next_generation; /* of an address space that is made */
+    uint64_t generations;     /* handed out to address spaces: under `lock` */
     struct root_table *roots; /* anon_vmas and mappings by id: vm/rmap.h */
     struct node_lists *lists; /* by node */
     struct swap_state *swap;

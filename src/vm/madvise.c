@@ -51,7 +51,7 @@ static int advise_flags(struct quire_vma *vma, quire_linear_t start, quire_linea
     if (error)
         return error;
     uint32_t flags = (vma->flags & ~change.clear) | change.set;
-    return vma_modify(vma, start, end, flags) ? 0 : -QUIRE_ENOMEM;
+    return vma_modify(vma, start, end, flags) ? 0 : -QUIRE_EAGAIN; /* -ENOMEM says: a hole */
 }
 
 /* ---- areas
@@ -104,7 +104,7 @@ static int advise_area(struct quire_vma *vma, quire_linear_t start, quire_linear
         zap_range(vma, start, end);
         return 0;
     case QUIRE_MADV_FREE:
-        if (!is_anon)
+        if (!is_anon || locked)
             return -QUIRE_EINVAL;
         advise_free(vma, start, end);
         return 0;
@@ -119,7 +119,7 @@ static int advise_area(struct quire_vma *vma, quire_linear_t start, quire_linear
         return 0;
     case QUIRE_MADV_POPULATE_READ:
     case QUIRE_MADV_POPULATE_WRITE:
-        if (!(vma->flags & (advice == QUIRE_MADV_POPULATE_WRITE ? VM_WRITE : VM_ACCESS)))
+        if (!(vma->flags & (advice == QUIRE_MADV_POPULATE_WRITE ? VM_WRITE : VM_READ)))
             return -QUIRE_EINVAL;
         return advise_populate(vma, start, end, advice == QUIRE_MADV_POPULATE_WRITE);
     default:

@@ -24,6 +24,33 @@ const struct quire_mm_layout quire_mm_layout_x86_64 = {
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+static quire_port_irq_t lock_list(struct quire_vm *vm)
+{
+    quire_port_irq_t irq = quire_port_irq_save();
+    quire_port_spin_lock(&vm->lock);
+    return irq;
+}
+
+static void unlock_list(struct quire_vm *vm, quire_port_irq_t irq)
+{
+    quire_port_spin_unlock(&vm->lock);
+    quire_port_irq_restore(irq);
+}
+
+/* Generations of address spaces are far from each other, so that a thread's memory of an area of
+ * one that is gone means nothing in another that has its place in memory. */
+#define GENERATIONS_EACH ((uint64_t)1 << 40)
+
+static void enlist(struct quire_mm *mm)
+{
+    struct quire_vm *vm = mm->vm;
+    quire_port_irq_t irq = lock_list(vm);
+    vm->generations += GENERATIONS_EACH;
+    mm->generation = vm->generations;
+    list_add_tail(&vm->mms, &mm->link);
+    unlock_list(vm, irq);
+}
+
 static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_layout *layout)
 {
     const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
@@ -33,9 +60,6 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
            !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
            layout->gap_max < layout->end;
 }
-
-/* Changes of areas that an address space has before it would begin to look like the next one. */
-#define GENERATIONS ((uint64_t)1 << 32)
 
 int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quire_mm_layout *layout)
 {
@@ -63,12 +87,7 @@ int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quir
     new->limit[QUIRE_LIMIT_AS] = new->limit[QUIRE_LIMIT_DATA] = QUIRE_LIMIT_INFINITE;
     new->limit[QUIRE_LIMIT_STACK] = DEFAULT_STACK_LIMIT;
     new->limit[QUIRE_LIMIT_MEMLOCK] = DEFAULT_MEMLOCK_LIMIT;
-    quire_port_irq_t irq = quire_port_irq_save();
-    quire_port_spin_lock(&vm->lock);
-    list_add_tail(&vm->mms, &new->link);
-    new->generation = vm->next_generation += GENERATIONS;
-    quire_port_spin_unlock(&vm->lock);
-    quire_port_irq_restore(irq);
+    enlist(new);
     *mm = new;
     return 0;
 }
@@ -83,16 +102,22 @@ void mm_ref(struct quire_mm *mm)
     (void)quire_fetch_add(&mm->nr_refs, 1);
 }
 
+/* It is in the list as long as somebody holds it, so that who walks the list by references can go
+ * on from it. */
 void mm_unref(struct quire_mm *mm)
 {
     struct quire_vm *vm = mm->vm;
-    if (quire_sub_fetch(&mm->nr_refs, 1))
+    quire_port_irq_t irq = lock_list(vm);
+    bool last = !quire_sub_fetch(&mm->nr_refs, 1);
+    if (last)
+        list_del(&mm->link);
+    unlock_list(vm, irq);
+    if (!last)
         return;
     quire_pgtable_destroy(&mm->pt);
     quire_kmem_cache_free(vm->mm_cache, mm);
 }
 
-/* It is found in the list until nothing of it is left in memory or swap. */
 void quire_mm_put(struct quire_mm *mm)
 {
     if (quire_sub_fetch(&mm->nr_users, 1))
@@ -100,11 +125,6 @@ void quire_mm_put(struct quire_mm *mm)
     rwlock_write(&mm->lock);
     mm_unmap_all(mm);
     rwlock_write_unlock(&mm->lock);
-    quire_port_irq_t irq = quire_port_irq_save();
-    quire_port_spin_lock(&mm->vm->lock);
-    list_del(&mm->link);
-    quire_port_spin_unlock(&mm->vm->lock);
-    quire_port_irq_restore(irq);
     mm_unref(mm);
 }
 
@@ -133,9 +153,12 @@ void quire_mm_set_limit(struct quire_mm *mm, enum quire_limit limit, uint64_t by
     rwlock_write_unlock(&mm->lock);
 }
 
-uint64_t quire_mm_limit(const struct quire_mm *mm, enum quire_limit limit)
+uint64_t quire_mm_limit(struct quire_mm *mm, enum quire_limit limit)
 {
-    return quire_load_relaxed(&mm->limit[limit]);
+    rwlock_read(&mm->lock);
+    uint64_t bytes = mm->limit[limit];
+    rwlock_read_unlock(&mm->lock);
+    return bytes;
 }
 
 void quire_mm_set_name(struct quire_mm *mm, int pid, const char *name)

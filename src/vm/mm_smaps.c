@@ -3,6 +3,7 @@
  * A page that several entries map counts for each by its part (Pss). Parts are kept with 12 binary
  * digits, as Linux does, so that sums of many small ones come out the same.
  */
+#include "base/bits.h"
 #include "vm/cache.h"
 #include "vm/mm_view.h"
 #include "vm/swap.h"
@@ -49,7 +50,7 @@ static void count_page(struct usage *u, const struct quire_page *page, uint64_t 
     else
         *(dirty ? &u->private_dirty : &u->private_clean) += QUIRE_PAGE_SIZE;
     uint64_t pss = (uint64_t)QUIRE_PAGE_SIZE << PSS_SHIFT;
-    count_pss(u, page, maps >= 2 ? pss / maps : pss, dirty);
+    count_pss(u, page, maps >= 2 ? quire_div64(pss, maps) : pss, dirty);
 }
 
 static void count_entry(struct usage *u, uint64_t entry)
@@ -63,7 +64,7 @@ static void count_entry(struct usage *u, uint64_t entry)
         unsigned users = swap_count(mm->vm, entry);
         uint64_t pss = (uint64_t)QUIRE_PAGE_SIZE << PSS_SHIFT;
         u->swap += QUIRE_PAGE_SIZE;
-        u->swap_pss += users >= 2 ? pss / users : pss;
+        u->swap_pss += users >= 2 ? quire_div64(pss, users) : pss;
     }
 }
 

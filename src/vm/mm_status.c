@@ -80,7 +80,7 @@ static void get_lines(struct quire_mm *mm, struct line *lines)
         {"VmStk", "vm_stk_kib", info.stack},
         {"VmExe", "vm_exe_kib", text},
         {"VmLib", "vm_lib_kib", mm->exec_vm - text},
-        {"VmPTE", "vm_pte_kib", info.tables},
+        {"VmPTE", "vm_pte_kib", info.tables - 1}, /* without the root */
         {"VmSwap", "vm_swap_kib", info.swap},
     };
     __builtin_memcpy(lines, all, sizeof all);

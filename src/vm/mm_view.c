@@ -40,6 +40,16 @@ static size_t name_column(const struct quire_mm *mm)
     return mm->pt.format->virt_bits > 32 ? 25 + 8 * 6 - 1 : 25 + 4 * 6 - 1;
 }
 
+/* A newline in a path doesn't end the line. */
+static void put_name(struct text *text, const char *name)
+{
+    for (; *name; name++)
+        if (*name == '\n')
+            text_puts(text, "\\012");
+        else
+            text_printf(text, "%c", *name);
+}
+
 void maps_line(struct text *text, const struct quire_vma *vma)
 {
     const struct quire_mapping *mapping = vma->mapping;
@@ -55,9 +65,9 @@ void maps_line(struct text *text, const struct quire_vma *vma)
                                    mapping ? (unsigned long long)mapping->config.inode : 0);
     text_puts(text, line);
     if (name) {
-        for (; length < name_column(vma->mm); length++)
+        for (; length <= name_column(vma->mm); length++)
             text_puts(text, " ");
-        text_printf(text, " %s", name);
+        put_name(text, name);
     }
     text_puts(text, "\n");
 }

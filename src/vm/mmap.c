@@ -49,6 +49,9 @@ static int check_file(struct request *r)
 {
     unsigned type = r->flags & QUIRE_MAP_TYPE;
     int error = 0;
+    /* Indices have PAGE_INDEX_BITS, which no file's size exceeds. */
+    if (r->pgoff + (r->size >> QUIRE_PAGE_SHIFT) > (uint64_t)1 << PAGE_INDEX_BITS)
+        return -QUIRE_EOVERFLOW;
     if (type == QUIRE_MAP_SHARED || type == QUIRE_MAP_SHARED_VALIDATE)
         error = check_shared_file(r);
     else if (type != QUIRE_MAP_PRIVATE)
@@ -94,6 +97,8 @@ static uint32_t flags_of(const struct request *r)
 static int check(struct request *r)
 {
     struct quire_mm *mm = r->mm;
+    if (mm->nr_areas > MAX_AREAS)
+        return -QUIRE_ENOMEM;
     int64_t at = mm_place(mm, r->address, r->size, r->flags);
     if (at < 0)
         return (int)at;
@@ -141,7 +146,7 @@ static int make_area(const struct request *r, struct quire_vma **made)
         };
         int error = quire_mapping_create(&vma->mapping, r->mm->vm, &config);
         if (error) {
-            quire_kmem_cache_free(r->mm->vm->vma_cache, vma);
+            vma_drop(vma);
             return error;
         }
     }
@@ -149,23 +154,15 @@ static int make_area(const struct request *r, struct quire_vma **made)
     return 0;
 }
 
-static void drop_area(struct quire_vma *vma)
-{
-    struct quire_mapping *mapping = vma->mapping;
-    quire_kmem_cache_free(vma->mm->vm->vma_cache, vma);
-    if (mapping)
-        quire_mapping_put(mapping);
-}
-
-/* In place of what is there. What is added to what was committed before has to be allowed; what
- * goes makes room for the rest. */
+/* In place of what is there, and not joined yet. What is added to what was committed before has to
+ * be allowed; what goes makes room for the rest. */
 static int map_area(struct quire_mm *mm, struct quire_vma *vma)
 {
     unsigned long accounted, pages = (unsigned long)vma_pages(vma);
     unsigned long there = mm_mapped_pages(mm, vma->start, vma->end, &accounted);
     unsigned long wanted = vma->flags & VM_ACCOUNT ? pages : 0;
     unsigned long kept = wanted < accounted ? wanted : accounted;
-    if (!mm_may_expand(mm, vma->flags, pages - there) || (!there && mm->nr_areas >= MAX_AREAS))
+    if (!mm_may_expand(mm, vma->flags, pages - there))
         return -QUIRE_ENOMEM;
     if (wanted > kept && vm_commit(mm->vm, mm, (long)(wanted - kept)))
         return -QUIRE_ENOMEM;
@@ -177,7 +174,6 @@ static int map_area(struct quire_mm *mm, struct quire_vma *vma)
     vm_uncommit(mm->vm, -(long)kept);
     vma_insert(mm, vma);
     vma_count(mm, vma, (long)pages);
-    (void)vma_merge(vma);
     return 0;
 }
 
@@ -191,9 +187,10 @@ static int64_t mmap_locked(struct request *r)
         return error;
     error = map_area(r->mm, vma);
     if (error) {
-        drop_area(vma);
+        vma_drop(vma);
         return error;
     }
+    (void)vma_merge(vma);
     return (int64_t)r->address;
 }
 
@@ -207,9 +204,6 @@ static int check_arguments(struct request *r, uint64_t length, uint64_t offset)
         return -QUIRE_ENOMEM;
     r->size = (length + LOW_BITS) & ~LOW_BITS;
     r->pgoff = offset >> QUIRE_PAGE_SHIFT;
-    /* Indices have PAGE_INDEX_BITS, which no file's size exceeds. */
-    if (r->pgoff + (r->size >> QUIRE_PAGE_SHIFT) > (uint64_t)1 << PAGE_INDEX_BITS)
-        return r->mapping ? -QUIRE_EOVERFLOW : -QUIRE_ENOMEM;
     return 0;
 }
 
@@ -241,7 +235,8 @@ static bool within_data_limit(const struct quire_mm *mm, quire_linear_t brk)
     return brk - mm->program.brk + data <= mm->limit[QUIRE_LIMIT_DATA];
 }
 
-/* [from, to) becomes heap. */
+/* [from, to) becomes heap. It isn't joined with the program's own data below its beginning: Linux
+ * shows two areas there. */
 static int grow_heap(struct quire_mm *mm, quire_linear_t from, quire_linear_t to)
 {
     struct request r = {
@@ -259,28 +254,43 @@ static int grow_heap(struct quire_mm *mm, quire_linear_t from, quire_linear_t to
         return -QUIRE_ENOMEM;
     int error = map_area(mm, vma);
     if (error)
-        drop_area(vma);
+        vma_drop(vma);
+    else if (from > mm->program.brk)
+        (void)vma_merge(vma);
+    return error;
+}
+
+/* [from, to) is heap no more; if the program has unmapped all of it, the break stays. */
+static int shrink_heap(struct quire_mm *mm, quire_linear_t from, quire_linear_t to)
+{
+    return vma_intersects(mm, from, to) ? mm_unmap(mm, from, to) : -QUIRE_EINVAL;
+}
+
+static int set_brk(struct quire_mm *mm, quire_linear_t brk)
+{
+    quire_linear_t old_end = (mm->brk + LOW_BITS) & ~LOW_BITS, end = (brk + LOW_BITS) & ~LOW_BITS;
+    int error = 0;
+    if (!mm->program.brk || brk < mm->program.brk || brk > mm->layout.end ||
+        !within_data_limit(mm, brk))
+        return -QUIRE_EINVAL;
+    if (end < old_end)
+        error = shrink_heap(mm, end, old_end);
+    else if (end > old_end)
+        error = grow_heap(mm, old_end, end);
+    if (!error)
+        mm->brk = brk;
     return error;
 }
 
 quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk)
 {
     rwlock_write(&mm->lock);
-    quire_linear_t old_end = (mm->brk + LOW_BITS) & ~LOW_BITS, end = (brk + LOW_BITS) & ~LOW_BITS;
-    bool grows = end > old_end;
-    if (brk >= mm->program.brk && brk <= mm->layout.end && within_data_limit(mm, brk)) {
-        int error = 0;
-        if (end < old_end)
-            error = mm_unmap(mm, end, old_end);
-        else if (grows)
-            error = grow_heap(mm, old_end, end);
-        if (!error)
-            mm->brk = brk;
-    }
+    quire_linear_t old = mm->brk;
+    bool set = !set_brk(mm, brk);
     brk = mm->brk;
     rwlock_downgrade(&mm->lock);
-    if (grows && mm->def_flags & VM_LOCKED)
-        (void)mm_populate_locked(mm, old_end, end, true);
+    if (set && brk > old && mm->def_flags & VM_LOCKED)
+        (void)mm_populate_locked(mm, old, brk, true);
     rwlock_read_unlock(&mm->lock);
     return brk;
 }

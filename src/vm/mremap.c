@@ -2,7 +2,8 @@
  *
  * To move, an area of the same kind is made at the new place, with the same reverse maps, then the
  * entries go there, then the old one is unmapped. Unlike Linux's, what is in the way at a fixed new
- * place goes only after all checks.
+ * place, and what the old one has too much, goes only after all checks; when memory for the move
+ * itself is short it has gone all the same.
  */
 #include "vm/area.h"
 #include "vm/cache.h"
@@ -47,7 +48,8 @@ static int check_area(const struct remap *r, const struct quire_vma *vma)
         return -QUIRE_EINVAL;
     if (vma->flags & VM_DONTEXPAND)
         return -QUIRE_EFAULT;
-    int error = mm_may_lock(mm, vma->flags, more);
+    /* With DONTUNMAP the lock moves along. */
+    int error = r->flags & QUIRE_MREMAP_DONTUNMAP ? 0 : mm_may_lock(mm, vma->flags, more);
     if (error)
         return error;
     if (!mm_may_expand(mm, vma->flags, more))
@@ -85,10 +87,7 @@ static int grow_in_place(struct remap *r, struct quire_vma *vma)
     more->pgoff = vma->pgoff + vma_pages(vma);
     int error = anon_vma_clone(more, vma);
     if (error) {
-        struct quire_mapping *mapping = more->mapping;
-        quire_kmem_cache_free(mm->vm->vma_cache, more);
-        if (mapping)
-            quire_mapping_put(mapping);
+        vma_drop(more);
         return error;
     }
     vma_insert(mm, more);
@@ -113,10 +112,7 @@ static struct quire_vma *make_target(const struct remap *r, struct quire_vma *vm
     if (!vma->mapping && !vma->anon_vma)
         target->pgoff = r->to >> QUIRE_PAGE_SHIFT;
     if (anon_vma_clone(target, vma)) {
-        struct quire_mapping *mapping = target->mapping;
-        quire_kmem_cache_free(mm->vm->vma_cache, target);
-        if (mapping)
-            quire_mapping_put(mapping);
+        vma_drop(target);
         return NULL;
     }
     vma_insert(mm, target);
@@ -156,10 +152,10 @@ static void leave_old(const struct remap *r, struct quire_vma *vma)
 static struct quire_vma *isolate(const struct remap *r, struct quire_vma *vma)
 {
     quire_linear_t end = r->from + r->old_size;
+    if (r->mm->nr_areas >= MAX_AREAS - 3) /* Linux's margin for what follows */
+        return NULL;
     if (r->flags & QUIRE_MREMAP_DONTUNMAP || !r->old_size)
         return vma;
-    if (r->mm->nr_areas + 3 > MAX_AREAS)
-        return NULL;
     if (end < vma->end && !vma_split(vma, end))
         return NULL;
     if (r->from == vma->start)
@@ -172,6 +168,7 @@ static struct quire_vma *isolate(const struct remap *r, struct quire_vma *vma)
 
 static int64_t move_area(struct remap *r, struct quire_vma *vma)
 {
+    unsigned long peak = r->mm->hiwater_vm; /* both places at once are none */
     struct quire_vma *target = NULL, *old = isolate(r, vma);
     int error = old && (target = make_target(r, old)) ? 0 : -QUIRE_ENOMEM;
     if (!error && r->old_size) {
@@ -187,11 +184,13 @@ static int64_t move_area(struct remap *r, struct quire_vma *vma)
             drop_target(target);
         if (old)
             (void)vma_merge(old);
+        r->mm->hiwater_vm = peak;
         return error;
     }
-    leave_old(r, old);
     r->populate = target->flags & VM_LOCKED;
-    (void)vma_merge(target);
+    leave_old(r, old);
+    r->mm->hiwater_vm = peak > r->mm->total_vm ? peak : r->mm->total_vm;
+    (void)vma_merge(vma_at(r->mm, r->to));
     r->from = r->to;
     return (int64_t)r->to;
 }
@@ -199,45 +198,50 @@ static int64_t move_area(struct remap *r, struct quire_vma *vma)
 /* ---- the call -----------------------------------------------------------------------------------
  */
 
-static int check_fixed(const struct remap *r)
+/* The place that the caller named, for what the call makes of [from, + old_size). */
+static int check_target(const struct remap *r)
 {
     if (r->to & LOW_BITS || r->new_size > r->mm->layout.end ||
         r->to > r->mm->layout.end - r->new_size)
         return -QUIRE_EINVAL;
     if (r->from + r->old_size > r->to && r->to + r->new_size > r->from)
         return -QUIRE_EINVAL;
-    return r->mm->nr_areas + 4 > MAX_AREAS ? -QUIRE_ENOMEM : 0;
+    return r->mm->nr_areas + 2 >= MAX_AREAS - 3 ? -QUIRE_ENOMEM : 0;
+}
+
+/* What is in the way at a fixed place, and what the old one has too much. */
+static int make_way(const struct remap *r, uint64_t old_size)
+{
+    int error = 0;
+    if (r->flags & QUIRE_MREMAP_FIXED)
+        error = mm_unmap(r->mm, r->to, r->to + r->new_size);
+    if (!error && old_size > r->new_size)
+        error = mm_unmap(r->mm, r->from + r->new_size, r->from + old_size);
+    return error;
 }
 
 /* To a place that the caller chose, or with DONTUNMAP to any. */
-static int64_t remap_to(struct remap *r)
+static int64_t remap_to(struct remap *r, const struct quire_vma *vma)
 {
     struct quire_mm *mm = r->mm;
-    bool fixed = r->flags & QUIRE_MREMAP_FIXED;
-    int error = fixed ? check_fixed(r) : 0;
-    struct quire_vma *vma = error ? NULL : vma_at(mm, r->from);
-    if (!error && r->old_size > r->new_size) {
-        /* The rest goes in any case, before anything else is looked at. */
-        error = mm_unmap(mm, r->from + r->new_size, r->from + r->old_size);
-        r->old_size = r->new_size;
-        vma = vma_at(mm, r->from);
-    }
-    if (!error && !vma)
-        error = -QUIRE_EFAULT;
-    if (!error)
-        error = check_area(r, vma);
-    if (error)
-        return error;
-    int64_t at = mm_place(mm, r->to, r->new_size, fixed ? QUIRE_MAP_FIXED : 0);
-    if (at >= 0 && fixed)
-        error = mm_unmap(mm, r->to, r->to + r->new_size);
-    if (at >= 0 && !error) {
+    uint64_t old_size = r->old_size;
+    int64_t at = check_target(r);
+    if (at)
+        return at;
+    if (r->old_size > r->new_size)
+        r->old_size = r->new_size; /* the rest goes in any case */
+    at = check_area(r, vma);
+    if (at)
+        return at;
+    at = mm_place(mm, r->to, r->new_size, r->flags & QUIRE_MREMAP_FIXED ? QUIRE_MAP_FIXED : 0);
+    if (at >= 0) {
         r->to = (quire_linear_t)at;
-        at = move_area(r, vma_at(mm, r->from));
+        int error = make_way(r, old_size);
+        at = error ? error : move_area(r, vma_at(mm, r->from));
     }
-    if (at < 0 || error)
+    if (at < 0)
         uncommit_more(r, vma_at(mm, r->from));
-    return error ? error : at;
+    return at;
 }
 
 static int64_t grow(struct remap *r, struct quire_vma *vma)
@@ -269,16 +273,16 @@ static int64_t remap_locked(struct remap *r)
     struct quire_vma *vma = vma_at(r->mm, r->from);
     if (!vma)
         return -QUIRE_EFAULT;
+    if (r->old_size > r->mm->layout.end - r->from)
+        return r->old_size > r->new_size ? -QUIRE_EINVAL : -QUIRE_EFAULT;
     if (r->flags & (QUIRE_MREMAP_FIXED | QUIRE_MREMAP_DONTUNMAP))
-        return remap_to(r);
-    if (r->old_size >= r->new_size) {
-        quire_linear_t end = r->from + r->old_size;
-        if (end > r->mm->layout.end || end < r->from)
-            return -QUIRE_EINVAL;
-        int error = mm_unmap(r->mm, r->from + r->new_size, end);
-        return error ? error : (int64_t)r->from;
-    }
-    return grow(r, vma);
+        return remap_to(r, vma);
+    if (r->old_size < r->new_size)
+        return grow(r, vma);
+    int error = 0;
+    if (r->old_size > r->new_size)
+        error = mm_unmap(r->mm, r->from + r->new_size, r->from + r->old_size);
+    return error ? error : (int64_t)r->from;
 }
 
 static bool arguments_are_valid(const struct remap *r)
@@ -298,7 +302,7 @@ int64_t quire_mremap(struct quire_mm *mm, quire_linear_t old_address, uint64_t o
     struct remap r = {
         .mm = mm,
         .from = old_address,
-        .to = flags & QUIRE_MREMAP_FIXED ? new_address : 0,
+        .to = flags & (QUIRE_MREMAP_FIXED | QUIRE_MREMAP_DONTUNMAP) ? new_address : 0,
         .old_size = (old_length + LOW_BITS) & ~LOW_BITS,
         .new_size = (new_length + LOW_BITS) & ~LOW_BITS,
         .flags = flags,

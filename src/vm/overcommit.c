@@ -27,7 +27,7 @@ static bool may_commit(struct quire_vm *vm, const struct quire_mm *mm, long page
     unsigned long limit = vm_commit_limit(vm), reserve = mm ? mm->total_vm / 32 : 0;
     reserve = reserve < USER_RESERVE_PAGES ? reserve : USER_RESERVE_PAGES;
     long allowed = (long)(limit > reserve ? limit - reserve : 0);
-    return quire_load_relaxed(&vm->committed) <= allowed;
+    return quire_load_relaxed(&vm->committed) < allowed;
 }
 
 int vm_commit(struct quire_vm *vm, struct quire_mm *mm, long pages)

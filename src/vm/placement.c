@@ -50,9 +50,11 @@ static quire_linear_t find(struct quire_mm *mm, uint64_t size, unsigned flags)
 }
 
 /* Whether the caller's wish can be granted. */
-static bool is_free(struct quire_mm *mm, quire_linear_t at, uint64_t size)
+static bool is_free(struct quire_mm *mm, quire_linear_t at, uint64_t size, unsigned flags)
 {
-    if (size > mm->layout.end || at > mm->layout.end - size)
+    quire_linear_t end =
+        flags & QUIRE_MAP_32BIT && mm->layout.end > LOW_END ? LOW_END : mm->layout.end;
+    if (size > end || at > end - size)
         return false;
     struct quire_vma *next = vma_above(mm, at);
     return !next || at + size <= vma_start_gap(next);
@@ -72,7 +74,7 @@ int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size, uns
     quire_linear_t hint = address & PAGE_MASK;
     if (hint && hint < mm->layout.min_addr)
         hint = page_up(mm->layout.min_addr);
-    if (hint && is_free(mm, hint, size))
+    if (hint && is_free(mm, hint, size, flags))
         return (int64_t)hint;
     quire_linear_t at = find(mm, size, flags);
     return at ? (int64_t)at : -QUIRE_ENOMEM;

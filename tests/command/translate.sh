@@ -72,6 +72,8 @@ tap_check 'a null stack segment is #GP(0)' \
 tap_check 'an address that is not canonical is #GP' \
     says 1 'Fault #GP, error code 0x0:.*canonical' '0x800000000000'
 tap_check 'that address is canonical with five levels' says 0 'PML5' '--mode la57 0x800000000000'
+tap_check 'JSON has true and false' \
+    says 0 '"present":true,"long_mode":false,.*"flat":true' '--mode i386 --json 0x08147258'
 tap_check 'JSON says its schema' says 0 '^\{"schema":1,"mode":"i386",' '--mode i386 --json 0x08147258'
 tap_check 'help begins with an example' says 0 'quire translate --mode i386 0x08147258' '--help'
 
@@ -85,6 +87,10 @@ tap_check 'a mapping outside the mode is refused' \
     says 1 'no such virtual' '--mode i386 --map 0x100000000=0 0'
 tap_check 'physical memory outside the mode is refused' \
     says 1 'no such physical' '--mode i386 --map 0=0x100000000 0'
+tap_check 'a mapping from the last page on is refused' \
+    says 1 'no such virtual' '--map 0xfffffffffffff000=0,8K 0'
+tap_check 'what takes too many tables is refused' says 1 'too many tables' '--map 0=0,1T 0'
+tap_check 'a folder is no snapshot' says 1 'directory' '--snapshot SCRATCH --cr3 0 0'
 tap_check 'a mapping on another is refused' \
     says 1 'something is mapped' '--map 0x1000=0 --map 0=0,8K 0'
 tap_check 'a snapshot that is not there is named' says 1 '/none' '--snapshot SCRATCH/none --cr3 0 0'

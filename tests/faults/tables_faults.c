@@ -155,9 +155,16 @@ static void a_root_that_cannot_be_had_is_an_error(void)
         return;
     struct quire_pgtable_config config = {.mem = machine.mem,
                                           .gfp = QUIRE_GFP_MEMALLOC | QUIRE_GFP_NOWARN};
-    exhaust();
-    CHECK_EQ(quire_pgtable_init(&pt, &config), -QUIRE_ENOMEM);
-    release(-1ul);
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        config.format = (enum quire_pt_format_id)id;
+        exhaust();
+        for (unsigned free = 0; free < (id == QUIRE_PT_FORMAT_PAE ? 5 : 1); free++) {
+            CHECK_EQ(quire_nr_free_pages(machine.mem), free);
+            CHECK_EQ(quire_pgtable_init(&pt, &config), -QUIRE_ENOMEM);
+            release(1);
+        }
+        release(-1ul);
+    }
     CHECK_EQ(quire_nr_free_pages(machine.mem), quire_nr_managed_pages(machine.mem));
 }
 

@@ -63,11 +63,18 @@ extern const struct test_suite suite_vm_rmap;
 extern const struct test_suite suite_vm_migrate;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_fault;
+extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
+extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
+extern const struct test_suite suite_vm_swap;
+extern const struct test_suite suite_vm_reclaim;
+extern const struct test_suite suite_vm_oom;
+extern const struct test_suite suite_vm_swap_model;
 extern const struct test_suite suite_vm_model;
+extern const struct test_suite suite_vm_areas_model;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -129,10 +136,17 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_migrate,     //
     &suite_vm_rmap_model,  //
     &suite_vm_fault,       //
+    &suite_vm_linux,       //
     &suite_vm_cache,       //
     &suite_vm_file,        //
+    &suite_vm_shmem,       //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
+    &suite_vm_swap,        //
+    &suite_vm_reclaim,     //
+    &suite_vm_oom,         //
+    &suite_vm_swap_model,  //
     &suite_vm_model,       //
+    &suite_vm_areas_model, //
     NULL,
 };

@@ -21,6 +21,11 @@ BEGIN {
     for (i in layers)
         if (layers[i] != "base")
             header[layers[i]] = i
+    # The header of a layer may be several.
+    header["file"] = header["swap"] = rank["vm"]
+    split("fault mmu paging pgtable segment vmalloc windows", names)
+    for (i in names)
+        header[names[i]] = rank["map"]
     split("stdarg stdbool stddef stdint stdalign stdnoreturn limits float iso646", names)
     for (i in names)
         freestanding[names[i] ".h"] = 1

@@ -345,7 +345,8 @@ static void do_copy(void)
 {
     struct range r = random_range();
     struct quire_pt_copy how = {.clear_both = test_random_below(2) ? QUIRE_PTE_WRITE : 0};
-    struct quire_pgtable_config config = {.mem = machine.mem, .format = model.id};
+    struct quire_pgtable_config config = {
+        .mem = machine.mem, .format = model.id, .features = model.pt.features};
     CHECK_EQ(quire_pgtable_init(&model.child, &config), 0);
     CHECK_EQ(quire_copy_range(&model.child, &model.pt, r.virt, r.size, &how, &model.batch), 0);
     for (unsigned i = 0; i < r.count; i++) {

@@ -53,8 +53,6 @@ static bool load(const struct quire_pgtable *pt, enum quire_pt_format_id format)
         r.efer |= QUIRE_EFER_LME;
     if (format == QUIRE_PT_FORMAT_LA57)
         r.cr4 |= QUIRE_CR4_LA57;
-    if (cpu.mmu.format == &quire_pt_formats[QUIRE_PT_FORMAT_PAE])
-        return quire_sim_set_cr3(&cpu, pt->root, &fault);
     bool ok = quire_sim_set_registers(&cpu, &r, &fault);
     quire_sim_set_cpl(&cpu, 3);
     return ok;
@@ -122,11 +120,8 @@ static void tables_are_walked_as_they_were_built(void)
         quire_linear_t base = quire_pt_formats[f].virt_bits == 32 ? 0x80000000 : 0x7f0000000000;
         REQUIRE(load(&pt, format));
         for (unsigned long n = 0; n < rounds; n++) {
-            if (!test_random_below(32)) {
+            if (!test_random_below(32))
                 change(&pt, base);
-                if (format == QUIRE_PT_FORMAT_PAE)
-                    REQUIRE(load(&pt, format)); /* PDPTEs are registers */
-            }
             compare(&pt, base + test_random_below(RANGE_PAGES * PAGE));
         }
         quire_pgtable_check(&pt);
@@ -136,7 +131,55 @@ static void tables_are_walked_as_they_were_built(void)
     }
 }
 
+/* SDM 3A, 4.4.1: processors with PAE read the entries of the root with CR3, and never again. */
+static void what_comes_after_cr3_was_loaded_is_seen_and_what_goes_is_forgotten(void)
+{
+    for (unsigned f = 0; f < QUIRE_NR_PT_FORMATS; f++) {
+        enum quire_pt_format_id format = (enum quire_pt_format_id)f;
+        struct quire_pgtable pt;
+        uint8_t byte;
+        if (!start(&pt, format))
+            return;
+        REQUIRE(load(&pt, format));
+        for (quire_linear_t at = PAGE; at < 0xffffffff; at += 0x40000000) {
+            CHECK(!quire_map_range(&pt, at, TARGET, PAGE, QUIRE_PTE_USER, 0));
+            CHECK(quire_sim_read(&cpu, at, &byte, 1));
+            CHECK(!quire_unmap_range(&pt, at, PAGE, 0, NULL));
+            CHECK(!quire_sim_read(&cpu, at, &byte, 1));
+            CHECK(!quire_map_range(&pt, at, TARGET, PAGE, QUIRE_PTE_USER, 0));
+            CHECK(quire_sim_read(&cpu, at, &byte, 1));
+        }
+        quire_pgtable_cpu_leave(&pt, 0);
+        quire_pgtable_destroy(&pt);
+    }
+}
+
+/* With SMAP a page that is given to user mode is taken from the supervisor. */
+static void a_supervisor_that_used_a_page_does_not_keep_it_as_the_users(void)
+{
+    struct quire_pgtable pt;
+    struct quire_fault fault;
+    uint8_t byte;
+    if (!start(&pt, QUIRE_PT_FORMAT_X86_64))
+        return;
+    REQUIRE(load(&pt, QUIRE_PT_FORMAT_X86_64));
+    struct quire_mmu_registers registers = cpu.mmu.registers;
+    registers.cr4 |= QUIRE_CR4_SMAP | QUIRE_CR4_SMEP;
+    REQUIRE(quire_sim_set_registers(&cpu, &registers, &fault));
+    quire_sim_set_cpl(&cpu, 0);
+    CHECK(!quire_map_range(&pt, PAGE, TARGET, PAGE, 0, 0));
+    CHECK(quire_sim_read(&cpu, PAGE, &byte, 1));
+    CHECK(quire_sim_fetch(&cpu, PAGE, &byte, 1));
+    CHECK(!quire_protect_range(&pt, PAGE, PAGE, QUIRE_PTE_USER, 0, NULL));
+    CHECK(!quire_sim_read(&cpu, PAGE, &byte, 1));
+    CHECK(!quire_sim_fetch(&cpu, PAGE, &byte, 1));
+    quire_pgtable_cpu_leave(&pt, 0);
+    quire_pgtable_destroy(&pt);
+}
+
 static const struct test_case cases[] = {
+    TEST_CASE(what_comes_after_cr3_was_loaded_is_seen_and_what_goes_is_forgotten),
+    TEST_CASE(a_supervisor_that_used_a_page_does_not_keep_it_as_the_users),
     TEST_CASE(tables_are_walked_as_they_were_built),
     {0},
 };

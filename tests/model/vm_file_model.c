@@ -269,8 +269,8 @@ static void model_run(enum quire_pt_format_id format)
         return;
     int area = swap_of(STORE_PAGES);
     start();
-    uint64_t rounds = test_environment.effort / 40;
-    for (uint64_t round = 0; round < rounds; round++) {
+    unsigned long rounds = (unsigned long)test_environment.effort / 40;
+    for (unsigned long round = 0; round < rounds; round++) {
         operations[test_random_below(NR_OPERATIONS)](random_object());
         if (round % 1000 == 999)
             compare_all();

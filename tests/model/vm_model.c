@@ -427,8 +427,8 @@ static void model_run(enum quire_pt_format_id format, enum quire_reclaim_policy 
     int area = swap_of(SWAP_PAGES);
     CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
     start();
-    uint64_t rounds = test_environment.effort / 40;
-    for (uint64_t round = 0; round < rounds; round++) {
+    unsigned long rounds = (unsigned long)test_environment.effort / 40;
+    for (unsigned long round = 0; round < rounds; round++) {
         operations[test_random_below(NR_OPERATIONS)](&processes[test_random_below(PROCESSES)]);
         if (round % 500 == 499)
             look_at_all();

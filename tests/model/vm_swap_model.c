@@ -109,8 +109,11 @@ static void new_item(void)
     *item = (struct item){.word = test_random(), .page = page, .count = 1};
     page_write(machine_vm, page, 0, &item->word, sizeof item->word);
     page_set(page, PG_UPTODATE);
-    page_pin(page); /* the first reference is the cache's */
+    bool used = page_use(page); /* as an entry would: the first reference is its users' */
+    page_pin(page);
+    CHECK(used);
     int error = swap_cache_add(machine_vm, page);
+    page_drop_user(machine_vm, page);
     if (error) {
         CHECK_EQ(error, (uint64_t)-QUIRE_ENOSPC);
         CHECK_EQ(swap_free_pages(machine_vm), 0);

@@ -94,7 +94,39 @@ static void no_access_uses_a_translation_after_its_flush(void)
               (unsigned long long)cpus[0].counts.walks, (unsigned long long)cpus[0].counts.flushes);
 }
 
+/* ---- CPUs that come and go ------------------------------------------------------------------- */
+
+static struct quire_pgtable pt; /* its set of CPUs alone */
+
+static void *come_and_go(void *arg)
+{
+    (void)arg;
+    while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+        quire_pgtable_cpu_enter(&pt, 1);
+        quire_pgtable_cpu_leave(&pt, 1);
+    }
+    return NULL;
+}
+
+/* For ThreadSanitizer, which sees a set that isn't read as it is changed. */
+static void the_set_of_cpus_may_change_while_they_are_flushed(void)
+{
+    const struct quire_tlb_flush flush = {.cpus = &pt.cpus, .virt = PAGE, .size = 0x1000};
+    unsigned long rounds = (unsigned long)test_environment.effort / 500;
+    pthread_t other;
+    if (!setup())
+        return;
+    quire_pgtable_cpu_enter(&pt, 0);
+    REQUIRE(!pthread_create(&other, NULL, come_and_go, NULL));
+    while (rounds--)
+        quire_sim_tlb_flush(&sim, &flush);
+    __atomic_store_n(&over, true, __ATOMIC_RELEASE);
+    pthread_join(other, NULL);
+    CHECK(cpus[0].nr_posted > 0);
+}
+
 static const struct test_case cases[] = {
+    TEST_CASE(the_set_of_cpus_may_change_while_they_are_flushed),
     TEST_CASE(no_access_uses_a_translation_after_its_flush),
     {0},
 };

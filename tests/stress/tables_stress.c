@@ -177,7 +177,7 @@ static void owners_of_neighbouring_ranges_do_not_disturb_each_other(void)
         CHECK(flushes > 0);
         quire_pgtable_check(&pt);
         CHECK_EQ(quire_unmap_range(&pt, 0, 0x80000000, 0, NULL), 0);
-        CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), id == QUIRE_PT_FORMAT_PAE ? 5 : 1);
         quire_pgtable_destroy(&pt);
         CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
         CHECK_EQ(quire_mem_destroy(mem), 0);
@@ -215,7 +215,62 @@ static void a_huge_page_is_split_once_by_whoever_cuts_it_first(void)
     CHECK_EQ(quire_mem_destroy(mem), 0);
 }
 
+/* ---- a copy, and an owner beside it ---------------------------------------------------------- */
+
+#define HUGE 0x40000000u
+#define CUT (HUGE + 0x100000u) /* what is copied begins in the middle of the huge page */
+#define COPIED_END (HUGE + 200 * 0x200000u)
+
+static uint32_t round_started, round_ended;
+
+/* Cuts the huge page below what is copied, some time into each copy. */
+static void *cut_beside(void *arg)
+{
+    struct worker *worker = arg;
+    for (uint32_t round = 1; round <= worker->operations; round++) {
+        while (quire_load_acquire(&round_started) != round)
+            quire_port_relax();
+        for (uint32_t turns = below(worker, 2000); turns--;)
+            __asm__ volatile("");
+        CHECK_EQ(quire_protect_range(&pt, HUGE, 4096, 0, QUIRE_PTE_WRITE, NULL), 0);
+        quire_store_release(&round_ended, round);
+    }
+    return NULL;
+}
+
+static void a_copy_that_is_cut_from_outside_has_the_tables_that_it_needs(void)
+{
+    static struct worker other;
+    static struct quire_pgtable child;
+    const struct quire_pt_copy how = {.clear_both = 0};
+    REQUIRE(start(QUIRE_PT_FORMAT_X86_64));
+    struct quire_pgtable_config tables = {.mem = mem, .format = QUIRE_PT_FORMAT_X86_64};
+    REQUIRE(!quire_pgtable_init(&child, &tables));
+    for (quire_linear_t virt = HUGE + 0x200000; virt < COPIED_END; virt += 0x200000)
+        CHECK_EQ(quire_map_range(&pt, virt, 0, 4096, RW, 0), 0);
+    other = (struct worker){.random = test_random(),
+                            .operations = (unsigned long)test_environment.effort / 1000};
+    round_started = round_ended = 0;
+    CHECK(!pthread_create(&other.thread, NULL, cut_beside, &other));
+    for (uint32_t round = 1; round <= other.operations; round++) {
+        CHECK_EQ(quire_map_range(&pt, HUGE, HUGE, 0x200000, RW, 0), 0);
+        quire_store_release(&round_started, round);
+        CHECK_EQ(quire_copy_range(&child, &pt, CUT, COPIED_END - CUT, &how, NULL), 0);
+        while (quire_load_acquire(&round_ended) != round)
+            quire_port_relax();
+        quire_pgtable_check(&child);
+        CHECK_EQ(quire_unmap_range(&child, HUGE, 0x40000000, 0, NULL), 0);
+        CHECK_EQ(quire_unmap_range(&pt, HUGE, 0x200000, 0, NULL), 0);
+    }
+    CHECK(!pthread_join(other.thread, NULL));
+    quire_pgtable_destroy(&child);
+    quire_pgtable_destroy(&pt);
+    CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
+    CHECK_EQ(quire_mem_destroy(mem), 0);
+}
+
 static const struct test_case cases[] = {
+    TEST_CASE(a_copy_that_is_cut_from_outside_has_the_tables_that_it_needs),
     TEST_CASE(owners_of_neighbouring_ranges_do_not_disturb_each_other),
     TEST_CASE(a_huge_page_is_split_once_by_whoever_cuts_it_first),
     {0},

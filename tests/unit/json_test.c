@@ -54,6 +54,14 @@ static const char *json_digits(const char *at)
     return at;
 }
 
+static const char *json_word(const char *at, const char *word)
+{
+    while (*word)
+        if (*at++ != *word++)
+            return NULL;
+    return at;
+}
+
 static const char *json_value(const char *at, unsigned depth)
 {
     if (depth > 10)
@@ -65,6 +73,10 @@ static const char *json_value(const char *at, unsigned depth)
         return json_members(at + 1, ']', depth);
     case '"':
         return json_quoted(at);
+    case 't':
+        return json_word(at, "true");
+    case 'f':
+        return json_word(at, "false");
     default:
         return json_digits(at);
     }
@@ -109,12 +121,14 @@ static void values_are_nested_and_escaped(void)
     json_end(&json);
     json_signed(&json, NULL, -9223372036854775807ll - 1);
     json_unsigned(&json, NULL, 18446744073709551615ull);
+    json_bool(&json, NULL, true);
+    json_bool(&json, NULL, false);
     json_end(&json);
     json_string(&json, "a\"\\\n", "\001\x7f");
     json_end(&json);
     json_finish(&json);
     CHECK(same(written, "{\"empty\":[],\"list\":[{},-9223372036854775808,"
-                        "18446744073709551615],\"a\\\"\\\\\\u000a\":"
+                        "18446744073709551615,true,false],\"a\\\"\\\\\\u000a\":"
                         "\"\\u0001\x7f\"}\n"));
     CHECK(is_json(written));
 }
@@ -135,6 +149,8 @@ static void the_checker_refuses_what_is_not_json(void)
         "\"open\n",
         "\"\\",
         "nil\n",
+        "tru\n",
+        "falsey\n",
         "[[[[[[[[[[[[]]]]]]]]]]]]\n",
         "{\"a\":1]\n",
     };

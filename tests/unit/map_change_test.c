@@ -172,7 +172,7 @@ static void nothing_is_flushed_where_no_cpu_has_the_tables(void)
     /* Even a table that maps nothing is known to hardware. */
     CHECK_EQ(quire_unmap_range(&pt, 0, 4096, 0, NULL), 0);
     CHECK_EQ(flushes.count, 2);
-    CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+    CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
     tables_end(&pt);
 }
 
@@ -249,7 +249,7 @@ static void an_entry_goes_out_to_swap_and_comes_back(void)
         const quire_linear_t virt = 0x12345000;
         uint64_t entry = 0;
         CHECK_EQ(quire_cmpxchg_entry(&pt, virt, &entry, 0), 0); /* needs no table */
-        CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
         CHECK_EQ(quire_cmpxchg_entry(&pt, virt, &entry, 0x00345007), 0);
         CHECK_EQ(quire_cmpxchg_entry(&pt, virt, &entry, 0x00345007), -QUIRE_EAGAIN);
         CHECK_EQ(entry, 0x00345007);
@@ -273,7 +273,7 @@ static void an_entry_goes_out_to_swap_and_comes_back(void)
         CHECK_EQ(quire_update_entry(&pt, virt + 64 * MIB, &entry, 0x345005, NULL), -QUIRE_EAGAIN);
         CHECK_EQ(entry, 0);
         CHECK_EQ(quire_unmap_range(&pt, virt, 4096, 0, NULL), 0);
-        CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
         tables_end(&pt);
     }
 }
@@ -453,6 +453,27 @@ static void a_copy_can_be_cleaner_and_cut_huge_pages(void)
     tables_end(&pt);
 }
 
+/* An entry that maps 1 GiB on one processor leads to a table on the other. */
+static void trees_for_different_processors_are_not_copied(void)
+{
+    static struct quire_pgtable child;
+    struct quire_pt_copy how = {0};
+    const struct quire_pt_features features[] = {
+        {.no_1gib = true}, {.no_nx = true}, {.phys_bits = 36}};
+    if (!start(QUIRE_PT_FORMAT_X86_64))
+        return;
+    CHECK_EQ(quire_map_range(&pt, GIB, GIB, GIB, RW | QUIRE_PTE_NX, 0), 0);
+    for (unsigned i = 0; i < sizeof features / sizeof features[0]; i++) {
+        struct quire_pgtable_config config = {
+            .mem = machine.mem, .format = QUIRE_PT_FORMAT_X86_64, .features = features[i]};
+        REQUIRE(!quire_pgtable_init(&child, &config));
+        CHECK_EQ(quire_copy_range(&child, &pt, GIB, GIB, &how, NULL), -QUIRE_EINVAL);
+        CHECK_EQ(quire_pgtable_nr_tables(&child), 1);
+        quire_pgtable_destroy(&child);
+    }
+    tables_end(&pt);
+}
+
 static void a_copy_that_is_stopped_leaves_nothing(void)
 {
     static struct quire_pgtable child;
@@ -493,6 +514,7 @@ static const struct test_case cases[] = {
     TEST_CASE(only_what_is_whole_and_alike_collapses),
     TEST_CASE(a_copy_is_alike_and_write_protected_on_both_sides),
     TEST_CASE(a_copy_can_be_cleaner_and_cut_huge_pages),
+    TEST_CASE(trees_for_different_processors_are_not_copied),
     TEST_CASE(a_copy_that_is_stopped_leaves_nothing),
     {0},
 };

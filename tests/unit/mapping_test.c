@@ -257,7 +257,7 @@ static void bad_ranges_are_refused_everywhere(void)
         check_bad_ranges(do_protect);
         check_bad_ranges(do_harvest);
         check_bad_ranges(do_visit);
-        CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
         tables_end(&pt);
     }
 }
@@ -343,7 +343,7 @@ static void the_ends_of_both_halves_can_be_mapped(void)
         if (halves)
             CHECK_EQ(quire_unmap_range(&pt, 0 - limit / 2, limit / 2, 0, NULL), 0);
         CHECK_EQ(quire_unmap_range(&pt, 0, halves ? limit / 2 : limit, 0, NULL), 0);
-        CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
         tables_end(&pt);
     }
 }
@@ -479,7 +479,7 @@ static void a_zap_tells_what_it_took_with_the_bits_of_hardware(void)
         CHECK_EQ(flushes.count, 0);
         quire_tlb_flush(&batch);
         CHECK(flushes.count > 0);
-        CHECK_EQ(quire_pgtable_nr_tables(&pt), 1);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
         tables_end(&pt);
     }
 }

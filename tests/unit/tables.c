@@ -181,6 +181,11 @@ bool tables_start(struct quire_pgtable *pt, enum quire_pt_format_id format,
     return true;
 }
 
+unsigned empty_tables(const struct quire_pgtable *pt)
+{
+    return pt->format == &quire_pt_formats[QUIRE_PT_FORMAT_PAE] ? 5 : 1;
+}
+
 void tables_end(struct quire_pgtable *pt)
 {
     quire_pgtable_check(pt);

@@ -41,5 +41,7 @@ bool tables_start(struct quire_pgtable *pt, enum quire_pt_format_id format,
                   struct quire_pt_features features);
 /* Checks their invariants, and takes them away; all that was free before start is again. */
 void tables_end(struct quire_pgtable *pt);
+/* Tables of a tree that maps nothing: the root, and with PAE the four that it leads to. */
+unsigned empty_tables(const struct quire_pgtable *pt);
 
 #endif

@@ -1,37 +1,11 @@
 /* tests/unit/vm_cache_test.c: files through read and write: what is in memory, what the store has,
  * and what becomes of both
  */
-#include "tests/unit/vm_machine.h"
+#include "tests/unit/vm_file_machine.h"
 
 #define SIZE (40 * PAGE)
 
 static char buffer[64 * QUIRE_PAGE_SIZE];
-
-static struct quire_mapping_info info_of_file(struct quire_mapping *file)
-{
-    struct quire_mapping_info info;
-    quire_mapping_info(file, &info);
-    return info;
-}
-
-static uint64_t word_at(struct quire_mapping *file, uint64_t at)
-{
-    uint64_t word = 0;
-    CHECK_EQ(quire_mapping_read(file, at, &word, sizeof word), sizeof word);
-    return word;
-}
-
-static void put_word(struct quire_mapping *file, uint64_t at, uint64_t word)
-{
-    CHECK_EQ(quire_mapping_write(file, at, &word, sizeof word), sizeof word);
-}
-
-static uint64_t stored(uint64_t at)
-{
-    uint64_t word;
-    __builtin_memcpy(&word, file_store.bytes + at, sizeof word);
-    return word;
-}
 
 static bool is_all(const char *bytes, size_t size, char value)
 {
@@ -253,8 +227,7 @@ static void a_failed_write_is_told_once_and_nothing_is_lost(void)
     /* Of reclaim's writes whoever syncs next is told. */
     put_word(file, 0, 2000);
     file_store.broken = true;
-    for (unsigned i = 0; i < 10; i++)
-        (void)!quire_vm_reclaim(machine_vm, 0, 100);
+    reclaim_all();
     file_store.broken = false;
     CHECK_EQ(info_of_file(file).nr_pages, 1);
     CHECK_EQ(word_at(file, 0), 2000);
@@ -357,80 +330,7 @@ static void dropping_takes_clean_pages_of_all_files_and_nothing_else(void)
     file_end(file);
 }
 
-/* ---- shared memory --------------------------------------------------------------------------- */
-
-static struct quire_mapping *shm_of(struct quire_mapping_config config)
-{
-    struct quire_mapping *shm = NULL;
-    CHECK_EQ(quire_mapping_create(&shm, machine_vm, &config), 0);
-    return shm;
-}
-
-static void holes_of_shared_memory_are_read_as_zeros_and_stay_holes(void)
-{
-    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
-        return;
-    struct quire_mapping *shm = shm_of((struct quire_mapping_config){.size = SIZE});
-    buffer[0] = buffer[SIZE - 1] = 1;
-    CHECK_EQ(quire_mapping_read(shm, 0, buffer, sizeof buffer), SIZE);
-    CHECK(is_all(buffer, SIZE, 0));
-    CHECK_EQ(info_of_file(shm).nr_pages, 0);
-    put_word(shm, 7 * PAGE + 100, 42);
-    CHECK_EQ(word_at(shm, 7 * PAGE + 100), 42);
-    CHECK_EQ(word_at(shm, 7 * PAGE), 0);
-    CHECK_EQ(info_of_file(shm).nr_pages, 1);
-    CHECK_EQ(quire_mapping_sync(shm, 0, 0), 0);
-    CHECK_EQ(quire_mapping_drop(shm), 0);
-    CHECK_EQ(quire_mapping_punch(shm, 7 * PAGE, PAGE), 0);
-    CHECK_EQ(info_of_file(shm).nr_pages, 0);
-    CHECK_EQ(word_at(shm, 7 * PAGE + 100), 0);
-    CHECK_EQ(quire_mapping_write(shm, 50 * PAGE, "x", 1), 1);
-    CHECK_EQ(quire_mapping_size(shm), 50 * PAGE + 1);
-    quire_mapping_put(shm);
-    vm_end();
-}
-
-static void sealed_memory_is_not_written(void)
-{
-    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
-        return;
-    struct quire_mapping *shm =
-        shm_of((struct quire_mapping_config){.size = SIZE, .sealed_write = true});
-    CHECK_EQ(quire_mapping_write(shm, 0, "x", 1), -QUIRE_EPERM);
-    CHECK_EQ(quire_mapping_punch(shm, 0, PAGE), -QUIRE_EPERM);
-    CHECK_EQ(word_at(shm, 0), 0);
-    quire_mapping_put(shm);
-    vm_end();
-}
-
-static void shared_memory_is_accounted_at_once_or_by_page(void)
-{
-    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
-        return;
-    struct quire_mapping *shm, *lazy, *more;
-    unsigned long half = quire_nr_managed_pages(machine.mem) / 2;
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
-    shm = shm_of((struct quire_mapping_config){.size = (half - 10) * PAGE});
-    lazy = shm_of((struct quire_mapping_config){.size = half * PAGE, .noreserve = true});
-    CHECK_EQ(
-        quire_mapping_create(&more, machine_vm, &(struct quire_mapping_config){.size = 20 * PAGE}),
-        -QUIRE_ENOMEM);
-    CHECK_EQ(quire_mapping_truncate(shm, (half + 10) * PAGE), -QUIRE_ENOMEM);
-    CHECK_EQ(quire_mapping_size(shm), (half - 10) * PAGE);
-    int64_t written = quire_mapping_write(lazy, 0, buffer, 40 * PAGE);
-    CHECK(written > 0 && written <= (int64_t)(12 * PAGE));
-    CHECK_EQ(quire_mapping_write(lazy, 30 * PAGE, buffer, 1), -QUIRE_ENOMEM);
-    CHECK_EQ(quire_mapping_punch(lazy, 0, PAGE), 0);
-    CHECK_EQ(quire_mapping_write(lazy, 30 * PAGE, buffer, 1), 1);
-    CHECK_EQ(quire_mapping_write(lazy, 31 * PAGE, buffer, 1), -QUIRE_ENOMEM);
-    CHECK_EQ(quire_mapping_truncate(shm, (half - 20) * PAGE), 0);
-    CHECK_EQ(quire_mapping_write(lazy, 31 * PAGE, buffer, 1), 1);
-    quire_mapping_put(shm);
-    quire_mapping_put(lazy);
-    shm = shm_of((struct quire_mapping_config){.size = (half - 10) * PAGE});
-    quire_mapping_put(shm);
-    vm_end();
-}
+/* ---- no memory ------------------------------------------------------------------------------- */
 
 static void without_memory_nothing_is_half_done(void)
 {
@@ -466,9 +366,6 @@ static const struct test_case cases[] = {
     TEST_CASE(what_was_cut_off_does_not_come_back),
     TEST_CASE(a_hole_drops_whole_pages_and_zeroes_parts),
     TEST_CASE(dropping_takes_clean_pages_of_all_files_and_nothing_else),
-    TEST_CASE(holes_of_shared_memory_are_read_as_zeros_and_stay_holes),
-    TEST_CASE(sealed_memory_is_not_written),
-    TEST_CASE(shared_memory_is_accounted_at_once_or_by_page),
     TEST_CASE(without_memory_nothing_is_half_done),
     {0},
 };

@@ -53,6 +53,7 @@ static bool begin(uint64_t size)
     for (unsigned i = 0; i < MAX_PROCESSES; i++)
         process[i] = NULL;
     quire_vm_set_oom(machine_vm, on_oom, &kills);
+    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
     return true;
 }
 

@@ -76,6 +76,31 @@ static void what_is_freed_stays_out_of_use_until_one_flush_for_all(void)
     vmalloc_end();
 }
 
+static unsigned flushes_within;
+
+/* Stands for another CPU, while the purge of this one waits for its flush. */
+static void unmap_aliases_meanwhile(void *arg, const struct quire_tlb_flush *flush)
+{
+    (void)arg;
+    (void)flush;
+    if (!flushes_within++)
+        CHECK_EQ(quire_vm_unmap_aliases(vm), 0);
+}
+
+static void what_another_purge_has_taken_is_flushed_all_the_same(void)
+{
+    if (!vmalloc_boot(&usual))
+        return;
+    vm_tables.flush = unmap_aliases_meanwhile;
+    flushes_within = 0;
+    quire_vfree(vm, quire_vmalloc(vm, 3 * PAGE, GFP));
+    CHECK_EQ(quire_vm_unmap_aliases(vm), 3);
+    CHECK_EQ(flushes_within, 2);
+    CHECK_EQ(quire_vm_unmap_aliases(vm), 0);
+    CHECK_EQ(flushes_within, 2);
+    vmalloc_end();
+}
+
 static void a_purge_comes_by_itself_when_enough_pages_wait(void)
 {
     struct vm_setup setup = usual;
@@ -365,6 +390,7 @@ static const struct test_case cases[] = {
     TEST_CASE(memory_is_mapped_page_by_page_with_a_guard_after_it),
     TEST_CASE(zeroed_memory_is_zero_and_pages_are_found_by_address),
     TEST_CASE(what_is_freed_stays_out_of_use_until_one_flush_for_all),
+    TEST_CASE(what_another_purge_has_taken_is_flushed_all_the_same),
     TEST_CASE(a_purge_comes_by_itself_when_enough_pages_wait),
     TEST_CASE(addresses_that_run_out_are_purged_for),
     TEST_CASE(the_lowest_gap_that_is_large_enough_is_taken),

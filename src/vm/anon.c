@@ -28,11 +28,11 @@ enum quire_fault_result fault_anon(struct fault *fault)
     rmap_new_anon(page, fault->vma, fault->address);
     uint64_t expected = 0, entry = quire_page_to_phys(page) | fault->vma->prot | QUIRE_PTE_PRESENT |
                                    QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    /* Once another thread can find it, it may be unmapped and gone. */
+    lru_add(vm, page, fault->vma->flags);
     int error = quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
-    if (quire_likely(!error)) {
-        lru_add(vm, page, fault->vma->flags);
+    if (quire_likely(!error))
         return QUIRE_VM_MINOR;
-    }
     rmap_remove(fault->mm, page);
     page_unuse(vm, page);
     return error == -QUIRE_ENOMEM ? QUIRE_VM_OOM : QUIRE_VM_MINOR;

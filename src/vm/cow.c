@@ -14,27 +14,36 @@ static uint64_t writable(uint64_t entry)
     return entry | QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
 }
 
-/* The only user of an anonymous page writes on. False: it isn't, or the entry changed. */
-static bool reuse(struct fault *fault, struct quire_page *page)
+/* The only user of an anonymous page writes on. False: it isn't, or the entry changed, or somebody
+ * has the page locked (the caller, unless `locked`): he may be copying it. */
+static bool reuse(struct fault *fault, struct quire_page *page, bool locked)
 {
     uint64_t expected = fault->entry;
     entry_lock(fault->mm, fault->address);
     bool reused = page_users(page) == 1 && page_is_anon(page) &&
+                  (locked || !page_has(page, PG_LOCKED)) &&
                   !quire_update_entry(&fault->mm->pt, fault->address, &expected,
                                       writable(fault->entry), NULL);
     entry_unlock(fault->mm, fault->address);
     return reused;
 }
 
-/* Out of the swap cache, if only the cache and this entry use the page, and no entry its slot. */
+/* Out of the swap cache, if only the cache and this entry use the page, and no entry its slot. The
+ * page is locked. */
 static void leave_swap_cache(struct quire_vm *vm, struct quire_page *page)
 {
-    if (!page_trylock(page))
-        return;
     if (page_has(page, PG_SWAPCACHE) && !page_has(page, PG_WRITEBACK) && page_users(page) == 2 &&
         !swap_count(vm, swap_cache_entry(vm, page)))
         swap_cache_remove(vm, page);
-    page_unlock(page);
+}
+
+/* Whether the entry is what it was. */
+static bool is_unchanged(struct fault *fault)
+{
+    struct quire_page *page = fault_pin_page(fault);
+    if (page)
+        vm_put_page(fault->mm->vm, page);
+    return page;
 }
 
 /* A page of its own in the old one's place; old: pinned, or the zero page. */
@@ -52,17 +61,33 @@ static enum quire_fault_result copy_page(struct fault *fault, struct quire_page 
     page_set(page, PG_UPTODATE);
     rmap_new_anon(page, fault->vma, fault->address);
     uint64_t entry = writable(quire_page_to_phys(page) | QUIRE_PTE_PRESENT | fault->vma->prot);
+    /* Once another thread can find it, it may be unmapped and gone. */
+    lru_add(vm, page, fault->vma->flags);
     if (!fault_set_entry(fault, entry)) {
         rmap_remove(fault->mm, page);
         page_unuse(vm, page);
         return QUIRE_VM_MINOR;
     }
-    lru_add(vm, page, fault->vma->flags);
     if (!was_zero) {
         rmap_remove(fault->mm, old);
         page_unuse(vm, old);
     }
     return QUIRE_VM_MINOR;
+}
+
+/* An anonymous page, pinned, that isn't the writer's alone at first sight. Under its lock, so that
+ * no other thread takes it over, and writes to it, while it is copied. */
+static enum quire_fault_result write_anon(struct fault *fault, struct quire_page *page)
+{
+    enum quire_fault_result result = QUIRE_VM_MINOR;
+    page_lock(page);
+    leave_swap_cache(fault->mm->vm, page);
+    if (reuse(fault, page, true))
+        vm_count(fault->mm->vm, VM_PGREUSE, 1);
+    else if (is_unchanged(fault))
+        result = copy_page(fault, page);
+    page_unlock(page);
+    return result;
 }
 
 enum quire_fault_result fault_write(struct fault *fault)
@@ -75,20 +100,15 @@ enum quire_fault_result fault_write(struct fault *fault)
         return copy_page(fault, page);
     /* The page may be gone from here any time: what is read of it counts only if reuse finds the
      * entry as it was, under its lock. */
-    if (page_users(page) == 1 && reuse(fault, page)) {
+    if (page_users(page) == 1 && reuse(fault, page, false)) {
         vm_count(vm, VM_PGREUSE, 1);
         return QUIRE_VM_MINOR;
     }
     page = fault_pin_page(fault);
     if (!page)
         return QUIRE_VM_MINOR;
-    enum quire_fault_result result = QUIRE_VM_MINOR;
-    if (page_is_anon(page) && page_has(page, PG_SWAPCACHE))
-        leave_swap_cache(vm, page);
-    if (reuse(fault, page))
-        vm_count(vm, VM_PGREUSE, 1);
-    else
-        result = copy_page(fault, page);
+    enum quire_fault_result result =
+        page_is_anon(page) ? write_anon(fault, page) : copy_page(fault, page);
     vm_put_page(vm, page);
     return result;
 }

@@ -147,12 +147,12 @@ static int map_copy(struct fault *fault, struct quire_page *copy)
     uint64_t expected = 0;
     page_set(copy, PG_UPTODATE);
     rmap_new_anon(copy, fault->vma, fault->address);
+    /* Once another thread can find it, it may be unmapped and gone. */
+    lru_add(mm->vm, copy, fault->vma->flags);
     int error = quire_cmpxchg_entry(&mm->pt, fault->address, &expected,
                                     quire_page_to_phys(copy) | fault->vma->prot | WRITTEN);
-    if (!error) {
-        lru_add(mm->vm, copy, fault->vma->flags);
+    if (!error)
         return 0;
-    }
     rmap_remove(mm, copy);
     page_unuse(mm->vm, copy);
     return error == -QUIRE_ENOMEM ? error : 0;

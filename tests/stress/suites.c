@@ -13,6 +13,7 @@ extern const struct test_suite suite_slab_race;
 extern const struct test_suite suite_sim_stress;
 extern const struct test_suite suite_tables_stress;
 extern const struct test_suite suite_vm_stress;
+extern const struct test_suite suite_vm_swap_stress;
 extern const struct test_suite suite_vm_file_stress;
 extern const struct test_suite suite_vmalloc_stress;
 extern const struct test_suite suite_windows_stress;
@@ -27,6 +28,7 @@ const struct test_suite *const test_suites[] = {
     &suite_sim_stress,     //
     &suite_tables_stress,  //
     &suite_vm_stress,      //
+    &suite_vm_swap_stress, //
     &suite_vm_file_stress, //
     &suite_vmalloc_stress, //
     &suite_windows_stress, //

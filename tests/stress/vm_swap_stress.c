@@ -1,0 +1,232 @@
+/* tests/stress/vm_swap_stress.c: swap under those who use it
+ *
+ * Two threads write and read words of their own in private memory, in shared memory and in children
+ * that they fork, all of it more than there is. A third one changes everything that can be changed
+ * meanwhile: the policy, read-ahead, swappiness; it reclaims, in the background and by hand, moves
+ * pages, and turns a second swap area on and off, which is used first and whose writes fail now and
+ * then.
+ *
+ * Whatever it does, a word is what its thread wrote last.
+ */
+#include "tests/stress/vm_processors.h"
+
+#define MEMORY (4u << 20)
+#define USERS 2u
+#define PAGES 400u
+#define SWAP_PAGES 2048u
+#define FAST_PAGES 300u
+#define CHILD_PAGES 40u
+
+static struct quire_mm *mm;
+static struct quire_mapping *shared;
+static quire_linear_t areas[2];
+static uint64_t words[MAX_THREADS + 1][2][PAGES];
+static char swap_bytes[SWAP_PAGES * QUIRE_PAGE_SIZE], fast_bytes[FAST_PAGES * QUIRE_PAGE_SIZE];
+static unsigned long nr_writes, nr_failed, nr_offs, nr_refused_offs;
+
+/* ---- the area that comes and goes --------------------------------------------------------------
+ */
+
+static int fast_read(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        __builtin_memcpy(quire_page_address(stress.mem, pages[i]),
+                         (char *)store + (first + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+static int fast_write(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
+{
+    if (quire_fetch_add(&nr_writes, 1) % 8 == 3) {
+        quire_fetch_add(&nr_failed, 1);
+        return -QUIRE_EIO;
+    }
+    for (unsigned i = 0; i < count; i++)
+        __builtin_memcpy((char *)store + (first + i) * QUIRE_PAGE_SIZE,
+                         quire_page_address(stress.mem, pages[i]), QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+static void fast_discard(void *store, uint64_t first, uint64_t count)
+{
+    __builtin_memset((char *)store + first * QUIRE_PAGE_SIZE, 0xdd,
+                     (size_t)count * QUIRE_PAGE_SIZE);
+}
+
+static int fast_on(void)
+{
+    static const struct quire_swap_ops ops = {fast_read, fast_write, fast_discard};
+    struct quire_swap_config config = {
+        .ops = &ops,
+        .store = fast_bytes,
+        .nr_slots = FAST_PAGES,
+        .priority = 10,
+        .name = "/fast",
+    };
+    return quire_swapon(stress_vm, &config);
+}
+
+/* ---- users -------------------------------------------------------------------------------------
+ */
+
+static quire_linear_t word_at(unsigned n, unsigned area, unsigned page)
+{
+    return areas[area] + page * PAGE + n * sizeof(uint64_t);
+}
+
+static void touch(struct worker *worker)
+{
+    unsigned n = worker->number, area = below(worker, 4) == 0, page = below(worker, PAGES);
+    uint64_t value = worker->random, *word = &words[n][area][page];
+    if (below(worker, 2)) {
+        if (access_word(n, word_at(n, area, page), &value, true))
+            *word = value;
+    } else if (access_word(n, word_at(n, area, page), &value, false)) {
+        CHECK_EQ(value, *word);
+    }
+}
+
+/* A row of pages: read-ahead, and slots that were taken in order. */
+static void walk(struct worker *worker)
+{
+    unsigned n = worker->number, first = below(worker, PAGES - 32);
+    for (unsigned page = first; page < first + 32; page++) {
+        uint64_t value;
+        if (access_word(n, word_at(n, 0, page), &value, false))
+            CHECK_EQ(value, words[n][0][page]);
+    }
+}
+
+/* A child finds what was there, and what it writes is its own. */
+static void fork_and_write(struct worker *worker)
+{
+    unsigned n = worker->number, step = PAGES / CHILD_PAGES, first = below(worker, step);
+    struct quire_mm *child;
+    if (quire_mm_fork(&child, mm))
+        return;
+    load(n, child);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned page = first; page < PAGES; page += step) {
+            uint64_t value, mine = ~words[n][0][page];
+            if (access_word(n, word_at(n, 0, page), &value, false))
+                CHECK(value == (round ? mine : words[n][0][page]) ||
+                      (round && value == words[n][0][page])); /* the write found no memory */
+            if (!round)
+                (void)access_word(n, word_at(n, 0, page), &mine, true);
+        }
+    load(n, mm);
+    quire_mm_put(child);
+}
+
+static void use_memory(struct worker *worker)
+{
+    quire_posix_set_cpu(worker->number);
+    load(worker->number, mm);
+    while (go_on(worker)) {
+        unsigned what = below(worker, 200);
+        if (what < 196)
+            touch(worker);
+        else if (what < 199)
+            walk(worker);
+        else
+            fork_and_write(worker);
+    }
+    load(worker->number, NULL);
+}
+
+/* ---- who changes things ------------------------------------------------------------------------
+ */
+
+static void turn_off_or_on(int *fast)
+{
+    if (*fast < 0) {
+        *fast = fast_on();
+        return;
+    }
+    int error = quire_swapoff(stress_vm, *fast);
+    CHECK(!error || error == -QUIRE_ENOMEM);
+    nr_offs++;
+    nr_refused_offs += error != 0;
+    if (!error)
+        *fast = -1;
+}
+
+static void change_things(struct worker *worker)
+{
+    int fast = -1;
+    quire_posix_set_cpu(worker->number);
+    while (go_on(worker)) {
+        switch (below(worker, 8)) {
+        case 0:
+            CHECK_EQ(quire_vm_set_policy(stress_vm, below(worker, QUIRE_NR_RECLAIM_POLICIES)), 0);
+            break;
+        case 1:
+            CHECK_EQ(quire_vm_set_page_cluster(stress_vm, below(worker, 4)), 0);
+            CHECK_EQ(quire_vm_set_swappiness(stress_vm, below(worker, 201)), 0);
+            break;
+        case 2:
+            turn_off_or_on(&fast);
+            break;
+        case 3:
+            (void)quire_compact(stress.mem, -1, -1);
+            break;
+        case 4:
+            (void)quire_kswapd(stress_vm, 0);
+            break;
+        default:
+            (void)quire_vm_reclaim(stress_vm, 0, 1 + below(worker, 100));
+        }
+    }
+    CHECK_EQ(quire_vm_set_swappiness(stress_vm, 60), 0);
+    if (fast >= 0)
+        CHECK_EQ(quire_swapoff(stress_vm, fast), 0);
+}
+
+/* ---- the case ----------------------------------------------------------------------------------
+ */
+
+static void look_at_all(void)
+{
+    quire_posix_set_cpu(1);
+    load(1, mm);
+    for (unsigned n = 1; n <= USERS; n++)
+        for (unsigned area = 0; area < 2; area++)
+            for (unsigned page = 0; page < PAGES; page++) {
+                uint64_t value = 0;
+                if (access_word(1, word_at(n, area, page), &value, false))
+                    CHECK_EQ(value, words[n][area][page]);
+            }
+    load(1, NULL);
+    quire_vm_check(stress_vm);
+}
+
+static void words_survive_whatever_happens_to_swap(void)
+{
+    const struct crew crews[] = {
+        {use_memory, USERS, stress_effort() / 20},
+        {change_things, 1, 0},
+        {NULL, 0, 0},
+    };
+    __builtin_memset(words, 0, sizeof words);
+    nr_writes = nr_failed = nr_offs = nr_refused_offs = 0;
+    REQUIRE(processors_start(MEMORY, USERS + 1, swap_bytes, sizeof swap_bytes));
+    REQUIRE(!quire_mm_create(&mm, stress_vm, &quire_mm_layout_x86_64));
+    shared = mapping_of_bytes(NULL, PAGES * PAGE);
+    areas[0] = map_area(mm, NULL, PAGES * PAGE);
+    areas[1] = map_area(mm, shared, PAGES * PAGE);
+    REQUIRE(areas[0] && areas[1]);
+    run_crews(crews);
+    look_at_all();
+    quire_mm_put(mm);
+    quire_mapping_put(shared);
+    test_note("%lu writes of %lu failed, %lu swapoffs of %lu were refused", nr_failed, nr_writes,
+              nr_refused_offs, nr_offs);
+    processors_end();
+    CHECK_EQ(refusals, 0);
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(words_survive_whatever_happens_to_swap),
+    {0},
+};
+const struct test_suite suite_vm_swap_stress = {"vm_swap_stress", cases};

@@ -62,6 +62,7 @@ extern const struct test_suite suite_vm_families;
 extern const struct test_suite suite_vm_rmap;
 extern const struct test_suite suite_vm_migrate;
 extern const struct test_suite suite_vm_rmap_model;
+extern const struct test_suite suite_vm_rmap_faults;
 extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_many;
@@ -141,6 +142,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_rmap,        //
     &suite_vm_migrate,     //
     &suite_vm_rmap_model,  //
+    &suite_vm_rmap_faults, //
     &suite_vm_fault,       //
     &suite_vm_linux,       //
     &suite_vm_many,        //

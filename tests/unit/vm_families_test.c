@@ -14,11 +14,13 @@ static struct quire_mm processes[PROCESSES];
 static struct quire_vma areas[AREAS];
 static bool alive[AREAS];
 static unsigned long calls, failure; /* of allocations: that one fails */
+static bool and_later;               /* and all after it */
 
 static bool fails(void *arg)
 {
     (void)arg;
-    return ++calls == failure;
+    calls++;
+    return failure && (and_later ? calls >= failure : calls == failure);
 }
 
 /* Objects that take a slab each, and caches that keep none for later: each allocation can fail. */
@@ -34,6 +36,7 @@ static bool boot(bool failing)
 {
     static const struct quire_slab_config config = {.fail = fails};
     calls = failure = 0;
+    and_later = false;
     if (!machine_boot_plain(64 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
         return false;
     if (!slab_start(&config))
@@ -422,6 +425,28 @@ static void without_memory_nothing_changes(void)
     }
 }
 
+/* A chain, an anon_vma, and the table of ids. */
+static void without_memory_for_the_first_id_there_is_no_anon_vma(void)
+{
+    unsigned failures = 0;
+    int error = -QUIRE_ENOMEM;
+    for (unsigned long number = 1; error; number++) {
+        if (!boot(true))
+            return;
+        new_area(0, 0, 0, 4);
+        calls = 0;
+        failure = number;
+        and_later = true;
+        error = anon_vma_prepare(&areas[0]);
+        failure = 0;
+        failures += error != 0;
+        CHECK(!error || error == -QUIRE_ENOMEM);
+        CHECK(!error || (!areas[0].anon_vma && list_empty(&areas[0].chains) && !nr_objects()));
+        end();
+    }
+    CHECK(failures > 2);
+}
+
 /* ---- random families ---------------------------------------------------------------------------
  */
 
@@ -556,6 +581,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_fork_chain_of_a_thousand_has_a_chain_an_ancestor),
     TEST_CASE(the_first_of_a_family_may_go_before_its_descendants),
     TEST_CASE(without_memory_nothing_changes),
+    TEST_CASE(without_memory_for_the_first_id_there_is_no_anon_vma),
     TEST_CASE(pages_of_random_families_lead_to_all_who_may_map_them),
     {0},
 };

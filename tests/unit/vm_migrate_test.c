@@ -546,6 +546,46 @@ static void a_range_full_of_user_pages_can_be_had(void)
     on_each_format(body_range);
 }
 
+#define FILLED 1024u
+
+/* Pageblock by pageblock, all of ZONE_MOVABLE goes, where user pages are put first. */
+static void memory_in_use_by_processes_can_be_taken_away(void)
+{
+    if (!vm_boot_on(64 * MIB, QUIRE_PT_FORMAT_X86_64,
+                    (struct quire_mem_config){.zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX},
+                                              .movable_size = 32 * MIB,
+                                              .nr_cpus = 2}))
+        return;
+    struct quire_mm *mm = mm_new();
+    struct quire_mapping *file = file_of(STORE_PAGES * PAGE);
+    quire_linear_t at = map_anon(mm, FILLED * PAGE);
+    quire_linear_t shared = map_file(mm, file, 0, STORE_PAGES * PAGE, READ_WRITE, QUIRE_MAP_SHARED);
+    poke_pages(mm, at, FILLED, 1000);
+    poke_pages(mm, shared, STORE_PAGES, 5000);
+    struct quire_mm *child = fork_of(mm);
+    struct quire_zone_info movable = zone_info_of(QUIRE_ZONE_MOVABLE);
+    CHECK(quire_page_to_pfn(page_of(mm, at)).value >= movable.start.value);
+    for (unsigned long i = 0; i < movable.present; i += BLOCK_PAGES) {
+        quire_pfn_t pfn = quire_pfn(movable.start.value + i);
+        CHECK_EQ(quire_remove_memory(machine.mem, quire_pfn_to_phys(pfn), 2 * MIB), 0);
+        check_pages(mm, at, FILLED, 1000);
+        check_pages(child, shared, STORE_PAGES, 5000);
+    }
+    check_pages(child, at, FILLED, 1000);
+    CHECK(quire_page_to_pfn(page_of(mm, at)).value < movable.start.value);
+    CHECK_EQ(quire_mapping_sync(file, 0, 0), 0);
+    mm_end(mm);
+    mm_end(child);
+    quire_mapping_put(file);
+    /* Not vm_end: there is less memory than before. */
+    run_on(NULL);
+    quire_vm_check(machine_vm);
+    CHECK_EQ(quire_vm_destroy(machine_vm), 0);
+    CHECK_EQ(quire_slab_destroy(slab), 0);
+    quire_mem_check(machine.mem);
+    CHECK_EQ(machine.bad_pages, 0);
+}
+
 /* ---- registration ------------------------------------------------------------------------------
  */
 
@@ -582,6 +622,7 @@ static const struct test_case cases[] = {
     TEST_CASE(rights_that_changed_meanwhile_are_those_of_the_area),
     TEST_CASE(compaction_moves_what_processes_have),
     TEST_CASE(a_range_full_of_user_pages_can_be_had),
+    TEST_CASE(memory_in_use_by_processes_can_be_taken_away),
     TEST_CASE(a_mem_can_have_one_vm_after_the_other),
     {0},
 };

@@ -426,6 +426,79 @@ static void locked_pages_stay(void)
     }
 }
 
+/* ---- advice ------------------------------------------------------------------------------------
+ */
+
+static void given_up_memory_goes_without_swap_unless_it_was_written(void)
+{
+    if (!begin(8 * MIB))
+        return;
+    quire_linear_t at = map_anon(mm, 16 * PAGE);
+    write_pages(at, 0, 16);
+    CHECK_EQ(quire_madvise(mm, at, 16 * PAGE, QUIRE_MADV_FREE), 0);
+    CHECK(poke(at + 3 * PAGE, 33));
+    CHECK_EQ(counts().inactive_file, 16); /* what needs no swap is weighed with files */
+    for (unsigned i = 0; i < 4; i++)
+        (void)quire_vm_reclaim(machine_vm, 0, 100);
+    CHECK_EQ(event(VM_PGLAZYFREED), 15);
+    CHECK_EQ(swap_store.writes, 1);
+    CHECK(holds(at + 3 * PAGE, 33));
+    CHECK(holds(at, 0));
+    CHECK(holds(at + 15 * PAGE, 0));
+    end();
+}
+
+static void given_up_memory_goes_even_if_there_is_no_swap(void)
+{
+    if (!begin(8 * MIB))
+        return;
+    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    quire_linear_t at = map_anon(mm, 16 * PAGE);
+    write_pages(at, 0, 16);
+    CHECK_EQ(quire_madvise(mm, at, 8 * PAGE, QUIRE_MADV_FREE), 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)quire_vm_reclaim(machine_vm, 0, 100);
+    CHECK_EQ(event(VM_PGLAZYFREED), 8);
+    CHECK_EQ(mm_info(mm).rss_anon, 8);
+    read_pages(at, 8, 8);
+    area = swap_of(STORE_PAGES);
+    end();
+}
+
+static void pages_go_on_request(void)
+{
+    for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
+        if (!begin(8 * MIB))
+            return;
+        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        quire_linear_t at = map_anon(mm, 16 * PAGE);
+        write_pages(at, 0, 16);
+        CHECK_EQ(quire_madvise(mm, at, 8 * PAGE, QUIRE_MADV_PAGEOUT), 0);
+        CHECK_EQ(count_resident(at, 0, 8), 0);
+        CHECK_EQ(count_resident(at, 8, 8), 8);
+        read_pages(at, 0, 16);
+        end();
+    }
+}
+
+static void cold_pages_go_first(void)
+{
+    for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
+        if (!begin(8 * MIB))
+            return;
+        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        quire_linear_t at = map_anon(mm, 200 * PAGE);
+        write_pages(at, 0, 200);
+        forget_translations();
+        CHECK_EQ(quire_madvise(mm, at + 100 * PAGE, 32 * PAGE, QUIRE_MADV_COLD), 0);
+        (void)quire_vm_reclaim(machine_vm, 0, 16);
+        CHECK(count_resident(at, 100, 32) <= 16);
+        CHECK_EQ(count_resident(at, 0, 100), 100);
+        read_pages(at, 0, 200);
+        end();
+    }
+}
+
 /* ---- refaults ----------------------------------------------------------------------------------
  */
 
@@ -602,6 +675,10 @@ static const struct test_case cases[] = {
     TEST_CASE(shared_memory_goes_to_swap),
     TEST_CASE(without_swappiness_only_files_go),
     TEST_CASE(locked_pages_stay),
+    TEST_CASE(given_up_memory_goes_without_swap_unless_it_was_written),
+    TEST_CASE(given_up_memory_goes_even_if_there_is_no_swap),
+    TEST_CASE(pages_go_on_request),
+    TEST_CASE(cold_pages_go_first),
     TEST_CASE(a_page_that_comes_back_soon_is_counted_and_activated),
     TEST_CASE(refault_distance_is_what_was_evicted_meanwhile),
     TEST_CASE(the_background_reclaimer_is_woken_and_balances_the_node),

@@ -23,7 +23,7 @@ static bool begin(unsigned pages, unsigned slots)
     area = slots ? swap_of(slots) : -1;
     mm = mm_new();
     nr_pages = pages;
-    at = map_anon(mm, pages * PAGE);
+    at = pages ? map_anon(mm, pages * PAGE) : 0;
     run_on(mm);
     for (unsigned i = 0; i < pages; i++)
         CHECK(poke(at + i * PAGE, word_of(i) + 1));
@@ -219,6 +219,27 @@ static void pages_of_a_fork_are_found_after_they_came_back(void)
     CHECK_EQ(mm_info(mm).rss_anon + mm_info(child).rss_anon, 0);
     mm_end(child);
     run_on(mm);
+    CHECK(all_hold());
+    end();
+}
+
+static void a_slot_has_no_more_entries_than_it_can_count(void)
+{
+    if (!begin(1, SLOTS))
+        return;
+    struct quire_pt_query query;
+    struct quire_mm *child;
+    CHECK_EQ(swap_out_all(), 1);
+    CHECK_EQ(quire_query(&mm->pt, at, &query), (uint64_t)-QUIRE_ENOENT);
+    unsigned count = 1;
+    while (count < 40000 && swap_duplicate(machine_vm, query.entry))
+        count++;
+    CHECK_EQ(count, 32766);
+    CHECK_EQ(swap_count(machine_vm, query.entry), count);
+    CHECK_EQ(quire_mm_fork(&child, mm), (uint64_t)-QUIRE_ENOMEM);
+    CHECK_EQ(swap_count(machine_vm, query.entry), count);
+    while (--count)
+        swap_free(machine_vm, query.entry);
     CHECK(all_hold());
     end();
 }
@@ -559,7 +580,156 @@ static void there_are_as_many_areas_as_there_can_be(void)
     end();
 }
 
+static unsigned long allocations, failing_from;
+
+static bool fails(void *arg)
+{
+    (void)arg;
+    return ++allocations >= failing_from;
+}
+
+static void swapon_that_finds_no_memory_leaves_nothing(void)
+{
+    static const struct quire_slab_config failing = {.fail = fails};
+    unsigned failed = 0;
+    vm_slab_config = &failing;
+    for (unsigned long number = 1;; number++) {
+        struct half half = {.base = 0};
+        struct quire_swap_config config = {
+            .ops = &half_ops, .store = &half, .nr_slots = 100000, .priority = 0};
+        failing_from = ~0ul;
+        if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+            break;
+        allocations = 0;
+        failing_from = number;
+        int result = quire_swapon(machine_vm, &config);
+        bool reached = allocations >= number;
+        failing_from = ~0ul;
+        CHECK(result == 0 || result == -QUIRE_ENOMEM);
+        CHECK_EQ(swap_total_pages(machine_vm), result ? 0 : 99999);
+        if (!result)
+            CHECK_EQ(quire_swapoff(machine_vm, 0), 0);
+        vm_end();
+        failed += result != 0;
+        if (!reached)
+            break;
+    }
+    vm_slab_config = NULL;
+    test_note("%u allocations failed", failed);
+    CHECK(failed >= 3); /* the hash, the area, clusters */
+}
+
+static void swapped_pages_wait_until_there_is_memory(void)
+{
+    if (!begin(64, SLOTS))
+        return;
+    struct quire_page *chain[2];
+    uint64_t value;
+    CHECK_EQ(swap_out_all(), 64);
+    (void)quire_slab_shrink(slab, -1); /* or reclaim would find pages there */
+    for (unsigned i = 0; i < 2; i++) {
+        quire_drain_all_pages(machine.mem); /* what lies on lists of other types */
+        take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_NORETRY | QUIRE_GFP_MEMALLOC, ~0ul, &chain[i]);
+    }
+    CHECK(!peek(at, &value));
+    CHECK_EQ(last_result, QUIRE_VM_OOM);
+    CHECK_EQ(used_slots(), 64);
+    for (unsigned i = 0; i < 2; i++)
+        free_chain(chain[i]);
+    quire_vm_check(machine_vm);
+    CHECK(all_hold());
+    end();
+}
+
+static void an_area_larger_than_entries_can_say_is_used_in_part(void)
+{
+    static const struct quire_swap_ops ops = {half_read, half_write, NULL};
+    struct quire_swap_config config = {
+        .ops = &ops, .nr_slots = ((uint64_t)1 << 23) + 5, .priority = 0, .name = "large"};
+    struct quire_swap_info info;
+    if (!vm_boot(128 * MIB, QUIRE_PT_FORMAT_I386))
+        return;
+    int number = quire_swapon(machine_vm, &config);
+    REQUIRE(number >= 0);
+    CHECK_EQ(quire_swap_info(machine_vm, number, &info), 0);
+    CHECK_EQ(info.nr_slots, ((uint64_t)1 << 23) - 1);
+    CHECK(machine_said("swap area large: 8388608 of 8388613 pages can be used"));
+    CHECK_EQ(quire_swapoff(machine_vm, number), 0);
+    vm_end();
+}
+
+static void every_format_of_entries_does(void)
+{
+    static const enum quire_pt_format_id formats[] = {QUIRE_PT_FORMAT_I386, QUIRE_PT_FORMAT_I386_4K,
+                                                      QUIRE_PT_FORMAT_PAE, QUIRE_PT_FORMAT_LA57};
+    for (unsigned f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+        struct quire_mm *child;
+        if (!vm_boot(8 * MIB, formats[f]))
+            return;
+        area = swap_of(SLOTS);
+        mm = mm_new();
+        nr_pages = 40;
+        at = map_anon(mm, nr_pages * PAGE);
+        run_on(mm);
+        for (unsigned i = 0; i < nr_pages; i++)
+            CHECK(poke(at + i * PAGE, word_of(i) + 1));
+        CHECK_EQ(swap_out_all(), nr_pages);
+        CHECK_EQ(quire_mm_fork(&child, mm), 0);
+        CHECK(all_hold());
+        CHECK(poke(at, 1));
+        CHECK(swap_out_all() > 0);
+        run_on(child);
+        CHECK(all_hold());
+        mm_end(child);
+        run_on(mm);
+        CHECK(holds(at, 1));
+        end();
+    }
+}
+
+static quire_pfn_t frame_of(quire_linear_t address)
+{
+    struct quire_page *page;
+    CHECK_EQ(quire_get_user_page(mm, address, false, &page), 0);
+    quire_pfn_t pfn = quire_page_to_pfn(page);
+    quire_put_user_page(machine_vm, page, false);
+    return pfn;
+}
+
+static void pages_of_the_swap_cache_can_be_moved(void)
+{
+    if (!begin(64, SLOTS))
+        return;
+    unsigned moved = 0;
+    CHECK_EQ(swap_out_all(), 64);
+    CHECK(all_hold()); /* mapped, and in the swap cache */
+    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 64);
+    for (unsigned i = 0; i < 64; i++) {
+        quire_pfn_t pfn = frame_of(at + i * PAGE), past = quire_pfn(pfn.value + 1);
+        if (quire_alloc_contig_range(machine.mem, pfn, past, QUIRE_MIGRATE_MOVABLE,
+                                     QUIRE_GFP_KERNEL))
+            continue;
+        CHECK(frame_of(at + i * PAGE).value != pfn.value);
+        quire_free_contig_range(machine.mem, pfn, 1);
+        moved++;
+    }
+    CHECK_EQ(moved, 64);
+    quire_vm_check(machine_vm);
+    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 64);
+    CHECK_EQ(used_slots(), 64);
+    CHECK(all_hold());
+    CHECK_EQ(swap_out_all(), 64);
+    CHECK_EQ(swap_store.writes, 64); /* still clean */
+    CHECK(all_hold());
+    end();
+}
+
 static const struct test_case cases[] = {
+    TEST_CASE(swapon_that_finds_no_memory_leaves_nothing),
+    TEST_CASE(swapped_pages_wait_until_there_is_memory),
+    TEST_CASE(an_area_larger_than_entries_can_say_is_used_in_part),
+    TEST_CASE(every_format_of_entries_does),
+    TEST_CASE(pages_of_the_swap_cache_can_be_moved),
     TEST_CASE(pages_go_to_swap_and_come_back),
     TEST_CASE(a_page_that_was_not_written_since_goes_without_a_write),
     TEST_CASE(a_write_fault_takes_the_page_over),
@@ -568,6 +738,7 @@ static const struct test_case cases[] = {
     TEST_CASE(more_memory_than_there_is_keeps_its_content),
     TEST_CASE(a_fork_shares_slots_until_somebody_writes),
     TEST_CASE(pages_of_a_fork_are_found_after_they_came_back),
+    TEST_CASE(a_slot_has_no_more_entries_than_it_can_count),
     TEST_CASE(neighbours_are_read_ahead),
     TEST_CASE(random_reads_shrink_the_window),
     TEST_CASE(a_write_that_fails_is_tried_in_another_slot),

@@ -129,8 +129,8 @@ void quire_tlb_batch_init(struct quire_tlb_batch *batch, struct quire_pgtable *p
  * QUIRE_TLB_FLUSH_PAGES pages become all. O(1). */
 void quire_tlb_add(struct quire_tlb_batch *batch, quire_linear_t virt, uint64_t size,
                    unsigned page_shift);
-/* Drops a reference of a block after the flush (quire_put_page), or hands it to batch->release. When
- * there is no room for more, flushes first. */
+/* Drops a reference of a block after the flush (quire_put_page), or hands it to batch->release.
+ * When there is no room for more, flushes first. */
 void quire_tlb_remove_page(struct quire_tlb_batch *batch, struct quire_page *page);
 /* Flushes what was gathered, if some CPU may have it, then frees. The batch is empty then. */
 void quire_tlb_flush(struct quire_tlb_batch *batch);

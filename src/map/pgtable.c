@@ -241,7 +241,8 @@ static bool config_is_valid(const struct quire_pgtable_config *config)
     unsigned bits = config->features.phys_bits;
     return config->mem && (unsigned)config->format < QUIRE_NR_PT_FORMATS &&
            (!bits || (bits >= 32 && bits <= 52)) &&
-           !(config->gfp & (QUIRE_GFP_HIGHMEM | QUIRE_GFP_MOVABLE | QUIRE_GFP_COMP));
+           !(config->gfp & (~(quire_gfp_t)QUIRE_GFP_MASK | QUIRE_GFP_HIGHMEM | QUIRE_GFP_MOVABLE |
+                            QUIRE_GFP_COMP));
 }
 
 int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_config *config)

@@ -222,7 +222,7 @@ struct quire_mem {
     uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
     bool no_mobility_grouping;
     unsigned debug;
-    struct quire_mem_ops ops;     /* the configuration's, or who reclaims now: quire_set_reclaim */
+    struct quire_mem_ops ops; /* the configuration's, or who reclaims now: quire_set_reclaim */
     struct quire_mem_ops configured;
     void *ops_arg, *reclaim_arg;
     struct pcp no_pcp; /* all zero */

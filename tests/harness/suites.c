@@ -59,6 +59,9 @@ extern const struct test_suite suite_vm_xarray;
 extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
 extern const struct test_suite suite_vm_families;
+extern const struct test_suite suite_vm_rmap;
+extern const struct test_suite suite_vm_migrate;
+extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_cache;
@@ -131,6 +134,9 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_interval,    //
     &suite_vm_roots,       //
     &suite_vm_families,    //
+    &suite_vm_rmap,        //
+    &suite_vm_migrate,     //
+    &suite_vm_rmap_model,  //
     &suite_vm_fault,       //
     &suite_vm_linux,       //
     &suite_vm_cache,       //

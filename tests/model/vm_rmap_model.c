@@ -255,7 +255,7 @@ static void check_all(void)
 
 static void run_model(enum quire_pt_format_id format)
 {
-    uint64_t steps = test_environment.effort / 500 + 100;
+    uint64_t steps = test_environment.effort / 100 + 100;
     if (!vm_boot(16 * MIB, format))
         return;
     int area = swap_of(STORE_PAGES);

@@ -292,6 +292,8 @@ static void bits_and_flags_that_make_no_sense_are_refused(void)
     CHECK_EQ(quire_pgtable_init(&pt, &config), -QUIRE_EINVAL);
     config = (struct quire_pgtable_config){.mem = machine.mem, .gfp = QUIRE_GFP_HIGHUSER};
     CHECK_EQ(quire_pgtable_init(&pt, &config), -QUIRE_EINVAL);
+    config.gfp = QUIRE_GFP_KERNEL | ~(quire_gfp_t)QUIRE_GFP_MASK;
+    CHECK_EQ(quire_pgtable_init(&pt, &config), -QUIRE_EINVAL);
     config = (struct quire_pgtable_config){.mem = machine.mem, .features.phys_bits = 53};
     CHECK_EQ(quire_pgtable_init(&pt, &config), -QUIRE_EINVAL);
     config = (struct quire_pgtable_config){.mem = NULL};

@@ -77,6 +77,8 @@ extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
 extern const struct test_suite suite_vm_swap;
+extern const struct test_suite suite_vm_swap_area;
+extern const struct test_suite suite_vm_policy;
 extern const struct test_suite suite_vm_reclaim;
 extern const struct test_suite suite_vm_oom;
 extern const struct test_suite suite_vm_swap_model;
@@ -157,6 +159,8 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
     &suite_vm_swap,        //
+    &suite_vm_swap_area,   //
+    &suite_vm_policy,      //
     &suite_vm_reclaim,     //
     &suite_vm_oom,         //
     &suite_vm_swap_model,  //

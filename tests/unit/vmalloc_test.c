@@ -101,31 +101,6 @@ static void what_another_purge_has_taken_is_flushed_all_the_same(void)
     vmalloc_end();
 }
 
-static unsigned flushes_within;
-
-/* Stands for another CPU, while the purge of this one waits for its flush. */
-static void unmap_aliases_meanwhile(void *arg, const struct quire_tlb_flush *flush)
-{
-    (void)arg;
-    (void)flush;
-    if (!flushes_within++)
-        CHECK_EQ(quire_vm_unmap_aliases(vm), 0);
-}
-
-static void what_another_purge_has_taken_is_flushed_all_the_same(void)
-{
-    if (!vm_boot(&usual))
-        return;
-    vm_tables.flush = unmap_aliases_meanwhile;
-    flushes_within = 0;
-    quire_vfree(vm, quire_vmalloc(vm, 3 * PAGE, GFP));
-    CHECK_EQ(quire_vm_unmap_aliases(vm), 3);
-    CHECK_EQ(flushes_within, 2);
-    CHECK_EQ(quire_vm_unmap_aliases(vm), 0);
-    CHECK_EQ(flushes_within, 2);
-    vm_end();
-}
-
 static void a_purge_comes_by_itself_when_enough_pages_wait(void)
 {
     struct vm_setup setup = usual;

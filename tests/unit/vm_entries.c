@@ -5,7 +5,7 @@
 /* ---- shorthands --------------------------------------------------------------------------------
  */
 
-void on_each_format(void (*body)(void))
+void on_machines_of_each_format(void (*body)(void))
 {
     static const enum quire_pt_format_id formats[] = {QUIRE_PT_FORMAT_X86_64, QUIRE_PT_FORMAT_I386,
                                                       QUIRE_PT_FORMAT_PAE};

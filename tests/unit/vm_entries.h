@@ -11,7 +11,7 @@
 #define READ_WRITE (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
 
 /* Runs `body` on a fresh machine of each format. */
-void on_each_format(void (*body)(void));
+void on_machines_of_each_format(void (*body)(void));
 
 struct quire_mm *fork_of(struct quire_mm *parent);
 /* Writes value, value + 1 ... to both ends of pages, and looks whether they are there. */

@@ -36,7 +36,7 @@ static void body_anonymous(void)
 
 static void a_page_of_ones_own_moves_with_content_and_rights(void)
 {
-    on_each_format(body_anonymous);
+    on_machines_of_each_format(body_anonymous);
 }
 
 static void body_shared(void)
@@ -71,7 +71,7 @@ static void body_shared(void)
 
 static void a_page_that_forks_share_moves_for_all(void)
 {
-    on_each_format(body_shared);
+    on_machines_of_each_format(body_shared);
 }
 
 static void body_files(void)
@@ -116,7 +116,7 @@ static void body_files(void)
 
 static void pages_of_files_move_in_the_cache_and_in_all_areas(void)
 {
-    on_each_format(body_files);
+    on_machines_of_each_format(body_files);
 }
 
 static void body_shmem(void)
@@ -141,7 +141,7 @@ static void body_shmem(void)
 
 static void shared_memory_moves_and_stays_shared(void)
 {
-    on_each_format(body_shmem);
+    on_machines_of_each_format(body_shmem);
 }
 
 static void body_swap_cache(void)
@@ -185,7 +185,7 @@ static void body_swap_cache(void)
 
 static void pages_of_the_swap_cache_keep_their_slot(void)
 {
-    on_each_format(body_swap_cache);
+    on_machines_of_each_format(body_swap_cache);
 }
 
 static void body_given_up(void)
@@ -216,7 +216,7 @@ static void body_given_up(void)
 
 static void pages_that_were_given_up_stay_so(void)
 {
-    on_each_format(body_given_up);
+    on_machines_of_each_format(body_given_up);
 }
 
 static const struct test_case cases[] = {

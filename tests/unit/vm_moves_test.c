@@ -52,7 +52,7 @@ static void body_pinned(void)
 
 static void pinned_and_locked_pages_stay_as_they_are(void)
 {
-    on_each_format(body_pinned);
+    on_machines_of_each_format(body_pinned);
 }
 
 static void a_page_that_is_written_is_not_isolated(void)
@@ -169,7 +169,7 @@ static void body_entries_that_go(void)
 
 static void migration_entries_go_with_their_areas(void)
 {
-    on_each_format(body_entries_that_go);
+    on_machines_of_each_format(body_entries_that_go);
 }
 
 static void body_rights(void)
@@ -204,7 +204,7 @@ static void body_rights(void)
 
 static void rights_that_changed_meanwhile_are_those_of_the_area(void)
 {
-    on_each_format(body_rights);
+    on_machines_of_each_format(body_rights);
 }
 
 /* ---- by the many -------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ static void body_compaction(void)
 
 static void compaction_moves_what_processes_have(void)
 {
-    on_each_format(body_compaction);
+    on_machines_of_each_format(body_compaction);
 }
 
 static void count_in_block(void *arg, struct quire_mm *mm, quire_linear_t at,
@@ -280,7 +280,7 @@ static void body_range(void)
 
 static void a_range_full_of_user_pages_can_be_had(void)
 {
-    on_each_format(body_range);
+    on_machines_of_each_format(body_range);
 }
 
 #define FILLED 1024u

@@ -40,7 +40,7 @@ static void body_forks(void)
 
 static void walks_find_all_entries_after_forks_and_writes(void)
 {
-    on_each_format(body_forks);
+    on_machines_of_each_format(body_forks);
 }
 
 static void body_splits(void)
@@ -70,7 +70,7 @@ static void body_splits(void)
 
 static void walks_find_all_entries_after_splits_and_merges(void)
 {
-    on_each_format(body_splits);
+    on_machines_of_each_format(body_splits);
 }
 
 static void body_moves(void)
@@ -98,7 +98,7 @@ static void body_moves(void)
 
 static void walks_find_pages_where_mremap_took_them(void)
 {
-    on_each_format(body_moves);
+    on_machines_of_each_format(body_moves);
 }
 
 static void body_files(void)
@@ -136,7 +136,7 @@ static void body_files(void)
 
 static void walks_find_files_pages_and_private_copies(void)
 {
-    on_each_format(body_files);
+    on_machines_of_each_format(body_files);
 }
 
 struct ranges {

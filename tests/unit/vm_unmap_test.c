@@ -49,7 +49,7 @@ static void body_referenced(void)
 
 static void references_are_counted_and_forgotten(void)
 {
-    on_each_format(body_referenced);
+    on_machines_of_each_format(body_referenced);
 }
 
 static void locked_areas_say_so_and_streams_do_not_count(void)
@@ -120,7 +120,7 @@ static void body_mkclean(void)
 
 static void cleaned_pages_are_read_only_until_somebody_asks(void)
 {
-    on_each_format(body_mkclean);
+    on_machines_of_each_format(body_mkclean);
 }
 
 /* ---- unmapping ---------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ static void body_swap(void)
 
 static void anonymous_pages_leave_swap_entries_and_come_back(void)
 {
-    on_each_format(body_swap);
+    on_machines_of_each_format(body_swap);
 }
 
 static void body_files_unmap(void)
@@ -214,7 +214,7 @@ static void body_files_unmap(void)
 
 static void files_pages_leave_nothing_but_their_dirtiness(void)
 {
-    on_each_format(body_files_unmap);
+    on_machines_of_each_format(body_files_unmap);
 }
 
 static void body_given_up(void)
@@ -242,7 +242,7 @@ static void body_given_up(void)
 
 static void pages_that_were_given_up_go_unless_they_were_written_to_since(void)
 {
-    on_each_format(body_given_up);
+    on_machines_of_each_format(body_given_up);
 }
 
 static void locked_pages_stay_unless_that_is_ignored(void)

@@ -9,7 +9,6 @@
 #include "tests/unit/vm_entries.h"
 
 #define AREAS 160u
-#define READ_WRITE (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
 
 static unsigned long calls, first_failure;
 

@@ -59,8 +59,11 @@ extern const struct test_suite suite_vm_xarray;
 extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
 extern const struct test_suite suite_vm_families;
+extern const struct test_suite suite_vm_anon_model;
 extern const struct test_suite suite_vm_rmap;
+extern const struct test_suite suite_vm_unmap;
 extern const struct test_suite suite_vm_migrate;
+extern const struct test_suite suite_vm_moves;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_rmap_faults;
 extern const struct test_suite suite_vm_fault;
@@ -141,8 +144,11 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_interval,    //
     &suite_vm_roots,       //
     &suite_vm_families,    //
+    &suite_vm_anon_model,  //
     &suite_vm_rmap,        //
+    &suite_vm_unmap,       //
     &suite_vm_migrate,     //
+    &suite_vm_moves,       //
     &suite_vm_rmap_model,  //
     &suite_vm_rmap_faults, //
     &suite_vm_fault,       //

@@ -39,17 +39,16 @@ static void release(struct quire_vm *vm, struct root *root)
         root_put(vm, locked);
 }
 
-/* The first of a family, until it gets a parent. */
-static struct anon_vma *create(struct quire_vm *vm)
+/* One of a family that gets a parent there; NULL: the first of a new one. */
+static struct anon_vma *create(struct quire_vm *vm, struct root *family)
 {
     struct anon_vma *anon_vma = quire_kmem_cache_alloc(vm->anon_vma_cache, QUIRE_GFP_KERNEL);
     if (!anon_vma)
         return NULL;
-    if (root_init(vm, &anon_vma->root, PAGE_KIND_ANON)) {
+    if (root_init(vm, &anon_vma->root, PAGE_KIND_ANON, family, release)) {
         quire_kmem_cache_free(vm->anon_vma_cache, anon_vma);
         return NULL;
     }
-    anon_vma->root.release = release;
     anon_vma->parent = NULL;
     anon_vma->nr_children = anon_vma->nr_active = 0;
     return anon_vma;
@@ -165,7 +164,7 @@ int anon_vma_prepare(struct quire_vma *vma)
     if (alloc_chains(vm, &spare, 1))
         return -QUIRE_ENOMEM;
     struct anon_vma *neighbours = find_mergeable(vma);
-    struct anon_vma *anon_vma = neighbours ? neighbours : create(vm);
+    struct anon_vma *anon_vma = neighbours ? neighbours : create(vm, NULL);
     if (anon_vma)
         give_anon_vma(vma, anon_vma, &spare);
     if (anon_vma && !neighbours && !list_empty(&spare))
@@ -223,15 +222,6 @@ static struct anon_vma *find_reusable(const struct quire_vma *vma)
     return NULL;
 }
 
-/* A parent for one that nobody has seen yet. */
-static void join_family(struct anon_vma *anon_vma, struct anon_vma *parent)
-{
-    root_get(parent->root.locked);
-    anon_vma->root.locked = parent->root.locked;
-    anon_vma->parent = parent;
-    parent->nr_children++;
-}
-
 int anon_vma_fork(struct quire_vma *child, struct quire_vma *parent)
 {
     struct quire_vm *vm = parent->mm->vm;
@@ -243,7 +233,7 @@ int anon_vma_fork(struct quire_vma *child, struct quire_vma *parent)
         return 0;
     if (alloc_chains(vm, &spare, count_chains(parent) + 1))
         return -QUIRE_ENOMEM;
-    struct anon_vma *new = create(vm);
+    struct anon_vma *new = create(vm, above->root.locked);
     if (!new) {
         free_chains(vm, &spare);
         return -QUIRE_ENOMEM;
@@ -253,7 +243,8 @@ int anon_vma_fork(struct quire_vma *child, struct quire_vma *parent)
     link_clones(child, parent, &spare);
     if (!anon_vma) {
         anon_vma = new;
-        join_family(new, above);
+        new->parent = above;
+        above->nr_children++;
         link_chain(child, new, &spare);
     }
     anon_vma->nr_active++;

@@ -31,7 +31,8 @@ static int set_up(struct quire_mapping *mapping)
     int error = mapping_set_size(mapping, mapping->config.size);
     if (error)
         return error;
-    error = root_init(vm, &mapping->root, mapping->is_shmem ? PAGE_KIND_SHMEM : PAGE_KIND_FILE);
+    error = root_init(vm, &mapping->root, mapping->is_shmem ? PAGE_KIND_SHMEM : PAGE_KIND_FILE,
+                      NULL, release);
     if (!error)
         return 0;
     (void)!shmem_commit(mapping, -mapping->accounted);
@@ -55,7 +56,6 @@ int quire_mapping_create(struct quire_mapping **mapping, struct quire_vm *vm,
         quire_kmem_cache_free(vm->mapping_cache, new);
         return error;
     }
-    new->root.release = release;
     quire_mapping_set_writable(new, config->may_write);
     quire_port_irq_t irq = vm_lock(vm);
     list_add_tail(&vm->mappings, &new->link);

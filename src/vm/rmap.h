@@ -43,6 +43,10 @@
 QUIRE_MUST_CHECK int roots_create(struct quire_vm *vm);
 void roots_destroy(struct quire_vm *vm);
 
+struct root;
+/* With a root's last reference. */
+typedef void root_release_fn(struct quire_vm *vm, struct root *root);
+
 /* What anon_vmas and mappings begin with: what a page's root id leads to. */
 struct root {
     uint32_t id;
@@ -51,12 +55,14 @@ struct root {
     struct root *locked; /* whose `lock` guards: itself, or the family's first, referenced */
     struct rwlock lock;  /* of `areas`, of all whose `locked` it is */
     struct tree areas;   /* intervals */
-    void (*release)(struct quire_vm *vm, struct root *root); /* with the last reference */
+    root_release_fn *release;
 };
 
-/* Gives a root its id and one reference, and makes it its own `locked`; `release` is the caller's
- * to set. -ENOMEM, -ENOSPC. */
-QUIRE_MUST_CHECK int root_init(struct quire_vm *vm, struct root *root, enum page_kind kind);
+/* Gives a root its id and one reference. Its `locked` is `family`, which gets a reference that
+ * `release` has to give back, or itself (NULL): for good, since others may walk it from here on.
+ * -ENOMEM, -ENOSPC. */
+QUIRE_MUST_CHECK int root_init(struct quire_vm *vm, struct root *root, enum page_kind kind,
+                               struct root *family, root_release_fn *release);
 void root_get(struct root *root);
 /* With the last reference the id is free again, then `release` is called. */
 void root_put(struct quire_vm *vm, struct root *root);

@@ -154,21 +154,29 @@ static bool take_id(struct root_table *table, struct root *root)
     return id;
 }
 
-int root_init(struct quire_vm *vm, struct root *root, enum page_kind kind)
+void root_get(struct root *root)
 {
-    *root = (struct root){.refs = 1, .kind = kind, .locked = root};
+    (void)quire_fetch_add(&root->refs, 1);
+}
+
+/* With its id a root can be found, by a page that names the id's last owner: so all else is there
+ * before. */
+int root_init(struct quire_vm *vm, struct root *root, enum page_kind kind, struct root *family,
+              root_release_fn *release)
+{
+    *root = (struct root){
+        .refs = 1, .kind = kind, .locked = family ? family : root, .release = release};
     interval_tree_init(&root->areas);
+    if (family)
+        root_get(family);
     while (!take_id(vm->roots, root)) {
         int error = grow(vm);
+        if (error && family)
+            root_put(vm, family);
         if (error)
             return error;
     }
     return 0;
-}
-
-void root_get(struct root *root)
-{
-    (void)quire_fetch_add(&root->refs, 1);
 }
 
 void root_put(struct quire_vm *vm, struct root *root)

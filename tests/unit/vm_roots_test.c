@@ -48,8 +48,7 @@ static void end(void)
 
 static void make(struct root *root, enum page_kind kind)
 {
-    CHECK_EQ(root_init(&machine_roots, root, kind), 0);
-    root->release = release;
+    CHECK_EQ(root_init(&machine_roots, root, kind, NULL, release), 0);
 }
 
 /* A page that names the root of an id. */
@@ -131,8 +130,9 @@ static void without_memory_for_the_table_there_is_no_root(void)
             return;
         fail_from(number);
         int error = 0;
-        while (made < MANY && !(error = root_init(&machine_roots, &roots[made], PAGE_KIND_ANON)))
-            roots[made++].release = release;
+        while (made < MANY &&
+               !(error = root_init(&machine_roots, &roots[made], PAGE_KIND_ANON, NULL, release)))
+            made++;
         failed = calls >= first_failure;
         fail_from(~0ul);
         CHECK_EQ(error, error ? -QUIRE_ENOMEM : 0);
@@ -149,7 +149,25 @@ static void without_memory_for_the_table_there_is_no_root(void)
     CHECK(failures > 1);
 }
 
+static void a_root_of_a_family_keeps_the_first_one(void)
+{
+    struct root *first = &roots[0], *of_family = &roots[1];
+    if (!boot())
+        return;
+    make(first, PAGE_KIND_ANON);
+    CHECK_EQ(root_init(&machine_roots, of_family, PAGE_KIND_ANON, first, release), 0);
+    CHECK(of_family->locked == first && first->locked == first);
+    CHECK_EQ(first->refs, 2);
+    root_put(&machine_roots, of_family);
+    root_put(&machine_roots, first); /* what the family's release would do */
+    CHECK_EQ(nr_released, 1);
+    root_put(&machine_roots, first);
+    CHECK_EQ(nr_released, 2);
+    end();
+}
+
 static const struct test_case cases[] = {
+    TEST_CASE(a_root_of_a_family_keeps_the_first_one),
     TEST_CASE(ids_are_dense_and_lead_to_their_roots),
     TEST_CASE(an_id_is_used_again_after_the_last_reference),
     TEST_CASE(a_page_without_a_root_and_one_of_another_kind_have_none),

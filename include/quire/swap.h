@@ -74,7 +74,8 @@ enum quire_reclaim_policy {
 /* "lru", "mglru", "clock", "fifo"; NULL: no such policy. */
 const char *quire_reclaim_policy_name(enum quire_reclaim_policy policy);
 
-/* From now on; pages on lists pass to the new policy's. At first LRU. -EINVAL. */
+/* From now on; pages on lists pass to the new policy's. At first LRU. Waits for rounds of reclaim
+ * that are under way. O(pages), with the lists' locks. -EINVAL. */
 QUIRE_MUST_CHECK int quire_vm_set_policy(struct quire_vm *vm, enum quire_reclaim_policy policy);
 /* 0 to 200, 60 at first: how much sooner anonymous pages go than files'. -EINVAL. */
 QUIRE_MUST_CHECK int quire_vm_set_swappiness(struct quire_vm *vm, unsigned swappiness);

@@ -4,6 +4,8 @@
  *
  *     mm->lock         areas of an address space; faults are readers
  *     page lock        one page's content and caches (vm/page.h)
+ *     vm->policy_lock  which reclaim policy there is; rounds of reclaim are readers, and take other
+ *                      pages' locks by trylock
  *     root->lock       which areas map a file or an anonymous family; walkers are readers
  *     mm->tables       that tables which a walker reads don't go: walkers are readers, and who
  *                      gives tables back is a writer
@@ -242,7 +244,8 @@ struct quire_vm {
     struct list mappings; /* of struct quire_mapping, under `lock` */
 
     uint32_t policy, swappiness, overcommit, overcommit_ratio; /* set at run time: relaxed */
-    long committed;                                            /* pages: atomic */
+    struct rwlock policy_lock; /* rounds of reclaim are readers: the policy stays */
+    long committed;            /* pages: atomic */
     quire_oom_fn *oom;
     void *oom_arg;
     char *oom_report;   /* room for it, from the beginning: OOM_REPORT_BYTES */

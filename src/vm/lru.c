@@ -294,11 +294,13 @@ static void switch_node(struct quire_vm *vm, struct node_lists *lists, uint32_t 
     }
 }
 
-/* With all nodes' locks at once, in order, since the policy is all nodes'. */
+/* No round of reclaim is under way. With all nodes' locks at once, in order, since the policy is
+ * all nodes'. */
 int quire_vm_set_policy(struct quire_vm *vm, enum quire_reclaim_policy policy)
 {
     if (policy >= QUIRE_NR_RECLAIM_POLICIES)
         return -QUIRE_EINVAL;
+    rwlock_write(&vm->policy_lock);
     quire_port_irq_t irq = quire_port_irq_save();
     for (unsigned node = 0; node < vm->nr_nodes; node++)
         quire_port_spin_lock(&vm->lists[node].lock);
@@ -311,6 +313,7 @@ int quire_vm_set_policy(struct quire_vm *vm, enum quire_reclaim_policy policy)
     for (unsigned node = vm->nr_nodes; node-- > 0;)
         quire_port_spin_unlock(&vm->lists[node].lock);
     quire_port_irq_restore(irq);
+    rwlock_write_unlock(&vm->policy_lock);
     return 0;
 }
 

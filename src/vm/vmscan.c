@@ -34,16 +34,26 @@ static struct scan scan_of(struct quire_vm *vm, int node, quire_gfp_t gfp, unsig
     };
 }
 
+/* One round of whatever policy there is now. It stays that while the round goes on: lists and what
+ * is remembered of a node are its own. */
+static void shrink(struct scan *scan)
+{
+    rwlock_read(&scan->vm->policy_lock);
+    scan->policy = vm_policy(scan->vm);
+    scan->policy->shrink(scan);
+    rwlock_read_unlock(&scan->vm->policy_lock);
+}
+
 /* From priority to priority until enough went. That nothing can be had isn't said before all pages
  * were looked at so often that the first looks, which spare what was used, can't have been why. */
 static unsigned long reclaim_node(struct scan *scan)
 {
     for (scan->priority = DEF_PRIORITY; scan->priority >= 0 && !scan_is_done(scan);
          scan->priority--)
-        scan->policy->shrink(scan);
+        shrink(scan);
     scan->priority = 0;
     for (unsigned i = 0; i < LAST_ROUNDS && !scan->reclaimed; i++)
-        scan->policy->shrink(scan);
+        shrink(scan);
     return scan->reclaimed;
 }
 
@@ -127,7 +137,7 @@ static unsigned long kswapd_round(struct quire_vm *vm, int node)
     for (scan.priority = DEF_PRIORITY; scan.priority >= 0 && !is_balanced(vm, node);) {
         unsigned long before = scan.reclaimed;
         scan.wanted = before + RECLAIM_BATCH;
-        scan.policy->shrink(&scan);
+        shrink(&scan);
         if (scan.reclaimed - before < RECLAIM_BATCH)
             scan.priority--; /* as hard as before while that does */
         reclaimed = scan.reclaimed;

@@ -70,11 +70,9 @@ static unsigned long competing_pages(struct quire_vm *vm, struct node_lists *lis
 
 static void note_cost(struct quire_vm *vm, struct node_lists *lists, bool is_file)
 {
-    const struct reclaim_policy *policy = vm_policy(vm);
-    if (!policy->note_cost)
-        return;
     quire_port_irq_t irq = lists_lock(lists);
-    policy->note_cost(lists, is_file, 1);
+    if (vm_policy(vm)->note_cost)
+        vm_policy(vm)->note_cost(lists, is_file, 1);
     lists_unlock(lists, irq);
 }
 

@@ -4,6 +4,9 @@
  * that it needs no page table. The first two are kmap_local's, taken and given back like a stack;
  * the third serves phys_read alone, which reads firmware tables before there is a direct map of
  * them and on i386 where there will never be one.
+ *
+ * These are the port's, below phys and there before it. Those of quire/windows.h stand on phys, so
+ * they can't serve it: they are for the kernel's own use of HighMem.
  */
 #include "window.h"
 

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <quire/config.h>
+
 #include "quire.h"
 #include "replay_command.h"
 
@@ -101,7 +103,9 @@ int command_replay(int argc, char **argv)
         return EXIT_FAILED;
     }
     int status = EXIT_USAGE;
-    if (count_frames(&options, &run, frames))
+    if (!options.model && trace_reader_page_shift(run.trace) != QUIRE_PAGE_SHIFT)
+        complain("the machine has pages of %lu bytes: add --model for others", QUIRE_PAGE_SIZE);
+    else if (count_frames(&options, &run, frames))
         status = replay(&options, &run);
     trace_close(run.trace);
     return status;

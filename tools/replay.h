@@ -6,6 +6,7 @@
  *                                             model_queue.c   FIFO and CLOCK
  *                                             model_lru.c     LRU
  *                                             model_opt.c     OPT
+ *                                             replay_machine.c  the library itself
  *
  * What counts is the same for every engine. Memory has a number of frames, all free at first, and
  * pages come into it when they are referenced, never before (demand paging). A reference to a page
@@ -59,8 +60,7 @@ struct replay_engine {
 
 /* Exact models; NULL: there is none of this policy. */
 const struct replay_engine *replay_model(enum replay_policy policy);
-/* The machine: NULL for every policy as long as address spaces aren't there. This is where they
- * plug in: five engines that take replay_batch.run. */
+/* The machine; of OPT, which no machine can do, the exact model. Pages of 4 KiB only. */
 const struct replay_engine *replay_machine(enum replay_policy policy);
 
 /* ---- running --------------------------------------------------------------------------------- */

@@ -35,7 +35,8 @@ static const struct argp_option options[] = {
      "Pages of lackey's addresses: a power of two from 512 to 1G (4K)", 1},
     {NULL, 0, NULL, 0, "Who decides what is evicted", 2},
     {"policy", OPTION_POLICY, "LIST", 0, "Of lru, clock, fifo, mglru, opt (lru,clock,fifo,opt)", 2},
-    {"model", OPTION_MODEL, NULL, 0, "By the textbook, page by page, and not by the machine", 2},
+    {"model", OPTION_MODEL, NULL, 0,
+     "By the textbook, page by page, and not by the machine (opt always is)", 2},
     {NULL, 0, NULL, 0, "Output", 3},
     {"output", 'o', "FORMAT", 0, "table (the default), csv or json", 3},
     {"threads", OPTION_THREADS, "N", 0, "So many threads (one for each processor)", 3},
@@ -138,9 +139,7 @@ static void check(struct words *words, struct argp_state *state)
     for (unsigned p = 0; p < r->nr_policies; p++)
         if (r->model ? !replay_model(r->policy[p]) : !replay_machine(r->policy[p]))
             argp_error(state,
-                       r->model ? "there is no exact model of %s"
-                                : "the machine that replays with %s isn't there yet: add --model "
-                                  "for the exact models of lru, clock, fifo and opt",
+                       "there is no exact model of %s: leave --model out, and the machine replays",
                        replay_policy_names[r->policy[p]]);
     parse_sizes(words, state);
 }

@@ -48,6 +48,7 @@ struct quire_mapping_config {
     uint64_t inode;
     bool may_write, may_exec; /* shared mappings may be writable; any may be executable */
     bool noreserve;           /* shared memory that is accounted page by page, not at once */
+    bool no_readahead;        /* pages are read when they are asked for, and no others */
     bool sealed_write;        /* F_SEAL_WRITE: no new writable shared mapping */
 };
 

@@ -48,6 +48,10 @@ struct quire_vm_config {
     struct quire_pt_features features; /* of the processors */
     quire_tlb_flush_fn *flush;         /* NULL: the port's, level 2 */
     void *flush_arg;
+    /* Reclaim that clears an accessed bit flushes the page, so that it sees every later use.
+     * Without, a page that stays in a TLB seems unused, which costs nothing and, where TLBs are
+     * emptied often, matters little: Linux on x86 doesn't flush, on other processors it does. */
+    bool flush_accessed;
 };
 
 /* Makes the machine's virtual memory, and tells `mem` that it reclaims (quire_set_reclaim). The

@@ -25,7 +25,7 @@ static unsigned within_file(const struct quire_mapping *mapping, uint64_t index,
 static unsigned window_at(struct quire_mapping *mapping, uint64_t index, uint32_t vma_flags)
 {
     struct readahead *ahead = &mapping->readahead;
-    if (vma_flags & VM_RAND_READ)
+    if (vma_flags & VM_RAND_READ || mapping->config.no_readahead)
         return 1;
     mapping_lock(mapping);
     unsigned pages = FIRST_WINDOW;

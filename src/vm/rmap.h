@@ -31,10 +31,12 @@
  *   - A page of a file is in the file's array, and a mapping goes only after its pages did; when a
  *     page leaves the array its root becomes 0, under the page lock.
  *   - While entries of a page are migration entries, who moves it holds a reference to the root.
- *   - That leaves anonymous pages of the swap cache that no entry maps. Their root may be gone, and
- *     the id another's. Who walks from one sees that no entry maps it and has nothing to do; a walk
- *     of the wrong root finds nothing either, since what is looked for is the page's own frame. And
- *     who maps it again can't know what its id means, so he gives it a root that he knows.
+ *   - Anonymous pages of the swap cache that no entry maps are mapped again only by areas whose
+ *     entries mean their slot: those have chains to the root, as they had when they mapped the page
+ *     or inherited them by fork. When no such area is left the root may be gone, and the id
+ *     another's: but then nobody maps the page, so that there is nothing to walk for; and a walk of
+ *     the wrong root finds nothing, since what is looked for is the page's own frame. A page that
+ *     was read anew from its slot has no root, and gets one by rmap_set_anon.
  */
 
 /* The table of ids. -ENOMEM; destroy: no root is left. */
@@ -120,10 +122,9 @@ void rmap_wait_for_walks(struct quire_vma *vma);
 /* A new anonymous page, before its entry is written: root, index, and a user for the entry, counted
  * as by rmap_add. The area has an anon_vma. */
 void rmap_new_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_t address);
-/* Root and index of an anonymous page that no entry maps, or one in this area alone: it came back
- * from swap, or has no other user any more. Unless it is exclusively this area's, others of its
- * family may come to map it, so it gets the family's first root. Under the page lock; the area has
- * an anon_vma. */
+/* Root and index of an anonymous page that no entry maps, as it comes back from swap. Unless it is
+ * exclusively this area's, others of its family may come to map it, so it gets the family's first
+ * root. Under the page lock; the area has an anon_vma. */
 void rmap_set_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_t address,
                    bool exclusive);
 /* One more entry for a page that has a root. False: too many users. Counts rss, and the page as a

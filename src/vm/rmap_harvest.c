@@ -1,8 +1,8 @@
 /* vm/rmap_harvest.c: what hardware left in a page's entries: accessed and dirty bits
  *
  * Accessed bits are cleared without a flush, so that a page whose entry a TLB holds may seem unused
- * for a while, as on Linux. Dirty bits go together with the right to write, flushed: whoever writes
- * again asks by a fault.
+ * for a while, as on Linux; or with one, if the configuration says so. Dirty bits go together with
+ * the right to write, flushed: whoever writes again asks by a fault.
  */
 #include "vm/rmap_entry.h"
 
@@ -27,6 +27,14 @@ static bool clear_accessed(struct quire_mm *mm, quire_linear_t address, uint64_t
     return !error;
 }
 
+static void flush_page(struct quire_mm *mm, quire_linear_t address)
+{
+    struct quire_tlb_batch batch;
+    quire_tlb_batch_init(&batch, &mm->pt);
+    quire_tlb_add(&batch, address, QUIRE_PAGE_SIZE, QUIRE_PAGE_SHIFT);
+    quire_tlb_flush(&batch);
+}
+
 /* Pages that are read once, in order or at random, say nothing by having been used. */
 static bool referenced_one(void *arg, struct quire_vma *vma, quire_linear_t address)
 {
@@ -38,6 +46,8 @@ static bool referenced_one(void *arg, struct quire_vma *vma, quire_linear_t addr
     bool maps = entry_maps(mm, entry, r->page), locked = maps && flags & VM_LOCKED;
     bool accessed = maps && !locked && clear_accessed(mm, address, entry, r->page);
     entry_unlock(mm, address);
+    if (accessed && mm->vm->config.flush_accessed)
+        flush_page(mm, address);
     if (locked)
         r->flags |= VM_LOCKED;
     if (accessed && !(flags & (VM_SEQ_READ | VM_RAND_READ))) {

@@ -12,7 +12,7 @@
 
 #define CHUNK_SHIFT 9
 #define CHUNK_IDS (1u << CHUNK_SHIFT)
-#define FIRST_CAPACITY 16u
+#define FIRST_CAPACITY 4u
 
 struct root_table {
     quire_port_spinlock_t lock;

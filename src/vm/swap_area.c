@@ -93,9 +93,9 @@ static uint32_t usable_slots(const struct quire_vm *vm, const struct quire_swap_
     most = most < MAX_SLOTS ? most : MAX_SLOTS;
     if (config->nr_slots <= most)
         return (uint32_t)config->nr_slots;
-    quire_log(QUIRE_LOG_WARNING, "quire: swap area %s: %lu of %lu MiB can be used",
-              config->name ? config->name : "?", (unsigned long)(most >> (20 - QUIRE_PAGE_SHIFT)),
-              (unsigned long)(config->nr_slots >> (20 - QUIRE_PAGE_SHIFT)));
+    quire_log(QUIRE_LOG_WARNING, "quire: swap area %s: %lu of %lu pages can be used",
+              config->name ? config->name : "?", (unsigned long)most,
+              (unsigned long)config->nr_slots);
     return (uint32_t)most;
 }
 

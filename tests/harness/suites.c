@@ -59,9 +59,13 @@ extern const struct test_suite suite_vm_xarray;
 extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
 extern const struct test_suite suite_vm_families;
+extern const struct test_suite suite_vm_anon_model;
 extern const struct test_suite suite_vm_rmap;
+extern const struct test_suite suite_vm_unmap;
 extern const struct test_suite suite_vm_migrate;
+extern const struct test_suite suite_vm_moves;
 extern const struct test_suite suite_vm_rmap_model;
+extern const struct test_suite suite_vm_rmap_faults;
 extern const struct test_suite suite_vm_fault;
 extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_many;
@@ -76,6 +80,8 @@ extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
 extern const struct test_suite suite_vm_swap;
+extern const struct test_suite suite_vm_swap_area;
+extern const struct test_suite suite_vm_policy;
 extern const struct test_suite suite_vm_reclaim;
 extern const struct test_suite suite_vm_oom;
 extern const struct test_suite suite_vm_swap_model;
@@ -138,9 +144,13 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_interval,    //
     &suite_vm_roots,       //
     &suite_vm_families,    //
+    &suite_vm_anon_model,  //
     &suite_vm_rmap,        //
+    &suite_vm_unmap,       //
     &suite_vm_migrate,     //
+    &suite_vm_moves,       //
     &suite_vm_rmap_model,  //
+    &suite_vm_rmap_faults, //
     &suite_vm_fault,       //
     &suite_vm_linux,       //
     &suite_vm_many,        //
@@ -155,6 +165,8 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //
     &suite_vm_swap,        //
+    &suite_vm_swap_area,   //
+    &suite_vm_policy,      //
     &suite_vm_reclaim,     //
     &suite_vm_oom,         //
     &suite_vm_swap_model,  //

@@ -12,7 +12,6 @@
 #define WINDOW 48u
 #define WINDOW_AT ((quire_linear_t)0x20000000)
 #define SHARED_PAGES 16u
-#define READ_WRITE (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
 
 enum kind { HOLE, PRIVATE, SHARED };
 
@@ -183,17 +182,13 @@ static void swap_out(struct process *process, unsigned place)
         vm_put_page(machine_vm, page);
 }
 
-static void take_frame(struct process *process, unsigned place)
+static void move_in_memory(struct process *process, unsigned place)
 {
     struct quire_page *page = page_of(process->mm, address_of(place));
     if (!page || page == machine_vm->zero_page)
         return;
-    quire_pfn_t pfn = quire_page_to_pfn(page);
-    CHECK_EQ(quire_alloc_contig_range(machine.mem, pfn, quire_pfn(pfn.value + 1),
-                                      QUIRE_MIGRATE_MOVABLE, QUIRE_GFP_KERNEL),
-             0);
+    CHECK_EQ(take_frame(page), 0);
     CHECK(page_of(process->mm, address_of(place)) != page);
-    quire_free_contig_range(machine.mem, pfn, 1);
 }
 
 /* ---- the run -----------------------------------------------------------------------------------
@@ -234,7 +229,7 @@ static void step(void)
         break;
     case 10:
     case 11:
-        take_frame(process, range.first);
+        move_in_memory(process, range.first);
         break;
     case 12:
         look_at(process, range);

@@ -94,6 +94,9 @@ static void movers_are_numbered_until_there_are_no_more(void)
     for (int i = 1; i <= QUIRE_MAX_MOVERS; i++)
         CHECK_EQ(quire_register_mover(mem, &mover), i);
     CHECK_EQ(quire_register_mover(mem, &mover), -QUIRE_ENOSPC);
+    quire_unregister_mover(mem, 2);
+    CHECK_EQ(quire_register_mover(mem, &mover), 2);
+    CHECK_EQ(quire_register_mover(mem, &mover), -QUIRE_ENOSPC);
 }
 
 static void a_page_forgets_its_mover_when_it_is_freed(void)

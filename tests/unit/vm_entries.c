@@ -2,6 +2,52 @@
 
 #include "vm/rmap_entry.h"
 
+/* ---- shorthands --------------------------------------------------------------------------------
+ */
+
+void on_machines_of_each_format(void (*body)(void))
+{
+    static const enum quire_pt_format_id formats[] = {QUIRE_PT_FORMAT_X86_64, QUIRE_PT_FORMAT_I386,
+                                                      QUIRE_PT_FORMAT_PAE};
+    for (unsigned i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (!vm_boot(16 * MIB, formats[i]))
+            return;
+        body();
+        vm_end();
+    }
+}
+
+int take_frame(struct quire_page *page)
+{
+    quire_pfn_t pfn = quire_page_to_pfn(page);
+    int error = quire_alloc_contig_range(machine.mem, pfn, quire_pfn(pfn.value + 1),
+                                         QUIRE_MIGRATE_MOVABLE, QUIRE_GFP_KERNEL);
+    if (!error)
+        quire_free_contig_range(machine.mem, pfn, 1);
+    return error;
+}
+
+struct quire_mm *fork_of(struct quire_mm *parent)
+{
+    struct quire_mm *child = NULL;
+    CHECK_EQ(quire_mm_fork(&child, parent), 0);
+    return child;
+}
+
+void poke_pages(struct quire_mm *mm, quire_linear_t at, unsigned count, uint64_t value)
+{
+    run_on(mm);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(poke(at + i * PAGE, value + i) && poke(at + (i + 1) * PAGE - 8, value + i));
+}
+
+void check_pages(struct quire_mm *mm, quire_linear_t at, unsigned count, uint64_t value)
+{
+    run_on(mm);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(holds(at + i * PAGE, value + i) && holds(at + (i + 1) * PAGE - 8, value + i));
+}
+
 /* ---- looking at everything ---------------------------------------------------------------------
  */
 

@@ -8,6 +8,19 @@
 #include "tests/unit/vm_machine.h"
 #include "vm/area.h"
 
+#define READ_WRITE (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
+
+/* Runs `body` on a fresh machine of each format. */
+void on_machines_of_each_format(void (*body)(void));
+
+struct quire_mm *fork_of(struct quire_mm *parent);
+/* Writes value, value + 1 ... to both ends of pages, and looks whether they are there. */
+void poke_pages(struct quire_mm *mm, quire_linear_t at, unsigned count, uint64_t value);
+void check_pages(struct quire_mm *mm, quire_linear_t at, unsigned count, uint64_t value);
+
+/* Takes a page's frame away from it, so that it has to move, and gives the frame back. */
+int take_frame(struct quire_page *page);
+
 /* The entry at an address, 0 if there is none; and its page, NULL if it maps none. */
 uint64_t entry_of(struct quire_mm *mm, quire_linear_t at);
 struct quire_page *page_of(struct quire_mm *mm, quire_linear_t at);

@@ -96,11 +96,16 @@ bool holds(quire_linear_t at, uint64_t value)
 
 bool vm_boot(uint64_t size, enum quire_pt_format_id format)
 {
+    return vm_boot_on(size, format, (struct quire_mem_config){.nr_cpus = 2});
+}
+
+bool vm_boot_on(uint64_t size, enum quire_pt_format_id format, struct quire_mem_config mem_config)
+{
     if (QUIRE_PAGE_SHIFT != 12) {
         test_skip("address spaces are made of pages of 4 KiB");
         return false;
     }
-    if (!machine_boot_plain(size, (struct quire_mem_config){.nr_cpus = 2}))
+    if (!machine_boot_plain(size, mem_config))
         return false;
     if (!slab_start(vm_slab_config))
         return false;

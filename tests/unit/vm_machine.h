@@ -36,6 +36,8 @@ extern const struct quire_slab_config *vm_slab_config;
 
 /* One node, `size` bytes of memory. False: the case is skipped or failed. */
 bool vm_boot(uint64_t size, enum quire_pt_format_id format);
+/* The same with memory of a configuration; two CPUs. */
+bool vm_boot_on(uint64_t size, enum quire_pt_format_id format, struct quire_mem_config mem_config);
 /* Checks all invariants, ends it, and sees that nothing stays allocated. */
 void vm_end(void);
 

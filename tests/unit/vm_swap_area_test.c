@@ -1,0 +1,268 @@
+/* tests/unit/vm_swap_area_test.c: swap areas come, are chosen, are told what they may forget, and
+ * go
+ */
+#include "tests/unit/vm_swap_machine.h"
+
+/* ---- areas -------------------------------------------------------------------------------------
+ */
+
+static void swapoff_brings_everything_back(void)
+{
+    if (!swap_begin(32, SLOTS))
+        return;
+    struct quire_mm *child;
+    CHECK_EQ(swap_out_all(), 32);
+    CHECK_EQ(quire_mm_fork(&child, rig.mm), 0);
+    run_on(child);
+    CHECK(holds(rig.at, word_of(0) + 1));
+    CHECK(poke(rig.at + PAGE, 9));
+    run_on(rig.mm);
+    CHECK_EQ(quire_swapoff(machine_vm, rig.area), 0);
+    CHECK_EQ(mm_info(rig.mm).swap + mm_info(child).swap, 0);
+    CHECK_EQ(swap_total_pages(machine_vm), 0);
+    CHECK(all_hold());
+    CHECK_EQ(quire_swapoff(machine_vm, rig.area), (uint64_t)-QUIRE_EINVAL);
+    run_on(child);
+    CHECK(holds(rig.at + PAGE, 9));
+    CHECK(holds(rig.at + 2 * PAGE, word_of(2) + 1));
+    mm_end(child);
+    run_on(rig.mm);
+    rig.area = -1;
+    swap_end();
+}
+
+static void swapoff_that_cannot_be_refuses_and_changes_nothing(void)
+{
+    const unsigned pages = 560;
+    if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, pages, SLOTS))
+        return;
+    CHECK_EQ(quire_swapoff(machine_vm, rig.area), (uint64_t)-QUIRE_ENOMEM);
+    CHECK_EQ(swap_total_pages(machine_vm), SLOTS - 1);
+    quire_vm_check(machine_vm);
+    CHECK(all_hold());
+    swap_end();
+}
+
+static void swapoff_with_a_page_that_cannot_be_read_refuses(void)
+{
+    if (!swap_begin(8, SLOTS))
+        return;
+    CHECK_EQ(swap_out_all(), 8);
+    swap_store.broken = true;
+    CHECK_EQ(quire_swapoff(machine_vm, rig.area), (uint64_t)-QUIRE_EIO);
+    swap_store.broken = false;
+    CHECK_EQ(used_slots(), 8);
+    CHECK(all_hold());
+    swap_end();
+}
+
+static void swapon_says_what_is_wrong(void)
+{
+    if (!swap_begin(1, 0))
+        return;
+    static const struct quire_swap_ops none = {NULL, NULL, NULL};
+    struct quire_swap_config config = {.ops = &none, .nr_slots = 16, .priority = -1};
+    struct quire_swap_info info;
+    CHECK_EQ(quire_swapon(machine_vm, &config), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swap_info(machine_vm, 0, &info), (uint64_t)-QUIRE_ENOENT);
+    CHECK_EQ(quire_swap_info(machine_vm, -1, &info), (uint64_t)-QUIRE_ENOENT);
+    CHECK_EQ(quire_swapoff(machine_vm, 99), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swapoff(machine_vm, -1), (uint64_t)-QUIRE_EINVAL);
+    swap_end();
+}
+
+/* Stores that count what they get, each a half of swap_store. */
+struct half {
+    unsigned long writes, discarded;
+    unsigned base;
+};
+
+static int half_read(void *arg, uint64_t slot, struct quire_page *const *pages, unsigned count)
+{
+    const struct half *half = arg;
+    for (unsigned i = 0; i < count; i++)
+        page_write(machine_vm, pages[i], 0,
+                   swap_store.bytes + (half->base + slot + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+static int half_write(void *arg, uint64_t slot, struct quire_page *const *pages, unsigned count)
+{
+    struct half *half = arg;
+    for (unsigned i = 0; i < count; i++)
+        page_read(machine_vm, pages[i], 0,
+                  swap_store.bytes + (half->base + slot + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
+    half->writes += count;
+    return 0;
+}
+
+static void half_discard(void *arg, uint64_t slot, uint64_t count)
+{
+    struct half *half = arg;
+    CHECK(slot >= 1);
+    half->discarded += (unsigned long)count;
+}
+
+static const struct quire_swap_ops half_ops = {half_read, half_write, NULL};
+static const struct quire_swap_ops discarding_ops = {half_read, half_write, half_discard};
+
+static int half_on(struct half *half, const struct quire_swap_ops *ops, int priority)
+{
+    struct quire_swap_config config = {
+        .ops = ops,
+        .store = half,
+        .nr_slots = SLOTS / 2,
+        .priority = priority,
+        .name = "half",
+        .is_file = true,
+    };
+    int number = quire_swapon(machine_vm, &config);
+    CHECK(number >= 0);
+    return number;
+}
+
+static void the_area_with_the_highest_priority_fills_first(void)
+{
+    struct half low = {.base = 0}, high = {.base = SLOTS / 2};
+    if (!swap_begin(150, 0))
+        return;
+    int number[2] = {half_on(&low, &half_ops, 1), half_on(&high, &half_ops, 5)};
+    struct quire_swap_info info;
+    CHECK_EQ(swap_out_all(), 150);
+    CHECK_EQ(high.writes, SLOTS / 2 - 1);
+    CHECK_EQ(low.writes, 150 - (SLOTS / 2 - 1));
+    CHECK_EQ(quire_swap_info(machine_vm, number[1], &info), 0);
+    CHECK_EQ(info.nr_used, SLOTS / 2 - 1);
+    CHECK_EQ(info.priority, 5);
+    CHECK(info.is_file);
+    CHECK(all_hold());
+    CHECK_EQ(quire_swapoff(machine_vm, number[1]), 0);
+    CHECK(all_hold());
+    CHECK_EQ(quire_swapoff(machine_vm, number[0]), 0);
+    swap_end();
+}
+
+static void areas_without_a_priority_come_in_order(void)
+{
+    struct half first = {.base = 0}, second = {.base = SLOTS / 2};
+    if (!swap_begin(10, 0))
+        return;
+    int number[2] = {half_on(&first, &half_ops, -1), half_on(&second, &half_ops, -1)};
+    struct quire_swap_info info;
+    CHECK_EQ(quire_swap_info(machine_vm, number[0], &info), 0);
+    CHECK_EQ(info.priority, (uint64_t)-2);
+    CHECK_EQ(quire_swap_info(machine_vm, number[1], &info), 0);
+    CHECK_EQ(info.priority, (uint64_t)-3);
+    CHECK_EQ(swap_out_all(), 10);
+    CHECK_EQ(second.writes, 0);
+    CHECK_EQ(quire_swapoff(machine_vm, number[0]), 0);
+    CHECK_EQ(quire_swapoff(machine_vm, number[1]), 0);
+    CHECK(all_hold());
+    swap_end();
+}
+
+static void stores_are_told_what_they_may_forget(void)
+{
+    struct half half = {.base = 0};
+    if (!swap_begin(100, 0))
+        return;
+    int number = half_on(&half, &discarding_ops, 0);
+    CHECK_EQ(swap_out_all(), 100);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(poke(rig.at + i * PAGE + 8, i)); /* taken over: the slots are free */
+    CHECK_EQ(half.discarded, 0);
+    CHECK_EQ(swap_out_all(), 100); /* the cluster is used up, and has to be told of first */
+    CHECK_EQ(half.discarded, 0);   /* while somebody takes slots from it, it isn't */
+    CHECK_EQ(quire_munmap(rig.mm, rig.at, rig.nr_pages * PAGE), 0);
+    CHECK_EQ(quire_swapoff(machine_vm, number), 0);
+    swap_end();
+}
+
+static void there_are_as_many_areas_as_there_can_be(void)
+{
+    if (!swap_begin(1, 0))
+        return;
+    struct quire_swap_config config = {.ops = &half_ops, .nr_slots = 2, .priority = 0};
+    config.nr_slots = 1;
+    CHECK_EQ(quire_swapon(machine_vm, &config), (uint64_t)-QUIRE_EINVAL);
+    config.nr_slots = 2;
+    for (unsigned i = 0; i < QUIRE_MAX_SWAP_AREAS; i++)
+        CHECK_EQ(quire_swapon(machine_vm, &config), i);
+    CHECK_EQ(quire_swapon(machine_vm, &config), (uint64_t)-QUIRE_EPERM);
+    CHECK_EQ(swap_total_pages(machine_vm), QUIRE_MAX_SWAP_AREAS);
+    for (unsigned i = 0; i < QUIRE_MAX_SWAP_AREAS; i++)
+        CHECK_EQ(quire_swapoff(machine_vm, (int)i), 0);
+    swap_end();
+}
+
+static unsigned long allocations, failing_from;
+
+static bool fails(void *arg)
+{
+    (void)arg;
+    return ++allocations >= failing_from;
+}
+
+static void swapon_that_finds_no_memory_leaves_nothing(void)
+{
+    static const struct quire_slab_config failing = {.fail = fails};
+    unsigned failed = 0;
+    vm_slab_config = &failing;
+    for (unsigned long number = 1;; number++) {
+        struct half half = {.base = 0};
+        struct quire_swap_config config = {
+            .ops = &half_ops, .store = &half, .nr_slots = 100000, .priority = 0};
+        failing_from = ~0ul;
+        if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+            break;
+        allocations = 0;
+        failing_from = number;
+        int result = quire_swapon(machine_vm, &config);
+        bool reached = allocations >= number;
+        failing_from = ~0ul;
+        CHECK(result == 0 || result == -QUIRE_ENOMEM);
+        CHECK_EQ(swap_total_pages(machine_vm), result ? 0 : 99999);
+        if (!result)
+            CHECK_EQ(quire_swapoff(machine_vm, 0), 0);
+        vm_end();
+        failed += result != 0;
+        if (!reached)
+            break;
+    }
+    vm_slab_config = NULL;
+    test_note("%u allocations failed", failed);
+    CHECK(failed >= 3); /* the hash, the area, clusters */
+}
+
+static void an_area_larger_than_entries_can_say_is_used_in_part(void)
+{
+    static const struct quire_swap_ops ops = {half_read, half_write, NULL};
+    struct quire_swap_config config = {
+        .ops = &ops, .nr_slots = ((uint64_t)1 << 23) + 5, .priority = 0, .name = "large"};
+    struct quire_swap_info info;
+    if (!vm_boot(128 * MIB, QUIRE_PT_FORMAT_I386))
+        return;
+    int number = quire_swapon(machine_vm, &config);
+    REQUIRE(number >= 0);
+    CHECK_EQ(quire_swap_info(machine_vm, number, &info), 0);
+    CHECK_EQ(info.nr_slots, ((uint64_t)1 << 23) - 1);
+    CHECK(machine_said("swap area large: 8388608 of 8388613 pages can be used"));
+    CHECK_EQ(quire_swapoff(machine_vm, number), 0);
+    vm_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(swapon_that_finds_no_memory_leaves_nothing),
+    TEST_CASE(an_area_larger_than_entries_can_say_is_used_in_part),
+    TEST_CASE(swapoff_brings_everything_back),
+    TEST_CASE(swapoff_that_cannot_be_refuses_and_changes_nothing),
+    TEST_CASE(swapoff_with_a_page_that_cannot_be_read_refuses),
+    TEST_CASE(swapon_says_what_is_wrong),
+    TEST_CASE(the_area_with_the_highest_priority_fills_first),
+    TEST_CASE(areas_without_a_priority_come_in_order),
+    TEST_CASE(stores_are_told_what_they_may_forget),
+    TEST_CASE(there_are_as_many_areas_as_there_can_be),
+    {0},
+};
+
+const struct test_suite suite_vm_swap_area = {"vm_swap_area", cases};

@@ -15,19 +15,17 @@ static void create_many(struct quire_mem *mem)
     (void)map_areas(10000, 1);
 }
 
+/* What is mapped next joins the area that this ends with. */
+static void create_joined(struct quire_mem *mem)
+{
+    create_few(mem);
+    (void)map_anon(1);
+}
+
 static void map_and_unmap(void)
 {
     for (unsigned long i = 0; i < CALLS; i++)
         check(quire_munmap(mm, map_anon(1), PAGE));
-}
-
-/* Which kind it is doesn't let it be joined with the area above. */
-static void map_alone_and_unmap(void)
-{
-    for (unsigned long i = 0; i < CALLS; i++) {
-        int64_t at = quire_mmap(mm, 0, PAGE, QUIRE_PROT_READ, ANON, NULL, 0);
-        check(at < 0 || quire_munmap(mm, (quire_linear_t)at, PAGE));
-    }
 }
 
 static void map_touch_and_unmap(void)
@@ -79,8 +77,7 @@ static void remap_and_back(void)
 
 const struct bench_case area_cases[] = {
     {"mmap-munmap", "pair", CALLS, create_few, NULL, map_and_unmap, NULL, space_destroy},
-    {"mmap-munmap-alone", "pair", CALLS, create_few, NULL, map_alone_and_unmap, NULL,
-     space_destroy},
+    {"mmap-munmap-joined", "pair", CALLS, create_joined, NULL, map_and_unmap, NULL, space_destroy},
     {"mmap-munmap-10k-areas", "pair", CALLS, create_many, NULL, map_and_unmap, NULL, space_destroy},
     {"mmap-touch-munmap", "round", CALLS, create_few, NULL, map_touch_and_unmap, NULL,
      space_destroy},

@@ -35,12 +35,15 @@ quire_linear_t map_anon(unsigned long pages)
     return (quire_linear_t)at;
 }
 
+/* Each below the one before, as mmap places them. */
 quire_linear_t map_areas(unsigned long areas, unsigned long pages)
 {
-    quire_linear_t at = map_anon(areas * pages);
-    for (unsigned long i = 0; i < areas; i += 2)
-        check(quire_mprotect(mm, at + i * pages * PAGE, pages * PAGE, RW | QUIRE_PROT_EXEC));
-    return at;
+    int64_t at = 0;
+    for (unsigned long i = 0; i < areas; i++) {
+        at = quire_mmap(mm, 0, pages * PAGE, i & 1 ? RW | QUIRE_PROT_EXEC : RW, ANON, NULL, 0);
+        check(at < 0);
+    }
+    return (quire_linear_t)at;
 }
 
 void touch(struct quire_mm *space, quire_linear_t at, struct quire_fault_cache *cache)

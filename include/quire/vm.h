@@ -191,13 +191,17 @@ QUIRE_MUST_CHECK int quire_mprotect(struct quire_mm *mm, quire_linear_t address,
 #define QUIRE_MREMAP_FIXED 2u
 #define QUIRE_MREMAP_DONTUNMAP 4u
 
-/* mremap(2): the new address. Locks: writer. O(log areas + pages moved).
- *   -EINVAL, -EFAULT (not one area), -EAGAIN (locked beyond the limit), -ENOMEM: as the manual */
+/* mremap(2): the new address. With DONTUNMAP and without FIXED, new_address is a hint. What is in
+ * the way of a FIXED place goes after all checks, but is gone when memory for the move itself is
+ * short. Locks: writer. O(log areas + pages moved). -EINVAL, -EFAULT (not one area), -EAGAIN
+ * (locked beyond the limit), -ENOMEM: as the manual */
 QUIRE_MUST_CHECK int64_t quire_mremap(struct quire_mm *mm, quire_linear_t old_address,
                                       uint64_t old_length, uint64_t new_length, unsigned flags,
                                       quire_linear_t new_address);
 
-/* brk(2) as the system call is: the new break, or the old one if it can't be had. */
+/* brk(2) as the system call is: the new break, or the old one if it can't be had; 0 as long as no
+ * program is set. The heap isn't joined with an area that ends where it begins, as on Linux. Locks:
+ * writer. */
 quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
 
 #define QUIRE_MADV_NORMAL 0
@@ -224,7 +228,12 @@ quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
 #define QUIRE_MADV_DONTNEED_LOCKED 24
 
 /* madvise(2). Holes are skipped, and give -ENOMEM at the end. Locks: writer for what changes areas,
- * reader for the rest. */
+ * reader for the rest.
+ *   -EINVAL   not of whole pages, unknown advice, or not for such memory (locked, of a file, not
+ *             readable or writable)
+ *   -EACCES   REMOVE of what isn't shared and writable
+ *   -EAGAIN   no memory, or too many areas
+ *   -EFAULT, -ENOMEM  POPULATE_*: a page couldn't be had */
 QUIRE_MUST_CHECK int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length,
                                    int advice);
 
@@ -313,7 +322,8 @@ void quire_put_user_page(struct quire_vm *vm, struct quire_page *page, bool dirt
 enum quire_overcommit {
     QUIRE_OVERCOMMIT_GUESS,  /* refuse only what is more than all memory and swap */
     QUIRE_OVERCOMMIT_ALWAYS, /* refuse nothing */
-    QUIRE_OVERCOMMIT_NEVER,  /* no more than swap and `ratio` percent of memory */
+    QUIRE_OVERCOMMIT_NEVER,  /* less than swap and `ratio` percent of memory, of which 1/32 of its
+                              * addresses (128 MiB at most) is kept from a process */
 };
 /* vm.overcommit_memory and vm.overcommit_ratio (at first GUESS and 50). -EINVAL: no such mode. */
 QUIRE_MUST_CHECK int quire_vm_set_overcommit(struct quire_vm *vm, enum quire_overcommit mode,

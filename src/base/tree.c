@@ -7,12 +7,19 @@ static unsigned height_of(const struct tree_node *node)
     return node ? node->height : 0;
 }
 
+/* True: something changed that those above are computed from. */
+static inline bool set_height(const struct tree *tree, struct tree_node *node, unsigned left,
+                              unsigned right)
+{
+    unsigned height = (left > right ? left : right) + 1;
+    bool changed = node->height != height;
+    node->height = (uint8_t)height;
+    return (tree->update && tree->update(node)) || changed;
+}
+
 static void refresh(const struct tree *tree, struct tree_node *node)
 {
-    unsigned left = height_of(node->child[0]), right = height_of(node->child[1]);
-    node->height = (uint8_t)((left > right ? left : right) + 1);
-    if (tree->update)
-        tree->update(node);
+    (void)set_height(tree, node, height_of(node->child[0]), height_of(node->child[1]));
 }
 
 /* What leads to `node`: its parent's pointer, or the root. */
@@ -38,26 +45,28 @@ static struct tree_node *rotate(struct tree *tree, struct tree_node *node, unsig
     return riser;
 }
 
-/* Balances `node`, whose children are balanced: what stands in its place then. */
-static struct tree_node *balance(struct tree *tree, struct tree_node *node)
+/* Balances `node`, one of whose children is too high: what stands in its place then. */
+static QUIRE_NOINLINE struct tree_node *balance(struct tree *tree, struct tree_node *node)
 {
-    unsigned left = height_of(node->child[0]), right = height_of(node->child[1]);
-    if (left <= right + 1 && right <= left + 1) {
-        refresh(tree, node);
-        return node;
-    }
-    unsigned high = right > left;
+    unsigned high = height_of(node->child[1]) > height_of(node->child[0]);
     struct tree_node *child = node->child[high];
     if (height_of(child->child[!high]) > height_of(child->child[high]))
         rotate(tree, child, high);
     return rotate(tree, node, !high);
 }
 
-/* From `node` up: all the way, since what a subtree knows may change where its height doesn't. */
-static void ascend(struct tree *tree, struct tree_node *node)
+/* From `node` up, at least as far as `least` (NULL: as `node`) and then until nothing changes. */
+static void ascend(struct tree *tree, struct tree_node *node, const struct tree_node *least)
 {
-    while (node)
-        node = balance(tree, node)->parent;
+    for (; node; node = node->parent) {
+        unsigned left = height_of(node->child[0]), right = height_of(node->child[1]);
+        if (node == least)
+            least = NULL;
+        if (quire_unlikely(left > right + 1 || right > left + 1))
+            node = balance(tree, node);
+        else if (!set_height(tree, node, left, right) && !least)
+            return;
+    }
 }
 
 void tree_link(struct tree *tree, struct tree_node *node, struct tree_node *parent,
@@ -66,7 +75,7 @@ void tree_link(struct tree *tree, struct tree_node *node, struct tree_node *pare
     node->parent = parent;
     node->child[0] = node->child[1] = NULL;
     *link = node;
-    ascend(tree, node);
+    ascend(tree, node, parent);
 }
 
 void tree_replace(struct tree *tree, struct tree_node *old, struct tree_node *node)
@@ -81,7 +90,7 @@ void tree_replace(struct tree *tree, struct tree_node *old, struct tree_node *no
 
 void tree_unlink(struct tree *tree, struct tree_node *node)
 {
-    struct tree_node *from = node->parent;
+    struct tree_node *from = node->parent, *least = NULL;
     if (node->child[0] && node->child[1]) {
         struct tree_node *heir = tree_next(node); /* it has no left child */
         from = heir->parent == node ? heir : heir->parent;
@@ -89,19 +98,20 @@ void tree_unlink(struct tree *tree, struct tree_node *node)
         if (heir->child[1])
             heir->child[1]->parent = heir->parent;
         tree_replace(tree, node, heir);
+        least = heir->parent; /* which knows only what the heir replaced */
     } else {
         struct tree_node *child = node->child[!node->child[0]];
         *link_of(tree, node) = child;
         if (child)
             child->parent = from;
     }
-    ascend(tree, from);
+    ascend(tree, from, least);
 }
 
 void tree_update(struct tree *tree, struct tree_node *node)
 {
-    for (; node; node = node->parent)
-        tree->update(node);
+    while (node && tree->update(node))
+        node = node->parent;
 }
 
 static struct tree_node *outermost(struct tree_node *node, unsigned side)

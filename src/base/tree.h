@@ -24,14 +24,17 @@ struct tree_node {
 
 struct tree {
     struct tree_node *root;
-    void (*update)(struct tree_node *node); /* NULL: nodes know nothing of their subtrees */
+    /* Computes what `node` knows; true: that changed. NULL: nodes know nothing of their subtrees.
+     */
+    bool (*update)(struct tree_node *node);
 };
 
 /* Puts `node` where `*link`, NULL until now, is: the root, or a child of `parent`. */
 void tree_link(struct tree *tree, struct tree_node *node, struct tree_node *parent,
                struct tree_node **link);
 void tree_unlink(struct tree *tree, struct tree_node *node);
-/* What `node`'s own part of its knowledge is computed from has changed: updates it and those above.
+/* What `node`'s own part of its knowledge is computed from has changed: updates it and those above,
+ * as far as it makes a difference.
  */
 void tree_update(struct tree *tree, struct tree_node *node);
 /* `node` takes the place of `old`, and what it knew; the order must be the same. */

@@ -60,10 +60,16 @@ void vma_discard(struct quire_vma *vma)
     vma_drop(vma);
 }
 
-void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
+void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next)
 {
     mapping_link_vma(vma);
-    areas_link(mm, vma);
+    areas_link(vma->mm, vma, prev, next);
+}
+
+void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
+{
+    struct quire_vma *next = vma_above(mm, vma->start);
+    vma_insert_between(vma, vma_below(mm, next), next);
 }
 
 void vma_free(struct quire_vma *vma)
@@ -87,18 +93,21 @@ void vma_set_flags(struct quire_vma *vma, uint32_t flags)
 /* ---- splitting and joining ---------------------------------------------------------------------
  */
 
-/* Another range of the same area; the tree of addresses follows. */
-static void resize(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+void vma_resize(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
     rmap_begin_change(vma);
     if (start < vma->start)
         vma->pgoff -= (vma->start - start) >> QUIRE_PAGE_SHIFT;
     else
         vma->pgoff += (start - vma->start) >> QUIRE_PAGE_SHIFT;
+    quire_linear_t old_start = vma->start, old_end = vma->end;
     vma->start = start;
     vma->end = end;
     rmap_end_change(vma);
-    areas_moved(vma);
+    if (start != old_start)
+        areas_start_moved(vma, old_start);
+    if (end != old_end)
+        areas_end_moved(vma);
 }
 
 struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at)
@@ -113,8 +122,8 @@ struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at)
         return NULL;
     }
     mapping_link_vma(upper);
-    resize(vma, vma->start, at);
-    areas_link(vma->mm, upper);
+    vma_resize(vma, vma->start, at);
+    areas_link(vma->mm, upper, vma, vma_next(vma));
     return upper;
 }
 
@@ -131,7 +140,7 @@ static bool join(struct quire_vma *lower, struct quire_vma *upper)
         return false;
     quire_linear_t end = upper->end;
     areas_unlink(upper);
-    resize(lower, lower->start, end);
+    vma_resize(lower, lower->start, end);
     vma_discard(upper);
     return true;
 }
@@ -144,6 +153,21 @@ struct quire_vma *vma_merge(struct quire_vma *vma)
     if (next && alike(vma, next))
         (void)join(vma, next);
     return vma;
+}
+
+bool vma_extend(const struct quire_vma *like, struct quire_vma *prev, struct quire_vma *next)
+{
+    if (prev && alike(prev, like)) {
+        vma_resize(prev, prev->start, like->end);
+        if (next && alike(prev, next))
+            (void)join(prev, next);
+        return true;
+    }
+    if (next && alike(like, next)) {
+        vma_resize(next, like->start, next->end);
+        return true;
+    }
+    return false;
 }
 
 /* Whether an area could be joined with `other` if it had these flags: for the count of areas. */
@@ -220,7 +244,7 @@ int vma_expand_stack(struct quire_vma *vma, quire_linear_t address)
         error = vm_commit(mm->vm, mm, (long)pages);
     if (error)
         return error;
-    resize(vma, start, vma->end);
+    vma_resize(vma, start, vma->end);
     mm_count(mm, vma->flags, (long)pages);
     return 0;
 }

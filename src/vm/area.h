@@ -20,25 +20,30 @@ struct quire_vma *vma_above(struct quire_mm *mm, quire_linear_t address);
 struct quire_vma *vma_at(struct quire_mm *mm, quire_linear_t address);
 struct quire_vma *vma_next(const struct quire_vma *vma);
 struct quire_vma *vma_prev(const struct quire_vma *vma);
+struct quire_vma *vma_last(const struct quire_mm *mm);
+/* The area before `next`; the last one before NULL. */
+struct quire_vma *vma_below(const struct quire_mm *mm, const struct quire_vma *next);
 /* Whether an area holds some of [start, end). */
 bool vma_intersects(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 
-/* In and out: nothing else of the area changes. O(log n). */
+/* In, between its neighbours, and out: nothing else of the area changes. O(log n). */
 void areas_init(struct quire_mm *mm);
-void areas_link(struct quire_mm *mm, struct quire_vma *vma);
+void areas_link(struct quire_mm *mm, struct quire_vma *vma, struct quire_vma *prev,
+                struct quire_vma *next);
 void areas_unlink(struct quire_vma *vma);
-/* vma->start or vma->end changed, without passing a neighbour's: gaps follow. */
-void areas_moved(struct quire_vma *vma);
+/* vma->start (from `old`), or vma->end, changed without passing a neighbour's: gaps follow. */
+void areas_start_moved(struct quire_vma *vma, quire_linear_t old);
+void areas_end_moved(struct quire_vma *vma);
 /* Order and gaps; a broken one is a panic. O(n). For tests. */
 void areas_check(const struct quire_mm *mm);
 /* Where the free addresses below an area end: at its start, or its guard gap's. */
 quire_linear_t vma_start_gap(const struct quire_vma *vma);
-/* The highest or the lowest free range of `size` bytes within [low, high): its address; 0: none.
- * `low` isn't 0. O(log n). */
+/* The highest or the lowest free range of `size` bytes within [low, high): its address, and the
+ * area above it, NULL for none; 0: there is no such range. `low` isn't 0. O(log n). */
 quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_t low,
-                               quire_linear_t high);
+                               quire_linear_t high, struct quire_vma **next);
 quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_t low,
-                               quire_linear_t high);
+                               quire_linear_t high, struct quire_vma **next);
 
 /* ---- areas (area.c) -------------------------------------------------------------------------- */
 
@@ -54,13 +59,21 @@ struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma
 
 /* Into the tree, and the reverse maps of its mapping; out of both, and freed. */
 void vma_insert(struct quire_mm *mm, struct quire_vma *vma);
+/* The same between its neighbours; NULL: there is none. */
+void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next);
 void vma_free(struct quire_vma *vma);
 
+/* The same area with another range, which no other one has; pgoff follows `start`. */
+void vma_resize(struct quire_vma *vma, quire_linear_t start, quire_linear_t end);
 /* [at, vma->end) becomes an area of its own, which is returned; NULL: -ENOMEM. */
 struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at);
 /* Joins an area with its neighbours if they are alike, the lower one first: the area that holds its
  * range then. Without memory they stay apart. */
 struct quire_vma *vma_merge(struct quire_vma *vma);
+/* Where nothing is, a neighbour that is alike gets the range of `like`, of which only the range,
+ * flags, mapping, pgoff and anon_vma (NULL) are looked at; neighbours on both sides become one:
+ * true. */
+bool vma_extend(const struct quire_vma *like, struct quire_vma *prev, struct quire_vma *next);
 /* [start, end) of an area gets other flags: joined to neighbours that are alike then, or split off.
  * The area that holds it then; NULL: -ENOMEM, and nothing changed. Entries and counts are the
  * caller's. */
@@ -88,10 +101,10 @@ void mm_inherit(struct quire_mm *child, const struct quire_mm *parent);
 
 /* ---- placing and unmapping (placement.c, munmap.c) ------------------------------------------- */
 
-/* Where `size` bytes go, with mmap's address and flags. The address, or -ENOMEM, -EINVAL, -EPERM.
- */
+/* Where `size` bytes go, with mmap's address and flags. The address, with the area above in *next
+ * unless it is a fixed one; or -ENOMEM, -EINVAL, -EPERM. */
 QUIRE_MUST_CHECK int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size,
-                                  unsigned flags);
+                                  unsigned flags, struct quire_vma **next);
 /* mmap_base, from the stack's limit; false: mmap looks upwards. */
 bool mm_place_down(struct quire_mm *mm);
 

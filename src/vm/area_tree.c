@@ -6,15 +6,25 @@
  * back up only from a subtree that the range's bound cuts.
  *
  *   invariant   gap == vma_start_gap(vma) - end of the area before (0 if that is negative), and
- *               max_gap is the largest of the subtree
- *   bound       O(log n) for lookups, changes and both searches
+ *               max_gap is the largest of the subtree, but large_gap at most
+ *   bound       O(log n) for lookups and changes, and for both searches; for sizes above large_gap
+ *               times the number of gaps that large, of which there are LARGE_GAPS at most
  *   source      Linux, mm/mmap.c before 6.1: unmapped_area, unmapped_area_topdown
  */
 #include "vm/area.h"
 
+#define LARGE_GAPS 64u
+
 static struct quire_vma *vma_of(const struct tree_node *node)
 {
     return node ? quire_container_of(node, struct quire_vma, node) : NULL;
+}
+
+/* Gaps from this size on are all alike to those above. So when the largest one changes, from which
+ * nearly every mmap takes, nobody else has to be told. */
+static uint64_t large_gap(const struct quire_mm *mm)
+{
+    return mm->layout.end / LARGE_GAPS;
 }
 
 static uint64_t max_gap_of(const struct tree_node *node)
@@ -22,12 +32,16 @@ static uint64_t max_gap_of(const struct tree_node *node)
     return node ? vma_of(node)->max_gap : 0;
 }
 
-static void update_max_gap(struct tree_node *node)
+static bool update_max_gap(struct tree_node *node)
 {
     struct quire_vma *vma = vma_of(node);
     uint64_t left = max_gap_of(node->child[0]), right = max_gap_of(node->child[1]);
-    uint64_t max = left > right ? left : right;
-    vma->max_gap = vma->gap > max ? vma->gap : max;
+    uint64_t large = large_gap(vma->mm), max = vma->gap < large ? vma->gap : large;
+    max = left > max ? left : max;
+    max = right > max ? right : max;
+    bool changed = max != vma->max_gap;
+    vma->max_gap = max;
+    return changed;
 }
 
 /* ---- lookups --------------------------------------------------------------------------------- */
@@ -72,6 +86,16 @@ struct quire_vma *vma_prev(const struct quire_vma *vma)
     return vma_of(tree_prev(&vma->node));
 }
 
+struct quire_vma *vma_last(const struct quire_mm *mm)
+{
+    return vma_of(tree_last(&mm->areas));
+}
+
+struct quire_vma *vma_below(const struct quire_mm *mm, const struct quire_vma *next)
+{
+    return next ? vma_prev(next) : vma_last(mm);
+}
+
 /* ---- changes --------------------------------------------------------------------------------- */
 
 quire_linear_t vma_start_gap(const struct quire_vma *vma)
@@ -103,25 +127,23 @@ void areas_init(struct quire_mm *mm)
     mm->nr_areas = 0;
 }
 
-void areas_link(struct quire_mm *mm, struct quire_vma *vma)
+/* Of two neighbours one has no child on the other's side. */
+void areas_link(struct quire_mm *mm, struct quire_vma *vma, struct quire_vma *prev,
+                struct quire_vma *next)
 {
-    struct tree_node **link = &mm->areas.root, *parent = NULL;
-    struct quire_vma *prev = NULL, *next = NULL;
-    while (*link) {
-        struct quire_vma *other = vma_of(*link);
-        parent = *link;
-        if (vma->start < other->start) {
-            next = other;
-            link = &parent->child[0];
-        } else {
-            prev = other;
-            link = &parent->child[1];
-        }
-    }
     vma->gap = gap_between(prev, vma);
-    tree_link(&mm->areas, &vma->node, parent, link);
+    vma->max_gap = 0;
     if (next)
-        refresh_gap(vma, next);
+        next->gap = gap_between(vma, next);
+    if (next && !next->node.child[0])
+        tree_link(&mm->areas, &vma->node, &next->node, &next->node.child[0]);
+    else if (prev)
+        tree_link(&mm->areas, &vma->node, &prev->node, &prev->node.child[1]);
+    else
+        tree_link(&mm->areas, &vma->node, NULL, &mm->areas.root);
+    /* Where it isn't the new one's parent its change may not have been seen. */
+    if (next && vma->node.parent != &next->node)
+        tree_update(&mm->areas, &next->node);
     mm->nr_areas++;
     mm->generation++;
 }
@@ -130,17 +152,32 @@ void areas_unlink(struct quire_vma *vma)
 {
     struct quire_mm *mm = vma->mm;
     struct quire_vma *prev = vma_prev(vma), *next = vma_next(vma);
-    tree_unlink(&mm->areas, &vma->node);
+    bool is_parent = next && vma->node.parent == &next->node;
+    /* Before, so that those above both see no change where the gap just passes to another area. */
     if (next)
-        refresh_gap(prev, next);
+        next->gap = gap_between(prev, next);
+    tree_unlink(&mm->areas, &vma->node);
+    if (next && !is_parent)
+        tree_update(&mm->areas, &next->node);
     mm->nr_areas--;
     mm->generation++;
 }
 
-void areas_moved(struct quire_vma *vma)
+void areas_start_moved(struct quire_vma *vma, quire_linear_t old)
+{
+    /* A stack's guard may reach beyond its gap: there the area before has to be looked at. */
+    if (vma->flags & VM_GROWSDOWN) {
+        refresh_gap(vma_prev(vma), vma);
+    } else {
+        vma->gap += vma->start - old;
+        tree_update(&vma->mm->areas, &vma->node);
+    }
+    vma->mm->generation++;
+}
+
+void areas_end_moved(struct quire_vma *vma)
 {
     struct quire_vma *next = vma_next(vma);
-    refresh_gap(vma_prev(vma), vma);
     if (next)
         refresh_gap(vma, next);
     vma->mm->generation++;
@@ -170,8 +207,8 @@ static quire_linear_t gap_start(const struct quire_vma *vma)
 
 static quire_linear_t last_end(struct quire_mm *mm)
 {
-    struct tree_node *last = tree_last(&mm->areas);
-    return last ? vma_of(last)->end : 0;
+    const struct quire_vma *last = vma_last(mm);
+    return last ? last->end : 0;
 }
 
 /* Up from a subtree that is done, to the next node in an order that has the `side` child last;
@@ -188,27 +225,29 @@ static struct tree_node *rise(struct tree_node *node, unsigned side)
 static struct quire_vma *highest_gap(struct quire_mm *mm, uint64_t size, quire_linear_t high)
 {
     struct tree_node *node = mm->areas.root;
+    uint64_t large = large_gap(mm), least = size < large ? size : large; /* of max_gap */
     bool descend = true;
-    if (max_gap_of(node) < size)
+    if (max_gap_of(node) < least)
         return NULL;
     while (node) {
         struct quire_vma *vma = vma_of(node);
-        if (descend && max_gap_of(node->child[1]) >= size && vma->end <= high - size) {
+        if (descend && max_gap_of(node->child[1]) >= least && vma->end <= high - size) {
             node = node->child[1];
             continue;
         }
         if (vma->gap >= size && gap_start(vma) <= high - size)
             return vma;
-        descend = max_gap_of(node->child[0]) >= size;
+        descend = max_gap_of(node->child[0]) >= least;
         node = descend ? node->child[0] : rise(node, 0);
     }
     return NULL;
 }
 
 quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_t low,
-                               quire_linear_t high)
+                               quire_linear_t high, struct quire_vma **next)
 {
     quire_linear_t end = high;
+    *next = NULL;
     if (low > high || size > high - low)
         return 0;
     if (last_end(mm) > high - size) {
@@ -216,6 +255,7 @@ quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_
         if (!vma)
             return 0;
         end = vma_start_gap(vma) < high ? vma_start_gap(vma) : high;
+        *next = vma;
     }
     return end - size >= low ? end - size : 0;
 }
@@ -224,29 +264,30 @@ quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_
 static struct quire_vma *lowest_gap(struct quire_mm *mm, uint64_t size, quire_linear_t low)
 {
     struct tree_node *node = mm->areas.root;
+    uint64_t large = large_gap(mm), least = size < large ? size : large; /* of max_gap */
     bool descend = true;
-    if (max_gap_of(node) < size)
+    if (max_gap_of(node) < least)
         return NULL;
     while (node) {
         struct quire_vma *vma = vma_of(node);
-        if (descend && max_gap_of(node->child[0]) >= size && vma->start >= low + size) {
+        if (descend && max_gap_of(node->child[0]) >= least && vma->start >= low + size) {
             node = node->child[0];
             continue;
         }
         if (vma->gap >= size && vma_start_gap(vma) >= low + size)
             return vma;
-        descend = max_gap_of(node->child[1]) >= size;
+        descend = max_gap_of(node->child[1]) >= least;
         node = descend ? node->child[1] : rise(node, 1);
     }
     return NULL;
 }
 
 quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_t low,
-                               quire_linear_t high)
+                               quire_linear_t high, struct quire_vma **next)
 {
     if (low > high || size > high - low)
         return 0;
-    struct quire_vma *vma = lowest_gap(mm, size, low);
+    struct quire_vma *vma = *next = lowest_gap(mm, size, low);
     quire_linear_t start = vma ? gap_start(vma) : last_end(mm);
     if (start < low)
         start = low;

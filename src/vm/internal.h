@@ -72,7 +72,7 @@ struct quire_vma {
     struct tree_node node; /* of mm->areas, by address */
     quire_linear_t start, end;
     uint64_t gap;     /* free bytes between the area before and this */
-    uint64_t max_gap; /* the largest of this subtree */
+    uint64_t max_gap; /* the largest of this subtree, as far as it matters: area_tree.c */
     struct quire_mm *mm;
     uint32_t flags;
     uint64_t prot;  /* of entries: what `flags` allow, without WRITE where a fault must see it */

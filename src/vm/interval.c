@@ -25,9 +25,13 @@ static uint64_t highest_of(const struct interval *interval)
     return highest;
 }
 
-static void update(struct tree_node *node)
+static bool update(struct tree_node *node)
 {
-    interval_of(node)->highest = highest_of(interval_of(node));
+    struct interval *interval = interval_of(node);
+    uint64_t highest = highest_of(interval);
+    bool changed = highest != interval->highest;
+    interval->highest = highest;
+    return changed;
 }
 
 void interval_tree_init(struct tree *tree)

@@ -23,6 +23,7 @@ struct request {
     struct quire_mapping *mapping;
     uint64_t pgoff;
     uint32_t vm_flags;
+    struct quire_vma *next; /* the area above, where nothing is replaced */
 };
 
 /* ---- what may be -------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ static int check(struct request *r)
     struct quire_mm *mm = r->mm;
     if (mm->nr_areas > MAX_AREAS)
         return -QUIRE_ENOMEM;
-    int64_t at = mm_place(mm, r->address, r->size, r->flags);
+    int64_t at = mm_place(mm, r->address, r->size, r->flags, &r->next);
     if (at < 0)
         return (int)at;
     r->address = (quire_linear_t)at;
@@ -123,28 +124,34 @@ static bool is_accountable(uint32_t flags)
     return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
 
-/* The area, in no tree. */
-static int make_area(const struct request *r, struct quire_vma **made)
+/* What the request comes to, in as much of an area as is copied and compared: it is in no tree and
+ * holds no reference. */
+static void describe_area(const struct request *r, struct quire_vma *like)
 {
-    struct quire_vma *vma = vma_alloc(r->mm);
+    like->mm = r->mm;
+    like->start = r->address;
+    like->end = r->address + r->size;
+    like->pgoff = r->pgoff;
+    like->mapping = r->mapping;
+    like->anon_vma = NULL;
+    vma_set_flags(like, r->vm_flags | (is_accountable(r->vm_flags) ? VM_ACCOUNT : 0));
+}
+
+/* An area of its own, with a reference to its file, or shared memory that is made for it. */
+static int make_area(const struct quire_vma *like, struct quire_vma **made)
+{
+    struct quire_vma *vma = vma_copy(like->mm, like);
     if (!vma)
         return -QUIRE_ENOMEM;
-    vma->start = r->address;
-    vma->end = r->address + r->size;
-    vma->pgoff = r->pgoff;
-    vma_set_flags(vma, r->vm_flags | (is_accountable(r->vm_flags) ? VM_ACCOUNT : 0));
-    vma->mapping = r->mapping;
-    if (vma->mapping) {
-        quire_mapping_get(vma->mapping);
-    } else if (r->vm_flags & VM_SHARED) {
+    if (vma->flags & VM_SHARED && !vma->mapping) {
         struct quire_mapping_config config = {
-            .size = r->size,
+            .size = vma->end - vma->start,
             .device_minor = 1,
             .may_write = true,
             .may_exec = true,
-            .noreserve = r->vm_flags & VM_NORESERVE,
+            .noreserve = vma->flags & VM_NORESERVE,
         };
-        int error = quire_mapping_create(&vma->mapping, r->mm->vm, &config);
+        int error = quire_mapping_create(&vma->mapping, like->mm->vm, &config);
         if (error) {
             vma_drop(vma);
             return error;
@@ -154,44 +161,83 @@ static int make_area(const struct request *r, struct quire_vma **made)
     return 0;
 }
 
-/* In place of what is there, and not joined yet. What is added to what was committed before has to
- * be allowed; what goes makes room for the rest. */
-static int map_area(struct quire_mm *mm, struct quire_vma *vma)
+/* What is added to what was committed before has to be allowed; what goes makes room for the rest,
+ * which is *kept. */
+static int reserve(const struct quire_vma *like, bool replaces, unsigned long *added,
+                   unsigned long *kept)
 {
-    unsigned long accounted, pages = (unsigned long)vma_pages(vma);
-    unsigned long there = mm_mapped_pages(mm, vma->start, vma->end, &accounted);
-    unsigned long wanted = vma->flags & VM_ACCOUNT ? pages : 0;
-    unsigned long kept = wanted < accounted ? wanted : accounted;
-    if (!mm_may_expand(mm, vma->flags, pages - there))
+    struct quire_mm *mm = like->mm;
+    unsigned long accounted = 0, there = 0, pages = (unsigned long)vma_pages(like);
+    unsigned long wanted = like->flags & VM_ACCOUNT ? pages : 0;
+    if (replaces)
+        there = mm_mapped_pages(mm, like->start, like->end, &accounted);
+    *kept = wanted < accounted ? wanted : accounted;
+    *added = wanted - *kept;
+    if (!mm_may_expand(mm, like->flags, pages - there))
         return -QUIRE_ENOMEM;
-    if (wanted > kept && vm_commit(mm->vm, mm, (long)(wanted - kept)))
-        return -QUIRE_ENOMEM;
-    int error = mm_unmap(mm, vma->start, vma->end);
+    return *added ? vm_commit(mm->vm, mm, (long)*added) : 0;
+}
+
+/* Where something may be. */
+static int replace_areas(const struct quire_vma *like)
+{
+    struct quire_vma *vma;
+    int error = make_area(like, &vma);
+    if (error)
+        return error;
+    error = mm_unmap(like->mm, like->start, like->end);
     if (error) {
-        vm_uncommit(mm->vm, (long)(wanted - kept));
+        vma_drop(vma);
         return error;
     }
-    vm_uncommit(mm->vm, -(long)kept);
-    vma_insert(mm, vma);
-    vma_count(mm, vma, (long)pages);
+    vma_insert(like->mm, vma);
+    (void)vma_merge(vma);
+    return 0;
+}
+
+/* Where nothing is; `next`: the area above. */
+static int add_area(const struct quire_vma *like, struct quire_vma *next, bool joins)
+{
+    struct quire_vma *vma, *prev = vma_below(like->mm, next);
+    if (joins && vma_extend(like, prev, next))
+        return 0;
+    int error = make_area(like, &vma);
+    if (!error)
+        vma_insert_between(vma, prev, next);
+    return error;
+}
+
+/* `replaces`: something may be there. `joins`: with its neighbours, if they are alike. */
+static int map_area(const struct quire_vma *like, struct quire_vma *next, bool replaces, bool joins)
+{
+    struct quire_mm *mm = like->mm;
+    unsigned long added, kept;
+    int error = reserve(like, replaces, &added, &kept);
+    if (error)
+        return error;
+    error = replaces ? replace_areas(like) : add_area(like, next, joins);
+    if (error) {
+        vm_uncommit(mm->vm, (long)added);
+        return error;
+    }
+    if (kept)
+        vm_uncommit(mm->vm, -(long)kept);
+    vma_count(mm, like, (long)vma_pages(like));
     return 0;
 }
 
 static int64_t mmap_locked(struct request *r)
 {
-    struct quire_vma *vma;
+    struct quire_vma like;
     int error = check(r);
-    if (!error)
-        error = make_area(r, &vma);
     if (error)
         return error;
-    error = map_area(r->mm, vma);
-    if (error) {
-        vma_drop(vma);
-        return error;
-    }
-    (void)vma_merge(vma);
-    return (int64_t)r->address;
+    bool replaces = r->flags & QUIRE_MAP_FIXED && !(r->flags & QUIRE_MAP_FIXED_NOREPLACE);
+    if (r->flags & QUIRE_MAP_FIXED_NOREPLACE)
+        r->next = vma_above(r->mm, r->address);
+    describe_area(r, &like);
+    error = map_area(&like, r->next, replaces, true);
+    return error ? error : (int64_t)r->address;
 }
 
 static int check_arguments(struct request *r, uint64_t length, uint64_t offset)
@@ -217,10 +263,17 @@ int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
         return error;
     rwlock_write(&mm->lock);
     int64_t at = mmap_locked(&r);
+    bool locked = at >= 0 && r.vm_flags & VM_LOCKED;
+    bool populates =
+        at >= 0 && (flags & (QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK)) == QUIRE_MAP_POPULATE;
+    if (!locked && !populates) {
+        rwlock_write_unlock(&mm->lock);
+        return at;
+    }
     rwlock_downgrade(&mm->lock);
-    if (at >= 0 && r.vm_flags & VM_LOCKED)
+    if (locked)
         (void)mm_populate_locked(mm, r.address, r.address + r.size, true);
-    else if (at >= 0 && (flags & (QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK)) == QUIRE_MAP_POPULATE)
+    else
         (void)!populate_range(mm, r.address, r.address + r.size, POPULATE_AHEAD);
     rwlock_read_unlock(&mm->lock);
     return at;
@@ -246,18 +299,15 @@ static int grow_heap(struct quire_mm *mm, quire_linear_t from, quire_linear_t to
         .prot = QUIRE_PROT_READ | QUIRE_PROT_WRITE,
         .pgoff = from >> QUIRE_PAGE_SHIFT,
     };
-    struct quire_vma *vma, *next = vma_above(mm, from);
+    struct quire_vma *next = vma_above(mm, from);
     if (to > mm->layout.end || (next && to + QUIRE_PAGE_SIZE > vma_start_gap(next)))
         return -QUIRE_ENOMEM;
     r.vm_flags = flags_of(&r);
-    if (mm_may_lock(mm, r.vm_flags, r.size >> QUIRE_PAGE_SHIFT) || make_area(&r, &vma))
+    if (mm_may_lock(mm, r.vm_flags, r.size >> QUIRE_PAGE_SHIFT))
         return -QUIRE_ENOMEM;
-    int error = map_area(mm, vma);
-    if (error)
-        vma_drop(vma);
-    else if (from > mm->program.brk)
-        (void)vma_merge(vma);
-    return error;
+    struct quire_vma like;
+    describe_area(&r, &like);
+    return map_area(&like, next, false, from > mm->program.brk);
 }
 
 /* [from, to) is heap no more; if the program has unmapped all of it, the break stays. */

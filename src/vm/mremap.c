@@ -75,25 +75,11 @@ static bool can_grow_in_place(const struct remap *r, const struct quire_vma *vma
     return !next || end <= next->start;
 }
 
-/* As a new area of the same kind behind it, which is joined. */
-static int grow_in_place(struct remap *r, struct quire_vma *vma)
+static void grow_in_place(const struct remap *r, struct quire_vma *vma)
 {
-    struct quire_mm *mm = r->mm;
-    struct quire_vma *more = vma_copy(mm, vma);
-    if (!more)
-        return -QUIRE_ENOMEM;
-    more->start = vma->end;
-    more->end = r->from + r->new_size;
-    more->pgoff = vma->pgoff + vma_pages(vma);
-    int error = anon_vma_clone(more, vma);
-    if (error) {
-        vma_drop(more);
-        return error;
-    }
-    vma_insert(mm, more);
-    mm_count(mm, more->flags, (long)more_pages(r));
-    (void)vma_merge(more);
-    return 0;
+    vma_resize(vma, vma->start, r->from + r->new_size);
+    mm_count(r->mm, vma->flags, (long)more_pages(r));
+    (void)vma_merge(vma);
 }
 
 /* ---- to another place ---------------------------------------------------------------------------
@@ -145,50 +131,46 @@ static void leave_old(const struct remap *r, struct quire_vma *vma)
     if (vma->flags & VM_ACCOUNT)
         vm_uncommit(mm->vm, -pages_of(r->old_size));
     int error = mm_unmap(mm, r->from, r->from + r->old_size);
-    QUIRE_BUG_ON(error); /* it has been split off */
+    QUIRE_BUG_ON(error); /* it isn't in the midst of an area any more */
 }
 
-/* The old range as an area of its own, so that nothing can fail once the entries have moved. */
-static struct quire_vma *isolate(const struct remap *r, struct quire_vma *vma)
+/* What the old range's end needs memory for, so that nothing can fail once the entries have moved.
+ */
+static int prepare_old(const struct remap *r, struct quire_vma *vma)
 {
     quire_linear_t end = r->from + r->old_size;
     if (r->mm->nr_areas >= MAX_AREAS - 3) /* Linux's margin for what follows */
-        return NULL;
-    if (r->flags & QUIRE_MREMAP_DONTUNMAP || !r->old_size)
-        return vma;
-    if (end < vma->end && !vma_split(vma, end))
-        return NULL;
-    if (r->from == vma->start)
-        return vma;
-    struct quire_vma *upper = vma_split(vma, r->from);
-    if (!upper)
-        (void)vma_merge(vma);
-    return upper;
+        return -QUIRE_ENOMEM;
+    bool is_amidst = r->from > vma->start && end < vma->end;
+    if (r->flags & QUIRE_MREMAP_DONTUNMAP || !r->old_size || !is_amidst)
+        return 0;
+    return vma_split(vma, end) ? 0 : -QUIRE_ENOMEM;
 }
 
 static int64_t move_area(struct remap *r, struct quire_vma *vma)
 {
     unsigned long peak = r->mm->hiwater_vm; /* both places at once are none */
-    struct quire_vma *target = NULL, *old = isolate(r, vma);
-    int error = old && (target = make_target(r, old)) ? 0 : -QUIRE_ENOMEM;
+    struct quire_vma *target = NULL;
+    int error = prepare_old(r, vma);
+    if (!error && !(target = make_target(r, vma)))
+        error = -QUIRE_ENOMEM;
     if (!error && r->old_size) {
-        error = move_entries(old, r->from, target, r->to, r->old_size);
+        error = move_entries(vma, r->from, target, r->to, r->old_size);
         if (error) {
             /* Tables of the old place are there: this can't fail. */
-            int back = move_entries(target, r->to, old, r->from, r->old_size);
+            int back = move_entries(target, r->to, vma, r->from, r->old_size);
             QUIRE_BUG_ON(back);
         }
     }
     if (error) {
         if (target)
             drop_target(target);
-        if (old)
-            (void)vma_merge(old);
+        (void)vma_merge(vma);
         r->mm->hiwater_vm = peak;
         return error;
     }
     r->populate = target->flags & VM_LOCKED;
-    leave_old(r, old);
+    leave_old(r, vma);
     r->mm->hiwater_vm = peak > r->mm->total_vm ? peak : r->mm->total_vm;
     (void)vma_merge(vma_at(r->mm, r->to));
     r->from = r->to;
@@ -223,6 +205,7 @@ static int make_way(const struct remap *r, uint64_t old_size)
 /* To a place that the caller chose, or with DONTUNMAP to any. */
 static int64_t remap_to(struct remap *r, const struct quire_vma *vma)
 {
+    struct quire_vma *next;
     struct quire_mm *mm = r->mm;
     uint64_t old_size = r->old_size;
     int64_t at = check_target(r);
@@ -233,7 +216,8 @@ static int64_t remap_to(struct remap *r, const struct quire_vma *vma)
     at = check_area(r, vma);
     if (at)
         return at;
-    at = mm_place(mm, r->to, r->new_size, r->flags & QUIRE_MREMAP_FIXED ? QUIRE_MAP_FIXED : 0);
+    at = mm_place(mm, r->to, r->new_size, r->flags & QUIRE_MREMAP_FIXED ? QUIRE_MAP_FIXED : 0,
+                  &next);
     if (at >= 0) {
         r->to = (quire_linear_t)at;
         int error = make_way(r, old_size);
@@ -246,19 +230,18 @@ static int64_t remap_to(struct remap *r, const struct quire_vma *vma)
 
 static int64_t grow(struct remap *r, struct quire_vma *vma)
 {
+    struct quire_vma *next;
     int error = check_area(r, vma);
     if (error)
         return error;
     if (can_grow_in_place(r, vma)) {
-        error = grow_in_place(r, vma);
-        if (error)
-            uncommit_more(r, vma_at(r->mm, r->from));
-        r->populate = !error && vma_at(r->mm, r->from)->flags & VM_LOCKED;
-        return error ? error : (int64_t)r->from;
+        r->populate = vma->flags & VM_LOCKED;
+        grow_in_place(r, vma);
+        return (int64_t)r->from;
     }
     int64_t at = -QUIRE_ENOMEM;
     if (r->flags & QUIRE_MREMAP_MAYMOVE)
-        at = mm_place(r->mm, 0, r->new_size, 0);
+        at = mm_place(r->mm, 0, r->new_size, 0, &next);
     if (at >= 0) {
         r->to = (quire_linear_t)at;
         at = move_area(r, vma);

@@ -1,9 +1,9 @@
-/* vm/munmap.c: areas go
+/* vm/munmap.c: areas go, or parts of them
  *
- * First whatever can fail: splits at both ends. Then pages go while the areas can still be found
- * from them, then the areas, then tables that are empty now. Those may be read by walkers of
- * reverse maps of neighbouring areas, which `tables` keeps out; nobody else is there, with the
- * writer's lock.
+ * What may fail comes first: only a hole within one area needs memory, for the area above it. Then
+ * pages go while the areas can still be found from them, then the areas, then tables that are empty
+ * now. Those may be read by walkers of reverse maps of neighbouring areas, which `tables` keeps
+ * out; nobody else is there, with the writer's lock.
  */
 #include "vm/area.h"
 #include "vm/fault.h"
@@ -19,53 +19,61 @@ static void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_l
     quire_tlb_flush(&batch);
 }
 
-/* Splits so that areas begin at `start` and `end` if they hold them. */
-static int split_ends(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
+/* Whether nothing can be there: no table was made for any of the range. */
+static bool is_untouched(const struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
-    struct quire_vma *first = vma_at(mm, start), *last = vma_at(mm, end), *upper = NULL;
-    bool at_start = first && first->start < start, at_end = last && last->start < end;
-    /* Of one area two become three before the middle one goes; of two, none is more in the end. */
-    if (at_start && at_end && first == last && mm->nr_areas >= MAX_AREAS)
-        return -QUIRE_ENOMEM;
-    if (at_start && !(upper = vma_split(first, start)))
-        return -QUIRE_ENOMEM;
-    last = at_end ? vma_at(mm, end) : NULL;
-    if (last && !vma_split(last, end)) {
-        if (upper)
-            vma_merge(upper);
-        return -QUIRE_ENOMEM;
-    }
-    return 0;
+    struct quire_pt_query query;
+    if (!quire_query(&mm->pt, start, &query) || query.level == QUIRE_PT || query.entry)
+        return false;
+    unsigned shift = mm->pt.format->level[query.level].shift;
+    return start >> shift == (end - 1) >> shift;
 }
 
-static void unmap_area(struct quire_vma *vma)
+/* Takes pages out that were promised, counted and perhaps locked. */
+static void unmap_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    if (vma->flags & VM_LOCKED)
+        mlock_pages(vma, start, end, false);
+    zap_range(vma, start, end);
+}
+
+/* What an area has of [start, end), which isn't in its midst. */
+static void unmap_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                       bool untouched)
 {
     struct quire_mm *mm = vma->mm;
-    unsigned long pages = (unsigned long)vma_pages(vma);
-    if (vma->flags & VM_LOCKED)
-        mlock_pages(vma, vma->start, vma->end, false);
-    zap_range(vma, vma->start, vma->end);
-    vma_count(mm, vma, -(long)pages);
+    quire_linear_t from = vma->start > start ? vma->start : start;
+    quire_linear_t to = vma->end < end ? vma->end : end;
+    long pages = (long)((to - from) >> QUIRE_PAGE_SHIFT);
+    if (!untouched)
+        unmap_pages(vma, from, to);
+    vma_count(mm, vma, -pages);
     if (vma->flags & VM_ACCOUNT)
-        vm_uncommit(mm->vm, (long)pages);
-    vma_free(vma);
+        vm_uncommit(mm->vm, pages);
+    if (from > vma->start)
+        vma_resize(vma, vma->start, from);
+    else if (to < vma->end)
+        vma_resize(vma, to, vma->end);
+    else
+        vma_free(vma);
 }
 
 int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
-    if (!vma_intersects(mm, start, end))
+    struct quire_vma *vma = vma_above(mm, start), *next;
+    if (!vma || vma->start >= end)
         return 0;
-    int error = split_ends(mm, start, end);
-    if (error)
-        return error;
-    mm_note_peak(mm);
-    struct quire_vma *vma = vma_above(mm, start);
-    while (vma && vma->start < end) {
-        struct quire_vma *next = vma_next(vma);
-        unmap_area(vma);
-        vma = next;
+    if (vma->start < start && vma->end > end && (mm->nr_areas >= MAX_AREAS || !vma_split(vma, end)))
+        return -QUIRE_ENOMEM;
+    bool untouched = is_untouched(mm, start, end);
+    if (!untouched)
+        mm_note_peak(mm);
+    for (; vma && vma->start < end; vma = next) {
+        next = vma->end < end ? vma_next(vma) : NULL;
+        unmap_area(vma, start, end, untouched);
     }
-    free_empty_tables(mm, start, end);
+    if (!untouched)
+        free_empty_tables(mm, start, end);
     return 0;
 }
 
@@ -74,7 +82,7 @@ void mm_unmap_all(struct quire_mm *mm)
 {
     struct quire_vma *vma;
     while ((vma = vma_above(mm, 0)))
-        unmap_area(vma);
+        unmap_area(vma, 0, mm->layout.end, false);
 }
 
 unsigned long mm_mapped_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,

@@ -6,6 +6,9 @@
  * own. */
 #define USER_RESERVE_PAGES ((128ul << 20) >> QUIRE_PAGE_SHIFT)
 
+/* So many every machine has, without counting. */
+#define FEW_PAGES 16
+
 unsigned long vm_commit_limit(struct quire_vm *vm)
 {
     uint64_t memory = quire_nr_managed_pages(vm->mem);
@@ -20,6 +23,8 @@ static bool may_commit(struct quire_vm *vm, const struct quire_mm *mm, long page
     case QUIRE_OVERCOMMIT_ALWAYS:
         return true;
     case QUIRE_OVERCOMMIT_GUESS:
+        if (pages <= FEW_PAGES)
+            return true;
         return (unsigned long)pages <= quire_nr_managed_pages(vm->mem) + swap_total_pages(vm);
     default:
         break;

@@ -33,34 +33,37 @@ bool mm_place_down(struct quire_mm *mm)
     return !(mm->mmap_base & 1);
 }
 
-static quire_linear_t find_up(struct quire_mm *mm, uint64_t size)
+static quire_linear_t find_up(struct quire_mm *mm, uint64_t size, struct quire_vma **next)
 {
     quire_linear_t from = page_up(mm->layout.end / 3);
-    return areas_gap_above(mm, size, from, mm->layout.end);
+    return areas_gap_above(mm, size, from, mm->layout.end, next);
 }
 
-static quire_linear_t find(struct quire_mm *mm, uint64_t size, unsigned flags)
+static quire_linear_t find(struct quire_mm *mm, uint64_t size, unsigned flags,
+                           struct quire_vma **next)
 {
     quire_linear_t low = mm->layout.min_addr ? mm->layout.min_addr : QUIRE_PAGE_SIZE, at = 0;
     if (flags & QUIRE_MAP_32BIT && mm->layout.end > LOW_END)
-        return areas_gap_above(mm, size, LOW_START, LOW_END);
+        return areas_gap_above(mm, size, LOW_START, LOW_END, next);
     if (mm_place_down(mm))
-        at = areas_gap_below(mm, size, low, mm->mmap_base);
-    return at ? at : find_up(mm, size);
+        at = areas_gap_below(mm, size, low, mm->mmap_base, next);
+    return at ? at : find_up(mm, size, next);
 }
 
 /* Whether the caller's wish can be granted. */
-static bool is_free(struct quire_mm *mm, quire_linear_t at, uint64_t size, unsigned flags)
+static bool is_free(struct quire_mm *mm, quire_linear_t at, uint64_t size, unsigned flags,
+                    struct quire_vma **next)
 {
     quire_linear_t end =
         flags & QUIRE_MAP_32BIT && mm->layout.end > LOW_END ? LOW_END : mm->layout.end;
     if (size > end || at > end - size)
         return false;
-    struct quire_vma *next = vma_above(mm, at);
-    return !next || at + size <= vma_start_gap(next);
+    *next = vma_above(mm, at);
+    return !*next || at + size <= vma_start_gap(*next);
 }
 
-int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size, unsigned flags)
+int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size, unsigned flags,
+                 struct quire_vma **next)
 {
     if (size > mm->layout.end)
         return -QUIRE_ENOMEM;
@@ -74,8 +77,8 @@ int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size, uns
     quire_linear_t hint = address & PAGE_MASK;
     if (hint && hint < mm->layout.min_addr)
         hint = page_up(mm->layout.min_addr);
-    if (hint && is_free(mm, hint, size, flags))
+    if (hint && is_free(mm, hint, size, flags, next))
         return (int64_t)hint;
-    quire_linear_t at = find(mm, size, flags);
+    quire_linear_t at = find(mm, size, flags, next);
     return at ? (int64_t)at : -QUIRE_ENOMEM;
 }

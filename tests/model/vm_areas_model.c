@@ -431,14 +431,19 @@ static unsigned some_limit(void)
     return test_random_below(2) ? NR_PAGES : test_random_below(NR_PAGES);
 }
 
+static void set_limits(void)
+{
+    quire_mm_set_limit(model.mm, QUIRE_LIMIT_AS, model.limit_total * PAGE);
+    quire_mm_set_limit(model.mm, QUIRE_LIMIT_DATA, model.limit_data * PAGE);
+    quire_mm_set_limit(model.mm, QUIRE_LIMIT_MEMLOCK, model.limit_locked * PAGE);
+}
+
 static void op_limits(void)
 {
     model.limit_total = some_limit();
     model.limit_data = some_limit();
     model.limit_locked = some_limit();
-    quire_mm_set_limit(model.mm, QUIRE_LIMIT_AS, model.limit_total * PAGE);
-    quire_mm_set_limit(model.mm, QUIRE_LIMIT_DATA, model.limit_data * PAGE);
-    quire_mm_set_limit(model.mm, QUIRE_LIMIT_MEMLOCK, model.limit_locked * PAGE);
+    set_limits();
     model.overcommit = (enum quire_overcommit)test_random_below(3);
     /* Of 4,096 frames: from 40 to about as many as there are addresses. */
     CHECK_EQ(quire_vm_set_overcommit(machine_vm, model.overcommit, 1 + test_random_below(25)), 0);
@@ -474,6 +479,7 @@ static void start(void)
     CHECK_EQ(quire_vm_set_overcommit(machine_vm, model.overcommit, 50), 0);
     CHECK_EQ(quire_mm_create(&model.mm, machine_vm, &layout), 0);
     CHECK_EQ(quire_mm_set_program(model.mm, &program), 0);
+    set_limits();
 }
 
 static void op(void)

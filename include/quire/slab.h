@@ -75,6 +75,7 @@ struct quire_slab_config {
      * locks. */
     bool (*fail)(void *arg);
     void *fail_arg;
+    bool fail_objects; /* and before each object of a cache that is debugged */
 };
 
 /* Makes the general caches; config may be NULL. The quire_slab lives in pages of `mem`.

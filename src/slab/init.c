@@ -132,6 +132,7 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
     slab->no_merge = config->no_merge;
     slab->fail = config->fail;
     slab->fail_arg = config->fail_arg;
+    slab->fail_objects = config->fail && config->fail_objects;
     slab->has_debug = config->debug != NULL;
     list_init(&slab->names);
     for (size_t i = 0; config->debug && config->debug[i]; i++)

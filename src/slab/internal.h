@@ -192,6 +192,7 @@ struct quire_slab {
     char debug[DEBUG_BYTES]; /* config.debug */
     bool (*fail)(void *arg);
     void *fail_arg;
+    bool fail_objects;
     struct quire_shrinker shrinker;
     size_t size;                         /* of this */
     struct cpu *cpu[QUIRE_MAX_CPUS + 1]; /* from nr_cpus on: no_cpu */

@@ -52,11 +52,19 @@ static void *take_what_is_there(struct cache *cache, int only, struct user user)
     return object;
 }
 
+/* For tests: caches that are debugged have no sheaves, so all their objects come by here. */
+static bool is_to_fail(const struct cache *cache, quire_gfp_t gfp)
+{
+    const struct quire_slab *slab = cache->slab;
+    return slab->fail_objects && cache_is_debugged(cache) && !(gfp & QUIRE_GFP_NOFAIL) &&
+           slab->fail(slab->fail_arg);
+}
+
 void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t caller, size_t size)
 {
     struct user user = {caller, size ? size : cache->object_size};
     struct quire_slab *slab = cache->slab;
-    if (node < -1 || node >= (int)slab->nr_nodes)
+    if (node < -1 || node >= (int)slab->nr_nodes || quire_unlikely(is_to_fail(cache, gfp)))
         return NULL;
     int home = node == -1 ? this_node(slab) : node;
     void *object = take(cache, home, user, NULL);

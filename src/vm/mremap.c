@@ -157,7 +157,7 @@ static int64_t move_area(struct remap *r, struct quire_vma *vma)
     if (!error && r->old_size) {
         error = move_entries(vma, r->from, target, r->to, r->old_size);
         if (error) {
-            /* Tables of the old place are there: this can't fail. */
+            /* Tables that they came from are there: this can't fail. */
             int back = move_entries(target, r->to, vma, r->from, r->old_size);
             QUIRE_BUG_ON(back);
         }

@@ -85,6 +85,7 @@ extern const struct test_suite suite_vm_policy;
 extern const struct test_suite suite_vm_reclaim;
 extern const struct test_suite suite_vm_oom;
 extern const struct test_suite suite_vm_swap_model;
+extern const struct test_suite suite_vm_faults;
 extern const struct test_suite suite_vm_model;
 extern const struct test_suite suite_vm_areas_model;
 
@@ -170,6 +171,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_reclaim,     //
     &suite_vm_oom,         //
     &suite_vm_swap_model,  //
+    &suite_vm_faults,      //
     &suite_vm_model,       //
     &suite_vm_areas_model, //
     NULL,

@@ -194,7 +194,7 @@ uint64_t word_of(uint64_t page)
 void store_reset(struct store *store)
 {
     store->fail_read = store->fail_write = 0;
-    store->broken = false;
+    store->broken = store->break_at_failure = false;
     store->reads = store->writes = 0;
     __builtin_memset(store->bytes, 0, sizeof store->bytes);
     for (uint64_t page = 0; page < STORE_PAGES; page++) {
@@ -203,9 +203,11 @@ void store_reset(struct store *store)
     }
 }
 
-static bool fails(const struct store *store, unsigned *countdown)
+static bool fails(struct store *store, unsigned *countdown)
 {
-    return store->broken || (*countdown && !--*countdown);
+    bool fails = store->broken || (*countdown && !--*countdown);
+    store->broken |= fails && store->break_at_failure;
+    return fails;
 }
 
 static char *bytes_of(struct quire_page *page)

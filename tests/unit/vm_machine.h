@@ -70,6 +70,7 @@ struct store {
     char bytes[STORE_PAGES * QUIRE_PAGE_SIZE];
     unsigned fail_read, fail_write; /* 0: never; n: the n-th from now on, once */
     bool broken;                    /* all fail */
+    bool break_at_failure;          /* and so do all after the one that fails */
     unsigned long reads, writes;    /* pages */
 };
 extern struct store file_store, swap_store;

@@ -107,9 +107,9 @@ bool anon_vma_compatible(const struct quire_vma *a, const struct quire_vma *b);
 void mapping_link_vma(struct quire_vma *vma);
 void mapping_unlink_vma(struct quire_vma *vma);
 
-/* Keeps walks of the file's reverse maps out; nothing without a file. */
-void rmap_lock_mapping(struct quire_vma *vma);
-void rmap_unlock_mapping(struct quire_vma *vma);
+/* Keeps walks of the area's reverse maps out, of its file and its anonymous pages. */
+void rmap_lock_walks(struct quire_vma *vma);
+void rmap_unlock_walks(struct quire_vma *vma);
 
 /* An area's range or pgoff changes, or what walkers read of its flags: out of all its trees before,
  * back in after. Both roots' locks are held in between (writer), so nothing may sleep but for other

@@ -1,8 +1,9 @@
 /* vm/move.c: mremap: entries from one place to another
  *
- * One by one, with tables made beforehand, under the file's lock of reverse maps where there is a
- * file: a truncation meanwhile must find each page in one place or the other. Reclaim that misses
- * one sees that the page still has a user, and leaves it. Entries of a page that is being moved in
+ * One by one, with tables made beforehand, while walks of reverse maps are kept out: a truncation
+ * must find each page in one place or the other, and nobody may find one in the new place before
+ * TLBs have forgotten the old one. Who took it from there (reclaim) would flush only what he knows
+ * of, and free a frame that a processor still writes to. Entries of a page that is being moved in
  * memory (migration) have to be found again by who moves it, so they are waited for, unlocked.
  */
 #include "vm/fault.h"
@@ -75,8 +76,6 @@ static uint64_t move_piece(struct quire_mm *mm, quire_linear_t from, quire_linea
         int error = entry ? quire_cmpxchg_entry(&mm->pt, to + at, &none, entry) : 0;
         QUIRE_BUG_ON(error);
     }
-    /* Before anyone looks at the pages in their new place: what was written by the old one counts.
-     */
     quire_tlb_flush(&batch);
     return at;
 }
@@ -96,9 +95,9 @@ int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_v
             int error = make_tables(mm, to);
             if (error)
                 return error;
-            rmap_lock_mapping(from_vma);
+            rmap_lock_walks(from_vma);
             done = move_piece(mm, from, to, piece);
-            rmap_unlock_mapping(from_vma);
+            rmap_unlock_walks(from_vma);
         }
         if (done < piece)
             quire_port_relax();

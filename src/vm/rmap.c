@@ -26,13 +26,13 @@ static void insert_shared(struct quire_vma *vma)
     interval_insert(&root_of_mapping(vma)->areas, &vma->shared);
 }
 
-void rmap_lock_mapping(struct quire_vma *vma)
+static void lock_mapping(struct quire_vma *vma)
 {
     if (vma->mapping)
         rwlock_write(&root_of_mapping(vma)->lock);
 }
 
-void rmap_unlock_mapping(struct quire_vma *vma)
+static void unlock_mapping(struct quire_vma *vma)
 {
     if (vma->mapping)
         rwlock_write_unlock(&root_of_mapping(vma)->lock);
@@ -40,18 +40,18 @@ void rmap_unlock_mapping(struct quire_vma *vma)
 
 void mapping_link_vma(struct quire_vma *vma)
 {
-    rmap_lock_mapping(vma);
+    lock_mapping(vma);
     if (vma->mapping)
         insert_shared(vma);
-    rmap_unlock_mapping(vma);
+    unlock_mapping(vma);
 }
 
 void mapping_unlink_vma(struct quire_vma *vma)
 {
-    rmap_lock_mapping(vma);
+    lock_mapping(vma);
     if (vma->mapping)
         interval_remove(&root_of_mapping(vma)->areas, &vma->shared);
-    rmap_unlock_mapping(vma);
+    unlock_mapping(vma);
 }
 
 static struct anon_vma_chain *chain_of(struct list *link)
@@ -61,7 +61,7 @@ static struct anon_vma_chain *chain_of(struct list *link)
 
 void rmap_begin_change(struct quire_vma *vma)
 {
-    rmap_lock_mapping(vma);
+    lock_mapping(vma);
     if (vma->mapping)
         interval_remove(&root_of_mapping(vma)->areas, &vma->shared);
     if (!vma->anon_vma)
@@ -82,18 +82,28 @@ void rmap_end_change(struct quire_vma *vma)
     }
     if (vma->mapping)
         insert_shared(vma);
-    rmap_unlock_mapping(vma);
+    unlock_mapping(vma);
+}
+
+void rmap_lock_walks(struct quire_vma *vma)
+{
+    lock_mapping(vma);
+    if (vma->anon_vma)
+        rwlock_write(&vma->anon_vma->root.locked->lock);
+}
+
+void rmap_unlock_walks(struct quire_vma *vma)
+{
+    if (vma->anon_vma)
+        rwlock_write_unlock(&vma->anon_vma->root.locked->lock);
+    unlock_mapping(vma);
 }
 
 /* Whoever held a lock before has let it go by the time that it is had. */
 void rmap_wait_for_walks(struct quire_vma *vma)
 {
-    rmap_lock_mapping(vma);
-    rmap_unlock_mapping(vma);
-    if (vma->anon_vma) {
-        rwlock_write(&vma->anon_vma->root.locked->lock);
-        rwlock_write_unlock(&vma->anon_vma->root.locked->lock);
-    }
+    rmap_lock_walks(vma);
+    rmap_unlock_walks(vma);
 }
 
 /* ---- walks ------------------------------------------------------------------------------------

@@ -107,9 +107,9 @@ bool anon_vma_compatible(const struct quire_vma *a, const struct quire_vma *b);
 void mapping_link_vma(struct quire_vma *vma);
 void mapping_unlink_vma(struct quire_vma *vma);
 
-/* Keeps walks of the file's reverse maps out; nothing without a file. */
-void rmap_lock_mapping(struct quire_vma *vma);
-void rmap_unlock_mapping(struct quire_vma *vma);
+/* Keeps walks of the area's reverse maps out, of its file and its anonymous pages. */
+void rmap_lock_walks(struct quire_vma *vma);
+void rmap_unlock_walks(struct quire_vma *vma);
 
 /* An area's range or pgoff changes, or what walkers read of its flags: out of all its trees before,
  * back in after. Both roots' locks are held in between (writer), so nothing may sleep but for other
@@ -162,10 +162,10 @@ unsigned page_referenced(struct quire_vm *vm, struct quire_page *page, uint32_t 
           * on the page, and a reference to its root */
 #define UNMAP_IGNORE_LOCKED 0x2u /* also where the area is VM_LOCKED */
 /* Takes a page out of all page tables: anonymous ones leave a swap entry if they are in the swap
- * cache, or nothing if they were given up (MADV_FREE: neither page nor entries are dirty), those of
- * files nothing. Dirty bits go to the page. True: no entry maps it any more. False: a locked area
- * does, it came back meanwhile, or it was written to after having been given up. The page is locked
- * and pinned. */
+ * cache, or nothing if they were given up (MADV_FREE: neither page nor entries are dirty, and
+ * nobody but the caller pins the page), those of files nothing. Dirty bits go to the page. True: no
+ * entry maps it any more. False: a locked area does, it came back meanwhile, or it was, or may be,
+ * written to after having been given up. The page is locked and pinned. */
 QUIRE_MUST_CHECK bool try_to_unmap(struct quire_vm *vm, struct quire_page *page, unsigned flags);
 /* Entries that migration left for `from` lead to `to` (which may be `from`) again. `to` has root
  * and index, and a user of the caller's. */

@@ -7,7 +7,8 @@
  *
  * A page that was given up (MADV_FREE) may be dropped if nobody wrote to it since, which only the
  * entries know. So they lose the right to write first, flushed, and are taken if they are clean
- * then: a write in between would have had to ask by a fault.
+ * then: a write in between would have had to ask by a fault. The kernel writes by its own mapping
+ * to a page that it found by such an entry: a page that somebody else pins stays.
  */
 #include "vm/cache.h"
 #include "vm/rmap_entry.h"
@@ -40,6 +41,13 @@ static uint64_t remains(const struct unmapping *u, uint64_t entry)
                                       : u->swap;
 }
 
+/* Beside all users' reference and the caller's there is somebody's who may write by it, and say so
+ * when he is done. Under the lock of an entry that he can't come by any more. */
+static bool is_pinned(const struct quire_page *page)
+{
+    return quire_load_acquire(&page->refcount) > 2;
+}
+
 /* Whether an entry that maps the page may go. */
 static bool may_take(const struct unmapping *u, const struct quire_vma *vma, uint64_t entry)
 {
@@ -49,7 +57,7 @@ static bool may_take(const struct unmapping *u, const struct quire_vma *vma, uin
         return true;
     if (entry & QUIRE_PTE_DIRTY)
         page_set(u->page, PG_DIRTY);
-    return !(entry & (QUIRE_PTE_DIRTY | QUIRE_PTE_WRITE));
+    return !(entry & (QUIRE_PTE_DIRTY | QUIRE_PTE_WRITE)) && !is_pinned(u->page);
 }
 
 /* Takes the page out of the entry; false: it isn't there, or u->refused. Under the entry's lock. */

@@ -101,6 +101,43 @@ static void walks_find_pages_where_mremap_took_them(void)
     on_machines_of_each_format(body_moves);
 }
 
+/* The first flush of a move, of what it leaves behind: who could take pages from the new place
+ * before would free them while processors still lead to them by the old one. */
+static struct {
+    struct rwlock *lock; /* of the walks; NULL: no move is under way */
+    bool could_walk;
+} leaving;
+
+static void look_and_flush(void *arg, const struct quire_tlb_flush *flush)
+{
+    if (leaving.lock && rwlock_try_read(leaving.lock)) {
+        leaving.could_walk = true;
+        rwlock_read_unlock(leaving.lock);
+    }
+    leaving.lock = NULL;
+    quire_sim_tlb_flush(arg, flush);
+}
+
+static void walks_wait_until_the_old_place_of_pages_is_flushed(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    machine_vm->config.flush = look_and_flush;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 4 * PAGE);
+    poke_pages(mm, at, 4, 100);
+    leaving.lock = &vma_at(mm, at)->anon_vma->root.locked->lock;
+    leaving.could_walk = false;
+    int64_t moved = quire_mremap(mm, at, 4 * PAGE, 4 * PAGE,
+                                 QUIRE_MREMAP_MAYMOVE | QUIRE_MREMAP_FIXED, at + 64 * PAGE);
+    CHECK_EQ(moved, at + 64 * PAGE);
+    CHECK(!leaving.lock);
+    CHECK(!leaving.could_walk);
+    check_pages(mm, (quire_linear_t)moved, 4, 100);
+    mm_end(mm);
+    vm_end();
+}
+
 static void body_files(void)
 {
     struct quire_mm *mm = mm_new(), *other = mm_new();
@@ -224,6 +261,7 @@ static const struct test_case cases[] = {
     TEST_CASE(walks_find_all_entries_after_forks_and_writes),
     TEST_CASE(walks_find_all_entries_after_splits_and_merges),
     TEST_CASE(walks_find_pages_where_mremap_took_them),
+    TEST_CASE(walks_wait_until_the_old_place_of_pages_is_flushed),
     TEST_CASE(walks_find_files_pages_and_private_copies),
     TEST_CASE(a_range_of_a_file_leads_to_the_parts_of_areas_that_map_it),
     TEST_CASE(mapped_pages_are_counted_once_however_many_map_them),

@@ -245,6 +245,30 @@ static void pages_that_were_given_up_go_unless_they_were_written_to_since(void)
     on_machines_of_each_format(body_given_up);
 }
 
+static void body_given_up_and_pinned(void)
+{
+    struct quire_mm *mm = mm_new();
+    struct quire_page *page;
+    quire_linear_t at = map_anon(mm, PAGE);
+    poke_pages(mm, at, 1, 100);
+    CHECK_EQ(quire_madvise(mm, at, PAGE, QUIRE_MADV_FREE), 0);
+    CHECK_EQ(quire_get_user_page(mm, at, true, &page), 0);
+    uint64_t value = 500;
+    page_write(machine_vm, page, 0, &value, sizeof value);
+    CHECK(!unmap(page, 0)); /* it doesn't say yet that it was written to */
+    quire_put_user_page(machine_vm, page, true);
+    CHECK(!unmap(page, 0));
+    CHECK(holds(at, 500));
+    CHECK(poke(at, 501));
+    check_reverse_maps();
+    mm_end(mm);
+}
+
+static void a_page_that_was_given_up_stays_while_the_kernel_writes_to_it(void)
+{
+    on_machines_of_each_format(body_given_up_and_pinned);
+}
+
 static void locked_pages_stay_unless_that_is_ignored(void)
 {
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
@@ -325,6 +349,7 @@ static const struct test_case cases[] = {
     TEST_CASE(anonymous_pages_leave_swap_entries_and_come_back),
     TEST_CASE(files_pages_leave_nothing_but_their_dirtiness),
     TEST_CASE(pages_that_were_given_up_go_unless_they_were_written_to_since),
+    TEST_CASE(a_page_that_was_given_up_stays_while_the_kernel_writes_to_it),
     TEST_CASE(locked_pages_stay_unless_that_is_ignored),
     TEST_CASE(a_user_that_no_walk_finds_is_noticed),
     TEST_CASE(a_root_that_is_gone_is_not_mistaken_for_another),

@@ -72,7 +72,7 @@ void quire_vm_check(struct quire_vm *vm);
 
 /* Where things are in an address space, as Linux places them without randomisation. */
 struct quire_mm_layout {
-    quire_linear_t end;      /* user addresses are below this: TASK_SIZE */
+    quire_linear_t end;      /* user addresses are below this: TASK_SIZE; 2^52 at most */
     quire_linear_t min_addr; /* and not below this without MAP_FIXED: vm.mmap_min_addr */
     quire_linear_t gap_min;  /* the mmap area begins at least so far below `end` ... */
     quire_linear_t gap_max;  /* ... and at most; between them it is the stack's limit and its gap */

@@ -232,6 +232,7 @@ quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
  *   -EINVAL   not of whole pages, unknown advice, or not for such memory (locked, of a file, not
  *             readable or writable)
  *   -EACCES   REMOVE of what isn't shared and writable
+ *   -EOPNOTSUPP REMOVE of a file that has an owner: quire_mapping_punch is for him to call
  *   -EAGAIN   no memory, or too many areas
  *   -EFAULT, -ENOMEM  POPULATE_*: a page couldn't be had */
 QUIRE_MUST_CHECK int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length,

@@ -221,6 +221,7 @@ static void mmap_refuses_what_makes_no_sense(void)
     struct quire_mapping *file = file_of(4 * PAGE);
     CHECK_EQ(mmap_at(0, 0, 0), -QUIRE_EINVAL);
     CHECK_EQ(mmap_of(file, RW, QUIRE_MAP_PRIVATE, 1), -QUIRE_EINVAL);
+    CHECK_EQ(mmap_of(NULL, RW, ANON, 1), -QUIRE_EINVAL); /* as x86's system call, of any mapping */
     CHECK_EQ(mmap_at(0x100001, PAGE, QUIRE_MAP_FIXED), -QUIRE_EINVAL);
     CHECK_EQ(mmap_at(0x100001, PAGE, QUIRE_MAP_FIXED_NOREPLACE), -QUIRE_EINVAL);
     CHECK_EQ(mmap_at(0, PAGE, QUIRE_MAP_HUGETLB), -QUIRE_EINVAL);

@@ -270,7 +270,7 @@ QUIRE_MUST_CHECK int quire_munlockall(struct quire_mm *mm);
 
 #define QUIRE_FAULT_FLAG_WRITE 0x1u
 #define QUIRE_FAULT_FLAG_EXEC 0x2u
-#define QUIRE_FAULT_FLAG_USER 0x4u /* from user mode: counted, and stacks grow */
+#define QUIRE_FAULT_FLAG_USER 0x4u /* from user mode; the kernel's faults are treated alike */
 
 /* What a fault came to. From SIGSEGV on nothing was mapped. */
 enum quire_fault_result {

@@ -104,8 +104,7 @@ static int stop_at_entry(void *arg, const struct quire_pt_run *run)
     return run->count != 0;
 }
 
-/* The first entry of a range that isn't 0; `end`: none. */
-static quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
+quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
     quire_linear_t at = end;
     (void)!quire_visit_range(&mm->pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, stop_at_entry,

@@ -40,7 +40,7 @@ run() { # ID KNOBS
     build "$@" >"$tap_scratch/build.log" 2>&1 || { tail -n 20 "$tap_scratch/build.log" && return 1; }
     # The ranges suite's machine is laid out for the default sections and pages; those of page tables
     # expect x86's, whose pages are of 4 KiB.
-    ctest --test-dir "build/permute/$1" -L '^(unit|stress)$' -E '[.](ranges_stress|mapping|map_change|tables_.*)$' \
+    ctest --test-dir "build/permute/$1" -L '^(unit|stress)$' -E '[.](ranges_stress|mapping|map_change|tables_.*|vm_.*)$' \
         --parallel "$JOBS" \
         >/dev/null 2>&1 && return
     grep -E '^(not ok|# .*(failed|run it alone): |Bail out)' \

@@ -69,6 +69,7 @@ struct quire_pgtable {
     const struct quire_pt_format *format;
     quire_phys_t root;      /* for CR3: the table's address */
     uint64_t prot_mask;     /* bits that `prot` may have */
+    uint64_t reserved;      /* of PT entries that are present */
     uint64_t address_limit; /* stripped of their sign, addresses are below this */
     uint64_t address_mask;  /* the format's */
     uint64_t phys_end;      /* the largest of the steps' */
@@ -226,7 +227,14 @@ uint64_t quire_pt_entry_prot(const struct quire_pgtable *pt, enum quire_pt_level
 /* ---- page tables: single entries ------------------------------------------------------------- */
 
 /* Entries at PT that aren't present hold whatever the caller likes in bits 1 and up, 32 or 64 bits
- * wide; 0 is a hole. Whoever faults on them finds them by quire_query. */
+ * wide; 0 is a hole. Whoever faults on them finds them by quire_get_entry. */
+
+/* The PT entry of an address; 0 where there is none: no table, a huge page, not canonical.
+ * O(levels). */
+uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt);
+/* The same, and in *where the entry itself, for quire_cmpxchg_entry_at, as long as no table is
+ * given back; NULL: there is no table. */
+uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where);
 
 /* Replaces an entry that isn't present, 0 included, by any other, if it is *expected; tables are
  * made as needed. A present one is a full PT entry with its address. Nothing is to be flushed.
@@ -235,6 +243,10 @@ uint64_t quire_pt_entry_prot(const struct quire_pgtable *pt, enum quire_pt_level
  *   -EEXIST   a huge page is mapped there */
 QUIRE_MUST_CHECK int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt,
                                          uint64_t *expected, uint64_t desired);
+
+/* The same without the walk: `where` is quire_find_entry's. -EINVAL, -EAGAIN. O(1). */
+QUIRE_MUST_CHECK int quire_cmpxchg_entry_at(struct quire_pgtable *pt, void *where,
+                                            uint64_t *expected, uint64_t desired);
 
 /* Replaces a present PT entry by another (of another frame, of other rights, not present, 0). It
  * may differ from *expected in accessed and dirty, which hardware sets: *expected becomes what was

@@ -14,12 +14,6 @@
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
-{
-    *at = virt & (pt->address_limit - 1);
-    return linear_of(pt, *at) == virt;
-}
-
 int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
                 uint64_t *at, uint64_t *end)
 {
@@ -264,6 +258,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
     if (!config->features.no_nx)
         pt->prot_mask |= pt->format->nx;
+    pt->reserved = quire_pt_reserved(pt->format, &pt->features, QUIRE_PT, true);
     for (unsigned table = QUIRE_PT; table <= QUIRE_PGD; table++)
         if (pt->format->level[table].index_bits)
             add_step(pt, (enum quire_pt_level)table);

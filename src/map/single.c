@@ -16,7 +16,7 @@ struct slot {
 /* 0; or how many tables are missing; or -EEXIST: a huge page is mapped there. */
 static int find_slot(const struct quire_pgtable *pt, uint64_t at, struct slot *slot)
 {
-    slot->table = table_for(pt, at, at + 1, &slot->height);
+    slot->table = table_at(pt, at, &slot->height);
     slot->index = step_index(pt, slot->height, at);
     if (!slot->height)
         return 0;
@@ -45,8 +45,49 @@ static bool entry_is_valid(const struct quire_pgtable *pt, uint64_t entry)
 {
     if (!pt->wide && entry > UINT32_MAX)
         return false;
-    return !entry_is_present(entry) ||
-           !(entry & quire_pt_reserved(pt->format, &pt->features, QUIRE_PT, true));
+    return !entry_is_present(entry) || !(entry & pt->reserved);
+}
+
+uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where)
+{
+    unsigned height;
+    uint64_t at;
+    *where = NULL;
+    if (!strip(pt, virt, &at))
+        return 0;
+    char *table = table_at(pt, at, &height);
+    if (height)
+        return 0;
+    unsigned index = step_index(pt, 0, at);
+    *where = table + index * (pt->wide ? sizeof(uint64_t) : sizeof(uint32_t));
+    return load(pt, table, index);
+}
+
+uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt)
+{
+    void *where;
+    return quire_find_entry(pt, virt, &where);
+}
+
+/* The last step of all who replace an entry that isn't present. */
+static int exchange_entry(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
+                          uint64_t desired)
+{
+    uint64_t old = *expected;
+    if (!compare_exchange(pt, table, index, expected, desired))
+        return -QUIRE_EAGAIN;
+    uint32_t change = (uint32_t)(desired != 0) - (uint32_t)(old != 0);
+    if (change)
+        table_count(pt, table, change);
+    return 0;
+}
+
+int quire_cmpxchg_entry_at(struct quire_pgtable *pt, void *where, uint64_t *expected,
+                           uint64_t desired)
+{
+    if (entry_is_present(*expected) || !entry_is_valid(pt, desired))
+        return -QUIRE_EINVAL;
+    return exchange_entry(pt, where, 0, expected, desired);
 }
 
 int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *expected,
@@ -74,12 +115,7 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
         if (error)
             return error;
     }
-    if (!compare_exchange(pt, slot.table, slot.index, expected, desired))
-        return -QUIRE_EAGAIN;
-    uint32_t change = (uint32_t)(desired != 0) - (uint32_t)(old != 0);
-    if (change)
-        table_count(pt, slot.table, change);
-    return 0;
+    return exchange_entry(pt, slot.table, slot.index, expected, desired);
 }
 
 /* ---- present entries ------------------------------------------------------------------------- */

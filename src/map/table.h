@@ -103,6 +103,29 @@ static inline void *root_of(const struct quire_pgtable *pt)
     return quire_port_phys_to_virt(pt->port, pt->root);
 }
 
+/* The lowest table on the way to the PT entry of `at`, and its height: 0 is the entry's own.
+ * Compiled for either width of entries, since faults come by here. */
+static QUIRE_ALWAYS_INLINE void *table_of_width_at(const struct quire_pgtable *pt, uint64_t at,
+                                                   unsigned *height, const bool wide)
+{
+    const struct quire_pt_step *step = &pt->step[pt->height - 1u];
+    void *table = root_of(pt);
+    for (; step != pt->step; step--) {
+        uint64_t entry = entry_load(table, (unsigned)(at >> step->shift) & step->index_mask, wide);
+        if ((entry & step->table_mask) != QUIRE_PTE_PRESENT)
+            break;
+        table = table_of(pt, entry);
+    }
+    *height = (unsigned)(step - pt->step);
+    return table;
+}
+
+static inline void *table_at(const struct quire_pgtable *pt, uint64_t at, unsigned *height)
+{
+    return pt->wide ? table_of_width_at(pt, at, height, true)
+                    : table_of_width_at(pt, at, height, false);
+}
+
 /* Where a walk of [at, end) may begin: the lowest table that leads to all of it. */
 static inline void *table_for(const struct quire_pgtable *pt, uint64_t at, uint64_t end,
                               unsigned *height)
@@ -138,10 +161,15 @@ static inline quire_linear_t linear_of(const struct quire_pgtable *pt, uint64_t 
     return upper ? at | ~(pt->address_limit - 1) : at;
 }
 
+/* False: not canonical. */
+static inline bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
+{
+    *at = virt & (pt->address_limit - 1);
+    return linear_of(pt, *at) == virt;
+}
+
 /* ---- pgtable.c ------------------------------------------------------------------------------- */
 
-/* False: not canonical. */
-bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at);
 /* 0 or -EINVAL: [virt, virt + size), of whole units of `align`, as [*at, *end). */
 int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
                 uint64_t *at, uint64_t *end);

@@ -9,8 +9,7 @@ static enum quire_fault_result map_zero_page(struct fault *fault)
 {
     uint64_t entry = quire_page_to_phys(fault->mm->vm->zero_page) | QUIRE_PTE_PRESENT |
                      QUIRE_PTE_ACCESSED | (fault->vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
-    uint64_t expected = 0;
-    int error = quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
+    int error = fault_fill_entry(fault, entry);
     return error == -QUIRE_ENOMEM ? QUIRE_VM_OOM : QUIRE_VM_MINOR;
 }
 
@@ -26,11 +25,11 @@ enum quire_fault_result fault_anon(struct fault *fault)
         return QUIRE_VM_OOM;
     page_set(page, PG_UPTODATE);
     rmap_new_anon(page, fault->vma, fault->address);
-    uint64_t expected = 0, entry = quire_page_to_phys(page) | fault->vma->prot | QUIRE_PTE_PRESENT |
-                                   QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    uint64_t entry = quire_page_to_phys(page) | fault->vma->prot | QUIRE_PTE_PRESENT |
+                     QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
     /* Once another thread can find it, it may be unmapped and gone. */
     lru_add(vm, page, fault->vma->flags);
-    int error = quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
+    int error = fault_fill_entry(fault, entry);
     if (quire_likely(!error))
         return QUIRE_VM_MINOR;
     rmap_remove(fault->mm, page);

@@ -62,6 +62,16 @@ static bool access_allowed(const struct quire_vma *vma, unsigned flags)
 /* ---- entries ----------------------------------------------------------------------------------
  */
 
+/* Tables aren't given back while the reader's lock is held, so the first look at the entry is the
+ * only walk. */
+int fault_fill_entry(struct fault *fault, uint64_t entry)
+{
+    uint64_t expected = 0;
+    if (quire_likely(fault->where))
+        return quire_cmpxchg_entry_at(&fault->mm->pt, fault->where, &expected, entry);
+    return quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
+}
+
 bool fault_set_entry(struct fault *fault, uint64_t entry)
 {
     uint64_t expected = fault->entry;
@@ -78,12 +88,12 @@ bool fault_set_entry(struct fault *fault, uint64_t entry)
 
 struct quire_page *fault_pin_page(struct fault *fault)
 {
-    struct quire_pt_query query;
+    const uint64_t by_hardware = QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
     struct quire_page *page = NULL;
     entry_lock(fault->mm, fault->address);
-    if (!quire_query(&fault->mm->pt, fault->address, &query) &&
-        !((query.entry ^ fault->entry) & ~(uint64_t)(QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY))) {
-        page = quire_pfn_to_page(fault->mm->vm->mem, entry_pfn(&fault->mm->pt, query.entry));
+    uint64_t entry = quire_get_entry(&fault->mm->pt, fault->address);
+    if (!((entry ^ fault->entry) & ~by_hardware)) {
+        page = quire_pfn_to_page(fault->mm->vm->mem, entry_pfn(&fault->mm->pt, entry));
         page_pin(page);
     }
     entry_unlock(fault->mm, fault->address);
@@ -92,15 +102,13 @@ struct quire_page *fault_pin_page(struct fault *fault)
 
 enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address, unsigned flags)
 {
-    struct quire_pt_query query;
     struct fault fault = {
         .vma = vma,
         .mm = vma->mm,
         .address = address & ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1),
         .flags = flags,
     };
-    (void)!quire_query(&vma->mm->pt, fault.address, &query);
-    fault.entry = query.level == QUIRE_PT ? query.entry : 0;
+    fault.entry = quire_find_entry(&vma->mm->pt, fault.address, &fault.where);
     if (!fault.entry)
         return vma->mapping ? fault_file(&fault) : fault_anon(&fault);
     if (!entry_present(fault.entry)) {

@@ -44,6 +44,8 @@ struct fault {
     quire_linear_t address; /* of the page */
     unsigned flags;
     uint64_t entry;
+    void
+        *where; /* the entry itself, until mm->lock is given up; NULL: not looked up, or no table */
 };
 enum quire_fault_result fault_anon(struct fault *fault);  /* anon.c: nothing there, private */
 enum quire_fault_result fault_write(struct fault *fault); /* cow.c: present, not writable */
@@ -57,6 +59,9 @@ enum quire_fault_result fault_shared_write(struct fault *fault);
 
 /* The page of fault->entry, pinned, if that is still the entry; NULL. */
 struct quire_page *fault_pin_page(struct fault *fault);
+
+/* Fills fault->entry, which was empty. 0, -EAGAIN: it wasn't; -ENOMEM: no table. */
+QUIRE_MUST_CHECK int fault_fill_entry(struct fault *fault, uint64_t entry);
 
 /* Writes an entry for a page that has its root and a user counted for it, where fault->entry was.
  * False: it changed; the caller gives the user back. */

@@ -39,10 +39,14 @@ static bool is_last(struct fault *fault, struct quire_page *page)
     return page_users(page) == 1 && swap_count(fault->mm->vm, fault->entry) == 1;
 }
 
+/* swapoff brings pages back wherever they are, in areas of PROT_NONE too. */
 static uint64_t entry_for(const struct fault *fault, const struct quire_page *page, bool writes)
 {
-    uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_PRESENT | QUIRE_PTE_ACCESSED |
+    uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_ACCESSED |
                      (fault->vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
+    if (quire_unlikely(!(fault->vma->flags & VM_ACCESS)))
+        return entry | ENTRY_PROTNONE;
+    entry |= QUIRE_PTE_PRESENT;
     return writes ? entry | QUIRE_PTE_WRITE | QUIRE_PTE_DIRTY : entry;
 }
 

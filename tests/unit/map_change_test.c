@@ -278,6 +278,30 @@ static void an_entry_goes_out_to_swap_and_comes_back(void)
     }
 }
 
+static void an_entry_that_was_found_is_filled_without_another_walk(void)
+{
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        if (!start((enum quire_pt_format_id)id))
+            return;
+        const quire_linear_t virt = 0x12345000;
+        void *where, *huge;
+        uint64_t entry = 0;
+        CHECK_EQ(quire_map_range(&pt, virt - 4096, 0x5000, 4096, RW, 0), 0);
+        CHECK_EQ(quire_find_entry(&pt, virt, &where), 0);
+        CHECK(where);
+        CHECK_EQ(quire_cmpxchg_entry_at(&pt, where, &entry, 0x345007), 0);
+        CHECK_EQ(quire_get_entry(&pt, virt), 0x345007);
+        CHECK_EQ(quire_cmpxchg_entry_at(&pt, where, &entry, 0x345007), -QUIRE_EAGAIN);
+        CHECK_EQ(quire_cmpxchg_entry_at(&pt, where, &entry, 0), -QUIRE_EINVAL);
+        CHECK(hardware(virt, false));
+        CHECK_EQ(quire_find_entry(&pt, virt + 64 * MIB, &huge), 0); /* no table */
+        CHECK(!huge);
+        quire_pgtable_check(&pt); /* the table's count has it */
+        CHECK_EQ(quire_unmap_range(&pt, virt - 4096, 8192, 0, NULL), 0);
+        tables_end(&pt);
+    }
+}
+
 static void an_update_keeps_what_hardware_set_on_the_same_frame(void)
 {
     if (!start(QUIRE_PT_FORMAT_X86_64))
@@ -309,6 +333,7 @@ static void a_huge_page_is_no_single_entry(void)
     CHECK_EQ(quire_cmpxchg_entry(&pt, GIB, &entry, 0x6007), -QUIRE_EEXIST);
     entry = entry_for(GIB);
     CHECK_EQ(quire_update_entry(&pt, GIB, &entry, 0x6007, NULL), -QUIRE_EEXIST);
+    CHECK_EQ(quire_get_entry(&pt, GIB), 0);
     tables_end(&pt);
 }
 
@@ -508,6 +533,7 @@ static const struct test_case cases[] = {
     TEST_CASE(accessed_and_dirty_are_cleared_once),
     TEST_CASE(a_harvest_marks_each_page_that_was_used),
     TEST_CASE(an_entry_goes_out_to_swap_and_comes_back),
+    TEST_CASE(an_entry_that_was_found_is_filled_without_another_walk),
     TEST_CASE(an_update_keeps_what_hardware_set_on_the_same_frame),
     TEST_CASE(a_huge_page_is_no_single_entry),
     TEST_CASE(a_split_and_a_collapse_undo_each_other),

@@ -322,6 +322,33 @@ static void without_memory_a_fault_says_so(void)
     vm_end();
 }
 
+static void swapoff_gives_nobody_a_page_of_prot_none_memory(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    int area = swap_of(16);
+    quire_linear_t at = map_anon(mm, PAGE);
+    run_on(mm);
+    CHECK(poke(at, 42));
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_NONE), 0);
+    for (unsigned i = 0; mm_info(mm).swap == 0 && i < 10; i++)
+        (void)quire_vm_reclaim(machine_vm, 0, 100);
+    CHECK_EQ(mm_info(mm).swap, 1);
+    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(mm_info(mm).swap, 0);
+    last_result = QUIRE_VM_MINOR;
+    CHECK(!holds(at, 42));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_ACCERR);
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_READ | QUIRE_PROT_EXEC), 0);
+    CHECK(holds(at, 42));
+    struct quire_pt_query query;
+    CHECK_EQ(quire_query(quire_mm_pgtable(mm), at, &query), 0);
+    CHECK(!(query.entry & QUIRE_PTE_NX));
+    mm_end(mm);
+    vm_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(first_touch_gives_zeros_and_writes_stay),
     TEST_CASE(accesses_that_are_not_allowed_say_why),
@@ -335,6 +362,7 @@ static const struct test_case cases[] = {
     TEST_CASE(mincore_tells_what_is_in_memory),
     TEST_CASE(mremap_moves_content),
     TEST_CASE(without_memory_a_fault_says_so),
+    TEST_CASE(swapoff_gives_nobody_a_page_of_prot_none_memory),
     {0},
 };
 const struct test_suite suite_vm_fault = {"vm_fault", cases};

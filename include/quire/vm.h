@@ -72,7 +72,7 @@ void quire_vm_check(struct quire_vm *vm);
 
 /* Where things are in an address space, as Linux places them without randomisation. */
 struct quire_mm_layout {
-    quire_linear_t end;      /* user addresses are below this: TASK_SIZE */
+    quire_linear_t end;      /* user addresses are below this: TASK_SIZE; 2^52 at most */
     quire_linear_t min_addr; /* and not below this without MAP_FIXED: vm.mmap_min_addr */
     quire_linear_t gap_min;  /* the mmap area begins at least so far below `end` ... */
     quire_linear_t gap_max;  /* ... and at most; between them it is the stack's limit and its gap */
@@ -232,6 +232,7 @@ quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
  *   -EINVAL   not of whole pages, unknown advice, or not for such memory (locked, of a file, not
  *             readable or writable)
  *   -EACCES   REMOVE of what isn't shared and writable
+ *   -EOPNOTSUPP REMOVE of a file that has an owner: quire_mapping_punch is for him to call
  *   -EAGAIN   no memory, or too many areas
  *   -EFAULT, -ENOMEM  POPULATE_*: a page couldn't be had */
 QUIRE_MUST_CHECK int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length,
@@ -269,7 +270,7 @@ QUIRE_MUST_CHECK int quire_munlockall(struct quire_mm *mm);
 
 #define QUIRE_FAULT_FLAG_WRITE 0x1u
 #define QUIRE_FAULT_FLAG_EXEC 0x2u
-#define QUIRE_FAULT_FLAG_USER 0x4u /* from user mode: counted, and stacks grow */
+#define QUIRE_FAULT_FLAG_USER 0x4u /* from user mode; the kernel's faults are treated alike */
 
 /* What a fault came to. From SIGSEGV on nothing was mapped. */
 enum quire_fault_result {

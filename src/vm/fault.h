@@ -7,7 +7,9 @@
 /* Takes all pages of [start, end) out of an area's page tables, with counts, users and swap slots;
  * tables stay. Writer or reader of mm->lock (madvise). */
 void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end);
-/* The same under a walk of reverse maps, for truncation: only pages of the mapping, unless `even`
+/* The first entry of a range that isn't 0; `end`: none. */
+quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
+/* zap_range under a walk of reverse maps, for truncation: only pages of the mapping, unless `even`
  * private copies (truncation takes those too). */
 void zap_mapping(struct quire_mapping *mapping, uint64_t first, uint64_t last, bool even_private);
 

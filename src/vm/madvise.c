@@ -149,8 +149,10 @@ static int advise_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
     return hole;
 }
 
-/* MADV_REMOVE: the file loses the range, for all who map it. The mapping is kept while the lock is
- * let go, since a truncation takes it from outside. */
+/* MADV_REMOVE: shared memory loses the range, for all who map it. A file's owner would have to
+ * punch the hole into his store, and has no operation for it: Linux's file systems without it
+ * refuse too. The mapping is kept while the lock is let go, since a truncation takes it from
+ * outside. */
 static int remove_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
     int hole = 0;
@@ -172,6 +174,8 @@ static int remove_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
                 error = -QUIRE_EINVAL;
             else if ((vma->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
                 error = -QUIRE_EACCES;
+            else if (!mapping->is_shmem)
+                error = -QUIRE_EOPNOTSUPP;
             else
                 quire_mapping_get(mapping);
             at = vma_index(vma, start) << QUIRE_PAGE_SHIFT;

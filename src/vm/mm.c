@@ -56,6 +56,8 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
     const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
     unsigned bits = format->virt_bits > 32 ? format->virt_bits - 1u : format->virt_bits;
     quire_linear_t low_bits = QUIRE_PAGE_SIZE - 1;
+    if (bits > PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT)
+        bits = PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT; /* of what a page can tell where it is */
     return layout->end <= (quire_linear_t)1 << bits && layout->min_addr < layout->end &&
            !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
            layout->gap_max < layout->end;

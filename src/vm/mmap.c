@@ -258,7 +258,7 @@ int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
 {
     struct request r = {
         .mm = mm, .address = address, .prot = prot, .flags = flags, .mapping = mapping};
-    int error = check_arguments(&r, length, mapping ? offset : 0);
+    int error = check_arguments(&r, length, offset);
     if (error)
         return error;
     rwlock_write(&mm->lock);

@@ -26,19 +26,6 @@ static int make_tables(struct quire_mm *mm, quire_linear_t at)
     return 0;
 }
 
-static int stop_at_entry(void *arg, const struct quire_pt_run *run)
-{
-    (void)arg;
-    return run->count != 0;
-}
-
-/* Whether there is anything to move: a place without entries needs no tables at the other one, and
- * who moves entries back finds those that they came from. */
-static bool has_entries(struct quire_mm *mm, quire_linear_t at, uint64_t size)
-{
-    return quire_visit_range(&mm->pt, at, size, QUIRE_VISIT_NOT_PRESENT, stop_at_entry, NULL) > 0;
-}
-
 /* Takes the entry out into *entry, 0 if there is none. -EAGAIN: its page is being moved in memory.
  */
 static int take_entry(struct quire_mm *mm, quire_linear_t at, uint64_t *entry,
@@ -85,25 +72,24 @@ int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_v
 {
     struct quire_mm *mm = from_vma->mm;
     (void)to_vma;
-    while (size) {
+    const quire_linear_t end = from + size, offset = to - from;
+    /* A place without entries needs no tables at the other one, and who moves entries back finds
+     * those that they came from. */
+    while ((from = next_entry(mm, from, end)) < end) {
+        to = from + offset;
         uint64_t in_to = TABLE_BYTES - (to & (TABLE_BYTES - 1));
         uint64_t in_from = TABLE_BYTES - (from & (TABLE_BYTES - 1));
         uint64_t piece = in_to < in_from ? in_to : in_from;
-        piece = piece < size ? piece : size;
-        uint64_t done = piece;
-        if (has_entries(mm, from, piece)) {
-            int error = make_tables(mm, to);
-            if (error)
-                return error;
-            rmap_lock_walks(from_vma);
-            done = move_piece(mm, from, to, piece);
-            rmap_unlock_walks(from_vma);
-        }
+        piece = piece < end - from ? piece : end - from;
+        int error = make_tables(mm, to);
+        if (error)
+            return error;
+        rmap_lock_walks(from_vma);
+        uint64_t done = move_piece(mm, from, to, piece);
+        rmap_unlock_walks(from_vma);
         if (done < piece)
             quire_port_relax();
         from += done;
-        to += done;
-        size -= done;
     }
     return 0;
 }

@@ -85,6 +85,21 @@ void slots_destroy(struct swap_state *swap, struct swap_area *area)
         quire_kmem_cache_free(swap->cluster_cache, area->cluster[number]);
 }
 
+/* What is in use of an area that isn't going is counted in all too: always both together. */
+static void use_one(struct swap_state *swap, struct swap_area *area)
+{
+    area->nr_used++;
+    if (!area->going)
+        quire_store_relaxed(&swap->used, swap->used + 1);
+}
+
+static void unuse_one(struct swap_state *swap, struct swap_area *area)
+{
+    area->nr_used--;
+    if (!area->going)
+        quire_store_relaxed(&swap->used, swap->used - 1);
+}
+
 /* ---- taking ------------------------------------------------------------------------------------
  */
 
@@ -125,8 +140,7 @@ static swap_entry cpu_take(struct swap_state *swap, struct swap_cpu *cpu)
             continue;
         cluster->state[i] = SLOT_CACHED;
         cluster->free--;
-        area->nr_used++;
-        quire_store_relaxed(&swap->used, swap->used + 1);
+        use_one(swap, area);
         return entry_of_slot(area, (cpu->cluster << CLUSTER_SHIFT) + i);
     }
     return 0;
@@ -207,9 +221,7 @@ void slot_release(struct swap_state *swap, swap_entry entry)
     QUIRE_ASSERT(!*slot_state(swap, entry));
     *slot_word(swap, entry) = 0;
     cluster->free++;
-    area->nr_used--;
-    if (!area->going)
-        quire_store_relaxed(&swap->used, swap->used - 1);
+    unuse_one(swap, area);
     if (!cluster->owned)
         cluster_sort(area, number);
 }
@@ -238,11 +250,11 @@ void swap_discard(struct swap_state *swap)
         uint64_t first = (uint64_t)number << CLUSTER_SHIFT;
         const struct quire_swap_ops *ops = area->ops;
         void *store = area->store;
-        area->nr_used++; /* swapoff waits for it */
+        use_one(swap, area); /* swapoff waits for it, and may begin meanwhile */
         swap_unlock(swap, irq);
         ops->discard(store, first + !first, cluster->usable);
         irq = swap_lock(swap);
-        area->nr_used--;
+        unuse_one(swap, area);
         cluster_append(area, number, CLUSTER_FREE);
     }
     swap_unlock(swap, irq);

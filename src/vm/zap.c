@@ -77,17 +77,23 @@ static void zap_run(void *arg, const struct quire_pt_run *run)
     zap->found += run->count;
 }
 
+/* Under the entries' lock; the flush is the caller's, without it. */
+static void take_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
+{
+    zap->found = zap->taken = 0;
+    zap->dirty = 0;
+    /* All pages are small: nothing has to be split. */
+    int error = quire_zap_range(&zap->vma->mm->pt, start, end - start, QUIRE_UNMAP_KEEP_TABLES,
+                                zap_run, zap, &zap->batch);
+    QUIRE_BUG_ON(error);
+}
+
 static void zap_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
 {
     struct quire_mm *mm = zap->vma->mm;
-    zap->found = zap->taken = 0;
-    zap->dirty = 0;
     entry_lock(mm, start);
-    /* All pages are small: nothing has to be split. */
-    int error = quire_zap_range(&mm->pt, start, end - start, QUIRE_UNMAP_KEEP_TABLES, zap_run, zap,
-                                &zap->batch);
+    take_piece(zap, start, end);
     entry_unlock(mm, start);
-    QUIRE_BUG_ON(error);
     quire_tlb_flush(&zap->batch);
 }
 
@@ -98,8 +104,7 @@ static int stop_at_entry(void *arg, const struct quire_pt_run *run)
     return run->count != 0;
 }
 
-/* The first entry of a range that isn't 0; `end`: none. */
-static quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
+quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
     quire_linear_t at = end;
     (void)!quire_visit_range(&mm->pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, stop_at_entry,
@@ -141,18 +146,27 @@ static struct quire_page *page_of_entry(const struct quire_mm *mm, uint64_t entr
     return NULL;
 }
 
-/* One entry of a private area, if it is the file's own page and not a copy. */
+/* Whether an entry of a private area is the file's own page's, and not a copy's. A page that has
+ * just been moved elsewhere is of no kind any more, so of an entry that still waits for it that
+ * can't be told: it stays, and if it is the file's, who drops the new page from the file waits for
+ * its lock, and finds it mapped then. */
+static bool is_of_file(const struct quire_mm *mm, quire_linear_t at)
+{
+    struct quire_pt_query query;
+    (void)!quire_query(&mm->pt, at, &query);
+    const struct quire_page *page = query.level == QUIRE_PT ? page_of_entry(mm, query.entry) : NULL;
+    return page && page_kind(page) >= PAGE_KIND_FILE;
+}
+
+/* A look and what follows from it under one lock, or the page may be replaced by a copy between. */
 static void zap_if_of_file(struct zap *zap, quire_linear_t at)
 {
     struct quire_mm *mm = zap->vma->mm;
-    struct quire_pt_query query;
     entry_lock(mm, at);
-    (void)!quire_query(&mm->pt, at, &query);
-    const struct quire_page *page = query.level == QUIRE_PT ? page_of_entry(mm, query.entry) : NULL;
-    bool is_file = page && !page_is_anon(page);
+    if (is_of_file(mm, at))
+        take_piece(zap, at, at + QUIRE_PAGE_SIZE);
     entry_unlock(mm, at);
-    if (is_file)
-        zap_piece(zap, at, at + QUIRE_PAGE_SIZE);
+    quire_tlb_flush(&zap->batch);
 }
 
 static void zap_files_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)

@@ -8,6 +8,9 @@
  *
  * Whatever it does, a word is what its thread wrote last.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "tests/stress/vm_processors.h"
 
 #define MEMORY (4u << 20)
@@ -225,8 +228,107 @@ static void words_survive_whatever_happens_to_swap(void)
     CHECK_EQ(refusals, 0);
 }
 
+/* ---- an area that goes while its store is told what it may forget ------------------------------
+ */
+
+#define DISCARDED_PAGES 512u /* of two clusters of slots */
+
+static struct {
+    pthread_t thread;
+    int area, error;
+    unsigned long others; /* KiB of other areas */
+    bool started;
+    uint32_t over; /* it went, or was refused */
+} going;
+
+static void append(void *arg, const char *text, size_t size)
+{
+    char *end = (char *)arg + strlen(arg);
+    memcpy(end, text, size);
+    end[size] = '\0';
+}
+
+/* KiB. */
+static unsigned long meminfo(const char *name)
+{
+    char text[4096] = "";
+    CHECK_EQ(quire_vm_view(stress_vm, QUIRE_VM_VIEW_MEMINFO, QUIRE_FORMAT_TEXT, append, text), 0);
+    const char *line = strstr(text, name);
+    return line ? strtoul(line + strlen(name), NULL, 10) : 0;
+}
+
+static void *turn_off(void *arg)
+{
+    (void)arg;
+    quire_posix_set_cpu(2);
+    going.error = quire_swapoff(stress_vm, going.area);
+    quire_store_release(&going.over, 1u);
+    return NULL;
+}
+
+/* Returns when the area isn't counted any more, or is again: swapoff waits only so long. */
+static void discard_while_it_goes(void *store, uint64_t first, uint64_t count)
+{
+    (void)store;
+    (void)first;
+    (void)count;
+    if (going.started)
+        return;
+    going.started = true;
+    CHECK(!pthread_create(&going.thread, NULL, turn_off, NULL));
+    while (meminfo("SwapTotal:") != going.others && !quire_load_acquire(&going.over))
+        quire_port_relax();
+}
+
+static int plain_write(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        __builtin_memcpy((char *)store + (first + i) * QUIRE_PAGE_SIZE,
+                         quire_page_address(stress.mem, pages[i]), QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+/* A process whose pages go to swap, and which goes itself. */
+static void fill_slots(void)
+{
+    REQUIRE(!quire_mm_create(&mm, stress_vm, &quire_mm_layout_x86_64));
+    quire_linear_t at = map_area(mm, NULL, PAGES * PAGE);
+    load(1, mm);
+    for (uint64_t page = 0; page < PAGES; page++)
+        CHECK(access_word(1, at + page * PAGE, &page, true));
+    load(1, NULL);
+    for (unsigned node = 0; node < 2; node++)
+        while (quire_vm_reclaim(stress_vm, (int)node, PAGES))
+            ;
+    quire_mm_put(mm);
+}
+
+static void slots_are_counted_right_when_an_area_goes_during_a_discard(void)
+{
+    static char bytes[DISCARDED_PAGES * QUIRE_PAGE_SIZE];
+    static const struct quire_swap_ops ops = {fast_read, plain_write, discard_while_it_goes};
+    struct quire_swap_config config = {
+        .ops = &ops, .store = bytes, .nr_slots = DISCARDED_PAGES, .priority = 10};
+    REQUIRE(processors_start(MEMORY, 2, swap_bytes, sizeof swap_bytes));
+    quire_posix_set_cpu(1);
+    going.others = meminfo("SwapTotal:");
+    going.started = false;
+    going.over = 0;
+    going.area = quire_swapon(stress_vm, &config);
+    fill_slots();
+    fill_slots(); /* the first slots are free, but the store has to be told first */
+    REQUIRE(going.started);
+    CHECK(!pthread_join(going.thread, NULL));
+    if (going.error)
+        CHECK_EQ(quire_swapoff(stress_vm, going.area), 0);
+    CHECK_EQ(meminfo("SwapTotal:"), going.others);
+    CHECK_EQ(meminfo("SwapFree:"), going.others);
+    processors_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(words_survive_whatever_happens_to_swap),
+    TEST_CASE(slots_are_counted_right_when_an_area_goes_during_a_discard),
     {0},
 };
 const struct test_suite suite_vm_swap_stress = {"vm_swap_stress", cases};

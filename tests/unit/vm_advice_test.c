@@ -234,6 +234,22 @@ static void remove_punches_a_hole_into_the_file(void)
     finish();
 }
 
+/* Nobody could tell its owner. */
+static void remove_of_a_file_that_has_an_owner_is_refused(void)
+{
+    if (!begin())
+        return;
+    struct quire_mapping *file = file_of(2 * PAGE);
+    quire_linear_t at = map_file(mm, file, 0, 2 * PAGE, RW, QUIRE_MAP_SHARED);
+    CHECK(poke(at, 5));
+    CHECK_EQ(advise(at, 2, QUIRE_MADV_REMOVE), -QUIRE_EOPNOTSUPP);
+    CHECK(holds(at, 5));
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, R), 0);
+    CHECK_EQ(advise(at, 1, QUIRE_MADV_REMOVE), -QUIRE_EACCES);
+    quire_mapping_put(file);
+    finish();
+}
+
 static void forks_follow_the_advice(void)
 {
     struct quire_mm *child;
@@ -272,6 +288,7 @@ static const struct test_case cases[] = {
     TEST_CASE(pageout_goes_to_swap_and_willneed_comes_back),
     TEST_CASE(populate_reads_or_writes),
     TEST_CASE(remove_punches_a_hole_into_the_file),
+    TEST_CASE(remove_of_a_file_that_has_an_owner_is_refused),
     TEST_CASE(forks_follow_the_advice),
     {0},
 };

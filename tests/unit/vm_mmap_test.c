@@ -221,6 +221,7 @@ static void mmap_refuses_what_makes_no_sense(void)
     struct quire_mapping *file = file_of(4 * PAGE);
     CHECK_EQ(mmap_at(0, 0, 0), -QUIRE_EINVAL);
     CHECK_EQ(mmap_of(file, RW, QUIRE_MAP_PRIVATE, 1), -QUIRE_EINVAL);
+    CHECK_EQ(mmap_of(NULL, RW, ANON, 1), -QUIRE_EINVAL); /* as x86's system call, of any mapping */
     CHECK_EQ(mmap_at(0x100001, PAGE, QUIRE_MAP_FIXED), -QUIRE_EINVAL);
     CHECK_EQ(mmap_at(0x100001, PAGE, QUIRE_MAP_FIXED_NOREPLACE), -QUIRE_EINVAL);
     CHECK_EQ(mmap_at(0, PAGE, QUIRE_MAP_HUGETLB), -QUIRE_EINVAL);
@@ -436,6 +437,24 @@ static void locked_heaps_are_there_at_once(void)
     finish();
 }
 
+/* Pages know their index in 40 bits. */
+static void an_address_space_is_no_larger_than_pages_can_tell(void)
+{
+    struct quire_mm_layout layout = quire_mm_layout_x86_64;
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_LA57))
+        return;
+    layout.end = ((uint64_t)1 << 52) + PAGE;
+    CHECK_EQ(quire_mm_create(&mm, machine_vm, &layout), -QUIRE_EINVAL);
+    layout.end = (uint64_t)1 << 52;
+    CHECK_EQ(quire_mm_create(&mm, machine_vm, &layout), 0);
+    run_on(mm);
+    quire_linear_t last = layout.end - PAGE;
+    CHECK_EQ(mmap_at(last, PAGE, QUIRE_MAP_FIXED), (int64_t)last);
+    CHECK(poke(last, 1));
+    CHECK_EQ(mm_info(mm).rss_anon, 1);
+    finish();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(the_mmap_area_begins_below_the_stacks_limit),
     TEST_CASE(the_highest_hole_that_is_large_enough_is_taken),
@@ -456,6 +475,7 @@ static const struct test_case cases[] = {
     TEST_CASE(brk_gives_the_old_break_when_it_refuses),
     TEST_CASE(a_heap_that_is_unmapped_does_not_shrink),
     TEST_CASE(locked_heaps_are_there_at_once),
+    TEST_CASE(an_address_space_is_no_larger_than_pages_can_tell),
     {0},
 };
 

@@ -172,6 +172,38 @@ static void migration_entries_go_with_their_areas(void)
     on_machines_of_each_format(body_entries_that_go);
 }
 
+/* A copy that is being moved has been left by its root already when a hole is punched into the
+ * file. */
+static void body_copies_that_move(void)
+{
+    struct quire_mapping *file = file_of(4 * PAGE);
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_file(mm, file, 0, 4 * PAGE, READ_WRITE, QUIRE_MAP_PRIVATE);
+    poke_pages(mm, at, 2, 100);
+    struct quire_page *page = page_of(mm, at);
+    uint32_t id = page_root_id(page);
+    CHECK(page_use(page));
+    page_lock(page);
+    struct root *root = root_of_page(machine_vm, page);
+    CHECK(try_to_unmap(machine_vm, page, UNMAP_MIGRATION));
+    page_set_root(page, PAGE_KIND_NONE, 0);
+    CHECK_EQ(quire_mapping_punch(file, 0, 4 * PAGE), 0);
+    page_set_root(page, PAGE_KIND_ANON, id);
+    remove_migration_entries(machine_vm, page, page);
+    page_unlock(page);
+    page_unuse(machine_vm, page);
+    root_put(machine_vm, root);
+    check_pages(mm, at, 2, 100);
+    check_reverse_maps();
+    mm_end(mm);
+    quire_mapping_put(file);
+}
+
+static void private_copies_that_are_moved_stay_when_holes_are_punched(void)
+{
+    on_machines_of_each_format(body_copies_that_move);
+}
+
 static void body_rights(void)
 {
     struct quire_mm *mm = mm_new();
@@ -350,6 +382,7 @@ static const struct test_case cases[] = {
     TEST_CASE(locked_memory_moves),
     TEST_CASE(a_page_that_goes_while_it_is_isolated_is_freed_by_phys),
     TEST_CASE(migration_entries_go_with_their_areas),
+    TEST_CASE(private_copies_that_are_moved_stay_when_holes_are_punched),
     TEST_CASE(rights_that_changed_meanwhile_are_those_of_the_area),
     TEST_CASE(compaction_moves_what_processes_have),
     TEST_CASE(a_range_full_of_user_pages_can_be_had),

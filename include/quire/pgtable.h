@@ -232,9 +232,11 @@ uint64_t quire_pt_entry_prot(const struct quire_pgtable *pt, enum quire_pt_level
 /* The PT entry of an address; 0 where there is none: no table, a huge page, not canonical.
  * O(levels). */
 uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt);
-/* The same, and in *where the entry itself, for quire_cmpxchg_entry_at, as long as no table is
- * given back; NULL: there is no table. */
+/* The same, and in *where the entry itself, for those below whose names end with _at, as long as no
+ * table is given back; NULL: there is no table. */
 uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where);
+/* What it is by now. */
+uint64_t quire_entry_at(const struct quire_pgtable *pt, const void *where);
 
 /* Replaces an entry that isn't present, 0 included, by any other, if it is *expected; tables are
  * made as needed. A present one is a full PT entry with its address. Nothing is to be flushed.
@@ -258,6 +260,11 @@ QUIRE_MUST_CHECK int quire_cmpxchg_entry_at(struct quire_pgtable *pt, void *wher
 QUIRE_MUST_CHECK int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt,
                                         uint64_t *expected, uint64_t desired,
                                         struct quire_tlb_batch *batch);
+
+/* The same without the walk: `where` is quire_find_entry's for `virt`. -EINVAL, -EAGAIN. O(1). */
+QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, quire_linear_t virt,
+                                           void *where, uint64_t *expected, uint64_t desired,
+                                           struct quire_tlb_batch *batch);
 
 /* Clears the bits `bits` (ACCESSED, DIRTY or both) of what maps `virt`, and returns those that were
  * set: atomically. A cleared ACCESSED isn't flushed, so a page that stays in a TLB may seem unused

@@ -69,6 +69,11 @@ uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt)
     return quire_find_entry(pt, virt, &where);
 }
 
+uint64_t quire_entry_at(const struct quire_pgtable *pt, const void *where)
+{
+    return load(pt, where, 0);
+}
+
 /* The last step of all who replace an entry that isn't present. */
 static int exchange_entry(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
                           uint64_t desired)
@@ -149,10 +154,28 @@ static int update(struct quire_pgtable *pt, const struct slot *slot, uint64_t *e
     return 0;
 }
 
+/* The same, with the flush that it takes. */
+static int update_and_flush(struct quire_pgtable *pt, uint64_t at, const struct slot *slot,
+                            uint64_t *expected, uint64_t desired, struct quire_tlb_batch *batch)
+{
+    struct quire_tlb_batch own;
+    int error = update(pt, slot, expected, &desired);
+    if (error)
+        return error;
+    if (!desired)
+        table_count(pt, slot->table, -1u);
+    if (entry_needs_flush(pt, *expected, desired)) {
+        at &= ~(PT_PAGE_BYTES - 1);
+        batch = batch_begin(batch, &own, pt);
+        batch_add(batch, at, at + PT_PAGE_BYTES, PT_SHIFT);
+        batch_end(batch, &own);
+    }
+    return 0;
+}
+
 int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *expected,
                        uint64_t desired, struct quire_tlb_batch *batch)
 {
-    struct quire_tlb_batch own;
     struct slot slot;
     uint64_t at;
     if (!strip(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
@@ -162,17 +185,15 @@ int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *
         *expected = 0;
         return -QUIRE_EAGAIN;
     }
-    if (!error)
-        error = update(pt, &slot, expected, &desired);
-    if (error)
-        return error;
-    if (!desired)
-        table_count(pt, slot.table, -1u);
-    if (entry_needs_flush(pt, *expected, desired)) {
-        at &= ~(PT_PAGE_BYTES - 1);
-        batch = batch_begin(batch, &own, pt);
-        batch_add(batch, at, at + PT_PAGE_BYTES, PT_SHIFT);
-        batch_end(batch, &own);
-    }
-    return 0;
+    return error ? error : update_and_flush(pt, at, &slot, expected, desired, batch);
+}
+
+int quire_update_entry_at(struct quire_pgtable *pt, quire_linear_t virt, void *where,
+                          uint64_t *expected, uint64_t desired, struct quire_tlb_batch *batch)
+{
+    const struct slot slot = {.table = where};
+    uint64_t at;
+    if (!strip(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
+        return -QUIRE_EINVAL;
+    return update_and_flush(pt, at, &slot, expected, desired, batch);
 }

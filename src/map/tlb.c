@@ -164,11 +164,11 @@ void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, uint64_t at, uin
 /* Acquired: what a CPU that has left did before comes before a flush that there is no need of. */
 static bool some_cpu(const struct quire_cpumask *cpus)
 {
-    uint32_t any = 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < sizeof cpus->word / sizeof cpus->word[0]; i++)
-        any |= quire_load_acquire(&cpus->word[i]);
-    return any;
+        if (quire_load_acquire(&cpus->word[i]))
+            return true;
+    return false;
 }
 
 static void flush_ranges(const struct quire_tlb_batch *batch)

@@ -278,7 +278,7 @@ static void an_entry_goes_out_to_swap_and_comes_back(void)
     }
 }
 
-static void an_entry_that_was_found_is_filled_without_another_walk(void)
+static void an_entry_that_was_found_is_changed_without_another_walk(void)
 {
     for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
         if (!start((enum quire_pt_format_id)id))
@@ -293,7 +293,13 @@ static void an_entry_that_was_found_is_filled_without_another_walk(void)
         CHECK_EQ(quire_get_entry(&pt, virt), 0x345007);
         CHECK_EQ(quire_cmpxchg_entry_at(&pt, where, &entry, 0x345007), -QUIRE_EAGAIN);
         CHECK_EQ(quire_cmpxchg_entry_at(&pt, where, &entry, 0), -QUIRE_EINVAL);
-        CHECK(hardware(virt, false));
+        CHECK(hardware(virt, true));
+        CHECK_EQ(quire_entry_at(&pt, where), 0x345067);
+        CHECK_EQ(quire_update_entry_at(&pt, virt, where, &entry, 0x345005, NULL), 0);
+        CHECK_EQ(entry, 0x345067);
+        CHECK_EQ(flushes.count, 1);
+        entry = 0x666007;
+        CHECK_EQ(quire_update_entry_at(&pt, virt, where, &entry, 0, NULL), -QUIRE_EAGAIN);
         CHECK_EQ(quire_find_entry(&pt, virt + 64 * MIB, &huge), 0); /* no table */
         CHECK(!huge);
         quire_pgtable_check(&pt); /* the table's count has it */
@@ -533,7 +539,7 @@ static const struct test_case cases[] = {
     TEST_CASE(accessed_and_dirty_are_cleared_once),
     TEST_CASE(a_harvest_marks_each_page_that_was_used),
     TEST_CASE(an_entry_goes_out_to_swap_and_comes_back),
-    TEST_CASE(an_entry_that_was_found_is_filled_without_another_walk),
+    TEST_CASE(an_entry_that_was_found_is_changed_without_another_walk),
     TEST_CASE(an_update_keeps_what_hardware_set_on_the_same_frame),
     TEST_CASE(a_huge_page_is_no_single_entry),
     TEST_CASE(a_split_and_a_collapse_undo_each_other),

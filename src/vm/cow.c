@@ -18,12 +18,10 @@ static uint64_t writable(uint64_t entry)
  * has the page locked (the caller, unless `locked`): he may be copying it. */
 static bool reuse(struct fault *fault, struct quire_page *page, bool locked)
 {
-    uint64_t expected = fault->entry;
     entry_lock(fault->mm, fault->address);
     bool reused = page_users(page) == 1 && page_is_anon(page) &&
                   (locked || !page_has(page, PG_LOCKED)) &&
-                  !quire_update_entry(&fault->mm->pt, fault->address, &expected,
-                                      writable(fault->entry), NULL);
+                  !fault_update_entry(fault, writable(fault->entry), NULL);
     entry_unlock(fault->mm, fault->address);
     return reused;
 }

@@ -72,6 +72,15 @@ int fault_fill_entry(struct fault *fault, uint64_t entry)
     return quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
 }
 
+int fault_update_entry(struct fault *fault, uint64_t entry, struct quire_tlb_batch *batch)
+{
+    struct quire_pgtable *pt = &fault->mm->pt;
+    uint64_t expected = fault->entry;
+    if (quire_likely(fault->where))
+        return quire_update_entry_at(pt, fault->address, fault->where, &expected, entry, batch);
+    return quire_update_entry(pt, fault->address, &expected, entry, batch);
+}
+
 bool fault_set_entry(struct fault *fault, uint64_t entry)
 {
     uint64_t expected = fault->entry;
@@ -80,7 +89,7 @@ bool fault_set_entry(struct fault *fault, uint64_t entry)
     struct quire_tlb_batch batch;
     quire_tlb_batch_init(&batch, &fault->mm->pt);
     entry_lock(fault->mm, fault->address);
-    bool set = !quire_update_entry(&fault->mm->pt, fault->address, &expected, entry, &batch);
+    bool set = !fault_update_entry(fault, entry, &batch);
     entry_unlock(fault->mm, fault->address);
     quire_tlb_flush(&batch);
     return set;
@@ -91,7 +100,8 @@ struct quire_page *fault_pin_page(struct fault *fault)
     const uint64_t by_hardware = QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
     struct quire_page *page = NULL;
     entry_lock(fault->mm, fault->address);
-    uint64_t entry = quire_get_entry(&fault->mm->pt, fault->address);
+    uint64_t entry = fault->where ? quire_entry_at(&fault->mm->pt, fault->where)
+                                  : quire_get_entry(&fault->mm->pt, fault->address);
     if (!((entry ^ fault->entry) & ~by_hardware)) {
         page = quire_pfn_to_page(fault->mm->vm->mem, entry_pfn(&fault->mm->pt, entry));
         page_pin(page);

@@ -63,6 +63,10 @@ struct quire_page *fault_pin_page(struct fault *fault);
 /* Fills fault->entry, which was empty. 0, -EAGAIN: it wasn't; -ENOMEM: no table. */
 QUIRE_MUST_CHECK int fault_fill_entry(struct fault *fault, uint64_t entry);
 
+/* Replaces fault->entry, which was present, as quire_update_entry does. */
+QUIRE_MUST_CHECK int fault_update_entry(struct fault *fault, uint64_t entry,
+                                        struct quire_tlb_batch *batch);
+
 /* Writes an entry for a page that has its root and a user counted for it, where fault->entry was.
  * False: it changed; the caller gives the user back. */
 QUIRE_MUST_CHECK bool fault_set_entry(struct fault *fault, uint64_t entry);

@@ -18,6 +18,10 @@
 struct copying {
     struct quire_mm *child;
     struct quire_vm *vm;
+    const struct quire_mem *mem;
+    const struct quire_page *zero_page;
+    uint64_t address_mask;
+    bool all_anon; /* no file: pages needn't be asked what they are */
 };
 
 /* Users that one run gave, and what they are in the child. */
@@ -25,18 +29,13 @@ struct gained {
     long rss[NR_RSS];
 };
 
-static int copy_one(struct copying *copying, uint64_t entry, struct gained *gained)
+static inline struct quire_page *page_of(const struct copying *copying, uint64_t entry)
 {
-    if (quire_likely(entry_has_page(entry))) {
-        struct quire_page *page =
-            quire_pfn_to_page(copying->vm->mem, entry_pfn(&copying->child->pt, entry));
-        if (page == copying->vm->zero_page)
-            return 0;
-        if (!page_use(page))
-            return -QUIRE_ENOMEM;
-        gained->rss[page_rss(page)]++;
-        return 0;
-    }
+    return quire_pfn_to_page(copying->mem, quire_phys_to_pfn(entry & copying->address_mask));
+}
+
+static int copy_absent(const struct copying *copying, uint64_t entry, struct gained *gained)
+{
     if (entry_is_migration(entry))
         return -QUIRE_EAGAIN; /* it may have become writable again when we would copy it */
     if (!entry_is_swap(entry))
@@ -47,12 +46,24 @@ static int copy_one(struct copying *copying, uint64_t entry, struct gained *gain
     return 0;
 }
 
-static void undo_one(struct copying *copying, uint64_t entry, struct gained *gained)
+static int copy_one(const struct copying *copying, uint64_t entry, struct gained *gained)
+{
+    if (quire_unlikely(!entry_has_page(entry)))
+        return copy_absent(copying, entry, gained);
+    struct quire_page *page = page_of(copying, entry);
+    if (quire_unlikely(page == copying->zero_page))
+        return 0;
+    if (quire_unlikely(!page_use(page)))
+        return -QUIRE_ENOMEM;
+    gained->rss[page_rss(page)]++;
+    return 0;
+}
+
+static void undo_one(const struct copying *copying, uint64_t entry, struct gained *gained)
 {
     if (entry_has_page(entry)) {
-        struct quire_page *page =
-            quire_pfn_to_page(copying->vm->mem, entry_pfn(&copying->child->pt, entry));
-        if (page == copying->vm->zero_page)
+        struct quire_page *page = page_of(copying, entry);
+        if (page == copying->zero_page)
             return;
         gained->rss[page_rss(page)]--;
         /* The parent uses it, whose entry can't be taken out meanwhile. */
@@ -63,18 +74,39 @@ static void undo_one(struct copying *copying, uint64_t entry, struct gained *gai
     }
 }
 
-static void add_gained(struct copying *copying, const struct gained *gained)
+static void add_gained(const struct copying *copying, const struct gained *gained)
 {
     for (unsigned kind = 0; kind < NR_RSS; kind++)
         if (gained->rss[kind])
             mm_add_rss(copying->child, (enum rss)kind, gained->rss[kind]);
 }
 
+/* The pages that a run of an area without a file begins with: what most of a fork is. How many
+ * entries they are; the rest is for copy_one. */
+static unsigned copy_anon_pages(const struct copying *copying, const struct quire_pt_run *run,
+                                struct gained *gained)
+{
+    const struct copying known = *copying;
+    const uint64_t *entry = run->entry, *end = entry + run->count;
+    long pages = 0;
+    for (; entry < end && entry_has_page(*entry); entry++) {
+        struct quire_page *page = page_of(&known, *entry);
+        if (quire_unlikely(page == known.zero_page))
+            continue;
+        if (quire_unlikely(!page_use(page)))
+            break;
+        pages++;
+    }
+    gained->rss[RSS_ANON] += pages;
+    return (unsigned)(entry - run->entry);
+}
+
 static int copied(void *arg, const struct quire_pt_run *run)
 {
-    struct copying *copying = arg;
+    const struct copying *copying = arg;
     struct gained gained = {{0}};
-    for (unsigned i = 0; i < run->count; i++) {
+    for (unsigned i = copying->all_anon ? copy_anon_pages(copying, run, &gained) : 0;
+         i < run->count; i++) {
         int error = copy_one(copying, run->entry[i], &gained);
         if (quire_unlikely(error)) {
             while (i--)
@@ -98,7 +130,15 @@ static void undone(void *arg, const struct quire_pt_run *run)
 static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_linear_t start,
                       quire_linear_t end, struct quire_tlb_batch *batch)
 {
-    struct copying copying = {.child = child->mm, .vm = child->mm->vm};
+    struct quire_vm *vm = child->mm->vm;
+    struct copying copying = {
+        .child = child->mm,
+        .vm = vm,
+        .mem = vm->mem,
+        .zero_page = vm->zero_page,
+        .address_mask = child->mm->pt.format->address_mask,
+        .all_anon = !parent->mapping,
+    };
     struct quire_pt_copy how = {
         .clear_both = vma_is_shared(parent) ? 0 : QUIRE_PTE_WRITE,
         .clear_copy = QUIRE_PTE_ACCESSED,

@@ -15,8 +15,8 @@
  * constant for each table.
  *
  * What fails changes nothing. Everywhere:
- *   -EINVAL   the range is empty, isn't of whole pages, wraps, isn't canonical, or some bits
- *             make no sense or aren't this processor's
+ *   -EINVAL   the range is empty, isn't of whole pages, wraps, isn't canonical, or belongs to a
+ *             tree that this one shares; or some bits make no sense or aren't this processor's
  *   -ENOMEM   there is no page for a table
  */
 #ifndef QUIRE_PGTABLE_H
@@ -48,6 +48,10 @@ struct quire_pgtable_config {
     quire_gfp_t gfp;           /* for tables; 0: QUIRE_GFP_KERNEL. Not HIGHMEM, not MOVABLE. */
     quire_tlb_flush_fn *flush; /* NULL: the port's, level 2 */
     void *flush_arg;
+    /* The kernel's tables, of the same mem, format and features, and the address from which on
+     * these share them: see "page tables: shared". NULL: nothing is shared. */
+    struct quire_pgtable *shared;
+    quire_linear_t shared_from;
 };
 
 /* A level that has tables of its own, prepared for the walk: see src/map/table.h. */
@@ -56,11 +60,12 @@ struct quire_pt_step {
     uint8_t shift;
     uint8_t level;      /* the lowest of those that share its entries */
     bool may_be_leaf;   /* on this processor */
-    bool tables_stay;   /* those that its entries lead to, when they are empty */
     uint8_t table_mask; /* an entry leads to a table if these of its bits are PRESENT; 0: never */
     uint64_t phys_end;  /* a leaf maps memory below this address */
     uint64_t table_set; /* bits of an entry that leads to a table, beside its address */
 };
+
+#define QUIRE_PT_ROOT_ENTRIES 1024u /* the most that a root has */
 
 /* Read only, but by this layer. */
 struct quire_pgtable {
@@ -71,6 +76,7 @@ struct quire_pgtable {
     uint64_t prot_mask;     /* bits that `prot` may have */
     uint64_t reserved;      /* of PT entries that are present */
     uint64_t address_limit; /* stripped of their sign, addresses are below this */
+    uint64_t own_end;       /* so stripped, addresses from here on are `shared`'s */
     uint64_t address_mask;  /* the format's */
     uint64_t phys_end;      /* the largest of the steps' */
     quire_gfp_t gfp;
@@ -82,18 +88,24 @@ struct quire_pgtable {
     struct quire_cpumask cpus;
     quire_tlb_flush_fn *flush;
     void *flush_arg;
+    struct quire_pgtable *shared;
+    unsigned nr_sharers;                       /* trees whose `shared` this is */
+    uint32_t kept[QUIRE_PT_ROOT_ENTRIES / 32]; /* root entries that don't change any more */
 };
 
-/* Maps nothing. The root has no entries, but with PAE all four: they can't change while a processor
- * has them loaded, so their tables are made now and stay. -EINVAL, -ENOMEM. */
+/* Maps nothing of its own. The root has no entries but shared ones, and with PAE all four: they
+ * can't change while a processor has them loaded, so their tables are made now and stay. -ENOMEM;
+ * -EINVAL, also when `shared` doesn't fit: see there. */
 QUIRE_MUST_CHECK int quire_pgtable_init(struct quire_pgtable *pt,
                                         const struct quire_pgtable_config *config);
 /* Gives all tables back. What they map is the caller's. No CPU has them loaded any more, nor
- * anything of them in its TLB: nothing is flushed. O(entries above PT). */
+ * anything of them in its TLB: nothing is flushed. Nobody shares them: else a panic. O(entries
+ * above PT). */
 void quire_pgtable_destroy(struct quire_pgtable *pt);
 
 /* Before a CPU loads the root, and after its TLB has lost what it had of it. Flushes go to the CPUs
- * of the set. Atomic; a full fence. */
+ * of the set. Atomic; a full fence. Who enters a tree enters the one that it shares too, and stays
+ * there: global pages outlive a root. Only who takes a CPU away leaves the shared one. */
 void quire_pgtable_cpu_enter(struct quire_pgtable *pt, unsigned cpu);
 void quire_pgtable_cpu_leave(struct quire_pgtable *pt, unsigned cpu);
 
@@ -102,6 +114,42 @@ unsigned long quire_pgtable_nr_tables(const struct quire_pgtable *pt);
 /* Checks every invariant; a broken one is a panic. Nobody changes the tables meanwhile. For tests.
  */
 void quire_pgtable_check(const struct quire_pgtable *pt);
+
+/* ---- page tables: shared ----------------------------------------------------------------------
+ */
+
+/* Every process's tables have the kernel's part of the address space: the same tables, led to by
+ * copies of the kernel's root entries.
+ *
+ *     quire_pgtable_init(&kernel, ...);             the kernel's own tree; map, protect, then
+ *     quire_pgtable_keep(&kernel, start, size);     for each part that processes shall see
+ *     config.shared = &kernel;                      for each process, any time later
+ *     config.shared_from = 0xffff800000000000;      where the kernel's part of all trees begins
+ *
+ * A sharer copies, when it is made, the root entries from `shared_from` on, an address that is a
+ * multiple of what a root entry covers and not 0. What they lead to stays the kernel's: the sharer
+ * never counts, frees or changes it, and its operations on ranges and addresses there fail with
+ * -EINVAL. quire_query, quire_visit_range and quire_get_entry look there too, and so do processors.
+ *
+ * So that no copy is ever out of date, what is copied has to be kept: root entries that don't
+ * change as long as the tree lives, whatever is mapped and unmapped below them. Later changes there
+ * are seen by all sharers at once and need no syncing, but the flush that they need anyway, which
+ * goes to every CPU that has entered the kernel's tree or one that shares it. A root entry of the
+ * kernel from `shared_from` on that isn't kept makes quire_pgtable_init say -EINVAL; empty ones are
+ * copied as empty.
+ *
+ * A sharer costs its root, and the copy of at most 1024 entries; with PAE a table less for each
+ * GiB that it shares. Trees that share can't be shared. */
+
+/* Keeps the root entries of all addresses of a range, also beyond its edges: missing tables are
+ * made, and stay when they are empty. With PAE there is nothing to do. A 4 MiB page that is mapped
+ * by a root entry (i386) stays such a page: map and protect what needs small pages before. From
+ * then on what would change that entry fails with -EBUSY: unmap, protect, harvest, split, and
+ * copying from there; so does a collapse to it. Needs its part of the address space to itself, as
+ * what gives tables back. O(entries of the root). -EINVAL   also: it is shared from another tree
+ *   -EBUSY    somebody shares this tree already, and would miss the new entries */
+QUIRE_MUST_CHECK int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt,
+                                        uint64_t size);
 
 /* Flushes of several changes, done at once; and pages that can be freed only after them. On the
  * stack of who makes the changes. A change that gets a batch leaves its flush to it, and hardware
@@ -233,7 +281,7 @@ uint64_t quire_pt_entry_prot(const struct quire_pgtable *pt, enum quire_pt_level
  * O(levels). */
 uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt);
 /* The same, and in *where the entry itself, for those below whose names end with _at, as long as no
- * table is given back; NULL: there is no table. */
+ * table is given back; NULL: there is no table, or it is another tree's. */
 uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where);
 /* What it is by now. */
 uint64_t quire_entry_at(const struct quire_pgtable *pt, const void *where);

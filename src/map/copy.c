@@ -240,10 +240,12 @@ int quire_copy_range(struct quire_pgtable *to, struct quire_pgtable *from, quire
     struct quire_tlb_batch own;
     struct copying c;
     uint64_t at, end;
-    int error = strip_range(from, virt, size, PT_PAGE_BYTES, &at, &end);
-    if (error || to == from || !same_entries(to, from) ||
+    int error = changed_range(from, virt, size, &at, &end);
+    if (to == from || !same_entries(to, from) || (!error && end > to->own_end) ||
         (how->clear_both | how->clear_copy) & ~QUIRE_PT_PROT)
-        return -QUIRE_EINVAL;
+        error = -QUIRE_EINVAL;
+    if (error)
+        return error;
     c.to = to;
     c.from = from;
     c.run.pt = from;

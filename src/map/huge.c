@@ -75,11 +75,13 @@ int quire_split(struct quire_pgtable *pt, quire_linear_t virt, struct quire_tlb_
     struct quire_tlb_batch own;
     struct stock stock = {NULL};
     uint64_t at;
-    if (!strip(pt, virt, &at))
+    if (!strip_own(pt, virt, &at))
         return -QUIRE_EINVAL;
     struct place p = place_of(pt, at, 0);
     if (!p.height || !entry_is_present(p.entry))
         return -QUIRE_ENOENT;
+    if (is_kept(pt, p.height, p.index))
+        return -QUIRE_EBUSY;
     if (!can_split(pt, &p))
         return -QUIRE_EINVAL;
     int error = stock_fill(&stock, pt, 1);
@@ -206,11 +208,13 @@ int quire_collapse(struct quire_pgtable *pt, quire_linear_t virt, enum quire_pt_
     unsigned height = 1;
     while (height < pt->height && step_level(pt, height) != level)
         height++;
-    if (!strip(pt, virt, &at) || height == pt->height || !pt->step[height].may_be_leaf)
+    if (!strip_own(pt, virt, &at) || height == pt->height || !pt->step[height].may_be_leaf)
         return -QUIRE_EINVAL;
     struct place p = place_of(pt, at, height);
     if (p.height != height || !leads_to_table(pt, height, p.entry))
         return -QUIRE_ENOENT;
+    if (is_kept(pt, height, p.index))
+        return -QUIRE_EBUSY;
     int error = gather(pt, height - 1, table_of(pt, p.entry), &phys, &prot);
     if (error)
         return error;

@@ -146,7 +146,7 @@ int quire_map_range(struct quire_pgtable *pt, quire_linear_t virt, quire_phys_t 
 {
     struct mapping m = {.pt = pt, .phys = phys, .prot = prot, .no_huge = flags & QUIRE_MAP_NO_HUGE};
     uint64_t at, end;
-    int error = strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
+    int error = own_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
     if (error)
         return error;
     if (phys & (PT_PAGE_BYTES - 1) || phys >= pt->phys_end || size > pt->phys_end - phys ||
@@ -175,7 +175,7 @@ int quire_map_pages(struct quire_pgtable *pt, quire_linear_t virt, struct quire_
     uint64_t at, end, size = (uint64_t)count << QUIRE_PAGE_SHIFT;
     if (size >> QUIRE_PAGE_SHIFT != count)
         return -QUIRE_EINVAL;
-    int error = strip_range(pt, virt, size, QUIRE_PAGE_SIZE, &at, &end);
+    int error = own_range(pt, virt, size, QUIRE_PAGE_SIZE, &at, &end);
     if (error)
         return error;
     if (!prot_is_valid(pt, prot) || !pages_are_in_reach(pt, pages, count))

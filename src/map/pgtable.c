@@ -29,6 +29,20 @@ int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t si
     return 0;
 }
 
+int own_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
+              uint64_t *at, uint64_t *end)
+{
+    int error = strip_range(pt, virt, size, align, at, end);
+    return !error && *end > pt->own_end ? -QUIRE_EINVAL : error;
+}
+
+int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t *at,
+                  uint64_t *end)
+{
+    int error = own_range(pt, virt, size, PT_PAGE_BYTES, at, end);
+    return !error && has_kept_page(pt, *at, *end) ? -QUIRE_EBUSY : error;
+}
+
 /* ---- entries --------------------------------------------------------------------------------- */
 
 bool prot_is_valid(const struct quire_pgtable *pt, uint64_t prot)
@@ -196,25 +210,11 @@ static void add_step(struct quire_pgtable *pt, enum quire_pt_level table)
         .table_mask = (uint8_t)(level == QUIRE_PT ? 0
                                 : may_be_leaf     ? QUIRE_PTE_PRESENT | QUIRE_PTE_HUGE
                                                   : QUIRE_PTE_PRESENT),
-        .tables_stay = table == QUIRE_PGD && root_is_in_registers(pt),
         .phys_end = phys_end,
         .table_set = rights & ~quire_pt_reserved(pt->format, &pt->features, level, false),
     };
     if (may_be_leaf && phys_end > pt->phys_end)
         pt->phys_end = phys_end;
-}
-
-/* All tables that the root can lead to. 0 or -ENOMEM. */
-static int fill_root(struct quire_pgtable *pt)
-{
-    unsigned height = pt->height - 1u;
-    struct stock stock = {NULL};
-    uint32_t added = 0;
-    int error = stock_fill(&stock, pt, step_entries(pt, height));
-    for (unsigned i = 0; !error && i < step_entries(pt, height); i++)
-        (void)table_get(pt, height, root_of(pt), i, &stock, &added);
-    table_count(pt, root_of(pt), added);
-    return error;
 }
 
 static int make_root(struct quire_pgtable *pt)
@@ -224,9 +224,13 @@ static int make_root(struct quire_pgtable *pt)
         return -QUIRE_ENOMEM;
     pt->root = quire_page_to_phys(page);
     pt->nr_tables[QUIRE_PGD] = 1;
-    int error = root_is_in_registers(pt) ? fill_root(pt) : 0;
+    int error = 0;
+    if (root_is_in_registers(pt))
+        error = keep_entries(pt, 0, own_entries(pt, pt->height - 1u));
     if (error)
         quire_free_page(pt->mem, page);
+    else if (pt->shared)
+        copy_shared(pt);
     return error;
 }
 
@@ -254,7 +258,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     };
     pt->wide = pt->format->entry_bytes == 8;
     pt->address_mask = pt->format->address_mask;
-    pt->address_limit = (uint64_t)1 << pt->format->virt_bits;
+    pt->address_limit = pt->own_end = (uint64_t)1 << pt->format->virt_bits;
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
     if (!config->features.no_nx)
         pt->prot_mask |= pt->format->nx;
@@ -262,13 +266,14 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     for (unsigned table = QUIRE_PT; table <= QUIRE_PGD; table++)
         if (pt->format->level[table].index_bits)
             add_step(pt, (enum quire_pt_level)table);
-    return make_root(pt);
+    int error = config->shared ? share(pt, config->shared, config->shared_from) : 0;
+    return error ? error : make_root(pt);
 }
 
 /* Frees a table and those below it. */
 static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table)
 {
-    for (unsigned i = 0; height && i < step_entries(pt, height); i++) {
+    for (unsigned i = 0; height && i < own_entries(pt, height); i++) {
         uint64_t entry = load(pt, table, i);
         if (leads_to_table(pt, height, entry))
             destroy_table(pt, height - 1, table_of(pt, entry));
@@ -278,7 +283,10 @@ static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table
 
 void quire_pgtable_destroy(struct quire_pgtable *pt)
 {
+    QUIRE_BUG_ON(quire_load_relaxed(&pt->nr_sharers)); /* their roots lead to these tables */
     destroy_table(pt, pt->height - 1u, root_of(pt));
+    if (pt->shared)
+        unshare(pt);
     *pt = (struct quire_pgtable){.mem = NULL};
 }
 
@@ -306,8 +314,9 @@ static void check_table(const struct quire_pgtable *pt, unsigned height, const v
 {
     uint32_t count = 0;
     nr_tables[table_level(pt, height)]++;
-    for (unsigned i = 0; i < step_entries(pt, height); i++) {
+    for (unsigned i = 0; i < own_entries(pt, height); i++) {
         uint64_t entry = load(pt, table, i);
+        QUIRE_BUG_ON(!entry && is_kept(pt, height, i));
         if (!entry)
             continue;
         count++;
@@ -324,4 +333,5 @@ void quire_pgtable_check(const struct quire_pgtable *pt)
     check_table(pt, pt->height - 1u, root_of(pt), nr_tables);
     for (unsigned level = 0; level < QUIRE_NR_PT_LEVELS; level++)
         QUIRE_BUG_ON(nr_tables[level] != pt->nr_tables[level]);
+    QUIRE_BUG_ON(pt->shared && !shares_truly(pt));
 }

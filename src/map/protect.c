@@ -90,9 +90,11 @@ int quire_protect_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     struct change c = {
         .pt = pt, .pages = bits_of(pt, 0, set, clear), .huge = bits_of(pt, 1, set, clear)};
     uint64_t at, end;
-    int error = strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
-    if (error || !prot_is_valid(pt, set) || clear & ~QUIRE_PT_PROT)
-        return -QUIRE_EINVAL;
+    int error = changed_range(pt, virt, size, &at, &end);
+    if (!prot_is_valid(pt, set) || clear & ~QUIRE_PT_PROT)
+        error = -QUIRE_EINVAL;
+    if (error)
+        return error;
     c.batch = batch_begin(batch, &own, pt);
     error = split_edges(pt, at, end, c.batch);
     if (!error) {
@@ -205,9 +207,11 @@ int quire_harvest_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     struct quire_tlb_batch own;
     struct harvest h = {.pt = pt, .bits = bits, .bitmap = bitmap};
     uint64_t end;
-    int error = strip_range(pt, virt, size, PT_PAGE_BYTES, &h.start, &end);
-    if (error || !bits_are_harvestable(bits))
-        return -QUIRE_EINVAL;
+    int error = changed_range(pt, virt, size, &h.start, &end);
+    if (!bits_are_harvestable(bits))
+        error = -QUIRE_EINVAL;
+    if (error)
+        return error;
     h.batch = batch_begin(batch, &own, pt);
     unsigned height;
     void *table = table_for(pt, h.start, end, &height);
@@ -223,9 +227,11 @@ int quire_test_and_clear(struct quire_pgtable *pt, quire_linear_t virt, uint64_t
     struct quire_tlb_batch own;
     struct quire_pt_query query;
     uint64_t at;
-    if (!bits_are_harvestable(bits) || !strip(pt, virt, &at))
+    if (!bits_are_harvestable(bits) || !strip_own(pt, virt, &at))
         return -QUIRE_EINVAL;
     int error = quire_query(pt, virt, &query);
+    if (!error && has_kept_page(pt, at, at + 1))
+        error = -QUIRE_EBUSY;
     if (error)
         return error;
     void *entry = quire_port_phys_to_virt(pt->port, query.where);

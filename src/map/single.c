@@ -48,13 +48,9 @@ static bool entry_is_valid(const struct quire_pgtable *pt, uint64_t entry)
     return !entry_is_present(entry) || !(entry & pt->reserved);
 }
 
-uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where)
+static uint64_t find_entry(const struct quire_pgtable *pt, uint64_t at, void **where)
 {
     unsigned height;
-    uint64_t at;
-    *where = NULL;
-    if (!strip(pt, virt, &at))
-        return 0;
     char *table = table_at(pt, at, &height);
     if (height)
         return 0;
@@ -63,10 +59,18 @@ uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, v
     return load(pt, table, index);
 }
 
+uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where)
+{
+    uint64_t at;
+    *where = NULL;
+    return strip_own(pt, virt, &at) ? find_entry(pt, at, where) : 0;
+}
+
 uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt)
 {
     void *where;
-    return quire_find_entry(pt, virt, &where);
+    uint64_t at;
+    return strip(pt, virt, &at) ? find_entry(pt, at, &where) : 0;
 }
 
 uint64_t quire_entry_at(const struct quire_pgtable *pt, const void *where)
@@ -101,7 +105,7 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     struct stock stock = {NULL};
     struct slot slot;
     uint64_t at, old = *expected;
-    if (!strip(pt, virt, &at) || entry_is_present(old) || !entry_is_valid(pt, desired))
+    if (!strip_own(pt, virt, &at) || entry_is_present(old) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
     int missing = find_slot(pt, at, &slot);
     if (missing < 0)
@@ -178,7 +182,7 @@ int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *
 {
     struct slot slot;
     uint64_t at;
-    if (!strip(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
+    if (!strip_own(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
     int error = find_slot(pt, at, &slot);
     if (error > 0) {
@@ -193,7 +197,7 @@ int quire_update_entry_at(struct quire_pgtable *pt, quire_linear_t virt, void *w
 {
     const struct slot slot = {.table = where};
     uint64_t at;
-    if (!strip(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
+    if (!strip_own(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
     return update_and_flush(pt, at, &slot, expected, desired, batch);
 }

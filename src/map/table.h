@@ -6,7 +6,8 @@
  *
  *   invariant   owner_word of a table's page counts its entries that aren't 0, of which those above
  *               PT are present; between operations on a table
- *   invariant   a table other than the root is led to by exactly one entry
+ *   invariant   a table other than the root is led to by exactly one entry, and copies of it in the
+ *               roots of trees that share this one's (shared.c)
  *
  * Counts are adjusted once for each table and operation, by an atomic add, after entries were
  * written or before a table can be given back; who gives tables back is alone with them.
@@ -31,6 +32,13 @@ static inline uint64_t step_bytes(const struct quire_pgtable *pt, unsigned heigh
 static inline unsigned step_entries(const struct quire_pgtable *pt, unsigned height)
 {
     return pt->step[height].index_mask + 1u;
+}
+
+/* Those of them that are this tree's: of a root that shares, the lower ones. */
+static inline unsigned own_entries(const struct quire_pgtable *pt, unsigned height)
+{
+    uint64_t own = pt->own_end >> pt->step[height].shift;
+    return own < step_entries(pt, height) ? (unsigned)own : step_entries(pt, height);
 }
 
 static inline unsigned step_index(const struct quire_pgtable *pt, unsigned height, uint64_t at)
@@ -168,11 +176,23 @@ static inline bool strip(const struct quire_pgtable *pt, quire_linear_t virt, ui
     return linear_of(pt, *at) == virt;
 }
 
+/* The same of an address that is this tree's. */
+static inline bool strip_own(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
+{
+    return strip(pt, virt, at) && *at < pt->own_end;
+}
+
 /* ---- pgtable.c ------------------------------------------------------------------------------- */
 
 /* 0 or -EINVAL: [virt, virt + size), of whole units of `align`, as [*at, *end). */
 int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
                 uint64_t *at, uint64_t *end);
+/* The same of a range that is this tree's. */
+int own_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
+              uint64_t *at, uint64_t *end);
+/* The same, for who changes what is mapped there: -EBUSY if a kept entry maps memory. */
+int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t *at,
+                  uint64_t *end);
 
 /* Tables that aren't in the tree: zeroed pages, chained by owner.pointer[0]. */
 struct stock {
@@ -205,6 +225,25 @@ uint64_t leaf_prot(const struct quire_pgtable *pt, unsigned height, uint64_t ent
 /* Bits of `prot`, put where an entry of this height has them. */
 uint64_t leaf_bits(unsigned height, uint64_t prot);
 bool prot_is_valid(const struct quire_pgtable *pt, uint64_t prot);
+
+/* ---- shared.c -------------------------------------------------------------------------------- */
+
+static inline bool is_kept(const struct quire_pgtable *pt, unsigned height, unsigned index)
+{
+    return height + 1u == pt->height && quire_load_relaxed(&pt->kept[index / 32]) >> index % 32 & 1;
+}
+
+/* Entries [first, end) of the root lead to tables from now on. 0 or -ENOMEM. */
+int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end);
+/* Whether entries of the root that [at, end) has part in map memory and are kept. */
+bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
+/* From now on this tree shares `shared` from an address on; its root has no entries yet. 0 or
+ * -EINVAL. */
+int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from);
+void copy_shared(struct quire_pgtable *pt);
+void unshare(struct quire_pgtable *pt);
+/* Whether the root's shared entries are those of `shared`. */
+bool shares_truly(const struct quire_pgtable *pt);
 
 /* ---- tlb.c ----------------------------------------------------------------------------------- */
 

@@ -10,9 +10,17 @@
  */
 #include "map/table.h"
 
-void quire_pgtable_cpu_enter(struct quire_pgtable *pt, unsigned cpu)
+static void enter(struct quire_pgtable *pt, unsigned cpu)
 {
     (void)__atomic_fetch_or(&pt->cpus.word[cpu / 32], 1u << cpu % 32, __ATOMIC_SEQ_CST);
+}
+
+/* A CPU sets its bit of a shared tree once: no process switch writes a line that all have. */
+void quire_pgtable_cpu_enter(struct quire_pgtable *pt, unsigned cpu)
+{
+    enter(pt, cpu);
+    if (pt->shared && !(quire_load_relaxed(&pt->shared->cpus.word[cpu / 32]) >> cpu % 32 & 1))
+        enter(pt->shared, cpu);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

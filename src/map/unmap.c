@@ -118,14 +118,14 @@ static bool unmap_below(struct unmap *u, unsigned height, void *parent, unsigned
 {
     struct quire_pgtable *pt = u->pt;
     void *table = table_of(pt, load(pt, parent, index));
-    bool whole =
-        !u->keep_tables && !u->removed && height == 1 && next - at == step_bytes(pt, height);
+    bool stays = u->keep_tables || is_kept(pt, height, index);
+    bool whole = !stays && !u->removed && height == 1 && next - at == step_bytes(pt, height);
     if (whole)
         batch_add(u->batch, at, next, PT_SHIFT);
     else {
         uint32_t gone = unmap_table(u, height - 1, table, at, next);
         uint32_t left = table_count(pt, table, 0 - gone);
-        if (u->keep_tables || left || pt->step[height].tables_stay)
+        if (stays || left)
             return false;
     }
     store(pt, parent, index, 0);
@@ -161,9 +161,11 @@ int quire_zap_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size
     struct quire_tlb_batch own;
     struct unmap u;
     uint64_t at, end;
-    int error = strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
-    if (error || flags & ~QUIRE_UNMAP_KEEP_TABLES || (removed && !batch))
-        return -QUIRE_EINVAL;
+    int error = changed_range(pt, virt, size, &at, &end);
+    if (flags & ~QUIRE_UNMAP_KEEP_TABLES || (removed && !batch))
+        error = -QUIRE_EINVAL;
+    if (error)
+        return error;
     u.pt = pt;
     u.run.pt = pt;
     u.batch = batch_begin(batch, &own, pt);

@@ -38,8 +38,8 @@ static bool config_is_valid(const struct quire_vmalloc_config *config)
 {
     uint64_t at, end;
     return config->start && config->start < config->end &&
-           !strip_range(config->pt, config->start, config->end - config->start, QUIRE_PAGE_SIZE,
-                        &at, &end) &&
+           !own_range(config->pt, config->start, config->end - config->start, QUIRE_PAGE_SIZE, &at,
+                      &end) &&
            prot_is_valid(config->pt, config->prot);
 }
 

@@ -92,7 +92,7 @@ static void release_area(struct quire_pgtable *pt, quire_linear_t base, uint64_t
 static int reserve_area(struct quire_pgtable *pt, quire_linear_t base, uint64_t size)
 {
     uint64_t at, end;
-    int error = size ? strip_range(pt, base, size, QUIRE_PAGE_SIZE, &at, &end) : 0;
+    int error = size ? own_range(pt, base, size, QUIRE_PAGE_SIZE, &at, &end) : 0;
     if (error)
         return error;
     for (uint64_t done = 0; done < size; done += PT_PAGE_BYTES) {

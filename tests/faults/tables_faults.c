@@ -83,8 +83,16 @@ static int fork(void)
     return quire_copy_range(&child, &pt, 0x7ff00000, 0x01000000, &how, NULL);
 }
 
+/* Several root entries: on i386 of 4 MiB, where there are two halves of 512 GiB or 256 TiB. */
+static int keep(void)
+{
+    uint64_t limit = pt.address_limit;
+    return pt.format->virt_bits == 32 ? quire_pgtable_keep(&pt, 0x20000000, 48 * MIB)
+                                      : quire_pgtable_keep(&pt, 0 - limit / 2, limit / 64);
+}
+
 static int (*const operations[])(void) = {
-    map_small, map_mixed, map_pages, unmap_cuts, protect_cuts, split_one, swap_out, fork,
+    map_small, map_mixed, map_pages, unmap_cuts, protect_cuts, split_one, swap_out, fork, keep,
 };
 
 /* ---- failing --------------------------------------------------------------------------------- */
@@ -168,9 +176,39 @@ static void a_root_that_cannot_be_had_is_an_error(void)
     CHECK_EQ(quire_nr_free_pages(machine.mem), quire_nr_managed_pages(machine.mem));
 }
 
+static void a_sharer_that_cannot_be_had_is_forgotten(void)
+{
+    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 1, .no_pcp = true}))
+        return;
+    struct quire_pgtable_config config = {.mem = machine.mem,
+                                          .gfp = QUIRE_GFP_MEMALLOC | QUIRE_GFP_NOWARN};
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        config.format = (enum quire_pt_format_id)id;
+        config.shared = NULL;
+        CHECK_EQ(quire_pgtable_init(&pt, &config), 0);
+        config.shared = &pt;
+        config.shared_from = pt.format->virt_bits > 32 ? 0 - pt.address_limit / 2 : 0xc0000000;
+        exhaust();
+        for (unsigned free = 0; free < (id == QUIRE_PT_FORMAT_PAE ? 4 : 1); free++) {
+            CHECK_EQ(quire_nr_free_pages(machine.mem), free);
+            CHECK_EQ(quire_pgtable_init(&child, &config), -QUIRE_ENOMEM);
+            release(1);
+        }
+        CHECK_EQ(pt.nr_sharers, 0);
+        CHECK_EQ(quire_pgtable_init(&child, &config), 0);
+        CHECK_EQ(quire_nr_free_pages(machine.mem), 0);
+        CHECK_EQ(pt.nr_sharers, 1);
+        quire_pgtable_destroy(&child);
+        quire_pgtable_destroy(&pt); /* a panic if there were any */
+        release(-1ul);
+    }
+    CHECK_EQ(quire_nr_free_pages(machine.mem), quire_nr_managed_pages(machine.mem));
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(each_table_that_cannot_be_had_leaves_all_as_it_was),
     TEST_CASE(a_root_that_cannot_be_had_is_an_error),
+    TEST_CASE(a_sharer_that_cannot_be_had_is_forgotten),
     {0},
 };
 const struct test_suite suite_tables_faults = {"tables_faults", cases};

@@ -4,7 +4,8 @@
  * ends and across borders of tables, of small pages or of 2 MiB units. After each operation random
  * addresses are translated by the reference walker, which reads the tables as hardware would, and
  * by quire_query, and both are compared with the array. Hardware's accessed and dirty bits are part
- * of it: each window is used and written at random.
+ * of it: each window is used and written at random. Half of the time the tables are a kernel's, and
+ * what they keep is walked from the root of a tree that shares it.
  *
  * --effort is the number of random addresses, over all formats together.
  */
@@ -25,7 +26,9 @@ struct window {
 
 static struct {
     enum quire_pt_format_id id;
-    struct quire_pgtable pt, child;
+    struct quire_pgtable pt, child, sharer;
+    bool shares; /* from shared_from on */
+    quire_linear_t shared_from;
     struct window window[WINDOWS];
     struct quire_tlb_batch batch;
     uint64_t phys_end;
@@ -105,6 +108,15 @@ static void use_units(struct window *window, unsigned unit, uint64_t bytes, uint
     }
 }
 
+/* Another root leads to the same entry. */
+static void look_from_sharer(quire_linear_t virt, const struct reference *seen)
+{
+    struct reference r = reference_walk(model.id, model.sharer.root, virt);
+    bool in_root = seen->where - model.pt.root < 4096;
+    CHECK_EQ(r.entry & ~AD, seen->entry & ~AD);
+    CHECK_EQ(r.where, in_root ? seen->where - model.pt.root + model.sharer.root : seen->where);
+}
+
 /* Both readers against the model, at one address. */
 static void look(struct window *window, unsigned unit)
 {
@@ -118,6 +130,8 @@ static void look(struct window *window, unsigned unit)
     CHECK_EQ(error, expected & 1 ? 0 : -QUIRE_ENOENT);
     CHECK_EQ(query.entry, r.entry);
     CHECK_EQ(query.where, r.where);
+    if (model.shares && virt >= model.shared_from)
+        look_from_sharer(virt, &r);
     if (!(expected & 1)) {
         CHECK_EQ(r.entry, expected);
         return;
@@ -392,14 +406,37 @@ static void place_windows(void)
     }
 }
 
-static void run_format(enum quire_pt_format_id id, uint64_t looks)
+/* The windows in the upper part are kept, and another tree shares them. */
+static void start_sharing(void)
+{
+    bool halves = model.pt.format->virt_bits > 32;
+    model.shared_from = halves ? 0 - model.pt.address_limit / 2 : 0xc0000000;
+    for (unsigned i = 0; i < WINDOWS; i++)
+        if (model.window[i].start >= model.shared_from)
+            CHECK_EQ(quire_pgtable_keep(&model.pt, model.window[i].start,
+                                        (uint64_t)UNITS << model.window[i].shift),
+                     0);
+    struct quire_pgtable_config config = {
+        .mem = machine.mem,
+        .format = model.id,
+        .features = model.pt.features,
+        .shared = &model.pt,
+        .shared_from = model.shared_from,
+    };
+    CHECK_EQ(quire_pgtable_init(&model.sharer, &config), 0);
+}
+
+static void run_format(enum quire_pt_format_id id, bool shares, uint64_t looks)
 {
     if (!machine_boot_plain(MEMORY, (struct quire_mem_config){.nr_cpus = 1}) ||
         !tables_start(&model.pt, id, (struct quire_pt_features){.phys_bits = 46}))
         return;
     model.id = id;
+    model.shares = shares;
     model.phys_end = model.pt.step[0].phys_end;
     place_windows();
+    if (shares)
+        start_sharing();
     quire_tlb_batch_init(&model.batch, &model.pt);
     for (uint64_t done = 0; done < looks; done += LOOKS) {
         operations[test_random_below(sizeof operations / sizeof operations[0])]();
@@ -407,21 +444,27 @@ static void run_format(enum quire_pt_format_id id, uint64_t looks)
             look(&model.window[test_random_below(WINDOWS)], test_random_below(UNITS));
         if (!test_random_below(16))
             quire_tlb_flush(&model.batch);
-        if (!test_random_below(2000))
+        if (!test_random_below(2000)) {
             quire_pgtable_check(&model.pt);
+            if (shares)
+                quire_pgtable_check(&model.sharer);
+        }
     }
     quire_tlb_flush(&model.batch);
     for (unsigned i = 0; i < WINDOWS; i++)
         for (unsigned unit = 0; unit < UNITS; unit++)
             look(&model.window[i], unit);
+    if (shares)
+        quire_pgtable_destroy(&model.sharer);
     tables_end(&model.pt);
 }
 
 static void random_operations_agree_with_the_model(void)
 {
+    uint64_t looks = quire_div64(test_environment.effort, 2 * QUIRE_NR_PT_FORMATS);
     for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++)
-        run_format((enum quire_pt_format_id)id,
-                   quire_div64(test_environment.effort, QUIRE_NR_PT_FORMATS));
+        for (unsigned shares = 0; shares < 2; shares++)
+            run_format((enum quire_pt_format_id)id, shares, looks);
 }
 
 static const struct test_case cases[] = {

@@ -1,0 +1,131 @@
+/* map/shared.c: root entries that several trees have
+ *
+ * The kernel's part of an address space is one set of tables, which the root of each process's tree
+ * leads to as the kernel's own root does. Copies of an entry that changes would have to be found
+ * and changed too; so only entries that don't change any more, the kept ones, are copied:
+ *
+ *   invariant   a kept entry is what it was when it was kept: it leads to the same table, or maps
+ *               the same memory with the same rights (but for accessed and dirty, which hardware
+ *               sets in the root that it uses)
+ *   invariant   in a tree that shares, entries from own_end on are 0, or those of `shared` that are
+ *               kept there; owner_word of its root doesn't count them
+ *
+ * Linux keeps the kernel's PGD entries of x86-64 the same way (preallocate_vmalloc_pages), and
+ * PAE's fourth PMD; where it doesn't, on i386, it has a list of all PGDs to go through.
+ */
+#include "map/table.h"
+
+static unsigned root_height(const struct quire_pgtable *pt)
+{
+    return pt->height - 1u;
+}
+
+/* ---- keeping --------------------------------------------------------------------------------- */
+
+int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end)
+{
+    unsigned height = root_height(pt);
+    struct stock stock = {NULL};
+    unsigned long missing = 0;
+    uint32_t added = 0;
+    for (unsigned i = first; i < end; i++)
+        missing += !load(pt, root_of(pt), i);
+    int error = stock_fill(&stock, pt, missing);
+    if (error)
+        return error;
+    for (unsigned i = first; i < end; i++) {
+        if (!load(pt, root_of(pt), i))
+            (void)table_get(pt, height, root_of(pt), i, &stock, &added);
+        (void)__atomic_fetch_or(&pt->kept[i / 32], 1u << i % 32, __ATOMIC_RELAXED);
+    }
+    table_count(pt, root_of(pt), added);
+    stock_empty(&stock, pt);
+    return 0;
+}
+
+static bool all_are_kept(const struct quire_pgtable *pt, unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i++)
+        if (!is_kept(pt, root_height(pt), i))
+            return false;
+    return true;
+}
+
+int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size)
+{
+    uint64_t at, end;
+    int error = own_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
+    if (error)
+        return error;
+    unsigned first = step_index(pt, root_height(pt), at);
+    unsigned last = step_index(pt, root_height(pt), end - 1);
+    if (all_are_kept(pt, first, last + 1))
+        return 0;
+    return quire_load_relaxed(&pt->nr_sharers) ? -QUIRE_EBUSY : keep_entries(pt, first, last + 1);
+}
+
+bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+{
+    unsigned height = root_height(pt);
+    if (!pt->step[height].may_be_leaf)
+        return false;
+    for (; at < end; at = step_next(pt, height, at, end)) {
+        unsigned index = step_index(pt, height, at);
+        if (is_kept(pt, height, index) && maps_memory(pt, height, load(pt, root_of(pt), index)))
+            return true;
+    }
+    return false;
+}
+
+/* ---- sharing --------------------------------------------------------------------------------- */
+
+static bool are_alike(const struct quire_pgtable *pt, const struct quire_pgtable *other)
+{
+    const struct quire_pt_features *a = &pt->features, *b = &other->features;
+    return pt->mem == other->mem && pt->format == other->format && a->phys_bits == b->phys_bits &&
+           a->no_nx == b->no_nx && a->no_1gib == b->no_1gib;
+}
+
+/* What a tree that shares has in its root. */
+static uint64_t shared_entry(const struct quire_pgtable *shared, unsigned index)
+{
+    return is_kept(shared, root_height(shared), index) ? load(shared, root_of(shared), index) : 0;
+}
+
+int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from)
+{
+    unsigned height = root_height(pt);
+    uint64_t at;
+    if (shared->shared || !are_alike(pt, shared) || !strip(pt, from, &at) || !at ||
+        at & (step_bytes(pt, height) - 1))
+        return -QUIRE_EINVAL;
+    for (unsigned i = step_index(pt, height, at); i < step_entries(pt, height); i++)
+        if (load(shared, root_of(shared), i) != shared_entry(shared, i))
+            return -QUIRE_EINVAL;
+    pt->shared = shared;
+    pt->own_end = at;
+    return 0;
+}
+
+void copy_shared(struct quire_pgtable *pt)
+{
+    unsigned height = root_height(pt);
+    (void)quire_fetch_add(&pt->shared->nr_sharers, 1);
+    for (unsigned i = own_entries(pt, height); i < step_entries(pt, height); i++)
+        store(pt, root_of(pt), i, shared_entry(pt->shared, i));
+}
+
+void unshare(struct quire_pgtable *pt)
+{
+    (void)quire_fetch_add(&pt->shared->nr_sharers, -1u);
+}
+
+bool shares_truly(const struct quire_pgtable *pt)
+{
+    const uint64_t by_hardware = QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    unsigned height = root_height(pt);
+    for (unsigned i = own_entries(pt, height); i < step_entries(pt, height); i++)
+        if ((load(pt, root_of(pt), i) ^ shared_entry(pt->shared, i)) & ~by_hardware)
+            return false;
+    return true;
+}

@@ -64,6 +64,12 @@ struct quire_pt_features {
     bool no_1gib;      /* PS is reserved at PUD */
 };
 
+static inline bool quire_pt_features_are_equal(const struct quire_pt_features *a,
+                                               const struct quire_pt_features *b)
+{
+    return a->phys_bits == b->phys_bits && a->no_nx == b->no_nx && a->no_1gib == b->no_1gib;
+}
+
 /* Bits that must be clear in a present entry of a level: of one that maps memory, or of one that
  * leads to a table. `level` is the lowest of those that share the entry. */
 uint64_t quire_pt_reserved(const struct quire_pt_format *format,

@@ -52,12 +52,19 @@ struct quire_vm_config {
      * Without, a page that stays in a TLB seems unused, which costs nothing and, where TLBs are
      * emptied often, matters little: Linux on x86 doesn't flush, on other processors it does. */
     bool flush_accessed;
+    /* The kernel's own page tables, of this mem, format and features: every address space shares
+     * what they keep of the kernel's part (quire_pgtable_keep), and what comes and goes there later
+     * needs no word to this layer. They stay until quire_vm_destroy. The kernel's part begins at
+     * the layout's end, rounded up to what a root entry covers (4 MiB on i386, 1 GiB with PAE); on
+     * x86-64 it is the upper half, 0xffff800000000000 on (0xff00000000000000 with five levels),
+     * whatever the layout. NULL: address spaces have their own part alone. */
+    struct quire_pgtable *kernel_tables;
 };
 
 /* Makes the machine's virtual memory, and tells `mem` that it reclaims (quire_set_reclaim). The
  * quire_vm lives in the slab.
- *   -EINVAL   mem, slab or format is missing or unknown; or QUIRE_PAGE_SHIFT isn't 12, the pages of
- *             page tables
+ *   -EINVAL   mem, slab or format is missing or unknown; QUIRE_PAGE_SHIFT isn't 12, the pages of
+ *             page tables; kernel_tables are of another kind
  *   -ENOMEM */
 QUIRE_MUST_CHECK int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config);
 
@@ -82,7 +89,8 @@ struct quire_mm_layout {
 extern const struct quire_mm_layout quire_mm_layout_i386;   /* 3 GiB */
 extern const struct quire_mm_layout quire_mm_layout_x86_64; /* 47 bits */
 
-/* An empty address space with one user. -EINVAL: no such layout with these page tables; -ENOMEM. */
+/* An empty address space with one user. -EINVAL: no such layout with these page tables, or
+ * something of the kernel's part isn't kept; -ENOMEM. */
 QUIRE_MUST_CHECK int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm,
                                      const struct quire_mm_layout *layout);
 

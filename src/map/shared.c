@@ -81,9 +81,8 @@ bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
 
 static bool are_alike(const struct quire_pgtable *pt, const struct quire_pgtable *other)
 {
-    const struct quire_pt_features *a = &pt->features, *b = &other->features;
-    return pt->mem == other->mem && pt->format == other->format && a->phys_bits == b->phys_bits &&
-           a->no_nx == b->no_nx && a->no_1gib == b->no_1gib;
+    return pt->mem == other->mem && pt->format == other->format &&
+           quire_pt_features_are_equal(&pt->features, &other->features);
 }
 
 /* What a tree that shares has in its root. */

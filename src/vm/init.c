@@ -76,11 +76,24 @@ static int create_parts(struct quire_vm *vm)
     return error;
 }
 
-int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
+static bool kernel_tables_fit(const struct quire_vm_config *config)
+{
+    const struct quire_pgtable *kernel = config->kernel_tables;
+    return !kernel ||
+           (kernel->mem == config->mem && kernel->format == &quire_pt_formats[config->format] &&
+            quire_pt_features_are_equal(&kernel->features, &config->features));
+}
+
+static bool config_is_valid(const struct quire_vm_config *config)
 {
     /* Page tables map pages of 4 KiB, and areas are made of them. */
-    if (QUIRE_PAGE_SHIFT != 12 || !config->mem || !config->slab ||
-        config->format >= QUIRE_NR_PT_FORMATS)
+    return QUIRE_PAGE_SHIFT == 12 && config->mem && config->slab &&
+           config->format < QUIRE_NR_PT_FORMATS && kernel_tables_fit(config);
+}
+
+int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
+{
+    if (!config_is_valid(config))
         return -QUIRE_EINVAL;
     struct quire_vm *new = quire_kzalloc(config->slab, sizeof *new, QUIRE_GFP_KERNEL);
     if (!new)

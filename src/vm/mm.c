@@ -51,6 +51,16 @@ static void enlist(struct quire_mm *mm)
     unlock_list(vm, irq);
 }
 
+/* Where the kernel's part begins: at an address that is a root entry's first. */
+static quire_linear_t kernel_start(const struct quire_vm *vm, const struct quire_mm_layout *layout)
+{
+    const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
+    quire_linear_t each = (quire_linear_t)1 << format->level[QUIRE_PGD].shift;
+    if (format->virt_bits > 32)
+        return 0 - ((quire_linear_t)1 << (format->virt_bits - 1));
+    return (layout->end + each - 1) & ~(each - 1);
+}
+
 static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_layout *layout)
 {
     const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
@@ -58,6 +68,8 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
     quire_linear_t low_bits = QUIRE_PAGE_SIZE - 1;
     if (bits > PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT)
         bits = PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT; /* of what a page can tell where it is */
+    if (vm->config.kernel_tables && kernel_start(vm, layout) == (quire_linear_t)1 << 32)
+        return false; /* nothing is left for the kernel */
     return layout->end <= (quire_linear_t)1 << bits && layout->min_addr < layout->end &&
            !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
            layout->gap_max < layout->end;
@@ -76,6 +88,8 @@ int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quir
         .features = vm->config.features,
         .flush = vm->config.flush,
         .flush_arg = vm->config.flush_arg,
+        .shared = vm->config.kernel_tables,
+        .shared_from = kernel_start(vm, layout),
     };
     int error = quire_pgtable_init(&new->pt, &config);
     if (error) {

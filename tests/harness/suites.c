@@ -68,6 +68,7 @@ extern const struct test_suite suite_vm_moves;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_rmap_faults;
 extern const struct test_suite suite_vm_fault;
+extern const struct test_suite suite_vm_kernel;
 extern const struct test_suite suite_vm_linux;
 extern const struct test_suite suite_vm_many;
 extern const struct test_suite suite_vm_area_faults;
@@ -155,6 +156,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_rmap_model,  //
     &suite_vm_rmap_faults, //
     &suite_vm_fault,       //
+    &suite_vm_kernel,      //
     &suite_vm_linux,       //
     &suite_vm_many,        //
     &suite_vm_area_faults, //

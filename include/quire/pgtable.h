@@ -95,7 +95,12 @@ struct quire_pgtable {
 
 /* Maps nothing of its own. The root has no entries but shared ones, and with PAE all four: they
  * can't change while a processor has them loaded, so their tables are made now and stay. -ENOMEM;
- * -EINVAL, also when `shared` doesn't fit: see there. */
+ * -EINVAL, also when `shared` doesn't fit: see there.
+ *
+ * A kernel makes its own tables while it runs on those of its boot code; as long as no CPU has
+ * entered them nothing is flushed, whatever is mapped, protected and split. Boot code's tables have
+ * to map what tables are made of where the port says that it is. Its global pages, if it has any,
+ * outlive a load of CR3: clear CR4.PGE for a moment. */
 QUIRE_MUST_CHECK int quire_pgtable_init(struct quire_pgtable *pt,
                                         const struct quire_pgtable_config *config);
 /* Gives all tables back. What they map is the caller's. No CPU has them loaded any more, nor

@@ -49,6 +49,7 @@ extern const struct test_suite suite_mmu_walk;
 extern const struct test_suite suite_sim;
 extern const struct test_suite suite_mapping;
 extern const struct test_suite suite_map_change;
+extern const struct test_suite suite_tables_boot;
 extern const struct test_suite suite_tables_shared;
 extern const struct test_suite suite_windows;
 extern const struct test_suite suite_tables_model;
@@ -137,6 +138,7 @@ const struct test_suite *const test_suites[] = {
     &suite_sim,            //
     &suite_mapping,        //
     &suite_map_change,     //
+    &suite_tables_boot,    //
     &suite_tables_shared,  //
     &suite_windows,        //
     &suite_tables_model,   //

@@ -41,12 +41,11 @@ int cpu_tables_init(struct quire_pgtable *pt, enum quire_pt_format_id format,
     return quire_pgtable_init(pt, &config);
 }
 
-void cpu_load(unsigned cpu, struct quire_pgtable *pt)
+void cpu_set_registers(unsigned cpu, enum quire_pt_format_id format, quire_phys_t root)
 {
-    enum quire_pt_format_id format = (enum quire_pt_format_id)(pt->format - quire_pt_formats);
     struct quire_mmu_registers registers = {
         .cr0 = QUIRE_CR0_PG | QUIRE_CR0_PE | QUIRE_CR0_WP,
-        .cr3 = pt->root,
+        .cr3 = root,
         .cr4 = QUIRE_CR4_PGE | QUIRE_CR4_SMEP | QUIRE_CR4_SMAP,
     };
     struct quire_fault fault;
@@ -60,10 +59,15 @@ void cpu_load(unsigned cpu, struct quire_pgtable *pt)
         registers.efer |= QUIRE_EFER_LME;
     if (format == QUIRE_PT_FORMAT_LA57)
         registers.cr4 |= QUIRE_CR4_LA57;
-    quire_pgtable_cpu_enter(pt, cpu);
     CHECK(quire_sim_set_registers(&table_cpus[cpu], &registers, &fault));
-    CHECK(table_cpus[cpu].mmu.format == pt->format);
+    CHECK(table_cpus[cpu].mmu.format == &quire_pt_formats[format]);
     quire_sim_set_cpl(&table_cpus[cpu], 0);
+}
+
+void cpu_load(unsigned cpu, struct quire_pgtable *pt)
+{
+    quire_pgtable_cpu_enter(pt, cpu);
+    cpu_set_registers(cpu, (enum quire_pt_format_id)(pt->format - quire_pt_formats), pt->root);
 }
 
 void cpu_unload(unsigned cpu, struct quire_pgtable *pt)

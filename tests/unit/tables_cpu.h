@@ -21,6 +21,8 @@ quire_linear_t kernel_base(enum quire_pt_format_id format);
 /* Tables whose flushes go to the CPUs; `shared`: from kernel_base on. 0 or an error. */
 int cpu_tables_init(struct quire_pgtable *pt, enum quire_pt_format_id format,
                     struct quire_pgtable *shared);
+/* Paging of a format, with every protection, as supervisor; the TLB is empty. */
+void cpu_set_registers(unsigned cpu, enum quire_pt_format_id format, quire_phys_t root);
 /* The CPU runs on the tables, as supervisor. */
 void cpu_load(unsigned cpu, struct quire_pgtable *pt);
 /* It no longer does, nor does its TLB know them. */

@@ -80,6 +80,11 @@ uint64_t quire_pt_reserved(const struct quire_pt_format *format,
 bool quire_pt_may_be_leaf(const struct quire_pt_format *format,
                           const struct quire_pt_features *features, enum quire_pt_level level);
 
+/* Memory that an entry of a level can map ends here: MAXPHYADDR; with entries of 4 bytes 4 GiB, and
+ * for i386's 4 MiB pages 2^40 (PSE-36). */
+quire_phys_t quire_pt_phys_end(const struct quire_pt_format *format,
+                               const struct quire_pt_features *features, enum quire_pt_level level);
+
 /* The lowest of the levels that share `level`'s entry. */
 enum quire_pt_level quire_pt_lowest_shared(const struct quire_pt_format *format,
                                            enum quire_pt_level level);

@@ -64,7 +64,9 @@ struct quire_vm_config {
 /* Makes the machine's virtual memory, and tells `mem` that it reclaims (quire_set_reclaim). The
  * quire_vm lives in the slab.
  *   -EINVAL   mem, slab or format is missing or unknown; QUIRE_PAGE_SHIFT isn't 12, the pages of
- *             page tables; kernel_tables are of another kind
+ *             page tables; kernel_tables are of another kind; or `mem` has frames that the page
+ *             tables can't map (beyond 4 GiB on i386 without PAE, beyond MAXPHYADDR), as a line of
+ *             the log says: nor may such memory be added later
  *   -ENOMEM */
 QUIRE_MUST_CHECK int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config);
 

@@ -131,6 +131,16 @@ uint64_t quire_pt_reserved(const struct quire_pt_format *format,
     return reserved;
 }
 
+quire_phys_t quire_pt_phys_end(const struct quire_pt_format *format,
+                               const struct quire_pt_features *features, enum quire_pt_level level)
+{
+    unsigned bits = features->phys_bits ? features->phys_bits : 52;
+    unsigned most = level != QUIRE_PT && format->pse36 ? 40 : 32;
+    if (format->entry_bytes == 4 && bits > most)
+        bits = most;
+    return BIT(bits);
+}
+
 enum quire_pt_level quire_pt_lowest_shared(const struct quire_pt_format *format,
                                            enum quire_pt_level level)
 {

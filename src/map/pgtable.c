@@ -185,22 +185,12 @@ void table_left(struct quire_pgtable *pt, unsigned height, void *table, uint64_t
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-static quire_phys_t step_phys_end(const struct quire_pgtable *pt, enum quire_pt_level level)
-{
-    unsigned bits = pt->features.phys_bits ? pt->features.phys_bits : 52;
-    if (!pt->wide) {
-        unsigned most = level != QUIRE_PT && pt->format->pse36 ? 40 : 32;
-        bits = bits < most ? bits : most;
-    }
-    return (quire_phys_t)1 << bits;
-}
-
 static void add_step(struct quire_pgtable *pt, enum quire_pt_level table)
 {
     const uint64_t rights =
         QUIRE_PTE_PRESENT | QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_ACCESSED;
     enum quire_pt_level level = quire_pt_lowest_shared(pt->format, table);
-    quire_phys_t phys_end = step_phys_end(pt, level);
+    quire_phys_t phys_end = quire_pt_phys_end(pt->format, &pt->features, level);
     bool may_be_leaf = quire_pt_may_be_leaf(pt->format, &pt->features, level);
     pt->step[pt->height++] = (struct quire_pt_step){
         .shift = pt->format->level[table].shift,

@@ -1,4 +1,5 @@
 /* vm/init.c: a machine's virtual memory begins and ends */
+#include "base/text.h"
 #include "vm/cache.h"
 #include "vm/lru.h"
 #include "vm/swap.h"
@@ -84,11 +85,34 @@ static bool kernel_tables_fit(const struct quire_vm_config *config)
             quire_pt_features_are_equal(&kernel->features, &config->features));
 }
 
+/* Any frame may become a page of a program, so page tables have to be able to say each one's
+ * address: a page that can't be mapped would be asked for by the same fault for ever. */
+static bool memory_can_be_mapped(const struct quire_vm_config *config)
+{
+    const struct quire_pt_format *format = &quire_pt_formats[config->format];
+    quire_phys_t end = quire_pt_phys_end(format, &config->features, QUIRE_PT);
+    struct quire_zone_info zone;
+    for (unsigned i = 0; !quire_zone_info(config->mem, i, &zone); i++) {
+        quire_phys_t zone_end =
+            quire_pfn_to_phys(zone.start) + ((quire_phys_t)zone.spanned << QUIRE_PAGE_SHIFT);
+        if (zone.present && zone_end > end) {
+            quire_log(
+                QUIRE_LOG_ERROR,
+                "quire: vm: %s page tables can't map memory from 0x%llx on, and there is some "
+                "up to 0x%llx: leave it out of the memory map",
+                format->name, (unsigned long long)end, (unsigned long long)zone_end);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool config_is_valid(const struct quire_vm_config *config)
 {
     /* Page tables map pages of 4 KiB, and areas are made of them. */
     return QUIRE_PAGE_SHIFT == 12 && config->mem && config->slab &&
-           config->format < QUIRE_NR_PT_FORMATS && kernel_tables_fit(config);
+           config->format < QUIRE_NR_PT_FORMATS && kernel_tables_fit(config) &&
+           memory_can_be_mapped(config);
 }
 
 int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)

@@ -1,4 +1,6 @@
-/* tests/unit/vm_kernel_test.c: address spaces of processes that share the kernel's part */
+/* tests/unit/vm_kernel_test.c: address spaces of processes that share the kernel's part; and what
+ * page tables can say of a machine's memory
+ */
 #include "tests/unit/vm_machine.h"
 
 #define KERNEL_RW (QUIRE_PTE_WRITE | QUIRE_PTE_GLOBAL)
@@ -196,12 +198,51 @@ static void kernel_tables_of_another_kind_are_refused(void)
     end();
 }
 
+static void memory_that_page_tables_cannot_map_is_refused_in_words(void)
+{
+    const quire_phys_t gib_4 = (quire_phys_t)1 << 32;
+    const struct {
+        quire_phys_t memory; /* 16 MiB of it from here on */
+        enum quire_pt_format_id format;
+        uint8_t phys_bits;
+        bool fits;
+    } machines[] = {
+        {gib_4 - 16 * MIB, QUIRE_PT_FORMAT_I386, 0, true},
+        {gib_4, QUIRE_PT_FORMAT_I386, 0, false},
+        {gib_4, QUIRE_PT_FORMAT_I386_4K, 0, false},
+        {gib_4, QUIRE_PT_FORMAT_PAE, 0, true},
+        {gib_4, QUIRE_PT_FORMAT_PAE, 32, false},
+        {gib_4, QUIRE_PT_FORMAT_X86_64, 33, true},
+    };
+    if (QUIRE_PAGE_SHIFT != 12) {
+        test_skip("address spaces are made of pages of 4 KiB");
+        return;
+    }
+    for (unsigned i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+        const struct quire_memblock_region map[] = {
+            {.size = 16 * MIB}, {.base = machines[i].memory, .size = 16 * MIB}, {0}};
+        struct quire_vm *vm;
+        if (!machine_boot(map, (struct quire_mem_config){.nr_cpus = 2}) || !slab_start(NULL))
+            return;
+        struct quire_vm_config config = config_of(machines[i].format);
+        config.kernel_tables = NULL;
+        config.features.phys_bits = machines[i].phys_bits;
+        int error = quire_vm_init(&vm, &config);
+        CHECK_EQ(error, machines[i].fits ? 0 : -QUIRE_EINVAL);
+        CHECK(machines[i].fits || machine_said("leave it out of the memory map"));
+        if (!error)
+            CHECK_EQ(quire_vm_destroy(vm), 0);
+        slab_end();
+    }
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(a_process_in_the_kernel_uses_what_the_kernel_maps),
     TEST_CASE(a_child_has_the_kernel_too_and_costs_no_table_of_it),
     TEST_CASE(programs_get_nothing_of_the_kernels_part),
     TEST_CASE(the_kernels_part_begins_where_the_layout_ends),
     TEST_CASE(kernel_tables_of_another_kind_are_refused),
+    TEST_CASE(memory_that_page_tables_cannot_map_is_refused_in_words),
     {0},
 };
 const struct test_suite suite_vm_kernel = {"vm_kernel", cases};

@@ -83,6 +83,10 @@ for wrong in '' '0x1000 0x2000' '--mode z80 0' '--mode i386 0x100000000' '--map 
     '--pid 1 --map 0=0 0' '--selector 0x10000 0' '--gdt x 0' '-5' 'abc'; do
     tap_check "usage: $wrong" says 2 'quire translate' "$wrong"
 done
+for ignored in '--gdt linux' '--selector 0x10' '--register fs' '--access write' '--user'; do
+    tap_check "with --pid this says nothing, and is refused: $ignored" \
+        says 2 "${ignored%% *} means nothing with --pid" "--pid 1 $ignored 0x1000"
+done
 tap_check 'a mapping outside the mode is refused' \
     says 1 'no such virtual' '--mode i386 --map 0x100000000=0 0'
 tap_check 'physical memory outside the mode is refused' \

@@ -10,7 +10,7 @@
 #include "quire.h"
 #include "trace_command.h"
 
-#define SCHEMA 1
+#define SCHEMA 2       /* addresses are strings in hexadecimal; in 1 they were numbers */
 #define REGION_GAP 16u /* pages without references that a region may have between two with */
 
 struct page_use {
@@ -229,8 +229,8 @@ static void print_json(const struct info *info)
     for (size_t i = 0; i < shown_regions(info); i++) {
         const struct region *r = &info->region[i];
         json_object(&json, NULL);
-        json_unsigned(&json, "begin", r->first << shift);
-        json_unsigned(&json, "last", (r->last << shift) | (((uint64_t)1 << shift) - 1));
+        json_hex(&json, "begin", r->first << shift);
+        json_hex(&json, "last", (r->last << shift) | (((uint64_t)1 << shift) - 1));
         json_counts(&json, r);
         json_end(&json);
     }

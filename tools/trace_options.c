@@ -32,7 +32,8 @@ static const struct argp_option options[] = {
     {"zstd", OPTION_ZSTD, "LEVEL", OPTION_ARG_OPTIONAL,
      "convert: compress, 1 to 19 (3); the default if OUT ends in .zst", 1},
     {"top", OPTION_TOP, "N", 0, "info: so many regions (10)", 1},
-    {"output", 'o', "FORMAT", 0, "info: table (the default) or json", 1},
+    {"output", 'o', "FORMAT", 0,
+     "info: table (the default) or json, whose addresses are strings in hexadecimal", 1},
     COMMON_OPTIONS,
     {0},
 };

@@ -10,6 +10,7 @@
 #include <quire/map.h>
 #include <stdio.h>
 
+#define TRANSLATE_SCHEMA 2 /* of the JSON */
 #define MAX_GDT_BYTES 65536u
 #define MAX_MAPS 64u
 

@@ -1,11 +1,10 @@
 /* tools/translate_json.c: a translation as JSON
  *
- * Schema 1: members are only ever added. Numbers are exact, so that some have more than 53 bits.
+ * Schema 2: members are only ever added. Addresses, and what has as many bits, are strings in
+ * hexadecimal; counts are numbers. (In schema 1 all were numbers.)
  */
 #include "base/json.h"
 #include "translate.h"
-
-#define SCHEMA 1
 
 static void write_stdout(void *arg, const char *text, size_t length)
 {
@@ -23,8 +22,8 @@ static void segment(struct json *json, const struct translation *t)
     json_unsigned(json, "rpl", t->selector & QUIRE_SELECTOR_RPL);
     if (t->has_descriptor) {
         json_object(json, "descriptor");
-        json_unsigned(json, "raw", t->descriptor_raw);
-        json_unsigned(json, "base", d->base);
+        json_hex(json, "raw", t->descriptor_raw);
+        json_hex(json, "base", d->base);
         json_unsigned(json, "limit", quire_descriptor_limit(d));
         json_unsigned(json, "type", d->type);
         json_bool(json, "code_or_data", d->code_or_data);
@@ -57,8 +56,8 @@ static void level(struct json *json, const struct translation *t, unsigned l, un
         if (!seen->unreadable)
             flags_text(t->format, seen->entry, seen->leaf, seen->in_register, l, flags,
                        sizeof flags);
-        json_unsigned(json, "entry_at", seen->entry_at);
-        json_unsigned(json, "entry", seen->entry);
+        json_hex(json, "entry_at", seen->entry_at);
+        json_hex(json, "entry", seen->entry);
         json_bool(json, "leaf", seen->leaf);
         json_string(json, "flags", flags);
     }
@@ -92,20 +91,20 @@ void print_json(const struct translation *t)
     struct json json;
     json_init(&json, write_stdout, NULL);
     json_object(&json, NULL);
-    json_unsigned(&json, "schema", SCHEMA);
+    json_unsigned(&json, "schema", TRANSLATE_SCHEMA);
     json_string(&json, "mode", t->format->name);
     json_string(&json, "access", accesses[t->options->access]);
     json_unsigned(&json, "cpl", t->options->user ? 3 : 0);
-    json_unsigned(&json, "offset", t->options->address);
+    json_hex(&json, "offset", t->options->address);
     segment(&json, t);
     if (t->has_linear) {
-        json_unsigned(&json, "linear", t->linear);
+        json_hex(&json, "linear", t->linear);
         if (t->has_tables)
-            json_unsigned(&json, "cr3", t->cr3);
+            json_hex(&json, "cr3", t->cr3);
         levels(&json, t);
     }
     if (t->has_phys) {
-        json_unsigned(&json, "physical", t->walk.phys);
+        json_hex(&json, "physical", t->walk.phys);
         json_unsigned(&json, "page_bytes", (uint64_t)1 << t->walk.shift);
     }
     if (t->fault.vector)

@@ -53,7 +53,8 @@ static const struct argp_option options[] = {
     {"pid", OPTION_PID, "PID", 0,
      "Those of a process, as far as Linux tells: where a linear address goes", 3},
     {NULL, 0, NULL, 0, "Output", 4},
-    {"json", OPTION_JSON, NULL, 0, "JSON, in one line", 4},
+    {"json", OPTION_JSON, NULL, 0,
+     "JSON, in one line; addresses and entries are strings in hexadecimal", 4},
     COMMON_OPTIONS,
     {0},
 };

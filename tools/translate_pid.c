@@ -165,14 +165,14 @@ static void print_process_json(const struct process *p)
     struct json json;
     json_init(&json, write_stdout, NULL);
     json_object(&json, NULL);
-    json_unsigned(&json, "schema", 1);
+    json_unsigned(&json, "schema", TRANSLATE_SCHEMA);
     json_unsigned(&json, "pid", p->options->pid);
-    json_unsigned(&json, "linear", p->options->address);
+    json_hex(&json, "linear", p->options->address);
     json_string(&json, "state", outcomes[p->outcome]);
     json_string(&json, "mapping", p->mapping);
-    json_unsigned(&json, "pagemap", p->entry);
+    json_hex(&json, "pagemap", p->entry);
     if (p->outcome == PRESENT)
-        json_unsigned(&json, "physical", physical(p));
+        json_hex(&json, "physical", physical(p));
     json_end(&json);
     json_finish(&json);
 }

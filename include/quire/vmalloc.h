@@ -108,9 +108,9 @@ struct quire_vmalloc_info {
 };
 void quire_vmalloc_info(struct quire_vmalloc *vm, struct quire_vmalloc_info *info);
 
-/* All ranges by address: as /proc/vmallocinfo (with addresses of callers as numbers), or as JSON.
- * `write` is called without locks, and each range is told as it was then. -EINVAL: no such format.
- * O(pages + ranges * log ranges). */
+/* All ranges by address: as /proc/vmallocinfo (with addresses of callers as numbers), or as JSON,
+ * where addresses are strings in hexadecimal. `write` is called without locks, and each range is
+ * told as it was then. -EINVAL: no such format. O(pages + ranges * log ranges). */
 int quire_vmallocinfo(struct quire_vmalloc *vm, enum quire_format format, quire_write_fn *write,
                       void *arg);
 

@@ -86,6 +86,12 @@ void json_signed(struct json *json, const char *key, int64_t value)
     text_printf(&json->text, "%lld", (long long)value);
 }
 
+void json_hex(struct json *json, const char *key, uint64_t value)
+{
+    begin_value(json, key);
+    text_printf(&json->text, "\"0x%llx\"", (unsigned long long)value);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
     begin_value(json, key);

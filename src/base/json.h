@@ -1,8 +1,8 @@
 /* base/json.h: JSON written as it comes, without a tree in memory
  *
  * What is begun is ended in order; the writer sees to commas, nesting and escapes. `key` is NULL
- * within an array and for the outermost value. Numbers are exact: 64-bit ones exceed what some
- * readers keep (2^53), which is theirs to know.
+ * within an array and for the outermost value. Numbers are exact. What may need all of 64 bits, as
+ * addresses and entries of page tables do, is a string: many readers keep 53 bits of a number.
  */
 #ifndef QUIRE_BASE_JSON_H
 #define QUIRE_BASE_JSON_H
@@ -29,6 +29,8 @@ void json_end(struct json *json);
 
 void json_unsigned(struct json *json, const char *key, uint64_t value);
 void json_signed(struct json *json, const char *key, int64_t value);
+/* A string with the number in hexadecimal: "0xffff888000000000". */
+void json_hex(struct json *json, const char *key, uint64_t value);
 void json_bool(struct json *json, const char *key, bool value);
 /* UTF-8; control characters, quotes and backslashes are escaped. */
 void json_string(struct json *json, const char *key, const char *value);

@@ -2,8 +2,9 @@
  *
  * As text in the format of Linux's /proc/vmallocinfo: sizes include the guard page as they do
  * there, and a range that waits for a purge is an "unpurged vm_area". As JSON, one object with the
- * name and version of its schema. Pages of each node are counted in the page tables: those are
- * never taken away, whatever becomes of the range meanwhile.
+ * name and version of its schema, where addresses are strings in hexadecimal. Pages of each node
+ * are counted in the page tables: those are never taken away, whatever becomes of the range
+ * meanwhile.
  */
 #include "base/json.h"
 #include "map/vmalloc.h"
@@ -97,10 +98,10 @@ static const char *kind_name(const struct line *line)
 static void put_object(struct quire_vmalloc *vm, struct json *json, const struct line *line)
 {
     json_object(json, NULL);
-    json_unsigned(json, "start", line->start);
+    json_hex(json, "start", line->start);
     json_unsigned(json, "bytes", line->end - line->start);
     json_string(json, "kind", kind_name(line));
-    json_unsigned(json, "caller", line->caller);
+    json_hex(json, "caller", line->caller);
     json_unsigned(json, "pages", line_pages(line));
     json_array(json, "node_pages");
     for (unsigned node = 0; node < quire_mem_nr_nodes(vm->mem); node++)
@@ -117,10 +118,10 @@ static void put_json(struct quire_vmalloc *vm, quire_write_fn *write, void *arg)
     quire_vmalloc_info(vm, &info);
     json_init(&json, write, arg);
     json_object(&json, NULL);
-    json_string(&json, "schema", "quire.vmallocinfo/1");
+    json_string(&json, "schema", "quire.vmallocinfo/2");
     json_unsigned(&json, "page_bytes", QUIRE_PAGE_SIZE);
-    json_unsigned(&json, "start", vm->start);
-    json_unsigned(&json, "end", vm->end);
+    json_hex(&json, "start", vm->start);
+    json_hex(&json, "end", vm->end);
     json_unsigned(&json, "lazy_pages", info.nr_lazy_pages);
     json_unsigned(&json, "lazy_limit_pages", vm->lazy_limit);
     json_unsigned(&json, "purges", info.nr_purges);

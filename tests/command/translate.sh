@@ -74,7 +74,7 @@ tap_check 'an address that is not canonical is #GP' \
 tap_check 'that address is canonical with five levels' says 0 'PML5' '--mode la57 0x800000000000'
 tap_check 'JSON has true and false' \
     says 0 '"present":true,"long_mode":false,.*"flat":true' '--mode i386 --json 0x08147258'
-tap_check 'JSON says its schema' says 0 '^\{"schema":1,"mode":"i386",' '--mode i386 --json 0x08147258'
+tap_check 'JSON says its schema' says 0 '^\{"schema":2,"mode":"i386",' '--mode i386 --json 0x08147258'
 tap_check 'help begins with an example' says 0 'quire translate --mode i386 0x08147258' '--help'
 
 for wrong in '' '0x1000 0x2000' '--mode z80 0' '--mode i386 0x100000000' '--map 1=2 0' \

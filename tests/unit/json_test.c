@@ -121,15 +121,19 @@ static void values_are_nested_and_escaped(void)
     json_end(&json);
     json_signed(&json, NULL, -9223372036854775807ll - 1);
     json_unsigned(&json, NULL, 18446744073709551615ull);
+    json_hex(&json, NULL, 0);
+    json_hex(&json, NULL, 0xffff888000000abc);
     json_bool(&json, NULL, true);
     json_bool(&json, NULL, false);
     json_end(&json);
     json_string(&json, "a\"\\\n", "\001\x7f");
     json_end(&json);
     json_finish(&json);
-    CHECK(same(written, "{\"empty\":[],\"list\":[{},-9223372036854775808,"
-                        "18446744073709551615,true,false],\"a\\\"\\\\\\u000a\":"
-                        "\"\\u0001\x7f\"}\n"));
+    CHECK(
+        same(written,
+             "{\"empty\":[],\"list\":[{},-9223372036854775808,"
+             "18446744073709551615,\"0x0\",\"0xffff888000000abc\",true,false],\"a\\\"\\\\\\u000a\":"
+             "\"\\u0001\x7f\"}\n"));
     CHECK(is_json(written));
 }
 

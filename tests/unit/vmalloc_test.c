@@ -365,7 +365,9 @@ static void vmallocinfo_is_as_linux_has_it(void)
     shown_length = 0;
     CHECK_EQ(quire_vmallocinfo(vm, QUIRE_FORMAT_JSON, show, NULL), 0);
     CHECK(is_json(shown));
-    CHECK(contains(shown, "\"schema\":\"quire.vmallocinfo/1\""));
+    CHECK(contains(shown, "\"schema\":\"quire.vmallocinfo/2\""));
+    CHECK(contains(shown, "\"start\":\"0xffffc90000000000\",\"end\":\"0x"));
+    CHECK(contains(shown, ",\"caller\":\"0x"));
     CHECK(contains(shown, "\"node_pages\":[2]"));
     CHECK_EQ(quire_vmallocinfo(vm, (enum quire_format)9, show, NULL), -QUIRE_EINVAL);
     quire_vunmap(vm, c);

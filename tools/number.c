@@ -13,14 +13,21 @@
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
 {
     char *end;
-    if (!isdigit((unsigned char)*text))
+    bool hexadecimal = !strncasecmp(text, "0x", 2) && isxdigit((unsigned char)text[2]);
+    if (!isdigit((unsigned char)*text) || (*text == '0' && text[1] && !hexadecimal))
         return false;
     errno = 0;
-    unsigned long long value = strtoull(text, &end, 0);
+    unsigned long long value = strtoull(text, &end, hexadecimal ? 16 : 10);
     if (errno || *end || value < min || value > max)
         return false;
     *number = value;
     return true;
+}
+
+bool looks_hexadecimal(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return !text[strspn(text, "0123456789abcdefABCDEF")] && (text[digits] || *text == '0');
 }
 
 bool parse_size(const char *text, uint64_t *size)

@@ -46,8 +46,11 @@ bool parse_size(const char *text, uint64_t *size);
 void format_size(char *text, size_t size, uint64_t bytes);
 /* A page size that a trace may have, as its exponent. False: not that. */
 bool parse_page_size(const char *text, unsigned *shift);
-/* A whole number within bounds; false: not that. */
+/* A whole number within bounds, decimal or, with 0x, hexadecimal; false: not that. Decimal ones
+ * don't begin with 0: some would read them as octal, and most of those that do are hexadecimal. */
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+/* No decimal number, but what a hexadecimal one is without its 0x. */
+bool looks_hexadecimal(const char *text);
 
 /* Subcommands: their exit status. */
 int command_boot(int argc, char **argv);

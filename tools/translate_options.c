@@ -98,10 +98,16 @@ static uint64_t parse_address(const char *what, const char *arg, uint64_t max,
                               struct argp_state *state)
 {
     uint64_t number;
-    if (!parse_number(arg, 0, max, &number))
-        argp_error(state, "%s is a number up to 0x%llx, not '%s'", what, (unsigned long long)max,
-                   arg);
-    return number;
+    if (parse_number(arg, 0, max, &number))
+        return number;
+    if (looks_hexadecimal(arg))
+        argp_error(state,
+                   "%s is a number up to 0x%llx, not '%s': hexadecimal needs 0x, and decimal "
+                   "doesn't begin with 0",
+                   what, (unsigned long long)max, arg);
+    argp_error(state, "%s is a number up to 0x%llx, decimal or with 0x hexadecimal, not '%s'", what,
+               (unsigned long long)max, arg);
+    return 0;
 }
 
 /* ---- --map ----------------------------------------------------------------------------------- */
@@ -149,12 +155,13 @@ static void parse_map(struct translate *t, const char *arg, struct argp_state *s
     *map = (struct map_spec){.size = 4096};
     parse_flags(map, "rwx", arg, state);
     char *rest = copy, *virt = strsep(&rest, "="), *phys = strsep(&rest, ",");
-    if (!phys || !parse_number(virt, 0, UINT64_MAX, &map->virt) ||
-        !parse_number(phys, 0, UINT64_MAX, &map->phys))
+    if (!phys)
         argp_error(state,
                    "--map is VIRT=PHYS[,SIZE][,FLAGS], such as 0x8147000=0xabc000,4K,rw, "
                    "not '%s'",
                    arg);
+    map->virt = parse_address("--map's VIRT", virt, UINT64_MAX, state);
+    map->phys = parse_address("--map's PHYS", phys, UINT64_MAX, state);
     char *word = strsep(&rest, ",");
     if (word && parse_size(word, &map->size))
         word = strsep(&rest, ",");
@@ -269,6 +276,8 @@ static const struct argp argp = {
     .doc =
         "Where an address goes: from selector and offset through page tables to physical memory, "
         "with every step and every check, as one does it on paper.\v"
+        "Numbers are hexadecimal with 0x and decimal without, never octal.\n"
+        "\n"
         "Exit status: 0 it is mapped, or was split; 1 it faults or isn't mapped, or something "
         "couldn't be read; 2 usage.",
 };

@@ -83,6 +83,19 @@ for wrong in '' '0x1000 0x2000' '--mode z80 0' '--mode i386 0x100000000' '--map 
     '--pid 1 --map 0=0 0' '--selector 0x10000 0' '--gdt x 0' '-5' 'abc'; do
     tap_check "usage: $wrong" says 2 'quire translate' "$wrong"
 done
+for number in 08147258 010 abc 7ffd1c2b3a40 0abc; do
+    tap_check "a number that lacks 0x is told so: $number" \
+        says 2 "not '$number': hexadecimal needs 0x, and decimal doesn't begin with 0" "$number"
+done
+for number in 0x 0xg 1x 0x10000000000000000 18446744073709551616; do
+    tap_check "no number: $number" says 2 "decimal or with 0x hexadecimal, not '$number'" "--json $number"
+done
+tap_check 'what is decimal' says 0 '"linear":"0x1000"' '--json 4096'
+tap_check 'what is hexadecimal' says 0 '"linear":"0x8147258"' '--json 0X8147258'
+tap_check 'zero' says 0 '"linear":"0x0"' '--json 0'
+tap_check "addresses of --map and --cr3, too" \
+    says 2 "PHYS is .*not 'abc000': hexadecimal needs 0x" '--map 0x8147000=abc000 0'
+tap_check 'numbers are explained' says 0 'never octal' '--help'
 for ignored in '--gdt linux' '--selector 0x10' '--register fs' '--access write' '--user'; do
     tap_check "with --pid this says nothing, and is refused: $ignored" \
         says 2 "${ignored%% *} means nothing with --pid" "--pid 1 $ignored 0x1000"

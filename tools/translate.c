@@ -82,6 +82,7 @@ static bool translate_segment(struct translation *t, struct gdt *gdt)
     };
     segments.segment[QUIRE_CS].selector = options->user ? 3 : 0;
     segments.segment[QUIRE_CS].descriptor.long_mode = segments.long_mode;
+    t->gdt_limit = segments.gdtr.limit;
     t->selector = options->has_selector ? options->selector : linux_selector(options);
     t->null_selector = quire_selector_is_null(t->selector);
     if (!t->null_selector) {
@@ -127,6 +128,8 @@ static bool translate_pages(struct translation *t, const struct tables *tables)
     struct quire_mmu mmu;
     t->has_tables = true;
     t->cr3 = tables->cr3;
+    t->has_memory_bytes = tables->has_size;
+    t->memory_bytes = tables->size;
     if (!load_mmu(&mmu, t, tables))
         return false;
     t->walked = true;

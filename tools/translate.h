@@ -25,7 +25,7 @@ struct translate {
     enum quire_pt_format_id mode;
     const char *gdt;       /* a file; NULL: Linux's */
     const char *of_access; /* an option that was given and says who accesses, and how; NULL: none */
-    bool has_selector, user, json, has_cr3, has_address;
+    bool has_selector, has_register, user, json, has_cr3, has_address;
     uint16_t selector;
     enum quire_access access;
     enum quire_segment_register which;
@@ -42,6 +42,8 @@ void parse_translate_options(struct translate *options, int argc, char **argv);
 struct tables {
     struct quire_phys_memory memory;
     uint64_t cr3;
+    bool has_size; /* a file's, in bytes */
+    uint64_t size;
 };
 
 /* Builds tables for the --map options. False: it complained. */
@@ -53,7 +55,7 @@ struct translation {
     const struct translate *options;
     const struct quire_pt_format *format;
     /* Segment. */
-    uint16_t selector;
+    uint16_t selector, gdt_limit;
     bool null_selector, has_descriptor, is_64bit;
     uint64_t descriptor_raw, descriptor_at;
     struct quire_descriptor descriptor;
@@ -62,7 +64,9 @@ struct translation {
     quire_linear_t linear;
     /* Walk. */
     bool has_tables, walked, has_phys;
-    uint64_t cr3; /* if there are tables */
+    uint64_t cr3;          /* if there are tables */
+    bool has_memory_bytes; /* a snapshot's length */
+    uint64_t memory_bytes;
     struct quire_walk walk;
     struct quire_walk_step step[QUIRE_NR_PT_LEVELS];
     struct quire_fault fault; /* vector 0: none */

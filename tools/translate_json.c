@@ -34,6 +34,7 @@ static void segment(struct json *json, const struct translation *t)
         json_bool(json, "granular", d->granular);
         json_end(json);
     }
+    json_unsigned(json, "gdt_limit", t->gdt_limit);
     json_bool(json, "flat", t->flat);
     json_end(json);
 }
@@ -101,6 +102,8 @@ void print_json(const struct translation *t)
         json_hex(&json, "linear", t->linear);
         if (t->has_tables)
             json_hex(&json, "cr3", t->cr3);
+        if (t->has_memory_bytes)
+            json_unsigned(&json, "snapshot_bytes", t->memory_bytes);
         levels(&json, t);
     }
     if (t->has_phys) {

@@ -46,7 +46,8 @@ static const struct argp_option options[] = {
     {"map", OPTION_MAP, "VIRT=PHYS[,SIZE][,FLAGS]", 0,
      "Tables that map this; may be repeated. SIZE: 4K by default. FLAGS: r read, w write, x "
      "execute, "
-     "g global, s supervisor only, h largest pages that fit, n not present; rwx by default",
+     "g global, s supervisor only, h largest pages that fit, n not present; without r, w and x: "
+     "rwx",
      3},
     {"snapshot", OPTION_SNAPSHOT, "FILE", 0, "Physical memory from address 0 on, raw", 3},
     {"cr3", OPTION_CR3, "ADDRESS", 0, "The root of its tables", 3},
@@ -65,12 +66,22 @@ static const struct argp argp;
 static unsigned choose(const char *option, const char *word, const char *const *words,
                        struct argp_state *state)
 {
+    char known[64] = "";
     unsigned i = 0;
     while (words[i] && strcmp(words[i], word))
         i++;
-    if (!words[i])
-        argp_error(state, "%s doesn't know '%s'", option, word);
-    return i;
+    if (words[i])
+        return i;
+    for (i = 0; words[i]; i++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s",
+                 !i             ? ""
+                 : words[i + 1] ? ", "
+                                : " and ",
+                 words[i]);
+    }
+    argp_error(state, "%s knows %s, not '%s'", option, known, word);
+    return 0;
 }
 
 static enum quire_pt_format_id parse_mode(const char *arg, struct argp_state *state)
@@ -115,7 +126,8 @@ static uint64_t parse_address(const char *what, const char *arg, uint64_t max,
 static void parse_flags(struct map_spec *map, const char *flags, const char *arg,
                         struct argp_state *state)
 {
-    map->bits = QUIRE_PTE_PRESENT | QUIRE_PTE_USER | QUIRE_PTE_NX;
+    map->bits = QUIRE_PTE_PRESENT | QUIRE_PTE_USER;
+    map->bits |= strpbrk(flags, "rwx") ? QUIRE_PTE_NX : QUIRE_PTE_WRITE; /* none of them: all */
     for (; *flags; flags++)
         switch (*flags) {
         case 'r':
@@ -153,7 +165,7 @@ static void parse_map(struct translate *t, const char *arg, struct argp_state *s
         argp_error(state, "--map '%s' is too long", arg);
     struct map_spec *map = &t->map[t->nr_maps++];
     *map = (struct map_spec){.size = 4096};
-    parse_flags(map, "rwx", arg, state);
+    parse_flags(map, "", arg, state);
     char *rest = copy, *virt = strsep(&rest, "="), *phys = strsep(&rest, ",");
     if (!phys)
         argp_error(state,
@@ -193,8 +205,10 @@ static void check(struct translate *t, struct argp_state *state)
             t->of_access);
     if (!t->snapshot != !t->has_cr3)
         argp_error(state, "--snapshot and --cr3 need each other");
-    if (t->access == QUIRE_EXECUTE && t->which != QUIRE_CS)
-        argp_error(state, "code is executed through cs");
+    if (t->access == QUIRE_EXECUTE && t->has_register && t->which != QUIRE_CS)
+        argp_error(state, "code is executed through cs, not through another --register");
+    if (t->access == QUIRE_EXECUTE)
+        t->which = QUIRE_CS;
     if (t->gdt && !t->has_selector)
         argp_error(state, "--gdt FILE needs --selector: which of its descriptors?");
 }
@@ -209,8 +223,6 @@ static error_t parse_processor(int key, char *arg, struct argp_state *state)
     case OPTION_ACCESS:
         t->of_access = "--access";
         t->access = parse_access(arg, state);
-        if (t->access == QUIRE_EXECUTE)
-            t->which = QUIRE_CS;
         return 0;
     case OPTION_USER:
         t->of_access = "--user";
@@ -228,6 +240,7 @@ static error_t parse_processor(int key, char *arg, struct argp_state *state)
     case OPTION_REGISTER:
         t->of_access = "--register";
         t->which = parse_register(arg, state);
+        t->has_register = true;
         return 0;
     default:
         return parse_common(key, &argp, "quire translate", examples);

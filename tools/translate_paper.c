@@ -122,8 +122,9 @@ static void print_descriptor(const struct translation *t)
     const struct quire_descriptor *d = &t->descriptor;
     printf("  descriptor  0x%016llx, at GDT + 0x%llx\n", (unsigned long long)t->descriptor_raw,
            (unsigned long long)t->descriptor_at);
-    printf("              base 0x%08llx, limit 0x%05x * %s = 0x%08x\n", (unsigned long long)d->base,
-           d->limit, d->granular ? "4 KiB" : "1 byte", quire_descriptor_limit(d));
+    printf("              base 0x%08llx, limit (0x%05x + 1) * %s - 1 = 0x%08x\n",
+           (unsigned long long)d->base, d->limit, d->granular ? "4 KiB" : "1 byte",
+           quire_descriptor_limit(d));
     printf("              ");
     print_kind(d);
     printf(", DPL %u, %s, %s\n", d->dpl, d->present ? "present" : "not present",
@@ -155,6 +156,13 @@ static void print_fault(const struct translation *t)
                fault->error_code >> 1 & 1, fault->error_code >> 2 & 1, fault->error_code >> 3 & 1,
                fault->error_code >> 4 & 1);
     printf(": %s\n", quire_fault_reason_text((enum quire_fault_reason)fault->reason));
+    if (fault->reason == QUIRE_FAULT_TABLE_LIMIT)
+        printf("      its descriptor is bytes 0x%x to 0x%x of the GDT, whose limit is 0x%x\n",
+               quire_selector_index(t->selector) * 8, quire_selector_index(t->selector) * 8 + 7,
+               t->gdt_limit);
+    if (fault->vector == QUIRE_VECTOR_MC && t->has_memory_bytes)
+        printf("      %s has 0x%llx = %llu bytes\n", t->options->snapshot,
+               (unsigned long long)t->memory_bytes, (unsigned long long)t->memory_bytes);
 }
 
 static void print_segment(const struct translation *t)

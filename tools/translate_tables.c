@@ -134,6 +134,8 @@ bool open_snapshot(struct tables *tables, const struct translate *options)
     *tables = (struct tables){
         .memory = {.arg = &file, .read = read_snapshot, .read_only = true},
         .cr3 = options->cr3,
+        .has_size = S_ISREG(status.st_mode),
+        .size = (uint64_t)status.st_size,
     };
     return true;
 }

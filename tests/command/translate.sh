@@ -39,7 +39,7 @@ golden() { # FILE
     wanted=${wanted%%:*}
     run "${heading#*: }"
     got=$?
-    { echo "$heading" && cat "$output"; } >"$scratch/got"
+    { echo "$heading" && sed "s|$scratch|SCRATCH|g" "$output"; } >"$scratch/got"
     [ -z "${record:-}" ] || cp "$scratch/got" "$1"
     diff -u "$1" "$scratch/got" || return
     echo "exit status $got, expected $wanted"
@@ -65,8 +65,26 @@ for file in tests/command/translate/*.txt; do
     tap_check "translate: ${name%.txt}" golden "$file"
 done
 
-tap_check 'a selector beyond the GDT is #GP with its number' \
+tap_check "a selector of an empty descriptor is #GP with its number" \
     says 1 'Fault #GP, error code 0x80:' '--mode i386 --selector 0x83 0'
+tap_check 'a selector beyond the GDT is #GP with its number' \
+    says 1 'Fault #GP, error code 0x100:' '--mode i386 --selector 0x103 0'
+tap_check "and the GDT's limit is told" \
+    says 1 'descriptor is bytes 0x100 to 0x107 of the GDT, whose limit is 0xff' \
+    '--mode i386 --selector 0x103 0'
+tap_check 'code is read through cs, too' says 0 'read through cs' '--register cs --access read 0'
+tap_check 'what --mode knows' says 2 "knows i386, pae, x86-64 and la57, not 'z80'" '--mode z80 0'
+tap_check 'what --access knows' says 2 "knows read, write and exec, not 'eat'" '--access eat 0'
+tap_check 'what --register knows' says 2 "knows es, cs, ss, ds, fs and gs, not 'ax'" '--register ax 0'
+for all in 0=0 '0=0,' 0=0,4K '0=0,4K,' 0=0,1G,h 0=0,s 0=0,gh 0=0,rwx; do
+    tap_check "--map $all is readable, writable and executable" \
+        says 0 'present, writable, (user|supervisor)(, PS)?(, global)?; page' \
+        "--map $all --access exec 0"
+done
+tap_check 'rights that are given are the only ones' \
+    says 0 'present, read-only, user, PS, no-execute; page' '--map 0=0,1G,rh 0'
+tap_check 'a snapshot that ends too early says how long it is' \
+    says 1 'ram has 0x3000 = 12288 bytes' '--mode i386 --snapshot SCRATCH/ram --cr3 0x1aa000 0'
 tap_check 'a null stack segment is #GP(0)' \
     says 1 'Fault #GP, error code 0x0:' '--mode i386 --register ss --selector 0 0'
 tap_check 'an address that is not canonical is #GP' \
@@ -79,7 +97,8 @@ tap_check 'help begins with an example' says 0 'quire translate --mode i386 0x08
 
 for wrong in '' '0x1000 0x2000' '--mode z80 0' '--mode i386 0x100000000' '--map 1=2 0' \
     '--map 0x1000 0' '--map 0x1000=0x2000,4K,q 0' '--map 0x1000=0x2000,4K,r,r 0' \
-    '--snapshot x 0' '--cr3 0 0' '--access eat 0' '--access exec --register ds 0' '--pid 0 0' \
+    '--snapshot x 0' '--cr3 0 0' '--access eat 0' '--access exec --register ds 0' \
+    '--register ss --access exec 0' '--pid 0 0' \
     '--pid 1 --map 0=0 0' '--selector 0x10000 0' '--gdt x 0' '-5' 'abc'; do
     tap_check "usage: $wrong" says 2 'quire translate' "$wrong"
 done

@@ -23,8 +23,8 @@ struct map_spec {
 
 struct translate {
     enum quire_pt_format_id mode;
-    const char *gdt;       /* a file; NULL: Linux's */
-    const char *of_access; /* an option that was given and says who accesses, and how; NULL: none */
+    const char *gdt;        /* a file; NULL: Linux's */
+    const char *of_segment; /* an option that was given and says through which; NULL: none */
     bool has_selector, has_register, user, json, has_cr3, has_address;
     uint16_t selector;
     enum quire_access access;

@@ -52,7 +52,9 @@ static const struct argp_option options[] = {
     {"snapshot", OPTION_SNAPSHOT, "FILE", 0, "Physical memory from address 0 on, raw", 3},
     {"cr3", OPTION_CR3, "ADDRESS", 0, "The root of its tables", 3},
     {"pid", OPTION_PID, "PID", 0,
-     "Those of a process, as far as Linux tells: where a linear address goes", 3},
+     "Those of a process, as far as Linux tells: where a linear address goes, or which signal an "
+     "access from ring 3 gets",
+     3},
     {NULL, 0, NULL, 0, "Output", 4},
     {"json", OPTION_JSON, NULL, 0,
      "JSON, in one line; addresses and entries are strings in hexadecimal", 4},
@@ -197,12 +199,12 @@ static void check(struct translate *t, struct argp_state *state)
                    (unsigned long long)t->address);
     if (!!t->nr_maps + !!t->snapshot + !!t->pid > 1)
         argp_error(state, "--map, --snapshot and --pid exclude each other");
-    if (t->pid && t->of_access)
+    if (t->pid && t->of_segment)
         argp_error(
             state,
             "%s means nothing with --pid: Linux tells where a process's linear address goes, "
-            "not through which segment nor with which rights",
-            t->of_access);
+            "not through which segment",
+            t->of_segment);
     if (!t->snapshot != !t->has_cr3)
         argp_error(state, "--snapshot and --cr3 need each other");
     if (t->access == QUIRE_EXECUTE && t->has_register && t->which != QUIRE_CS)
@@ -221,24 +223,22 @@ static error_t parse_processor(int key, char *arg, struct argp_state *state)
         t->mode = parse_mode(arg, state);
         return 0;
     case OPTION_ACCESS:
-        t->of_access = "--access";
         t->access = parse_access(arg, state);
         return 0;
     case OPTION_USER:
-        t->of_access = "--user";
         t->user = true;
         return 0;
     case OPTION_GDT:
-        t->of_access = "--gdt";
+        t->of_segment = "--gdt";
         t->gdt = strcmp(arg, "linux") ? arg : NULL;
         return 0;
     case OPTION_SELECTOR:
-        t->of_access = "--selector";
+        t->of_segment = "--selector";
         t->selector = (uint16_t)parse_address("--selector", arg, 0xffff, state);
         t->has_selector = true;
         return 0;
     case OPTION_REGISTER:
-        t->of_access = "--register";
+        t->of_segment = "--register";
         t->which = parse_register(arg, state);
         t->has_register = true;
         return 0;

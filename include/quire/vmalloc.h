@@ -41,8 +41,8 @@ struct quire_vmalloc_config {
                                 * no-execute where the tables have them */
 };
 
-/* No ranges yet; registers a shrinker. -EINVAL: the range or `prot` isn't one of these tables;
- * -ENOMEM. */
+/* No ranges yet; registers a shrinker. -EINVAL: mem, slab or pt is missing, or the range or `prot`
+ * isn't one of these tables; -ENOMEM. */
 QUIRE_MUST_CHECK int quire_vmalloc_init(struct quire_vmalloc **vm,
                                         const struct quire_vmalloc_config *config);
 /* The end: frees every piece, and flushes. Nobody uses it any more. Returns the number of pieces

@@ -266,7 +266,17 @@ static void nonsense_is_refused(void)
     CHECK_EQ(quire_vmalloc_init(&other, &config), -QUIRE_EINVAL);
     config.end = PAGE;
     CHECK_EQ(quire_vmalloc_init(&other, &config), -QUIRE_EINVAL);
-    config = (struct quire_vmalloc_config){.pt = &vm_tables, .start = 0, .end = PAGE};
+    config.start = 0;
+    CHECK_EQ(quire_vmalloc_init(&other, &config), -QUIRE_EINVAL);
+    config.start = PAGE;
+    config.end = 2 * PAGE;
+    config.slab = NULL;
+    CHECK_EQ(quire_vmalloc_init(&other, &config), -QUIRE_EINVAL);
+    config.slab = slab;
+    config.mem = NULL;
+    CHECK_EQ(quire_vmalloc_init(&other, &config), -QUIRE_EINVAL);
+    config.mem = machine.mem;
+    config.pt = NULL;
     CHECK_EQ(quire_vmalloc_init(&other, &config), -QUIRE_EINVAL);
     CHECK(!quire_vmalloc(vm, 0, GFP));
     CHECK(!quire_vmalloc(vm, PAGE, GFP | QUIRE_GFP_NOFAIL));

@@ -53,10 +53,14 @@ static bool count_frames(const struct replay_options *options, struct replay_run
 {
     unsigned shift = trace_reader_page_shift(run->trace);
     for (unsigned s = 0; s < options->nr_sizes; s++) {
-        uint64_t count = options->size[s] >> shift;
+        unsigned long long page = 1ull << shift, size = options->size[s], count = size >> shift;
         if (!count) {
-            complain("--mem: %llu bytes are less than a page of %llu",
-                     (unsigned long long)options->size[s], 1ull << shift);
+            complain("--mem: %llu bytes are less than a page of %llu", size, page);
+            return false;
+        }
+        if (size % page) {
+            complain("--mem: %llu bytes aren't whole pages of %llu: that would be %llu or %llu",
+                     size, page, count * page, (count + 1) * page);
             return false;
         }
         if (!run->nr_sizes || frames[run->nr_sizes - 1] != count)

@@ -29,14 +29,19 @@ enum {
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "The memory", 1},
     {"mem", OPTION_MEM, "SIZES", 0,
-     "Sizes with commas between: 8M, or 1M..64M, which doubles from one to the other", 1},
+     "Sizes with commas between, of whole pages: 8M, or 1M..64M, which doubles from one to the "
+     "other",
+     1},
     {"step", OPTION_STEP, "SIZE", 0, "Ranges of --mem go on by so much instead", 1},
     {"page-size", OPTION_PAGE_SIZE, "SIZE", 0,
      "Pages of lackey's addresses: a power of two from 512 to 1G (4K)", 1},
     {NULL, 0, NULL, 0, "Who decides what is evicted", 2},
     {"policy", OPTION_POLICY, "LIST", 0, "Of lru, clock, fifo, mglru, opt (lru,clock,fifo,opt)", 2},
     {"model", OPTION_MODEL, NULL, 0,
-     "By the textbook, page by page, and not by the machine (opt always is)", 2},
+     "By the textbook, page by page, and not by the machine (opt always is). The machine's lru is "
+     "Linux's, with an active and an inactive list; the textbook's evicts what was used last "
+     "longest ago",
+     2},
     {NULL, 0, NULL, 0, "Output", 3},
     {"output", 'o', "FORMAT", 0, "table (the default), csv or json", 3},
     {"threads", OPTION_THREADS, "N", 0, "So many threads (one for each processor)", 3},
@@ -109,11 +114,13 @@ static void parse_sizes(struct words *words, struct argp_state *state)
         char *dots = strstr(word, "..");
         if (dots)
             *dots = '\0';
-        if (!parse_size(word, &first) || !first ||
-            (dots && (!parse_size(dots + 2, &last) || last < first)))
+        if (!parse_size(word, &first) || !first || (dots && !parse_size(dots + 2, &last)))
             argp_error(state,
                        "--mem is a size such as 8M, or a range such as 1M..64M, not '%s%s%s'", word,
                        dots ? ".." : "", dots ? dots + 2 : "");
+        if (dots && last < first)
+            argp_error(state, "--mem %s..%s runs backwards: the smaller size comes first", word,
+                       dots + 2);
         range |= !!dots;
         add_range(r, first, dots ? last : first, words->step, state);
     }
@@ -205,6 +212,8 @@ static const struct argp argp = {
         "How often a program would have missed in memories of given sizes, by the trace of its "
         "references: what valgrind's lackey prints, or what quire trace convert made of it; '-' is "
         "standard input.\v"
+        "A reference is an access to one page: an access that goes across a page's end counts for "
+        "both. "
         "A miss is a reference to a page that isn't in memory: minor if it is the first to that "
         "page, "
         "major if the page had been evicted. A write-back is an eviction of a page that was "

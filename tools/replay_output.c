@@ -27,6 +27,14 @@ static size_t nr_results(const struct replay_run *run)
     return (size_t)run->nr_sizes * run->nr_policies;
 }
 
+static bool has_policy(const struct replay_run *run, enum replay_policy policy)
+{
+    for (unsigned p = 0; p < run->nr_policies; p++)
+        if (run->policy[p] == policy)
+            return true;
+    return false;
+}
+
 /* ---- table ----------------------------------------------------------------------------------- */
 
 static void print_row(const struct replay_run *run, size_t at)
@@ -53,9 +61,13 @@ static void print_table(const struct replay_options *options, const struct repla
     unsigned shift = trace_reader_page_shift(run->trace);
     format_size(page, sizeof page, (uint64_t)1 << shift);
     format_size(footprint, sizeof footprint, (uint64_t)run->pages << shift);
-    printf("%s: %llu references to %u pages of %s, %s in all; %s\n\n", options->trace,
+    printf("%s: %llu references to %u pages of %s, %s in all; %s\n", options->trace,
            (unsigned long long)run->references, run->pages, page, footprint,
            options->model ? "exact models" : "the machine");
+    puts("An access across a page's end is a reference to either page.");
+    if (!options->model && has_policy(run, REPLAY_LRU))
+        puts("lru is Linux's, with an active and an inactive list; --model has the textbook's.");
+    putchar('\n');
     printf("%10s %10s  %-6s %12s %12s %12s %12s %12s", "memory", "frames", "policy", "misses",
            "minor", "major", "evictions", "write-backs");
     if (optimum(run, 0))

@@ -182,7 +182,8 @@ static void print_table(const struct info *info)
     printf("%-14s %s, %s%s, %llu bytes\n", "Trace", info->options->in, form_name(info),
            trace_reader_zstd(info->reader) ? " through zstd" : "",
            (unsigned long long)trace_reader_bytes(info->reader));
-    printf("%-14s %15llu\n", "References", (unsigned long long)all);
+    printf("%-14s %15llu  to one page each: an access across a page's end counts for both\n",
+           "References", (unsigned long long)all);
     for (unsigned kind = 0; kind < TRACE_NR_KINDS; kind++)
         print_count(kind_names[kind], info->whole.count[kind], all);
     printf("%-14s %15llu  of references in a row to one page, of one kind\n", "Runs",

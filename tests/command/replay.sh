@@ -53,6 +53,10 @@ says() { # STATUS PATTERN ARGUMENTS
     [ "$got" -eq "$1" ] && cat "$output" "$talk" | grep -Eq -- "$2"
 }
 
+lru_is_silent() { # ARGUMENTS
+    run "$1" && [ -s "$output" ] && ! grep "Linux" "$output"
+}
+
 full_device() { # ARGUMENTS...
     "$quire" "$@" >/dev/full 2>"$talk"
     [ $? -eq 1 ] && cat "$talk" && grep -q "can't be written" "$talk"
@@ -117,6 +121,17 @@ for wrong in '--model' '--model x' '--model --mem 0 x' '--model --mem 1M.. x' '-
     '--model --mem 1M --threads 0 x' '--model --mem 1M x y'; do
     tap_check "usage: replay $wrong" says 2 'quire replay' "replay $wrong"
 done
+tap_check 'sizes that run backwards are told so' \
+    says 2 '1M..64K runs backwards' 'replay --mem 1M..64K SCRATCH/loop'
+tap_check 'a part of a page is refused' \
+    says 2 "5000 bytes aren't whole pages of 4096: that would be 4096 or 8192" \
+    'replay --mem 5000 SCRATCH/loop'
+tap_check 'a part of a page is refused on the way, too' \
+    says 2 "6144 bytes aren't whole pages" 'replay --model --mem 4K..8K --step 2K SCRATCH/loop'
+tap_check "whose lru the machine's is" \
+    says 0 "^lru is Linux's.*--model" 'replay --mem 8K --policy fifo,lru SCRATCH/few'
+tap_check 'without lru nothing is said of it' lru_is_silent 'replay --mem 8K --policy fifo SCRATCH/few'
+tap_check "the textbook's lru needs no word" lru_is_silent 'replay --model --mem 8K SCRATCH/few'
 tap_check 'less than a page is refused' says 2 'less than a page' 'replay --model --mem 4095 SCRATCH/loop'
 tap_check 'a trace that is not there is named' says 1 '/none: No such' "$model SCRATCH/none"
 tap_check 'a folder is no trace' says 1 'Is a directory' "$model SCRATCH"

@@ -210,8 +210,9 @@ static const struct argp argp = {
     .args_doc = "TRACE",
     .doc =
         "How often a program would have missed in memories of given sizes, by the trace of its "
-        "references: what valgrind's lackey prints, or what quire trace convert made of it; '-' is "
-        "standard input.\v"
+        "references: what valgrind's lackey prints (quire trace --help says how to write such by "
+        "hand), "
+        "or what quire trace convert made of it; '-' is standard input.\v"
         "A reference is an access to one page: an access that goes across a page's end counts for "
         "both. "
         "A miss is a reference to a page that isn't in memory: minor if it is the first to that "

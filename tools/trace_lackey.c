@@ -6,13 +6,16 @@
  *      M 0421c7cc,4          loaded and stored by one instruction: one reference here
  *     ==1234== Command: ls   valgrind's talk: skipped, as what begins with --1234-- or **1234**
  *
- * Everything else is an error: it would mean that references got lost between other output. A
- * reference that covers several pages counts for each of them.
+ * Traces that people write and edit have blanks elsewhere, empty lines, comments that begin with #,
+ * and carriage returns: docs/trace-format.md has the form. Everything else is an error: it would
+ * mean that references got lost between other output. A reference that covers several pages counts
+ * for each of them.
  *
  * Nearly all lines have eight digits or more of address, which are turned into a number at once,
  * and one digit of size: fast_line. All others take slow_line, which also knows what is wrong.
  */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -21,7 +24,7 @@
 /* No instruction references more; a line that says so is broken, and would make many references. */
 #define MAX_REFERENCE_BYTES 65536u
 #define MAX_SPAN (MAX_REFERENCE_BYTES / (1u << TRACE_MIN_PAGE_SHIFT) + 1)
-#define SHOWN 40u /* characters of a line that is wrong */
+#define SHOWN 40u /* characters of a line that is wrong, before "..." */
 
 _Static_assert(MAX_SPAN < TRACE_BATCH, "a reference's runs fit into a batch");
 
@@ -115,22 +118,57 @@ static bool is_talk(const uint8_t *line, const uint8_t *end)
     return at > line + 2 && end - at >= 2 && at[0] == line[0] && at[1] == line[0];
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static const uint8_t *skip_blanks(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && is_blank(*at))
+        at++;
+    return at;
+}
+
+/* Without the blanks at its end, and the carriage return of a text that was on other systems. */
+static const uint8_t *trimmed_end(const uint8_t *line, const uint8_t *end)
+{
+    end -= end > line && end[-1] == '\r';
+    while (end > line && is_blank(end[-1]))
+        end--;
+    return end;
+}
+
+/* TRACE_NR_KINDS: it is none. */
+static uint32_t letter_kind(uint8_t letter)
+{
+    static const char letters[] = {
+        [TRACE_FETCH] = 'I', [TRACE_READ] = 'L', [TRACE_WRITE] = 'S', [TRACE_MODIFY] = 'M'};
+    uint32_t kind = 0;
+    while (kind < TRACE_NR_KINDS && letters[kind] != letter)
+        kind++;
+    return kind;
+}
+
 /* What is wrong with the line, or NULL when it is a reference. */
 static const char *slow_line(const uint8_t *line, const uint8_t *end, struct reference *reference)
 {
-    const struct prefix *prefix = end - line >= 3 ? line_prefix(line) : NULL;
-    if (!prefix)
+    const uint8_t *at = skip_blanks(line, end);
+    uint32_t kind = at < end ? letter_kind(*at) : TRACE_NR_KINDS;
+    if (kind == TRACE_NR_KINDS || ++at == end || !is_blank(*at))
         return "isn't a reference such as ' L 1ffeffe7e8,8', nor valgrind's ==1234==";
-    const uint8_t *at = line + 3;
+    const uint8_t *digits = at = skip_blanks(at, end);
     uint64_t address = 0, size = 0;
     for (int digit; at < end && (digit = hex_digit(*at)) >= 0; at++) {
         if (address >> 60)
             return "has an address of more than 64 bits";
         address = address << 4 | (unsigned)digit;
     }
-    if (at == line + 3 || at == end || *at++ != ',')
+    if (end - at >= 1 && at == digits + 1 && *digits == '0' && (*at | 0x20) == 'x')
+        return "has an address with 0x, which is hexadecimal without it here";
+    if (at == digits || at == end || *at++ != ',')
         return "has no address and comma, such as in ' L 1ffeffe7e8,8'";
-    const uint8_t *digits = at;
+    digits = at;
     for (; at < end && *at >= '0' && *at <= '9' && size <= MAX_REFERENCE_BYTES; at++)
         size = size * 10 + (unsigned)(*at - '0');
     if (at == digits || at != end)
@@ -139,24 +177,52 @@ static const char *slow_line(const uint8_t *line, const uint8_t *end, struct ref
         return "has a size that no instruction has";
     if (size - 1 > UINT64_MAX - address)
         return "goes beyond the last address";
-    *reference = (struct reference){address, (uint32_t)size, prefix->kind};
+    *reference = (struct reference){address, (uint32_t)size, kind};
     return NULL;
+}
+
+/* Nothing, or a comment, of who writes traces by hand. */
+static bool is_no_reference(const uint8_t *line, const uint8_t *end)
+{
+    const uint8_t *at = skip_blanks(line, end);
+    return at == end || *at == '#' || is_talk(line, end);
+}
+
+/* The line's beginning, with what doesn't print as escapes. */
+static void show_line(char *shown, size_t size, const uint8_t *line, const uint8_t *end)
+{
+    size_t used = 0;
+    *shown = '\0';
+    for (const uint8_t *at = line; at < end; at++) {
+        char text[8];
+        if (*at >= ' ' && *at <= '~')
+            snprintf(text, sizeof text, "%c", *at);
+        else if (*at == '\r' || *at == '\t')
+            snprintf(text, sizeof text, "\\%c", *at == '\r' ? 'r' : 't');
+        else
+            snprintf(text, sizeof text, "\\x%02x", *at);
+        size_t length = strlen(text);
+        if (used + length + sizeof "..." > size) {
+            strcpy(shown + used, "...");
+            return;
+        }
+        strcpy(shown + used, text);
+        used += length;
+    }
 }
 
 static void complain_of_line(const struct lackey *lackey, const struct trace_input *input,
                              const uint8_t *line, const uint8_t *end, const char *what,
                              struct trace_error *error)
 {
-    char shown[SHOWN + 1];
-    size_t length = (size_t)(end - line), n = 0;
-    for (; n < length && n < SHOWN; n++)
-        shown[n] = line[n] >= ' ' && line[n] <= '~' ? (char)line[n] : '?';
-    shown[n] = '\0';
+    char shown[SHOWN + sizeof "..."];
+    show_line(shown, sizeof shown, line, end);
     trace_fail(error,
-               "%s:%llu: '%s%s' %s. Record with `valgrind --tool=lackey --trace-mem=yes "
+               "%s:%llu: '%s' %s%s. Record with `valgrind --tool=lackey --trace-mem=yes "
                "--log-file=TRACE PROGRAM`, so that nothing else gets into the trace",
-               input->source.name, (unsigned long long)lackey->line + 1, shown,
-               n < length ? "..." : "", what);
+               input->source.name, (unsigned long long)lackey->line + 1, shown, what,
+               memchr(line, '\r', (size_t)(end - line)) ? " (there is a carriage return in it)"
+                                                        : "");
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -210,17 +276,18 @@ static const uint8_t *whole_lines(const struct lackey *lackey, struct trace_inpu
     }
 }
 
-/* A line that isn't like most: 1: it is a reference, 0: it is talk, -1: see *error. */
+/* A line that isn't like most: 1: it is a reference, 0: it is none, -1: see *error. */
 static QUIRE_NOINLINE int other_line(const struct lackey *lackey, const struct trace_input *input,
                                      const uint8_t *line, const uint8_t *end,
                                      struct reference *reference, struct trace_error *error)
 {
-    const char *wrong = slow_line(line, end, reference);
+    const uint8_t *trimmed = trimmed_end(line, end);
+    const char *wrong = slow_line(line, trimmed, reference);
     if (!wrong)
         return 1;
-    if (is_talk(line, end))
+    if (is_no_reference(line, trimmed))
         return 0;
-    complain_of_line(lackey, input, line, end, wrong, error);
+    complain_of_line(lackey, input, line, trimmed, wrong, error);
     return -1;
 }
 

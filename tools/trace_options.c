@@ -126,6 +126,12 @@ static const struct argp argp = {
            "what "
            "valgrind's lackey prints, and the compact form that convert writes, both also through "
            "zstd; '-' is standard input or output.\v"
+           "As text a reference is a line such as ' L 1ffeffe7e8,8': I fetched, L read, S written "
+           "or M "
+           "modified, an address (hexadecimal without 0x), a comma, and a number of bytes. Empty "
+           "lines "
+           "are skipped, and such that begin with # or, as valgrind's own, with ==1234==.\n"
+           "\n"
            "Exit status: 0 done; 1 a trace isn't one, or something couldn't be read or written; 2 "
            "usage.",
 };

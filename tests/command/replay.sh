@@ -13,6 +13,10 @@ output=$tap_scratch/output
 talk=$tap_scratch/talk
 scratch=$tap_scratch
 
+# As text that was edited, on another system.
+printf '# by hand\r\n\r\nI 4000a30,3\r\nI 4000a33,5\r\nS 1ffeffe7e8,8\r\n M 0421cffe,4\r\n' >"$scratch/edited"
+printf ' L 00001000,8\n L 00001\r000,8\n' >"$scratch/broken"
+
 # 1000 pages in a loop, 100 times.
 awk 'BEGIN {
     for (i = 0; i < 100000; i++)
@@ -149,6 +153,11 @@ for wrong in '' 'eat x' 'info' 'convert' 'convert x' 'convert x y z' 'info x y' 
 done
 tap_check 'a trace is converted' convert "$scratch/few" "$scratch/few.qtr"
 tap_check 'nothing is lost that info tells' same_info "$scratch/few" "$scratch/few.qtr"
+tap_check 'text that was edited is the same' same_info "$scratch/few" "$scratch/edited"
+tap_check 'a carriage return within a line is told' \
+    says 1 "/broken:2: ' L 00001.r000,8' has no address and comma.*carriage return" \
+    'trace info SCRATCH/broken'
+tap_check 'help has the form of a line' says 0 'hexadecimal without 0x' 'trace --help'
 tap_check 'other pages are refused' \
     says 1 'convert the original with --page-size' 'trace info --page-size 8K SCRATCH/few.qtr'
 head -c 40 "$scratch/few.qtr" >"$scratch/cut.qtr"

@@ -85,27 +85,51 @@ static void the_last_line_needs_no_end(void)
     check_runs(" L 00001000,8\n==1==", (struct trace_run[]){{1, 1, TRACE_READ}, {0}});
 }
 
+static void what_people_write_is_read(void)
+{
+    check_runs("# by hand\r\n\r\n L 00001000,8\r\n\nL 00002000,8\n  # a comment\n \t \n"
+               "I 00003000,8\n\tS  4000,8 \nM 05000,8\t\r\nI\t6000,2\n#\n\r\n",
+               (struct trace_run[]){{1, 1, TRACE_READ},
+                                    {2, 1, TRACE_READ},
+                                    {3, 1, TRACE_FETCH},
+                                    {4, 1, TRACE_WRITE},
+                                    {5, 1, TRACE_MODIFY},
+                                    {6, 1, TRACE_FETCH},
+                                    {0}});
+    check_runs("S 1000,1\r", (struct trace_run[]){{1, 1, TRACE_WRITE}, {0}});
+}
+
+static void an_error_shows_what_does_not_print(void)
+{
+    struct trace trace = {0};
+    CHECK(!parse(&trace, " L 1000,8\n L 1000\r,8\n", 0, 0));
+    CHECK(strstr(error.text, "test:2: ' L 1000\\r,8' has no address and comma"));
+    CHECK(strstr(error.text, "(there is a carriage return in it)"));
+    CHECK(!parse(&trace, " L\t\x01\n", 0, 0));
+    CHECK(strstr(error.text, "test:1: ' L\\t\\x01' has no address"));
+    CHECK(!parse(&trace, " L 0x1000,8\n", 0, 0));
+    CHECK(strstr(error.text, "hexadecimal without it"));
+    CHECK(!parse(&trace, "0123456789012345678901234567890123456789\n", 0, 0));
+    CHECK(strstr(error.text, "test:1: '0123456789012345678901234567890123456789' isn't"));
+    CHECK(!parse(&trace, "01234567890123456789012345678901234567890\n", 0, 0));
+    CHECK(strstr(error.text, "test:1: '0123456789012345678901234567890123456789...' isn't"));
+    trace_free(&trace);
+}
+
 static void junk_is_an_error_that_names_its_line(void)
 {
     static const char *const lines[] = {
         "hello",
-        "",
-        " ",
         "I",
         "I ",
         "I  ",
         " X 00001000,8",
-        "I 00001000,8",
-        "L 00001000,8",
-        "  L 00001000,8",
         " L ",
         " L ,8",
         " L 0000100g,8",
         " L 00001000",
         " L 00001000,",
         " L 00001000,x",
-        " L 00001000,8 ",
-        " L 00001000,8\r",
         " L 00001000,0",
         " L 00001000,65537",
         " L 00001000,99999999999999999999",
@@ -118,10 +142,17 @@ static void junk_is_an_error_that_names_its_line(void)
         "====",
         "=== 1",
         "\x01\x02\xff",
-        "\t L 00001000,8",
-        " L  00001000,8",
         " L 00001000,,8",
         " L 0x001000,8",
+        " L 00001000 ,8",
+        " L 00001000, 8",
+        " L 00001000,8 # here",
+        " L00001000,8",
+        " l 00001000,8",
+        " L 00001000,8\r\r",
+        " L 00001000\r,8",
+        "LL 00001000,8",
+        "// comment",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct trace trace = {0};
@@ -143,7 +174,7 @@ static void bytes_of_zero_are_junk(void)
     struct memory_source from = {(const uint8_t *)text, sizeof text - 1, 0, 0};
     struct trace trace = {0};
     CHECK(!trace_parse(&trace, &from, 0, &error));
-    CHECK(strstr(error.text, "test:1: '???04000a30,3' isn't a reference"));
+    CHECK(strstr(error.text, "test:1: '\\x00\\x00\\x0004000a30,3' isn't a reference"));
     trace_free(&trace);
 }
 
@@ -250,6 +281,8 @@ static const struct test_case cases[] = {
     TEST_CASE(addresses_have_up_to_64_bits),
     TEST_CASE(what_valgrind_says_is_skipped),
     TEST_CASE(the_last_line_needs_no_end),
+    TEST_CASE(what_people_write_is_read),
+    TEST_CASE(an_error_shows_what_does_not_print),
     TEST_CASE(junk_is_an_error_that_names_its_line),
     TEST_CASE(bytes_of_zero_are_junk),
     TEST_CASE(a_line_without_end_is_an_error),

@@ -1,4 +1,5 @@
-# libquire.a and libquire.so with the port for a process, and how others find them.
+# libquire.a and libquire.so with the port for a process, libquire-sim.a with processors in software, and
+# how others find them.
 #
 # Either library shows quire_* and nothing else: what the layers call among themselves has short names
 # that a program may well use too. Tests of those link `quire-objects`.
@@ -21,14 +22,25 @@ add_library(quire-objects OBJECT ${QUIRE_SOURCES} ports/posix/posix.c)
 quire_library_usage(quire-objects)
 
 # One object of all, in which the other names are local.
-add_custom_command(OUTPUT quire.o
-    COMMAND ${CMAKE_LINKER} -r $<TARGET_OBJECTS:quire-objects> -o quire-all.o
-    COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=quire_* quire-all.o quire.o
-    DEPENDS quire-objects $<TARGET_OBJECTS:quire-objects>
-    COMMAND_EXPAND_LISTS VERBATIM)
-add_library(quire STATIC ${CMAKE_CURRENT_BINARY_DIR}/quire.o)
-set_target_properties(quire PROPERTIES LINKER_LANGUAGE C)
-quire_library_usage(quire)
+function(quire_static_library library)
+    add_custom_command(OUTPUT ${library}.o
+        COMMAND ${CMAKE_LINKER} -r $<TARGET_OBJECTS:${library}-objects> -o ${library}-all.o
+        COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=quire_* ${library}-all.o ${library}.o
+        DEPENDS ${library}-objects $<TARGET_OBJECTS:${library}-objects>
+        COMMAND_EXPAND_LISTS VERBATIM)
+    add_library(${library} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${library}.o)
+    set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
+    quire_library_usage(${library})
+endfunction()
+quire_static_library(quire)
+
+# Of ports/sim what needs no other port than this: a program gives its tables quire_sim_tlb_flush. Its
+# header is included as in the sources, <ports/sim/sim.h>. To be linked with either library.
+add_library(quire-sim-objects OBJECT ports/sim/access.c ports/sim/cpu.c ports/sim/tlb.c)
+quire_library_usage(quire-sim-objects)
+target_include_directories(quire-sim-objects PRIVATE ${PROJECT_SOURCE_DIR})
+quire_static_library(quire-sim)
+target_include_directories(quire-sim PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 
 add_library(quire-shared SHARED ${QUIRE_SOURCES} ports/posix/posix.c)
 set_target_properties(quire-shared PROPERTIES
@@ -44,10 +56,12 @@ quire_library_usage(quire-shared)
 
 add_library(Quire::quire ALIAS quire)
 add_library(Quire::quire-shared ALIAS quire-shared)
+add_library(Quire::quire-sim ALIAS quire-sim)
 
-install(TARGETS quire quire-shared EXPORT QuireTargets)
+install(TARGETS quire quire-shared quire-sim EXPORT QuireTargets)
 install(DIRECTORY include/quire TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
 install(FILES ports/posix/quire_port.h DESTINATION ${QUIRE_INSTALLED_PORT})
+install(FILES ports/sim/sim.h DESTINATION ${QUIRE_INSTALLED_PORT}/ports/sim)
 
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Quire)
@@ -61,5 +75,8 @@ list(JOIN config_flags " " QUIRE_CONFIG_FLAGS)
 # Relative to where quire.pc lies, so that a moved prefix still works.
 file(RELATIVE_PATH QUIRE_PC_TO_PREFIX
      ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-configure_file(cmake/quire.pc.in quire.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/quire.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name quire quire-sim)
+    configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

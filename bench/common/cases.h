@@ -6,7 +6,7 @@
 #ifndef QUIRE_BENCH_CASES_H
 #define QUIRE_BENCH_CASES_H
 
-#include <quire/phys.h>
+#include <quire/pgtable.h>
 
 #include "bench/common/common.h"
 
@@ -20,6 +20,9 @@ struct bench_case {
     void (*finish)(void); /* after each run; may be NULL */
     void (*end)(void);
 };
+
+/* For tables of which no TLB knows, to measure what flushes cost but for themselves. */
+void bench_flush_nothing(void *arg, const struct quire_tlb_flush *flush);
 
 /* Runs a case's measured step. */
 void bench_measured(const struct bench_case *c);

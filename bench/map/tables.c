@@ -19,10 +19,11 @@ static void check(int error)
         fail("an operation on page tables failed");
 }
 
-/* A set of CPUs with somebody in it, so that flushes are made: the port's are nothing. */
+/* A set of CPUs with somebody in it, so that flushes are made. */
 static void create(struct quire_mem *mem)
 {
-    struct quire_pgtable_config config = {.mem = mem, .format = QUIRE_PT_FORMAT_X86_64};
+    struct quire_pgtable_config config = {
+        .mem = mem, .format = QUIRE_PT_FORMAT_X86_64, .flush = bench_flush_nothing};
     check(quire_pgtable_init(&pt, &config));
     check(quire_pgtable_init(&child, &config));
     quire_pgtable_cpu_enter(&pt, 0);

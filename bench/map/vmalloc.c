@@ -23,7 +23,8 @@ static void check(bool good)
 
 static void create(struct quire_mem *mem)
 {
-    struct quire_pgtable_config tables = {.mem = mem, .format = QUIRE_PT_FORMAT_X86_64};
+    struct quire_pgtable_config tables = {
+        .mem = mem, .format = QUIRE_PT_FORMAT_X86_64, .flush = bench_flush_nothing};
     struct quire_vmalloc_config config = {
         .mem = mem, .pt = &pt, .start = START, .end = START + ADDRESS_PAGES * QUIRE_PAGE_SIZE};
     check(!quire_pgtable_init(&pt, &tables));

@@ -10,8 +10,7 @@
 #define RW (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
 #define ANON (QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS)
 
-/* Made by space_create: x86-64, loaded on a CPU, so that flushes are made: the port's are nothing.
- */
+/* Made by space_create: x86-64, loaded on a CPU, so that flushes are made. */
 extern struct quire_vm *vm;
 extern struct quire_mm *mm;
 void space_create(struct quire_mem *mem);

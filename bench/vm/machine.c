@@ -14,7 +14,8 @@ void check(int error)
 void space_create(struct quire_mem *mem)
 {
     check(quire_slab_init(&slab, mem, NULL));
-    struct quire_vm_config config = {.mem = mem, .slab = slab, .format = QUIRE_PT_FORMAT_X86_64};
+    struct quire_vm_config config = {
+        .mem = mem, .slab = slab, .format = QUIRE_PT_FORMAT_X86_64, .flush = bench_flush_nothing};
     check(quire_vm_init(&vm, &config));
     check(quire_mm_create(&mm, vm, &quire_mm_layout_x86_64));
     quire_pgtable_cpu_enter(quire_mm_pgtable(mm), 0);

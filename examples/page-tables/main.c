@@ -140,6 +140,13 @@ static int use_vmalloc(struct machine *m, struct quire_pgtable *pt)
     return quire_vmalloc_destroy(vm) != 0;
 }
 
+/* The walk in software remembers nothing. A kernel leaves this away, and its port flushes. */
+static void flush_nothing(void *arg, const struct quire_tlb_flush *flush)
+{
+    (void)arg;
+    (void)flush;
+}
+
 int main(void)
 {
     static struct machine m;
@@ -147,7 +154,8 @@ int main(void)
     struct quire_pgtable pt;
     if (start(&m))
         return 1;
-    const struct quire_pgtable_config config = {.mem = m.mem, .format = QUIRE_PT_FORMAT_X86_64};
+    const struct quire_pgtable_config config = {
+        .mem = m.mem, .format = QUIRE_PT_FORMAT_X86_64, .flush = flush_nothing};
     if (quire_pgtable_init(&pt, &config) ||
         quire_direct_map_init(&direct, &pt, DIRECT_MAP, MEMORY_BYTES, 0, KERNEL))
         return 1;

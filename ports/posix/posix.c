@@ -158,6 +158,16 @@ void quire_posix_log(int level, const char *text)
         fprintf(stderr, "%s\n", text);
 }
 
+void quire_posix_flush_lost(void)
+{
+    static unsigned told;
+    if (!__atomic_load_n(&told, __ATOMIC_RELAXED) &&
+        !__atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
+        quire_posix_log(3, "quire: page tables that a CPU uses were changed, and its TLB isn't "
+                           "flushed: the posix port has none. Give them a `flush` (of ports/sim: "
+                           "quire_sim_tlb_flush)");
+}
+
 void quire_posix_set_panic(void (*panic)(const char *text))
 {
     panic_hook = panic;

@@ -9,9 +9,22 @@
  *     struct quire_sim sim = {.memory = {.base = port.base, .size = size}, .cpu = cpus,
  *                             .nr_cpus = 1, .fault = handler};
  *     quire_sim_init(&sim);
+ *     quire_pgtable_init(&pt, &(struct quire_pgtable_config){.mem = mem, .format = format,
+ *                                                            .flush = quire_sim_tlb_flush,
+ *                                                            .flush_arg = &sim});
+ *     quire_pgtable_cpu_enter(&pt, 0);
  *     quire_sim_set_registers(&cpus[0], &registers, &fault);
  *     if (quire_sim_read(&cpus[0], 0x08147258, &value, sizeof value))
  *         ...
+ *
+ * Flushes. Tables have to say that these are the processors they are flushed from: `flush` as
+ * above, or in a quire_vm_config. An installed libquire has the posix port, which has no TLBs; when
+ * tables without a `flush` change under a CPU it says so in the log. Only a library that was
+ * compiled with ports/sim as its port does without. A CPU that didn't enter a table's set isn't
+ * flushed at all.
+ *
+ * An installed Quire has this header and libquire-sim.a: pkg-config's quire-sim, CMake's
+ * Quire::quire-sim. examples/sim is a whole program.
  *
  * The TLB. Translations are kept by 4 KiB, in sets of QUIRE_SIM_TLB_WAYS, the latest first. A tag
  * is a page's address with the PCID in its low bits, so that a hit is one comparison; a global page

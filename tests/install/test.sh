@@ -3,7 +3,7 @@
 #
 # Installs the build into a temporary prefix, takes the example out of README.md, and builds and
 # runs it by pkg-config and by find_package, with either library. Then moves the prefix and does it
-# again.
+# again. examples/sim is what uses libquire-sim.a.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
@@ -13,7 +13,7 @@ prefix=$tap_scratch/prefix
 example=$tap_scratch/example.c
 
 find_installed() { # NAME
-    found=$(find "$prefix" -name "$1")
+    found=$(find "$prefix" -path "*/$1")
     [ -n "$found" ] || { echo "$1 is not installed" && return 1; }
 }
 
@@ -48,13 +48,40 @@ by_pkg_config_static() {
         $(flags --static --cflags --libs) && runs "$tap_scratch/example"
 }
 
+# The processor in software: a program of its own, with either library.
+# shellcheck disable=SC2046 # lists of flags
+sim_by_pkg_config() { # FLAGS...
+    rm -f "$tap_scratch/sim"
+    find_installed quire-sim.pc || return
+    "$compiler" -std=c11 -Wall -Wextra -Werror "$@" examples/sim/main.c -o "$tap_scratch/sim" \
+        $(PKG_CONFIG_PATH=$(dirname "$found") pkg-config --static --cflags --libs quire-sim) \
+        -Wl,-rpath,"$(flags --variable=libdir)" &&
+        "$tap_scratch/sim" >"$tap_scratch/output" 2>&1 && cat "$tap_scratch/output" &&
+        grep -q "error code 0x7 .*: the page can't be written" "$tap_scratch/output" &&
+        ! grep "isn't flushed" "$tap_scratch/output"
+}
+
+# Without its flush it says so, and the write goes on through what the TLB remembers.
+# shellcheck disable=SC2046 # lists of flags
+sim_without_flush() {
+    find_installed quire-sim.pc || return
+    sed '/^ *\.flush/d' examples/sim/main.c >"$tap_scratch/lost.c"
+    "$compiler" -std=c11 "$tap_scratch/lost.c" -o "$tap_scratch/lost" \
+        $(PKG_CONFIG_PATH=$(dirname "$found") pkg-config --static --cflags --libs quire-sim) \
+        -Wl,-rpath,"$(flags --variable=libdir)" || return
+    ! "$tap_scratch/lost" >"$tap_scratch/output" 2>&1
+    cat "$tap_scratch/output"
+    grep -q "TLB isn't flushed: .*quire_sim_tlb_flush" "$tap_scratch/output"
+}
+
 by_find_package() {
     rm -rf "$tap_scratch/consumer"
     cmake -S tests/install -B "$tap_scratch/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
         -DCMAKE_C_COMPILER="$compiler" -DEXAMPLE="$example" &&
         cmake --build "$tap_scratch/consumer" &&
         runs "$tap_scratch/consumer/example-quire" &&
-        runs "$tap_scratch/consumer/example-quire-shared"
+        runs "$tap_scratch/consumer/example-quire-shared" &&
+        "$tap_scratch/consumer/sim-quire" && "$tap_scratch/consumer/sim-quire-shared"
 }
 
 # With another value of a knob than the library's, and nothing else: the link has to fail, by a name
@@ -87,16 +114,20 @@ version_is_that_of_the_project() {
 
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
 for name in types.h config.h port.h phys.h slab.h map.h paging.h fault.h segment.h mmu.h \
-    pgtable.h windows.h vmalloc.h quire_port.h libquire.a libquire.so \
+    pgtable.h windows.h vmalloc.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc libquire.a libquire.so \
     QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
     tap_check "$name is installed" find_installed $name
 done
 tap_check 'libquire.so shows quire_* only' shows_only_quire libquire.so --dynamic
 tap_check 'libquire.a shows quire_* only' shows_only_quire libquire.a --debug-syms
+tap_check 'libquire-sim.a shows quire_* only' shows_only_quire libquire-sim.a --debug-syms
 tap_check 'the versions agree' version_is_that_of_the_project
 tap_check 'README.md has an example' extract_example
 tap_check 'the example runs with pkg-config and libquire.so' by_pkg_config
 tap_check 'the example runs with pkg-config and libquire.a' by_pkg_config_static
+tap_check 'a simulated processor runs with libquire.so' sim_by_pkg_config
+tap_check 'a simulated processor runs with libquire.a' sim_by_pkg_config -static
+tap_check 'a simulated processor whose flush was forgotten is told' sim_without_flush
 tap_check 'the example runs with find_package and either library' by_find_package
 
 while read -r knob value name; do

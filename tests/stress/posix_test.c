@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <quire/map.h>
 #include <quire/port.h>
 
 #include "base/atomic.h"
@@ -81,10 +82,69 @@ static void code_is_named_by_program_and_offset(void)
     CHECK(strstr(text, ".so.") && strstr(text, "+0x"));
 }
 
+static char logged[256];
+static unsigned nr_logged;
+
+static void keep_log(int level, const char *text)
+{
+    nr_logged += level == QUIRE_LOG_ERROR;
+    snprintf(logged, sizeof logged, "%s", text);
+}
+
+static void flush(void *arg, const struct quire_tlb_flush *what)
+{
+    (void)what;
+    ++*(unsigned *)arg;
+}
+
+/* Maps and unmaps a page of tables that a CPU uses. */
+static void change_tables(struct quire_mem *mem, quire_tlb_flush_fn *by, unsigned *flushes)
+{
+    struct quire_pgtable pt;
+    const struct quire_pgtable_config config = {
+        .mem = mem, .format = QUIRE_PT_FORMAT_X86_64, .flush = by, .flush_arg = flushes};
+    REQUIRE(!quire_pgtable_init(&pt, &config));
+    quire_pgtable_cpu_enter(&pt, 0);
+    CHECK(!quire_map_range(&pt, 0x1000, 0, QUIRE_PAGE_SIZE, QUIRE_PTE_USER, 0));
+    CHECK(!quire_unmap_range(&pt, 0x1000, QUIRE_PAGE_SIZE, 0, NULL));
+    quire_pgtable_cpu_leave(&pt, 0);
+    quire_pgtable_destroy(&pt);
+}
+
+static void a_flush_that_nobody_makes_is_told_once(void)
+{
+    static struct quire_memblock map;
+    struct quire_port_mem port;
+    struct quire_mem *mem;
+    unsigned flushes = 0;
+    const struct quire_mem_config config = {.port = &port, .nr_cpus = 1};
+    if (QUIRE_PAGE_SHIFT != 12) {
+        test_skip("page tables have pages of 4 KiB");
+        return;
+    }
+    REQUIRE(!quire_posix_mem_create(&port, 16 << 20));
+    quire_memblock_init(&map, "posix", &port);
+    REQUIRE(!quire_memblock_add(&map, 0, 16 << 20, 0, QUIRE_MEMBLOCK_RAM));
+    REQUIRE(!quire_mem_init(&mem, &map, &config));
+    quire_posix_set_log(keep_log);
+    change_tables(mem, flush, &flushes);
+    CHECK(flushes > 0);
+    CHECK_EQ(nr_logged, 0);
+    change_tables(mem, NULL, NULL);
+    CHECK_EQ(nr_logged, 1);
+    CHECK(strstr(logged, "`flush`") && strstr(logged, "quire_sim_tlb_flush"));
+    change_tables(mem, NULL, NULL);
+    CHECK_EQ(nr_logged, 1);
+    quire_posix_set_log(NULL);
+    CHECK(!quire_mem_destroy(mem));
+    quire_posix_mem_destroy(&port, 16 << 20);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(a_long_wait_lets_others_run_now_and_then),
     TEST_CASE(a_wait_for_a_lock_lets_its_holder_run),
     TEST_CASE(code_is_named_by_program_and_offset),
+    TEST_CASE(a_flush_that_nobody_makes_is_told_once),
     {0},
 };
 const struct test_suite suite_posix = {"posix", cases};

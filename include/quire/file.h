@@ -23,6 +23,11 @@ extern "C" {
 /* A mapping's owner. Called without spinlocks, with the pages locked; they may sleep, and may
  * allocate, but with QUIRE_GFP_MEMALLOC or without DIRECT_RECLAIM in write_page, which reclaim
  * calls. They use no function of this header on the same mapping, but for its size and references.
+ *
+ * A page's QUIRE_PAGE_SIZE bytes are at quire_page_address(mem, page). Where that is NULL, in
+ * HighMem, they are reached by a window: quire_port_kmap_local(port, quire_page_to_phys(page))
+ * until the matching quire_port_kunmap_local, or quire_kmap (quire/windows.h), which may be held
+ * while a device works. examples/address-space reads and writes pages of a file and of a swap area.
  */
 struct quire_mapping_ops {
     /* Fills `count` pages from `index` on; what lies beyond the file's end is zero. 0, or a

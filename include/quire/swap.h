@@ -17,7 +17,8 @@ extern "C" {
 /* ---- swap areas ------------------------------------------------------------------------------ */
 
 /* A backing store of pages: a file, a device, another machine's memory. Called without spinlocks;
- * may sleep, and may allocate with QUIRE_GFP_MEMALLOC only. `slot` counts pages. */
+ * may sleep, and may allocate with QUIRE_GFP_MEMALLOC only. `slot` counts pages. How to reach a
+ * page's bytes: as for struct quire_mapping_ops (quire/file.h). */
 struct quire_swap_ops {
     /* Reads or writes `count` consecutive slots. 0 or a negative errno: a write is retried
      * elsewhere, a read gives SIGBUS to whoever asked. */

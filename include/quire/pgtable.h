@@ -139,7 +139,8 @@ void quire_pgtable_check(const struct quire_pgtable *pt);
  * So that no copy is ever out of date, what is copied has to be kept: root entries that don't
  * change as long as the tree lives, whatever is mapped and unmapped below them. Later changes there
  * are seen by all sharers at once and need no syncing, but the flush that they need anyway, which
- * goes to every CPU that has entered the kernel's tree or one that shares it. A root entry of the
+ * goes to every CPU that has entered the kernel's tree or one that shares it. What one may do at
+ * once ("who", above) counts for all of them as for one tree. A root entry of the
  * kernel from `shared_from` on that isn't kept makes quire_pgtable_init say -EINVAL; empty ones are
  * copied as empty.
  *

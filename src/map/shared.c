@@ -99,7 +99,7 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
     for (unsigned i = step_index(pt, height, at); i < step_entries(pt, height); i++)
-        if (load(shared, root_of(shared), i) != shared_entry(shared, i))
+        if (!is_kept(shared, height, i) && load(shared, root_of(shared), i))
             return -QUIRE_EINVAL;
     pt->shared = shared;
     pt->own_end = at;

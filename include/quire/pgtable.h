@@ -17,6 +17,7 @@
  * What fails changes nothing. Everywhere:
  *   -EINVAL   the range is empty, isn't of whole pages, wraps, isn't canonical, or belongs to a
  *             tree that this one shares; or some bits make no sense or aren't this processor's
+ *   -EBUSY    what is there can't change any more: quire_pgtable_keep
  *   -ENOMEM   there is no page for a table
  */
 #ifndef QUIRE_PGTABLE_H
@@ -120,8 +121,7 @@ unsigned long quire_pgtable_nr_tables(const struct quire_pgtable *pt);
  */
 void quire_pgtable_check(const struct quire_pgtable *pt);
 
-/* ---- page tables: shared ----------------------------------------------------------------------
- */
+/* ---- page tables: shared --------------------------------------------------------------------- */
 
 /* Every process's tables have the kernel's part of the address space: the same tables, led to by
  * copies of the kernel's root entries.
@@ -139,10 +139,9 @@ void quire_pgtable_check(const struct quire_pgtable *pt);
  * So that no copy is ever out of date, what is copied has to be kept: root entries that don't
  * change as long as the tree lives, whatever is mapped and unmapped below them. Later changes there
  * are seen by all sharers at once and need no syncing, but the flush that they need anyway, which
- * goes to every CPU that has entered the kernel's tree or one that shares it. What one may do at
- * once ("who", above) counts for all of them as for one tree. A root entry of the
- * kernel from `shared_from` on that isn't kept makes quire_pgtable_init say -EINVAL; empty ones are
- * copied as empty.
+ * goes to every CPU that has entered the kernel's tree or one that shares it. Who may do what at
+ * once is as if all of them were one tree. A root entry of the kernel from `shared_from` on that
+ * isn't kept makes quire_pgtable_init say -EINVAL; empty ones are copied as empty.
  *
  * A sharer costs its root, and the copy of at most 1024 entries; with PAE a table less for each
  * GiB that it shares. Trees that share can't be shared. */
@@ -152,7 +151,9 @@ void quire_pgtable_check(const struct quire_pgtable *pt);
  * by a root entry (i386) stays such a page: map and protect what needs small pages before. From
  * then on what would change that entry fails with -EBUSY: unmap, protect, harvest, split, and
  * copying from there; so does a collapse to it. Needs its part of the address space to itself, as
- * what gives tables back. O(entries of the root). -EINVAL   also: it is shared from another tree
+ * what gives tables back. O(entries of the root).
+ *
+ *   -EINVAL   also: it is shared from another tree
  *   -EBUSY    somebody shares this tree already, and would miss the new entries */
 QUIRE_MUST_CHECK int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt,
                                         uint64_t size);

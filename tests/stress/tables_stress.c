@@ -270,8 +270,7 @@ static void a_copy_that_is_cut_from_outside_has_the_tables_that_it_needs(void)
     CHECK_EQ(quire_mem_destroy(mem), 0);
 }
 
-/* ---- processes come and go while the kernel's part changes ------------------------------------
- */
+/* ---- processes come and go while the kernel's part changes ----------------------------------- */
 
 #define KERNEL_PAGES 2048u /* each mapped to its own number's frame, or not at all */
 

@@ -14,8 +14,10 @@
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
-                uint64_t *at, uint64_t *end)
+/* 0 or -EINVAL: also if it goes beyond `most`. */
+static QUIRE_ALWAYS_INLINE int strip_below(const struct quire_pgtable *pt, quire_linear_t virt,
+                                           uint64_t size, uint64_t align, uint64_t most,
+                                           uint64_t *at, uint64_t *end)
 {
     uint64_t last, middle = pt->address_limit / 2;
     if (!size || ((virt | size) & (align - 1)) || virt + (size - 1) < virt)
@@ -26,20 +28,25 @@ int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t si
     if (pt->format->virt_bits > 32 && (*at < middle) != (last < middle))
         return -QUIRE_EINVAL;
     *end = last + 1;
-    return 0;
+    return last < most ? 0 : -QUIRE_EINVAL;
+}
+
+int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
+                uint64_t *at, uint64_t *end)
+{
+    return strip_below(pt, virt, size, align, pt->address_limit, at, end);
 }
 
 int own_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
               uint64_t *at, uint64_t *end)
 {
-    int error = strip_range(pt, virt, size, align, at, end);
-    return !error && *end > pt->own_end ? -QUIRE_EINVAL : error;
+    return strip_below(pt, virt, size, align, pt->own_end, at, end);
 }
 
 int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t *at,
                   uint64_t *end)
 {
-    int error = own_range(pt, virt, size, PT_PAGE_BYTES, at, end);
+    int error = strip_below(pt, virt, size, PT_PAGE_BYTES, pt->own_end, at, end);
     return !error && has_kept_page(pt, *at, *end) ? -QUIRE_EBUSY : error;
 }
 

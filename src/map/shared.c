@@ -64,11 +64,9 @@ int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt, uint64_t s
     return quire_load_relaxed(&pt->nr_sharers) ? -QUIRE_EBUSY : keep_entries(pt, first, last + 1);
 }
 
-bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
 {
     unsigned height = root_height(pt);
-    if (!pt->step[height].may_be_leaf)
-        return false;
     for (; at < end; at = step_next(pt, height, at, end)) {
         unsigned index = step_index(pt, height, at);
         if (is_kept(pt, height, index) && maps_memory(pt, height, load(pt, root_of(pt), index)))

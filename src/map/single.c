@@ -48,7 +48,8 @@ static bool entry_is_valid(const struct quire_pgtable *pt, uint64_t entry)
     return !entry_is_present(entry) || !(entry & pt->reserved);
 }
 
-static uint64_t find_entry(const struct quire_pgtable *pt, uint64_t at, void **where)
+static QUIRE_ALWAYS_INLINE uint64_t find_entry(const struct quire_pgtable *pt, uint64_t at,
+                                               void **where)
 {
     unsigned height;
     char *table = table_at(pt, at, &height);

@@ -235,8 +235,13 @@ static inline bool is_kept(const struct quire_pgtable *pt, unsigned height, unsi
 
 /* Entries [first, end) of the root lead to tables from now on. 0 or -ENOMEM. */
 int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end);
-/* Whether entries of the root that [at, end) has part in map memory and are kept. */
-bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
+/* Whether entries of the root that [at, end) has part in map memory and are kept. Only i386 has
+ * such, and others aren't to pay for it. */
+bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
+static inline bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+{
+    return pt->step[pt->height - 1u].may_be_leaf && find_kept_page(pt, at, end);
+}
 /* From now on this tree shares `shared` from an address on; its root has no entries yet. 0 or
  * -EINVAL. */
 int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from);

@@ -51,7 +51,8 @@ static void enlist(struct quire_mm *mm)
     unlock_list(vm, irq);
 }
 
-/* Where the kernel's part begins: at an address that is a root entry's first. */
+/* Where the kernel's part begins: at an address that is a root entry's first. 4 GiB, where nothing
+ * is left for the kernel, is no address on i386, and refused as such. */
 static quire_linear_t kernel_start(const struct quire_vm *vm, const struct quire_mm_layout *layout)
 {
     const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
@@ -68,8 +69,6 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
     quire_linear_t low_bits = QUIRE_PAGE_SIZE - 1;
     if (bits > PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT)
         bits = PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT; /* of what a page can tell where it is */
-    if (vm->config.kernel_tables && kernel_start(vm, layout) == (quire_linear_t)1 << 32)
-        return false; /* nothing is left for the kernel */
     return layout->end <= (quire_linear_t)1 << bits && layout->min_addr < layout->end &&
            !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
            layout->gap_max < layout->end;

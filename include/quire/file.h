@@ -57,7 +57,9 @@ struct quire_mapping_config {
 QUIRE_MUST_CHECK int quire_mapping_create(struct quire_mapping **mapping, struct quire_vm *vm,
                                           const struct quire_mapping_config *config);
 void quire_mapping_get(struct quire_mapping *mapping);
-/* With the last reference dirty pages are written, all pages go, and `release` is called. */
+/* With the last reference dirty pages are written, all pages go, and `release` is called. An area's
+ * is given back when the address space's lock isn't held any more: so what is called then may use
+ * memory of whoever unmapped it. */
 void quire_mapping_put(struct quire_mapping *mapping);
 
 uint64_t quire_mapping_size(const struct quire_mapping *mapping);

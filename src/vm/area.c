@@ -54,12 +54,6 @@ void vma_drop(struct quire_vma *vma)
         quire_mapping_put(mapping);
 }
 
-void vma_discard(struct quire_vma *vma)
-{
-    mapping_unlink_vma(vma);
-    vma_drop(vma);
-}
-
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next)
 {
     mapping_link_vma(vma);
@@ -74,8 +68,16 @@ void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
 
 void vma_free(struct quire_vma *vma)
 {
+    struct quire_mm *mm = vma->mm;
     areas_unlink(vma);
-    vma_discard(vma);
+    mapping_unlink_vma(vma);
+    if (!vma->mapping) {
+        vma_drop(vma);
+        return;
+    }
+    anon_vma_unlink(vma);
+    vma->gone = mm->gone;
+    mm->gone = vma;
 }
 
 uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma)
@@ -141,7 +143,8 @@ static bool join(struct quire_vma *lower, struct quire_vma *upper)
     quire_linear_t end = upper->end;
     areas_unlink(upper);
     vma_resize(lower, lower->start, end);
-    vma_discard(upper);
+    mapping_unlink_vma(upper);
+    vma_drop(upper);
     return true;
 }
 

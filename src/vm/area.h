@@ -47,17 +47,17 @@ quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_
 
 /* ---- areas (area.c) -------------------------------------------------------------------------- */
 
-/* An area of nothing yet, in no tree; NULL. vma_drop frees one that is in no tree, with the
- * reference to its mapping and its chains; vma_discard one that is in its mapping's. */
+/* An area of nothing yet, in no tree; NULL. vma_drop frees one that is in no tree, with its chains
+ * and the reference to its mapping, which isn't the last but of shared memory without pages. */
 struct quire_vma *vma_alloc(struct quire_mm *mm);
 void vma_drop(struct quire_vma *vma);
-void vma_discard(struct quire_vma *vma);
 /* The same kind of area for another range, not inserted, with a reference to the file and without
  * anonymous pages; NULL. vma_duplicate: for a fork's child, without locks of memory. */
 struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma);
 struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma);
 
-/* Into the tree, and the reverse maps of its mapping; out of both, and freed. */
+/* Into the tree, and the reverse maps of its mapping; out of both, and freed: with a file when the
+ * lock has been let go. */
 void vma_insert(struct quire_mm *mm, struct quire_vma *vma);
 /* The same between its neighbours; NULL: there is none. */
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next);
@@ -85,6 +85,18 @@ uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma);
 
 /* A stack grows to hold `address`, which lies below it. 0; -ENOMEM. */
 QUIRE_MUST_CHECK int vma_expand_stack(struct quire_vma *vma, quire_linear_t address);
+
+/* ---- the writer's lock (mm.c) ----------------------------------------------------------------
+ *
+ * An area that goes has a reference to its file. With the last one dirty pages are written and the
+ * owner is told, who may use memory of this very address space. So areas of files that go are
+ * gathered in mm->gone, and freed by the writer when he has let the lock go.
+ */
+
+void mm_write_unlock(struct quire_mm *mm);
+/* A writer goes on as a reader; what went comes back to mm_read_unlock, NULL: nothing. */
+struct quire_vma *mm_downgrade(struct quire_mm *mm);
+void mm_read_unlock(struct quire_mm *mm, struct quire_vma *gone);
 
 /* ---- counts (mm.c) --------------------------------------------------------------------------- */
 

@@ -81,7 +81,10 @@ struct quire_vma {
     struct quire_mapping *mapping; /* the file, or shared memory; NULL: private anonymous */
     struct interval shared;        /* of the mapping's root: rmap.c */
     struct anon_vma *anon_vma;     /* of private pages that were written here; NULL: none yet */
-    struct list chains;            /* anon_vma_chains: its anon_vma's and its ancestors' */
+    union {
+        struct list chains;     /* anon_vma_chains: its anon_vma's and its ancestors' */
+        struct quire_vma *gone; /* of one in mm->gone: the next */
+    };
 };
 
 static inline uint64_t vma_pages(const struct quire_vma *vma)
@@ -116,8 +119,9 @@ struct quire_mm {
 
     struct tree areas; /* of struct quire_vma */
     unsigned nr_areas;
-    uint64_t generation; /* of the areas, and no other address space's that had the same address:
-                          * what a quire_fault_cache compares */
+    struct quire_vma *gone; /* areas that went, whose files are put without the lock: mm.c */
+    uint64_t generation;    /* of the areas, and no other address space's that had the same address:
+                             * what a quire_fault_cache compares */
     struct quire_mm_layout layout;
     quire_linear_t mmap_base;
     struct quire_mm_program program;

@@ -267,15 +267,15 @@ int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
     bool populates =
         at >= 0 && (flags & (QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK)) == QUIRE_MAP_POPULATE;
     if (!locked && !populates) {
-        rwlock_write_unlock(&mm->lock);
+        mm_write_unlock(mm);
         return at;
     }
-    rwlock_downgrade(&mm->lock);
+    struct quire_vma *gone = mm_downgrade(mm);
     if (locked)
         (void)mm_populate_locked(mm, r.address, r.address + r.size, true);
     else
         (void)!populate_range(mm, r.address, r.address + r.size, POPULATE_AHEAD);
-    rwlock_read_unlock(&mm->lock);
+    mm_read_unlock(mm, gone);
     return at;
 }
 
@@ -338,9 +338,9 @@ quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk)
     quire_linear_t old = mm->brk;
     bool set = !set_brk(mm, brk);
     brk = mm->brk;
-    rwlock_downgrade(&mm->lock);
+    struct quire_vma *gone = mm_downgrade(mm);
     if (set && brk > old && mm->def_flags & VM_LOCKED)
         (void)mm_populate_locked(mm, old, brk, true);
-    rwlock_read_unlock(&mm->lock);
+    mm_read_unlock(mm, gone);
     return brk;
 }

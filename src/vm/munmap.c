@@ -109,6 +109,6 @@ int quire_munmap(struct quire_mm *mm, quire_linear_t address, uint64_t length)
         return -QUIRE_EINVAL;
     rwlock_write(&mm->lock);
     int error = mm_unmap(mm, address, (address + length + low_bits) & ~low_bits);
-    rwlock_write_unlock(&mm->lock);
+    mm_write_unlock(mm);
     return error;
 }

@@ -76,6 +76,7 @@ extern const struct test_suite suite_vm_change;
 extern const struct test_suite suite_vm_mmap;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
+extern const struct test_suite suite_vm_owner;
 extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
@@ -162,6 +163,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_mmap,        //
     &suite_vm_cache,       //
     &suite_vm_file,        //
+    &suite_vm_owner,       //
     &suite_vm_shmem,       //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //

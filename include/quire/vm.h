@@ -164,7 +164,8 @@ QUIRE_MUST_CHECK int quire_mm_set_program(struct quire_mm *mm,
  *   -EINVAL   length 0, offset or (with FIXED) address not of whole pages, no type or an unknown
  *             one, MAP_GROWSDOWN of a file, HUGETLB
  *   -EOPNOTSUPP SHARED_VALIDATE with flags that Linux doesn't know
- *   -EOVERFLOW offset and length beyond what a file can have
+ *   -EOVERFLOW offset and length beyond what a file can have; with page tables of a 32-bit machine
+ *             beyond 2^32 pages, of anonymous memory too, before anything else but -EINVAL
  *   -EACCES   the mapping can't be read, or written for a shared writable one
  *   -EPERM    executable, which the mapping forbids; FIXED below min_addr; LOCKED with limit 0
  *   -ENODEV   the mapping can't be mapped

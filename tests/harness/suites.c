@@ -74,6 +74,7 @@ extern const struct test_suite suite_vm_views;
 extern const struct test_suite suite_vm_advice;
 extern const struct test_suite suite_vm_change;
 extern const struct test_suite suite_vm_mmap;
+extern const struct test_suite suite_vm_mmap_order;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_owner;
@@ -161,6 +162,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_advice,      //
     &suite_vm_change,      //
     &suite_vm_mmap,        //
+    &suite_vm_mmap_order,  //
     &suite_vm_cache,       //
     &suite_vm_file,        //
     &suite_vm_owner,       //

@@ -32,8 +32,9 @@ struct quire_mapping_ops {
      * the page stays dirty, and the error is told once to the next sync. NULL: can't be written,
      * whatever may_write says. */
     int (*write_page)(void *owner, uint64_t index, struct quire_page *page, size_t bytes);
-    /* A page of a shared mapping is about to be written to for the first time since it was clean:
-     * make room for it. 0 or a negative errno (SIGBUS for the writer). May be NULL. */
+    /* A clean page is about to be written to, by a program that maps it or quire_mapping_write:
+     * make room for it. 0 or a negative errno: SIGBUS for the program, what write returns. May be
+     * NULL. */
     int (*page_mkwrite)(void *owner, uint64_t index);
     /* The last reference is gone, and no page is left. May be NULL. */
     void (*release)(void *owner);

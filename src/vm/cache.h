@@ -125,6 +125,9 @@ void cache_drop_numbers(struct quire_mapping *mapping, uint64_t first, uint64_t 
 /* Marks a page of a mapping dirty, for the mapping's own count and sync. The page is locked, or
  * has a user that keeps it from going. */
 void cache_set_dirty(struct quire_mapping *mapping, struct quire_page *page);
+/* A page, locked, is about to be written to: of a clean one the owner is asked. 0, or his error,
+ * and the page is what it was. */
+QUIRE_MUST_CHECK int cache_make_dirty(struct quire_mapping *mapping, struct quire_page *page);
 /* Whether it was; the caller has the page lock. */
 bool cache_clear_dirty(struct quire_mapping *mapping, struct quire_page *page);
 

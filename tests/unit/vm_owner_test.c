@@ -153,9 +153,147 @@ static void a_file_may_go_with_the_last_address_space(void)
     vm_end();
 }
 
+/* ---- room for what is written ---------------------------------------------------------------- */
+
+#define DISK_PAGES 8u
+
+/* An owner who says for each page whether there is room, and has nothing but pages full of 7. */
+static struct {
+    uint64_t full;              /* the first page that there is no room for */
+    unsigned asked[DISK_PAGES]; /* how often, by page */
+} disk;
+
+static int make_room(void *arg, uint64_t index)
+{
+    (void)arg;
+    if (index < DISK_PAGES)
+        disk.asked[index]++;
+    return index < disk.full ? 0 : -QUIRE_ENOSPC;
+}
+
+static int read_sevens(void *arg, uint64_t index, struct quire_page *const *pages, unsigned count)
+{
+    (void)arg;
+    (void)index;
+    for (unsigned i = 0; i < count; i++)
+        __builtin_memset(quire_page_address(machine.mem, pages[i]), 7, QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+static int forget_page(void *arg, uint64_t index, struct quire_page *page, size_t bytes)
+{
+    (void)arg;
+    (void)index;
+    (void)page;
+    (void)bytes;
+    return 0;
+}
+
+#define SEVENS 0x0707070707070707u
+
+static struct quire_mapping *file_on_disk(uint64_t size, uint64_t full)
+{
+    static const struct quire_mapping_ops ops = {
+        .read_pages = read_sevens, .write_page = forget_page, .page_mkwrite = make_room};
+    const struct quire_mapping_config config = {
+        .ops = &ops, .size = size, .may_write = true, .no_readahead = true};
+    struct quire_mapping *file = NULL;
+    __builtin_memset(&disk, 0, sizeof disk);
+    disk.full = full;
+    CHECK_EQ(quire_mapping_create(&file, machine_vm, &config), 0);
+    return file;
+}
+
+static char buffer[4 * QUIRE_PAGE_SIZE];
+
+static int64_t write_ones(struct quire_mapping *file, uint64_t at, size_t size)
+{
+    __builtin_memset(buffer, 1, size);
+    return quire_mapping_write(file, at, buffer, size);
+}
+
+#define ONES 0x0101010101010101u
+
+static void body_asked(struct quire_mm *mm)
+{
+    struct quire_mapping *file = file_on_disk(4 * PAGE, DISK_PAGES);
+    quire_linear_t at = map_file(mm, file, 0, 4 * PAGE, RW, QUIRE_MAP_SHARED);
+    CHECK_EQ(write_ones(file, PAGE + 8, 2 * PAGE), 2 * PAGE);
+    CHECK_EQ(write_ones(file, PAGE, 8), 8); /* it is dirty already */
+    CHECK(poke(at + 2 * PAGE, 2));
+    CHECK(poke(at, 2));
+    CHECK_EQ(write_ones(file, 0, 8), 8);
+    for (unsigned page = 0; page < 4; page++)
+        CHECK_EQ(disk.asked[page], 1);
+    CHECK_EQ(quire_mapping_sync(file, 0, 0), 0);
+    CHECK_EQ(write_ones(file, PAGE, 8), 8);
+    CHECK_EQ(disk.asked[1], 2);
+    CHECK_EQ(write_ones(file, 4 * PAGE, PAGE + 8), PAGE + 8); /* longer */
+    CHECK_EQ(disk.asked[4] + disk.asked[5], 2);
+    quire_mapping_put(file);
+}
+
+static void the_owner_is_asked_before_a_call_writes_to_a_clean_page(void)
+{
+    on_each_format(body_asked);
+}
+
+static void body_no_room(struct quire_mm *mm)
+{
+    struct quire_mapping *file = file_on_disk(4 * PAGE, 2);
+    (void)mm;
+    CHECK_EQ(write_ones(file, 2 * PAGE + 8, 8), -QUIRE_ENOSPC); /* a page that is read */
+    CHECK_EQ(write_ones(file, 3 * PAGE, PAGE), -QUIRE_ENOSPC);  /* and one that isn't */
+    CHECK_EQ(info_of_file(file).nr_dirty, 0);
+    CHECK_EQ(info_of_file(file).nr_pages, 1);
+    CHECK_EQ(word_at(file, 2 * PAGE + 8), SEVENS);
+    CHECK_EQ(word_at(file, 3 * PAGE), SEVENS);
+    CHECK_EQ(write_ones(file, 3 * PAGE, PAGE), -QUIRE_ENOSPC); /* now it is there */
+    CHECK_EQ(word_at(file, 3 * PAGE), SEVENS);
+    CHECK_EQ(write_ones(file, PAGE - 8, 2 * PAGE), 8 + PAGE); /* as far as there is room */
+    CHECK_EQ(word_at(file, PAGE - 8), ONES);
+    CHECK_EQ(word_at(file, 2 * PAGE - 8), ONES);
+    CHECK_EQ(word_at(file, 2 * PAGE), SEVENS);
+    CHECK_EQ(info_of_file(file).nr_dirty, 2);
+    disk.full = DISK_PAGES;
+    CHECK_EQ(write_ones(file, 2 * PAGE, 2 * PAGE), 2 * PAGE);
+    CHECK_EQ(info_of_file(file).nr_dirty, 4);
+    quire_mapping_put(file);
+}
+
+static void what_there_is_no_room_for_is_not_written(void)
+{
+    on_each_format(body_no_room);
+}
+
+static void body_no_longer(struct quire_mm *mm)
+{
+    struct quire_mapping *file = file_on_disk(2 * PAGE - 100, 3);
+    (void)mm;
+    CHECK_EQ(write_ones(file, 3 * PAGE, PAGE), -QUIRE_ENOSPC);
+    CHECK_EQ(write_ones(file, 3 * PAGE, 8), -QUIRE_ENOSPC);
+    CHECK_EQ(quire_mapping_size(file), 2 * PAGE - 100);
+    CHECK_EQ(info_of_file(file).nr_pages, 0);
+    CHECK_EQ(write_ones(file, 2 * PAGE, PAGE + 8), PAGE);
+    CHECK_EQ(quire_mapping_size(file), 3 * PAGE);
+    CHECK_EQ(info_of_file(file).nr_pages, 1);
+    disk.full = DISK_PAGES;
+    CHECK_EQ(write_ones(file, 3 * PAGE, 8), 8);
+    CHECK_EQ(quire_mapping_size(file), 3 * PAGE + 8);
+    quire_mapping_put(file);
+}
+
+static void a_file_gets_as_long_as_there_is_room(void)
+{
+    on_each_format(body_no_longer);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(a_file_that_nobody_maps_any_more_may_use_memory_of_who_unmapped_it),
     TEST_CASE(a_file_may_go_with_the_last_address_space),
+    TEST_CASE(the_owner_is_asked_before_a_call_writes_to_a_clean_page),
+    TEST_CASE(what_there_is_no_room_for_is_not_written),
+    TEST_CASE(a_file_gets_as_long_as_there_is_room),
     {0},
 };
 const struct test_suite suite_vm_owner = {"vm_owner", cases};

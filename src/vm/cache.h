@@ -187,6 +187,11 @@ struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index,
  * yet, leaves the mapping for a slot of the swap cache. 0; -ENOMEM, -ENOSPC: no slot; -EAGAIN: it
  * is none of the mapping's any more. */
 QUIRE_MUST_CHECK int shmem_swap_out(struct quire_mapping *mapping, struct quire_page *page);
+/* The same page, when it couldn't be written: back into its place, or out of the swap cache if that
+ * is another's by now. */
+void shmem_swap_back(struct quire_mapping *mapping, struct quire_page *page);
+/* The array remembers another slot of the page at an index, if it does remember `from`. */
+void shmem_change_slot(struct quire_mapping *mapping, uint64_t index, uint64_t from, uint64_t to);
 /* Brings back every page that is in slots of a swap area, by its type in entries: swapoff. 0;
  * -ENOMEM, -EIO: some are there still. */
 QUIRE_MUST_CHECK int shmem_unuse(struct quire_vm *vm, unsigned type);

@@ -11,27 +11,21 @@
 /* ---- alone ------------------------------------------------------------------------------------
  */
 
-struct quire_vma *vma_alloc(struct quire_mm *mm)
-{
-    struct quire_vma *vma = quire_kmem_cache_zalloc(mm->vm->vma_cache, QUIRE_GFP_KERNEL);
-    if (!vma)
-        return NULL;
-    vma->mm = mm;
-    list_init(&vma->chains);
-    return vma;
-}
-
+/* What is in trees and lists is set when it gets there. */
 struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
 {
-    struct quire_vma *copy = vma_alloc(mm);
+    struct quire_vma *copy = quire_kmem_cache_alloc(mm->vm->vma_cache, QUIRE_GFP_KERNEL);
     if (!copy)
         return NULL;
+    copy->mm = mm;
     copy->start = vma->start;
     copy->end = vma->end;
     copy->flags = vma->flags;
     copy->prot = vma->prot;
     copy->pgoff = vma->pgoff;
     copy->mapping = vma->mapping;
+    copy->anon_vma = NULL;
+    list_init(&copy->chains);
     if (copy->mapping)
         quire_mapping_get(copy->mapping);
     return copy;
@@ -56,7 +50,8 @@ void vma_drop(struct quire_vma *vma)
 
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next)
 {
-    mapping_link_vma(vma);
+    if (vma->mapping)
+        mapping_link_vma(vma);
     areas_link(vma->mm, vma, prev, next);
 }
 
@@ -70,11 +65,11 @@ void vma_free(struct quire_vma *vma)
 {
     struct quire_mm *mm = vma->mm;
     areas_unlink(vma);
-    mapping_unlink_vma(vma);
     if (!vma->mapping) {
         vma_drop(vma);
         return;
     }
+    mapping_unlink_vma(vma);
     anon_vma_unlink(vma);
     vma->gone = mm->gone;
     mm->gone = vma;

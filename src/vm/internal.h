@@ -70,6 +70,7 @@ struct anon_vma;
  */
 struct quire_vma {
     struct tree_node node; /* of mm->areas, by address */
+    struct list link;      /* of mm->in_order */
     quire_linear_t start, end;
     uint64_t gap;     /* free bytes between the area before and this */
     uint64_t max_gap; /* the largest of this subtree, as far as it matters: area_tree.c */
@@ -117,7 +118,8 @@ struct quire_mm {
     uint32_t nr_users; /* quire_mm_get and _put */
     uint32_t nr_refs;  /* of the structure itself: users together one, and walkers */
 
-    struct tree areas; /* of struct quire_vma */
+    struct tree areas;    /* of struct quire_vma */
+    struct list in_order; /* the same, as a list */
     unsigned nr_areas;
     struct quire_vma *gone; /* areas that went, whose files are put without the lock: mm.c */
     uint64_t generation;    /* of the areas, and no other address space's that had the same address:

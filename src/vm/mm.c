@@ -148,15 +148,8 @@ struct quire_pgtable *quire_mm_pgtable(struct quire_mm *mm)
 /* ---- the writer's lock -------------------------------------------------------------------------
  */
 
-static struct quire_vma *take_gone(struct quire_mm *mm)
-{
-    struct quire_vma *gone = mm->gone;
-    mm->gone = NULL;
-    return gone;
-}
-
 /* Areas that are nothing any more but references to files. */
-static void free_gone(struct quire_vm *vm, struct quire_vma *gone)
+void vmas_free_gone(struct quire_vm *vm, struct quire_vma *gone)
 {
     while (gone) {
         struct quire_vma *vma = gone;
@@ -167,16 +160,10 @@ static void free_gone(struct quire_vm *vm, struct quire_vma *gone)
     }
 }
 
-void mm_write_unlock(struct quire_mm *mm)
-{
-    struct quire_vma *gone = take_gone(mm);
-    rwlock_write_unlock(&mm->lock);
-    free_gone(mm->vm, gone);
-}
-
 struct quire_vma *mm_downgrade(struct quire_mm *mm)
 {
-    struct quire_vma *gone = take_gone(mm);
+    struct quire_vma *gone = mm->gone;
+    mm->gone = NULL;
     rwlock_downgrade(&mm->lock);
     return gone;
 }
@@ -184,7 +171,7 @@ struct quire_vma *mm_downgrade(struct quire_mm *mm)
 void mm_read_unlock(struct quire_mm *mm, struct quire_vma *gone)
 {
     rwlock_read_unlock(&mm->lock);
-    free_gone(mm->vm, gone);
+    vmas_free_gone(mm->vm, gone);
 }
 
 /* ---- what it is told ---------------------------------------------------------------------------

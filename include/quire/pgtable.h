@@ -78,6 +78,7 @@ struct quire_pgtable {
     uint64_t reserved;      /* of PT entries that are present */
     uint64_t address_limit; /* stripped of their sign, addresses are below this */
     uint64_t own_end;       /* so stripped, addresses from here on are `shared`'s */
+    uint64_t address_half;  /* half of it where they have a sign, else 0 */
     uint64_t address_mask;  /* the format's */
     uint64_t phys_end;      /* the largest of the steps' */
     quire_gfp_t gfp;
@@ -87,6 +88,7 @@ struct quire_pgtable {
     struct quire_pt_step step[QUIRE_NR_PT_LEVELS]; /* from PT up */
     unsigned long nr_tables[QUIRE_NR_PT_LEVELS];   /* by level; the root's is PGD */
     struct quire_cpumask cpus;
+    uint32_t cpu_words; /* of `cpus`, in which a CPU ever was: the others are 0 */
     quire_tlb_flush_fn *flush;
     void *flush_arg;
     struct quire_pgtable *shared;
@@ -190,6 +192,8 @@ void quire_tlb_add(struct quire_tlb_batch *batch, quire_linear_t virt, uint64_t 
 void quire_tlb_remove_page(struct quire_tlb_batch *batch, struct quire_page *page);
 /* Flushes what was gathered, if some CPU may have it, then frees. The batch is empty then. */
 void quire_tlb_flush(struct quire_tlb_batch *batch);
+/* A PT entry's page, at once. */
+void quire_tlb_flush_page(struct quire_pgtable *pt, quire_linear_t virt);
 
 /* ---- page tables: mapping -------------------------------------------------------------------- */
 
@@ -316,10 +320,10 @@ QUIRE_MUST_CHECK int quire_update_entry(struct quire_pgtable *pt, quire_linear_t
                                         uint64_t *expected, uint64_t desired,
                                         struct quire_tlb_batch *batch);
 
-/* The same without the walk: `where` is quire_find_entry's for `virt`. -EINVAL, -EAGAIN. O(1). */
-QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, quire_linear_t virt,
-                                           void *where, uint64_t *expected, uint64_t desired,
-                                           struct quire_tlb_batch *batch);
+/* The same without the walk, `where` is quire_find_entry's, and without the flush: *flush says
+ * whether there has to be one, for which quire_tlb_flush_page will do. -EINVAL, -EAGAIN. O(1). */
+QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, void *where,
+                                           uint64_t *expected, uint64_t desired, bool *flush);
 
 /* Clears the bits `bits` (ACCESSED, DIRTY or both) of what maps `virt`, and returns those that were
  * set: atomically. A cleared ACCESSED isn't flushed, so a page that stays in a TLB may seem unused

@@ -19,13 +19,13 @@ static QUIRE_ALWAYS_INLINE int strip_below(const struct quire_pgtable *pt, quire
                                            uint64_t size, uint64_t align, uint64_t most,
                                            uint64_t *at, uint64_t *end)
 {
-    uint64_t last, middle = pt->address_limit / 2;
+    uint64_t last;
     if (!size || ((virt | size) & (align - 1)) || virt + (size - 1) < virt)
         return -QUIRE_EINVAL;
     if (!strip(pt, virt, at) || !strip(pt, virt + (size - 1), &last))
         return -QUIRE_EINVAL;
     /* From one half to the other only across what isn't canonical. */
-    if (pt->format->virt_bits > 32 && (*at < middle) != (last < middle))
+    if ((*at < pt->address_half) != (last < pt->address_half))
         return -QUIRE_EINVAL;
     *end = last + 1;
     return last < most ? 0 : -QUIRE_EINVAL;
@@ -256,6 +256,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     pt->wide = pt->format->entry_bytes == 8;
     pt->address_mask = pt->format->address_mask;
     pt->address_limit = pt->own_end = (uint64_t)1 << pt->format->virt_bits;
+    pt->address_half = pt->format->virt_bits > 32 ? pt->address_limit / 2 : 0;
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
     if (!config->features.no_nx)
         pt->prot_mask |= pt->format->nx;

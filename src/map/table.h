@@ -165,15 +165,16 @@ static inline uint32_t table_count(const struct quire_pgtable *pt, const void *t
 
 static inline quire_linear_t linear_of(const struct quire_pgtable *pt, uint64_t at)
 {
-    bool upper = pt->format->virt_bits > 32 && at >= pt->address_limit / 2;
+    bool upper = pt->address_half && at >= pt->address_half;
     return upper ? at | ~(pt->address_limit - 1) : at;
 }
 
-/* False: not canonical. */
+/* False: not canonical. Moved up by half of them, canonical addresses lie without a gap from 0 on.
+ */
 static inline bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
 {
     *at = virt & (pt->address_limit - 1);
-    return linear_of(pt, *at) == virt;
+    return virt + pt->address_half < pt->address_limit;
 }
 
 /* The same of an address that is this tree's. */

@@ -139,7 +139,7 @@ void quire_mm_put(struct quire_mm *mm)
         return;
     rwlock_write(&mm->lock);
     mm_unmap_all(mm);
-    rwlock_write_unlock(&mm->lock);
+    mm_write_unlock(mm);
     mm_unref(mm);
 }
 
@@ -156,6 +156,35 @@ void mm_inherit(struct quire_mm *child, const struct quire_mm *parent)
 struct quire_pgtable *quire_mm_pgtable(struct quire_mm *mm)
 {
     return &mm->pt;
+}
+
+/* ---- the writer's lock -------------------------------------------------------------------------
+ */
+
+/* Areas that are nothing any more but references to files. */
+void vmas_free_gone(struct quire_vm *vm, struct quire_vma *gone)
+{
+    while (gone) {
+        struct quire_vma *vma = gone;
+        struct quire_mapping *mapping = vma->mapping;
+        gone = vma->gone;
+        quire_kmem_cache_free(vm->vma_cache, vma);
+        quire_mapping_put(mapping);
+    }
+}
+
+struct quire_vma *mm_downgrade(struct quire_mm *mm)
+{
+    struct quire_vma *gone = mm->gone;
+    mm->gone = NULL;
+    rwlock_downgrade(&mm->lock);
+    return gone;
+}
+
+void mm_read_unlock(struct quire_mm *mm, struct quire_vma *gone)
+{
+    rwlock_read_unlock(&mm->lock);
+    vmas_free_gone(mm->vm, gone);
 }
 
 /* ---- what it is told ---------------------------------------------------------------------------

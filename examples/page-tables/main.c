@@ -1,7 +1,8 @@
-/* examples/page-tables/main.c: the address space of a kernel and of a program, from nothing
+/* examples/page-tables/main.c: the address spaces of a kernel and of its programs, from nothing
  *
- * What the author of an x86-64 kernel writes: a direct map of all memory, a range for vmalloc, a
- * page of a program that its first access asks for, and the program's fork. Here the machine's
+ * What the author of an x86-64 kernel writes: tables of the kernel's own with a direct map of all
+ * memory and a range for vmalloc, which programs share whatever comes there later; a page of a
+ * program that its first access asks for, and the program's fork. Here the machine's
  * memory is a range of the process, and quire_mmu_walk plays the processor; in a kernel `root` goes
  * to CR3, and linear addresses are pointers.
  */
@@ -13,6 +14,7 @@
 #define DIRECT_MAP 0xffff888000000000u
 #define VMALLOC_START 0xffffc90000000000u
 #define VMALLOC_END 0xffffc90040000000u
+#define KERNEL_START 0xffff800000000000u
 #define PROGRAM_PAGE 0x400000u
 #define KERNEL (QUIRE_PTE_WRITE | QUIRE_PTE_GLOBAL | QUIRE_PTE_NX)
 #define USER (QUIRE_PTE_WRITE | QUIRE_PTE_USER | QUIRE_PTE_NX)
@@ -110,12 +112,32 @@ static int exit_program(struct quire_pgtable *pt)
     return error;
 }
 
+/* The walk in software remembers nothing. A kernel leaves this away, and its port flushes. */
+static void flush_nothing(void *arg, const struct quire_tlb_flush *flush)
+{
+    (void)arg;
+    (void)flush;
+}
+
+/* The kernel's part is the kernel's tables, now and whatever they map later. */
+static int start_program(const struct machine *m, struct quire_pgtable *program,
+                         struct quire_pgtable *kernel)
+{
+    const struct quire_pgtable_config config = {
+        .mem = m->mem,
+        .format = QUIRE_PT_FORMAT_X86_64,
+        .flush = flush_nothing,
+        .shared = kernel,
+        .shared_from = KERNEL_START,
+    };
+    return quire_pgtable_init(program, &config);
+}
+
 static int fork_program(struct machine *m, struct quire_pgtable *parent)
 {
     struct quire_pgtable child;
-    const struct quire_pgtable_config config = {.mem = m->mem, .format = QUIRE_PT_FORMAT_X86_64};
     const struct quire_pt_copy how = {.clear_both = QUIRE_PTE_WRITE, .copied = share, .arg = m};
-    if (quire_pgtable_init(&child, &config))
+    if (start_program(m, &child, parent->shared))
         return -1;
     int error = quire_copy_range(&child, parent, PROGRAM_PAGE, QUIRE_PAGE_SIZE, &how, NULL);
     show(m, &child, "the child reads", 3, PROGRAM_PAGE, QUIRE_READ);
@@ -126,52 +148,55 @@ static int fork_program(struct machine *m, struct quire_pgtable *parent)
     return error;
 }
 
-static int use_vmalloc(struct machine *m, struct quire_pgtable *pt)
+/* While a program's tables are loaded. */
+static int use_vmalloc(struct machine *m, struct quire_pgtable *kernel,
+                       const struct quire_pgtable *program)
 {
     struct quire_vmalloc *vm;
     const struct quire_vmalloc_config config = {
-        .mem = m->mem, .slab = m->slab, .pt = pt, .start = VMALLOC_START, .end = VMALLOC_END};
+        .mem = m->mem, .slab = m->slab, .pt = kernel, .start = VMALLOC_START, .end = VMALLOC_END};
     if (quire_vmalloc_init(&vm, &config))
         return -1;
     quire_linear_t buffer = quire_vzalloc(vm, 100000, QUIRE_GFP_KERNEL);
-    show(m, pt, "the last page of vmalloc", 0, buffer + 99999, QUIRE_WRITE);
-    show(m, pt, "its guard page", 0, buffer + 25 * QUIRE_PAGE_SIZE, QUIRE_WRITE);
+    show(m, program, "the last page of vmalloc", 0, buffer + 99999, QUIRE_WRITE);
+    show(m, program, "its guard page", 0, buffer + 25 * QUIRE_PAGE_SIZE, QUIRE_WRITE);
     quire_vfree(vm, buffer);
     return quire_vmalloc_destroy(vm) != 0;
 }
 
-/* The walk in software remembers nothing. A kernel leaves this away, and its port flushes. */
-static void flush_nothing(void *arg, const struct quire_tlb_flush *flush)
+/* The kernel's own tables: all that programs are to see of them is kept before there is one. */
+static int start_kernel(const struct machine *m, struct quire_pgtable *kernel)
 {
-    (void)arg;
-    (void)flush;
+    struct quire_direct_map direct;
+    const struct quire_pgtable_config config = {
+        .mem = m->mem, .format = QUIRE_PT_FORMAT_X86_64, .flush = flush_nothing};
+    if (quire_pgtable_init(kernel, &config) ||
+        quire_direct_map_init(&direct, kernel, DIRECT_MAP, MEMORY_BYTES, 0, KERNEL) ||
+        quire_pgtable_keep(kernel, DIRECT_MAP, MEMORY_BYTES))
+        return -1;
+    return quire_pgtable_keep(kernel, VMALLOC_START, VMALLOC_END - VMALLOC_START);
 }
 
 int main(void)
 {
     static struct machine m;
-    struct quire_direct_map direct;
-    struct quire_pgtable pt;
-    if (start(&m))
+    static struct quire_pgtable kernel, program;
+    if (start(&m) || start_kernel(&m, &kernel) || start_program(&m, &program, &kernel))
         return 1;
-    const struct quire_pgtable_config config = {
-        .mem = m.mem, .format = QUIRE_PT_FORMAT_X86_64, .flush = flush_nothing};
-    if (quire_pgtable_init(&pt, &config) ||
-        quire_direct_map_init(&direct, &pt, DIRECT_MAP, MEMORY_BYTES, 0, KERNEL))
-        return 1;
-    quire_pgtable_cpu_enter(&pt, 0); /* and load CR3 */
+    quire_pgtable_cpu_enter(&program, 0); /* and load CR3 */
 
-    show(&m, &pt, "the direct map's 5 MiB", 0, DIRECT_MAP + (5 << 20), QUIRE_WRITE);
-    show(&m, &pt, "the same from a program", 3, DIRECT_MAP + (5 << 20), QUIRE_READ);
-    int failed = use_vmalloc(&m, &pt);
-    show(&m, &pt, "a program's first access", 3, PROGRAM_PAGE, QUIRE_WRITE);
-    failed |= give_page(&m, &pt, PROGRAM_PAGE);
-    show(&m, &pt, "tried again", 3, PROGRAM_PAGE, QUIRE_WRITE);
-    failed |= fork_program(&m, &pt);
-    failed |= exit_program(&pt);
+    show(&m, &program, "the direct map's 5 MiB", 0, DIRECT_MAP + (5 << 20), QUIRE_WRITE);
+    show(&m, &program, "the same from a program", 3, DIRECT_MAP + (5 << 20), QUIRE_READ);
+    int failed = use_vmalloc(&m, &kernel, &program);
+    show(&m, &program, "a program's first access", 3, PROGRAM_PAGE, QUIRE_WRITE);
+    failed |= give_page(&m, &program, PROGRAM_PAGE);
+    show(&m, &program, "tried again", 3, PROGRAM_PAGE, QUIRE_WRITE);
+    failed |= fork_program(&m, &program);
+    failed |= exit_program(&program);
 
-    quire_pgtable_cpu_leave(&pt, 0);
-    quire_pgtable_destroy(&pt);
+    quire_pgtable_cpu_leave(&program, 0);
+    quire_pgtable_destroy(&program);
+    quire_pgtable_destroy(&kernel);
     failed |= quire_slab_destroy(m.slab) != 0;
     return failed || quire_mem_destroy(m.mem) != 0;
 }

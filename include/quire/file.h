@@ -37,8 +37,9 @@ struct quire_mapping_ops {
      * the page stays dirty, and the error is told once to the next sync. NULL: can't be written,
      * whatever may_write says. */
     int (*write_page)(void *owner, uint64_t index, struct quire_page *page, size_t bytes);
-    /* A page of a shared mapping is about to be written to for the first time since it was clean:
-     * make room for it. 0 or a negative errno (SIGBUS for the writer). May be NULL. */
+    /* A clean page is about to be written to, by a program that maps it or quire_mapping_write:
+     * make room for it. 0 or a negative errno: SIGBUS for the program, what write returns. May be
+     * NULL. */
     int (*page_mkwrite)(void *owner, uint64_t index);
     /* The last reference is gone, and no page is left. May be NULL. */
     void (*release)(void *owner);
@@ -62,7 +63,9 @@ struct quire_mapping_config {
 QUIRE_MUST_CHECK int quire_mapping_create(struct quire_mapping **mapping, struct quire_vm *vm,
                                           const struct quire_mapping_config *config);
 void quire_mapping_get(struct quire_mapping *mapping);
-/* With the last reference dirty pages are written, all pages go, and `release` is called. */
+/* With the last reference dirty pages are written, all pages go, and `release` is called. An area's
+ * is given back when the address space's lock isn't held any more: so what is called then may use
+ * memory of whoever unmapped it. */
 void quire_mapping_put(struct quire_mapping *mapping);
 
 uint64_t quire_mapping_size(const struct quire_mapping *mapping);

@@ -17,6 +17,7 @@
  * What fails changes nothing. Everywhere:
  *   -EINVAL   the range is empty, isn't of whole pages, wraps, isn't canonical, or belongs to a
  *             tree that this one shares; or some bits make no sense or aren't this processor's
+ *   -EBUSY    what is there can't change any more: quire_pgtable_keep
  *   -ENOMEM   there is no page for a table
  */
 #ifndef QUIRE_PGTABLE_H
@@ -77,6 +78,7 @@ struct quire_pgtable {
     uint64_t reserved;      /* of PT entries that are present */
     uint64_t address_limit; /* stripped of their sign, addresses are below this */
     uint64_t own_end;       /* so stripped, addresses from here on are `shared`'s */
+    uint64_t address_half;  /* half of it where they have a sign, else 0 */
     uint64_t address_mask;  /* the format's */
     uint64_t phys_end;      /* the largest of the steps' */
     quire_gfp_t gfp;
@@ -86,6 +88,7 @@ struct quire_pgtable {
     struct quire_pt_step step[QUIRE_NR_PT_LEVELS]; /* from PT up */
     unsigned long nr_tables[QUIRE_NR_PT_LEVELS];   /* by level; the root's is PGD */
     struct quire_cpumask cpus;
+    uint32_t cpu_words; /* of `cpus`, in which a CPU ever was: the others are 0 */
     quire_tlb_flush_fn *flush;
     void *flush_arg;
     struct quire_pgtable *shared;
@@ -120,8 +123,7 @@ unsigned long quire_pgtable_nr_tables(const struct quire_pgtable *pt);
  */
 void quire_pgtable_check(const struct quire_pgtable *pt);
 
-/* ---- page tables: shared ----------------------------------------------------------------------
- */
+/* ---- page tables: shared --------------------------------------------------------------------- */
 
 /* Every process's tables have the kernel's part of the address space: the same tables, led to by
  * copies of the kernel's root entries.
@@ -139,9 +141,9 @@ void quire_pgtable_check(const struct quire_pgtable *pt);
  * So that no copy is ever out of date, what is copied has to be kept: root entries that don't
  * change as long as the tree lives, whatever is mapped and unmapped below them. Later changes there
  * are seen by all sharers at once and need no syncing, but the flush that they need anyway, which
- * goes to every CPU that has entered the kernel's tree or one that shares it. A root entry of the
- * kernel from `shared_from` on that isn't kept makes quire_pgtable_init say -EINVAL; empty ones are
- * copied as empty.
+ * goes to every CPU that has entered the kernel's tree or one that shares it. Who may do what at
+ * once is as if all of them were one tree. A root entry of the kernel from `shared_from` on that
+ * isn't kept makes quire_pgtable_init say -EINVAL; empty ones are copied as empty.
  *
  * A sharer costs its root, and the copy of at most 1024 entries; with PAE a table less for each
  * GiB that it shares. Trees that share can't be shared. */
@@ -151,7 +153,9 @@ void quire_pgtable_check(const struct quire_pgtable *pt);
  * by a root entry (i386) stays such a page: map and protect what needs small pages before. From
  * then on what would change that entry fails with -EBUSY: unmap, protect, harvest, split, and
  * copying from there; so does a collapse to it. Needs its part of the address space to itself, as
- * what gives tables back. O(entries of the root). -EINVAL   also: it is shared from another tree
+ * what gives tables back. O(entries of the root).
+ *
+ *   -EINVAL   also: it is shared from another tree
  *   -EBUSY    somebody shares this tree already, and would miss the new entries */
 QUIRE_MUST_CHECK int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt,
                                         uint64_t size);
@@ -188,6 +192,8 @@ void quire_tlb_add(struct quire_tlb_batch *batch, quire_linear_t virt, uint64_t 
 void quire_tlb_remove_page(struct quire_tlb_batch *batch, struct quire_page *page);
 /* Flushes what was gathered, if some CPU may have it, then frees. The batch is empty then. */
 void quire_tlb_flush(struct quire_tlb_batch *batch);
+/* A PT entry's page, at once. */
+void quire_tlb_flush_page(struct quire_pgtable *pt, quire_linear_t virt);
 
 /* ---- page tables: mapping -------------------------------------------------------------------- */
 
@@ -314,10 +320,10 @@ QUIRE_MUST_CHECK int quire_update_entry(struct quire_pgtable *pt, quire_linear_t
                                         uint64_t *expected, uint64_t desired,
                                         struct quire_tlb_batch *batch);
 
-/* The same without the walk: `where` is quire_find_entry's for `virt`. -EINVAL, -EAGAIN. O(1). */
-QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, quire_linear_t virt,
-                                           void *where, uint64_t *expected, uint64_t desired,
-                                           struct quire_tlb_batch *batch);
+/* The same without the walk, `where` is quire_find_entry's, and without the flush: *flush says
+ * whether there has to be one, for which quire_tlb_flush_page will do. -EINVAL, -EAGAIN. O(1). */
+QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, void *where,
+                                           uint64_t *expected, uint64_t desired, bool *flush);
 
 /* Clears the bits `bits` (ACCESSED, DIRTY or both) of what maps `virt`, and returns those that were
  * set: atomically. A cleared ACCESSED isn't flushed, so a page that stays in a TLB may seem unused

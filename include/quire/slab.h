@@ -257,6 +257,14 @@ struct quire_kmem_cache_info {
 };
 void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cache_info *info);
 
+/* Pages of slabs and of kmalloc's large blocks, as /proc/meminfo counts them. Each cache's are true
+ * when they are read, the large blocks' while nobody allocates or frees. O(caches * nodes). */
+struct quire_slab_pages {
+    unsigned long reclaimable;   /* of caches with RECLAIM_ACCOUNT */
+    unsigned long unreclaimable; /* of all others, and large blocks */
+};
+void quire_slab_pages(struct quire_slab *slab, struct quire_slab_pages *pages);
+
 /* All caches: as /proc/slabinfo (version 2.1), or as JSON with all that quire_kmem_cache_info says,
  * each CPU's fill, and the names that share a cache. Linux's format has a line a cache: it has the
  * oldest of its names, and quire_slab_aliases has the others.

@@ -71,7 +71,7 @@ struct quire_vm_config {
 QUIRE_MUST_CHECK int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config);
 
 /* The end: no address space, mapping or swap area is left, and nobody allocates from `mem`
- * meanwhile. -EBUSY: something is left; nothing changed. */
+ * meanwhile. -EBUSY: something is left, or a swapoff isn't done; nothing changed. */
 QUIRE_MUST_CHECK int quire_vm_destroy(struct quire_vm *vm);
 
 /* Checks every invariant while nothing runs; a broken one is a panic. O(frames). For tests. */
@@ -174,7 +174,8 @@ QUIRE_MUST_CHECK int quire_mm_set_program(struct quire_mm *mm,
  *   -EINVAL   length 0, offset or (with FIXED) address not of whole pages, no type or an unknown
  *             one, MAP_GROWSDOWN of a file, HUGETLB
  *   -EOPNOTSUPP SHARED_VALIDATE with flags that Linux doesn't know
- *   -EOVERFLOW offset and length beyond what a file can have
+ *   -EOVERFLOW offset and length beyond what a file can have; with page tables of a 32-bit machine
+ *             beyond 2^32 pages, of anonymous memory too, before anything else but -EINVAL
  *   -EACCES   the mapping can't be read, or written for a shared writable one
  *   -EPERM    executable, which the mapping forbids; FIXED below min_addr; LOCKED with limit 0
  *   -ENODEV   the mapping can't be mapped

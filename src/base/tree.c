@@ -55,18 +55,22 @@ static QUIRE_NOINLINE struct tree_node *balance(struct tree *tree, struct tree_n
     return rotate(tree, node, !high);
 }
 
-/* From `node` up, at least as far as `least` (NULL: as `node`) and then until nothing changes. */
-static void ascend(struct tree *tree, struct tree_node *node, const struct tree_node *least)
+/* A node below which something changed; what stands in its place then goes on from there. False:
+ * those above don't see any of it. */
+static inline bool settle(struct tree *tree, struct tree_node **node)
 {
-    for (; node; node = node->parent) {
-        unsigned left = height_of(node->child[0]), right = height_of(node->child[1]);
-        if (node == least)
-            least = NULL;
-        if (quire_unlikely(left > right + 1 || right > left + 1))
-            node = balance(tree, node);
-        else if (!set_height(tree, node, left, right) && !least)
-            return;
-    }
+    unsigned left = height_of((*node)->child[0]), right = height_of((*node)->child[1]);
+    if (quire_likely(left <= right + 1 && right <= left + 1))
+        return set_height(tree, *node, left, right);
+    *node = balance(tree, *node);
+    return true;
+}
+
+/* From `node` up until nothing changes. */
+static void ascend(struct tree *tree, struct tree_node *node)
+{
+    while (node && settle(tree, &node))
+        node = node->parent;
 }
 
 void tree_link(struct tree *tree, struct tree_node *node, struct tree_node *parent,
@@ -75,7 +79,10 @@ void tree_link(struct tree *tree, struct tree_node *node, struct tree_node *pare
     node->parent = parent;
     node->child[0] = node->child[1] = NULL;
     *link = node;
-    ascend(tree, node, parent);
+    node->height = 1;
+    if (tree->update)
+        (void)tree->update(node);
+    ascend(tree, parent);
 }
 
 void tree_replace(struct tree *tree, struct tree_node *old, struct tree_node *node)
@@ -90,7 +97,7 @@ void tree_replace(struct tree *tree, struct tree_node *old, struct tree_node *no
 
 void tree_unlink(struct tree *tree, struct tree_node *node)
 {
-    struct tree_node *from = node->parent, *least = NULL;
+    struct tree_node *from = node->parent;
     if (node->child[0] && node->child[1]) {
         struct tree_node *heir = tree_next(node); /* it has no left child */
         from = heir->parent == node ? heir : heir->parent;
@@ -98,14 +105,17 @@ void tree_unlink(struct tree *tree, struct tree_node *node)
         if (heir->child[1])
             heir->child[1]->parent = heir->parent;
         tree_replace(tree, node, heir);
-        least = heir->parent; /* which knows only what the heir replaced */
+        /* Those up to heir's parent know only what the heir replaced. */
+        const struct tree_node *least = heir->parent;
+        for (; from != least; from = from->parent)
+            (void)settle(tree, &from);
     } else {
         struct tree_node *child = node->child[!node->child[0]];
         *link_of(tree, node) = child;
         if (child)
             child->parent = from;
     }
-    ascend(tree, from, least);
+    ascend(tree, from);
 }
 
 void tree_update(struct tree *tree, struct tree_node *node)

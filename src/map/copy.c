@@ -66,13 +66,13 @@ static int look(struct copying *c, unsigned height, const void *from, const void
 /* ---- copying --------------------------------------------------------------------------------- */
 
 /* An entry of the source that was `entry`, after it has lost what both sides lose; *lost gathers
- * that. */
+ * entries of which some of that was taken. */
 static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint64_t entry,
                                               uint64_t clear, uint64_t *lost, const bool wide)
 {
     while (entry_is_present(entry) && entry & clear) {
         if (entry_compare_exchange(table, index, &entry, entry & ~clear, wide)) {
-            *lost |= entry & clear;
+            *lost |= entry;
             return entry & ~clear;
         }
     }
@@ -80,20 +80,21 @@ static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint6
 }
 
 /* Tells the run, and writes it to entries of the copy up to `end_index`. */
-static int write_run(struct copying *c, void *to, unsigned end_index, const bool wide)
+static QUIRE_ALWAYS_INLINE int write_run(struct copying *c, void *to, unsigned end_index,
+                                         const bool wide)
 {
     struct run *run = &c->run;
     struct quire_pt_run told = run_told(run);
-    unsigned first = end_index - run->count, count = run->count;
-    uint64_t clear = leaf_bits(run->height, c->how->clear_copy);
+    const unsigned count = run->count, bytes = wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    const uint64_t clear = leaf_bits(run->height, c->how->clear_copy);
+    char *first = (char *)to + (end_index - count) * bytes;
     run->count = 0;
     int stop = c->how->copied ? c->how->copied(c->how->arg, &told) : 0;
     if (stop)
         return stop;
     for (unsigned i = 0; i < count; i++) {
         uint64_t entry = run->entry[i];
-        uint64_t present = 0 - (entry & QUIRE_PTE_PRESENT);
-        entry_store(to, first + i, entry & ~(clear & present), wide);
+        entry_store(first, i, entry_is_present(entry) ? entry & ~clear : entry, wide);
     }
     table_count(c->to, to, count);
     return 0;
@@ -110,23 +111,23 @@ static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, 
     uint64_t lost = 0;
     int stop = 0;
     while (index < end_index && !stop) {
-        uint64_t entry = entry_load(from, index, wide);
+        uint64_t entry = entry_load(from, index, wide), *taken = c->run.entry;
         if (!entry) {
             index++;
             continue;
         }
-        unsigned count = 0;
         c->run.height = height;
         c->run.at = at + ((uint64_t)(index - first) << shift);
-        do {
-            entry = take_bits(from, index, entry, clear, &lost, wide);
-            c->run.entry[count++] = entry;
-        } while (++index < end_index && count < QUIRE_PT_RUN_ENTRIES &&
-                 (entry = entry_load(from, index, wide)));
-        c->run.count = count;
+        const unsigned left = end_index - index;
+        const unsigned run_end =
+            index + (left < QUIRE_PT_RUN_ENTRIES ? left : QUIRE_PT_RUN_ENTRIES);
+        do
+            *taken++ = take_bits(from, index, entry, clear, &lost, wide);
+        while (++index < run_end && (entry = entry_load(from, index, wide)));
+        c->run.count = (unsigned)(taken - c->run.entry);
         stop = write_run(c, to, index, wide);
     }
-    if (bits_to_flush(c->from->format->nx, 0, lost))
+    if (bits_to_flush(c->from->format->nx, 0, lost & clear))
         batch_add(c->batch, at, at + ((uint64_t)(end_index - first) << shift), shift);
     return stop;
 }

@@ -14,32 +14,39 @@
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
-                uint64_t *at, uint64_t *end)
+/* 0 or -EINVAL: also if it goes beyond `most`. */
+static QUIRE_ALWAYS_INLINE int strip_below(const struct quire_pgtable *pt, quire_linear_t virt,
+                                           uint64_t size, uint64_t align, uint64_t most,
+                                           uint64_t *at, uint64_t *end)
 {
-    uint64_t last, middle = pt->address_limit / 2;
+    uint64_t last;
     if (!size || ((virt | size) & (align - 1)) || virt + (size - 1) < virt)
         return -QUIRE_EINVAL;
     if (!strip(pt, virt, at) || !strip(pt, virt + (size - 1), &last))
         return -QUIRE_EINVAL;
     /* From one half to the other only across what isn't canonical. */
-    if (pt->format->virt_bits > 32 && (*at < middle) != (last < middle))
+    if ((*at < pt->address_half) != (last < pt->address_half))
         return -QUIRE_EINVAL;
     *end = last + 1;
-    return 0;
+    return last < most ? 0 : -QUIRE_EINVAL;
+}
+
+int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
+                uint64_t *at, uint64_t *end)
+{
+    return strip_below(pt, virt, size, align, pt->address_limit, at, end);
 }
 
 int own_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
               uint64_t *at, uint64_t *end)
 {
-    int error = strip_range(pt, virt, size, align, at, end);
-    return !error && *end > pt->own_end ? -QUIRE_EINVAL : error;
+    return strip_below(pt, virt, size, align, pt->own_end, at, end);
 }
 
 int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t *at,
                   uint64_t *end)
 {
-    int error = own_range(pt, virt, size, PT_PAGE_BYTES, at, end);
+    int error = strip_below(pt, virt, size, PT_PAGE_BYTES, pt->own_end, at, end);
     return !error && has_kept_page(pt, *at, *end) ? -QUIRE_EBUSY : error;
 }
 
@@ -249,6 +256,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     pt->wide = pt->format->entry_bytes == 8;
     pt->address_mask = pt->format->address_mask;
     pt->address_limit = pt->own_end = (uint64_t)1 << pt->format->virt_bits;
+    pt->address_half = pt->format->virt_bits > 32 ? pt->address_limit / 2 : 0;
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
     if (!config->features.no_nx)
         pt->prot_mask |= pt->format->nx;

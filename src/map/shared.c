@@ -64,11 +64,9 @@ int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt, uint64_t s
     return quire_load_relaxed(&pt->nr_sharers) ? -QUIRE_EBUSY : keep_entries(pt, first, last + 1);
 }
 
-bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
 {
     unsigned height = root_height(pt);
-    if (!pt->step[height].may_be_leaf)
-        return false;
     for (; at < end; at = step_next(pt, height, at, end)) {
         unsigned index = step_index(pt, height, at);
         if (is_kept(pt, height, index) && maps_memory(pt, height, load(pt, root_of(pt), index)))
@@ -99,7 +97,7 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
     for (unsigned i = step_index(pt, height, at); i < step_entries(pt, height); i++)
-        if (load(shared, root_of(shared), i) != shared_entry(shared, i))
+        if (!is_kept(shared, height, i) && load(shared, root_of(shared), i))
             return -QUIRE_EINVAL;
     pt->shared = shared;
     pt->own_end = at;

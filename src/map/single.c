@@ -48,7 +48,8 @@ static bool entry_is_valid(const struct quire_pgtable *pt, uint64_t entry)
     return !entry_is_present(entry) || !(entry & pt->reserved);
 }
 
-static uint64_t find_entry(const struct quire_pgtable *pt, uint64_t at, void **where)
+static QUIRE_ALWAYS_INLINE uint64_t find_entry(const struct quire_pgtable *pt, uint64_t at,
+                                               void **where)
 {
     unsigned height;
     char *table = table_at(pt, at, &height);
@@ -142,38 +143,22 @@ static uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired,
 }
 
 /* Replaces the entry that is *expected but for what hardware sets. 0, -EAGAIN; *expected is what it
- * was either way, and *desired what it is. */
-static int update(struct quire_pgtable *pt, const struct slot *slot, uint64_t *expected,
-                  uint64_t *desired)
+ * was either way, and *flush whether a TLB must know. */
+static inline int update(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
+                         uint64_t wanted, bool *flush)
 {
-    uint64_t found = *expected, old = *expected, wanted = *desired;
+    uint64_t found = *expected, old = *expected, desired;
     do {
         if ((found ^ old) & ~BY_HARDWARE) {
             *expected = found;
             return -QUIRE_EAGAIN;
         }
-        *desired = with_late_bits(pt, wanted, found, old);
-    } while (!compare_exchange(pt, slot->table, slot->index, &found, *desired));
+        desired = with_late_bits(pt, wanted, found, old);
+    } while (!compare_exchange(pt, table, index, &found, desired));
     *expected = found;
-    return 0;
-}
-
-/* The same, with the flush that it takes. */
-static int update_and_flush(struct quire_pgtable *pt, uint64_t at, const struct slot *slot,
-                            uint64_t *expected, uint64_t desired, struct quire_tlb_batch *batch)
-{
-    struct quire_tlb_batch own;
-    int error = update(pt, slot, expected, &desired);
-    if (error)
-        return error;
     if (!desired)
-        table_count(pt, slot->table, -1u);
-    if (entry_needs_flush(pt, *expected, desired)) {
-        at &= ~(PT_PAGE_BYTES - 1);
-        batch = batch_begin(batch, &own, pt);
-        batch_add(batch, at, at + PT_PAGE_BYTES, PT_SHIFT);
-        batch_end(batch, &own);
-    }
+        table_count(pt, table, -1u);
+    *flush = entry_needs_flush(pt, found, desired);
     return 0;
 }
 
@@ -182,6 +167,7 @@ int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *
 {
     struct slot slot;
     uint64_t at;
+    bool flush;
     if (!strip_own(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
     int error = find_slot(pt, at, &slot);
@@ -189,15 +175,21 @@ int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *
         *expected = 0;
         return -QUIRE_EAGAIN;
     }
-    return error ? error : update_and_flush(pt, at, &slot, expected, desired, batch);
+    if (!error)
+        error = update(pt, slot.table, slot.index, expected, desired, &flush);
+    if (error || !flush)
+        return error;
+    if (batch)
+        quire_tlb_add(batch, virt & ~(PT_PAGE_BYTES - 1), PT_PAGE_BYTES, PT_SHIFT);
+    else
+        quire_tlb_flush_page(pt, virt);
+    return 0;
 }
 
-int quire_update_entry_at(struct quire_pgtable *pt, quire_linear_t virt, void *where,
-                          uint64_t *expected, uint64_t desired, struct quire_tlb_batch *batch)
+int quire_update_entry_at(struct quire_pgtable *pt, void *where, uint64_t *expected,
+                          uint64_t desired, bool *flush)
 {
-    const struct slot slot = {.table = where};
-    uint64_t at;
-    if (!strip_own(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
+    if (!entry_is_present(*expected) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
-    return update_and_flush(pt, at, &slot, expected, desired, batch);
+    return update(pt, where, 0, expected, desired, flush);
 }

@@ -165,15 +165,16 @@ static inline uint32_t table_count(const struct quire_pgtable *pt, const void *t
 
 static inline quire_linear_t linear_of(const struct quire_pgtable *pt, uint64_t at)
 {
-    bool upper = pt->format->virt_bits > 32 && at >= pt->address_limit / 2;
+    bool upper = pt->address_half && at >= pt->address_half;
     return upper ? at | ~(pt->address_limit - 1) : at;
 }
 
-/* False: not canonical. */
+/* False: not canonical. Moved up by half of them, canonical addresses lie without a gap from 0 on.
+ */
 static inline bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
 {
     *at = virt & (pt->address_limit - 1);
-    return linear_of(pt, *at) == virt;
+    return virt + pt->address_half < pt->address_limit;
 }
 
 /* The same of an address that is this tree's. */
@@ -235,8 +236,13 @@ static inline bool is_kept(const struct quire_pgtable *pt, unsigned height, unsi
 
 /* Entries [first, end) of the root lead to tables from now on. 0 or -ENOMEM. */
 int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end);
-/* Whether entries of the root that [at, end) has part in map memory and are kept. */
-bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
+/* Whether entries of the root that [at, end) has part in map memory and are kept. Only i386 has
+ * such, and others aren't to pay for it. */
+bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
+static inline bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+{
+    return pt->step[pt->height - 1u].may_be_leaf && find_kept_page(pt, at, end);
+}
 /* From now on this tree shares `shared` from an address on; its root has no entries yet. 0 or
  * -EINVAL. */
 int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from);

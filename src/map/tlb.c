@@ -12,6 +12,9 @@
 
 static void enter(struct quire_pgtable *pt, unsigned cpu)
 {
+    uint32_t words = quire_load_relaxed(&pt->cpu_words);
+    while (words <= cpu / 32 && !quire_compare_exchange(&pt->cpu_words, &words, cpu / 32 + 1))
+        ;
     (void)__atomic_fetch_or(&pt->cpus.word[cpu / 32], 1u << cpu % 32, __ATOMIC_SEQ_CST);
 }
 
@@ -170,13 +173,26 @@ void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, uint64_t at, uin
 }
 
 /* Acquired: what a CPU that has left did before comes before a flush that there is no need of. */
-static bool some_cpu(const struct quire_cpumask *cpus)
+static bool some_cpu(const struct quire_pgtable *pt)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < sizeof cpus->word / sizeof cpus->word[0]; i++)
-        if (quire_load_acquire(&cpus->word[i]))
+    for (uint32_t i = 0, words = quire_load_relaxed(&pt->cpu_words); i < words; i++)
+        if (quire_load_acquire(&pt->cpus.word[i]))
             return true;
     return false;
+}
+
+void quire_tlb_flush_page(struct quire_pgtable *pt, quire_linear_t virt)
+{
+    if (!some_cpu(pt))
+        return;
+    const struct quire_tlb_flush flush = {
+        .cpus = &pt->cpus,
+        .virt = virt & ~(PT_PAGE_BYTES - 1),
+        .size = PT_PAGE_BYTES,
+        .page_shift = PT_SHIFT,
+    };
+    flush_one(pt, &flush);
 }
 
 static void flush_ranges(const struct quire_tlb_batch *batch)
@@ -198,7 +214,7 @@ static void flush_ranges(const struct quire_tlb_batch *batch)
 
 void quire_tlb_flush(struct quire_tlb_batch *batch)
 {
-    if ((batch->all || batch->nr_ranges) && some_cpu(&batch->pt->cpus))
+    if ((batch->all || batch->nr_ranges) && some_cpu(batch->pt))
         flush_ranges(batch);
     for (unsigned i = 0; i < batch->nr_free; i++)
         release(batch, batch->free[i]);

@@ -59,6 +59,17 @@ void cache_info(struct cache *cache, struct quire_kmem_cache_info *info, char na
     info->external_waste = (uint64_t)(info->nr_objects - info->nr_active) * cache->object_size;
 }
 
+void quire_slab_pages(struct quire_slab *slab, struct quire_slab_pages *pages)
+{
+    *pages = (struct quire_slab_pages){.unreclaimable = quire_load_relaxed(&slab->nr_large)};
+    for_each_cache (slab, cache) {
+        bool reclaimable = cache->flags & QUIRE_SLAB_RECLAIM_ACCOUNT;
+        unsigned long *sum = reclaimable ? &pages->reclaimable : &pages->unreclaimable;
+        for (unsigned node = 0; node < slab->nr_nodes; node++)
+            *sum += quire_load_relaxed(&cache->node[node].nr_pages);
+    }
+}
+
 void quire_kmem_cache_info(struct quire_kmem_cache *handle, struct quire_kmem_cache_info *info)
 {
     char name[NAME_BYTES];

@@ -183,6 +183,7 @@ struct quire_slab {
     struct quire_kmem_cache *kmalloc[NR_KMALLOC_TYPES][NR_KMALLOC_CLASSES];
     struct cache *sheaves[NR_SHEAF_SIZES], *cores, *handles;
     struct cpu *no_cpu;
+    unsigned long nr_large; /* pages of large blocks: atomic */
 
     quire_port_spinlock_t lock;
     struct list names;

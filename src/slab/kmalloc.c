@@ -58,6 +58,12 @@ static struct quire_kmem_cache *cache_for(struct quire_slab *slab, size_t size, 
 
 /* ---- allocating ------------------------------------------------------------------------------ */
 
+static void count_large(struct quire_slab *slab, const struct quire_page *page, int sign)
+{
+    long pages = sign * (1l << quire_page_order(page));
+    (void)__atomic_fetch_add(&slab->nr_large, (unsigned long)pages, __ATOMIC_RELAXED);
+}
+
 /* Pages, whose first says how many. */
 static void *alloc_large(struct quire_slab *slab, size_t size, quire_gfp_t gfp, int node)
 {
@@ -69,6 +75,7 @@ static void *alloc_large(struct quire_slab *slab, size_t size, quire_gfp_t gfp, 
     if (!page)
         return NULL;
     quire_fetch_or(&page->flags, QUIRE_PAGE_LARGE);
+    count_large(slab, page, 1);
     return slab_address(slab, page);
 }
 
@@ -132,6 +139,7 @@ static QUIRE_NOINLINE void kfree_uncommon(struct quire_slab *slab, void *ptr, ui
         report_bad_kfree(slab, page, ptr, caller); /* another CPU is freeing it, too */
         return;
     }
+    count_large(slab, page, -1);
     quire_free_pages(slab->mem, page, quire_page_order(page));
 }
 

@@ -155,12 +155,10 @@ static void give_anon_vma(struct quire_vma *vma, struct anon_vma *anon_vma, stru
     rwlock_write_unlock(lock);
 }
 
-int anon_vma_prepare(struct quire_vma *vma)
+int anon_vma_make(struct quire_vma *vma)
 {
     struct quire_vm *vm = vma->mm->vm;
     struct list spare;
-    if (quire_likely(quire_load_acquire(&vma->anon_vma)))
-        return 0;
     if (alloc_chains(vm, &spare, 1))
         return -QUIRE_ENOMEM;
     struct anon_vma *neighbours = find_mergeable(vma);

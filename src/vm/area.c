@@ -11,27 +11,21 @@
 /* ---- alone ------------------------------------------------------------------------------------
  */
 
-struct quire_vma *vma_alloc(struct quire_mm *mm)
-{
-    struct quire_vma *vma = quire_kmem_cache_zalloc(mm->vm->vma_cache, QUIRE_GFP_KERNEL);
-    if (!vma)
-        return NULL;
-    vma->mm = mm;
-    list_init(&vma->chains);
-    return vma;
-}
-
+/* What is in trees and lists is set when it gets there. */
 struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
 {
-    struct quire_vma *copy = vma_alloc(mm);
+    struct quire_vma *copy = quire_kmem_cache_alloc(mm->vm->vma_cache, QUIRE_GFP_KERNEL);
     if (!copy)
         return NULL;
+    copy->mm = mm;
     copy->start = vma->start;
     copy->end = vma->end;
     copy->flags = vma->flags;
     copy->prot = vma->prot;
     copy->pgoff = vma->pgoff;
     copy->mapping = vma->mapping;
+    copy->anon_vma = NULL;
+    list_init(&copy->chains);
     if (copy->mapping)
         quire_mapping_get(copy->mapping);
     return copy;
@@ -54,15 +48,10 @@ void vma_drop(struct quire_vma *vma)
         quire_mapping_put(mapping);
 }
 
-void vma_discard(struct quire_vma *vma)
-{
-    mapping_unlink_vma(vma);
-    vma_drop(vma);
-}
-
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next)
 {
-    mapping_link_vma(vma);
+    if (vma->mapping)
+        mapping_link_vma(vma);
     areas_link(vma->mm, vma, prev, next);
 }
 
@@ -74,8 +63,16 @@ void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
 
 void vma_free(struct quire_vma *vma)
 {
+    struct quire_mm *mm = vma->mm;
     areas_unlink(vma);
-    vma_discard(vma);
+    if (!vma->mapping) {
+        vma_drop(vma);
+        return;
+    }
+    mapping_unlink_vma(vma);
+    anon_vma_unlink(vma);
+    vma->gone = mm->gone;
+    mm->gone = vma;
 }
 
 uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma)
@@ -141,7 +138,8 @@ static bool join(struct quire_vma *lower, struct quire_vma *upper)
     quire_linear_t end = upper->end;
     areas_unlink(upper);
     vma_resize(lower, lower->start, end);
-    vma_discard(upper);
+    mapping_unlink_vma(upper);
+    vma_drop(upper);
     return true;
 }
 

@@ -18,11 +18,27 @@
 struct quire_vma *vma_above(struct quire_mm *mm, quire_linear_t address);
 /* The area that holds `address`; NULL. */
 struct quire_vma *vma_at(struct quire_mm *mm, quire_linear_t address);
-struct quire_vma *vma_next(const struct quire_vma *vma);
-struct quire_vma *vma_prev(const struct quire_vma *vma);
-struct quire_vma *vma_last(const struct quire_mm *mm);
+/* Neighbours; NULL: there is none. */
+static inline struct quire_vma *vma_of_link(const struct quire_mm *mm, struct list *link)
+{
+    return link == &mm->in_order ? NULL : quire_container_of(link, struct quire_vma, link);
+}
+
+static inline struct quire_vma *vma_next(const struct quire_vma *vma)
+{
+    return vma_of_link(vma->mm, vma->link.next);
+}
+
+static inline struct quire_vma *vma_prev(const struct quire_vma *vma)
+{
+    return vma_of_link(vma->mm, vma->link.prev);
+}
+
 /* The area before `next`; the last one before NULL. */
-struct quire_vma *vma_below(const struct quire_mm *mm, const struct quire_vma *next);
+static inline struct quire_vma *vma_below(const struct quire_mm *mm, const struct quire_vma *next)
+{
+    return vma_of_link(mm, next ? next->link.prev : mm->in_order.prev);
+}
 /* Whether an area holds some of [start, end). */
 bool vma_intersects(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 
@@ -47,17 +63,16 @@ quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_
 
 /* ---- areas (area.c) -------------------------------------------------------------------------- */
 
-/* An area of nothing yet, in no tree; NULL. vma_drop frees one that is in no tree, with the
- * reference to its mapping and its chains; vma_discard one that is in its mapping's. */
-struct quire_vma *vma_alloc(struct quire_mm *mm);
-void vma_drop(struct quire_vma *vma);
-void vma_discard(struct quire_vma *vma);
 /* The same kind of area for another range, not inserted, with a reference to the file and without
  * anonymous pages; NULL. vma_duplicate: for a fork's child, without locks of memory. */
 struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma);
 struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma);
+/* Frees one that is in no tree, with its chains and the reference to its mapping, which isn't the
+ * last but of shared memory without pages. */
+void vma_drop(struct quire_vma *vma);
 
-/* Into the tree, and the reverse maps of its mapping; out of both, and freed. */
+/* Into the tree, and the reverse maps of its mapping; out of both, and freed: with a file when the
+ * lock has been let go. */
 void vma_insert(struct quire_mm *mm, struct quire_vma *vma);
 /* The same between its neighbours; NULL: there is none. */
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next);
@@ -85,6 +100,28 @@ uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma);
 
 /* A stack grows to hold `address`, which lies below it. 0; -ENOMEM. */
 QUIRE_MUST_CHECK int vma_expand_stack(struct quire_vma *vma, quire_linear_t address);
+
+/* ---- the writer's lock (mm.c) ----------------------------------------------------------------
+ *
+ * An area that goes has a reference to its file. With the last one dirty pages are written and the
+ * owner is told, who may use memory of this very address space. So areas of files that go are
+ * gathered in mm->gone, and freed by the writer when he has let the lock go.
+ */
+
+void vmas_free_gone(struct quire_vm *vm, struct quire_vma *gone);
+static inline void mm_write_unlock(struct quire_mm *mm)
+{
+    struct quire_vma *gone = mm->gone;
+    if (quire_unlikely(gone))
+        mm->gone = NULL;
+    rwlock_write_unlock(&mm->lock);
+    if (quire_unlikely(gone))
+        vmas_free_gone(mm->vm, gone);
+}
+
+/* A writer goes on as a reader; what went comes back to mm_read_unlock, NULL: nothing. */
+struct quire_vma *mm_downgrade(struct quire_mm *mm);
+void mm_read_unlock(struct quire_mm *mm, struct quire_vma *gone);
 
 /* ---- counts (mm.c) --------------------------------------------------------------------------- */
 

@@ -246,6 +246,18 @@ void cache_set_dirty(struct quire_mapping *mapping, struct quire_page *page)
     mapping_unlock(mapping);
 }
 
+int cache_make_dirty(struct quire_mapping *mapping, struct quire_page *page)
+{
+    const struct quire_mapping_ops *ops = mapping->config.ops;
+    if (!page_has(page, PG_DIRTY) && ops && ops->page_mkwrite) {
+        int error = ops->page_mkwrite(mapping->config.owner, page_index(page));
+        if (error)
+            return error;
+    }
+    cache_set_dirty(mapping, page);
+    return 0;
+}
+
 bool cache_clear_dirty(struct quire_mapping *mapping, struct quire_page *page)
 {
     mapping_lock(mapping);

@@ -125,6 +125,9 @@ void cache_drop_numbers(struct quire_mapping *mapping, uint64_t first, uint64_t 
 /* Marks a page of a mapping dirty, for the mapping's own count and sync. The page is locked, or
  * has a user that keeps it from going. */
 void cache_set_dirty(struct quire_mapping *mapping, struct quire_page *page);
+/* A page, locked, is about to be written to: of a clean one the owner is asked. 0, or his error,
+ * and the page is what it was. */
+QUIRE_MUST_CHECK int cache_make_dirty(struct quire_mapping *mapping, struct quire_page *page);
 /* Whether it was; the caller has the page lock. */
 bool cache_clear_dirty(struct quire_mapping *mapping, struct quire_page *page);
 
@@ -184,6 +187,11 @@ struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index,
  * yet, leaves the mapping for a slot of the swap cache. 0; -ENOMEM, -ENOSPC: no slot; -EAGAIN: it
  * is none of the mapping's any more. */
 QUIRE_MUST_CHECK int shmem_swap_out(struct quire_mapping *mapping, struct quire_page *page);
+/* The same page, when it couldn't be written: back into its place, or out of the swap cache if that
+ * is another's by now. */
+void shmem_swap_back(struct quire_mapping *mapping, struct quire_page *page);
+/* The array remembers another slot of the page at an index, if it does remember `from`. */
+void shmem_change_slot(struct quire_mapping *mapping, uint64_t index, uint64_t from, uint64_t to);
 /* Brings back every page that is in slots of a swap area, by its type in entries: swapoff. 0;
  * -ENOMEM, -EIO: some are there still. */
 QUIRE_MUST_CHECK int shmem_unuse(struct quire_vm *vm, unsigned type);

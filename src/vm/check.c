@@ -52,6 +52,7 @@ static void count_mm(struct quire_mm *mm, int sign)
         QUIRE_BUG_ON(error);
     }
     QUIRE_BUG_ON(areas != mm->nr_areas || pages != mm->total_vm || end > mm->layout.end);
+    QUIRE_BUG_ON(mm->gone);
     for (unsigned kind = 0; kind < NR_RSS; kind++)
         QUIRE_BUG_ON(c.rss[kind] != mm->rss[kind]);
     if (sign < 0) {

@@ -88,16 +88,15 @@ static unsigned copy_anon_pages(const struct copying *copying, const struct quir
 {
     const struct copying known = *copying;
     const uint64_t *entry = run->entry, *end = entry + run->count;
-    long pages = 0;
+    long zeros = 0;
     for (; entry < end && entry_has_page(*entry); entry++) {
         struct quire_page *page = page_of(&known, *entry);
         if (quire_unlikely(page == known.zero_page))
-            continue;
-        if (quire_unlikely(!page_use(page)))
+            zeros++;
+        else if (quire_unlikely(!page_use(page)))
             break;
-        pages++;
     }
-    gained->rss[RSS_ANON] += pages;
+    gained->rss[RSS_ANON] += entry - run->entry - zeros;
     return (unsigned)(entry - run->entry);
 }
 

@@ -18,10 +18,13 @@ static uint64_t writable(uint64_t entry)
  * has the page locked (the caller, unless `locked`): he may be copying it. */
 static bool reuse(struct fault *fault, struct quire_page *page, bool locked)
 {
+    bool flush = false; /* it never takes one: rights are only gained */
+    if (page_users(page) != 1)
+        return false;
     entry_lock(fault->mm, fault->address);
     bool reused = page_users(page) == 1 && page_is_anon(page) &&
                   (locked || !page_has(page, PG_LOCKED)) &&
-                  !fault_update_entry(fault, writable(fault->entry), NULL);
+                  !fault_update_entry(fault, writable(fault->entry), &flush);
     entry_unlock(fault->mm, fault->address);
     return reused;
 }
@@ -33,15 +36,6 @@ static void leave_swap_cache(struct quire_vm *vm, struct quire_page *page)
     if (page_has(page, PG_SWAPCACHE) && !page_has(page, PG_WRITEBACK) && page_users(page) == 2 &&
         !swap_count(vm, swap_cache_entry(vm, page)))
         swap_cache_remove(vm, page);
-}
-
-/* Whether the entry is what it was. */
-static bool is_unchanged(struct fault *fault)
-{
-    struct quire_page *page = fault_pin_page(fault);
-    if (page)
-        vm_put_page(fault->mm->vm, page);
-    return page;
 }
 
 /* A page of its own in the old one's place; old: pinned, or the zero page. */
@@ -82,7 +76,7 @@ static enum quire_fault_result write_anon(struct fault *fault, struct quire_page
     leave_swap_cache(fault->mm->vm, page);
     if (reuse(fault, page, true))
         vm_count(fault->mm->vm, VM_PGREUSE, 1);
-    else if (is_unchanged(fault))
+    else if (fault_entry_is_unchanged(fault))
         result = copy_page(fault, page);
     page_unlock(page);
     return result;
@@ -98,7 +92,7 @@ enum quire_fault_result fault_write(struct fault *fault)
         return copy_page(fault, page);
     /* The page may be gone from here any time: what is read of it counts only if reuse finds the
      * entry as it was, under its lock. */
-    if (page_users(page) == 1 && reuse(fault, page, false)) {
+    if (reuse(fault, page, false)) {
         vm_count(vm, VM_PGREUSE, 1);
         return QUIRE_VM_MINOR;
     }

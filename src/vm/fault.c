@@ -72,13 +72,15 @@ int fault_fill_entry(struct fault *fault, uint64_t entry)
     return quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
 }
 
-int fault_update_entry(struct fault *fault, uint64_t entry, struct quire_tlb_batch *batch)
+int fault_update_entry(struct fault *fault, uint64_t entry, bool *flush)
 {
     struct quire_pgtable *pt = &fault->mm->pt;
     uint64_t expected = fault->entry;
-    if (quire_likely(fault->where))
-        return quire_update_entry_at(pt, fault->address, fault->where, &expected, entry, batch);
-    return quire_update_entry(pt, fault->address, &expected, entry, batch);
+    if (quire_unlikely(!fault->where))
+        (void)quire_find_entry(pt, fault->address, &fault->where);
+    if (quire_unlikely(!fault->where))
+        return -QUIRE_EAGAIN;
+    return quire_update_entry_at(pt, fault->where, &expected, entry, flush);
 }
 
 bool fault_set_entry(struct fault *fault, uint64_t entry)
@@ -86,27 +88,33 @@ bool fault_set_entry(struct fault *fault, uint64_t entry)
     uint64_t expected = fault->entry;
     if (!entry_present(expected))
         return !quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
-    struct quire_tlb_batch batch;
-    quire_tlb_batch_init(&batch, &fault->mm->pt);
+    bool flush = false;
     entry_lock(fault->mm, fault->address);
-    bool set = !fault_update_entry(fault, entry, &batch);
+    bool set = !fault_update_entry(fault, entry, &flush);
     entry_unlock(fault->mm, fault->address);
-    quire_tlb_flush(&batch);
+    if (flush)
+        quire_tlb_flush_page(&fault->mm->pt, fault->address);
     return set;
+}
+
+bool fault_entry_is_unchanged(const struct fault *fault)
+{
+    const uint64_t by_hardware = QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    uint64_t entry = fault->where ? quire_entry_at(&fault->mm->pt, fault->where)
+                                  : quire_get_entry(&fault->mm->pt, fault->address);
+    return !((entry ^ fault->entry) & ~by_hardware);
 }
 
 struct quire_page *fault_pin_page(struct fault *fault)
 {
-    const uint64_t by_hardware = QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    struct quire_mm *mm = fault->mm;
     struct quire_page *page = NULL;
-    entry_lock(fault->mm, fault->address);
-    uint64_t entry = fault->where ? quire_entry_at(&fault->mm->pt, fault->where)
-                                  : quire_get_entry(&fault->mm->pt, fault->address);
-    if (!((entry ^ fault->entry) & ~by_hardware)) {
-        page = quire_pfn_to_page(fault->mm->vm->mem, entry_pfn(&fault->mm->pt, entry));
+    entry_lock(mm, fault->address);
+    if (fault_entry_is_unchanged(fault)) {
+        page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, fault->entry));
         page_pin(page);
     }
-    entry_unlock(fault->mm, fault->address);
+    entry_unlock(mm, fault->address);
     return page;
 }
 

@@ -57,15 +57,16 @@ enum quire_fault_result fault_file(struct fault *fault); /* file_fault.c: nothin
 /* A present, read-only entry of a shared area is written to: file_fault.c. */
 enum quire_fault_result fault_shared_write(struct fault *fault);
 
+/* Whether fault->entry is still the entry, but for what hardware sets. */
+bool fault_entry_is_unchanged(const struct fault *fault);
 /* The page of fault->entry, pinned, if that is still the entry; NULL. */
 struct quire_page *fault_pin_page(struct fault *fault);
 
 /* Fills fault->entry, which was empty. 0, -EAGAIN: it wasn't; -ENOMEM: no table. */
 QUIRE_MUST_CHECK int fault_fill_entry(struct fault *fault, uint64_t entry);
 
-/* Replaces fault->entry, which was present, as quire_update_entry does. */
-QUIRE_MUST_CHECK int fault_update_entry(struct fault *fault, uint64_t entry,
-                                        struct quire_tlb_batch *batch);
+/* Replaces fault->entry, which was present, as quire_update_entry_at does. */
+QUIRE_MUST_CHECK int fault_update_entry(struct fault *fault, uint64_t entry, bool *flush);
 
 /* Writes an entry for a page that has its root and a user counted for it, where fault->entry was.
  * False: it changed; the caller gives the user back. */

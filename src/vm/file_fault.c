@@ -180,19 +180,6 @@ static enum quire_fault_result fault_private_write(struct fault *fault)
     return result_of(map_copy(fault, copy), major);
 }
 
-/* A shared page, locked, is about to be written to. */
-static int make_dirty(struct quire_mapping *mapping, struct quire_page *page)
-{
-    const struct quire_mapping_ops *ops = mapping->config.ops;
-    if (!page_has(page, PG_DIRTY) && ops && ops->page_mkwrite) {
-        int error = ops->page_mkwrite(mapping->config.owner, page_index(page));
-        if (error)
-            return error;
-    }
-    cache_set_dirty(mapping, page);
-    return 0;
-}
-
 static enum quire_fault_result fault_shared_new(struct fault *fault)
 {
     struct quire_vma *vma = fault->vma;
@@ -202,7 +189,7 @@ static enum quire_fault_result fault_shared_new(struct fault *fault)
                                              CACHE_READ, vma->flags, &major, &error);
     if (!page)
         return result_of(error, false);
-    bool refused = make_dirty(vma->mapping, page);
+    bool refused = cache_make_dirty(vma->mapping, page);
     error = refused ? 0 : map_page(vma, page, fault->address, vma->prot | WRITTEN);
     cache_put_page(vma->mapping, page);
     if (refused)
@@ -237,7 +224,7 @@ enum quire_fault_result fault_shared_write(struct fault *fault)
     enum quire_fault_result result = QUIRE_VM_MINOR;
     if (page->pfn == entry_pfn(&mm->pt, fault->entry).value) {
         uint64_t expected = fault->entry;
-        if (make_dirty(vma->mapping, page))
+        if (cache_make_dirty(vma->mapping, page))
             result = QUIRE_VM_BUS_ADRERR;
         else
             (void)!quire_update_entry(&mm->pt, fault->address, &expected, fault->entry | WRITTEN,

@@ -96,12 +96,16 @@ static int write_piece(struct quire_mapping *mapping, const struct piece *piece,
     struct quire_page *page = cache_get_page(mapping, piece->index, fill, 0, &major, &error);
     if (!page)
         return error;
-    page_write(mapping->vm, page, piece->offset, from, piece->size);
-    page_set(page, PG_UPTODATE);
-    cache_set_dirty(mapping, page);
-    lru_mark_accessed(mapping->vm, page);
+    error = cache_make_dirty(mapping, page);
+    if (!error) {
+        page_write(mapping->vm, page, piece->offset, from, piece->size);
+        page_set(page, PG_UPTODATE);
+        lru_mark_accessed(mapping->vm, page);
+    } else if (fill == CACHE_ZERO || !page_has(page, PG_UPTODATE)) {
+        cache_delete(mapping, page); /* it was made for this: behind the end, or without content */
+    }
     cache_put_page(mapping, page);
-    return 0;
+    return error;
 }
 
 static size_t write_pieces(struct quire_mapping *mapping, uint64_t at, const char *from,

@@ -143,7 +143,7 @@ int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
 
 int quire_vm_destroy(struct quire_vm *vm)
 {
-    if (!list_empty(&vm->mms) || !list_empty(&vm->mappings) || swap_total_pages(vm))
+    if (!list_empty(&vm->mms) || !list_empty(&vm->mappings) || swap_has_areas(vm))
         return -QUIRE_EBUSY;
     reclaim_unregister(vm);
     destroy_parts(vm);

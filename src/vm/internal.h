@@ -70,6 +70,7 @@ struct anon_vma;
  */
 struct quire_vma {
     struct tree_node node; /* of mm->areas, by address */
+    struct list link;      /* of mm->in_order */
     quire_linear_t start, end;
     uint64_t gap;     /* free bytes between the area before and this */
     uint64_t max_gap; /* the largest of this subtree, as far as it matters: area_tree.c */
@@ -81,7 +82,10 @@ struct quire_vma {
     struct quire_mapping *mapping; /* the file, or shared memory; NULL: private anonymous */
     struct interval shared;        /* of the mapping's root: rmap.c */
     struct anon_vma *anon_vma;     /* of private pages that were written here; NULL: none yet */
-    struct list chains;            /* anon_vma_chains: its anon_vma's and its ancestors' */
+    union {
+        struct list chains;     /* anon_vma_chains: its anon_vma's and its ancestors' */
+        struct quire_vma *gone; /* of one in mm->gone: the next */
+    };
 };
 
 static inline uint64_t vma_pages(const struct quire_vma *vma)
@@ -114,10 +118,12 @@ struct quire_mm {
     uint32_t nr_users; /* quire_mm_get and _put */
     uint32_t nr_refs;  /* of the structure itself: users together one, and walkers */
 
-    struct tree areas; /* of struct quire_vma */
+    struct tree areas;    /* of struct quire_vma */
+    struct list in_order; /* the same, as a list */
     unsigned nr_areas;
-    uint64_t generation; /* of the areas, and no other address space's that had the same address:
-                          * what a quire_fault_cache compares */
+    struct quire_vma *gone; /* areas that went, whose files are put without the lock: mm.c */
+    uint64_t generation;    /* of the areas, and no other address space's that had the same address:
+                             * what a quire_fault_cache compares */
     struct quire_mm_layout layout;
     quire_linear_t mmap_base;
     struct quire_mm_program program;

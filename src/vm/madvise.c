@@ -149,51 +149,70 @@ static int advise_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
     return hole;
 }
 
-/* MADV_REMOVE: shared memory loses the range, for all who map it. A file's owner would have to
- * punch the hole into his store, and has no operation for it: Linux's file systems without it
- * refuse too. The mapping is kept while the lock is let go, since a truncation takes it from
- * outside. */
+/* ---- MADV_REMOVE -------------------------------------------------------------------------------
+ */
+
+/* What an area has of a range, in its mapping. */
+struct part {
+    struct quire_mapping *mapping; /* NULL: there is none */
+    uint64_t at, size;
+};
+
+/* A file's owner would have to punch the hole into his store, and has no operation for it: Linux's
+ * file systems without it refuse too. */
+static int may_remove(const struct quire_vma *vma)
+{
+    const uint32_t needed = VM_SHARED | VM_WRITE;
+    if (!vma->mapping || vma->flags & VM_LOCKED)
+        return -QUIRE_EINVAL;
+    if ((vma->flags & needed) != needed)
+        return -QUIRE_EACCES;
+    return vma->mapping->is_shmem ? 0 : -QUIRE_EOPNOTSUPP;
+}
+
+/* The part of [*start, end) in the lowest area, with a reference; *start is behind it then. *hole
+ * is set when one was passed over. */
+static int next_part(struct quire_mm *mm, quire_linear_t *start, quire_linear_t end,
+                     struct part *part, int *hole)
+{
+    const struct quire_vma *vma = vma_above(mm, *start);
+    part->mapping = NULL;
+    if (!vma || vma->start > *start)
+        *hole = -QUIRE_ENOMEM;
+    if (!vma || vma->start >= end)
+        return 0;
+    quire_linear_t from = vma->start > *start ? vma->start : *start;
+    int error = may_remove(vma);
+    if (error)
+        return error;
+    *start = vma->end < end ? vma->end : end;
+    *part = (struct part){vma->mapping, vma_index(vma, from) << QUIRE_PAGE_SHIFT, *start - from};
+    quire_mapping_get(part->mapping);
+    return 0;
+}
+
+/* Shared memory loses the range, for all who map it. The mapping is kept while the lock is let go,
+ * since a truncation takes it from outside. */
 static int remove_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
     int hole = 0;
     while (start < end) {
+        struct part part;
         rwlock_read(&mm->lock);
-        struct quire_vma *vma = vma_above(mm, start);
-        struct quire_mapping *mapping = NULL;
-        uint64_t at = 0, size = 0;
-        int error = 0;
-        if (!vma || vma->start > start)
-            hole = -QUIRE_ENOMEM;
-        if (!vma || vma->start >= end) {
-            start = end;
-        } else {
-            start = vma->start > start ? vma->start : start;
-            quire_linear_t to = vma->end < end ? vma->end : end;
-            mapping = vma->mapping;
-            if (!mapping || vma->flags & VM_LOCKED)
-                error = -QUIRE_EINVAL;
-            else if ((vma->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
-                error = -QUIRE_EACCES;
-            else if (!mapping->is_shmem)
-                error = -QUIRE_EOPNOTSUPP;
-            else
-                quire_mapping_get(mapping);
-            at = vma_index(vma, start) << QUIRE_PAGE_SHIFT;
-            size = to - start;
-            start = to;
-        }
+        int error = next_part(mm, &start, end, &part, &hole);
         rwlock_read_unlock(&mm->lock);
-        if (error)
-            return error;
-        if (mapping) {
-            error = quire_mapping_punch(mapping, at, size);
-            quire_mapping_put(mapping);
-        }
+        if (error || !part.mapping)
+            return error ? error : hole;
+        error = quire_mapping_punch(part.mapping, part.at, part.size);
+        quire_mapping_put(part.mapping);
         if (error)
             return error;
     }
     return hole;
 }
+
+/* ---- the call -----------------------------------------------------------------------------------
+ */
 
 int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length, int advice)
 {

@@ -51,7 +51,8 @@ static void enlist(struct quire_mm *mm)
     unlock_list(vm, irq);
 }
 
-/* Where the kernel's part begins: at an address that is a root entry's first. */
+/* Where the kernel's part begins: at an address that is a root entry's first. 4 GiB, where nothing
+ * is left for the kernel, is no address on i386, and refused as such. */
 static quire_linear_t kernel_start(const struct quire_vm *vm, const struct quire_mm_layout *layout)
 {
     const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
@@ -68,8 +69,6 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
     quire_linear_t low_bits = QUIRE_PAGE_SIZE - 1;
     if (bits > PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT)
         bits = PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT; /* of what a page can tell where it is */
-    if (vm->config.kernel_tables && kernel_start(vm, layout) == (quire_linear_t)1 << 32)
-        return false; /* nothing is left for the kernel */
     return layout->end <= (quire_linear_t)1 << bits && layout->min_addr < layout->end &&
            !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
            layout->gap_max < layout->end;
@@ -140,7 +139,7 @@ void quire_mm_put(struct quire_mm *mm)
         return;
     rwlock_write(&mm->lock);
     mm_unmap_all(mm);
-    rwlock_write_unlock(&mm->lock);
+    mm_write_unlock(mm);
     mm_unref(mm);
 }
 
@@ -157,6 +156,35 @@ void mm_inherit(struct quire_mm *child, const struct quire_mm *parent)
 struct quire_pgtable *quire_mm_pgtable(struct quire_mm *mm)
 {
     return &mm->pt;
+}
+
+/* ---- the writer's lock -------------------------------------------------------------------------
+ */
+
+/* Areas that are nothing any more but references to files. */
+void vmas_free_gone(struct quire_vm *vm, struct quire_vma *gone)
+{
+    while (gone) {
+        struct quire_vma *vma = gone;
+        struct quire_mapping *mapping = vma->mapping;
+        gone = vma->gone;
+        quire_kmem_cache_free(vm->vma_cache, vma);
+        quire_mapping_put(mapping);
+    }
+}
+
+struct quire_vma *mm_downgrade(struct quire_mm *mm)
+{
+    struct quire_vma *gone = mm->gone;
+    mm->gone = NULL;
+    rwlock_downgrade(&mm->lock);
+    return gone;
+}
+
+void mm_read_unlock(struct quire_mm *mm, struct quire_vma *gone)
+{
+    rwlock_read_unlock(&mm->lock);
+    vmas_free_gone(mm->vm, gone);
 }
 
 /* ---- what it is told ---------------------------------------------------------------------------

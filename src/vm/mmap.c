@@ -240,6 +240,15 @@ static int64_t mmap_locked(struct request *r)
     return error ? error : (int64_t)r->address;
 }
 
+/* Linux counts a file's pages in an unsigned long. Offset and length can exceed that on 32-bit
+ * machines only, where it is looked at before anything is searched for, and of any memory; what a
+ * file can't have is check_file's, later. */
+static bool index_overflows(const struct request *r)
+{
+    uint64_t end = r->pgoff + (r->size >> QUIRE_PAGE_SHIFT);
+    return quire_pt_formats[r->mm->vm->config.format].virt_bits == 32 && end > UINT32_MAX;
+}
+
 static int check_arguments(struct request *r, uint64_t length, uint64_t offset)
 {
     if (offset & LOW_BITS || !length || r->flags & QUIRE_MAP_HUGETLB)
@@ -250,7 +259,7 @@ static int check_arguments(struct request *r, uint64_t length, uint64_t offset)
         return -QUIRE_ENOMEM;
     r->size = (length + LOW_BITS) & ~LOW_BITS;
     r->pgoff = offset >> QUIRE_PAGE_SHIFT;
-    return 0;
+    return index_overflows(r) ? -QUIRE_EOVERFLOW : 0;
 }
 
 int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length, unsigned prot,
@@ -267,15 +276,15 @@ int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
     bool populates =
         at >= 0 && (flags & (QUIRE_MAP_POPULATE | QUIRE_MAP_NONBLOCK)) == QUIRE_MAP_POPULATE;
     if (!locked && !populates) {
-        rwlock_write_unlock(&mm->lock);
+        mm_write_unlock(mm);
         return at;
     }
-    rwlock_downgrade(&mm->lock);
+    struct quire_vma *gone = mm_downgrade(mm);
     if (locked)
         (void)mm_populate_locked(mm, r.address, r.address + r.size, true);
     else
         (void)!populate_range(mm, r.address, r.address + r.size, POPULATE_AHEAD);
-    rwlock_read_unlock(&mm->lock);
+    mm_read_unlock(mm, gone);
     return at;
 }
 
@@ -338,9 +347,9 @@ quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk)
     quire_linear_t old = mm->brk;
     bool set = !set_brk(mm, brk);
     brk = mm->brk;
-    rwlock_downgrade(&mm->lock);
+    struct quire_vma *gone = mm_downgrade(mm);
     if (set && brk > old && mm->def_flags & VM_LOCKED)
         (void)mm_populate_locked(mm, old, brk, true);
-    rwlock_read_unlock(&mm->lock);
+    mm_read_unlock(mm, gone);
     return brk;
 }

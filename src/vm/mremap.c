@@ -294,9 +294,9 @@ int64_t quire_mremap(struct quire_mm *mm, quire_linear_t old_address, uint64_t o
         return -QUIRE_EINVAL;
     rwlock_write(&mm->lock);
     int64_t at = remap_locked(&r);
-    rwlock_downgrade(&mm->lock);
+    struct quire_vma *gone = mm_downgrade(mm);
     if (r.populate)
         (void)mm_populate_locked(mm, r.from, r.from + r.new_size, true);
-    rwlock_read_unlock(&mm->lock);
+    mm_read_unlock(mm, gone);
     return at;
 }

@@ -8,6 +8,8 @@
 #include "vm/area.h"
 #include "vm/fault.h"
 
+#define TABLE_SHIFT 21 /* what a table covers in every format, or half of it */
+
 static void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
     struct quire_tlb_batch batch;
@@ -19,10 +21,14 @@ static void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_l
     quire_tlb_flush(&batch);
 }
 
-/* Whether nothing can be there: no table was made for any of the range. */
+/* Whether nothing can be there: no table was made for any of the range. Where a table covers all of
+ * it a look for that one will do. */
 static bool is_untouched(const struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
     struct quire_pt_query query;
+    void *where;
+    if (start >> TABLE_SHIFT == (end - 1) >> TABLE_SHIFT)
+        return !quire_find_entry(&mm->pt, start, &where) && !where;
     if (!quire_query(&mm->pt, start, &query) || query.level == QUIRE_PT || query.entry)
         return false;
     unsigned shift = mm->pt.format->level[query.level].shift;
@@ -109,6 +115,6 @@ int quire_munmap(struct quire_mm *mm, quire_linear_t address, uint64_t length)
         return -QUIRE_EINVAL;
     rwlock_write(&mm->lock);
     int error = mm_unmap(mm, address, (address + length + low_bits) & ~low_bits);
-    rwlock_write_unlock(&mm->lock);
+    mm_write_unlock(mm);
     return error;
 }

@@ -88,7 +88,11 @@ struct anon_vma_chain {
 
 /* Before the first anonymous page of an area; a neighbour's anon_vma where they could merge. Caller
  * has mm->lock (reader suffices). -ENOMEM. */
-QUIRE_MUST_CHECK int anon_vma_prepare(struct quire_vma *vma);
+QUIRE_MUST_CHECK int anon_vma_make(struct quire_vma *vma);
+QUIRE_MUST_CHECK static inline int anon_vma_prepare(struct quire_vma *vma)
+{
+    return quire_likely(quire_load_acquire(&vma->anon_vma)) ? 0 : anon_vma_make(vma);
+}
 /* `to`, which has no chains yet, gets chains to all anon_vmas of `from`, and its anon_vma: for
  * splits, merges, mremap. Its range is what it will be. -ENOMEM: nothing changed. Writer of
  * mm->lock. */

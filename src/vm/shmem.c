@@ -143,6 +143,31 @@ int shmem_swap_out(struct quire_mapping *mapping, struct quire_page *page)
     return 0;
 }
 
+void shmem_swap_back(struct quire_mapping *mapping, struct quire_page *page)
+{
+    struct quire_vm *vm = mapping->vm;
+    swap_entry entry = swap_cache_entry(vm, page);
+    if (!take_back(mapping, page_index(page), page, shmem_word_of_entry(entry)) &&
+        !swap_count(vm, entry))
+        swap_cache_remove(vm, page);
+}
+
+/* The slot that is counted first may be one that the array has no number for. */
+void shmem_change_slot(struct quire_mapping *mapping, uint64_t index, swap_entry from,
+                       swap_entry to)
+{
+    struct quire_vm *vm = mapping->vm;
+    uintptr_t word = shmem_word_of_entry(to);
+    if (shmem_entry_of_word(word) != to || !swap_duplicate(vm, to))
+        return;
+    mapping_lock(mapping);
+    bool changed = xa_load(&mapping->pages, index) == shmem_word_of_entry(from);
+    if (changed)
+        xa_store(vm, &mapping->pages, index, word, NULL);
+    mapping_unlock(mapping);
+    swap_free(vm, changed ? from : to);
+}
+
 void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry)
 {
     struct quire_vm *vm = mapping->vm;

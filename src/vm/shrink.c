@@ -60,8 +60,18 @@ static void undo_swap_cache(struct scan *scan, struct quire_page *page)
         swap_cache_remove(scan->vm, page);
 }
 
-/* In the swap cache. */
-static enum outcome swap_out(struct scan *scan, struct quire_page *page)
+/* Nowhere to write it to. Shared memory isn't found from a page in the swap cache, so that the next
+ * try has to begin with a page in its place. */
+static enum outcome not_written(struct quire_page *page, struct quire_mapping *mapping)
+{
+    if (mapping)
+        shmem_swap_back(mapping, page);
+    return page_users(page) ? OUTCOME_ACTIVATE : OUTCOME_RECLAIMED;
+}
+
+/* In the swap cache; `mapping`: it is shared memory that was there until now. */
+static enum outcome swap_out(struct scan *scan, struct quire_page *page,
+                             struct quire_mapping *mapping)
 {
     if (!unmap(scan, page)) {
         undo_swap_cache(scan, page);
@@ -74,8 +84,8 @@ static enum outcome swap_out(struct scan *scan, struct quire_page *page)
     if (page_has(page, PG_DIRTY)) {
         if (!(scan->gfp & QUIRE_GFP_IO))
             return OUTCOME_KEEP;
-        if (swap_write_page(scan->vm, page))
-            return OUTCOME_ACTIVATE;
+        if (swap_write_page(scan->vm, page, mapping))
+            return not_written(page, mapping);
         scan->written++;
     }
     return swap_cache_evict(scan->vm, page) ? OUTCOME_RECLAIMED : OUTCOME_KEEP;
@@ -91,7 +101,7 @@ static enum outcome shrink_anon(struct scan *scan, struct quire_page *page)
         if (swap_cache_add(scan->vm, page))
             return OUTCOME_ACTIVATE;
     }
-    return swap_out(scan, page);
+    return swap_out(scan, page, NULL);
 }
 
 static enum outcome shrink_shmem(struct scan *scan, struct quire_mapping *mapping,
@@ -103,7 +113,7 @@ static enum outcome shrink_shmem(struct scan *scan, struct quire_mapping *mappin
         return still_mapped(scan, page);
     if (shmem_swap_out(mapping, page))
         return OUTCOME_ACTIVATE;
-    return swap_out(scan, page);
+    return swap_out(scan, page, mapping);
 }
 
 /* ---- files -------------------------------------------------------------------------------------
@@ -151,7 +161,7 @@ static enum outcome shrink_locked(struct scan *scan, struct quire_page *page, st
     if (verdict != VERDICT_RECLAIM)
         return verdict == VERDICT_KEEP ? OUTCOME_KEEP : OUTCOME_ACTIVATE;
     if (page_has(page, PG_SWAPCACHE))
-        return swap_out(scan, page);
+        return swap_out(scan, page, NULL);
     if (page_is_anon(page))
         return shrink_anon(scan, page);
     *root = root_of_page(scan->vm, page);

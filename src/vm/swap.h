@@ -55,10 +55,14 @@ QUIRE_MUST_CHECK int swap_cache_replace(struct quire_vm *vm, struct quire_page *
  * Pinned and locked, up to date; *major: it was read. NULL and *error: -EIO, -ENOMEM, -EAGAIN (the
  * entry isn't what it was any more: look again). */
 struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, int *error);
-/* Writes a page of the swap cache to its slot: locked, pinned. 0 or a negative errno, after having
- * tried another slot. */
-QUIRE_MUST_CHECK int swap_write_page(struct quire_vm *vm, struct quire_page *page);
+/* Writes a page of the swap cache to its slot: locked, pinned. `mapping`: the shared memory whose
+ * array means the slot, at the page's index; NULL: entries of page tables do. 0 or a negative
+ * errno, after having tried another slot. */
+QUIRE_MUST_CHECK int swap_write_page(struct quire_vm *vm, struct quire_page *page,
+                                     struct quire_mapping *mapping);
 
+/* Whether there is an area, be it one that a swapoff is at work on. */
+bool swap_has_areas(struct quire_vm *vm);
 unsigned long swap_total_pages(struct quire_vm *vm);
 unsigned long swap_free_pages(struct quire_vm *vm);
 

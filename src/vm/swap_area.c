@@ -42,7 +42,7 @@ int swap_create(struct quire_vm *vm)
 void swap_destroy(struct quire_vm *vm)
 {
     struct swap_state *swap = vm->swap;
-    QUIRE_BUG_ON(!list_empty(&swap->order));
+    QUIRE_BUG_ON(swap->nr_areas);
     (void)quire_kmem_cache_destroy(swap->cluster_cache);
     quire_kfree(vm->slab, swap->bucket);
     quire_kfree(vm->slab, swap);
@@ -155,6 +155,17 @@ void swap_area_forget(struct quire_vm *vm, struct swap_area *area)
     vm->swap->area[area->number] = NULL;
     swap_unlock(vm->swap, irq);
     free_area(vm, area);
+    irq = swap_lock(vm->swap);
+    vm->swap->nr_areas--;
+    swap_unlock(vm->swap, irq);
+}
+
+bool swap_has_areas(struct quire_vm *vm)
+{
+    quire_port_irq_t irq = swap_lock(vm->swap);
+    unsigned nr_areas = vm->swap->nr_areas;
+    swap_unlock(vm->swap, irq);
+    return nr_areas;
 }
 
 int quire_swapon(struct quire_vm *vm, const struct quire_swap_config *config)
@@ -174,6 +185,7 @@ int quire_swapon(struct quire_vm *vm, const struct quire_swap_config *config)
     if (number < QUIRE_MAX_SWAP_AREAS) {
         area->number = number;
         swap->area[number] = area;
+        swap->nr_areas++;
         if (area->priority < 0)
             area->priority = --swap->lowest_priority;
         swap_area_show(swap, area);

@@ -73,6 +73,7 @@ struct swap_state {
     quire_port_spinlock_t lock;
     struct quire_kmem_cache *cluster_cache;
     struct swap_area *area[QUIRE_MAX_SWAP_AREAS];
+    unsigned nr_areas; /* those that are going too, until swapoff is done with them */
     struct list order;
     unsigned long total, used; /* slots of areas that aren't going */
     int lowest_priority;
@@ -168,7 +169,7 @@ void swap_discard(struct swap_state *swap);
 /* All clusters of a new area, free. -ENOMEM. */
 QUIRE_MUST_CHECK int slots_create(struct swap_state *swap, struct swap_area *area);
 void slots_destroy(struct swap_state *swap, struct swap_area *area);
-/* The end of an area that is hidden and has no slot in use. */
+/* The end of an area that is hidden and has no slot in use. Nothing is touched after it. */
 void swap_area_forget(struct quire_vm *vm, struct swap_area *area);
 /* Whether entries that are swapped in should leave their slot: the area goes, or swap is more than
  * half full. */

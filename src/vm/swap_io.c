@@ -9,10 +9,11 @@
  * how many of the last one's pages were asked for (Linux: mm/swap_state.c, swapin_nr_pages).
  *
  * A write that fails is tried once more, in another slot; for that the entries that mean the page
- * are found by its reverse maps and changed. If that fails too the page stays, dirty.
+ * are found by its reverse maps and changed, or it's the place in shared memory's array that
+ * changes. If that fails too the page stays, dirty.
  */
+#include "vm/cache.h"
 #include "vm/policy.h"
-#include "vm/rmap.h"
 #include "vm/swap_area.h"
 
 #define KIB_PER_PAGE (QUIRE_PAGE_SIZE / 1024)
@@ -76,11 +77,16 @@ static bool change_entry(void *arg, struct quire_vma *vma, quire_linear_t addres
     return true;
 }
 
-static void change_entries(struct quire_vm *vm, struct quire_page *page, swap_entry from,
-                           swap_entry to)
+/* Whoever means one slot of a page means the other from now on. */
+static void change_slot(struct quire_vm *vm, struct quire_page *page, struct quire_mapping *mapping,
+                        swap_entry from, swap_entry to)
 {
     struct change change = {vm, from, to};
-    if (swap_count(vm, from))
+    if (!swap_count(vm, from))
+        return;
+    if (mapping)
+        shmem_change_slot(mapping, page_index(page), from, to);
+    else
         rmap_walk(vm, page, change_entry, &change);
 }
 
@@ -118,23 +124,24 @@ static bool settle(struct quire_vm *vm, struct quire_page *page, swap_entry from
 }
 
 /* 0, or the entry that the page has now. */
-static swap_entry move_to_other_slot(struct quire_vm *vm, struct quire_page *page, swap_entry from)
+static swap_entry move_to_other_slot(struct quire_vm *vm, struct quire_page *page,
+                                     struct quire_mapping *mapping, swap_entry from)
 {
     swap_entry to = second_slot(vm, page);
     if (!to)
         return 0;
-    change_entries(vm, page, from, to);
+    change_slot(vm, page, mapping, from, to);
     while (!settle(vm, page, from, to))
-        change_entries(vm, page, to, from);
+        change_slot(vm, page, mapping, to, from);
     swap_entry now = swap_cache_entry(vm, page);
     return now == to ? now : 0;
 }
 
-int swap_write_page(struct quire_vm *vm, struct quire_page *page)
+int swap_write_page(struct quire_vm *vm, struct quire_page *page, struct quire_mapping *mapping)
 {
     swap_entry entry = swap_cache_entry(vm, page);
     int error = write_to(vm, page, entry);
-    if (error && (entry = move_to_other_slot(vm, page, entry)))
+    if (error && (entry = move_to_other_slot(vm, page, mapping, entry)))
         error = write_to(vm, page, entry);
     return error;
 }

@@ -1,4 +1,4 @@
-/* vm/view_meminfo.c: /proc/meminfo: the lines that this layer and phys can fill
+/* vm/view_meminfo.c: /proc/meminfo: the lines that this layer, slab and phys can fill
  *
  * What Linux counts and nothing here does (Buffers, KernelStack, Percpu and the like) has no line,
  * rather than a 0 that would mean something else.
@@ -48,18 +48,25 @@ static void sum_zones(struct quire_vm *vm, struct zones *sum)
     }
 }
 
-/* What could be had without swapping: free memory, and files' pages but for those that would be
- * read again at once. */
-static unsigned long available(unsigned long free, const struct lru_counts *lru,
-                               const struct zones *zones)
+/* Of what could be had, without that of which a part would be needed again at once. */
+static unsigned long half_or_low(unsigned long pages, const struct zones *zones)
 {
-    unsigned long cache = lru->active_file + lru->inactive_file;
-    unsigned long kept = cache / 2 < zones->low ? cache / 2 : zones->low;
-    unsigned long pages = free + cache - kept;
+    return pages - (pages / 2 < zones->low ? pages / 2 : zones->low);
+}
+
+/* What could be had without swapping: free memory, and some of files' pages and of objects that
+ * shrinkers know. */
+static unsigned long available(unsigned long free, const struct lru_counts *lru,
+                               const struct quire_slab_pages *slab, const struct zones *zones)
+{
+    unsigned long pages = free;
+    pages += half_or_low(lru->active_file + lru->inactive_file, zones);
+    pages += half_or_low(slab->reclaimable, zones);
     return pages > zones->reserve ? pages - zones->reserve : 0;
 }
 
-static void put_memory(struct quire_vm *vm, put_number_fn *put, void *arg)
+static void put_memory(struct quire_vm *vm, const struct quire_slab_pages *slab, put_number_fn *put,
+                       void *arg)
 {
     struct lru_counts lru;
     struct zones zones;
@@ -68,7 +75,7 @@ static void put_memory(struct quire_vm *vm, put_number_fn *put, void *arg)
     sum_zones(vm, &zones);
     put(arg, "MemTotal", KIB(total));
     put(arg, "MemFree", KIB(free));
-    put(arg, "MemAvailable", KIB(available(free, &lru, &zones)));
+    put(arg, "MemAvailable", KIB(available(free, &lru, slab, &zones)));
     put(arg, "Cached", KIB(vm_stat_read(vm, NR_FILE_PAGES)));
     put(arg, "SwapCached", KIB(vm_stat_read(vm, NR_SWAPCACHE)));
     put(arg, "Active", KIB(lru.active_anon + lru.active_file));
@@ -90,7 +97,9 @@ static void put_memory(struct quire_vm *vm, put_number_fn *put, void *arg)
 void for_each_meminfo(struct quire_vm *vm, put_number_fn *put, void *arg)
 {
     long committed = quire_load_relaxed(&vm->committed);
-    put_memory(vm, put, arg);
+    struct quire_slab_pages slab;
+    quire_slab_pages(vm->slab, &slab);
+    put_memory(vm, &slab, put, arg);
     put(arg, "SwapTotal", KIB(swap_total_pages(vm)));
     put(arg, "SwapFree", KIB(swap_free_pages(vm)));
     put(arg, "Dirty", KIB(vm_stat_read(vm, NR_FILE_DIRTY)));
@@ -98,6 +107,10 @@ void for_each_meminfo(struct quire_vm *vm, put_number_fn *put, void *arg)
     put(arg, "AnonPages", KIB(vm_stat_read(vm, NR_ANON_MAPPED)));
     put(arg, "Mapped", KIB(vm_stat_read(vm, NR_FILE_MAPPED)));
     put(arg, "Shmem", KIB(vm_stat_read(vm, NR_SHMEM)));
+    put(arg, "KReclaimable", KIB(slab.reclaimable)); /* nothing else tells what it could give */
+    put(arg, "Slab", KIB(slab.reclaimable + slab.unreclaimable));
+    put(arg, "SReclaimable", KIB(slab.reclaimable));
+    put(arg, "SUnreclaim", KIB(slab.unreclaimable));
     put(arg, "PageTables", KIB(vm_table_pages(vm)));
     put(arg, "CommitLimit", KIB(vm_commit_limit(vm)));
     put(arg, "Committed_AS", KIB(committed > 0 ? committed : 0));

@@ -77,8 +77,10 @@ extern const struct test_suite suite_vm_views;
 extern const struct test_suite suite_vm_advice;
 extern const struct test_suite suite_vm_change;
 extern const struct test_suite suite_vm_mmap;
+extern const struct test_suite suite_vm_mmap_order;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
+extern const struct test_suite suite_vm_owner;
 extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
@@ -166,8 +168,10 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_advice,      //
     &suite_vm_change,      //
     &suite_vm_mmap,        //
+    &suite_vm_mmap_order,  //
     &suite_vm_cache,       //
     &suite_vm_file,        //
+    &suite_vm_owner,       //
     &suite_vm_shmem,       //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //

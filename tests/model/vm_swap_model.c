@@ -136,7 +136,7 @@ static void write_item(struct item *item)
     CHECK_EQ(page == item->page, true);
     if (!page)
         return;
-    CHECK_EQ(swap_write_page(machine_vm, page), 0);
+    CHECK_EQ(swap_write_page(machine_vm, page, NULL), 0);
     item->written = true;
     unlock(page);
 }

@@ -3,7 +3,8 @@
  * Threads own ranges of a few pages that alternate, so that each table is shared by all of them,
  * and map, change, fault and unmap there while tables come into being; others read everything and
  * harvest. ThreadSanitizer sees every entry that isn't accessed in one piece. A page that is mapped
- * holds its own frame number, so that a translation is checked by looking at what it leads to.
+ * holds its own frame number, so that a translation is checked by looking at what it leads to. And
+ * processes come and go, sharing the kernel's part, while it changes.
  */
 #include <pthread.h>
 
@@ -269,7 +270,89 @@ static void a_copy_that_is_cut_from_outside_has_the_tables_that_it_needs(void)
     CHECK_EQ(quire_mem_destroy(mem), 0);
 }
 
+/* ---- processes come and go while the kernel's part changes ----------------------------------- */
+
+#define KERNEL_PAGES 2048u /* each mapped to its own number's frame, or not at all */
+
+static struct quire_pgtable_config process_config;
+
+static quire_linear_t kernel_page(uint32_t page)
+{
+    return process_config.shared_from + (quire_linear_t)page * 4096;
+}
+
+static void *be_processes(void *arg)
+{
+    struct worker *worker = arg;
+    for (unsigned long i = 0; i < worker->operations; i++) {
+        struct quire_pgtable process;
+        struct quire_pt_query query;
+        uint64_t pages = 0;
+        CHECK_EQ(quire_pgtable_init(&process, &process_config), 0);
+        quire_pgtable_cpu_enter(&process, worker->number + 1);
+        CHECK_EQ(quire_map_range(&process, 0x1000, 0x5000, 8192, RW, 0), 0);
+        for (unsigned look = 0; look < 16; look++) {
+            uint32_t page = below(worker, KERNEL_PAGES);
+            if (!quire_query(&process, kernel_page(page), &query))
+                CHECK_EQ(query.phys, (quire_phys_t)page * 4096);
+        }
+        CHECK_EQ(quire_visit_range(&process, kernel_page(0), KERNEL_PAGES * 4096ul, 0, count_pages,
+                                   &pages),
+                 0);
+        CHECK(pages <= KERNEL_PAGES);
+        quire_pgtable_cpu_leave(&process, worker->number + 1);
+        quire_pgtable_destroy(&process);
+    }
+    (void)quire_fetch_add(&round_ended, 1);
+    return NULL;
+}
+
+/* Tables below the kept ones stay too: processes look there at any time, as processors do. */
+static void change_kernel_part(struct worker *worker)
+{
+    while (quire_load_acquire(&round_ended) < THREADS - 1) {
+        uint32_t page = below(worker, KERNEL_PAGES), most = KERNEL_PAGES - page;
+        uint64_t size = (1 + below(worker, most < 300 ? most : 300)) * 4096ul;
+        CHECK_EQ(quire_unmap_range(&pt, kernel_page(page), size, QUIRE_UNMAP_KEEP_TABLES, NULL), 0);
+        CHECK_EQ(quire_map_range(&pt, kernel_page(page), (quire_phys_t)page * 4096, size,
+                                 QUIRE_PTE_WRITE, QUIRE_MAP_NO_HUGE),
+                 0);
+        CHECK_EQ(quire_unmap_range(&pt, kernel_page(page), 4096, QUIRE_UNMAP_KEEP_TABLES, NULL), 0);
+    }
+}
+
+static void processes_come_and_go_while_the_kernels_part_changes(void)
+{
+    static struct worker workers[THREADS];
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        REQUIRE(start((enum quire_pt_format_id)id));
+        process_config = (struct quire_pgtable_config){
+            .mem = mem, .format = (enum quire_pt_format_id)id, .flush = count_flush, .shared = &pt};
+        process_config.shared_from =
+            pt.format->virt_bits > 32 ? 0 - pt.address_limit / 2 : 0xc0000000;
+        CHECK_EQ(quire_pgtable_keep(&pt, kernel_page(0), KERNEL_PAGES * 4096ul), 0);
+        round_ended = 0;
+        for (unsigned i = 0; i < THREADS; i++)
+            workers[i] = (struct worker){.number = i,
+                                         .random = test_random(),
+                                         .operations = (unsigned long)test_environment.effort /
+                                                       QUIRE_NR_PT_FORMATS / 200};
+        for (unsigned i = 1; i < THREADS; i++)
+            CHECK(!pthread_create(&workers[i].thread, NULL, be_processes, &workers[i]));
+        change_kernel_part(&workers[0]);
+        for (unsigned i = 1; i < THREADS; i++)
+            CHECK(!pthread_join(workers[i].thread, NULL));
+        CHECK_EQ(pt.nr_sharers, 0);
+        CHECK_EQ(pt.cpus.word[0], 0x1d); /* those of processes that are gone stay */
+        quire_pgtable_check(&pt);
+        quire_pgtable_destroy(&pt);
+        CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
+        CHECK_EQ(quire_mem_destroy(mem), 0);
+    }
+}
+
 static const struct test_case cases[] = {
+    TEST_CASE(processes_come_and_go_while_the_kernels_part_changes),
     TEST_CASE(a_copy_that_is_cut_from_outside_has_the_tables_that_it_needs),
     TEST_CASE(owners_of_neighbouring_ranges_do_not_disturb_each_other),
     TEST_CASE(a_huge_page_is_split_once_by_whoever_cuts_it_first),

@@ -295,11 +295,22 @@ static void an_entry_that_was_found_is_changed_without_another_walk(void)
         CHECK_EQ(quire_cmpxchg_entry_at(&pt, where, &entry, 0), -QUIRE_EINVAL);
         CHECK(hardware(virt, true));
         CHECK_EQ(quire_entry_at(&pt, where), 0x345067);
-        CHECK_EQ(quire_update_entry_at(&pt, virt, where, &entry, 0x345005, NULL), 0);
+        bool flush = false;
+        CHECK_EQ(quire_update_entry_at(&pt, where, &entry, 0x345005, &flush), 0);
         CHECK_EQ(entry, 0x345067);
+        CHECK(flush);
+        CHECK_EQ(flushes.count, 0);
+        quire_tlb_flush_page(&pt, virt + 5);
         CHECK_EQ(flushes.count, 1);
+        CHECK_EQ(flushes.last.virt, virt);
+        CHECK_EQ(flushes.last.size, 4096);
+        entry = 0x345005;
+        CHECK_EQ(quire_update_entry_at(&pt, where, &entry, 0x345067, &flush), 0);
+        CHECK(!flush);
         entry = 0x666007;
-        CHECK_EQ(quire_update_entry_at(&pt, virt, where, &entry, 0, NULL), -QUIRE_EAGAIN);
+        CHECK_EQ(quire_update_entry_at(&pt, where, &entry, 0, &flush), -QUIRE_EAGAIN);
+        entry = 0;
+        CHECK_EQ(quire_update_entry_at(&pt, where, &entry, 0, &flush), -QUIRE_EINVAL);
         CHECK_EQ(quire_find_entry(&pt, virt + 64 * MIB, &huge), 0); /* no table */
         CHECK(!huge);
         quire_pgtable_check(&pt); /* the table's count has it */

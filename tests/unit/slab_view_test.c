@@ -44,6 +44,45 @@ static void slabinfo_has_the_format_of_linux(void)
     slab_end();
 }
 
+static struct quire_slab_pages slab_pages(void)
+{
+    struct quire_slab_pages pages;
+    quire_slab_pages(slab, &pages);
+    return pages;
+}
+
+static void pages_are_counted_by_whether_they_can_be_reclaimed(void)
+{
+    const size_t large = 5 * QUIRE_PAGE_SIZE; /* of 8 pages */
+    if (!slab_boot(NULL))
+        return;
+    struct quire_kmem_cache *plain = cache_of("plain", 256, QUIRE_SLAB_NO_MERGE);
+    struct quire_kmem_cache *reclaimed =
+        cache_of("reclaimed", 256, QUIRE_SLAB_NO_MERGE | QUIRE_SLAB_RECLAIM_ACCOUNT);
+    struct quire_slab_pages before = slab_pages();
+    CHECK_EQ(before.reclaimable, 0);
+    void *object = quire_kmem_cache_alloc_node(reclaimed, QUIRE_GFP_KERNEL, 0);
+    struct quire_kmem_cache_info info;
+    quire_kmem_cache_info(reclaimed, &info);
+    CHECK(object && info.nr_pages);
+    CHECK_EQ(slab_pages().reclaimable, info.nr_pages);
+    CHECK_EQ(slab_pages().unreclaimable, before.unreclaimable);
+    void *block = quire_kmalloc(slab, large, QUIRE_GFP_KERNEL);
+    CHECK(block);
+    CHECK_EQ(slab_pages().unreclaimable, before.unreclaimable + 8);
+    quire_kfree(slab, block);
+    CHECK_EQ(slab_pages().unreclaimable, before.unreclaimable);
+    void *other = quire_kmem_cache_alloc_node(plain, QUIRE_GFP_KERNEL, 0);
+    quire_kmem_cache_info(plain, &info);
+    CHECK_EQ(slab_pages().unreclaimable, before.unreclaimable + info.nr_pages);
+    quire_kmem_cache_free(plain, other);
+    quire_kmem_cache_free(reclaimed, object);
+    destroy(plain);
+    destroy(reclaimed);
+    CHECK_EQ(slab_pages().reclaimable, 0);
+    slab_end();
+}
+
 static void slabinfo_as_json_says_all(void)
 {
     if (!slab_boot(NULL))
@@ -137,8 +176,12 @@ static void users_are_told_only_where_they_are_tracked(void)
 }
 
 static const struct test_case cases[] = {
-    TEST_CASE(slabinfo_has_the_format_of_linux),           TEST_CASE(slabinfo_as_json_says_all),
-    TEST_CASE(names_that_share_a_cache_are_told),          TEST_CASE(waste_is_told_apart),
-    TEST_CASE(users_are_told_only_where_they_are_tracked), {0},
+    TEST_CASE(slabinfo_has_the_format_of_linux),
+    TEST_CASE(slabinfo_as_json_says_all),
+    TEST_CASE(pages_are_counted_by_whether_they_can_be_reclaimed),
+    TEST_CASE(names_that_share_a_cache_are_told),
+    TEST_CASE(waste_is_told_apart),
+    TEST_CASE(users_are_told_only_where_they_are_tracked),
+    {0},
 };
 const struct test_suite suite_slab_view = {"slab_view", cases};

@@ -234,6 +234,30 @@ static void remove_punches_a_hole_into_the_file(void)
     finish();
 }
 
+/* What lies behind a hole of addresses, or in another area, is removed too; behind a refusal not.
+ */
+static void remove_passes_over_holes_and_stops_at_a_refusal(void)
+{
+    if (!begin())
+        return;
+    quire_linear_t at = map_file(mm, NULL, 0, 8 * PAGE, RW, QUIRE_MAP_SHARED | QUIRE_MAP_ANONYMOUS);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK(poke(at + i * PAGE, i + 1));
+    CHECK_EQ(quire_munmap(mm, at + 2 * PAGE, PAGE), 0);
+    CHECK_EQ(advise(at + PAGE, 3, QUIRE_MADV_REMOVE), -QUIRE_ENOMEM);
+    CHECK(holds(at, 1) && holds(at + PAGE, 0) && holds(at + 3 * PAGE, 0) &&
+          holds(at + 4 * PAGE, 5));
+    CHECK_EQ(advise(at + 2 * PAGE, 1, QUIRE_MADV_REMOVE), -QUIRE_ENOMEM);
+    CHECK_EQ(quire_mlock(mm, at + 5 * PAGE, PAGE, 0), 0);
+    CHECK_EQ(advise(at + 4 * PAGE, 3, QUIRE_MADV_REMOVE), -QUIRE_EINVAL);
+    CHECK(holds(at + 4 * PAGE, 0) && holds(at + 5 * PAGE, 6) && holds(at + 6 * PAGE, 7));
+    quire_linear_t end = at + 8 * PAGE;
+    CHECK_EQ(quire_munmap(mm, end - PAGE, PAGE), 0);
+    CHECK_EQ(advise(end - 2 * PAGE, 2, QUIRE_MADV_REMOVE), -QUIRE_ENOMEM); /* a hole at the end */
+    CHECK(holds(end - 2 * PAGE, 0));
+    finish();
+}
+
 /* Nobody could tell its owner. */
 static void remove_of_a_file_that_has_an_owner_is_refused(void)
 {
@@ -288,6 +312,7 @@ static const struct test_case cases[] = {
     TEST_CASE(pageout_goes_to_swap_and_willneed_comes_back),
     TEST_CASE(populate_reads_or_writes),
     TEST_CASE(remove_punches_a_hole_into_the_file),
+    TEST_CASE(remove_passes_over_holes_and_stops_at_a_refusal),
     TEST_CASE(remove_of_a_file_that_has_an_owner_is_refused),
     TEST_CASE(forks_follow_the_advice),
     {0},

@@ -45,8 +45,10 @@ bool family_boot(bool failing)
     family_vm.chain_cache = failing ? cache_of_slabs("anon_vma_chain")
                                     : cache_of("anon_vma_chain", sizeof(struct anon_vma_chain), 0);
     CHECK_EQ(roots_create(&family_vm), 0);
-    for (unsigned i = 0; i < PROCESSES; i++)
+    for (unsigned i = 0; i < PROCESSES; i++) {
         family_mm[i] = (struct quire_mm){.vm = &family_vm};
+        list_init(&family_mm[i].in_order);
+    }
     for (unsigned i = 0; i < AREAS; i++)
         alive_relative[i] = false;
     return true;
@@ -57,6 +59,7 @@ void end_relative(unsigned i)
     anon_vma_unlink(&relative[i]);
     CHECK(list_empty(&relative[i].chains) && !relative[i].anon_vma);
     tree_unlink(&relative[i].mm->areas, &relative[i].node);
+    list_del(&relative[i].link);
     alive_relative[i] = false;
 }
 
@@ -91,6 +94,9 @@ struct quire_vma *new_relative(unsigned i, unsigned process, uint64_t first, uin
             &parent->child[vma->start >= quire_container_of(parent, struct quire_vma, node)->start];
     }
     tree_link(tree, &vma->node, parent, link);
+    const struct tree_node *next = tree_next(&vma->node);
+    list_add_tail(next ? &quire_container_of(next, struct quire_vma, node)->link : &mm->in_order,
+                  &vma->link);
     alive_relative[i] = true;
     return vma;
 }

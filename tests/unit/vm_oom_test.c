@@ -275,6 +275,43 @@ static unsigned long number_after(const char *text, const char *name)
     return ~0ul;
 }
 
+/* The names of Linux 6.1's lines, in order; here some are missing. */
+static const char *const linux_lines[] = {
+    "MemTotal",     "MemFree",        "MemAvailable", "Buffers",       "Cached",
+    "SwapCached",   "Active",         "Inactive",     "Active(anon)",  "Inactive(anon)",
+    "Active(file)", "Inactive(file)", "Unevictable",  "Mlocked",       "HighTotal",
+    "HighFree",     "LowTotal",       "LowFree",      "SwapTotal",     "SwapFree",
+    "Zswap",        "Zswapped",       "Dirty",        "Writeback",     "AnonPages",
+    "Mapped",       "Shmem",          "KReclaimable", "Slab",          "SReclaimable",
+    "SUnreclaim",   "KernelStack",    "PageTables",   "SecPageTables", "NFS_Unstable",
+    "Bounce",       "WritebackTmp",   "CommitLimit",  "Committed_AS",
+};
+
+static bool begins_with(const char *line, const char *name)
+{
+    while (*name && *line == *name)
+        line++, name++;
+    return !*name && *line == ':';
+}
+
+static void meminfo_has_linux_order(void)
+{
+    const unsigned nr_names = sizeof linux_lines / sizeof linux_lines[0];
+    if (!begin(8 * MIB))
+        return;
+    unsigned next = 0, lines = 0;
+    const char *text = view(QUIRE_VM_VIEW_MEMINFO, QUIRE_FORMAT_TEXT);
+    for (const char *line = text; *line; lines++) {
+        while (next < nr_names && !begins_with(line, linux_lines[next]))
+            next++;
+        CHECK(next++ < nr_names);
+        while (*line && *line++ != '\n')
+            ;
+    }
+    CHECK(lines >= 27);
+    end();
+}
+
 static void meminfo_adds_up(void)
 {
     if (!begin(8 * MIB))
@@ -300,6 +337,13 @@ static void meminfo_adds_up(void)
     CHECK_EQ(number_after(text, "Inactive(file):"), 80);
     CHECK_EQ(number_after(text, "PageTables:"), 4 * quire_pgtable_nr_tables(&process[0]->pt));
     CHECK(number_after(text, "MemAvailable:") <= number_after(text, "MemTotal:"));
+    struct quire_slab_pages pages;
+    quire_slab_pages(slab, &pages);
+    CHECK(pages.reclaimable); /* the file's array */
+    CHECK_EQ(number_after(text, "KReclaimable:"), 4 * pages.reclaimable);
+    CHECK_EQ(number_after(text, "SReclaimable:"), 4 * pages.reclaimable);
+    CHECK_EQ(number_after(text, "SUnreclaim:"), 4 * pages.unreclaimable);
+    CHECK_EQ(number_after(text, "Slab:"), 4 * (pages.reclaimable + pages.unreclaimable));
     CHECK(is_json(view(QUIRE_VM_VIEW_MEMINFO, QUIRE_FORMAT_JSON)));
     CHECK(contains(view_text, "\"quire.meminfo/1\""));
     CHECK(contains(view_text, "\"AnonPages\":120"));
@@ -361,6 +405,7 @@ static const struct test_case cases[] = {
     TEST_CASE(swap_counts_too),
     TEST_CASE(many_tasks_are_cut_not_lost),
     TEST_CASE(meminfo_adds_up),
+    TEST_CASE(meminfo_has_linux_order),
     TEST_CASE(vmstat_has_physs_counters_and_these),
     TEST_CASE(swaps_is_linuxs_to_the_column),
     {0},

@@ -2,6 +2,7 @@
  * move
  */
 #include "tests/unit/vm_file_machine.h"
+#include "vm/swap.h"
 
 #define SIZE (40 * PAGE)
 
@@ -153,6 +154,8 @@ static void body_swap_errors(struct quire_mm *mm)
         CHECK(poke(at + page * PAGE, 100 + page));
     swap_store.broken = true;
     reclaim_all();
+    CHECK_EQ(info_of_file(shm).nr_pages, 30);
+    CHECK_EQ(swap_free_pages(machine_vm), 99);
     for (unsigned page = 0; page < 30; page++)
         CHECK(holds(at + page * PAGE, 100 + page));
     swap_store.broken = false;
@@ -171,6 +174,92 @@ static void body_swap_errors(struct quire_mm *mm)
     quire_mapping_put(shm);
     CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
     CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+}
+
+/* A store whose odd slots are bad, so that every other write fails. */
+static struct quire_mapping *to_be_cut; /* if not NULL, before a write, and all fail */
+
+static int write_even_slots(void *arg, uint64_t slot, struct quire_page *const *pages,
+                            unsigned count)
+{
+    CHECK_EQ(count, 1);
+    if (to_be_cut)
+        CHECK_EQ(quire_mapping_punch(to_be_cut, 0, 20 * PAGE), 0);
+    if (slot % 2 || to_be_cut)
+        return -QUIRE_EIO;
+    page_read(machine_vm, pages[0], 0, (char *)arg + slot * PAGE, QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+static int read_even_slots(void *arg, uint64_t slot, struct quire_page *const *pages,
+                           unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        page_write(machine_vm, pages[i], 0, (char *)arg + (slot + i) * PAGE, QUIRE_PAGE_SIZE);
+    return 0;
+}
+
+static int bad_swap_on(void)
+{
+    static const struct quire_swap_ops ops = {read_even_slots, write_even_slots, NULL};
+    const struct quire_swap_config config = {
+        .ops = &ops, .store = swap_store.bytes, .nr_slots = 100, .priority = -1};
+    int area = quire_swapon(machine_vm, &config);
+    CHECK(area >= 0);
+    return area;
+}
+
+static void body_bad_slots(struct quire_mm *mm)
+{
+    struct quire_mapping *shm =
+        shm_of((struct quire_mapping_config){.size = SIZE, .may_write = true});
+    int area = bad_swap_on();
+    to_be_cut = NULL;
+    quire_linear_t at = map_file(mm, shm, 0, SIZE, RW, QUIRE_MAP_SHARED);
+    for (unsigned page = 0; page < 30; page++)
+        CHECK(poke(at + page * PAGE, 100 + page));
+    reclaim_all();
+    CHECK_EQ(info_of_file(shm).nr_swapped, 30);
+    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
+    CHECK_EQ(machine_vm->event[VM_PSWPOUT], 30);
+    CHECK_EQ(swap_free_pages(machine_vm), 99 - 30);
+    quire_vm_check(machine_vm);
+    for (unsigned page = 0; page < 30; page++)
+        CHECK(holds(at + page * PAGE, 100 + page));
+    quire_mapping_put(shm);
+    CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
+    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+}
+
+static void shared_memory_is_written_elsewhere_when_a_slot_is_bad(void)
+{
+    on_each_format(body_bad_slots);
+}
+
+static void body_cut(struct quire_mm *mm)
+{
+    struct quire_mapping *shm =
+        shm_of((struct quire_mapping_config){.size = SIZE, .may_write = true});
+    int area = bad_swap_on();
+    quire_linear_t at = map_file(mm, shm, 0, SIZE, RW, QUIRE_MAP_SHARED);
+    for (unsigned page = 0; page < 30; page++)
+        CHECK(poke(at + page * PAGE, 100 + page));
+    to_be_cut = shm;
+    CHECK(quire_vm_reclaim(machine_vm, 0, 5) > 0);
+    to_be_cut = NULL;
+    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
+    quire_vm_check(machine_vm);
+    for (unsigned page = 0; page < 30; page++)
+        CHECK(holds(at + page * PAGE, page < 20 ? 0 : 100 + page));
+    quire_mapping_put(shm);
+    CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
+    CHECK_EQ(swap_free_pages(machine_vm), 99);
+    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+}
+
+static void shared_memory_that_goes_while_it_is_written_is_not_brought_back(void)
+{
+    on_each_format(body_cut);
 }
 
 static void a_failing_swap_loses_nothing_of_shared_memory(void)
@@ -271,6 +360,8 @@ static const struct test_case cases[] = {
     TEST_CASE(children_share_anonymous_shared_memory),
     TEST_CASE(shared_memory_goes_to_swap_and_comes_back),
     TEST_CASE(a_failing_swap_loses_nothing_of_shared_memory),
+    TEST_CASE(shared_memory_is_written_elsewhere_when_a_slot_is_bad),
+    TEST_CASE(shared_memory_that_goes_while_it_is_written_is_not_brought_back),
     TEST_CASE(reclaimed_pages_of_files_are_read_again),
     TEST_CASE(pages_of_files_and_shared_memory_move),
     {0},

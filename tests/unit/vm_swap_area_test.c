@@ -2,6 +2,7 @@
  * go
  */
 #include "tests/unit/vm_swap_machine.h"
+#include "vm/swap_area.h"
 
 /* ---- areas -------------------------------------------------------------------------------------
  */
@@ -54,6 +55,23 @@ static void swapoff_with_a_page_that_cannot_be_read_refuses(void)
     CHECK_EQ(used_slots(), 8);
     CHECK(all_hold());
     swap_end();
+}
+
+/* A machine that is nothing any more but an area that a swapoff on another CPU is at work on. */
+static void a_machine_does_not_end_while_a_swapoff_runs(void)
+{
+    if (!swap_begin(1, SLOTS))
+        return;
+    mm_end(rig.mm);
+    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
+    struct swap_state *swap = machine_vm->swap;
+    quire_port_irq_t irq = swap_lock(swap);
+    swap_area_hide(swap, swap->area[rig.area]);
+    swap_unlock(swap, irq);
+    CHECK_EQ(swap_total_pages(machine_vm), 0);
+    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
+    swap_area_forget(machine_vm, swap->area[rig.area]);
+    vm_end();
 }
 
 static void swapon_says_what_is_wrong(void)
@@ -257,6 +275,7 @@ static const struct test_case cases[] = {
     TEST_CASE(swapoff_brings_everything_back),
     TEST_CASE(swapoff_that_cannot_be_refuses_and_changes_nothing),
     TEST_CASE(swapoff_with_a_page_that_cannot_be_read_refuses),
+    TEST_CASE(a_machine_does_not_end_while_a_swapoff_runs),
     TEST_CASE(swapon_says_what_is_wrong),
     TEST_CASE(the_area_with_the_highest_priority_fills_first),
     TEST_CASE(areas_without_a_priority_come_in_order),

@@ -190,7 +190,7 @@ static void shared_memory(void)
 /* It grows down to what is accessed below it, as far as its limit goes. */
 static void stack(void)
 {
-    const struct rlimit limit = {1 << 20, 1 << 20};
+    const struct rlimit limit = {4 << 20, 4 << 20};
     if (setrlimit(RLIMIT_STACK, &limit))
         die("setrlimit");
     try("low_addresses", (char *)page, "read", "no.mapping");
@@ -198,7 +198,7 @@ static void stack(void)
     try("the_stack", here, "read", "present");
     try("below_the_stack", here - (800 << 10), "write", "below.the.stack");
     try("below_the_stack", here - (800 << 10), "exec", "no.access");
-    try("far_below_the_stack", here - (2 << 20), "read", "no.mapping");
+    try("far_below_the_stack", here - (6 << 20), "read", "no.mapping");
 }
 
 int main(int argc, char **argv)

@@ -131,7 +131,7 @@ void vma_count(struct quire_mm *mm, const struct quire_vma *vma, long pages);
 void mm_count(struct quire_mm *mm, uint32_t flags, long pages);
 /* Whether an area of `flags` may have `pages` more: limits of all and of data. */
 bool mm_may_expand(const struct quire_mm *mm, uint32_t flags, uint64_t pages);
-/* Before pages go: the most that were resident. */
+/* Before pages go, by whatever way: the most that were resident. */
 void mm_note_peak(struct quire_mm *mm);
 /* What a fork's child has of its parent beside areas: program, break, limits, name. */
 void mm_inherit(struct quire_mm *child, const struct quire_mm *parent);

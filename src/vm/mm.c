@@ -281,10 +281,13 @@ bool mm_may_expand(const struct quire_mm *mm, uint32_t flags, uint64_t pages)
            mm->data_vm + pages <= mm->limit[QUIRE_LIMIT_DATA] >> QUIRE_PAGE_SHIFT;
 }
 
+/* Several may be taking pages at once: the mark only ever rises. */
 void mm_note_peak(struct quire_mm *mm)
 {
     long rss = quire_load_relaxed(&mm->rss[RSS_ANON]) + quire_load_relaxed(&mm->rss[RSS_FILE]) +
                quire_load_relaxed(&mm->rss[RSS_SHMEM]);
-    if (rss > 0 && (unsigned long)rss > quire_load_relaxed(&mm->hiwater_rss))
-        quire_store_relaxed(&mm->hiwater_rss, (unsigned long)rss);
+    unsigned long mark = quire_load_relaxed(&mm->hiwater_rss);
+    while (rss > 0 && (unsigned long)rss > mark)
+        if (quire_compare_exchange(&mm->hiwater_rss, &mark, (unsigned long)rss))
+            return;
 }

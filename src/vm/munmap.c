@@ -72,8 +72,6 @@ int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
     if (vma->start < start && vma->end > end && (mm->nr_areas >= MAX_AREAS || !vma_split(vma, end)))
         return -QUIRE_ENOMEM;
     bool untouched = is_untouched(mm, start, end);
-    if (!untouched)
-        mm_note_peak(mm);
     for (; vma && vma->start < end; vma = next) {
         next = vma->end < end ? vma_next(vma) : NULL;
         unmap_area(vma, start, end, untouched);

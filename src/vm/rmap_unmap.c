@@ -10,6 +10,7 @@
  * then: a write in between would have had to ask by a fault. The kernel writes by its own mapping
  * to a page that it found by such an entry: a page that somebody else pins stays.
  */
+#include "vm/area.h"
 #include "vm/cache.h"
 #include "vm/rmap_entry.h"
 #include "vm/swap.h"
@@ -80,6 +81,7 @@ static bool take_out(struct unmapping *u, struct quire_vma *vma, quire_linear_t 
     QUIRE_BUG_ON(error);
     if (entry & QUIRE_PTE_DIRTY)
         note_dirty(u, vma);
+    mm_note_peak(mm);
     rmap_remove(mm, u->page);
     if (u->swap)
         mm_add_rss(mm, RSS_SWAP, 1);

@@ -123,6 +123,7 @@ void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
     struct zap zap;
     zap_begin(&zap, vma);
+    mm_note_peak(vma->mm);
     for (quire_linear_t to; start < end; start = to) {
         if (!zap.found)
             start = next_entry(vma->mm, start, end);
@@ -173,6 +174,7 @@ static void zap_files_pages(struct quire_vma *vma, quire_linear_t start, quire_l
 {
     struct zap zap;
     zap_begin(&zap, vma);
+    mm_note_peak(vma->mm);
     for (; start < end; start += QUIRE_PAGE_SIZE) {
         start = next_entry(vma->mm, start, end);
         if (start < end)

@@ -86,6 +86,92 @@ static void without_swappiness_only_files_go(void)
     swap_check_end();
 }
 
+/* ---- the most that was resident ----------------------------------------------------------------
+ */
+
+static void by_reclaim(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    (void)at;
+    (void)file;
+    (void)quire_vm_reclaim(machine_vm, 0, 2 * pages);
+    (void)quire_vm_reclaim(machine_vm, 0, 2 * pages);
+}
+
+static void by_pageout(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    (void)file;
+    CHECK_EQ(quire_madvise(rig.mm, at, pages * PAGE, QUIRE_MADV_PAGEOUT), 0);
+}
+
+static void by_dontneed(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    (void)file;
+    CHECK_EQ(quire_madvise(rig.mm, at, pages * PAGE, QUIRE_MADV_DONTNEED), 0);
+}
+
+static void by_munmap(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    (void)file;
+    CHECK_EQ(quire_munmap(rig.mm, at, pages * PAGE), 0);
+}
+
+static void by_mmap(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    const unsigned flags = QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS | QUIRE_MAP_FIXED;
+    (void)file;
+    CHECK_EQ(quire_mmap(rig.mm, at, pages * PAGE, QUIRE_PROT_READ, flags, NULL, 0), at);
+}
+
+static void by_truncation(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    (void)at;
+    (void)pages;
+    CHECK_EQ(quire_mapping_truncate(file, 0), 0);
+}
+
+static void by_a_hole(quire_linear_t at, unsigned pages, struct quire_mapping *file)
+{
+    (void)at;
+    CHECK_EQ(quire_mapping_punch(file, 0, pages * PAGE), 0);
+}
+
+/* Nobody looked while the pages were there. Afterwards fewer come, and then the mark is still the
+ * first one. */
+static void the_peak_outlives_pages_however_they_go(void)
+{
+    static const struct {
+        void (*take)(quire_linear_t at, unsigned pages, struct quire_mapping *file);
+        bool of_file; /* private, and only read */
+    } ways[] = {{by_reclaim, false},  {by_reclaim, true},  {by_pageout, false},
+                {by_dontneed, false}, {by_dontneed, true}, {by_munmap, false},
+                {by_munmap, true},    {by_mmap, false},    {by_truncation, true},
+                {by_a_hole, true}};
+    const unsigned pages = 40;
+    for (unsigned i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
+            return;
+        struct quire_mapping *file = file_of(pages * PAGE);
+        quire_linear_t other = map_anon(rig.mm, pages * PAGE);
+        quire_linear_t at = ways[i].of_file ? map_file(rig.mm, file, 0, pages * PAGE,
+                                                       QUIRE_PROT_READ, QUIRE_MAP_PRIVATE)
+                                            : map_anon(rig.mm, pages * PAGE);
+        if (ways[i].of_file)
+            read_pages(at, 0, pages);
+        else
+            write_pages(at, 0, pages);
+        ways[i].take(at, pages, file);
+        CHECK_EQ(mm_info(rig.mm).rss_anon + mm_info(rig.mm).rss_file, 0);
+        CHECK_EQ(mm_info(rig.mm).hiwater_rss, pages);
+        write_pages(other, 0, pages / 2);
+        CHECK_EQ(quire_munmap(rig.mm, other, pages * PAGE), 0);
+        CHECK_EQ(mm_info(rig.mm).hiwater_rss, pages);
+        mm_end(rig.mm);
+        rig.mm = mm_new();
+        quire_mapping_put(file);
+        swap_check_end();
+    }
+}
+
 /* ---- locked memory -----------------------------------------------------------------------------
  */
 
@@ -353,6 +439,7 @@ static const struct test_case cases[] = {
     TEST_CASE(dirty_pages_of_files_are_written_before_they_go),
     TEST_CASE(shared_memory_goes_to_swap),
     TEST_CASE(without_swappiness_only_files_go),
+    TEST_CASE(the_peak_outlives_pages_however_they_go),
     TEST_CASE(locked_pages_stay),
     TEST_CASE(given_up_memory_goes_without_swap_unless_it_was_written),
     TEST_CASE(given_up_memory_goes_even_if_there_is_no_swap),

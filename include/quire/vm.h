@@ -300,8 +300,9 @@ struct quire_fault_cache {
     uint64_t generation;
 };
 
-/* A page fault at any address. `cache` may be NULL. Counted in min_flt or maj_flt. Locks: reader.
- * O(log areas), a level of tables each, and the page. */
+/* A page fault at any address. `cache` may be NULL. Counted in min_flt or maj_flt, as are faults
+ * that the kernel's access, populating and locking make themselves. Locks: reader. O(log areas), a
+ * level of tables each, and the page. */
 enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t address,
                                            unsigned flags, struct quire_fault_cache *cache);
 

@@ -118,7 +118,8 @@ struct quire_page *fault_pin_page(struct fault *fault)
     return page;
 }
 
-enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address, unsigned flags)
+static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linear_t address,
+                                              unsigned flags)
 {
     struct fault fault = {
         .vma = vma,
@@ -139,7 +140,10 @@ enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t addr
     return QUIRE_VM_MINOR; /* another thread was here, or a TLB remembered less */
 }
 
-static void count(struct quire_mm *mm, enum quire_fault_result result)
+/* Whoever made it: a processor, the kernel on a program's behalf, populating. What there is no area
+ * for, or what the area forbids, isn't counted, and of what fails only that it was tried: Linux's
+ * handle_mm_fault and mm_account_fault. */
+static inline void count(struct quire_mm *mm, enum quire_fault_result result)
 {
     vm_count(mm->vm, VM_PGFAULT, 1);
     if (result == QUIRE_VM_MAJOR) {
@@ -148,6 +152,13 @@ static void count(struct quire_mm *mm, enum quire_fault_result result)
     } else if (result == QUIRE_VM_MINOR) {
         (void)__atomic_fetch_add(&mm->min_flt, 1, __ATOMIC_RELAXED);
     }
+}
+
+enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address, unsigned flags)
+{
+    enum quire_fault_result result = resolve(vma, address, flags);
+    count(vma->mm, result);
+    return result;
 }
 
 enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t address,
@@ -160,6 +171,5 @@ enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t a
         result =
             access_allowed(vma, flags) ? fault_in_area(vma, address, flags) : QUIRE_VM_SEGV_ACCERR;
     rwlock_read_unlock(&mm->lock);
-    count(mm, result);
     return result;
 }

@@ -32,7 +32,7 @@ enum populate { POPULATE_AHEAD, POPULATE_READ, POPULATE_WRITE };
 QUIRE_MUST_CHECK int populate_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
                                     enum populate how);
 
-/* One fault in an area that allows the access; mm->lock held by the caller (reader). */
+/* One fault in an area that allows the access, counted; mm->lock held by the caller (reader). */
 enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address,
                                       unsigned flags);
 

@@ -26,12 +26,14 @@ static bool access_allowed(const struct quire_vma *vma, bool write)
     return vma->flags & (write ? VM_WRITE : VM_ACCESS);
 }
 
-/* With the reader's lock. */
+/* -ENOENT: there is no area. With the reader's lock. */
 static int get_page_locked(struct quire_mm *mm, quire_linear_t at, bool write,
                            struct quire_page **page)
 {
     struct quire_vma *vma = vma_at(mm, at);
-    if (!vma || !access_allowed(vma, write))
+    if (!vma)
+        return -QUIRE_ENOENT;
+    if (!access_allowed(vma, write))
         return -QUIRE_EFAULT;
     while (!(*page = pin_present(mm, at, write))) {
         enum quire_fault_result result = fault_in_area(vma, at, write ? QUIRE_FAULT_FLAG_WRITE : 0);
@@ -52,7 +54,7 @@ int quire_get_user_page(struct quire_mm *mm, quire_linear_t address, bool write,
     rwlock_read(&mm->lock);
     int error = get_page_locked(mm, at, write, page);
     rwlock_read_unlock(&mm->lock);
-    if (error != -QUIRE_EFAULT)
+    if (error != -QUIRE_ENOENT)
         return error;
     /* A stack may grow; that takes the path of faults. */
     enum quire_fault_result result =
@@ -62,7 +64,7 @@ int quire_get_user_page(struct quire_mm *mm, quire_linear_t address, bool write,
     rwlock_read(&mm->lock);
     error = get_page_locked(mm, at, write, page);
     rwlock_read_unlock(&mm->lock);
-    return error;
+    return error == -QUIRE_ENOENT ? -QUIRE_EFAULT : error;
 }
 
 /* A page that is dropped from its file meanwhile has nobody left to write it for. */

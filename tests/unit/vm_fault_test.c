@@ -2,6 +2,7 @@
  * access
  */
 #include "tests/unit/vm_machine.h"
+#include "vm/internal.h"
 
 static const enum quire_pt_format_id formats[] = {QUIRE_PT_FORMAT_X86_64, QUIRE_PT_FORMAT_I386,
                                                   QUIRE_PT_FORMAT_PAE};
@@ -349,6 +350,124 @@ static void swapoff_gives_nobody_a_page_of_prot_none_memory(void)
     vm_end();
 }
 
+/* ---- counts ------------------------------------------------------------------------------------
+ */
+
+#define COUNTED 4u
+static char bytes[COUNTED * QUIRE_PAGE_SIZE];
+
+static void reach_by_copy_from(struct quire_mm *mm, quire_linear_t at)
+{
+    CHECK_EQ(quire_copy_from_user(mm, bytes, at, sizeof bytes), 0);
+}
+
+static void reach_by_copy_to(struct quire_mm *mm, quire_linear_t at)
+{
+    CHECK_EQ(quire_copy_to_user(mm, at, bytes, sizeof bytes), 0);
+}
+
+static void reach_by_clear(struct quire_mm *mm, quire_linear_t at)
+{
+    CHECK_EQ(quire_clear_user(mm, at, sizeof bytes), 0);
+}
+
+static void reach_by_strings(struct quire_mm *mm, quire_linear_t at)
+{
+    for (unsigned i = 0; i < COUNTED / 2; i++)
+        CHECK_EQ(quire_strncpy_from_user(mm, bytes, at + i * PAGE, sizeof bytes), 0);
+    for (unsigned i = COUNTED / 2; i < COUNTED; i++)
+        CHECK_EQ(quire_strnlen_user(mm, at + i * PAGE, sizeof bytes), 1);
+}
+
+static void reach_by_pinning(struct quire_mm *mm, quire_linear_t at)
+{
+    for (unsigned i = 0; i < COUNTED; i++) {
+        struct quire_page *page = NULL;
+        CHECK_EQ(quire_get_user_page(mm, at + i * PAGE, true, &page), 0);
+        quire_put_user_page(machine_vm, page, false);
+    }
+}
+
+static void reach_by_mlock(struct quire_mm *mm, quire_linear_t at)
+{
+    CHECK_EQ(quire_mlock(mm, at, COUNTED * PAGE, 0), 0);
+}
+
+static void reach_by_advice(struct quire_mm *mm, quire_linear_t at)
+{
+    CHECK_EQ(quire_madvise(mm, at, COUNTED * PAGE, QUIRE_MADV_POPULATE_WRITE), 0);
+}
+
+static void reach_by_mmap(struct quire_mm *mm, quire_linear_t at)
+{
+    const unsigned flags =
+        QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS | QUIRE_MAP_FIXED | QUIRE_MAP_POPULATE;
+    CHECK_EQ(quire_mmap(mm, at, COUNTED * PAGE, QUIRE_PROT_READ | QUIRE_PROT_WRITE, flags, NULL, 0),
+             at);
+}
+
+static void check_counts(struct quire_mm *mm, unsigned long minor, unsigned long major,
+                         unsigned long all)
+{
+    CHECK_EQ(mm_info(mm).min_flt, minor);
+    CHECK_EQ(mm_info(mm).maj_flt, major);
+    CHECK_EQ(machine_vm->event[VM_PGFAULT], all);
+    CHECK_EQ(machine_vm->event[VM_PGMAJFAULT], major);
+}
+
+static void faults_that_the_kernel_makes_itself_are_counted(void)
+{
+    static void (*const reach[])(struct quire_mm *, quire_linear_t) = {
+        reach_by_copy_from, reach_by_copy_to, reach_by_clear,  reach_by_strings,
+        reach_by_pinning,   reach_by_mlock,   reach_by_advice,
+    };
+    for (unsigned i = 0; i < sizeof reach / sizeof reach[0]; i++) {
+        if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+            return;
+        struct quire_mm *mm = mm_new();
+        quire_linear_t at = map_anon(mm, COUNTED * PAGE);
+        for (unsigned round = 0; round < 2; round++) {
+            reach[i](mm, at); /* the second time all is there */
+            check_counts(mm, COUNTED, 0, COUNTED);
+        }
+        reach_by_mmap(mm, at);
+        check_counts(mm, 2 * COUNTED, 0, 2 * COUNTED);
+        quire_mm_put(mm);
+        vm_end();
+    }
+}
+
+/* Linux counts among all faults those that it tried in vain, but not who had no right to. */
+static void faults_that_fail_are_nobodys(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    struct quire_mapping *file = file_of(PAGE);
+    uint64_t value;
+    run_on(mm);
+    quire_linear_t at = map_file(mm, file, 0, PAGE, QUIRE_PROT_READ, QUIRE_MAP_PRIVATE);
+    CHECK(!peek(at - PAGE, &value));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_MAPERR);
+    CHECK(!poke(at, 1));
+    CHECK_EQ(last_result, QUIRE_VM_SEGV_ACCERR);
+    CHECK_EQ(quire_copy_from_user(mm, &value, at - PAGE, sizeof value), sizeof value);
+    CHECK_EQ(quire_copy_to_user(mm, at, &value, sizeof value), sizeof value);
+    check_counts(mm, 0, 0, 0);
+    file_store.broken = true;
+    CHECK_EQ(quire_copy_from_user(mm, &value, at, sizeof value), sizeof value);
+    check_counts(mm, 0, 0, 1);
+    CHECK(!peek(at, &value));
+    check_counts(mm, 0, 0, 2);
+    file_store.broken = false;
+    CHECK_EQ(quire_copy_from_user(mm, &value, at, sizeof value), 0);
+    CHECK_EQ(value, word_of(0));
+    check_counts(mm, 0, 1, 3);
+    mm_end(mm);
+    quire_mapping_put(file);
+    vm_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(first_touch_gives_zeros_and_writes_stay),
     TEST_CASE(accesses_that_are_not_allowed_say_why),
@@ -363,6 +482,8 @@ static const struct test_case cases[] = {
     TEST_CASE(mremap_moves_content),
     TEST_CASE(without_memory_a_fault_says_so),
     TEST_CASE(swapoff_gives_nobody_a_page_of_prot_none_memory),
+    TEST_CASE(faults_that_the_kernel_makes_itself_are_counted),
+    TEST_CASE(faults_that_fail_are_nobodys),
     {0},
 };
 const struct test_suite suite_vm_fault = {"vm_fault", cases};

@@ -89,7 +89,8 @@ unsigned long quire_kswapd(struct quire_vm *vm, int node);
 bool quire_vm_needs_reclaim(struct quire_vm *vm, int node);
 void quire_vm_set_wake(struct quire_vm *vm, void (*wake)(void *arg, int node), void *arg);
 
-/* Reclaims about `nr_pages` by hand (memory.reclaim); the number. */
+/* Reclaims by hand (memory.reclaim): about `nr_pages`, fewer only if nothing more can be had; the
+ * number. A node that there isn't has nothing to give: 0, as from quire_kswapd. */
 unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_pages);
 
 /* ---- out of memory --------------------------------------------------------------------------- */

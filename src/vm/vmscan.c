@@ -78,12 +78,18 @@ static unsigned long direct_reclaim(void *arg, int node, quire_gfp_t gfp, unsign
     return reclaimed;
 }
 
+/* Priorities may end when all pages were looked at once, of which that spared most: so again, until
+ * one round of them brings nothing. Linux: memory_reclaim. */
 unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_pages)
 {
+    unsigned long reclaimed = 0, now = 1;
     if (node < 0 || node >= (int)vm->nr_nodes)
         return 0;
-    struct scan scan = scan_of(vm, node, QUIRE_GFP_KERNEL, nr_pages);
-    return reclaim_node(&scan);
+    for (; now && reclaimed < nr_pages; reclaimed += now) {
+        struct scan scan = scan_of(vm, node, QUIRE_GFP_KERNEL, nr_pages - reclaimed);
+        now = reclaim_node(&scan);
+    }
+    return reclaimed;
 }
 
 bool reclaim_page(struct quire_vm *vm, struct quire_page *page)

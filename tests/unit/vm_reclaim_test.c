@@ -379,6 +379,27 @@ static void reclaim_by_hand_knows_its_nodes(void)
     swap_check_end();
 }
 
+/* One look at all pages finds most of them used; what was asked for is had all the same, and no
+ * more than about that. */
+static void reclaim_by_hand_goes_on_until_enough_went(void)
+{
+    const unsigned pages = 200, wanted = 120;
+    for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
+        if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
+            return;
+        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        quire_linear_t at = map_anon(rig.mm, pages * PAGE);
+        write_pages(at, 0, pages);
+        unsigned long gone = quire_vm_reclaim(machine_vm, 0, wanted);
+        CHECK(gone >= wanted && gone < wanted + 32);
+        CHECK_EQ(mm_info(rig.mm).swap, gone);
+        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 1000), pages - gone); /* all that there is */
+        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 1000), 0);
+        read_pages(at, 0, pages);
+        swap_check_end();
+    }
+}
+
 static void an_allocation_in_need_reclaims_for_itself(void)
 {
     for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
@@ -449,6 +470,7 @@ static const struct test_case cases[] = {
     TEST_CASE(refault_distance_is_what_was_evicted_meanwhile),
     TEST_CASE(the_background_reclaimer_is_woken_and_balances_the_node),
     TEST_CASE(reclaim_by_hand_knows_its_nodes),
+    TEST_CASE(reclaim_by_hand_goes_on_until_enough_went),
     TEST_CASE(an_allocation_in_need_reclaims_for_itself),
     TEST_CASE(several_processes_in_too_little_memory_keep_their_content),
     {0},

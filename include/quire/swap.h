@@ -98,7 +98,8 @@ unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_p
 /* Nothing can be reclaimed: `victim` is the one with the largest badness (its memory, swap and
  * tables in pages, and oom_score_adj thousandths of all memory; -1000: never). Kill it, so that its
  * memory is given back soon, and return true; or return false, and the allocation fails. `report`
- * is as Linux's log has it. Without a callback allocations fail.
+ * is as Linux's log has it, but for the last line, which says "Kill process" rather than "Killed":
+ * whether that happens is yet to be decided. Without a callback allocations fail.
  * Called without spinlocks, but from within whatever allocates: a fault or a fork holds an address
  * space's lock, which may be the victim's, a file's and a page's. So a callback leaves word (a
  * signal) and neither waits for the victim's end nor unmaps or puts it; nor keeps `victim`, whose

@@ -1,8 +1,9 @@
-/* vm/oom_report.c: what the log says when something is killed
+/* vm/oom_report.c: what the log says when something is to be killed
  *
  * Linux's lines in Linux's order, as far as they mean something here: who asked, Mem-Info, zones,
- * swap, the table of tasks, the verdict. Written into a buffer that was allocated long ago: if it
- * is too small, tasks are left out and counted.
+ * swap, the table of tasks, the verdict. That is for the callback to carry out or not, so it says
+ * "Kill process", as Linux once did when it had chosen, and not "Killed". Written into a buffer
+ * that was allocated long ago: if it is too small, tasks are left out and counted.
  */
 #include "vm/lru.h"
 #include "vm/oom.h"
@@ -156,7 +157,7 @@ void oom_report(struct quire_vm *vm, struct quire_mm *victim, quire_gfp_t gfp, u
         put_memory(vm, &report.text);
         put_tasks(vm, &report);
     }
-    text_printf(&report.text, "Out of memory: Killed process %d (%s) total-vm:%lukB, ", victim->pid,
+    text_printf(&report.text, "Out of memory: Kill process %d (%s) total-vm:%lukB, ", victim->pid,
                 victim->name, KIB(victim->total_vm));
     text_printf(&report.text, "anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB, ",
                 KIB(rss(victim, RSS_ANON)), KIB(rss(victim, RSS_FILE)),

@@ -71,7 +71,8 @@ struct quire_vm_config {
 QUIRE_MUST_CHECK int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config);
 
 /* The end: no address space, mapping or swap area is left, and nobody allocates from `mem`
- * meanwhile. -EBUSY: something is left, or a swapoff isn't done; nothing changed. */
+ * meanwhile. -EBUSY: something is left, or a swapoff isn't done; nothing changed, and the log says
+ * how many there are of each. */
 QUIRE_MUST_CHECK int quire_vm_destroy(struct quire_vm *vm);
 
 /* Checks every invariant while nothing runs; a broken one is a panic. O(frames). For tests. */

@@ -141,9 +141,33 @@ int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
     return 0;
 }
 
+static unsigned long length(struct list *list)
+{
+    unsigned long links = 0;
+    list_for_each (link, list)
+        links++;
+    return links;
+}
+
+/* What keeps the machine from ending, in the log for who wonders what he forgot. */
+static bool is_in_use(struct quire_vm *vm)
+{
+    unsigned areas = swap_nr_areas(vm);
+    quire_port_irq_t irq = vm_lock(vm);
+    unsigned long spaces = length(&vm->mms), mappings = length(&vm->mappings);
+    vm_unlock(vm, irq);
+    if (!spaces && !mappings && !areas)
+        return false;
+    quire_log(QUIRE_LOG_ERROR,
+              "quire: vm: %lu address space%s, %lu mapping%s, %u swap area%s are left", spaces,
+              spaces == 1 ? "" : "s", mappings, mappings == 1 ? "" : "s", areas,
+              areas == 1 ? "" : "s");
+    return true;
+}
+
 int quire_vm_destroy(struct quire_vm *vm)
 {
-    if (!list_empty(&vm->mms) || !list_empty(&vm->mappings) || swap_has_areas(vm))
+    if (is_in_use(vm))
         return -QUIRE_EBUSY;
     reclaim_unregister(vm);
     destroy_parts(vm);

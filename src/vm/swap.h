@@ -61,8 +61,8 @@ struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, i
 QUIRE_MUST_CHECK int swap_write_page(struct quire_vm *vm, struct quire_page *page,
                                      struct quire_mapping *mapping);
 
-/* Whether there is an area, be it one that a swapoff is at work on. */
-bool swap_has_areas(struct quire_vm *vm);
+/* Areas, also those that a swapoff is at work on. */
+unsigned swap_nr_areas(struct quire_vm *vm);
 unsigned long swap_total_pages(struct quire_vm *vm);
 unsigned long swap_free_pages(struct quire_vm *vm);
 

@@ -160,7 +160,7 @@ void swap_area_forget(struct quire_vm *vm, struct swap_area *area)
     swap_unlock(vm->swap, irq);
 }
 
-bool swap_has_areas(struct quire_vm *vm)
+unsigned swap_nr_areas(struct quire_vm *vm)
 {
     quire_port_irq_t irq = swap_lock(vm->swap);
     unsigned nr_areas = vm->swap->nr_areas;

@@ -57,6 +57,21 @@ static void swapoff_with_a_page_that_cannot_be_read_refuses(void)
     swap_end();
 }
 
+static void a_machine_that_does_not_end_says_what_is_left(void)
+{
+    if (!swap_begin(1, SLOTS))
+        return;
+    struct quire_mm *other = mm_new();
+    struct quire_mapping *file = file_of(PAGE);
+    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
+    CHECK(machine_heard("quire: vm: 2 address spaces, 1 mapping, 1 swap area are left"));
+    quire_mm_put(other);
+    quire_mapping_put(file);
+    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
+    CHECK(machine_heard("quire: vm: 1 address space, 0 mappings, 1 swap area are left"));
+    swap_end();
+}
+
 /* A machine that is nothing any more but an area that a swapoff on another CPU is at work on. */
 static void a_machine_does_not_end_while_a_swapoff_runs(void)
 {
@@ -275,6 +290,7 @@ static const struct test_case cases[] = {
     TEST_CASE(swapoff_brings_everything_back),
     TEST_CASE(swapoff_that_cannot_be_refuses_and_changes_nothing),
     TEST_CASE(swapoff_with_a_page_that_cannot_be_read_refuses),
+    TEST_CASE(a_machine_that_does_not_end_says_what_is_left),
     TEST_CASE(a_machine_does_not_end_while_a_swapoff_runs),
     TEST_CASE(swapon_says_what_is_wrong),
     TEST_CASE(the_area_with_the_highest_priority_fills_first),

@@ -605,6 +605,7 @@ struct quire_zone_info {
     unsigned long nr_free;                   /* in the buddy lists */
     unsigned long nr_pcp;                    /* on per-CPU lists */
     unsigned long nr_free_cma, nr_reserved_highatomic, nr_isolated;
+    unsigned long cma; /* frames of CMA areas */
     unsigned long watermark_min, watermark_low, watermark_high, watermark_boost;
     unsigned long lowmem_reserve[QUIRE_NR_ZONES];
     unsigned long nr_blocks[QUIRE_MAX_ORDER + 1]; /* free blocks by order */

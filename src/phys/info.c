@@ -18,6 +18,7 @@ int quire_zone_info(struct quire_mem *mem, unsigned number, struct quire_zone_in
         .nr_free_cma = zone_free_special(zone, QUIRE_MIGRATE_CMA),
         .nr_reserved_highatomic = zone->nr_reserved_highatomic,
         .nr_isolated = zone_isolated_free(zone),
+        .cma = quire_load_relaxed(&zone->cma),
         .watermark_min = zone->watermark[WMARK_MIN],
         .watermark_low = zone->watermark[WMARK_LOW],
         .watermark_high = zone->watermark[WMARK_HIGH],

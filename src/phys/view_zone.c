@@ -36,7 +36,7 @@ static unsigned nr_pagesets(const struct zone *zone)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-static void print_pages(struct text *text, const struct quire_zone_info *info, unsigned long cma)
+static void print_pages(struct text *text, const struct quire_zone_info *info)
 {
     unsigned long boost = info->watermark_boost;
     text_printf(text, "\n  pages free     %lu", info->nr_free);
@@ -47,7 +47,7 @@ static void print_pages(struct text *text, const struct quire_zone_info *info, u
     text_printf(text, "\n        spanned  %lu", info->spanned);
     text_printf(text, "\n        present  %lu", info->present);
     text_printf(text, "\n        managed  %lu", info->managed);
-    text_printf(text, "\n        cma      %lu", cma);
+    text_printf(text, "\n        cma      %lu", info->cma);
 }
 
 /* Only zone types that the machine has: others don't exist, as one that Linux was built without. */
@@ -90,7 +90,7 @@ void zoneinfo_text(struct quire_mem *mem, struct text *text)
     for (unsigned number = 0; !quire_zone_info(mem, number, &info); number++) {
         const struct zone *zone = &mem->zones[number];
         view_zone_title(text, zone);
-        print_pages(text, &info, quire_load_relaxed(&zone->cma));
+        print_pages(text, &info);
         print_protection(text, mem, &info);
         if (info.present) {
             text_printf(text, "\n      %-12s %lu", "nr_free_pages", info.nr_free);
@@ -105,7 +105,7 @@ void zoneinfo_text(struct quire_mem *mem, struct text *text)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void json_pages(struct json *json, const struct quire_zone_info *info, unsigned long cma)
+static void json_pages(struct json *json, const struct quire_zone_info *info)
 {
     unsigned long boost = info->watermark_boost;
     json_unsigned(json, "free_pages", info->nr_free);
@@ -116,7 +116,7 @@ static void json_pages(struct json *json, const struct quire_zone_info *info, un
     json_unsigned(json, "spanned_pages", info->spanned);
     json_unsigned(json, "present_pages", info->present);
     json_unsigned(json, "managed_pages", info->managed);
-    json_unsigned(json, "cma_pages", cma);
+    json_unsigned(json, "cma_pages", info->cma);
     json_unsigned(json, "free_cma_pages", info->nr_free_cma);
     json_unsigned(json, "highatomic_pages", info->nr_reserved_highatomic);
     json_unsigned(json, "isolated_free_pages", info->nr_isolated);
@@ -165,7 +165,7 @@ void zoneinfo_json(struct quire_mem *mem, struct json *json)
     for (unsigned number = 0; !quire_zone_info(mem, number, &info); number++) {
         const struct zone *zone = &mem->zones[number];
         view_zone_object(json, zone);
-        json_pages(json, &info, quire_load_relaxed(&zone->cma));
+        json_pages(json, &info);
         json_protection(json, mem, &info);
         json_numa(json, zone);
         json_pagesets(json, zone);

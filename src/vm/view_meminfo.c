@@ -1,7 +1,9 @@
 /* vm/view_meminfo.c: /proc/meminfo: the lines that this layer, slab and phys can fill
  *
- * What Linux counts and nothing here does (Buffers, KernelStack, Percpu and the like) has no line,
- * rather than a 0 that would mean something else.
+ * A line of 0 is of something that there can't be here: a cache of block devices beside files',
+ * bounce buffers, huge pages. What a kernel has and this layer doesn't know of (KernelStack,
+ * Vmalloc*, Percpu, HardwareCorrupted, DirectMap*) has no line, rather than a 0 that would be
+ * wrong, nor have reserved huge pages (HugePages_*), as without CONFIG_HUGETLBFS.
  *
  * Linux: fs/proc/meminfo.c; MemAvailable: si_mem_available.
  */
@@ -26,6 +28,7 @@ struct zones {
     unsigned long low;     /* sum of low watermarks */
     unsigned long reserve; /* what zones keep free anyway */
     unsigned long high_total, high_free;
+    unsigned long cma_total, cma_free;
     bool has_high;
 };
 
@@ -40,6 +43,8 @@ static void sum_zones(struct quire_vm *vm, struct zones *sum)
         most += zone.watermark_high;
         sum->low += zone.watermark_low;
         sum->reserve += most < zone.managed ? most : zone.managed;
+        sum->cma_total += zone.cma;
+        sum->cma_free += zone.nr_free_cma;
         if (zone.type == QUIRE_ZONE_HIGHMEM) {
             sum->has_high = true;
             sum->high_total += zone.managed;
@@ -65,17 +70,16 @@ static unsigned long available(unsigned long free, const struct lru_counts *lru,
     return pages > zones->reserve ? pages - zones->reserve : 0;
 }
 
-static void put_memory(struct quire_vm *vm, const struct quire_slab_pages *slab, put_number_fn *put,
-                       void *arg)
+static void put_memory(struct quire_vm *vm, const struct quire_slab_pages *slab,
+                       const struct zones *zones, put_number_fn *put, void *arg)
 {
     struct lru_counts lru;
-    struct zones zones;
     unsigned long free = quire_nr_free_pages(vm->mem), total = quire_nr_managed_pages(vm->mem);
     lru_counts(vm, &lru);
-    sum_zones(vm, &zones);
     put(arg, "MemTotal", KIB(total));
     put(arg, "MemFree", KIB(free));
-    put(arg, "MemAvailable", KIB(available(free, &lru, slab, &zones)));
+    put(arg, "MemAvailable", KIB(available(free, &lru, slab, zones)));
+    put(arg, "Buffers", 0);
     put(arg, "Cached", KIB(vm_stat_read(vm, NR_FILE_PAGES)));
     put(arg, "SwapCached", KIB(vm_stat_read(vm, NR_SWAPCACHE)));
     put(arg, "Active", KIB(lru.active_anon + lru.active_file));
@@ -86,20 +90,22 @@ static void put_memory(struct quire_vm *vm, const struct quire_slab_pages *slab,
     put(arg, "Inactive(file)", KIB(lru.inactive_file));
     put(arg, "Unevictable", KIB(lru.unevictable));
     put(arg, "Mlocked", KIB(lru.unevictable)); /* nothing else makes a page so */
-    if (!zones.has_high)
+    if (!zones->has_high)
         return;
-    put(arg, "HighTotal", KIB(zones.high_total));
-    put(arg, "HighFree", KIB(zones.high_free));
-    put(arg, "LowTotal", KIB(total - zones.high_total));
-    put(arg, "LowFree", KIB(free > zones.high_free ? free - zones.high_free : 0));
+    put(arg, "HighTotal", KIB(zones->high_total));
+    put(arg, "HighFree", KIB(zones->high_free));
+    put(arg, "LowTotal", KIB(total - zones->high_total));
+    put(arg, "LowFree", KIB(free > zones->high_free ? free - zones->high_free : 0));
 }
 
 void for_each_meminfo(struct quire_vm *vm, put_number_fn *put, void *arg)
 {
     long committed = quire_load_relaxed(&vm->committed);
     struct quire_slab_pages slab;
+    struct zones zones;
     quire_slab_pages(vm->slab, &slab);
-    put_memory(vm, &slab, put, arg);
+    sum_zones(vm, &zones);
+    put_memory(vm, &slab, &zones, put, arg);
     put(arg, "SwapTotal", KIB(swap_total_pages(vm)));
     put(arg, "SwapFree", KIB(swap_free_pages(vm)));
     put(arg, "Dirty", KIB(vm_stat_read(vm, NR_FILE_DIRTY)));
@@ -112,6 +118,17 @@ void for_each_meminfo(struct quire_vm *vm, put_number_fn *put, void *arg)
     put(arg, "SReclaimable", KIB(slab.reclaimable));
     put(arg, "SUnreclaim", KIB(slab.unreclaimable));
     put(arg, "PageTables", KIB(vm_table_pages(vm)));
+    put(arg, "SecPageTables", 0);
+    put(arg, "NFS_Unstable", 0);
+    put(arg, "Bounce", 0);
+    put(arg, "WritebackTmp", 0);
     put(arg, "CommitLimit", KIB(vm_commit_limit(vm)));
     put(arg, "Committed_AS", KIB(committed > 0 ? committed : 0));
+    put(arg, "AnonHugePages", 0);
+    put(arg, "ShmemHugePages", 0);
+    put(arg, "ShmemPmdMapped", 0);
+    put(arg, "FileHugePages", 0);
+    put(arg, "FilePmdMapped", 0);
+    put(arg, "CmaTotal", KIB(zones.cma_total));
+    put(arg, "CmaFree", KIB(zones.cma_free));
 }

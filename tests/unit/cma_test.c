@@ -48,6 +48,7 @@ static void an_area_is_made_of_reserved_memory_only(void)
     struct quire_zone_info info;
     CHECK_EQ(quire_zone_info(mem, 0, &info), 0);
     CHECK_EQ(info.nr_free_cma, 4 * PAGEBLOCK_PAGES);
+    CHECK_EQ(info.cma, 4 * PAGEBLOCK_PAGES);
     CHECK_EQ(quire_cma_init(mem, &area, "a", 4 * BLOCK_BYTES, 4 * BLOCK_BYTES, 2), -QUIRE_EINVAL);
     machine_check_empty(mem);
 }

@@ -278,14 +278,19 @@ static unsigned long number_after(const char *text, const char *name)
 
 /* The names of Linux 6.1's lines, in order; here some are missing. */
 static const char *const linux_lines[] = {
-    "MemTotal",     "MemFree",        "MemAvailable", "Buffers",       "Cached",
-    "SwapCached",   "Active",         "Inactive",     "Active(anon)",  "Inactive(anon)",
-    "Active(file)", "Inactive(file)", "Unevictable",  "Mlocked",       "HighTotal",
-    "HighFree",     "LowTotal",       "LowFree",      "SwapTotal",     "SwapFree",
-    "Zswap",        "Zswapped",       "Dirty",        "Writeback",     "AnonPages",
-    "Mapped",       "Shmem",          "KReclaimable", "Slab",          "SReclaimable",
-    "SUnreclaim",   "KernelStack",    "PageTables",   "SecPageTables", "NFS_Unstable",
-    "Bounce",       "WritebackTmp",   "CommitLimit",  "Committed_AS",
+    "MemTotal",      "MemFree",        "MemAvailable",   "Buffers",
+    "Cached",        "SwapCached",     "Active",         "Inactive",
+    "Active(anon)",  "Inactive(anon)", "Active(file)",   "Inactive(file)",
+    "Unevictable",   "Mlocked",        "HighTotal",      "HighFree",
+    "LowTotal",      "LowFree",        "SwapTotal",      "SwapFree",
+    "Zswap",         "Zswapped",       "Dirty",          "Writeback",
+    "AnonPages",     "Mapped",         "Shmem",          "KReclaimable",
+    "Slab",          "SReclaimable",   "SUnreclaim",     "KernelStack",
+    "PageTables",    "SecPageTables",  "NFS_Unstable",   "Bounce",
+    "WritebackTmp",  "CommitLimit",    "Committed_AS",   "VmallocTotal",
+    "VmallocUsed",   "VmallocChunk",   "Percpu",         "HardwareCorrupted",
+    "AnonHugePages", "ShmemHugePages", "ShmemPmdMapped", "FileHugePages",
+    "FilePmdMapped", "CmaTotal",       "CmaFree",
 };
 
 static bool begins_with(const char *line, const char *name)
@@ -309,8 +314,46 @@ static void meminfo_has_linux_order(void)
         while (*line && *line++ != '\n')
             ;
     }
-    CHECK(lines >= 27);
+    CHECK(lines >= 39);
+    /* free(1) takes them all for granted. */
+    static const char *const needed[] = {
+        "MemTotal:", "MemFree:",      "MemAvailable:", "Buffers:", "Cached:",
+        "Shmem:",    "SReclaimable:", "SwapTotal:",    "SwapFree:"};
+    for (unsigned i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        CHECK(number_after(text, needed[i]) != ~0ul);
+    CHECK_EQ(number_after(text, "Buffers:"), 0);
+    CHECK_EQ(number_after(text, "CmaTotal:"), 0);
     end();
+}
+
+/* Memory that is lent to programs until its owner wants it. */
+static void meminfo_tells_contiguous_areas(void)
+{
+    static struct quire_cma area;
+    static const struct quire_memblock_region map[] = {{.size = 16 * MIB}, {0}};
+    const struct quire_mem_config mem_config = {.zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}};
+    if (QUIRE_PAGE_SHIFT != 12) {
+        test_skip("address spaces are made of pages of 4 KiB");
+        return;
+    }
+    if (!machine_map(map))
+        return;
+    CHECK_EQ(quire_memblock_reserve(&machine.memblock, 4 * MIB, 4 * MIB), 0);
+    REQUIRE(!machine_start(mem_config));
+    REQUIRE(!quire_cma_init(machine.mem, &area, "camera", 4 * MIB, 4 * MIB, 0));
+    if (!slab_start(NULL))
+        return;
+    const struct quire_vm_config config = {
+        .mem = machine.mem, .slab = slab, .format = QUIRE_PT_FORMAT_X86_64};
+    REQUIRE(!quire_vm_init(&machine_vm, &config));
+    struct quire_page *pages = quire_cma_alloc(&area, 100, 0);
+    CHECK(pages);
+    const char *text = view(QUIRE_VM_VIEW_MEMINFO, QUIRE_FORMAT_TEXT);
+    CHECK_EQ(number_after(text, "CmaTotal:"), 4096);
+    CHECK_EQ(number_after(text, "CmaFree:"), 4096 - 400);
+    CHECK(quire_cma_release(&area, pages, 100));
+    CHECK_EQ(quire_vm_destroy(machine_vm), 0);
+    slab_end();
 }
 
 static void meminfo_adds_up(void)
@@ -407,6 +450,7 @@ static const struct test_case cases[] = {
     TEST_CASE(many_tasks_are_cut_not_lost),
     TEST_CASE(meminfo_adds_up),
     TEST_CASE(meminfo_has_linux_order),
+    TEST_CASE(meminfo_tells_contiguous_areas),
     TEST_CASE(vmstat_has_physs_counters_and_these),
     TEST_CASE(swaps_is_linuxs_to_the_column),
     {0},

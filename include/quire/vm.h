@@ -357,8 +357,8 @@ struct quire_mm_info {
 void quire_mm_info(struct quire_mm *mm, struct quire_mm_info *info);
 
 /* /proc/PID/: maps, smaps, smaps_rollup, status (the lines Vm*, Rss*), statm. As text in Linux's
- * format, or as JSON. `write` is called with the address space's lock (reader): it must not call
- * back. */
+ * format, or as JSON, where addresses and offsets are strings in hexadecimal. `write` is called
+ * with the address space's lock (reader): it must not call back. */
 enum quire_mm_view {
     QUIRE_MM_VIEW_MAPS,
     QUIRE_MM_VIEW_SMAPS,

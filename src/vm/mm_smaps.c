@@ -127,23 +127,25 @@ static void put_usage(struct text *text, const struct usage *u, bool rollup)
 }
 
 /* By Linux's bits, in their order. */
+static const struct {
+    uint32_t flag;
+    char name[3];
+} flag_names[] = {
+    {VM_READ, "rd"},       {VM_WRITE, "wr"},      {VM_EXEC, "ex"},        {VM_SHARED, "sh"},
+    {VM_MAYREAD, "mr"},    {VM_MAYWRITE, "mw"},   {VM_MAYEXEC, "me"},     {VM_MAYSHARE, "ms"},
+    {VM_GROWSDOWN, "gd"},  {VM_LOCKED, "lo"},     {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},
+    {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},
+    {VM_NORESERVE, "nr"},  {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},
+    {VM_NOHUGEPAGE, "nh"},
+};
+#define NR_FLAG_NAMES (sizeof flag_names / sizeof flag_names[0])
+
 static void put_flags(struct text *text, uint32_t flags)
 {
-    static const struct {
-        uint32_t flag;
-        char name[3];
-    } names[] = {
-        {VM_READ, "rd"},       {VM_WRITE, "wr"},      {VM_EXEC, "ex"},        {VM_SHARED, "sh"},
-        {VM_MAYREAD, "mr"},    {VM_MAYWRITE, "mw"},   {VM_MAYEXEC, "me"},     {VM_MAYSHARE, "ms"},
-        {VM_GROWSDOWN, "gd"},  {VM_LOCKED, "lo"},     {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},
-        {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},
-        {VM_NORESERVE, "nr"},  {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},
-        {VM_NOHUGEPAGE, "nh"},
-    };
     text_puts(text, "VmFlags: ");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (flags & names[i].flag)
-            text_printf(text, "%s ", names[i].name);
+    for (size_t i = 0; i < NR_FLAG_NAMES; i++)
+        if (flags & flag_names[i].flag)
+            text_printf(text, "%s ", flag_names[i].name);
     text_puts(text, "\n");
 }
 
@@ -212,6 +214,15 @@ static void put_members(struct json *json, const struct usage *u)
     json_unsigned(json, "locked_bytes", u->locked);
 }
 
+static void put_flag_members(struct json *json, uint32_t flags)
+{
+    json_array(json, "vm_flags");
+    for (size_t i = 0; i < NR_FLAG_NAMES; i++)
+        if (flags & flag_names[i].flag)
+            json_string(json, NULL, flag_names[i].name);
+    json_end(json);
+}
+
 void smaps_json(struct quire_mm *mm, struct json *json, bool rollup)
 {
     struct usage all = {0};
@@ -225,6 +236,7 @@ void smaps_json(struct quire_mm *mm, struct json *json, bool rollup)
         json_object(json, NULL);
         maps_members(json, vma);
         put_members(json, &one);
+        put_flag_members(json, vma->flags);
         json_end(json);
     }
     if (rollup)

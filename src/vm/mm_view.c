@@ -34,6 +34,16 @@ static void rights(const struct quire_vma *vma, char *text)
     text[4] = '\0';
 }
 
+/* Major and minor number, in hexadecimal; of anonymous memory 00:00. */
+#define DEVICE_BYTES 18
+static void device(const struct quire_vma *vma, char text[DEVICE_BYTES])
+{
+    const struct quire_mapping *mapping = vma->mapping;
+    quire_snprintf(text, DEVICE_BYTES, "%02x:%02x",
+                   mapping ? (unsigned)mapping->config.device_major : 0,
+                   mapping ? (unsigned)mapping->config.device_minor : 0);
+}
+
 /* Where names begin depends on how long addresses may be. */
 static size_t name_column(const struct quire_mm *mm)
 {
@@ -54,14 +64,13 @@ void maps_line(struct text *text, const struct quire_vma *vma)
 {
     const struct quire_mapping *mapping = vma->mapping;
     const char *name = vma_name(vma);
-    char line[96], right[5];
+    char line[96], right[5], on[DEVICE_BYTES];
     rights(vma, right);
+    device(vma, on);
     uint64_t offset = mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0;
-    size_t length = quire_snprintf(line, sizeof line, "%08llx-%08llx %s %08llx %02x:%02x %llu ",
+    size_t length = quire_snprintf(line, sizeof line, "%08llx-%08llx %s %08llx %s %llu ",
                                    (unsigned long long)vma->start, (unsigned long long)vma->end,
-                                   right, (unsigned long long)offset,
-                                   mapping ? (unsigned)mapping->config.device_major : 0,
-                                   mapping ? (unsigned)mapping->config.device_minor : 0,
+                                   right, (unsigned long long)offset, on,
                                    mapping ? (unsigned long long)mapping->config.inode : 0);
     text_puts(text, line);
     if (name) {
@@ -75,12 +84,14 @@ void maps_line(struct text *text, const struct quire_vma *vma)
 void maps_members(struct json *json, const struct quire_vma *vma)
 {
     const char *name = vma_name(vma);
-    char right[5];
+    char right[5], on[DEVICE_BYTES];
     rights(vma, right);
-    json_unsigned(json, "start", vma->start);
-    json_unsigned(json, "end", vma->end);
+    device(vma, on);
+    json_hex(json, "start", vma->start);
+    json_hex(json, "end", vma->end);
     json_string(json, "rights", right);
-    json_unsigned(json, "offset", vma->mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0);
+    json_hex(json, "offset", vma->mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0);
+    json_string(json, "device", on);
     json_unsigned(json, "inode", vma->mapping ? vma->mapping->config.inode : 0);
     if (name)
         json_string(json, "name", name);
@@ -107,8 +118,8 @@ void maps_json(struct quire_mm *mm, struct json *json)
  */
 
 static const char *const schemas[QUIRE_NR_MM_VIEWS] = {
-    [QUIRE_MM_VIEW_MAPS] = "quire.maps/1",
-    [QUIRE_MM_VIEW_SMAPS] = "quire.smaps/1",
+    [QUIRE_MM_VIEW_MAPS] = "quire.maps/2",
+    [QUIRE_MM_VIEW_SMAPS] = "quire.smaps/2",
     [QUIRE_MM_VIEW_SMAPS_ROLLUP] = "quire.smaps_rollup/1",
     [QUIRE_MM_VIEW_STATUS] = "quire.status/1",
     [QUIRE_MM_VIEW_STATM] = "quire.status/1",

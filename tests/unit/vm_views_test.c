@@ -206,6 +206,33 @@ static void names_stay_within_their_line(void)
     finish();
 }
 
+static void json_of_areas_says_all_that_their_lines_do(void)
+{
+    struct quire_mapping *mapping = NULL;
+    const struct quire_mapping_config config = {
+        .size = PAGE, .name = "/a", .device_major = 8, .device_minor = 17, .inode = 123456};
+    if (!begin())
+        return;
+    CHECK_EQ(quire_mapping_create(&mapping, machine_vm, &config), 0);
+    CHECK_EQ(quire_mmap(mm, 0x7ffff0000000, PAGE, R, QUIRE_MAP_SHARED | QUIRE_MAP_FIXED, mapping,
+                        0x100000000),
+             0x7ffff0000000);
+    CHECK_EQ(quire_mmap(mm, 0x10000, PAGE, RW, ANON | QUIRE_MAP_FIXED, NULL, 0), 0x10000);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *text = view(i ? QUIRE_MM_VIEW_SMAPS : QUIRE_MM_VIEW_MAPS, QUIRE_FORMAT_JSON);
+        CHECK(is_json(text));
+        CHECK(contains(text, "\"start\":\"0x7ffff0000000\",\"end\":\"0x7ffff0001000\","
+                             "\"rights\":\"r--s\",\"offset\":\"0x100000000\","
+                             "\"device\":\"08:11\",\"inode\":123456,\"name\":\"/a\""));
+        CHECK(contains(text, "\"start\":\"0x10000\",\"end\":\"0x11000\",\"rights\":\"rw-p\","
+                             "\"offset\":\"0x0\",\"device\":\"00:00\",\"inode\":0"));
+    }
+    CHECK(contains(seen, "\"vm_flags\":[\"rd\",\"wr\",\"mr\",\"mw\",\"me\",\"ac\"]"));
+    CHECK(contains(seen, "\"vm_flags\":[\"rd\",\"mr\",\"ms\"]"));
+    quire_mapping_put(mapping);
+    finish();
+}
+
 static void pagemap_tells_pages_and_slots(void)
 {
     uint64_t entries[6];
@@ -239,7 +266,7 @@ static void pagemap_tells_pages_and_slots(void)
 
 static void every_view_is_valid_json_too(void)
 {
-    static const char *const schemas[] = {"quire.maps/1", "quire.smaps/1", "quire.smaps_rollup/1",
+    static const char *const schemas[] = {"quire.maps/2", "quire.smaps/2", "quire.smaps_rollup/1",
                                           "quire.status/1", "quire.status/1"};
     if (!begin())
         return;
@@ -259,9 +286,13 @@ static void every_view_is_valid_json_too(void)
 }
 
 static const struct test_case cases[] = {
-    TEST_CASE(smaps_has_linuxs_lines),       TEST_CASE(status_and_statm_have_linuxs_lines),
-    TEST_CASE(names_stay_within_their_line), TEST_CASE(pagemap_tells_pages_and_slots),
-    TEST_CASE(every_view_is_valid_json_too), {0},
+    TEST_CASE(smaps_has_linuxs_lines),
+    TEST_CASE(status_and_statm_have_linuxs_lines),
+    TEST_CASE(names_stay_within_their_line),
+    TEST_CASE(pagemap_tells_pages_and_slots),
+    TEST_CASE(every_view_is_valid_json_too),
+    TEST_CASE(json_of_areas_says_all_that_their_lines_do),
+    {0},
 };
 
 const struct test_suite suite_vm_views = {"vm_views", cases};

@@ -35,7 +35,10 @@ struct quire_mapping_ops {
     int (*read_pages)(void *owner, uint64_t index, struct quire_page *const *pages, unsigned count);
     /* Writes a page's first `bytes` (a page, or less at the file's end). 0 or a negative errno:
      * the page stays dirty, and the error is told once to the next sync. NULL: can't be written,
-     * whatever may_write says. */
+     * whatever may_write says.
+     * The file may be longer than the owner knows: quire_mapping_write makes it so without a word
+     * to him. He asks quire_mapping_size here, and keeps that as the file's length; what of the
+     * store lies between the old end and the page is a hole, and reads as zeros. */
     int (*write_page)(void *owner, uint64_t index, struct quire_page *page, size_t bytes);
     /* A clean page is about to be written to, by a program that maps it or quire_mapping_write:
      * make room for it. 0 or a negative errno: SIGBUS for the program, what write returns. May be
@@ -85,7 +88,8 @@ QUIRE_MUST_CHECK int quire_mapping_punch(struct quire_mapping *mapping, uint64_t
 void quire_mapping_set_writable(struct quire_mapping *mapping, bool may_write);
 
 /* read(2) and write(2) through the page cache: bytes done, less at the file's end, or a negative
- * errno when there are none. Writing beyond the end makes the file longer.
+ * errno when there are none. Writing beyond the end makes the file longer, which
+ * its owner finds out when the pages are written (write_page).
  *   -EINVAL   beyond what a file can be
  *   -EPERM    sealed_write, or the owner can't write
  *   -ENOMEM, and what the owner says */

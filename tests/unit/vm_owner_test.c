@@ -288,12 +288,58 @@ static void a_file_gets_as_long_as_there_is_room(void)
     on_each_format(body_no_longer);
 }
 
+/* ---- the file's length ----------------------------------------------------------------------- */
+
+/* An owner who keeps the length that he is to find out. */
+static struct {
+    struct quire_mapping *file;
+    uint64_t length, last;
+    unsigned writes;
+} keeper;
+
+static int keep_length(void *arg, uint64_t index, struct quire_page *page, size_t bytes)
+{
+    uint64_t end = index * QUIRE_PAGE_SIZE + bytes;
+    (void)arg;
+    (void)page;
+    keeper.length = quire_mapping_size(keeper.file);
+    keeper.last = end > keeper.last ? end : keeper.last;
+    keeper.writes++;
+    return 0;
+}
+
+static void body_longer(struct quire_mm *mm)
+{
+    static const struct quire_mapping_ops ops = {.read_pages = read_zeros,
+                                                 .write_page = keep_length};
+    const struct quire_mapping_config config = {.ops = &ops, .size = 100, .may_write = true};
+    (void)mm;
+    __builtin_memset(&keeper, 0, sizeof keeper);
+    CHECK_EQ(quire_mapping_create(&keeper.file, machine_vm, &config), 0);
+    CHECK_EQ(write_ones(keeper.file, 3 * PAGE - 8, 16), 16);
+    CHECK_EQ(keeper.writes, 0); /* nobody has told him */
+    CHECK_EQ(quire_mapping_sync(keeper.file, 0, 0), 0);
+    CHECK_EQ(keeper.writes, 2);
+    CHECK_EQ(keeper.length, 3 * PAGE + 8);
+    CHECK_EQ(keeper.last, 3 * PAGE + 8);
+    CHECK_EQ(word_at(keeper.file, PAGE), 0); /* a hole is his to read as zeros */
+    CHECK_EQ(write_ones(keeper.file, 5 * PAGE, 1), 1);
+    quire_mapping_put(keeper.file); /* the last chance */
+    CHECK_EQ(keeper.length, 5 * PAGE + 1);
+}
+
+static void the_owner_finds_out_how_long_a_file_is_when_it_is_written(void)
+{
+    on_each_format(body_longer);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(a_file_that_nobody_maps_any_more_may_use_memory_of_who_unmapped_it),
     TEST_CASE(a_file_may_go_with_the_last_address_space),
     TEST_CASE(the_owner_is_asked_before_a_call_writes_to_a_clean_page),
     TEST_CASE(what_there_is_no_room_for_is_not_written),
     TEST_CASE(a_file_gets_as_long_as_there_is_room),
+    TEST_CASE(the_owner_finds_out_how_long_a_file_is_when_it_is_written),
     {0},
 };
 const struct test_suite suite_vm_owner = {"vm_owner", cases};

@@ -59,6 +59,9 @@ struct quire_mapping_config {
     bool noreserve;           /* shared memory that is accounted page by page, not at once */
     bool no_readahead;        /* pages are read when they are asked for, and no others */
     bool sealed_write;        /* F_SEAL_WRITE: no new writable shared mapping */
+    /* Of shared memory, what ops->release is of a file: the name isn't used any more. May be NULL.
+     */
+    void (*release)(void *owner);
 };
 
 /* A mapping with one reference. -EINVAL: ops without read_pages, or a size that no file has;
@@ -85,7 +88,21 @@ QUIRE_MUST_CHECK int quire_mapping_truncate(struct quire_mapping *mapping, uint6
  *   -ENOMEM, -EIO  shared memory, a part of whose page is in swap: nothing but parts was zeroed */
 QUIRE_MUST_CHECK int quire_mapping_punch(struct quire_mapping *mapping, uint64_t start,
                                          uint64_t size);
+/* fallocate(2): shared memory gets the pages of a range that it lacks, as far as the file reaches.
+ *   -EINVAL   empty, beyond what a file can be, or a mapping with an owner's operations
+ *   -ENOMEM   some may have been made */
+QUIRE_MUST_CHECK int quire_mapping_allocate(struct quire_mapping *mapping, uint64_t start,
+                                            uint64_t size);
+/* SEEK_DATA and SEEK_HOLE: the first index from `index` on whose page is there, in memory or, of
+ * shared memory, in swap; or, without `present`, whose page isn't, be it beyond the end.
+ * UINT64_MAX: no page follows. O(pages passed). */
+uint64_t quire_mapping_next(struct quire_mapping *mapping, uint64_t index, bool present);
 void quire_mapping_set_writable(struct quire_mapping *mapping, bool may_write);
+/* From now on; no new writable shared mapping, and no write(2). For good. */
+void quire_mapping_seal_write(struct quire_mapping *mapping);
+/* What maps show from now on. A view that is being written may still use the name before, so that
+ * stays until the mapping's release, too. O(1). */
+void quire_mapping_set_name(struct quire_mapping *mapping, const char *name);
 
 /* read(2) and write(2) through the page cache: bytes done, less at the file's end, or a negative
  * errno when there are none. Writing beyond the end makes the file longer, which

@@ -139,6 +139,8 @@ struct quire_mm_program {
 };
 QUIRE_MUST_CHECK int quire_mm_set_program(struct quire_mm *mm,
                                           const struct quire_mm_program *program);
+/* As it was set; all 0 before. */
+void quire_mm_get_program(struct quire_mm *mm, struct quire_mm_program *program);
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
@@ -167,6 +169,9 @@ QUIRE_MUST_CHECK int quire_mm_set_program(struct quire_mm *mm,
 #define QUIRE_MAP_HUGETLB 0x40000u /* -EINVAL: there are no reserved huge pages */
 #define QUIRE_MAP_SYNC 0x80000u
 #define QUIRE_MAP_FIXED_NOREPLACE 0x100000u
+/* Not Linux's, which looks at the descriptor: a shared mapping that stays read-only, whatever the
+ * file allows others. */
+#define QUIRE_MAP_NO_WRITE 0x40000000u
 
 /* mmap(2). `mapping` is NULL with ANONYMOUS, and what the descriptor refers to without; the area
  * holds a reference to it. `offset` in bytes. May the file be written, executed? is for the caller
@@ -355,6 +360,18 @@ struct quire_mm_info {
     unsigned long min_flt, maj_flt;
 };
 void quire_mm_info(struct quire_mm *mm, struct quire_mm_info *info);
+
+/* One area. `mapping` is borrowed: it stays at least as long as the area does. */
+struct quire_area {
+    quire_linear_t start, end;
+    struct quire_mapping *mapping; /* NULL: anonymous */
+    uint64_t offset;               /* of `start` in it */
+    unsigned prot;
+    bool shared;
+};
+/* The first area that ends above `from`. -ENOENT: there is none. Locks: reader. O(log areas). */
+QUIRE_MUST_CHECK int quire_mm_area(struct quire_mm *mm, quire_linear_t from,
+                                   struct quire_area *area);
 
 /* /proc/PID/: maps, smaps, smaps_rollup, status (the lines Vm*, Rss*), statm. As text in Linux's
  * format, or as JSON, where addresses and offsets are strings in hexadecimal. `write` is called

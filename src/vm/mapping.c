@@ -81,8 +81,9 @@ static void end_mapping(struct quire_mapping *mapping)
     cache_drop_range(mapping, 0, LAST_INDEX);
     QUIRE_BUG_ON(mapping->pages.count || mapping->nr_dirty);
     (void)!shmem_commit(mapping, -mapping->accounted);
-    if (ops && ops->release)
-        ops->release(mapping->config.owner);
+    void (*released)(void *owner) = ops ? ops->release : mapping->config.release;
+    if (released)
+        released(mapping->config.owner);
     root_put(vm, &mapping->root);
 }
 
@@ -129,6 +130,16 @@ void quire_mapping_set_writable(struct quire_mapping *mapping, bool may_write)
     mapping->config.may_write = may_write && may_be_written(mapping);
 }
 
+void quire_mapping_seal_write(struct quire_mapping *mapping)
+{
+    mapping->config.sealed_write = true;
+}
+
+void quire_mapping_set_name(struct quire_mapping *mapping, const char *name)
+{
+    mapping->config.name = name;
+}
+
 static unsigned long count_areas(struct quire_mapping *mapping)
 {
     unsigned long count = 0;
@@ -147,6 +158,31 @@ void quire_mapping_info(struct quire_mapping *mapping, struct quire_mapping_info
     info->nr_dirty = mapping->nr_dirty;
     info->nr_swapped = mapping->nr_swapped;
     mapping_unlock(mapping);
+}
+
+/* A number is a page of shared memory that is in swap, and of a file only a memory of one. */
+static bool is_there(const struct quire_mapping *mapping, uintptr_t word)
+{
+    return mapping->is_shmem ? word : cache_word_page(word) != NULL;
+}
+
+uint64_t quire_mapping_next(struct quire_mapping *mapping, uint64_t index, bool present)
+{
+    uintptr_t word = 0;
+    if (index > LAST_INDEX)
+        return present ? UINT64_MAX : index;
+    mapping_lock(mapping);
+    if (present) {
+        while ((word = xa_next(&mapping->pages, &index, LAST_INDEX)) && !is_there(mapping, word))
+            index++;
+    } else if (mapping->is_shmem) {
+        index = xa_free_index(&mapping->pages, index);
+    } else {
+        while (index <= LAST_INDEX && is_there(mapping, xa_load(&mapping->pages, index)))
+            index++;
+    }
+    mapping_unlock(mapping);
+    return present && !word ? UINT64_MAX : index;
 }
 
 unsigned long quire_drop_caches(struct quire_vm *vm)

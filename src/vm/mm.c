@@ -244,6 +244,13 @@ int quire_mm_set_program(struct quire_mm *mm, const struct quire_mm_program *pro
     return 0;
 }
 
+void quire_mm_get_program(struct quire_mm *mm, struct quire_mm_program *program)
+{
+    rwlock_read(&mm->lock);
+    *program = mm->program;
+    rwlock_read_unlock(&mm->lock);
+}
+
 /* ---- counts ------------------------------------------------------------------------------------
  */
 

@@ -177,3 +177,18 @@ int quire_mm_view(struct quire_mm *mm, enum quire_mm_view view, enum quire_forma
     rwlock_read_unlock(&mm->lock);
     return 0;
 }
+
+int quire_mm_area(struct quire_mm *mm, quire_linear_t from, struct quire_area *area)
+{
+    rwlock_read(&mm->lock);
+    const struct quire_vma *vma = vma_above(mm, from);
+    if (vma)
+        *area = (struct quire_area){.start = vma->start,
+                                    .end = vma->end,
+                                    .mapping = vma->mapping,
+                                    .offset = vma->mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0,
+                                    .prot = vma->flags & VM_ACCESS,
+                                    .shared = vma->flags & VM_MAYSHARE};
+    rwlock_read_unlock(&mm->lock);
+    return vma ? 0 : -QUIRE_ENOENT;
+}

@@ -32,16 +32,18 @@ struct request {
 static int check_shared_file(struct request *r)
 {
     const struct quire_mapping_config *config = &r->mapping->config;
-    if ((r->flags & QUIRE_MAP_TYPE) == QUIRE_MAP_SHARED_VALIDATE && r->flags & ~LEGACY_FLAGS)
+    if ((r->flags & QUIRE_MAP_TYPE) == QUIRE_MAP_SHARED_VALIDATE &&
+        r->flags & ~(LEGACY_FLAGS | QUIRE_MAP_NO_WRITE))
         return -QUIRE_EOPNOTSUPP;
-    if (r->prot & QUIRE_PROT_WRITE && !config->may_write)
+    bool may_write = config->may_write && !(r->flags & QUIRE_MAP_NO_WRITE);
+    if (r->prot & QUIRE_PROT_WRITE && !may_write)
         return -QUIRE_EACCES;
     if (r->prot & QUIRE_PROT_WRITE && config->sealed_write)
         return -QUIRE_EPERM;
     r->vm_flags |= VM_MAYSHARE;
-    if (config->may_write)
+    if (may_write)
         r->vm_flags |= VM_SHARED;
-    if (!config->may_write || config->sealed_write)
+    if (!may_write || config->sealed_write)
         r->vm_flags &= ~VM_MAYWRITE;
     return 0;
 }

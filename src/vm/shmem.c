@@ -118,6 +118,29 @@ struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index,
     }
 }
 
+int quire_mapping_allocate(struct quire_mapping *mapping, uint64_t start, uint64_t size)
+{
+    int error = 0;
+    if (!mapping->is_shmem || !size || start > MAX_FILE_SIZE || size > MAX_FILE_SIZE - start)
+        return -QUIRE_EINVAL;
+    rwlock_read(&mapping->resize);
+    uint64_t last = pages_of_bytes(start + size), end = pages_of_bytes(mapping->size);
+    last = last < end ? last : end;
+    for (uint64_t index = start >> QUIRE_PAGE_SHIFT; !error; index++) {
+        bool major;
+        index = quire_mapping_next(mapping, index, false);
+        if (index >= last)
+            break;
+        struct quire_page *page = shmem_get_page(mapping, index, &major, &error);
+        if (page) {
+            cache_put_page(mapping, page);
+            error = 0;
+        }
+    }
+    rwlock_read_unlock(&mapping->resize);
+    return error;
+}
+
 /* ---- out ------------------------------------------------------------------------------------- */
 
 int shmem_swap_out(struct quire_mapping *mapping, struct quire_page *page)

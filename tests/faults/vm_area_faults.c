@@ -33,9 +33,9 @@ static bool fails(void *arg)
 
 static struct quire_kmem_cache **cache_place(unsigned i)
 {
-    struct quire_kmem_cache **places[NR_CACHES] = {&machine_vm->vma_cache, &machine_vm->chain_cache,
-                                                   &machine_vm->anon_vma_cache,
-                                                   &machine_vm->mapping_cache};
+    struct quire_kmem_cache **places[NR_CACHES] = {&test_vm->vma_cache, &test_vm->chain_cache,
+                                                   &test_vm->anon_vma_cache,
+                                                   &test_vm->mapping_cache};
     return places[i];
 }
 
@@ -64,9 +64,9 @@ static bool begin(void)
 static void finish(void)
 {
     run_on(NULL);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(mm);
-    CHECK_EQ(machine_vm->committed, 0);
+    CHECK_EQ(test_vm->committed, 0);
     for (unsigned i = 0; i < NR_CACHES; i++) {
         *cache_place(i) = usual[i];
         destroy(single[i]);
@@ -95,8 +95,7 @@ static void collect(void *arg, const char *piece, size_t length)
 
 static void look(struct state *state)
 {
-    *state =
-        (struct state){.info = mm_info(mm), .committed = machine_vm->committed, .brk = mm->brk};
+    *state = (struct state){.info = mm_info(mm), .committed = test_vm->committed, .brk = mm->brk};
     CHECK_EQ(quire_mm_view(mm, QUIRE_MM_VIEW_SMAPS, QUIRE_FORMAT_TEXT, collect, state), 0);
     for (unsigned i = 0; i < NR_CACHES; i++)
         state->objects += info_of(single[i]).nr_active;

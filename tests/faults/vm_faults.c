@@ -101,7 +101,7 @@ static void read_all(void)
 static void reclaim(void)
 {
     for (unsigned i = 0; i < 6; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
 }
 
 /* The middle of a place loses its right to be written, and gets it back; each may be refused. */
@@ -205,7 +205,7 @@ static void advise(struct place *p)
 
 static void swap_off_and_on(void)
 {
-    if (area >= 0 && done(quire_swapoff(machine_vm, area)))
+    if (area >= 0 && done(quire_swapoff(test_vm, area)))
         area = -1;
     read_all();
 }
@@ -256,13 +256,13 @@ static bool set_up(void)
 static void look_and_end(void)
 {
     unsigned long before = failures;
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     read_all();
     CHECK_EQ(failures, before);
     quire_mapping_put(file);
     mm_end(mm);
     if (area >= 0)
-        CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+        CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 
@@ -339,7 +339,7 @@ static void play_with_fewer_pages(bool swap)
         if (!set_up())
             return;
         if (!swap) {
-            CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+            CHECK_EQ(quire_swapoff(test_vm, area), 0);
             area = -1;
         }
         memory_fails = true;

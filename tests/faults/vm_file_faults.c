@@ -153,7 +153,7 @@ static void fork_and_look(void)
 static void reclaim(void)
 {
     for (unsigned i = 0; i < 6; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
 }
 
 static void play(void)
@@ -179,7 +179,7 @@ static void play(void)
     reclaim();
     touch_shared(&objects[1]);
     read_words(&objects[0]);
-    (void)quire_drop_caches(machine_vm);
+    (void)quire_drop_caches(test_vm);
     if (objects[0].shared)
         (void)done(quire_msync(mm, objects[0].shared, SIZE, QUIRE_MS_SYNC), 0);
 }
@@ -204,7 +204,7 @@ static bool set_up(void)
     }
     __builtin_memset(file_store.bytes + SIZE, 0, 4 * PAGE);
     objects[0].mapping = file_of(SIZE);
-    CHECK_EQ(quire_mapping_create(&objects[1].mapping, machine_vm, &shm), 0);
+    CHECK_EQ(quire_mapping_create(&objects[1].mapping, test_vm, &shm), 0);
     area = swap_of(100);
     mm = mm_new();
     run_on(mm);
@@ -215,7 +215,7 @@ static bool set_up(void)
 static void look_and_end(void)
 {
     unsigned long before = failures;
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     read_words(&objects[0]);
     read_words(&objects[1]);
     touch_private();
@@ -227,7 +227,7 @@ static void look_and_end(void)
     quire_mapping_put(objects[0].mapping);
     quire_mapping_put(objects[1].mapping);
     mm_end(mm);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 

@@ -124,7 +124,7 @@ static bool start(void)
 static void check(void)
 {
     check_reverse_maps();
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     check_areas(mm);
     if (!child)
         return;
@@ -173,7 +173,7 @@ static void starve(int (*operation)(void))
         struct quire_page *chain;
         if (!start())
             return;
-        (void)quire_drop_caches(machine_vm);
+        (void)quire_drop_caches(test_vm);
         take_pages(QUIRE_GFP_NOWAIT | QUIRE_GFP_MEMALLOC | QUIRE_GFP_NOWARN, ~0ul, &chain);
         for (unsigned i = 0; i < left && chain; i++) {
             struct quire_page *page = chain;

@@ -446,7 +446,7 @@ static void op_limits(void)
     set_limits();
     model.overcommit = (enum quire_overcommit)test_random_below(3);
     /* Of 4,096 frames: from 40 to about as many as there are addresses. */
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, model.overcommit, 1 + test_random_below(25)), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, model.overcommit, 1 + test_random_below(25)), 0);
 }
 
 /* ---- runs ---------------------------------------------------------------------------------------
@@ -476,8 +476,8 @@ static void start(void)
     model.def_flags = 0;
     model.limit_total = model.limit_data = model.limit_locked = NR_PAGES;
     model.overcommit = QUIRE_OVERCOMMIT_GUESS;
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, model.overcommit, 50), 0);
-    CHECK_EQ(quire_mm_create(&model.mm, machine_vm, &layout), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, model.overcommit, 50), 0);
+    CHECK_EQ(quire_mm_create(&model.mm, test_vm, &layout), 0);
     CHECK_EQ(quire_mm_set_program(model.mm, &program), 0);
     set_limits();
 }
@@ -511,7 +511,7 @@ static void run(enum quire_pt_format_id format)
         }
     }
     mm_end(model.mm);
-    CHECK_EQ(machine_vm->committed, 0);
+    CHECK_EQ(test_vm->committed, 0);
     quire_mapping_put(model.files[0]);
     quire_mapping_put(model.files[1]);
     vm_end();

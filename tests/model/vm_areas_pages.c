@@ -43,7 +43,7 @@ bool model_may_commit(long pages, bool is_file)
     long reserve = is_file ? 0 : (long)s.total / 32;
     if (model.overcommit != QUIRE_OVERCOMMIT_NEVER)
         return true;
-    return s.committed + pages < (long)vm_commit_limit(machine_vm) - reserve;
+    return s.committed + pages < (long)vm_commit_limit(test_vm) - reserve;
 }
 
 bool model_may_expand(uint32_t flags, unsigned pages)
@@ -157,6 +157,6 @@ void model_check(void)
     CHECK_EQ(info.data, s.data);
     CHECK_EQ(info.exec, s.exec);
     CHECK_EQ(info.stack, s.stack);
-    CHECK_EQ(machine_vm->committed, s.committed);
+    CHECK_EQ(test_vm->committed, s.committed);
     areas_check(model.mm);
 }

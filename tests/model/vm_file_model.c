@@ -205,14 +205,14 @@ static void op_drop(struct object *o)
     if (test_random_below(2))
         quire_mapping_drop(o->mapping);
     else
-        quire_drop_caches(machine_vm);
+        quire_drop_caches(test_vm);
 }
 
 static void op_reclaim(struct object *o)
 {
     (void)o;
     swap_store.fail_write = test_random_below(4) ? 0 : 1 + test_random_below(8);
-    (void)quire_vm_reclaim(machine_vm, 0, 1 + test_random_below(60));
+    (void)quire_vm_reclaim(test_vm, 0, 1 + test_random_below(60));
     swap_store.fail_write = 0;
 }
 
@@ -244,7 +244,7 @@ static void compare_all(void)
         CHECK_EQ(quire_mapping_read(o->mapping, 0, buffer, MOST), o->size);
         CHECK(!__builtin_memcmp(buffer, o->bytes, o->size));
     }
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
 }
 
 static void start(void)
@@ -253,7 +253,7 @@ static void start(void)
     file_store.reads = file_store.writes = 0;
     objects[0] = (struct object){.size = MOST, .mapping = file_of(MOST)};
     objects[1] = (struct object){.size = MOST};
-    CHECK_EQ(quire_mapping_create(&objects[1].mapping, machine_vm, &shm), 0);
+    CHECK_EQ(quire_mapping_create(&objects[1].mapping, test_vm, &shm), 0);
     __builtin_memcpy(objects[0].bytes, file_store.bytes, MOST);
     __builtin_memset(copies.own, 0, sizeof copies.own);
     mm = mm_new();
@@ -280,7 +280,7 @@ static void model_run(enum quire_pt_format_id format)
     quire_mapping_put(objects[1].mapping);
     mm_end(mm);
     CHECK(!__builtin_memcmp(file_store.bytes, objects[0].bytes, objects[0].size));
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 

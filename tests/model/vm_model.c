@@ -141,7 +141,7 @@ static void write_to(struct process *process, unsigned page)
         /* The page may have gone again in between, and there may be no memory to bring it back: the
          * kernel tries harder to finish what it began. */
         for (unsigned tries = 0; !poke(address_of(page) + PAGE - 8, value) && tries < 1000; tries++)
-            (void)quire_vm_reclaim(machine_vm, 0, 32);
+            (void)quire_vm_reclaim(test_vm, 0, 32);
     }
 }
 
@@ -347,7 +347,7 @@ static void op_advice(struct process *process)
 static void op_reclaim(struct process *process)
 {
     (void)process;
-    (void)quire_vm_reclaim(machine_vm, 0, 1 + test_random_below(64));
+    (void)quire_vm_reclaim(test_vm, 0, 1 + test_random_below(64));
     if (!(test_random() & 15))
         (void)quire_compact(machine.mem, -1, -1);
 }
@@ -394,7 +394,7 @@ static void look_at_all(void)
     for (unsigned p = 0; p < PROCESSES; p++)
         for (unsigned i = 0; processes[p].mm && i < WINDOW; i++)
             look_at(&processes[p], i);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
 }
 
 static void start(void)
@@ -404,7 +404,7 @@ static void start(void)
     running = NULL;
     files[0].mapping = file_of(FILE_PAGES * PAGE);
     CHECK_EQ(quire_mapping_create(
-                 &files[1].mapping, machine_vm,
+                 &files[1].mapping, test_vm,
                  &(struct quire_mapping_config){.size = FILE_PAGES * PAGE, .may_write = true}),
              0);
     __builtin_memset(file_store.bytes, 0, sizeof file_store.bytes);
@@ -425,7 +425,7 @@ static void model_run(enum quire_pt_format_id format, enum quire_reclaim_policy 
     if (!vm_boot(2 * MIB, format))
         return;
     int area = swap_of(SWAP_PAGES);
-    CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+    CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
     start();
     unsigned long rounds = (unsigned long)test_environment.effort / 40;
     for (unsigned long round = 0; round < rounds; round++) {
@@ -438,7 +438,7 @@ static void model_run(enum quire_pt_format_id format, enum quire_reclaim_policy 
         leave(&processes[p]);
     for (unsigned f = 0; f < 2; f++)
         quire_mapping_put(files[f].mapping);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     test_note("%lu accesses found no memory", ooms);
     vm_end();
 }

@@ -169,23 +169,23 @@ static void fork_or_end(struct process *process)
 static void swap_out(struct process *process, unsigned place)
 {
     struct quire_page *page = page_of(process->mm, address_of(place));
-    if (!page || !page_is_anon(page) || page == machine_vm->zero_page)
+    if (!page || !page_is_anon(page) || page == test_vm->zero_page)
         return;
     page_pin(page);
     page_lock(page);
-    if (page_has(page, PG_SWAPCACHE) || !swap_cache_add(machine_vm, page))
-        CHECK(try_to_unmap(machine_vm, page, 0));
+    if (page_has(page, PG_SWAPCACHE) || !swap_cache_add(test_vm, page))
+        CHECK(try_to_unmap(test_vm, page, 0));
     page_unlock(page);
     if (test_random_below(2))
-        (void)reclaim_page(machine_vm, page);
+        (void)reclaim_page(test_vm, page);
     else /* and it is found in the swap cache */
-        vm_put_page(machine_vm, page);
+        vm_put_page(test_vm, page);
 }
 
 static void move_in_memory(struct process *process, unsigned place)
 {
     struct quire_page *page = page_of(process->mm, address_of(place));
-    if (!page || page == machine_vm->zero_page)
+    if (!page || page == test_vm->zero_page)
         return;
     CHECK_EQ(take_frame(page), 0);
     CHECK(page_of(process->mm, address_of(place)) != page);
@@ -245,7 +245,7 @@ static void check_all(void)
         if (processes[i].mm)
             look_at(&processes[i], (struct range){0, WINDOW});
     check_reverse_maps();
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
 }
 
 static void run_model(enum quire_pt_format_id format)
@@ -256,7 +256,7 @@ static void run_model(enum quire_pt_format_id format)
     int area = swap_of(STORE_PAGES);
     struct quire_mapping_config config = {.size = SHARED_PAGES * PAGE, .name = "/shared"};
     config.may_write = true;
-    CHECK_EQ(quire_mapping_create(&shared, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&shared, test_vm, &config), 0);
     __builtin_memset(processes, 0, sizeof processes);
     __builtin_memset(shared_value, 0, sizeof shared_value);
     for (uint64_t i = 0; i < steps; i++) {
@@ -271,7 +271,7 @@ static void run_model(enum quire_pt_format_id format)
         if (processes[i].mm)
             mm_end(processes[i].mm);
     quire_mapping_put(shared);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 

@@ -32,7 +32,7 @@ static int model_read(void *arg, uint64_t slot, struct quire_page *const *pages,
 {
     char(*base)[16] = arg;
     for (unsigned i = 0; i < count; i++)
-        page_write(machine_vm, pages[i], 0, base[slot + i], 16);
+        page_write(test_vm, pages[i], 0, base[slot + i], 16);
     return 0;
 }
 
@@ -40,7 +40,7 @@ static int model_write(void *arg, uint64_t slot, struct quire_page *const *pages
 {
     char(*base)[16] = arg;
     for (unsigned i = 0; i < count; i++)
-        page_read(machine_vm, pages[i], 0, base[slot + i], 16);
+        page_read(test_vm, pages[i], 0, base[slot + i], 16);
     return 0;
 }
 
@@ -63,7 +63,7 @@ static void turn_on(unsigned i)
         .priority = i == 2 ? 1 : 0,
         .name = "model",
     };
-    area[i] = quire_swapon(machine_vm, &config);
+    area[i] = quire_swapon(test_vm, &config);
     CHECK(area[i] >= 0);
 }
 
@@ -87,12 +87,12 @@ static void drop_item(unsigned n)
 static void unlock(struct quire_page *page)
 {
     page_unlock(page);
-    vm_put_page(machine_vm, page);
+    vm_put_page(test_vm, page);
 }
 
 static struct quire_page *lock_of(struct item *item)
 {
-    struct quire_page *page = swap_cache_find(machine_vm, item->entry);
+    struct quire_page *page = swap_cache_find(test_vm, item->entry);
     if (page)
         page_lock(page);
     return page;
@@ -101,29 +101,29 @@ static struct quire_page *lock_of(struct item *item)
 static void new_item(void)
 {
     struct item *item = &items[nr_items];
-    struct quire_page *page = nr_items < MAX_ITEMS ? vm_alloc_page(machine_vm, 0) : NULL;
+    struct quire_page *page = nr_items < MAX_ITEMS ? vm_alloc_page(test_vm, 0) : NULL;
     if (!page)
         return;
     page_lock(page);
     page_set_root(page, PAGE_KIND_ANON, 0);
     *item = (struct item){.word = test_random(), .page = page, .count = 1};
-    page_write(machine_vm, page, 0, &item->word, sizeof item->word);
+    page_write(test_vm, page, 0, &item->word, sizeof item->word);
     page_set(page, PG_UPTODATE);
     bool used = page_use(page); /* as an entry would: the first reference is its users' */
     page_pin(page);
     CHECK(used);
-    int error = swap_cache_add(machine_vm, page);
-    page_drop_user(machine_vm, page);
+    int error = swap_cache_add(test_vm, page);
+    page_drop_user(test_vm, page);
     if (error) {
         CHECK_EQ(error, (uint64_t)-QUIRE_ENOSPC);
-        CHECK_EQ(swap_free_pages(machine_vm), 0);
+        CHECK_EQ(swap_free_pages(test_vm), 0);
         nr_refused++;
         unlock(page);
         return;
     }
-    lru_add(machine_vm, page, 0);
-    item->entry = swap_cache_entry(machine_vm, page);
-    CHECK(swap_duplicate(machine_vm, item->entry));
+    lru_add(test_vm, page, 0);
+    item->entry = swap_cache_entry(test_vm, page);
+    CHECK(swap_duplicate(test_vm, item->entry));
     for (unsigned n = 0; n < nr_items; n++)
         CHECK(items[n].entry != item->entry);
     nr_items++;
@@ -136,7 +136,7 @@ static void write_item(struct item *item)
     CHECK_EQ(page == item->page, true);
     if (!page)
         return;
-    CHECK_EQ(swap_write_page(machine_vm, page, NULL), 0);
+    CHECK_EQ(swap_write_page(test_vm, page, NULL), 0);
     item->written = true;
     unlock(page);
 }
@@ -149,10 +149,10 @@ static void evict_item(struct item *item)
     bool dirty = page_has(page, PG_DIRTY);
     if (test_random_below(2)) { /* somebody else holds it */
         page_pin(page);
-        CHECK(!swap_cache_evict(machine_vm, page));
-        vm_put_page(machine_vm, page);
+        CHECK(!swap_cache_evict(test_vm, page));
+        vm_put_page(test_vm, page);
     }
-    bool gone = swap_cache_evict(machine_vm, page);
+    bool gone = swap_cache_evict(test_vm, page);
     CHECK_EQ(gone, !dirty);
     CHECK(!gone || item->written);
     if (gone)
@@ -165,13 +165,13 @@ static void read_item(struct item *item)
     bool major = false;
     int error = 0;
     uint64_t word = 0;
-    struct quire_page *page = swap_in(machine_vm, item->entry, &major, &error);
+    struct quire_page *page = swap_in(test_vm, item->entry, &major, &error);
     CHECK(page || error == -QUIRE_ENOMEM);
     if (!page)
         return;
     CHECK(!item->page || item->page == page);
     CHECK(!major || !item->page);
-    page_read(machine_vm, page, 0, &word, sizeof word);
+    page_read(test_vm, page, 0, &word, sizeof word);
     CHECK_EQ(word, item->word);
     item->page = page;
     unlock(page);
@@ -184,7 +184,7 @@ static void change_item(struct item *item)
         return;
     item->word = test_random();
     item->written = false;
-    page_write(machine_vm, page, 0, &item->word, sizeof item->word);
+    page_write(test_vm, page, 0, &item->word, sizeof item->word);
     page_set(page, PG_DIRTY);
     unlock(page);
 }
@@ -192,19 +192,19 @@ static void change_item(struct item *item)
 static void count_item(unsigned n)
 {
     struct item *item = &items[n];
-    CHECK_EQ(swap_count(machine_vm, item->entry), item->count);
+    CHECK_EQ(swap_count(test_vm, item->entry), item->count);
     if (test_random_below(shrinking ? 16 : 2) == 1) {
-        CHECK(swap_duplicate(machine_vm, item->entry));
+        CHECK(swap_duplicate(test_vm, item->entry));
         item->count++;
         return;
     }
     swap_entry entry = item->entry;
-    swap_free(machine_vm, entry);
+    swap_free(test_vm, entry);
     if (--item->count)
         return;
     /* With the last entry the slot goes, and the page that only the cache has. */
-    CHECK_EQ(swap_count(machine_vm, entry), 0);
-    CHECK(!swap_cache_find(machine_vm, entry));
+    CHECK_EQ(swap_count(test_vm, entry), 0);
+    CHECK(!swap_cache_find(test_vm, entry));
     drop_item(n);
 }
 
@@ -214,7 +214,7 @@ static void remove_item(unsigned n)
     if (!page)
         return;
     if (items[n].written && !page_has(page, PG_DIRTY)) {
-        swap_cache_remove(machine_vm, page); /* the slot keeps what it has */
+        swap_cache_remove(test_vm, page); /* the slot keeps what it has */
         CHECK(page_has(page, PG_DIRTY));
         items[n].page = NULL;
     }
@@ -226,7 +226,7 @@ static void turn_off_and_on(void)
     unsigned i = test_random_below(AREAS);
     if (used_of(i))
         return; /* entries that no page table has can't be brought back */
-    CHECK_EQ(quire_swapoff(machine_vm, area[i]), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area[i]), 0);
     turn_on(i);
 }
 
@@ -240,8 +240,8 @@ static void step(void)
     unsigned n = test_random_below(nr_items);
     struct item *item = &items[n];
     /* Read-ahead brings pages that the model hasn't asked for. */
-    if (!item->page && (item->page = swap_cache_find(machine_vm, item->entry)))
-        vm_put_page(machine_vm, item->page);
+    if (!item->page && (item->page = swap_cache_find(test_vm, item->entry)))
+        vm_put_page(test_vm, item->page);
     if (what < 40 && item->page)
         write_item(item);
     else if (what < 55)
@@ -263,14 +263,14 @@ static void check_all(void)
     unsigned long used = 0;
     for (unsigned i = 0; i < AREAS; i++) {
         struct quire_swap_info info;
-        CHECK_EQ(quire_swap_info(machine_vm, area[i], &info), 0);
+        CHECK_EQ(quire_swap_info(test_vm, area[i], &info), 0);
         CHECK_EQ(info.nr_used, used_of(i));
         used += (unsigned long)info.nr_used;
     }
-    CHECK_EQ(swap_total_pages(machine_vm) - swap_free_pages(machine_vm), used);
+    CHECK_EQ(swap_total_pages(test_vm) - swap_free_pages(test_vm), used);
     for (unsigned n = 0; n < nr_items; n++)
-        CHECK_EQ(swap_count(machine_vm, items[n].entry), items[n].count);
-    quire_vm_check(machine_vm);
+        CHECK_EQ(swap_count(test_vm, items[n].entry), items[n].count);
+    quire_vm_check(test_vm);
 }
 
 static void slots_and_cached_pages_are_what_the_list_says(void)
@@ -289,7 +289,7 @@ static void slots_and_cached_pages_are_what_the_list_says(void)
         if (n % 4096 == 0) {
             check_all();
             shrinking = n / 4096 % 4 < 2;
-            CHECK_EQ(quire_vm_set_page_cluster(machine_vm, test_random_below(4)), 0);
+            CHECK_EQ(quire_vm_set_page_cluster(test_vm, test_random_below(4)), 0);
         }
         test_environment.set_cpu(test_random_below(2));
     }
@@ -297,15 +297,15 @@ static void slots_and_cached_pages_are_what_the_list_says(void)
     while (nr_items) {
         while (items[0].count) {
             items[0].count--;
-            swap_free(machine_vm, items[0].entry);
+            swap_free(test_vm, items[0].entry);
         }
         drop_item(0);
     }
     check_all();
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 0);
     test_note("%lu slots were discarded, %lu pages found none", nr_discarded, nr_refused);
     for (unsigned i = 0; i < AREAS; i++)
-        CHECK_EQ(quire_swapoff(machine_vm, area[i]), 0);
+        CHECK_EQ(quire_swapoff(test_vm, area[i]), 0);
     test_environment.set_cpu(0);
     vm_end();
 }

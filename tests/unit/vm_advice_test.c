@@ -20,7 +20,7 @@ static bool begin(void)
 
 static void finish(void)
 {
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(mm);
     vm_end();
 }
@@ -148,7 +148,7 @@ static void freed_pages_go_unless_they_are_written_again(void)
     CHECK(holds(at + PAGE, 2));
     CHECK(poke(at + 3 * PAGE, 33));
     /* There is no swap: what reclaim takes is what was given up. */
-    CHECK(quire_vm_reclaim(machine_vm, 0, 1000) >= 6);
+    CHECK(quire_vm_reclaim(test_vm, 0, 1000) >= 6);
     CHECK(holds(at, 0));
     CHECK(holds(at + 3 * PAGE, 33));
     CHECK(holds(at + 7 * PAGE, 0));
@@ -183,7 +183,7 @@ static void pageout_goes_to_swap_and_willneed_comes_back(void)
     CHECK(holds(at + 2 * PAGE, 0));
     CHECK_EQ(advise(at, 4, QUIRE_MADV_DONTNEED), 0);
     CHECK_EQ(mm_info(mm).swap, 0);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     finish();
 }
 

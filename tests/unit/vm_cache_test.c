@@ -244,11 +244,11 @@ static void what_makes_no_sense_is_refused(void)
     struct quire_mapping *other, *file = file_boot(SIZE);
     if (!file)
         return;
-    CHECK_EQ(quire_mapping_create(&other, machine_vm, &(struct quire_mapping_config){.ops = &none}),
+    CHECK_EQ(quire_mapping_create(&other, test_vm, &(struct quire_mapping_config){.ops = &none}),
              -QUIRE_EINVAL);
-    CHECK_EQ(quire_mapping_create(&other, machine_vm,
-                                  &(struct quire_mapping_config){.size = UINT64_MAX}),
-             -QUIRE_EINVAL);
+    CHECK_EQ(
+        quire_mapping_create(&other, test_vm, &(struct quire_mapping_config){.size = UINT64_MAX}),
+        -QUIRE_EINVAL);
     CHECK_EQ(quire_mapping_write(file, most, buffer, 1), -QUIRE_EINVAL);
     CHECK_EQ(quire_mapping_write(file, UINT64_MAX, buffer, 2), -QUIRE_EINVAL);
     CHECK_EQ(quire_mapping_write(file, 0, buffer, 0), 0);
@@ -323,7 +323,7 @@ static void dropping_takes_clean_pages_of_all_files_and_nothing_else(void)
     CHECK_EQ(info_of_file(file).nr_pages, 1);
     CHECK_EQ(info_of_file(other).nr_pages, 40);
     CHECK_EQ(quire_mapping_sync(file, 0, 0), 0);
-    CHECK_EQ(quire_drop_caches(machine_vm), 41);
+    CHECK_EQ(quire_drop_caches(test_vm), 41);
     CHECK_EQ(info_of_file(file).nr_pages + info_of_file(other).nr_pages, 0);
     CHECK_EQ(word_at(other, 5 * PAGE), 55);
     quire_mapping_put(other);

@@ -26,9 +26,9 @@ static bool begin(void)
 
 static void finish(void)
 {
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(mm);
-    CHECK_EQ(machine_vm->committed, 0);
+    CHECK_EQ(test_vm->committed, 0);
     vm_end();
 }
 
@@ -128,23 +128,23 @@ static void what_becomes_writable_is_promised(void)
     if (!begin())
         return;
     int64_t at = quire_mmap(mm, 0, 4 * PAGE, R, ANON, NULL, 0);
-    CHECK_EQ(machine_vm->committed, 0);
+    CHECK_EQ(test_vm->committed, 0);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, 2 * PAGE, RW), 0);
-    CHECK_EQ(machine_vm->committed, 2);
+    CHECK_EQ(test_vm->committed, 2);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, 4 * PAGE, R), 0);
-    CHECK_EQ(machine_vm->committed, 2);
+    CHECK_EQ(test_vm->committed, 2);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, 4 * PAGE, RW), 0);
-    CHECK_EQ(machine_vm->committed, 4);
+    CHECK_EQ(test_vm->committed, 4);
     CHECK_EQ(nr_areas(), 1);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, 4 * PAGE, R), 0);
     quire_mm_set_limit(mm, QUIRE_LIMIT_DATA, 3 * PAGE);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, 4 * PAGE, RW), -QUIRE_ENOMEM);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, 3 * PAGE, RW), 0);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 0), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_NEVER, 0), 0);
     int64_t other = quire_mmap(mm, 0, PAGE, R, ANON, NULL, 0);
     quire_mm_set_limit(mm, QUIRE_LIMIT_DATA, QUIRE_LIMIT_INFINITE);
     CHECK_EQ(quire_mprotect(mm, (quire_linear_t)other, PAGE, RW), -QUIRE_ENOMEM);
-    CHECK_EQ(machine_vm->committed, 4);
+    CHECK_EQ(test_vm->committed, 4);
     finish();
 }
 
@@ -200,7 +200,7 @@ static void mremap_refuses_what_makes_no_sense(void)
     CHECK_EQ(remap(at, 2, 3, 0, 0), -QUIRE_ENOMEM);
     CHECK_EQ(nr_areas(), 1);
     CHECK_EQ(mm_info(mm).total, 4);
-    CHECK_EQ(machine_vm->committed, 4);
+    CHECK_EQ(test_vm->committed, 4);
     CHECK_EQ(remap(at + PAGE, 2, 2, 0, 0), (int64_t)(at + PAGE));
     finish();
 }
@@ -219,9 +219,9 @@ static void mremap_keeps_to_the_limits(void)
     CHECK_EQ(remap(at, 1, 3, MAYMOVE, 0), -QUIRE_EAGAIN);
     CHECK(remap(at, 1, 2, MAYMOVE, 0) > 0);
     CHECK_EQ(mm_info(mm).locked, 2);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 0), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_NEVER, 0), 0);
     CHECK_EQ(remap(at + PAGE, 3, 4, MAYMOVE, 0), -QUIRE_ENOMEM);
-    CHECK_EQ(machine_vm->committed, 5);
+    CHECK_EQ(test_vm->committed, 5);
     finish();
 }
 
@@ -258,7 +258,7 @@ static void mremap_moves_what_does_not_fit(void)
     check_words(at + 4 * PAGE, 2, 34);
     CHECK_EQ(mm_info(mm).total, 11);
     CHECK_EQ(mm_info(mm).hiwater_total, 11);
-    CHECK_EQ(machine_vm->committed, 11);
+    CHECK_EQ(test_vm->committed, 11);
     check_reverse_maps();
     finish();
 }
@@ -299,7 +299,7 @@ static void mremap_may_leave_the_old_area_empty(void)
     CHECK(holds(at + 3 * PAGE, 63));
     CHECK_EQ(mm_info(mm).locked, 4);
     CHECK_EQ(mm_info(mm).total, 6);
-    CHECK_EQ(machine_vm->committed, 6);
+    CHECK_EQ(test_vm->committed, 6);
     check_reverse_maps();
     finish();
 }

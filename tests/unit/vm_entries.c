@@ -76,7 +76,7 @@ static int visit_run(void *arg, const struct quire_pt_run *run)
             continue;
         struct quire_page *page =
             quire_pfn_to_page(machine.mem, entry_pfn(&v->mm->pt, run->entry[i]));
-        if (page != machine_vm->zero_page)
+        if (page != test_vm->zero_page)
             v->visit(v->arg, v->mm, run->virt + i * PAGE, page);
     }
     return 0;
@@ -85,7 +85,7 @@ static int visit_run(void *arg, const struct quire_pt_run *run)
 /* The whole address space, not its areas: an entry outside of them would be a mistake too. */
 void for_each_mapped(entry_visit_fn *visit, void *arg)
 {
-    list_for_each (link, &machine_vm->mms) {
+    list_for_each (link, &test_vm->mms) {
         struct quire_mm *mm = quire_container_of(link, struct quire_mm, link);
         struct visiting v = {.mm = mm, .visit = visit, .arg = arg};
         quire_linear_t end = mm->layout.end & ~(PAGE - 1);
@@ -128,7 +128,7 @@ unsigned count_met(struct quire_page *page)
 {
     struct counting c = {.page = page};
     page_lock(page);
-    rmap_walk(machine_vm, page, count_if_there, &c);
+    rmap_walk(test_vm, page, count_if_there, &c);
     page_unlock(page);
     return c.count;
 }
@@ -152,7 +152,7 @@ static void check_entry(void *arg, struct quire_mm *mm, quire_linear_t at, struc
     struct place place = {.mm = mm, .at = at};
     unsigned entries = count_entries(page);
     page_lock(page);
-    rmap_walk(machine_vm, page, is_it, &place);
+    rmap_walk(test_vm, page, is_it, &place);
     page_unlock(page);
     CHECK_EQ(place.met, 1);
     CHECK_EQ(page_mapcount(page), entries);
@@ -175,6 +175,6 @@ void check_reverse_maps(void)
     unsigned long mapped[2] = {0, 0};
     for_each_mapped(check_entry, mapped);
     for_each_mapped(mark_again, NULL);
-    CHECK_EQ(quire_load_relaxed(&machine_vm->stat[NR_ANON_MAPPED]), mapped[1]);
-    CHECK_EQ(quire_load_relaxed(&machine_vm->stat[NR_FILE_MAPPED]), mapped[0]);
+    CHECK_EQ(quire_load_relaxed(&test_vm->stat[NR_ANON_MAPPED]), mapped[1]);
+    CHECK_EQ(quire_load_relaxed(&test_vm->stat[NR_FILE_MAPPED]), mapped[0]);
 }

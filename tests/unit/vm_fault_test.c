@@ -35,7 +35,7 @@ static void body_first_touch(void)
     CHECK_EQ(info.rss_anon, 2);
     CHECK_EQ(info.min_flt, 4); /* read, write, write, read */
     CHECK_EQ(info.maj_flt, 0);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(mm);
 }
 
@@ -85,7 +85,7 @@ static void body_protection(void)
     for (unsigned i = 0; i < 8; i++)
         CHECK(holds(at + i * PAGE, 100 + i));
     CHECK(!poke(at, 1));
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(child);
     mm_end(mm);
 }
@@ -110,7 +110,7 @@ static void body_chain(void)
         CHECK_EQ(quire_mm_fork(&mm[i], mm[i - 1]), 0);
         run_on(mm[i]);
         CHECK(poke(at + i * PAGE, 1000 + i));
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
     }
     for (unsigned i = 0; i < CHAIN; i++) {
         run_on(mm[i]);
@@ -137,12 +137,12 @@ static void the_last_user_of_a_page_writes_without_a_copy(void)
     run_on(mm);
     CHECK(poke(at, 1));
     CHECK_EQ(quire_get_user_page(mm, at, false, &before), 0);
-    quire_put_user_page(machine_vm, before, false);
+    quire_put_user_page(test_vm, before, false);
     CHECK_EQ(quire_mm_fork(&child, mm), 0);
     mm_end(child);
     CHECK(poke(at, 2));
     CHECK_EQ(quire_get_user_page(mm, at, false, &after), 0);
-    quire_put_user_page(machine_vm, after, false);
+    quire_put_user_page(test_vm, after, false);
     CHECK(before == after);
     mm_end(mm);
     vm_end();
@@ -170,7 +170,7 @@ static void fork_counts_what_the_child_has(void)
     uint64_t value;
     CHECK(holds(wiped, 0));
     CHECK(!peek(gone, &value));
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(child);
     mm_end(mm);
     vm_end();
@@ -287,7 +287,7 @@ static void body_move(void)
     CHECK(poke((quire_linear_t)to, 99));
     run_on(child);
     CHECK(holds(at, 1));
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     mm_end(child);
     mm_end(mm);
 }
@@ -302,7 +302,7 @@ static void without_memory_a_fault_says_so(void)
 {
     if (!vm_boot(4 * MIB, QUIRE_PT_FORMAT_X86_64))
         return;
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
     struct quire_mm *mm = mm_new();
     quire_linear_t at = map_anon(mm, 2048 * PAGE);
     unsigned pages = 0;
@@ -313,7 +313,7 @@ static void without_memory_a_fault_says_so(void)
     CHECK_EQ(last_result, QUIRE_VM_OOM);
     for (unsigned i = 0; i < pages; i++)
         CHECK(holds(at + i * PAGE, i));
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     struct quire_mm *child = NULL;
     CHECK_EQ(quire_mm_fork(&child, mm), -QUIRE_ENOMEM);
     CHECK_EQ(quire_munmap(mm, at + 100 * PAGE, 100 * PAGE), 0);
@@ -334,9 +334,9 @@ static void swapoff_gives_nobody_a_page_of_prot_none_memory(void)
     CHECK(poke(at, 42));
     CHECK_EQ(quire_mprotect(mm, at, PAGE, QUIRE_PROT_NONE), 0);
     for (unsigned i = 0; mm_info(mm).swap == 0 && i < 10; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
     CHECK_EQ(mm_info(mm).swap, 1);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     CHECK_EQ(mm_info(mm).swap, 0);
     last_result = QUIRE_VM_MINOR;
     CHECK(!holds(at, 42));
@@ -384,7 +384,7 @@ static void reach_by_pinning(struct quire_mm *mm, quire_linear_t at)
     for (unsigned i = 0; i < COUNTED; i++) {
         struct quire_page *page = NULL;
         CHECK_EQ(quire_get_user_page(mm, at + i * PAGE, true, &page), 0);
-        quire_put_user_page(machine_vm, page, false);
+        quire_put_user_page(test_vm, page, false);
     }
 }
 
@@ -411,8 +411,8 @@ static void check_counts(struct quire_mm *mm, unsigned long minor, unsigned long
 {
     CHECK_EQ(mm_info(mm).min_flt, minor);
     CHECK_EQ(mm_info(mm).maj_flt, major);
-    CHECK_EQ(machine_vm->event[VM_PGFAULT], all);
-    CHECK_EQ(machine_vm->event[VM_PGMAJFAULT], major);
+    CHECK_EQ(test_vm->event[VM_PGFAULT], all);
+    CHECK_EQ(test_vm->event[VM_PGMAJFAULT], major);
 }
 
 static void faults_that_the_kernel_makes_itself_are_counted(void)

@@ -12,7 +12,7 @@ void on_each_format(void (*body)(struct quire_mm *mm))
         run_on(mm);
         last_result = QUIRE_VM_MINOR;
         body(mm);
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         mm_end(mm);
         vm_end();
     }
@@ -28,7 +28,7 @@ struct quire_mapping_info info_of_file(struct quire_mapping *file)
 struct quire_mapping *shm_of(struct quire_mapping_config config)
 {
     struct quire_mapping *shm = NULL;
-    CHECK_EQ(quire_mapping_create(&shm, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&shm, test_vm, &config), 0);
     return shm;
 }
 
@@ -61,5 +61,5 @@ bool no_access(quire_linear_t at)
 void reclaim_all(void)
 {
     for (unsigned i = 0; i < 20; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 200);
+        (void)quire_vm_reclaim(test_vm, 0, 200);
 }

@@ -232,7 +232,7 @@ static void body_mkwrite(struct quire_mm *mm)
         .read_pages = read_nothing, .write_page = write_nothing, .page_mkwrite = page_mkwrite};
     struct quire_mapping *file = NULL;
     struct quire_mapping_config config = {.ops = &ops, .size = SIZE, .may_write = true};
-    CHECK_EQ(quire_mapping_create(&file, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&file, test_vm, &config), 0);
     mkwrites = 0;
     mkwrite_result = -QUIRE_ENOSPC;
     quire_linear_t at = map_file(mm, file, 0, SIZE, RW, QUIRE_MAP_SHARED);

@@ -35,13 +35,13 @@ static bool start(enum quire_pt_format_id format)
     const struct quire_vm_config config = config_of(format);
     unsigned bits = quire_pt_formats[format].virt_bits;
     base = bits == 32 ? 0xc0000000 : 0 - ((quire_linear_t)1 << (bits - 1));
-    int error = quire_vm_destroy(machine_vm);
+    int error = quire_vm_destroy(test_vm);
     if (!error)
         error = quire_pgtable_init(&kernel, &tables);
     if (!error)
         error = quire_pgtable_keep(&kernel, base, MIB);
     if (!error)
-        error = quire_vm_init(&machine_vm, &config);
+        error = quire_vm_init(&test_vm, &config);
     kernel_page = quire_alloc_page(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO);
     CHECK(!error && kernel_page);
     return !error && kernel_page;
@@ -50,8 +50,8 @@ static bool start(enum quire_pt_format_id format)
 static void end(void)
 {
     run_on(NULL);
-    quire_vm_check(machine_vm);
-    CHECK_EQ(quire_vm_destroy(machine_vm), 0);
+    quire_vm_check(test_vm);
+    CHECK_EQ(quire_vm_destroy(test_vm), 0);
     quire_pgtable_check(&kernel);
     quire_pgtable_destroy(&kernel);
     quire_free_page(machine.mem, kernel_page);
@@ -85,7 +85,7 @@ static void a_process_in_the_kernel_uses_what_the_kernel_maps(void)
         CHECK(!poke(base + 0x5000, 4)); /* in user mode */
         CHECK_EQ(last_result, QUIRE_VM_SEGV_MAPERR);
         CHECK(holds(at, 1));
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         /* Gone from the tables, and by its flush from the TLB of who runs a process. */
         CHECK_EQ(quire_unmap_range(&kernel, base, MIB, 0, NULL), 0);
         CHECK(!kernel_pokes(base + 0x5000, 5));
@@ -152,9 +152,9 @@ static int create_with_end(quire_linear_t layout_end)
     struct quire_mm *mm;
     layout.end = layout_end;
     layout.gap_max = layout_end / 2;
-    int error = quire_mm_create(&mm, machine_vm, &layout);
+    int error = quire_mm_create(&mm, test_vm, &layout);
     if (!error) {
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         quire_mm_put(mm);
     }
     return error;

@@ -217,7 +217,7 @@ static struct quire_mapping *file_named(const char *name, unsigned inode)
                                           .inode = inode,
                                           .may_exec = true};
     struct quire_mapping *mapping = NULL;
-    CHECK_EQ(quire_mapping_create(&mapping, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&mapping, test_vm, &config), 0);
     return mapping;
 }
 

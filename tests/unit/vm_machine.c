@@ -1,6 +1,6 @@
 #include "tests/unit/vm_machine.h"
 
-struct quire_vm *machine_vm;
+struct quire_vm *test_vm;
 struct quire_sim sim;
 struct quire_sim_cpu sim_cpus[2];
 enum quire_fault_result last_result;
@@ -130,15 +130,15 @@ bool vm_boot_on(uint64_t size, enum quire_pt_format_id format, struct quire_mem_
         .flush = quire_sim_tlb_flush,
         .flush_arg = &sim,
     };
-    CHECK_EQ(quire_vm_init(&machine_vm, &config), 0);
+    CHECK_EQ(quire_vm_init(&test_vm, &config), 0);
     return true;
 }
 
 void vm_end(void)
 {
     run_on(NULL);
-    quire_vm_check(machine_vm);
-    CHECK_EQ(quire_vm_destroy(machine_vm), 0);
+    quire_vm_check(test_vm);
+    CHECK_EQ(quire_vm_destroy(test_vm), 0);
     slab_end();
 }
 
@@ -146,9 +146,8 @@ struct quire_mm *mm_new(void)
 {
     struct quire_mm *mm = NULL;
     bool small = format_id < QUIRE_PT_FORMAT_X86_64;
-    CHECK_EQ(
-        quire_mm_create(&mm, machine_vm, small ? &quire_mm_layout_i386 : &quire_mm_layout_x86_64),
-        0);
+    CHECK_EQ(quire_mm_create(&mm, test_vm, small ? &quire_mm_layout_i386 : &quire_mm_layout_x86_64),
+             0);
     return mm;
 }
 
@@ -270,7 +269,7 @@ struct quire_mapping *file_of(uint64_t size)
         .may_write = true,
         .may_exec = true,
     };
-    CHECK_EQ(quire_mapping_create(&mapping, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&mapping, test_vm, &config), 0);
     return mapping;
 }
 
@@ -284,7 +283,7 @@ int swap_of(unsigned pages)
         .priority = -1,
         .name = "/swap",
     };
-    int area = quire_swapon(machine_vm, &config);
+    int area = quire_swapon(test_vm, &config);
     CHECK(area >= 0);
     return area;
 }

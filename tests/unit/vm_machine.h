@@ -24,7 +24,7 @@
 
 #define PAGE ((quire_linear_t)QUIRE_PAGE_SIZE)
 
-extern struct quire_vm *machine_vm;
+extern struct quire_vm *test_vm;
 extern struct quire_sim sim;
 extern struct quire_sim_cpu sim_cpus[2];
 /* Of the last fault that came to a result other than MINOR or MAJOR; the faults since boot. */

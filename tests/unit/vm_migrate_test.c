@@ -153,8 +153,8 @@ static void body_swap_cache(void)
     struct quire_mm *child = fork_of(mm);
     struct quire_page *page = page_of(mm, at + PAGE);
     page_lock(page);
-    CHECK_EQ(swap_cache_add(machine_vm, page), 0);
-    swap_entry slot = swap_cache_entry(machine_vm, page);
+    CHECK_EQ(swap_cache_add(test_vm, page), 0);
+    swap_entry slot = swap_cache_entry(test_vm, page);
     page_unlock(page);
     CHECK_EQ(take_frame(page), 0); /* mapped and in the cache */
     struct quire_page *now = page_of(mm, at + PAGE);
@@ -163,24 +163,24 @@ static void body_swap_cache(void)
     CHECK_EQ(page_users(now), 3);
     page_pin(now);
     page_lock(now);
-    CHECK_EQ(swap_cache_entry(machine_vm, now), slot);
-    CHECK(try_to_unmap(machine_vm, now, 0));
+    CHECK_EQ(swap_cache_entry(test_vm, now), slot);
+    CHECK(try_to_unmap(test_vm, now, 0));
     page_unlock(now);
-    vm_put_page(machine_vm, now);
+    vm_put_page(test_vm, now);
     CHECK_EQ(entry_of(child, at + PAGE), slot);
     CHECK_EQ(take_frame(now), 0); /* in the cache alone */
-    struct quire_page *last = swap_cache_find(machine_vm, slot);
+    struct quire_page *last = swap_cache_find(test_vm, slot);
     REQUIRE(last && last != now);
     CHECK_EQ(page_users(last), 1);
     /* Who found it there keeps it where it is. */
     CHECK_EQ(take_frame(last), -QUIRE_EBUSY);
-    vm_put_page(machine_vm, last);
+    vm_put_page(test_vm, last);
     check_pages(mm, at, 4, 100);
     check_pages(child, at, 4, 100);
     check_reverse_maps();
     mm_end(mm);
     mm_end(child);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
 }
 
 static void pages_of_the_swap_cache_keep_their_slot(void)
@@ -205,9 +205,9 @@ static void body_given_up(void)
         struct quire_page *page = page_of(mm, at + i * PAGE);
         page_pin(page);
         page_lock(page);
-        CHECK_EQ(try_to_unmap(machine_vm, page, 0), i == 0);
+        CHECK_EQ(try_to_unmap(test_vm, page, 0), i == 0);
         page_unlock(page);
-        vm_put_page(machine_vm, page);
+        vm_put_page(test_vm, page);
     }
     CHECK(holds(at, 0));
     check_pages(mm, at + PAGE, 1, 200);

@@ -20,7 +20,7 @@ static bool begin(void)
 static void finish(void)
 {
     mm_end(mm);
-    CHECK_EQ(machine_vm->committed, 0);
+    CHECK_EQ(test_vm->committed, 0);
     vm_end();
 }
 
@@ -104,14 +104,14 @@ static void when_nothing_is_left_below_the_search_goes_up(void)
     layout.gap_min = layout.gap_max = 0x100000;
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_I386))
         return;
-    CHECK_EQ(quire_mm_create(&mm, machine_vm, &layout), 0);
+    CHECK_EQ(quire_mm_create(&mm, test_vm, &layout), 0);
     CHECK_EQ(map_anon(mm, 0x300000 - 0x10000), 0x10000);
     CHECK_EQ(map_anon(mm, PAGE), 0x300000);
     CHECK_EQ(map_anon(mm, 0x100000 - PAGE), 0x301000);
     CHECK_EQ(mmap_at(0, PAGE, 0), -QUIRE_ENOMEM);
     mm_end(mm);
     layout.bottom_up = true;
-    CHECK_EQ(quire_mm_create(&mm, machine_vm, &layout), 0);
+    CHECK_EQ(quire_mm_create(&mm, test_vm, &layout), 0);
     CHECK_EQ(map_anon(mm, PAGE), 0x156000);
     CHECK_EQ(map_anon(mm, PAGE), 0x157000);
     finish();
@@ -160,7 +160,7 @@ static void a_stack_grows_to_its_limit_and_its_gap(void)
     run_on(mm);
     CHECK(poke(top - 5 * PAGE, 1));
     CHECK_EQ(mm_info(mm).stack, 5);
-    CHECK_EQ(machine_vm->committed, 5);
+    CHECK_EQ(test_vm->committed, 5);
     CHECK(poke(top - limit, 2));
     CHECK(!poke(top - limit - PAGE, 3));
     CHECK_EQ(last_result, QUIRE_VM_SEGV_MAPERR);
@@ -205,7 +205,7 @@ static void limits_stop_a_stack(void)
     CHECK(!poke(top - 4 * PAGE, 1));
     CHECK(poke(top - 3 * PAGE, 1));
     CHECK_EQ(mm_info(mm).locked, 3);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 0), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_NEVER, 0), 0);
     CHECK_EQ(quire_munlockall(mm), 0);
     CHECK(!poke(top - 4 * PAGE, 1));
     finish();
@@ -250,7 +250,7 @@ static void mmap_refuses_what_is_not_allowed(void)
     struct quire_mapping *file = file_of(4 * PAGE), *other = NULL;
     const struct quire_mapping_config sealed = {
         .size = PAGE, .may_write = true, .sealed_write = true};
-    CHECK_EQ(quire_mapping_create(&other, machine_vm, &sealed), 0);
+    CHECK_EQ(quire_mapping_create(&other, test_vm, &sealed), 0);
     CHECK_EQ(mmap_of(other, RW, QUIRE_MAP_SHARED, 0), -QUIRE_EPERM);
     CHECK_EQ(mmap_of(other, QUIRE_PROT_EXEC, QUIRE_MAP_PRIVATE, 0), -QUIRE_EPERM);
     int64_t at = mmap_of(other, QUIRE_PROT_READ, QUIRE_MAP_SHARED, 0);
@@ -307,20 +307,20 @@ static void memory_is_promised_by_the_mode(void)
     CHECK(mmap_at(0, (all + 1) * PAGE, QUIRE_MAP_NORESERVE) > 0);
     CHECK(mmap_at(0, all * PAGE, 0) > 0);
     CHECK(mmap_at(0, all * PAGE, 0) > 0);
-    CHECK_EQ(machine_vm->committed, 2 * all);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
+    CHECK_EQ(test_vm->committed, 2 * all);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
     CHECK(mmap_at(0, 4 * all * PAGE, 0) > 0);
     CHECK_EQ(quire_munmap(mm, 0x10000, quire_mm_layout_x86_64.end - 0x10000), 0);
-    CHECK_EQ(machine_vm->committed, 0);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
-    unsigned long limit = vm_commit_limit(machine_vm);
+    CHECK_EQ(test_vm->committed, 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
+    unsigned long limit = vm_commit_limit(test_vm);
     CHECK_EQ(limit, all / 2);
     CHECK_EQ(mmap_at(0, limit * PAGE, QUIRE_MAP_NORESERVE), -QUIRE_ENOMEM);
     CHECK(mmap_at(0, (limit - 1) * PAGE, QUIRE_MAP_NORESERVE) > 0);
     CHECK_EQ(quire_mmap(mm, 0, PAGE, RW, QUIRE_MAP_SHARED | QUIRE_MAP_ANONYMOUS, NULL, 0),
              -QUIRE_ENOMEM);
     CHECK(quire_mmap(mm, 0, PAGE, QUIRE_PROT_READ, ANON, NULL, 0) > 0);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, (enum quire_overcommit)3, 50), -QUIRE_EINVAL);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, (enum quire_overcommit)3, 50), -QUIRE_EINVAL);
     finish();
 }
 
@@ -328,12 +328,12 @@ static void what_is_replaced_makes_room_for_its_successor(void)
 {
     if (!begin())
         return;
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
-    unsigned long most = vm_commit_limit(machine_vm) * 32 / 34;
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
+    unsigned long most = vm_commit_limit(test_vm) * 32 / 34;
     quire_linear_t at = map_anon(mm, most * PAGE);
     CHECK_EQ(mmap_at(0, most * PAGE, 0), -QUIRE_ENOMEM);
     CHECK_EQ(mmap_at(at, most * PAGE, QUIRE_MAP_FIXED), at);
-    CHECK_EQ(machine_vm->committed, most);
+    CHECK_EQ(test_vm->committed, most);
     CHECK_EQ(mm_info(mm).total, most);
     finish();
 }
@@ -444,14 +444,40 @@ static void an_address_space_is_no_larger_than_pages_can_tell(void)
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_LA57))
         return;
     layout.end = ((uint64_t)1 << 52) + PAGE;
-    CHECK_EQ(quire_mm_create(&mm, machine_vm, &layout), -QUIRE_EINVAL);
+    CHECK_EQ(quire_mm_create(&mm, test_vm, &layout), -QUIRE_EINVAL);
     layout.end = (uint64_t)1 << 52;
-    CHECK_EQ(quire_mm_create(&mm, machine_vm, &layout), 0);
+    CHECK_EQ(quire_mm_create(&mm, test_vm, &layout), 0);
     run_on(mm);
     quire_linear_t last = layout.end - PAGE;
     CHECK_EQ(mmap_at(last, PAGE, QUIRE_MAP_FIXED), (int64_t)last);
     CHECK(poke(last, 1));
     CHECK_EQ(mm_info(mm).rss_anon, 1);
+    finish();
+}
+
+/* Opened for reading alone: others write it, this area never does. */
+static void a_shared_area_of_a_file_may_stay_read_only(void)
+{
+    struct quire_area area;
+    struct quire_mapping *file;
+    if (!begin())
+        return;
+    CHECK_EQ(
+        quire_mapping_create(&file, test_vm,
+                             &(struct quire_mapping_config){.size = 4 * PAGE, .may_write = true}),
+        0);
+    const unsigned read_only = QUIRE_MAP_SHARED | QUIRE_MAP_NO_WRITE;
+    CHECK_EQ(mmap_of(file, RW, read_only, 0), -QUIRE_EACCES);
+    int64_t at = mmap_of(file, QUIRE_PROT_READ, read_only, PAGE);
+    REQUIRE(at > 0);
+    CHECK_EQ(quire_mprotect(mm, (quire_linear_t)at, PAGE, RW), -QUIRE_EACCES);
+    CHECK_EQ(quire_mm_area(mm, 0, &area), 0);
+    CHECK(area.start == (quire_linear_t)at && area.end == area.start + PAGE);
+    CHECK(area.mapping == file && area.offset == PAGE && area.shared);
+    CHECK_EQ(area.prot, QUIRE_PROT_READ);
+    CHECK_EQ(quire_mm_area(mm, area.end - 1, &area), 0);
+    CHECK_EQ(quire_mm_area(mm, area.end, &area), -QUIRE_ENOENT);
+    quire_mapping_put(file);
     finish();
 }
 
@@ -476,6 +502,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_heap_that_is_unmapped_does_not_shrink),
     TEST_CASE(locked_heaps_are_there_at_once),
     TEST_CASE(an_address_space_is_no_larger_than_pages_can_tell),
+    TEST_CASE(a_shared_area_of_a_file_may_stay_read_only),
     {0},
 };
 

@@ -21,25 +21,25 @@ static void body_pinned(void)
     CHECK_EQ(take_frame(page), -QUIRE_EBUSY);
     CHECK(page_of(mm, at) == page);
     CHECK_EQ(entry_of(mm, at), before);
-    quire_put_user_page(machine_vm, page, false);
+    quire_put_user_page(test_vm, page, false);
     /* Pinned after phys has looked, as by who waits for a cache's page. */
     quire_get_page(page);
-    CHECK_EQ(machine_vm->moves.isolate(machine_vm, page), 0);
+    CHECK_EQ(test_vm->moves.isolate(test_vm, page), 0);
     page_pin(page);
     struct quire_page *to = quire_alloc_page(machine.mem, QUIRE_GFP_HIGHUSER_MOVABLE);
     quire_get_page(to);
-    CHECK_EQ(machine_vm->moves.migrate(machine_vm, to, page), -QUIRE_EAGAIN);
+    CHECK_EQ(test_vm->moves.migrate(test_vm, to, page), -QUIRE_EAGAIN);
     CHECK(page_of(mm, at) == page);
     CHECK(entry_of(mm, at) & QUIRE_PTE_WRITE);
-    vm_put_page(machine_vm, page);
+    vm_put_page(test_vm, page);
     page_lock(page);
-    CHECK_EQ(machine_vm->moves.migrate(machine_vm, to, page), -QUIRE_EAGAIN);
+    CHECK_EQ(test_vm->moves.migrate(test_vm, to, page), -QUIRE_EAGAIN);
     page_set(page, PG_WRITEBACK);
     page_unlock(page);
-    CHECK_EQ(machine_vm->moves.migrate(machine_vm, to, page), -QUIRE_EAGAIN);
+    CHECK_EQ(test_vm->moves.migrate(test_vm, to, page), -QUIRE_EAGAIN);
     page_end_writeback(page);
     CHECK_EQ(page_list(page), LIST_NONE);
-    machine_vm->moves.putback(machine_vm, page);
+    test_vm->moves.putback(test_vm, page);
     CHECK(page_list(page) != LIST_NONE);
     quire_put_page(machine.mem, page);
     quire_put_page(machine.mem, to);
@@ -65,13 +65,13 @@ static void a_page_that_is_written_is_not_isolated(void)
     struct quire_page *page = page_of(mm, at);
     page_set(page, PG_WRITEBACK);
     CHECK_EQ(take_frame(page), -QUIRE_EBUSY);
-    CHECK_EQ(machine_vm->moves.isolate(machine_vm, page), -QUIRE_EBUSY);
+    CHECK_EQ(test_vm->moves.isolate(test_vm, page), -QUIRE_EBUSY);
     CHECK(page_list(page) != LIST_NONE);
     page_end_writeback(page);
     page_lock(page);
-    CHECK_EQ(machine_vm->moves.isolate(machine_vm, page), -QUIRE_EBUSY);
+    CHECK_EQ(test_vm->moves.isolate(test_vm, page), -QUIRE_EBUSY);
     page_unlock(page);
-    CHECK_EQ(take_frame(machine_vm->zero_page), -QUIRE_EBUSY);
+    CHECK_EQ(take_frame(test_vm->zero_page), -QUIRE_EBUSY);
     CHECK_EQ(take_frame(page), 0);
     check_pages(mm, at, 1, 100);
     mm_end(mm);
@@ -105,18 +105,18 @@ static void body_unmapped(bool migrates)
     poke_pages(mm, at, 1, 100);
     struct quire_page *page = page_of(mm, at);
     quire_get_page(page);
-    CHECK_EQ(machine_vm->moves.isolate(machine_vm, page), 0);
+    CHECK_EQ(test_vm->moves.isolate(test_vm, page), 0);
     mm_end(mm);
     CHECK_EQ(page_users(page), 0);
     CHECK_EQ(quire_page_count(page), 1);
     if (migrates) {
         struct quire_page *to = quire_alloc_page(machine.mem, QUIRE_GFP_HIGHUSER_MOVABLE);
         quire_get_page(to);
-        CHECK_EQ(machine_vm->moves.migrate(machine_vm, to, page), -QUIRE_EBUSY);
+        CHECK_EQ(test_vm->moves.migrate(test_vm, to, page), -QUIRE_EBUSY);
         quire_put_page(machine.mem, to);
         quire_put_page(machine.mem, to);
     }
-    machine_vm->moves.putback(machine_vm, page);
+    test_vm->moves.putback(test_vm, page);
     CHECK_EQ(page_list(page), LIST_NONE);
     page_clear(page, PG_FLAGS); /* phys drops its reference without looking at them */
     quire_put_page(machine.mem, page);
@@ -149,17 +149,17 @@ static void body_entries_that_go(void)
     unsigned long resident = mm_info(mm).rss_file;
     page_pin(page);
     page_lock(page);
-    CHECK(try_to_unmap(machine_vm, page, UNMAP_MIGRATION));
+    CHECK(try_to_unmap(test_vm, page, UNMAP_MIGRATION));
     CHECK(entry_is_migration(entry_of(mm, at + PAGE)));
     CHECK(entry_is_migration(entry_of(other, part + PAGE)));
     CHECK_EQ(mm_info(mm).rss_file, resident - 1);
     CHECK_EQ(quire_munmap(mm, at, 4 * PAGE), 0);
     zap_mapping(file, 1, 1, false);
     CHECK_EQ(entry_of(other, part + PAGE), 0);
-    remove_migration_entries(machine_vm, page, page);
+    remove_migration_entries(test_vm, page, page);
     CHECK_EQ(page_users(page), 1);
     page_unlock(page);
-    vm_put_page(machine_vm, page);
+    vm_put_page(test_vm, page);
     CHECK(holds(part + PAGE, word_of(1)));
     check_reverse_maps();
     mm_end(mm);
@@ -184,15 +184,15 @@ static void body_copies_that_move(void)
     uint32_t id = page_root_id(page);
     CHECK(page_use(page));
     page_lock(page);
-    struct root *root = root_of_page(machine_vm, page);
-    CHECK(try_to_unmap(machine_vm, page, UNMAP_MIGRATION));
+    struct root *root = root_of_page(test_vm, page);
+    CHECK(try_to_unmap(test_vm, page, UNMAP_MIGRATION));
     page_set_root(page, PAGE_KIND_NONE, 0);
     CHECK_EQ(quire_mapping_punch(file, 0, 4 * PAGE), 0);
     page_set_root(page, PAGE_KIND_ANON, id);
-    remove_migration_entries(machine_vm, page, page);
+    remove_migration_entries(test_vm, page, page);
     page_unlock(page);
-    page_unuse(machine_vm, page);
-    root_put(machine_vm, root);
+    page_unuse(test_vm, page);
+    root_put(test_vm, root);
     check_pages(mm, at, 2, 100);
     check_reverse_maps();
     mm_end(mm);
@@ -216,13 +216,13 @@ static void body_rights(void)
             poke_pages(mm, at, 2, 100);
         CHECK(page_use(page));
         page_lock(page);
-        struct root *root = root_of_page(machine_vm, page);
-        CHECK(try_to_unmap(machine_vm, page, UNMAP_MIGRATION));
+        struct root *root = root_of_page(test_vm, page);
+        CHECK(try_to_unmap(test_vm, page, UNMAP_MIGRATION));
         CHECK_EQ(quire_mprotect(mm, at, 2 * PAGE, prots[step]), 0);
-        remove_migration_entries(machine_vm, page, page);
+        remove_migration_entries(test_vm, page, page);
         page_unlock(page);
-        page_unuse(machine_vm, page);
-        root_put(machine_vm, root);
+        page_unuse(test_vm, page);
+        root_put(test_vm, root);
         uint64_t entry = entry_of(mm, at);
         CHECK(page_of(mm, at) == page);
         CHECK_EQ(entry_present(entry), prots[step] != QUIRE_PROT_NONE);
@@ -348,8 +348,8 @@ static void memory_in_use_by_processes_can_be_taken_away(void)
     quire_mapping_put(file);
     /* Not vm_end: there is less memory than before. */
     run_on(NULL);
-    quire_vm_check(machine_vm);
-    CHECK_EQ(quire_vm_destroy(machine_vm), 0);
+    quire_vm_check(test_vm);
+    CHECK_EQ(quire_vm_destroy(test_vm), 0);
     CHECK_EQ(quire_slab_destroy(slab), 0);
     quire_mem_check(machine.mem);
     CHECK_EQ(machine.bad_pages, 0);
@@ -362,10 +362,10 @@ static void a_mem_can_have_one_vm_after_the_other(void)
 {
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
         return;
-    struct quire_vm_config config = machine_vm->config;
+    struct quire_vm_config config = test_vm->config;
     for (unsigned i = 0; i < 2 * QUIRE_MAX_MOVERS; i++) {
-        CHECK_EQ(quire_vm_destroy(machine_vm), 0);
-        CHECK_EQ(quire_vm_init(&machine_vm, &config), 0);
+        CHECK_EQ(quire_vm_destroy(test_vm), 0);
+        CHECK_EQ(quire_vm_init(&test_vm, &config), 0);
     }
     struct quire_mm *mm = mm_new();
     quire_linear_t at = map_anon(mm, PAGE);

@@ -52,8 +52,8 @@ static bool begin(uint64_t size)
     refuses = stays = false;
     for (unsigned i = 0; i < MAX_PROCESSES; i++)
         process[i] = NULL;
-    quire_vm_set_oom(machine_vm, on_oom, &kills);
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
+    quire_vm_set_oom(test_vm, on_oom, &kills);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
     return true;
 }
 
@@ -113,7 +113,7 @@ static void the_largest_goes(void)
     CHECK(pages < 500);
     CHECK_EQ(kills, 1);
     CHECK_EQ(killed_pid, 2);
-    CHECK_EQ(machine_vm->event[VM_OOM_KILL], 1);
+    CHECK_EQ(test_vm->event[VM_OOM_KILL], 1);
     CHECK(contains(report, "invoked oom-killer: gfp_mask=0x"));
     CHECK(contains(report, "\nMem-Info:\nactive_anon:"));
     CHECK(contains(report, "[  pid  ]   uid  tgid total_vm      rss rss_anon"));
@@ -123,7 +123,7 @@ static void the_largest_goes(void)
     CHECK(contains(report, "Out of memory: Kill process 2 (large) total-vm:2004kB, "
                            "anon-rss:2000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:"));
     CHECK(contains(report, "kB oom_score_adj:0\n"));
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     end();
 }
 
@@ -164,14 +164,14 @@ static void without_a_callback_or_with_a_refusal_the_fault_fails(void)
             return;
         refuses = true;
         if (!with)
-            quire_vm_set_oom(machine_vm, NULL, NULL);
+            quire_vm_set_oom(test_vm, NULL, NULL);
         start(0, "asks", 1, 0);
         unsigned pages = write_until(process[0], never);
         CHECK(pages < 512);
         CHECK_EQ(last_result, QUIRE_VM_OOM);
         CHECK_EQ(kills > 0, with);
-        CHECK_EQ(machine_vm->event[VM_OOM_KILL], 0);
-        quire_vm_check(machine_vm);
+        CHECK_EQ(test_vm->event[VM_OOM_KILL], 0);
+        quire_vm_check(test_vm);
         end();
     }
 }
@@ -183,17 +183,17 @@ static void a_victim_on_its_way_out_is_waited_for_and_then_passed_over(void)
     start(0, "first", 300, 0);
     start(1, "second", 200, 0);
     stays = true;
-    CHECK(out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
     CHECK_EQ(killed_pid, 1);
     for (unsigned i = 0; i < 16; i++)
-        CHECK(out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0));
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
     CHECK_EQ(kills, 1);
-    CHECK(out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
     CHECK_EQ(kills, 2);
     CHECK_EQ(killed_pid, 2);
     for (unsigned i = 0; i < 16; i++)
-        CHECK(out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0));
-    CHECK(!out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0)); /* there is nobody left to choose */
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0)); /* there is nobody left to choose */
     CHECK_EQ(kills, 2);
     end();
 }
@@ -205,13 +205,13 @@ static void swap_counts_too(void)
     int area = swap_of(STORE_PAGES);
     start(0, "swapped", 150, 0);
     for (unsigned i = 0; i < 3; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 1000);
+        (void)quire_vm_reclaim(test_vm, 0, 1000);
     CHECK_EQ(mm_info(process[0]).swap, 150);
     start(1, "resident", 100, 0);
-    CHECK(out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
     CHECK_EQ(killed_pid, 1);
     CHECK(contains(report, "Total swap = 1020kB\n"));
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     end();
 }
 
@@ -226,7 +226,7 @@ static void many_tasks_are_cut_not_lost(void)
         quire_mm_set_name(many[i], 1000 + (int)i, "one of many");
     }
     refuses = true;
-    CHECK(!out_of_memory(machine_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
     CHECK(contains(report, " more\nOut of memory: Kill process 1 (victim) "));
     CHECK(!contains(report, "Killed")); /* nobody is */
     CHECK(contains(report, "oom_score_adj:0\n"));
@@ -253,7 +253,7 @@ static const char *view(enum quire_vm_view which, enum quire_format format)
 {
     view_length = 0;
     view_text[0] = 0;
-    CHECK_EQ(quire_vm_view(machine_vm, which, format, collect, NULL), 0);
+    CHECK_EQ(quire_vm_view(test_vm, which, format, collect, NULL), 0);
     return view_text;
 }
 
@@ -345,14 +345,14 @@ static void meminfo_tells_contiguous_areas(void)
         return;
     const struct quire_vm_config config = {
         .mem = machine.mem, .slab = slab, .format = QUIRE_PT_FORMAT_X86_64};
-    REQUIRE(!quire_vm_init(&machine_vm, &config));
+    REQUIRE(!quire_vm_init(&test_vm, &config));
     struct quire_page *pages = quire_cma_alloc(&area, 100, 0);
     CHECK(pages);
     const char *text = view(QUIRE_VM_VIEW_MEMINFO, QUIRE_FORMAT_TEXT);
     CHECK_EQ(number_after(text, "CmaTotal:"), 4096);
     CHECK_EQ(number_after(text, "CmaFree:"), 4096 - 400);
     CHECK(quire_cma_release(&area, pages, 100));
-    CHECK_EQ(quire_vm_destroy(machine_vm), 0);
+    CHECK_EQ(quire_vm_destroy(test_vm), 0);
     slab_end();
 }
 
@@ -395,7 +395,7 @@ static void meminfo_adds_up(void)
     quire_mm_put(process[0]);
     process[0] = NULL;
     quire_mapping_put(file);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     end();
 }
 
@@ -426,17 +426,17 @@ static void swaps_is_linuxs_to_the_column(void)
     int area = swap_of(64);
     start(0, "a", 5, 0);
     for (unsigned i = 0; i < 3; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
     const char *text = view(QUIRE_VM_VIEW_SWAPS, QUIRE_FORMAT_TEXT);
     CHECK(contains(text, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"));
     CHECK(contains(text, "\n/swap                                   partition\t252\t\t20\t\t-2\n"));
     CHECK(is_json(view(QUIRE_VM_VIEW_SWAPS, QUIRE_FORMAT_JSON)));
     CHECK(contains(view_text, "\"/swap\""));
-    CHECK_EQ(quire_vm_view(machine_vm, QUIRE_NR_VM_VIEWS, QUIRE_FORMAT_TEXT, collect, NULL),
+    CHECK_EQ(quire_vm_view(test_vm, QUIRE_NR_VM_VIEWS, QUIRE_FORMAT_TEXT, collect, NULL),
              (uint64_t)-QUIRE_EINVAL);
-    CHECK_EQ(quire_vm_view(machine_vm, QUIRE_VM_VIEW_SWAPS, (enum quire_format)7, collect, NULL),
+    CHECK_EQ(quire_vm_view(test_vm, QUIRE_VM_VIEW_SWAPS, (enum quire_format)7, collect, NULL),
              (uint64_t)-QUIRE_EINVAL);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     end();
 }
 

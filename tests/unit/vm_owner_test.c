@@ -104,7 +104,7 @@ static struct quire_mm *program_with_file(void)
     run_on(mm);
     CHECK_EQ(quire_mm_set_program(mm, &program), 0);
     CHECK_EQ(quire_brk(mm, PLACE + SIZE), PLACE + SIZE);
-    CHECK_EQ(quire_mapping_create(&file, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&file, test_vm, &config), 0);
     const unsigned flags = QUIRE_MAP_SHARED | QUIRE_MAP_FIXED;
     CHECK_EQ(quire_mmap(mm, PLACE, SIZE, RW, flags, file, 0), PLACE);
     quire_mapping_put(file);
@@ -135,7 +135,7 @@ static void a_file_that_nobody_maps_any_more_may_use_memory_of_who_unmapped_it(v
         CHECK_EQ(owner.used, 3);
         CHECK_EQ(owner.refused, 0);
         CHECK(holds(owner.at, 3));
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         mm_end(mm);
         vm_end();
     }
@@ -200,7 +200,7 @@ static struct quire_mapping *file_on_disk(uint64_t size, uint64_t full)
     struct quire_mapping *file = NULL;
     __builtin_memset(&disk, 0, sizeof disk);
     disk.full = full;
-    CHECK_EQ(quire_mapping_create(&file, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&file, test_vm, &config), 0);
     return file;
 }
 
@@ -315,7 +315,7 @@ static void body_longer(struct quire_mm *mm)
     const struct quire_mapping_config config = {.ops = &ops, .size = 100, .may_write = true};
     (void)mm;
     __builtin_memset(&keeper, 0, sizeof keeper);
-    CHECK_EQ(quire_mapping_create(&keeper.file, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&keeper.file, test_vm, &config), 0);
     CHECK_EQ(write_ones(keeper.file, 3 * PAGE - 8, 16), 16);
     CHECK_EQ(keeper.writes, 0); /* nobody has told him */
     CHECK_EQ(quire_mapping_sync(keeper.file, 0, 0), 0);

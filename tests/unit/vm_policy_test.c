@@ -43,7 +43,7 @@ static bool machine_access(quire_linear_t at, unsigned page)
 {
     bool missing = !is_resident(at + page * PAGE);
     if (missing && mm_info(rig.mm).rss_anon == MODEL_FRAMES)
-        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 1), 1);
+        CHECK_EQ(quire_vm_reclaim(test_vm, 0, 1), 1);
     forget_translations();
     CHECK(poke(at + page * PAGE, page));
     return missing;
@@ -66,7 +66,7 @@ static unsigned compare(enum quire_reclaim_policy policy, unsigned (*next)(unsig
 {
     struct frames frames = {.used = 0};
     unsigned faults = 0;
-    CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+    CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
     quire_linear_t at = map_anon(rig.mm, MODEL_PAGES * PAGE);
     for (unsigned step = 0; step < steps; step++) {
         unsigned page = next(step);
@@ -100,11 +100,11 @@ static void fifo_ignores_what_is_used(void)
 {
     if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
-    CHECK_EQ(quire_vm_set_policy(machine_vm, QUIRE_RECLAIM_FIFO), 0);
+    CHECK_EQ(quire_vm_set_policy(test_vm, QUIRE_RECLAIM_FIFO), 0);
     quire_linear_t at = map_anon(rig.mm, 8 * PAGE);
     write_pages(at, 0, 8);
     read_pages(at, 0, 4);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 3), 3);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 3), 3);
     CHECK_EQ(count_resident(at, 0, 3), 0);
     CHECK_EQ(count_resident(at, 3, 5), 5);
     swap_check_end();
@@ -114,14 +114,14 @@ static void clock_gives_a_second_chance(void)
 {
     if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
-    CHECK_EQ(quire_vm_set_policy(machine_vm, QUIRE_RECLAIM_CLOCK), 0);
+    CHECK_EQ(quire_vm_set_policy(test_vm, QUIRE_RECLAIM_CLOCK), 0);
     quire_linear_t at = map_anon(rig.mm, 8 * PAGE);
     write_pages(at, 0, 8);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 1), 1); /* all lose their mark, page 0 goes */
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 1), 1); /* all lose their mark, page 0 goes */
     CHECK_EQ(count_resident(at, 0, 1), 0);
     forget_translations();
     read_pages(at, 1, 3);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 2), 2);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 2), 2);
     CHECK_EQ(count_resident(at, 1, 3), 3);
     CHECK_EQ(count_resident(at, 4, 2), 0);
     swap_check_end();
@@ -133,7 +133,7 @@ static void working_set_survives_a_stream(enum quire_reclaim_policy policy)
     const unsigned hot = 32, cold = 160;
     if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
-    CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+    CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
     quire_linear_t at = map_anon(rig.mm, hot * PAGE), stream = map_anon(rig.mm, cold * PAGE);
     write_pages(at, 0, hot);
     for (unsigned i = 0; i < cold; i += 8) {
@@ -141,8 +141,8 @@ static void working_set_survives_a_stream(enum quire_reclaim_policy policy)
         forget_translations();
         read_pages(at, 0, hot);
         if (i >= 32)
-            (void)quire_vm_reclaim(machine_vm, 0, 8);
-        quire_vm_check(machine_vm);
+            (void)quire_vm_reclaim(test_vm, 0, 8);
+        quire_vm_check(test_vm);
     }
     CHECK(count_resident(at, 0, hot) >= hot - 4);
     CHECK(count_resident(stream, 0, cold) <= 72);
@@ -171,8 +171,8 @@ static void lru_activates_a_page_found_in_use_twice(void)
     for (unsigned look = 0; look < 2; look++) {
         forget_translations();
         read_pages(at, 0, 2); /* the others were only written, before the first look */
-        struct scan scan = {.vm = machine_vm,
-                            .lists = &machine_vm->lists[0],
+        struct scan scan = {.vm = test_vm,
+                            .lists = &test_vm->lists[0],
                             .policy = &policy_lru,
                             .gfp = QUIRE_GFP_KERNEL,
                             .wanted = 1};
@@ -191,15 +191,15 @@ static void every_policy_gives_back_all_that_can_go(void)
         if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
         struct quire_mapping *file = file_of(64 * PAGE);
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
         quire_linear_t at = map_anon(rig.mm, 40 * PAGE);
         quire_linear_t mapped =
             map_file(rig.mm, file, 0, 64 * PAGE, QUIRE_PROT_READ, QUIRE_MAP_SHARED);
         write_pages(at, 0, 40);
         read_pages(mapped, 0, 64);
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         for (unsigned i = 0; i < 4; i++)
-            (void)quire_vm_reclaim(machine_vm, 0, 1000);
+            (void)quire_vm_reclaim(test_vm, 0, 1000);
         struct lru_counts left = counts();
         CHECK_EQ(left.active_anon + left.inactive_anon, 0);
         CHECK_EQ(left.active_file + left.inactive_file, 0);
@@ -220,15 +220,15 @@ static void another_policy_takes_over_the_pages(void)
     quire_linear_t at = map_anon(rig.mm, 64 * PAGE);
     write_pages(at, 0, 64);
     for (unsigned i = 0; i < 12; i++) {
-        CHECK_EQ(quire_vm_set_policy(machine_vm, (i * 3 + 1) % QUIRE_NR_RECLAIM_POLICIES), 0);
-        quire_vm_check(machine_vm);
+        CHECK_EQ(quire_vm_set_policy(test_vm, (i * 3 + 1) % QUIRE_NR_RECLAIM_POLICIES), 0);
+        quire_vm_check(test_vm);
         struct lru_counts now = counts();
         CHECK_EQ(now.active_anon + now.inactive_anon, mm_info(rig.mm).rss_anon);
         unsigned long resident = mm_info(rig.mm).rss_anon;
-        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 3) > 0, resident > 0);
+        CHECK_EQ(quire_vm_reclaim(test_vm, 0, 3) > 0, resident > 0);
         read_pages(at, 0, i);
     }
-    CHECK_EQ(quire_vm_set_policy(machine_vm, QUIRE_NR_RECLAIM_POLICIES), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_vm_set_policy(test_vm, QUIRE_NR_RECLAIM_POLICIES), (uint64_t)-QUIRE_EINVAL);
     CHECK(contains(quire_reclaim_policy_name(QUIRE_RECLAIM_MGLRU), "mglru"));
     CHECK(!quire_reclaim_policy_name(QUIRE_NR_RECLAIM_POLICIES));
     read_pages(at, 0, 64);
@@ -241,9 +241,9 @@ static void order_of_arrival_survives_another_policy(void)
         return;
     quire_linear_t at = map_anon(rig.mm, 16 * PAGE);
     write_pages(at, 0, 16);
-    CHECK_EQ(quire_vm_set_policy(machine_vm, QUIRE_RECLAIM_CLOCK), 0);
-    CHECK_EQ(quire_vm_set_policy(machine_vm, QUIRE_RECLAIM_FIFO), 0);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 5), 5);
+    CHECK_EQ(quire_vm_set_policy(test_vm, QUIRE_RECLAIM_CLOCK), 0);
+    CHECK_EQ(quire_vm_set_policy(test_vm, QUIRE_RECLAIM_FIFO), 0);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 5), 5);
     CHECK_EQ(count_resident(at, 0, 5), 0);
     CHECK_EQ(count_resident(at, 5, 11), 11);
     swap_check_end();

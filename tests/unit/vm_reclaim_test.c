@@ -18,14 +18,14 @@ static void dirty_pages_of_files_are_written_before_they_go(void)
         CHECK(poke(at + i * PAGE + 8, i));
     file_store.broken = true;
     for (unsigned i = 0; i < 3; i++)
-        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 100), 0);
-    quire_vm_check(machine_vm);
+        CHECK_EQ(quire_vm_reclaim(test_vm, 0, 100), 0);
+    quire_vm_check(test_vm);
     file_store.broken = false;
     for (unsigned i = 0; i < 3; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
     CHECK_EQ(mm_info(rig.mm).rss_file, 0);
     CHECK_EQ(file_store.writes, 16);
-    CHECK_EQ(machine_vm->stat[NR_FILE_DIRTY], 0);
+    CHECK_EQ(test_vm->stat[NR_FILE_DIRTY], 0);
     for (unsigned i = 0; i < 16; i++)
         CHECK(holds(at + i * PAGE + 8, i));
     read_pages(at, 0, 16);
@@ -45,10 +45,10 @@ static void shared_memory_goes_to_swap(void)
     write_pages(at, 0, 24);
     CHECK_EQ(quire_mm_fork(&child, rig.mm), 0);
     for (unsigned i = 0; i < 3; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
     CHECK_EQ(mm_info(rig.mm).rss_shmem, 0);
     CHECK_EQ(swap_store.writes, 24);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     read_pages(at, 0, 12);
     CHECK(poke(at, 7));
     run_on(child);
@@ -57,8 +57,8 @@ static void shared_memory_goes_to_swap(void)
     mm_end(child);
     run_on(rig.mm);
     for (unsigned i = 0; i < 3; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
-    CHECK_EQ(quire_swapoff(machine_vm, rig.area), 0); /* brings shared memory back too */
+        (void)quire_vm_reclaim(test_vm, 0, 100);
+    CHECK_EQ(quire_swapoff(test_vm, rig.area), 0); /* brings shared memory back too */
     read_pages(at, 1, 23);
     rig.area = swap_of(STORE_PAGES);
     swap_check_end();
@@ -74,10 +74,10 @@ static void without_swappiness_only_files_go(void)
         map_file(rig.mm, file, 0, 32 * PAGE, QUIRE_PROT_READ, QUIRE_MAP_PRIVATE);
     write_pages(at, 0, 32);
     read_pages(mapped, 0, 32);
-    CHECK_EQ(quire_vm_set_swappiness(machine_vm, 201), (uint64_t)-QUIRE_EINVAL);
-    CHECK_EQ(quire_vm_set_swappiness(machine_vm, 0), 0);
+    CHECK_EQ(quire_vm_set_swappiness(test_vm, 201), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_vm_set_swappiness(test_vm, 0), 0);
     for (unsigned i = 0; i < 3; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 1000);
+        (void)quire_vm_reclaim(test_vm, 0, 1000);
     CHECK_EQ(mm_info(rig.mm).rss_anon, 32);
     CHECK_EQ(mm_info(rig.mm).rss_file, 0);
     mm_end(rig.mm);
@@ -93,8 +93,8 @@ static void by_reclaim(quire_linear_t at, unsigned pages, struct quire_mapping *
 {
     (void)at;
     (void)file;
-    (void)quire_vm_reclaim(machine_vm, 0, 2 * pages);
-    (void)quire_vm_reclaim(machine_vm, 0, 2 * pages);
+    (void)quire_vm_reclaim(test_vm, 0, 2 * pages);
+    (void)quire_vm_reclaim(test_vm, 0, 2 * pages);
 }
 
 static void by_pageout(quire_linear_t at, unsigned pages, struct quire_mapping *file)
@@ -180,20 +180,20 @@ static void locked_pages_stay(void)
     for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
         if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
         quire_linear_t at = map_anon(rig.mm, 8 * PAGE), other = map_anon(rig.mm, 8 * PAGE);
         write_pages(at, 0, 8);
         write_pages(other, 0, 8);
         CHECK_EQ(quire_mlock(rig.mm, at, 8 * PAGE, 0), 0);
         for (unsigned i = 0; i < 3; i++)
-            (void)quire_vm_reclaim(machine_vm, 0, 100);
+            (void)quire_vm_reclaim(test_vm, 0, 100);
         CHECK_EQ(count_resident(at, 0, 8), 8);
         CHECK_EQ(count_resident(other, 0, 8), 0);
         CHECK_EQ(counts().unevictable, 8);
         CHECK_EQ(quire_munlock(rig.mm, at, 8 * PAGE), 0);
         CHECK_EQ(counts().unevictable, 0);
         for (unsigned i = 0; i < 3; i++)
-            (void)quire_vm_reclaim(machine_vm, 0, 100);
+            (void)quire_vm_reclaim(test_vm, 0, 100);
         CHECK_EQ(count_resident(at, 0, 8), 0);
         read_pages(at, 0, 8);
         swap_check_end();
@@ -213,7 +213,7 @@ static void given_up_memory_goes_without_swap_unless_it_was_written(void)
     CHECK(poke(at + 3 * PAGE, 33));
     CHECK_EQ(counts().inactive_file, 16); /* what needs no swap is weighed with files */
     for (unsigned i = 0; i < 4; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
     CHECK_EQ(event(VM_PGLAZYFREED), 15);
     CHECK_EQ(swap_store.writes, 1);
     CHECK(holds(at + 3 * PAGE, 33));
@@ -226,12 +226,12 @@ static void given_up_memory_goes_even_if_there_is_no_swap(void)
 {
     if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
-    CHECK_EQ(quire_swapoff(machine_vm, rig.area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, rig.area), 0);
     quire_linear_t at = map_anon(rig.mm, 16 * PAGE);
     write_pages(at, 0, 16);
     CHECK_EQ(quire_madvise(rig.mm, at, 8 * PAGE, QUIRE_MADV_FREE), 0);
     for (unsigned i = 0; i < 4; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 100);
+        (void)quire_vm_reclaim(test_vm, 0, 100);
     CHECK_EQ(event(VM_PGLAZYFREED), 8);
     CHECK_EQ(mm_info(rig.mm).rss_anon, 8);
     read_pages(at, 8, 8);
@@ -244,7 +244,7 @@ static void pages_go_on_request(void)
     for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
         if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
         quire_linear_t at = map_anon(rig.mm, 16 * PAGE);
         write_pages(at, 0, 16);
         CHECK_EQ(quire_madvise(rig.mm, at, 8 * PAGE, QUIRE_MADV_PAGEOUT), 0);
@@ -260,12 +260,12 @@ static void cold_pages_go_first(void)
     for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
         if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
         quire_linear_t at = map_anon(rig.mm, 200 * PAGE);
         write_pages(at, 0, 200);
         forget_translations();
         CHECK_EQ(quire_madvise(rig.mm, at + 100 * PAGE, 32 * PAGE, QUIRE_MADV_COLD), 0);
-        (void)quire_vm_reclaim(machine_vm, 0, 16);
+        (void)quire_vm_reclaim(test_vm, 0, 16);
         CHECK(count_resident(at, 100, 32) <= 16);
         CHECK_EQ(count_resident(at, 0, 100), 100);
         read_pages(at, 0, 200);
@@ -283,7 +283,7 @@ static void a_page_that_comes_back_soon_is_counted_and_activated(void)
     quire_linear_t at = map_anon(rig.mm, 16 * PAGE);
     write_pages(at, 0, 16);
     for (unsigned i = 0; i < 3 && mm_info(rig.mm).rss_anon; i++)
-        (void)quire_vm_reclaim(machine_vm, 0, 16);
+        (void)quire_vm_reclaim(test_vm, 0, 16);
     CHECK_EQ(event(VM_WORKINGSET_REFAULT_ANON), 0);
     /* Nothing competes with the first: it couldn't have been kept in anybody's place. */
     read_pages(at, 15, 1);
@@ -300,33 +300,33 @@ static void refault_distance_is_what_was_evicted_meanwhile(void)
 {
     if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
-    struct quire_page *page = vm_alloc_page(machine_vm, 0);
-    struct node_lists *lists = &machine_vm->lists[0];
+    struct quire_page *page = vm_alloc_page(test_vm, 0);
+    struct node_lists *lists = &test_vm->lists[0];
     REQUIRE(page);
     page_set_root(page, PAGE_KIND_ANON, 0);
     quire_linear_t at = map_anon(rig.mm, 32 * PAGE);
     write_pages(at, 0, 32); /* 32 inactive pages don't count against anonymous ones, active do */
     for (unsigned distance = 1; distance <= 12; distance++) {
-        uint32_t shadow = workingset_eviction(machine_vm, page);
+        uint32_t shadow = workingset_eviction(test_vm, page);
         CHECK(shadow && shadow < 1u << 30);
         unsigned long before = event(VM_WORKINGSET_ACTIVATE_ANON);
         workingset_age(lists, distance - 1);
         page_clear(page, PG_WORKINGSET);
-        workingset_refault(machine_vm, page, shadow);
+        workingset_refault(test_vm, page, shadow);
         CHECK_EQ(event(VM_WORKINGSET_ACTIVATE_ANON) - before, distance <= counts().active_anon);
         if (counts().active_anon < 6) {
             struct quire_page *one;
-            CHECK_EQ(list_isolate(machine_vm, lists, LIST_FIRST, &one, 1), 1);
-            lru_return(machine_vm, one, PLACE_ACTIVATED);
+            CHECK_EQ(list_isolate(test_vm, lists, LIST_FIRST, &one, 1), 1);
+            lru_return(test_vm, one, PLACE_ACTIVATED);
         }
     }
     page_set(page, PG_WORKINGSET);
-    uint32_t shadow = workingset_eviction(machine_vm, page);
+    uint32_t shadow = workingset_eviction(test_vm, page);
     unsigned long before = event(VM_WORKINGSET_RESTORE_ANON);
-    workingset_refault(machine_vm, page, shadow);
+    workingset_refault(test_vm, page, shadow);
     CHECK_EQ(event(VM_WORKINGSET_RESTORE_ANON), before + 1);
-    workingset_refault(machine_vm, page, 0); /* nothing is known */
-    vm_put_page(machine_vm, page);
+    workingset_refault(test_vm, page, 0); /* nothing is known */
+    vm_put_page(test_vm, page);
     swap_check_end();
 }
 
@@ -347,22 +347,22 @@ static void the_background_reclaimer_is_woken_and_balances_the_node(void)
     if (!swap_begin_on(4 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
     woken = 0;
-    quire_vm_set_wake(machine_vm, wake, &woken);
-    CHECK(!quire_vm_needs_reclaim(machine_vm, 0));
-    CHECK(!quire_vm_needs_reclaim(machine_vm, 7));
+    quire_vm_set_wake(test_vm, wake, &woken);
+    CHECK(!quire_vm_needs_reclaim(test_vm, 0));
+    CHECK(!quire_vm_needs_reclaim(test_vm, 7));
     quire_linear_t at = map_anon(rig.mm, 1024 * PAGE);
     unsigned i = 0;
     for (; i < 1024 && !woken; i++)
         CHECK(poke(at + i * PAGE, word_of(i)));
     CHECK(woken);
-    CHECK(quire_vm_needs_reclaim(machine_vm, 0));
+    CHECK(quire_vm_needs_reclaim(test_vm, 0));
     CHECK(!quire_node_balanced(machine.mem, 0, 0, QUIRE_ZONE_MOVABLE));
-    CHECK(quire_kswapd(machine_vm, 0) > 0);
+    CHECK(quire_kswapd(test_vm, 0) > 0);
     CHECK(quire_node_balanced(machine.mem, 0, 0, QUIRE_ZONE_MOVABLE));
-    CHECK(!quire_vm_needs_reclaim(machine_vm, 0));
-    CHECK_EQ(quire_kswapd(machine_vm, 0), 0);
-    CHECK_EQ(quire_kswapd(machine_vm, -1), 0);
-    CHECK_EQ(quire_kswapd(machine_vm, 1), 0);
+    CHECK(!quire_vm_needs_reclaim(test_vm, 0));
+    CHECK_EQ(quire_kswapd(test_vm, 0), 0);
+    CHECK_EQ(quire_kswapd(test_vm, -1), 0);
+    CHECK_EQ(quire_kswapd(test_vm, 1), 0);
     CHECK(event(VM_PGSTEAL_KSWAPD) > 0);
     CHECK_EQ(event(VM_PGSTEAL_DIRECT), 0);
     read_pages(at, 0, i);
@@ -373,9 +373,9 @@ static void reclaim_by_hand_knows_its_nodes(void)
 {
     if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
         return;
-    CHECK_EQ(quire_vm_reclaim(machine_vm, -1, 10), 0);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 1, 10), 0);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 10), 0);
+    CHECK_EQ(quire_vm_reclaim(test_vm, -1, 10), 0);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 1, 10), 0);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 10), 0);
     swap_check_end();
 }
 
@@ -387,14 +387,14 @@ static void reclaim_by_hand_goes_on_until_enough_went(void)
     for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
         if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
         quire_linear_t at = map_anon(rig.mm, pages * PAGE);
         write_pages(at, 0, pages);
-        unsigned long gone = quire_vm_reclaim(machine_vm, 0, wanted);
+        unsigned long gone = quire_vm_reclaim(test_vm, 0, wanted);
         CHECK(gone >= wanted && gone < wanted + 32);
         CHECK_EQ(mm_info(rig.mm).swap, gone);
-        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 1000), pages - gone); /* all that there is */
-        CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 1000), 0);
+        CHECK_EQ(quire_vm_reclaim(test_vm, 0, 1000), pages - gone); /* all that there is */
+        CHECK_EQ(quire_vm_reclaim(test_vm, 0, 1000), 0);
         read_pages(at, 0, pages);
         swap_check_end();
     }
@@ -406,7 +406,7 @@ static void an_allocation_in_need_reclaims_for_itself(void)
         const unsigned pages = 500;
         if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
         quire_linear_t at = map_anon(rig.mm, pages * PAGE);
         for (unsigned round = 0; round < 3; round++) {
             write_pages(at, 0, pages);
@@ -427,8 +427,8 @@ static void several_processes_in_too_little_memory_keep_their_content(void)
         static uint64_t content[PROCESSES][EACH];
         if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
             return;
-        CHECK_EQ(quire_vm_set_policy(machine_vm, policy), 0);
-        CHECK_EQ(quire_vm_set_page_cluster(machine_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_policy(test_vm, policy), 0);
+        CHECK_EQ(quire_vm_set_page_cluster(test_vm, policy), 0);
         for (unsigned i = 0; i < PROCESSES; i++) {
             process[i] = mm_new();
             at[i] = map_anon(process[i], EACH * PAGE);
@@ -444,7 +444,7 @@ static void several_processes_in_too_little_memory_keep_their_content(void)
                 CHECK(poke(at[i] + page * PAGE, content[i][page]));
             }
         }
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         for (unsigned i = 0; i < PROCESSES; i++) {
             run_on(process[i]);
             for (unsigned page = 0; page < EACH; page++)

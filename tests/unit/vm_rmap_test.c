@@ -122,7 +122,7 @@ static void walks_wait_until_the_old_place_of_pages_is_flushed(void)
 {
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
         return;
-    machine_vm->config.flush = look_and_flush;
+    test_vm->config.flush = look_and_flush;
     struct quire_mm *mm = mm_new();
     quire_linear_t at = map_anon(mm, 4 * PAGE);
     poke_pages(mm, at, 4, 100);
@@ -219,12 +219,12 @@ static void a_range_of_a_file_leads_to_the_parts_of_areas_that_map_it(void)
 
 static long mapped_anon(void)
 {
-    return quire_load_relaxed(&machine_vm->stat[NR_ANON_MAPPED]);
+    return quire_load_relaxed(&test_vm->stat[NR_ANON_MAPPED]);
 }
 
 static long mapped_files(void)
 {
-    return quire_load_relaxed(&machine_vm->stat[NR_FILE_MAPPED]);
+    return quire_load_relaxed(&test_vm->stat[NR_FILE_MAPPED]);
 }
 
 static void mapped_pages_are_counted_once_however_many_map_them(void)

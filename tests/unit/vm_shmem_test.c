@@ -42,6 +42,48 @@ static void holes_of_shared_memory_are_read_as_zeros_and_stay_holes(void)
     vm_end();
 }
 
+static void pages_and_holes_of_shared_memory_are_found(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mapping *shm = shm_of((struct quire_mapping_config){.size = SIZE});
+    CHECK_EQ(quire_mapping_next(shm, 3, false), 3);
+    CHECK_EQ(quire_mapping_next(shm, 0, true), UINT64_MAX);
+    put_word(shm, 7 * PAGE, 42);
+    put_word(shm, 8 * PAGE, 43);
+    CHECK_EQ(quire_mapping_next(shm, 0, true), 7);
+    CHECK_EQ(quire_mapping_next(shm, 7, true), 7);
+    CHECK_EQ(quire_mapping_next(shm, 9, true), UINT64_MAX);
+    CHECK_EQ(quire_mapping_next(shm, 6, false), 6);
+    CHECK_EQ(quire_mapping_next(shm, 7, false), 9);
+    CHECK_EQ(quire_mapping_next(shm, UINT64_MAX, true), UINT64_MAX);
+    CHECK_EQ(quire_mapping_next(shm, UINT64_MAX - 1, false), UINT64_MAX - 1);
+    quire_mapping_put(shm);
+    vm_end();
+}
+
+static void allocating_makes_what_is_missing_and_leaves_the_rest(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mapping *shm = shm_of((struct quire_mapping_config){.size = 10 * PAGE + 1});
+    put_word(shm, 4 * PAGE, 42);
+    CHECK_EQ(quire_mapping_allocate(shm, 3 * PAGE + 100, 2 * PAGE), 0);
+    CHECK_EQ(info_of_file(shm).nr_pages, 3);
+    CHECK_EQ(quire_mapping_next(shm, 0, true), 3);
+    CHECK_EQ(quire_mapping_next(shm, 3, false), 6);
+    CHECK_EQ(word_at(shm, 4 * PAGE), 42);
+    CHECK_EQ(word_at(shm, 5 * PAGE), 0);
+    CHECK_EQ(quire_mapping_allocate(shm, 9 * PAGE, 100 * PAGE), 0); /* as far as the file goes */
+    CHECK_EQ(info_of_file(shm).nr_pages, 5);
+    CHECK_EQ(quire_mapping_size(shm), 10 * PAGE + 1);
+    CHECK_EQ(quire_mapping_allocate(shm, 0, 0), -QUIRE_EINVAL);
+    CHECK_EQ(quire_mapping_allocate(shm, PAGE, UINT64_MAX), -QUIRE_EINVAL);
+    quire_vm_check(test_vm);
+    quire_mapping_put(shm);
+    vm_end();
+}
+
 static void sealed_memory_is_not_written(void)
 {
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
@@ -55,17 +97,77 @@ static void sealed_memory_is_not_written(void)
     vm_end();
 }
 
+static void memory_that_is_sealed_later_is_not_mapped_for_writing(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    struct quire_mapping *shm =
+        shm_of((struct quire_mapping_config){.size = SIZE, .may_write = true});
+    put_word(shm, 0, 42);
+    quire_mapping_seal_write(shm);
+    CHECK_EQ(quire_mapping_write(shm, 0, "x", 1), -QUIRE_EPERM);
+    CHECK_EQ(quire_mmap(mm, 0, PAGE, RW, QUIRE_MAP_SHARED, shm, 0), -QUIRE_EPERM);
+    quire_linear_t at = map_file(mm, shm, 0, PAGE, QUIRE_PROT_READ, QUIRE_MAP_SHARED);
+    CHECK_EQ(quire_mprotect(mm, at, PAGE, RW), -QUIRE_EACCES);
+    CHECK_EQ(word_at(shm, 0), 42);
+    quire_mapping_put(shm);
+    mm_end(mm);
+    vm_end();
+}
+
+static unsigned nr_released;
+
+static void count_release(void *owner)
+{
+    CHECK(owner == &nr_released);
+    nr_released++;
+}
+
+static bool name_is_shown;
+
+static void look_for_name(void *arg, const char *text, size_t length)
+{
+    const char *name = arg;
+    for (size_t i = 0; i < length; i++) {
+        name = text[i] == *name ? name + 1 : arg;
+        name_is_shown |= !*name;
+    }
+}
+
+static void an_owner_names_shared_memory_as_long_as_it_is_mapped(void)
+{
+    static char name[] = "/tmp/name";
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    nr_released = 0;
+    name_is_shown = false;
+    struct quire_mapping *shm = shm_of((struct quire_mapping_config){
+        .size = SIZE, .owner = &nr_released, .release = count_release});
+    quire_linear_t at = map_file(mm, shm, 0, PAGE, QUIRE_PROT_READ, QUIRE_MAP_SHARED);
+    quire_mapping_set_name(shm, name);
+    quire_mapping_put(shm);
+    CHECK_EQ(nr_released, 0);
+    CHECK_EQ(quire_mm_view(mm, QUIRE_MM_VIEW_MAPS, QUIRE_FORMAT_TEXT, look_for_name, name), 0);
+    CHECK(name_is_shown);
+    CHECK_EQ(quire_munmap(mm, at, PAGE), 0);
+    CHECK_EQ(nr_released, 1);
+    mm_end(mm);
+    vm_end();
+}
+
 static void shared_memory_is_accounted_at_once_or_by_page(void)
 {
     if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
         return;
     struct quire_mapping *shm, *lazy, *more;
     unsigned long half = quire_nr_managed_pages(machine.mem) / 2;
-    CHECK_EQ(quire_vm_set_overcommit(machine_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_NEVER, 50), 0);
     shm = shm_of((struct quire_mapping_config){.size = (half - 10) * PAGE});
     lazy = shm_of((struct quire_mapping_config){.size = half * PAGE, .noreserve = true});
     CHECK_EQ(
-        quire_mapping_create(&more, machine_vm, &(struct quire_mapping_config){.size = 20 * PAGE}),
+        quire_mapping_create(&more, test_vm, &(struct quire_mapping_config){.size = 20 * PAGE}),
         -QUIRE_ENOMEM);
     CHECK_EQ(quire_mapping_truncate(shm, (half + 10) * PAGE), -QUIRE_ENOMEM);
     CHECK_EQ(quire_mapping_size(shm), (half - 10) * PAGE);
@@ -129,9 +231,9 @@ static void body_swapped(struct quire_mm *mm)
     CHECK(holds(at + 20 * PAGE, 120) && holds(at + 10 * PAGE, 110) && holds(at + 11 * PAGE, 0));
     CHECK(holds(at + 12 * PAGE, 0) && holds(at + 13 * PAGE, 113));
     struct quire_swap_info info;
-    CHECK_EQ(quire_swap_info(machine_vm, area, &info), 0);
+    CHECK_EQ(quire_swap_info(test_vm, area, &info), 0);
     CHECK(info.nr_used <= 21);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     CHECK_EQ(info_of_file(shm).nr_swapped, 0);
     for (unsigned page = 0; page < 20; page++)
         if (page < 10 || page > 12)
@@ -155,7 +257,7 @@ static void body_swap_errors(struct quire_mm *mm)
     swap_store.broken = true;
     reclaim_all();
     CHECK_EQ(info_of_file(shm).nr_pages, 30);
-    CHECK_EQ(swap_free_pages(machine_vm), 99);
+    CHECK_EQ(swap_free_pages(test_vm), 99);
     for (unsigned page = 0; page < 30; page++)
         CHECK(holds(at + page * PAGE, 100 + page));
     swap_store.broken = false;
@@ -167,13 +269,13 @@ static void body_swap_errors(struct quire_mm *mm)
     for (unsigned page = 0; page < 30; page++)
         refused += no_access(at + page * PAGE);
     CHECK(refused > 0);
-    CHECK_EQ(quire_swapoff(machine_vm, area), -QUIRE_EIO);
+    CHECK_EQ(quire_swapoff(test_vm, area), -QUIRE_EIO);
     swap_store.broken = false;
     for (unsigned page = 0; page < 30; page++)
         CHECK(holds(at + page * PAGE, 100 + page));
     quire_mapping_put(shm);
     CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
 }
 
 /* A store whose odd slots are bad, so that every other write fails. */
@@ -187,7 +289,7 @@ static int write_even_slots(void *arg, uint64_t slot, struct quire_page *const *
         CHECK_EQ(quire_mapping_punch(to_be_cut, 0, 20 * PAGE), 0);
     if (slot % 2 || to_be_cut)
         return -QUIRE_EIO;
-    page_read(machine_vm, pages[0], 0, (char *)arg + slot * PAGE, QUIRE_PAGE_SIZE);
+    page_read(test_vm, pages[0], 0, (char *)arg + slot * PAGE, QUIRE_PAGE_SIZE);
     return 0;
 }
 
@@ -195,7 +297,7 @@ static int read_even_slots(void *arg, uint64_t slot, struct quire_page *const *p
                            unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        page_write(machine_vm, pages[i], 0, (char *)arg + (slot + i) * PAGE, QUIRE_PAGE_SIZE);
+        page_write(test_vm, pages[i], 0, (char *)arg + (slot + i) * PAGE, QUIRE_PAGE_SIZE);
     return 0;
 }
 
@@ -204,7 +306,7 @@ static int bad_swap_on(void)
     static const struct quire_swap_ops ops = {read_even_slots, write_even_slots, NULL};
     const struct quire_swap_config config = {
         .ops = &ops, .store = swap_store.bytes, .nr_slots = 100, .priority = -1};
-    int area = quire_swapon(machine_vm, &config);
+    int area = quire_swapon(test_vm, &config);
     CHECK(area >= 0);
     return area;
 }
@@ -220,15 +322,19 @@ static void body_bad_slots(struct quire_mm *mm)
         CHECK(poke(at + page * PAGE, 100 + page));
     reclaim_all();
     CHECK_EQ(info_of_file(shm).nr_swapped, 30);
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
-    CHECK_EQ(machine_vm->event[VM_PSWPOUT], 30);
-    CHECK_EQ(swap_free_pages(machine_vm), 99 - 30);
-    quire_vm_check(machine_vm);
+    CHECK_EQ(quire_mapping_next(shm, 0, true), 0); /* in swap is there */
+    CHECK_EQ(quire_mapping_next(shm, 0, false), 30);
+    CHECK_EQ(quire_mapping_allocate(shm, 0, 30 * PAGE), 0);
+    CHECK_EQ(info_of_file(shm).nr_swapped, 30);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 0);
+    CHECK_EQ(test_vm->event[VM_PSWPOUT], 30);
+    CHECK_EQ(swap_free_pages(test_vm), 99 - 30);
+    quire_vm_check(test_vm);
     for (unsigned page = 0; page < 30; page++)
         CHECK(holds(at + page * PAGE, 100 + page));
     quire_mapping_put(shm);
     CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
 }
 
 static void shared_memory_is_written_elsewhere_when_a_slot_is_bad(void)
@@ -245,16 +351,16 @@ static void body_cut(struct quire_mm *mm)
     for (unsigned page = 0; page < 30; page++)
         CHECK(poke(at + page * PAGE, 100 + page));
     to_be_cut = shm;
-    CHECK(quire_vm_reclaim(machine_vm, 0, 5) > 0);
+    CHECK(quire_vm_reclaim(test_vm, 0, 5) > 0);
     to_be_cut = NULL;
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
-    quire_vm_check(machine_vm);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 0);
+    quire_vm_check(test_vm);
     for (unsigned page = 0; page < 30; page++)
         CHECK(holds(at + page * PAGE, page < 20 ? 0 : 100 + page));
     quire_mapping_put(shm);
     CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
-    CHECK_EQ(swap_free_pages(machine_vm), 99);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(swap_free_pages(test_vm), 99);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
 }
 
 static void shared_memory_that_goes_while_it_is_written_is_not_brought_back(void)
@@ -293,7 +399,7 @@ static uint32_t frame_at(struct quire_mm *mm, quire_linear_t at)
     struct quire_page *page;
     CHECK_EQ(quire_get_user_page(mm, at, false, &page), 0);
     uint32_t pfn = page->pfn;
-    quire_put_user_page(machine_vm, page, false);
+    quire_put_user_page(test_vm, page, false);
     return pfn;
 }
 
@@ -329,7 +435,7 @@ static void body_migration(struct quire_mm *mm)
         move_away(frame[0][page]);
         move_away(frame[1][page]);
     }
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     for (unsigned page = 0; page < 40; page++) {
         uint64_t word = page % 4 ? word_of(page) : page;
         CHECK(holds(at + page * PAGE, word));
@@ -355,7 +461,11 @@ static void pages_of_files_and_shared_memory_move(void)
 
 static const struct test_case cases[] = {
     TEST_CASE(holes_of_shared_memory_are_read_as_zeros_and_stay_holes),
+    TEST_CASE(pages_and_holes_of_shared_memory_are_found),
+    TEST_CASE(allocating_makes_what_is_missing_and_leaves_the_rest),
     TEST_CASE(sealed_memory_is_not_written),
+    TEST_CASE(memory_that_is_sealed_later_is_not_mapped_for_writing),
+    TEST_CASE(an_owner_names_shared_memory_as_long_as_it_is_mapped),
     TEST_CASE(shared_memory_is_accounted_at_once_or_by_page),
     TEST_CASE(children_share_anonymous_shared_memory),
     TEST_CASE(shared_memory_goes_to_swap_and_comes_back),

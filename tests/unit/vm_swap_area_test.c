@@ -18,11 +18,11 @@ static void swapoff_brings_everything_back(void)
     CHECK(holds(rig.at, word_of(0) + 1));
     CHECK(poke(rig.at + PAGE, 9));
     run_on(rig.mm);
-    CHECK_EQ(quire_swapoff(machine_vm, rig.area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, rig.area), 0);
     CHECK_EQ(mm_info(rig.mm).swap + mm_info(child).swap, 0);
-    CHECK_EQ(swap_total_pages(machine_vm), 0);
+    CHECK_EQ(swap_total_pages(test_vm), 0);
     CHECK(all_hold());
-    CHECK_EQ(quire_swapoff(machine_vm, rig.area), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swapoff(test_vm, rig.area), (uint64_t)-QUIRE_EINVAL);
     run_on(child);
     CHECK(holds(rig.at + PAGE, 9));
     CHECK(holds(rig.at + 2 * PAGE, word_of(2) + 1));
@@ -37,9 +37,9 @@ static void swapoff_that_cannot_be_refuses_and_changes_nothing(void)
     const unsigned pages = 560;
     if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, pages, SLOTS))
         return;
-    CHECK_EQ(quire_swapoff(machine_vm, rig.area), (uint64_t)-QUIRE_ENOMEM);
-    CHECK_EQ(swap_total_pages(machine_vm), SLOTS - 1);
-    quire_vm_check(machine_vm);
+    CHECK_EQ(quire_swapoff(test_vm, rig.area), (uint64_t)-QUIRE_ENOMEM);
+    CHECK_EQ(swap_total_pages(test_vm), SLOTS - 1);
+    quire_vm_check(test_vm);
     CHECK(all_hold());
     swap_end();
 }
@@ -50,7 +50,7 @@ static void swapoff_with_a_page_that_cannot_be_read_refuses(void)
         return;
     CHECK_EQ(swap_out_all(), 8);
     swap_store.broken = true;
-    CHECK_EQ(quire_swapoff(machine_vm, rig.area), (uint64_t)-QUIRE_EIO);
+    CHECK_EQ(quire_swapoff(test_vm, rig.area), (uint64_t)-QUIRE_EIO);
     swap_store.broken = false;
     CHECK_EQ(used_slots(), 8);
     CHECK(all_hold());
@@ -63,11 +63,11 @@ static void a_machine_that_does_not_end_says_what_is_left(void)
         return;
     struct quire_mm *other = mm_new();
     struct quire_mapping *file = file_of(PAGE);
-    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
+    CHECK_EQ(quire_vm_destroy(test_vm), (uint64_t)-QUIRE_EBUSY);
     CHECK(machine_heard("quire: vm: 2 address spaces, 1 mapping, 1 swap area are left"));
     quire_mm_put(other);
     quire_mapping_put(file);
-    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
+    CHECK_EQ(quire_vm_destroy(test_vm), (uint64_t)-QUIRE_EBUSY);
     CHECK(machine_heard("quire: vm: 1 address space, 0 mappings, 1 swap area are left"));
     swap_end();
 }
@@ -78,14 +78,14 @@ static void a_machine_does_not_end_while_a_swapoff_runs(void)
     if (!swap_begin(1, SLOTS))
         return;
     mm_end(rig.mm);
-    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
-    struct swap_state *swap = machine_vm->swap;
+    CHECK_EQ(quire_vm_destroy(test_vm), (uint64_t)-QUIRE_EBUSY);
+    struct swap_state *swap = test_vm->swap;
     quire_port_irq_t irq = swap_lock(swap);
     swap_area_hide(swap, swap->area[rig.area]);
     swap_unlock(swap, irq);
-    CHECK_EQ(swap_total_pages(machine_vm), 0);
-    CHECK_EQ(quire_vm_destroy(machine_vm), (uint64_t)-QUIRE_EBUSY);
-    swap_area_forget(machine_vm, swap->area[rig.area]);
+    CHECK_EQ(swap_total_pages(test_vm), 0);
+    CHECK_EQ(quire_vm_destroy(test_vm), (uint64_t)-QUIRE_EBUSY);
+    swap_area_forget(test_vm, swap->area[rig.area]);
     vm_end();
 }
 
@@ -96,11 +96,11 @@ static void swapon_says_what_is_wrong(void)
     static const struct quire_swap_ops none = {NULL, NULL, NULL};
     struct quire_swap_config config = {.ops = &none, .nr_slots = 16, .priority = -1};
     struct quire_swap_info info;
-    CHECK_EQ(quire_swapon(machine_vm, &config), (uint64_t)-QUIRE_EINVAL);
-    CHECK_EQ(quire_swap_info(machine_vm, 0, &info), (uint64_t)-QUIRE_ENOENT);
-    CHECK_EQ(quire_swap_info(machine_vm, -1, &info), (uint64_t)-QUIRE_ENOENT);
-    CHECK_EQ(quire_swapoff(machine_vm, 99), (uint64_t)-QUIRE_EINVAL);
-    CHECK_EQ(quire_swapoff(machine_vm, -1), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swapon(test_vm, &config), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swap_info(test_vm, 0, &info), (uint64_t)-QUIRE_ENOENT);
+    CHECK_EQ(quire_swap_info(test_vm, -1, &info), (uint64_t)-QUIRE_ENOENT);
+    CHECK_EQ(quire_swapoff(test_vm, 99), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swapoff(test_vm, -1), (uint64_t)-QUIRE_EINVAL);
     swap_end();
 }
 
@@ -114,7 +114,7 @@ static int half_read(void *arg, uint64_t slot, struct quire_page *const *pages, 
 {
     const struct half *half = arg;
     for (unsigned i = 0; i < count; i++)
-        page_write(machine_vm, pages[i], 0,
+        page_write(test_vm, pages[i], 0,
                    swap_store.bytes + (half->base + slot + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
     return 0;
 }
@@ -123,7 +123,7 @@ static int half_write(void *arg, uint64_t slot, struct quire_page *const *pages,
 {
     struct half *half = arg;
     for (unsigned i = 0; i < count; i++)
-        page_read(machine_vm, pages[i], 0,
+        page_read(test_vm, pages[i], 0,
                   swap_store.bytes + (half->base + slot + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
     half->writes += count;
     return 0;
@@ -149,7 +149,7 @@ static int half_on(struct half *half, const struct quire_swap_ops *ops, int prio
         .name = "half",
         .is_file = true,
     };
-    int number = quire_swapon(machine_vm, &config);
+    int number = quire_swapon(test_vm, &config);
     CHECK(number >= 0);
     return number;
 }
@@ -164,14 +164,14 @@ static void the_area_with_the_highest_priority_fills_first(void)
     CHECK_EQ(swap_out_all(), 150);
     CHECK_EQ(high.writes, SLOTS / 2 - 1);
     CHECK_EQ(low.writes, 150 - (SLOTS / 2 - 1));
-    CHECK_EQ(quire_swap_info(machine_vm, number[1], &info), 0);
+    CHECK_EQ(quire_swap_info(test_vm, number[1], &info), 0);
     CHECK_EQ(info.nr_used, SLOTS / 2 - 1);
     CHECK_EQ(info.priority, 5);
     CHECK(info.is_file);
     CHECK(all_hold());
-    CHECK_EQ(quire_swapoff(machine_vm, number[1]), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number[1]), 0);
     CHECK(all_hold());
-    CHECK_EQ(quire_swapoff(machine_vm, number[0]), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number[0]), 0);
     swap_end();
 }
 
@@ -182,14 +182,14 @@ static void areas_without_a_priority_come_in_order(void)
         return;
     int number[2] = {half_on(&first, &half_ops, -1), half_on(&second, &half_ops, -1)};
     struct quire_swap_info info;
-    CHECK_EQ(quire_swap_info(machine_vm, number[0], &info), 0);
+    CHECK_EQ(quire_swap_info(test_vm, number[0], &info), 0);
     CHECK_EQ(info.priority, (uint64_t)-2);
-    CHECK_EQ(quire_swap_info(machine_vm, number[1], &info), 0);
+    CHECK_EQ(quire_swap_info(test_vm, number[1], &info), 0);
     CHECK_EQ(info.priority, (uint64_t)-3);
     CHECK_EQ(swap_out_all(), 10);
     CHECK_EQ(second.writes, 0);
-    CHECK_EQ(quire_swapoff(machine_vm, number[0]), 0);
-    CHECK_EQ(quire_swapoff(machine_vm, number[1]), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number[0]), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number[1]), 0);
     CHECK(all_hold());
     swap_end();
 }
@@ -207,7 +207,7 @@ static void stores_are_told_what_they_may_forget(void)
     CHECK_EQ(swap_out_all(), 100); /* the cluster is used up, and has to be told of first */
     CHECK_EQ(half.discarded, 0);   /* while somebody takes slots from it, it isn't */
     CHECK_EQ(quire_munmap(rig.mm, rig.at, rig.nr_pages * PAGE), 0);
-    CHECK_EQ(quire_swapoff(machine_vm, number), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number), 0);
     swap_end();
 }
 
@@ -217,14 +217,14 @@ static void there_are_as_many_areas_as_there_can_be(void)
         return;
     struct quire_swap_config config = {.ops = &half_ops, .nr_slots = 2, .priority = 0};
     config.nr_slots = 1;
-    CHECK_EQ(quire_swapon(machine_vm, &config), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_swapon(test_vm, &config), (uint64_t)-QUIRE_EINVAL);
     config.nr_slots = 2;
     for (unsigned i = 0; i < QUIRE_MAX_SWAP_AREAS; i++)
-        CHECK_EQ(quire_swapon(machine_vm, &config), i);
-    CHECK_EQ(quire_swapon(machine_vm, &config), (uint64_t)-QUIRE_EPERM);
-    CHECK_EQ(swap_total_pages(machine_vm), QUIRE_MAX_SWAP_AREAS);
+        CHECK_EQ(quire_swapon(test_vm, &config), i);
+    CHECK_EQ(quire_swapon(test_vm, &config), (uint64_t)-QUIRE_EPERM);
+    CHECK_EQ(swap_total_pages(test_vm), QUIRE_MAX_SWAP_AREAS);
     for (unsigned i = 0; i < QUIRE_MAX_SWAP_AREAS; i++)
-        CHECK_EQ(quire_swapoff(machine_vm, (int)i), 0);
+        CHECK_EQ(quire_swapoff(test_vm, (int)i), 0);
     swap_end();
 }
 
@@ -250,13 +250,13 @@ static void swapon_that_finds_no_memory_leaves_nothing(void)
             break;
         allocations = 0;
         failing_from = number;
-        int result = quire_swapon(machine_vm, &config);
+        int result = quire_swapon(test_vm, &config);
         bool reached = allocations >= number;
         failing_from = ~0ul;
         CHECK(result == 0 || result == -QUIRE_ENOMEM);
-        CHECK_EQ(swap_total_pages(machine_vm), result ? 0 : 99999);
+        CHECK_EQ(swap_total_pages(test_vm), result ? 0 : 99999);
         if (!result)
-            CHECK_EQ(quire_swapoff(machine_vm, 0), 0);
+            CHECK_EQ(quire_swapoff(test_vm, 0), 0);
         vm_end();
         failed += result != 0;
         if (!reached)
@@ -275,12 +275,12 @@ static void an_area_larger_than_entries_can_say_is_used_in_part(void)
     struct quire_swap_info info;
     if (!vm_boot(128 * MIB, QUIRE_PT_FORMAT_I386))
         return;
-    int number = quire_swapon(machine_vm, &config);
+    int number = quire_swapon(test_vm, &config);
     REQUIRE(number >= 0);
-    CHECK_EQ(quire_swap_info(machine_vm, number, &info), 0);
+    CHECK_EQ(quire_swap_info(test_vm, number, &info), 0);
     CHECK_EQ(info.nr_slots, ((uint64_t)1 << 23) - 1);
     CHECK(machine_said("swap area large: 8388608 of 8388613 pages can be used"));
-    CHECK_EQ(quire_swapoff(machine_vm, number), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number), 0);
     vm_end();
 }
 

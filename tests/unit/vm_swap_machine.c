@@ -7,7 +7,7 @@ bool swap_begin_on(uint64_t memory, enum quire_pt_format_id format, unsigned pag
 {
     if (!vm_boot(memory, format))
         return false;
-    CHECK_EQ(quire_vm_set_page_cluster(machine_vm, 0), 0);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 0), 0);
     rig = (struct swap_rig){.nr_pages = pages, .area = slots ? swap_of(slots) : -1};
     rig.mm = mm_new();
     run_on(rig.mm);
@@ -27,7 +27,7 @@ void swap_end(void)
 {
     mm_end(rig.mm);
     if (rig.area >= 0)
-        CHECK_EQ(quire_swapoff(machine_vm, rig.area), 0);
+        CHECK_EQ(quire_swapoff(test_vm, rig.area), 0);
     vm_end();
 }
 
@@ -35,14 +35,14 @@ unsigned long swap_out_all(void)
 {
     unsigned long gone = 0;
     for (unsigned i = 0; i < 3; i++)
-        gone += quire_vm_reclaim(machine_vm, 0, 4096);
+        gone += quire_vm_reclaim(test_vm, 0, 4096);
     return gone;
 }
 
 struct lru_counts counts(void)
 {
     struct lru_counts counts;
-    lru_counts(machine_vm, &counts);
+    lru_counts(test_vm, &counts);
     return counts;
 }
 
@@ -81,7 +81,7 @@ unsigned count_resident(quire_linear_t at, unsigned first, unsigned count)
 
 void swap_check_end(void)
 {
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     swap_end();
 }
 
@@ -96,11 +96,11 @@ bool all_hold(void)
 uint64_t used_slots(void)
 {
     struct quire_swap_info info;
-    CHECK_EQ(quire_swap_info(machine_vm, rig.area, &info), 0);
+    CHECK_EQ(quire_swap_info(test_vm, rig.area, &info), 0);
     return info.nr_used;
 }
 
 unsigned long event(enum vm_event which)
 {
-    return machine_vm->event[which];
+    return test_vm->event[which];
 }

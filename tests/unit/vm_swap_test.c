@@ -15,7 +15,7 @@ static void pages_go_to_swap_and_come_back(void)
     CHECK_EQ(used_slots(), 32);
     CHECK_EQ(mm_info(rig.mm).rss_anon, 0);
     CHECK_EQ(mm_info(rig.mm).swap, 32);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     CHECK(all_hold());
     CHECK_EQ(swap_store.reads, 32);
     CHECK_EQ(mm_info(rig.mm).maj_flt, 32);
@@ -23,7 +23,7 @@ static void pages_go_to_swap_and_come_back(void)
     CHECK_EQ(mm_info(rig.mm).swap, 0);
     CHECK_EQ(event(VM_PSWPIN), 32);
     CHECK_EQ(event(VM_PSWPOUT), 32);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     swap_end();
 }
 
@@ -53,7 +53,7 @@ static void a_write_fault_takes_the_page_over(void)
     CHECK(poke(rig.at + 8, 5));
     CHECK_EQ(used_slots(), 3);
     CHECK_EQ(nr_faults, 4 + 1);
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 0);
     CHECK(all_hold());
     CHECK(holds(rig.at + 8, 5));
     swap_end();
@@ -80,7 +80,7 @@ static void an_area_that_goes_away_takes_its_slots_along(void)
     CHECK_EQ(used_slots(), 16);
     CHECK_EQ(quire_munmap(rig.mm, rig.at, rig.nr_pages * PAGE), 0);
     CHECK_EQ(used_slots(), 0);
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 0);
     swap_end();
 }
 
@@ -89,12 +89,12 @@ static void more_memory_than_there_is_keeps_its_content(void)
     const unsigned pages = 540;
     if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, pages, SLOTS))
         return;
-    CHECK_EQ(quire_vm_set_page_cluster(machine_vm, 3), 0);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < pages; i++)
             CHECK(poke(rig.at + i * PAGE + 8 * round, word_of(i) + 1));
         CHECK(all_hold());
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
     }
     CHECK(mm_info(rig.mm).swap > 0);
     swap_end();
@@ -118,8 +118,8 @@ static void a_fork_shares_slots_until_somebody_writes(void)
     run_on(rig.mm);
     CHECK(all_hold());
     CHECK_EQ(swap_store.reads, 8); /* the swap cache had them */
-    quire_vm_check(machine_vm);
-    CHECK_EQ(quire_vm_reclaim(machine_vm, 0, 4096), 9);
+    quire_vm_check(test_vm);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 4096), 9);
     CHECK_EQ(swap_out_all(), 0);
     CHECK_EQ(mm_info(rig.mm).rss_anon, 0);
     run_on(child);
@@ -131,7 +131,7 @@ static void a_fork_shares_slots_until_somebody_writes(void)
     CHECK(holds(rig.at + PAGE, 101));
     mm_end(child);
     run_on(rig.mm);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     swap_end();
 }
 
@@ -164,14 +164,14 @@ static void a_slot_has_no_more_entries_than_it_can_count(void)
     CHECK_EQ(swap_out_all(), 1);
     CHECK_EQ(quire_query(&rig.mm->pt, rig.at, &query), (uint64_t)-QUIRE_ENOENT);
     unsigned count = 1;
-    while (count < 40000 && swap_duplicate(machine_vm, query.entry))
+    while (count < 40000 && swap_duplicate(test_vm, query.entry))
         count++;
     CHECK_EQ(count, 32766);
-    CHECK_EQ(swap_count(machine_vm, query.entry), count);
+    CHECK_EQ(swap_count(test_vm, query.entry), count);
     CHECK_EQ(quire_mm_fork(&child, rig.mm), (uint64_t)-QUIRE_ENOMEM);
-    CHECK_EQ(swap_count(machine_vm, query.entry), count);
+    CHECK_EQ(swap_count(test_vm, query.entry), count);
     while (--count)
-        swap_free(machine_vm, query.entry);
+        swap_free(test_vm, query.entry);
     CHECK(all_hold());
     swap_end();
 }
@@ -184,14 +184,14 @@ static void neighbours_are_read_ahead(void)
     if (!swap_begin(32, SLOTS))
         return;
     CHECK_EQ(swap_out_all(), 32);
-    CHECK_EQ(quire_vm_set_page_cluster(machine_vm, 3), 0);
-    CHECK_EQ(quire_vm_set_page_cluster(machine_vm, 6), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 6), (uint64_t)-QUIRE_EINVAL);
     CHECK(all_hold());
     CHECK_EQ(event(VM_PSWPIN), 32);
     CHECK(mm_info(rig.mm).maj_flt <= 8);
     CHECK_EQ(event(VM_SWAP_RA_HIT), event(VM_SWAP_RA));
     CHECK_EQ(event(VM_SWAP_RA) + mm_info(rig.mm).maj_flt, 32);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     swap_end();
 }
 
@@ -200,7 +200,7 @@ static void random_reads_shrink_the_window(void)
     if (!swap_begin(200, SLOTS))
         return;
     CHECK_EQ(swap_out_all(), 200);
-    CHECK_EQ(quire_vm_set_page_cluster(machine_vm, 3), 0);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
     for (unsigned i = 0; i < 12; i++)
         CHECK(holds(rig.at + i * 16 * PAGE, word_of(i * 16) + 1));
     unsigned long before = event(VM_SWAP_RA);
@@ -220,7 +220,7 @@ static void a_write_that_fails_is_tried_in_another_slot(void)
     CHECK_EQ(swap_out_all(), 8);
     CHECK_EQ(swap_store.writes, 8);
     CHECK_EQ(used_slots(), 8);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     CHECK(all_hold());
     swap_end();
 }
@@ -248,9 +248,9 @@ static void a_store_that_takes_nothing_loses_nothing(void)
         return;
     swap_store.broken = true;
     CHECK_EQ(swap_out_all(), 0);
-    CHECK_EQ(machine_vm->stat[NR_WRITEBACK], 0);
+    CHECK_EQ(test_vm->stat[NR_WRITEBACK], 0);
     swap_store.broken = false;
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     CHECK(all_hold());
     CHECK_EQ(mm_info(rig.mm).maj_flt, 0); /* they never left memory */
     CHECK_EQ(swap_out_all(), 8);
@@ -268,8 +268,8 @@ static void a_read_that_fails_is_the_askers_alone(void)
     CHECK(!peek(rig.at, &value));
     CHECK_EQ(last_result, QUIRE_VM_BUS_ADRERR);
     CHECK_EQ(used_slots(), 8);
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 0);
-    quire_vm_check(machine_vm);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 0);
+    quire_vm_check(test_vm);
     CHECK(all_hold());
     swap_end();
 }
@@ -279,11 +279,11 @@ static void a_failing_neighbour_spoils_no_read(void)
     if (!swap_begin(16, SLOTS))
         return;
     CHECK_EQ(swap_out_all(), 16);
-    CHECK_EQ(quire_vm_set_page_cluster(machine_vm, 3), 0);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
     swap_store.fail_read = 1; /* the run; the one that is wanted is read alone then */
     CHECK(all_hold());
     CHECK_EQ(mm_info(rig.mm).rss_anon, 16);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     swap_end();
 }
 
@@ -308,7 +308,7 @@ static void no_transfer_that_fails_once_loses_anything(void)
         mm_end(child);
         run_on(rig.mm);
         CHECK(all_hold());
-        quire_vm_check(machine_vm);
+        quire_vm_check(test_vm);
         swap_end();
     }
 }
@@ -333,7 +333,7 @@ static void swapped_pages_wait_until_there_is_memory(void)
     CHECK_EQ(used_slots(), 64);
     for (unsigned i = 0; i < 2; i++)
         free_chain(chain[i]);
-    quire_vm_check(machine_vm);
+    quire_vm_check(test_vm);
     CHECK(all_hold());
     swap_end();
 }
@@ -365,7 +365,7 @@ static quire_pfn_t frame_of(quire_linear_t address)
     struct quire_page *page;
     CHECK_EQ(quire_get_user_page(rig.mm, address, false, &page), 0);
     quire_pfn_t pfn = quire_page_to_pfn(page);
-    quire_put_user_page(machine_vm, page, false);
+    quire_put_user_page(test_vm, page, false);
     return pfn;
 }
 
@@ -376,7 +376,7 @@ static void pages_of_the_swap_cache_can_be_moved(void)
     unsigned moved = 0;
     CHECK_EQ(swap_out_all(), 64);
     CHECK(all_hold()); /* mapped, and in the swap cache */
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 64);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 64);
     for (unsigned i = 0; i < 64; i++) {
         quire_pfn_t pfn = frame_of(rig.at + i * PAGE), past = quire_pfn(pfn.value + 1);
         if (quire_alloc_contig_range(machine.mem, pfn, past, QUIRE_MIGRATE_MOVABLE,
@@ -387,8 +387,8 @@ static void pages_of_the_swap_cache_can_be_moved(void)
         moved++;
     }
     CHECK_EQ(moved, 64);
-    quire_vm_check(machine_vm);
-    CHECK_EQ(machine_vm->stat[NR_SWAPCACHE], 64);
+    quire_vm_check(test_vm);
+    CHECK_EQ(test_vm->stat[NR_SWAPCACHE], 64);
     CHECK_EQ(used_slots(), 64);
     CHECK(all_hold());
     CHECK_EQ(swap_out_all(), 64);

@@ -10,7 +10,7 @@
 static unsigned referenced(struct quire_page *page, uint32_t *flags)
 {
     page_lock(page);
-    unsigned count = page_referenced(machine_vm, page, flags);
+    unsigned count = page_referenced(test_vm, page, flags);
     page_unlock(page);
     return count;
 }
@@ -83,7 +83,7 @@ static void locked_areas_say_so_and_streams_do_not_count(void)
 static bool mkclean(struct quire_page *page)
 {
     page_lock(page);
-    bool dirty = page_mkclean(machine_vm, page);
+    bool dirty = page_mkclean(test_vm, page);
     page_unlock(page);
     return dirty;
 }
@@ -130,9 +130,9 @@ static bool unmap(struct quire_page *page, unsigned flags)
 {
     page_pin(page);
     page_lock(page);
-    bool gone = try_to_unmap(machine_vm, page, flags);
+    bool gone = try_to_unmap(test_vm, page, flags);
     page_unlock(page);
-    vm_put_page(machine_vm, page);
+    vm_put_page(test_vm, page);
     return gone;
 }
 
@@ -141,10 +141,10 @@ static bool swap_out(struct quire_page *page)
 {
     page_pin(page);
     page_lock(page);
-    CHECK_EQ(swap_cache_add(machine_vm, page), 0);
-    bool gone = try_to_unmap(machine_vm, page, 0);
+    CHECK_EQ(swap_cache_add(test_vm, page), 0);
+    bool gone = try_to_unmap(test_vm, page, 0);
     page_unlock(page);
-    vm_put_page(machine_vm, page);
+    vm_put_page(test_vm, page);
     return gone;
 }
 
@@ -167,7 +167,7 @@ static void body_swap(void)
     CHECK_EQ(mm_info(mm).rss_anon, 3);
     CHECK_EQ(mm_info(mm).swap, 1);
     CHECK_EQ(mm_info(grandchild).swap, 1);
-    CHECK_EQ(swap_count(machine_vm, entry_of(mm, at + PAGE)), 3);
+    CHECK_EQ(swap_count(test_vm, entry_of(mm, at + PAGE)), 3);
     check_reverse_maps();
     check_pages(mm, at, 4, 100);
     check_reverse_maps();
@@ -179,7 +179,7 @@ static void body_swap(void)
     mm_end(mm);
     mm_end(child);
     mm_end(grandchild);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
 }
 
 static void anonymous_pages_leave_swap_entries_and_come_back(void)
@@ -254,9 +254,9 @@ static void body_given_up_and_pinned(void)
     CHECK_EQ(quire_madvise(mm, at, PAGE, QUIRE_MADV_FREE), 0);
     CHECK_EQ(quire_get_user_page(mm, at, true, &page), 0);
     uint64_t value = 500;
-    page_write(machine_vm, page, 0, &value, sizeof value);
+    page_write(test_vm, page, 0, &value, sizeof value);
     CHECK(!unmap(page, 0)); /* it doesn't say yet that it was written to */
-    quire_put_user_page(machine_vm, page, true);
+    quire_put_user_page(test_vm, page, true);
     CHECK(!unmap(page, 0));
     CHECK(holds(at, 500));
     CHECK(poke(at, 501));
@@ -286,7 +286,7 @@ static void locked_pages_stay_unless_that_is_ignored(void)
     check_pages(mm, at, 2, 100);
     check_reverse_maps();
     mm_end(mm);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 
@@ -303,10 +303,10 @@ static void a_user_that_no_walk_finds_is_noticed(void)
     CHECK(page_use(page));
     CHECK(!swap_out(page));
     CHECK_EQ(page_mapcount(page), 1);
-    page_unuse(machine_vm, page);
+    page_unuse(test_vm, page);
     check_pages(mm, at, 1, 100);
     mm_end(mm);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 
@@ -329,16 +329,16 @@ static void a_root_that_is_gone_is_not_mistaken_for_another(void)
     poke_pages(other, same, 1, 200);
     CHECK_EQ(vma_at(other, same)->anon_vma->root.id, id);
     CHECK_EQ(page_users(page), 1);
-    CHECK(try_to_unmap(machine_vm, page, 0));
-    remove_migration_entries(machine_vm, page, page);
+    CHECK(try_to_unmap(test_vm, page, 0));
+    remove_migration_entries(test_vm, page, page);
     page_unlock(page);
     CHECK_EQ(count_met(page), 0);
     check_pages(other, same, 1, 200);
-    swap_cache_drop_unused(machine_vm, page);
+    swap_cache_drop_unused(test_vm, page);
     CHECK_EQ(page_users(page), 0);
-    vm_put_page(machine_vm, page);
+    vm_put_page(test_vm, page);
     mm_end(other);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 

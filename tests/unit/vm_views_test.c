@@ -196,7 +196,7 @@ static void names_stay_within_their_line(void)
         .size = PAGE, .name = "/a\nb", .device_major = 8, .device_minor = 17, .inode = 123456};
     if (!begin())
         return;
-    CHECK_EQ(quire_mapping_create(&mapping, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&mapping, test_vm, &config), 0);
     CHECK_EQ(quire_mmap(mm, 0x10000, PAGE, R, QUIRE_MAP_SHARED | QUIRE_MAP_FIXED, mapping, 0x2000),
              0x10000);
     check_text(
@@ -213,7 +213,7 @@ static void json_of_areas_says_all_that_their_lines_do(void)
         .size = PAGE, .name = "/a", .device_major = 8, .device_minor = 17, .inode = 123456};
     if (!begin())
         return;
-    CHECK_EQ(quire_mapping_create(&mapping, machine_vm, &config), 0);
+    CHECK_EQ(quire_mapping_create(&mapping, test_vm, &config), 0);
     CHECK_EQ(quire_mmap(mm, 0x7ffff0000000, PAGE, R, QUIRE_MAP_SHARED | QUIRE_MAP_FIXED, mapping,
                         0x100000000),
              0x7ffff0000000);
@@ -254,13 +254,13 @@ static void pagemap_tells_pages_and_slots(void)
     CHECK_EQ(entries[0], present | alone | page_of(mm, 0x10000)->pfn);
     CHECK_EQ(entries[1] & ~(((1ull << 55) - 1) & ~0x1full), swapped | (unsigned)area);
     CHECK(entries[1] >> 5 & ((1ull << 50) - 1));
-    CHECK_EQ(entries[2], present | machine_vm->zero_page->pfn);
+    CHECK_EQ(entries[2], present | test_vm->zero_page->pfn);
     CHECK_EQ(entries[3], 0);
     CHECK_EQ(entries[4], present | of_file | alone | page_of(mm, 0x14000)->pfn);
     CHECK_EQ(entries[5], 0);
     quire_mapping_put(file);
     mm_end(mm);
-    CHECK_EQ(quire_swapoff(machine_vm, area), 0);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }
 

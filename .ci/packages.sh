@@ -38,7 +38,8 @@ need_packages() {
 # To build the libraries, the command and the kernel images.
 packages_to_build() {
     need_packages cmake:cmake ninja:ninja-build gcc:gcc /usr/include/stdio.h:libc6-dev \
-        i686-linux-gnu-gcc:gcc-i686-linux-gnu /usr/include/zstd.h:libzstd-dev
+        i686-linux-gnu-gcc:gcc-i686-linux-gnu /usr/include/zstd.h:libzstd-dev \
+        /usr/include/gelf.h:libelf-dev
 }
 
 # To boot them.
@@ -51,7 +52,10 @@ packages_to_check() {
     need_packages g++:g++ clang:clang clang-format:clang-format \
         riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu \
         aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
-        pkg-config:pkg-config shellcheck:shellcheck valgrind:valgrind
+        pkg-config:pkg-config shellcheck:shellcheck valgrind:valgrind \
+        /usr/i686-linux-gnu/lib/crt1.o:libc6-dev-i386-cross \
+        cpio:cpio musl-gcc:musl-tools /bin/busybox:busybox-static gawk:gawk lua5.4:lua5.4 \
+        sqlite3:sqlite3 xz:xz-utils /usr/bin/python3:python3 ps:procps
     # The sanitizers' runtime is a package of its own, of clang's version.
     need_packages "$(clang -print-runtime-dir):libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 }

@@ -35,12 +35,95 @@ static inline uintptr_t cpu_cr3(void)
     return value;
 }
 
+static inline void cpu_set_cr3(uintptr_t value)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+}
+
+static inline uintptr_t cpu_cr4(void)
+{
+    uintptr_t value;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+static inline void cpu_set_cr4(uintptr_t value)
+{
+    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
+#define CR4_OSFXSR 0x200u
+#define CR4_OSXMMEXCPT 0x400u
+#define CR4_PGE 0x80u
+#define CR4_UMIP 0x800u
+#define CR4_SMEP 0x100000u
+#define CR4_SMAP 0x200000u
+
+#define MSR_EFER 0xc0000080u
+#define MSR_STAR 0xc0000081u
+#define MSR_LSTAR 0xc0000082u
+#define MSR_SFMASK 0xc0000084u
+#define MSR_FS_BASE 0xc0000100u
+#define MSR_GS_BASE 0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
+#define EFER_SCE 0x1u
+#define EFER_NXE 0x800u
+
+static inline uint64_t cpu_read_msr(uint32_t number)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_write_msr(uint32_t number, uint64_t value)
+{
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(number), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
+}
+
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid cpu_id(uint32_t leaf)
+{
+    struct cpuid id = {.eax = leaf};
+    __asm__ volatile("cpuid" : "+a"(id.eax), "=b"(id.ebx), "+c"(id.ecx), "=d"(id.edx));
+    return id;
+}
+
+/* CR0: EM and TS off, MP and NE on: instructions of the FPU work, and report errors by exception.
+ */
+static inline void cpu_enable_fpu(void)
+{
+    uintptr_t cr0;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    cr0 = (cr0 & ~(uintptr_t)0x0c) | 0x22;
+    __asm__ volatile("mov %0, %%cr0\n\tfninit" : : "r"(cr0));
+}
+
+static inline void cpu_fxsave(void *to)
+{
+    __asm__ volatile("fxsave (%0)" : : "r"(to) : "memory");
+}
+
+static inline void cpu_fxrstor(const void *from)
+{
+    __asm__ volatile("fxrstor (%0)" : : "r"(from) : "memory");
+}
+
 /* The local APIC's number, by which the firmware's tables name this CPU. */
 static inline uint32_t cpu_apic_id(void)
 {
-    uint32_t eax = 1, ebx, ecx = 0, edx;
-    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return ebx >> 24;
+    return cpu_id(1).ebx >> 24;
+}
+
+static inline void cpu_load_no_ldt(void)
+{
+    __asm__ volatile("lldt %0" : : "r"((uint16_t)0));
 }
 
 static inline void cpu_load_task(uint16_t selector)

@@ -13,8 +13,10 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *at, int value, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
-/* The serial line, COM1. A quire_write_fn; `arg` isn't used. */
+/* The serial line: COM1, or COM4 from console_move on, when a program has the others. A
+ * quire_write_fn; `arg` isn't used. */
 void console_init(void);
+void console_move(void);
 void console_write(void *arg, const char *text, size_t length);
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list list);
@@ -42,14 +44,12 @@ extern void (*panic_hook)(void);
 /* Prints `pc`, unless it is 0, and the callers from the frame pointer on, with their names. */
 void backtrace(uintptr_t pc, uintptr_t frame_pointer);
 
-/* GDT with its task state, IDT with all exceptions. */
-void traps_init(void);
-void trap_print_registers(const struct trap_frame *frame);
-/* Where every exception ends up: a panic. */
-_Noreturn void trap(struct trap_frame *frame);
+/* An exception in the kernel: the end. */
+_Noreturn void kernel_exception(struct trap_frame *frame);
 
-extern char image_start[], image_end[], text_start[], text_end[]; /* link.ld */
-extern char boot_stack[], boot_stack_top[];                       /* boot.S */
+/* link.ld; text and rodata begin and end with pages. */
+extern char image_start[], image_end[], text_start[], text_end[], rodata_start[], rodata_end[];
+extern char boot_stack[], boot_stack_top[]; /* boot.S */
 /* Stands at the bottom of the stack, and is gone when it has overflowed. */
 #define BOOT_STACK_MARK 0x71756972u
 

@@ -4,20 +4,24 @@
  *   selftest              run the tests (the images whose name ends with -tests)
  *   filter= seed= effort= for the tests
  *   demo                  show the allocators at work
+ *   run stdin= stdout= stderr=  start the program that the RAM disk names
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
- *   crash=                pf, ud, df (exceptions), panic, lock, reset or hang: end in this way, to
- *                         prove that it is seen
+ *   check                 after a program's end, check every invariant of the memory
+ *   crash=                end in a way that crash.c knows, to prove that it is seen
  * Others are named in a warning.
  */
 #include "cmdline.h"
 #include "cpu.h"
+#include "crash.h"
 #include "kernel.h"
 #include "memory.h"
 #include "modes.h"
 #include "numa.h"
 #include "objects.h"
 #include "pvh.h"
+#include "task/init.h"
+#include "trap.h"
 
 #ifndef QUIRE_VERSION
 #define QUIRE_VERSION "0.1.0"
@@ -32,7 +36,8 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed", "effort", "demo", "views", "mem", "numa", "crash", NULL,
+    "selftest", "filter", "seed", "effort", "demo",   "views",  "mem", "numa",
+    "crash",    "check",  "run",  "stdin",  "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)
@@ -66,38 +71,6 @@ static void print_map(void)
               (unsigned long long)info.initrd);
 }
 
-static bool same(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
-__attribute__((noinline)) static void crash(const char *way)
-{
-    static volatile uintptr_t nowhere = 0x10; /* where nothing is mapped */
-    if (same(way, "pf"))
-        *(volatile int *)nowhere = 1;
-    if (same(way, "ud"))
-        __asm__ volatile("ud2");
-    if (same(way, "df"))
-        __asm__ volatile("mov %0, %%" STACK_POINTER "\n\tpush %0" : : "r"(nowhere));
-    if (same(way, "lock")) {
-        static quire_port_spinlock_t lock;
-        quire_port_spin_lock(&lock);
-        quire_port_spin_lock(&lock);
-    }
-    if (same(way, "reset")) {
-        cpu_load_idt(NULL, 1);
-        __asm__ volatile("ud2");
-    }
-    if (same(way, "hang"))
-        cpu_stop();
-    panic("as the command line asks for");
-}
-
 static enum machine_status run(void)
 {
     char way[8];
@@ -107,6 +80,8 @@ static enum machine_status run(void)
         return selftest(info.command_line);
     if (cmdline_has(info.command_line, "demo"))
         return demo();
+    if (cmdline_has(info.command_line, "run"))
+        run_program(&info);
     memory_print_views();
     objects_print_view();
     return MACHINE_DONE;
@@ -117,9 +92,11 @@ _Noreturn void kernel_main(uint32_t start_info)
 {
     *(uint32_t *)(void *)boot_stack = BOOT_STACK_MARK;
     console_init();
-    print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
     traps_init();
     pvh_parse(&info, start_info);
+    if (cmdline_has(info.command_line, "run"))
+        console_move();
+    print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
     print_map();
     numa_init(&numa, info.rsdp);
     memory_init(&info, &numa);

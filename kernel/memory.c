@@ -8,8 +8,12 @@
 #include "base/text.h"
 #include "kernel.h"
 #include "paging.h"
+#include "tables.h"
 
 struct quire_mem *machine_mem;
+struct quire_slab *machine_slab;
+struct quire_vmalloc *machine_vmalloc;
+struct quire_vm *machine_vm;
 struct quire_port_mem machine_port = {(char *)DIRECT_MAP_BASE, BOOT_MAP_BYTES, true};
 
 static struct quire_memblock memblock;
@@ -102,6 +106,28 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
     if (error)
         panic("memory: quire_mem_init failed with error %d", -error);
     machine_mem = mem;
+    tables_init();
+}
+
+void memory_init_programs(void)
+{
+    int error = quire_slab_init(&machine_slab, machine_mem, NULL);
+    if (!error)
+        error = quire_vmalloc_init(&machine_vmalloc,
+                                   &(struct quire_vmalloc_config){.mem = machine_mem,
+                                                                  .slab = machine_slab,
+                                                                  .pt = &machine_tables,
+                                                                  .start = VMALLOC_START,
+                                                                  .end = VMALLOC_END});
+    if (!error)
+        error =
+            quire_vm_init(&machine_vm, &(struct quire_vm_config){.mem = machine_mem,
+                                                                 .slab = machine_slab,
+                                                                 .format = PAGE_TABLE_FORMAT,
+                                                                 .features = machine_features,
+                                                                 .kernel_tables = &machine_tables});
+    if (error)
+        panic("memory: programs can't be given any: error %d", -error);
 }
 
 static void print_nodes(const struct numa *numa)

@@ -4,15 +4,27 @@
 
 #include <quire/phys.h>
 #include <quire/port.h>
+#include <quire/slab.h>
+#include <quire/vm.h>
+#include <quire/vmalloc.h>
 
 #include "numa.h"
 #include "pvh.h"
 
 extern struct quire_mem *machine_mem; /* NULL before memory_init is done */
 extern struct quire_port_mem machine_port;
+/* What programs and the kernel's own structures live on: after memory_init_programs. */
+extern struct quire_slab *machine_slab;
+extern struct quire_vmalloc *machine_vmalloc;
+extern struct quire_vm *machine_vm;
+extern struct quire_pgtable machine_tables; /* the kernel's; every program's share its upper part */
+extern struct quire_pt_features machine_features;
 
 /* From the firmware's map to zones. Panics when there isn't memory enough. */
 void memory_init(const struct pvh_info *info, const struct numa *numa);
+
+/* Small objects, vmalloc, programs' memory. */
+void memory_init_programs(void);
 
 /* Nodes and zones in a few lines. */
 void memory_print_zones(const struct numa *numa);

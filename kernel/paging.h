@@ -13,8 +13,13 @@
 #define PDE_LARGE 0x80
 #define PDE_LARGE_PAGE (PDE_PRESENT | PDE_WRITE | PDE_LARGE)
 
-/* The page directory entries of the windows at WINDOWS_BASE. */
-extern pde_t *const window_entries;
+/* Of all tables, on both architectures. */
+typedef uint64_t pde_t;
+#define ENTRIES 512
+#define LARGE_PAGE_SHIFT 21
+
+/* The page directory entries of the windows at WINDOWS_BASE, in the tables that are loaded. */
+extern pde_t *window_entries;
 
 /* Maps all memory of the map that the direct map can reach, with table pages from the map itself,
  * takes the low identity map of the boot away, and sets pm->direct_end. */

@@ -4,11 +4,14 @@
 #include "cpu.h"
 #include "kernel.h"
 #include "memory.h"
+#include "serial.h"
+#include "trap.h"
 
 #define DEBUG_EXIT_PORT 0xf4
 #define PAGE_FAULT 14
 #define PAGE_FAULT_PRESENT 1 /* bits of its error code */
 #define PAGE_FAULT_WRITE 2
+#define PAGE_FAULT_FETCH 16
 
 void (*panic_hook)(void);
 
@@ -16,6 +19,7 @@ static bool panicking;
 
 _Noreturn void machine_exit(enum machine_status status)
 {
+    serial_wait_until_sent(); /* what a transmitter still has ends with the machine */
     cpu_out32(DEBUG_EXIT_PORT, status);
     print("The machine has no isa-debug-exit device at port 0x%x: stopped.\n", DEBUG_EXIT_PORT);
     cpu_stop();
@@ -108,13 +112,16 @@ static void print_exception(const struct trap_frame *frame)
     unsigned vector = (unsigned)frame->vector;
     if (vector == PAGE_FAULT)
         print("panic: page fault: %s of %p, %s\n",
-              frame->error & PAGE_FAULT_WRITE ? "write" : "read", (void *)cpu_cr2(),
+              frame->error & PAGE_FAULT_WRITE   ? "write"
+              : frame->error & PAGE_FAULT_FETCH ? "execution"
+                                                : "read",
+              (void *)cpu_cr2(),
               frame->error & PAGE_FAULT_PRESENT ? "which is protected" : "where nothing is mapped");
     else
         print("panic: %s (exception %u)\n", exception_name(vector), vector);
 }
 
-_Noreturn void trap(struct trap_frame *frame)
+_Noreturn void kernel_exception(struct trap_frame *frame)
 {
     panic_begin();
     print_exception(frame);

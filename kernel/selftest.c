@@ -111,10 +111,26 @@ static bool contains(const char *string, const char *part)
     return false;
 }
 
+/* The host's suites, and those that need a processor of their own. */
+#define MAX_SUITES 256
+extern const struct test_suite suite_real_mmu;
+static const struct test_suite *suites[MAX_SUITES];
+
+static void gather_suites(void)
+{
+    unsigned count = 0;
+    suites[count++] = &suite_real_mmu;
+    for (const struct test_suite *const *suite = test_suites; *suite; suite++) {
+        if (count == MAX_SUITES - 1)
+            panic("there are more than %d suites of tests", MAX_SUITES);
+        suites[count++] = *suite;
+    }
+}
+
 static bool some_case_matches(const char *filter)
 {
     char name[200];
-    for (const struct test_suite *const *suite = test_suites; *suite; suite++)
+    for (const struct test_suite *const *suite = suites; *suite; suite++)
         for (const struct test_case *test = (*suite)->cases; test->name; test++) {
             quire_snprintf(name, sizeof name, "%s.%s", (*suite)->name, test->name);
             if (contains(name, filter))
@@ -127,6 +143,7 @@ enum machine_status selftest(const char *command_line)
 {
     char filter[128];
     bool some = cmdline_string(command_line, "filter", filter, sizeof filter);
+    gather_suites();
     if (some && !some_case_matches(filter)) {
         print("No test's name holds '%s'.\n", filter);
         return MACHINE_FAILED;
@@ -136,7 +153,7 @@ enum machine_status selftest(const char *command_line)
     test_environment.effort = cmdline_number(command_line, "effort", DEFAULT_EFFORT);
     set_log(NULL);
     panic_hook = bail_out;
-    struct test_counts counts = test_run(test_suites, some ? filter : NULL);
+    struct test_counts counts = test_run(suites, some ? filter : NULL);
     panic_hook = NULL;
     log_hook = NULL;
     set_cpu(0);

@@ -1,7 +1,7 @@
 /* kernel/window.c: windows on physical memory, at the top of the address space
  *
- * A window is one page directory entry, mapping a large page (4 MiB on i386, 2 MiB on x86-64), so
- * that it needs no page table. The first two are kmap_local's, taken and given back like a stack;
+ * A window is one page directory entry, mapping a large page (2 MiB), so that it needs no page
+ * table. The first two are kmap_local's, taken and given back like a stack;
  * the third serves phys_read alone, which reads firmware tables before there is a direct map of
  * them and on i386 where there will never be one.
  *
@@ -17,18 +17,22 @@
 
 #define NR_LOCAL_WINDOWS 2
 #define READ_WINDOW 2
-#define WINDOW_BYTES ((quire_phys_t)1 << WINDOW_SHIFT)
+#define WINDOW_BYTES ((quire_phys_t)1 << LARGE_PAGE_SHIFT)
 
 static unsigned nr_open;
 
 static uintptr_t window_address(unsigned window)
 {
-    return (uintptr_t)WINDOWS_BASE + ((uintptr_t)window << WINDOW_SHIFT);
+    return (uintptr_t)WINDOWS_BASE + ((uintptr_t)window << LARGE_PAGE_SHIFT);
 }
 
+/* In halves, for 32 bits: never present with the wrong half of an address. */
 static void set_window(unsigned window, pde_t entry)
 {
-    window_entries[window] = entry;
+    volatile uint32_t *half = (volatile uint32_t *)&window_entries[window];
+    half[0] = 0;
+    half[1] = (uint32_t)(entry >> 32);
+    half[0] = (uint32_t)entry;
     quire_port_tlb_flush_page(NULL, NULL, window_address(window));
 }
 

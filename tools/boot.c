@@ -7,9 +7,11 @@
 #include "boot.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "image.h"
 #include "machine.h"
@@ -20,8 +22,7 @@
 #define STATUS_FAILED (2 * 0x11 + 1)
 #define STATUS_PANIC (2 * 0x12 + 1)
 
-/* In a form that a shell takes. */
-static void print_command(char **argv)
+void print_command(char **argv)
 {
     for (; *argv; argv++)
         printf(strchr(*argv, ' ') ? "'%s'%s" : "%s%s", *argv, argv[1] ? " " : "\n");
@@ -38,7 +39,7 @@ static int not_started(const char *qemu, int error)
     return EXIT_FAILED;
 }
 
-static int explain(int result, const struct boot *boot, const char *qemu)
+int explain_end(int result, const struct boot *boot, const char *qemu)
 {
     if (result < 0)
         return not_started(qemu, -result);
@@ -62,6 +63,8 @@ static int explain(int result, const struct boot *boot, const char *qemu)
                  strerror(result - MACHINE_UNHEARD));
         return EXIT_FAILED;
     }
+    if (result == MACHINE_STOPPED)
+        return 128 + SIGINT;
     if (result >= MACHINE_INTERRUPTED)
         return 128 + result - MACHINE_INTERRUPTED;
     if (result >= MACHINE_KILLED)
@@ -73,20 +76,38 @@ static int explain(int result, const struct boot *boot, const char *qemu)
     return EXIT_NO_STATUS;
 }
 
-int command_boot(int argc, char **argv)
+/* KVM is looked for here, because QEMU's own words for it don't say what to do. */
+static bool kvm_is_there(void)
 {
-    struct boot boot;
+    if (!access("/dev/kvm", R_OK | W_OK))
+        return true;
+    complain("/dev/kvm: %s; --accel=kvm needs it, --accel=tcg doesn't", strerror(errno));
+    return false;
+}
+
+static int boot_machine(const struct boot *boot)
+{
+    struct qemu_setup setup = {.i386 = boot->arch == BOOT_I386};
     char name[64];
-    parse_boot_options(&boot, argc, argv);
-    snprintf(name, sizeof name, "quire-%s%s.elf", boot.i386 ? "i386" : "x86-64",
-             boot.selftest ? "-tests" : "");
-    char *image = find_image(name, boot.images);
+    snprintf(name, sizeof name, "quire-%s%s.elf", setup.i386 ? "i386" : "x86-64",
+             boot->selftest ? "-tests" : "");
+    char *image = find_image(name, boot->images);
     if (!image)
         return EXIT_FAILED;
-    char **qemu = qemu_arguments(&boot, image);
-    if (boot.dry_run) {
+    setup.image = image;
+    char **qemu = qemu_arguments(boot, &setup);
+    if (boot->dry_run) {
         print_command(qemu);
         return all_written();
     }
-    return explain(run_machine(qemu, (unsigned)boot.timeout), &boot, qemu[0]);
+    return explain_end(run_machine(qemu, (unsigned)boot->timeout), boot, qemu[0]);
+}
+
+int command_boot(int argc, char **argv)
+{
+    struct boot boot;
+    parse_boot_options(&boot, argc, argv);
+    if (boot.kvm && !boot.dry_run && !kvm_is_there())
+        return boot_has_program(&boot) ? PROGRAM_NOT_RUN : EXIT_FAILED;
+    return boot_has_program(&boot) ? boot_program(&boot) : boot_machine(&boot);
 }

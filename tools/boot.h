@@ -5,20 +5,63 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "allocate.h"
+
 #define BOOT_MEMORY_UNIT (1ull << 20) /* memory sizes are multiples of this */
 
+/* How it ends when a program was asked for; any other status is the program's. */
+enum program_status {
+    PROGRAM_TIMEOUT = 124,        /* it took longer than --timeout */
+    PROGRAM_NOT_RUN = 125,        /* wrong usage, the machine could not be started, or it failed */
+    PROGRAM_NOT_EXECUTABLE = 126, /* it isn't one for this machine */
+    PROGRAM_NOT_FOUND = 127,      /* it, its interpreter, or a library isn't there */
+};
+
+enum boot_arch { BOOT_AUTO, BOOT_I386, BOOT_X86_64 };
+
 struct boot {
-    bool selftest, demo, i386, dry_run;
+    bool selftest, demo, shell, dry_run, kvm, verbose;
+    enum boot_arch arch;
     const char *filter, *qemu, *images, *append; /* NULL: not given */
     uint64_t memory, nodes;                      /* bytes; 0 nodes: none described */
     uint64_t seed, effort, timeout;
-    bool has_seed, has_effort;
+    bool has_seed, has_effort, has_timeout;
+
+    /* The program and its arguments, NULL-terminated; of a shell: its arguments alone. NULL:
+     * neither was asked for. */
+    char **program;
+    struct texts adds, environment; /* HOST[:GUEST], NAME=VALUE */
+    const char *cwd, *save_initrd;  /* NULL: not given */
 };
+
+static inline bool boot_has_program(const struct boot *boot)
+{
+    return boot->program || boot->shell;
+}
 
 /* Ends the process when they make no sense, or ask for help. */
 void parse_boot_options(struct boot *boot, int argc, char **argv);
 
-/* QEMU and its arguments for booting `image`, NULL-terminated; never freed. */
-char **qemu_arguments(const struct boot *boot, const char *image);
+/* What differs from machine to machine beside the options. */
+struct qemu_setup {
+    const char *image, *initrd; /* files; initrd NULL: none */
+    bool i386;
+    const char *words; /* of the kernel's command line, to begin with; NULL: as the options say */
+    unsigned nr_ports; /* serial ports, each a socket; 0: one, QEMU's stdin and stdout */
+    int first_port;    /* their descriptors, one after the other */
+};
+
+/* QEMU and its arguments, NULL-terminated; never freed. */
+char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup);
+
+/* The exit status of a mode without a program, after a complaint where one is due, from what
+ * machine_run returned. */
+int explain_end(int result, const struct boot *boot, const char *qemu);
+
+/* Prints a command in a form that a shell takes. */
+void print_command(char **argv);
+
+/* Packs a program, runs it, and returns the exit status of quire boot. */
+int boot_program(const struct boot *boot);
 
 #endif

@@ -1,6 +1,7 @@
 /* tools/boot_options.c: the options of quire boot */
 #include "boot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "quire.h"
@@ -13,6 +14,11 @@
 
 static const char examples[] =
     "Examples:\n"
+    "  quire boot -- ls -l /                    run a program of this host on the machine\n"
+    "  quire boot --mem=64M -- cat /proc/meminfo\n"
+    "  quire boot --add=script.py --add=/usr/lib/python3.11 -- python3 $PWD/script.py\n"
+    "  quire boot --add=/etc/services -- sort /etc/services | head\n"
+    "  quire boot --shell                       look around in it\n"
     "  quire boot --selftest                    run all tests inside the machine\n"
     "  quire boot --selftest=pcp --arch=i386  those whose name holds \"pcp\", on 32 bits\n"
     "  quire boot --demo --mem=1G --numa=2      the allocators at work, on two nodes\n\n";
@@ -26,30 +32,53 @@ enum {
     OPTION_IMAGES,
     OPTION_APPEND,
     OPTION_DRY_RUN,
+    OPTION_SHELL,
+    OPTION_ADD,
+    OPTION_ENV,
+    OPTION_CWD,
+    OPTION_ACCEL,
+    OPTION_SAVE_INITRD,
 };
 
 static const struct argp_option options[] = {
-    {NULL, 0, NULL, 0, "What it does (without any: show the memory's views and end)", 1},
+    {NULL, 0, NULL, 0,
+     "What it does (without any, and without a program: show the memory's views and end)", 1},
+    {"shell", OPTION_SHELL, NULL, 0,
+     "Run the shell of Debian's busybox-static; arguments after -- are its own", 1},
     {"selftest", OPTION_SELFTEST, "FILTER", OPTION_ARG_OPTIONAL,
      "Run the tests, those whose name holds FILTER", 1},
     {"demo", OPTION_DEMO, NULL, 0, "Show the allocators at work", 1},
     {NULL, 0, NULL, 0, "What it is", 2},
-    {"arch", 'a', "ARCH", 0, "i386, x86-64, or auto (the default: x86-64)", 2},
+    {"arch", 'a', "ARCH", 0,
+     "i386, x86-64, or auto (the default: what the program is for; x86-64 without one)", 2},
     {"mem", 'm', "SIZE", 0, "Memory, such as 64M or 6G (default 512M)", 2},
     {"numa", 'n', "NODES", 0, "Spread memory over this many nodes", 2},
-    {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 3},
-    {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 3},
-    {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 3},
-    {NULL, 0, NULL, 0, "How QEMU runs", 4},
-    {"timeout", 't', "SECONDS", 0, "Stop it after this time (default 600, 0: never)", 4},
-    {"qemu", OPTION_QEMU, "PATH", 0, "This QEMU", 4},
-    {"images", OPTION_IMAGES, "DIRECTORY", 0, "Kernel images of this directory", 4},
+    {NULL, 0, NULL, 0, "What the program finds there (with a program or --shell)", 3},
+    {"add", OPTION_ADD, "HOST[:GUEST]", 0,
+     "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place. "
+     "Symlinks stay symlinks",
+     3},
+    {"env", OPTION_ENV, "NAME=VALUE", 0, "Set a variable of its environment", 3},
+    {"cwd", OPTION_CWD, "FOLDER", 0, "Start it in this folder of the machine (default /)", 3},
+    {"verbose", 'v', NULL, 0,
+     "Show the kernel's log on stderr, and system calls that don't exist there", 3},
+    {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 4},
+    {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 4},
+    {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 4},
+    {NULL, 0, NULL, 0, "How QEMU runs", 5},
+    {"timeout", 't', "SECONDS", 0, "Stop it after this time (default 600, with a program 0: never)",
+     5},
+    {"qemu", OPTION_QEMU, "PATH", 0, "This QEMU", 5},
+    {"images", OPTION_IMAGES, "DIRECTORY", 0, "Kernel images of this directory", 5},
     {"append", OPTION_APPEND, "WORDS", 0,
      "Add to the kernel's command line. crash=WAY makes it end at once, to see what comes of it: "
      "by pf, "
      "ud or df (exceptions), panic, lock (taken twice), reset or hang",
-     4},
-    {"dry-run", OPTION_DRY_RUN, NULL, 0, "Print QEMU's command line and end", 4},
+     5},
+    {"accel", OPTION_ACCEL, "HOW", 0, "tcg (emulation, the default) or kvm", 5},
+    {"dry-run", OPTION_DRY_RUN, NULL, 0, "Print QEMU's command line and end", 5},
+    {"save-initrd", OPTION_SAVE_INITRD, "FILE", 0,
+     "Write what the program comes with, a cpio archive, and end", 5},
     COMMON_OPTIONS,
     {0},
 };
@@ -59,9 +88,11 @@ static const struct argp argp;
 static void parse_arch(struct boot *boot, const char *arg, struct argp_state *state)
 {
     if (!strcmp(arg, "i386"))
-        boot->i386 = true;
-    else if (!strcmp(arg, "x86-64") || !strcmp(arg, "auto"))
-        boot->i386 = false;
+        boot->arch = BOOT_I386;
+    else if (!strcmp(arg, "x86-64"))
+        boot->arch = BOOT_X86_64;
+    else if (!strcmp(arg, "auto"))
+        boot->arch = BOOT_AUTO;
     else
         argp_error(state, "--arch is i386, x86-64 or auto, not '%s'", arg);
 }
@@ -93,17 +124,70 @@ static void parse_filter(struct boot *boot, const char *arg, struct argp_state *
     boot->filter = arg;
 }
 
-static void check(struct boot *boot, struct argp_state *state)
+static void parse_variable(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    if (!strchr(arg, '=') || *arg == '=')
+        argp_error(state, "--env is NAME=VALUE, not '%s'", arg);
+    texts_add(&boot->environment, text("%s", arg));
+}
+
+static void parse_added(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    const char *colon = strchr(arg, ':');
+    if (!*arg || colon == arg)
+        argp_error(state, "--add: which file or folder of this host? '%s'", arg);
+    if (colon && colon[1] != '/')
+        argp_error(state, "--add: the place in the machine begins with a slash, not so '%s'",
+                   colon + 1);
+    texts_add(&boot->adds, text("%s", arg));
+}
+
+static void parse_accel(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    boot->kvm = !strcmp(arg, "kvm");
+    if (!boot->kvm && strcmp(arg, "tcg"))
+        argp_error(state, "--accel is tcg or kvm, not '%s'", arg);
+}
+
+static void check_tests(const struct boot *boot, struct argp_state *state)
 {
     if (boot->selftest && boot->demo)
         argp_error(state, "--selftest and --demo exclude each other");
     if (boot->filter && !boot->selftest)
-        argp_error(state, "'%s': only --selftest takes a name", boot->filter);
+        argp_error(state,
+                   "'%s': only --selftest takes a name; a program comes after --: "
+                   "quire boot -- %s",
+                   boot->filter, boot->filter);
     if ((boot->has_seed || boot->has_effort) && !boot->selftest)
         argp_error(state, "%s is for --selftest", boot->has_seed ? "--seed" : "--effort");
+}
+
+static void check_program(const struct boot *boot, struct argp_state *state)
+{
+    bool has_program = boot_has_program(boot);
+    const char *useless = boot->adds.count          ? "--add"
+                          : boot->environment.count ? "--env"
+                          : boot->cwd               ? "--cwd"
+                          : boot->save_initrd       ? "--save-initrd"
+                          : boot->verbose           ? "--verbose"
+                                                    : NULL;
+    if (has_program && (boot->selftest || boot->demo))
+        argp_error(state, "%s runs no program", boot->demo ? "--demo" : "--selftest");
+    if (!has_program && useless)
+        argp_error(state, "%s is for a program: quire boot %s... -- PROGRAM", useless, useless);
+    if (boot->program && !boot->program[0] && !boot->shell)
+        argp_error(state, "which program? Its name comes after --");
+}
+
+static void check(struct boot *boot, struct argp_state *state)
+{
+    check_tests(boot, state);
+    check_program(boot, state);
     if (boot->nodes && boot->memory / boot->nodes < MIN_MEMORY)
         argp_error(state, "%llu nodes need %llu MiB at least", (unsigned long long)boot->nodes,
                    (unsigned long long)(boot->nodes * MIN_MEMORY >> 20));
+    if (boot_has_program(boot) && !boot->has_timeout)
+        boot->timeout = 0;
 }
 
 static error_t parse_machine(int key, char *arg, struct argp_state *state)
@@ -121,6 +205,7 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
         return 0;
     case 't':
         parse_within("--timeout", arg, 0, 1000000, &boot->timeout, state);
+        boot->has_timeout = true;
         return 0;
     case OPTION_SEED:
         parse_within("--seed", arg, 0, UINT64_MAX, &boot->seed, state);
@@ -132,6 +217,35 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
         return 0;
     default:
         return parse_common(key, &argp, "quire boot", examples);
+    }
+}
+
+static error_t parse_for_program(int key, char *arg, struct argp_state *state)
+{
+    struct boot *boot = state->input;
+    switch (key) {
+    case OPTION_SHELL:
+        boot->shell = true;
+        return 0;
+    case OPTION_ADD:
+        parse_added(boot, arg, state);
+        return 0;
+    case OPTION_ENV:
+        parse_variable(boot, arg, state);
+        return 0;
+    case OPTION_CWD:
+        if (*arg != '/')
+            argp_error(state, "--cwd is a folder of the machine, from its root on, not '%s'", arg);
+        boot->cwd = arg;
+        return 0;
+    case OPTION_SAVE_INITRD:
+        boot->save_initrd = arg;
+        return 0;
+    case 'v':
+        boot->verbose = true;
+        return 0;
+    default:
+        return parse_machine(key, arg, state);
     }
 }
 
@@ -167,26 +281,66 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         check(boot, state);
         return 0;
+    case OPTION_ACCEL:
+        parse_accel(boot, arg, state);
+        return 0;
     default:
-        return parse_machine(key, arg, state);
+        return parse_for_program(key, arg, state);
     }
 }
 
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .args_doc = "[TEST]",
-    .doc = "Boot a machine whose memory Quire manages, in QEMU. Its console is the output.\v"
-           "Exit status: 0 it did what was asked; 1 tests failed or were all skipped, or it could "
-           "not be started, or its output not be written; 2 usage; 3 it panicked; 4 it took longer "
-           "than --timeout; 5 it ended without saying "
-           "how; 128 + N a signal N stopped this command.",
+    .args_doc = "[TEST]\n-- PROGRAM [ARGUMENT...]",
+    .doc =
+        "Boot a machine whose memory Quire manages, in QEMU. Its console is the output; or run a "
+        "program of this host there, unchanged.\v"
+        "A program is looked for as a shell does, and packed with its interpreter and its "
+        "libraries; other files that it opens are for --add: data, modules that it loads by "
+        "itself (of Python, Perl, iconv), programs that it starts. Its standard input, output and "
+        "errors are this command's. It runs as root, in the folder / unless --cwd says otherwise, "
+        "with an environment of PATH, HOME=/root, TERM and LANG=C. Like ssh, it may read more of "
+        "the input than the program uses: in a loop of the shell, give it </dev/null.\n\n"
+        "On a terminal the program gets all keys, ^C too; ^A x ends the machine, ^A ^A is one "
+        "^A. Otherwise ^C ends the machine.\n\n"
+        "Exit status with a program: the program's; 128 + N when signal N killed it, or this "
+        "command (^A x: 130); 124 it took longer than --timeout; 125 wrong usage, or the machine "
+        "could not be started, or it failed; 126 the program can't be executed; 127 it, its "
+        "interpreter or a library was not found.\n\n"
+        "Exit status without one: 0 it did what was asked; 1 tests failed or were all skipped, or "
+        "it could not be started, or its output not be written; 2 usage; 3 it panicked; 4 it took "
+        "longer than --timeout; 5 it ended without saying how; 128 + N a signal N stopped this "
+        "command.",
 };
+
+/* Splits off what comes after "--": the program, whose own options are none of ours. */
+static int split(struct boot *boot, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--")) {
+            boot->program = argv + i + 1;
+            return i;
+        }
+    return argc;
+}
+
+/* Whether mistakes are those of a request to run a program; argp doesn't know yet. */
+static bool is_for_program(const struct boot *boot, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--shell"))
+            return true;
+    return boot->program;
+}
 
 void parse_boot_options(struct boot *boot, int argc, char **argv)
 {
     static char name[] = "quire boot";
     *boot = (struct boot){.memory = DEFAULT_MEMORY, .timeout = DEFAULT_TIMEOUT};
+    argc = split(boot, argc, argv);
+    if (is_for_program(boot, argc, argv))
+        argp_err_exit_status = PROGRAM_NOT_RUN;
     argv[0] = name; /* what argp calls us */
     argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, boot);
 }

@@ -1,9 +1,10 @@
 /* tools/machine.c: a child process that is a machine
  *
  * The signals that matter are blocked and read like a file, so that there is no handler and no
- * race. The child dies with us, also when we are killed. Its output comes through us, because it
- * wouldn't say that a disk is full; what it says is read only when what came before is written, so
- * that a slow reader slows the machine and loses nothing.
+ * race. The child dies with us, also when we are killed. What it says comes through us (flow.h),
+ * because it wouldn't say that a disk is full, and so that a slow reader slows the machine and
+ * loses nothing. SIGPIPE is blocked as well: it comes when all is put away, and means the same
+ * then.
  */
 #define _GNU_SOURCE
 #include "machine.h"
@@ -21,46 +22,74 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "flow.h"
+
+#define BEYOND_GIVEN 64 /* a descriptor's number that no given one has */
+
 struct machine {
+    const struct machine_run *run;
     pid_t child;
-    int signals;         /* signalfd */
-    int console;         /* what it says; -1: it won't say more */
-    char text[PIPE_BUF]; /* as much as a pipe that can be written to takes at once */
-    size_t begin, end;   /* of `text`, what is still to be written */
+    int signals; /* signalfd; -1: we don't look any more */
+    bool has_terminal;
     bool ended;
     int status; /* once it has ended */
 };
 
+/* ---- the child ------------------------------------------------------------------------------- */
+
+/* Gives it its descriptors, as their numbers want it; those of now may be in their way. */
+static bool give(const struct machine_run *run)
+{
+    int high[MACHINE_MOST_FLOWS];
+    for (size_t i = 0; i < run->nr_given; i++)
+        if ((high[i] = fcntl(run->given[i], F_DUPFD_CLOEXEC, BEYOND_GIVEN)) < 0)
+            return false;
+    for (size_t i = 0; i < run->nr_given; i++)
+        if (dup2(high[i], MACHINE_FIRST_GIVEN + (int)i) < 0)
+            return false;
+    return true;
+}
+
 /* Never returns; what goes wrong is written to `report`, which a successful exec closes. */
-_Noreturn static void become(char **argv, int console, int report, pid_t parent,
+_Noreturn static void become(const struct machine_run *run, int report, pid_t parent,
                              const sigset_t *mask)
 {
+    int out = run->out < 0 ? STDERR_FILENO : run->out;
     int null = open("/dev/null", O_RDONLY);
-    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(console, STDOUT_FILENO) >= 0 &&
-        !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent &&
+    int kept = fcntl(report, F_DUPFD_CLOEXEC, BEYOND_GIVEN + MACHINE_MOST_FLOWS);
+    if (kept >= 0 && null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
+        give(run) && !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent &&
         !sigprocmask(SIG_SETMASK, mask, NULL))
-        execvp(argv[0], argv);
+        execvp(run->argv[0], run->argv);
     int error = errno;
-    if (write(report, &error, sizeof error) < 0)
+    if (write(kept < 0 ? report : kept, &error, sizeof error) < 0)
         _exit(126);
     _exit(127);
 }
 
-/* The child's number, or -errno. Its stdout is `console`, which is closed here. */
-static pid_t start(char **argv, int console, const sigset_t *mask)
+static void close_its_own(const struct machine_run *run)
+{
+    if (run->out >= 0)
+        close(run->out);
+    for (size_t i = 0; i < run->nr_given; i++)
+        close(run->given[i]);
+}
+
+/* The child's number, or -errno. Closes what only it uses. */
+static pid_t start(const struct machine_run *run, const sigset_t *mask)
 {
     int report[2], error = 0;
     if (pipe2(report, O_CLOEXEC)) {
         error = errno;
-        close(console);
+        close_its_own(run);
         return -error;
     }
     pid_t parent = getpid(), child = fork();
     if (!child)
-        become(argv, console, report[1], parent, mask);
+        become(run, report[1], parent, mask);
     if (child < 0)
         error = errno;
-    close(console);
+    close_its_own(run);
     close(report[1]);
     bool failed = child > 0 && read(report[0], &error, sizeof error) == (ssize_t)sizeof error;
     close(report[0]);
@@ -69,39 +98,35 @@ static pid_t start(char **argv, int console, const sigset_t *mask)
     return error ? -error : child;
 }
 
-/* ---- its output ------------------------------------------------------------------------------ */
+/* ---- what flows ------------------------------------------------------------------------------ */
 
-static bool has_text(const struct machine *machine)
+/* Somebody waits for what comes of it. */
+static bool is_open(const struct machine *machine)
 {
-    return machine->begin < machine->end;
+    for (size_t i = 0; i < machine->run->nr_flows; i++)
+        if (machine->run->flows[i].from_machine && !flow_is_done(&machine->run->flows[i]))
+            return true;
+    return false;
 }
 
-/* Waits up to `timeout` milliseconds (-1: for ever) until a signal came, or text can be read, or
- * what was read can be written; then does the latter. 0, or a failure to write as run_machine
- * returns it. */
-static int relay(struct machine *machine, int timeout)
+/* Waits up to `timeout` milliseconds (-1: for ever) until a signal came or something can move,
+ * which is then done; *moved tells. 0, or a failure to write as machine_run returns it. */
+static int relay(struct machine *machine, int timeout, bool *moved)
 {
-    bool writing = has_text(machine);
-    struct pollfd ready[2] = {
-        {.fd = machine->signals, .events = POLLIN},
-        {.fd = writing ? STDOUT_FILENO : machine->console, .events = writing ? POLLOUT : POLLIN},
-    };
-    if (poll(ready, 2, timeout) <= 0 || !ready[1].revents)
+    const struct machine_run *run = machine->run;
+    struct pollfd ready[MACHINE_MOST_FLOWS + 1];
+    for (size_t i = 0; i < run->nr_flows; i++)
+        flow_wants(&run->flows[i], &ready[i]);
+    ready[run->nr_flows] = (struct pollfd){.fd = machine->signals, .events = POLLIN};
+    if (poll(ready, run->nr_flows + 1, timeout) <= 0)
         return 0;
-    if (writing) {
-        ssize_t done =
-            write(STDOUT_FILENO, machine->text + machine->begin, machine->end - machine->begin);
-        if (done < 0)
-            return errno == EAGAIN || errno == EINTR ? 0 : MACHINE_UNHEARD + errno;
-        machine->begin += (size_t)done;
-        return 0;
-    }
-    ssize_t got = read(machine->console, machine->text, sizeof machine->text);
-    machine->begin = 0;
-    machine->end = got > 0 ? (size_t)got : 0;
-    if (!got) {
-        close(machine->console);
-        machine->console = -1;
+    for (size_t i = 0; i < run->nr_flows; i++) {
+        if (ready[i].fd < 0 || !ready[i].revents)
+            continue;
+        *moved = true;
+        int error = flow_move(&run->flows[i]);
+        if (error)
+            return MACHINE_UNHEARD + error;
     }
     return 0;
 }
@@ -113,12 +138,14 @@ static int end(struct machine *machine, int how)
         kill(machine->child, SIGKILL);
         waitpid(machine->child, NULL, 0);
     }
+    close(machine->signals);
+    machine->signals = -1;
     int patience = 100; /* for a reader that is slow, in turns of 10 ms */
-    while (how < MACHINE_UNHEARD && (has_text(machine) || machine->console >= 0) && patience--) {
-        size_t begin = machine->begin, stop = machine->end;
-        int unheard = relay(machine, 10);
+    while (how < MACHINE_UNHEARD && is_open(machine) && patience--) {
+        bool moved = false;
+        int unheard = relay(machine, 10, &moved);
         how = unheard ? unheard : how;
-        if (machine->begin != begin || machine->end != stop)
+        if (moved)
             patience = 100;
     }
     return how;
@@ -136,6 +163,13 @@ static int time_left(const struct timespec *deadline)
     return left <= 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
 }
 
+static void hand_terminal(struct machine *machine, bool has)
+{
+    if (machine->run->terminal && machine->has_terminal != has)
+        machine->run->terminal(has);
+    machine->has_terminal = has;
+}
+
 /* Takes note of its end; the number of another signal that came to us, or 0. Several of one kind
  * may have come as one. */
 static int look_at_signals(struct machine *machine)
@@ -144,6 +178,13 @@ static int look_at_signals(struct machine *machine)
     int status;
     if (read(machine->signals, &info, sizeof info) != (ssize_t)sizeof info)
         return 0;
+    if (info.ssi_signo == SIGTSTP) {
+        bool had = machine->has_terminal;
+        hand_terminal(machine, false);
+        kill(getpid(), SIGSTOP);
+        hand_terminal(machine, had);
+        return 0;
+    }
     if (info.ssi_signo != SIGCHLD)
         return (int)info.ssi_signo;
     if (waitpid(machine->child, &status, WNOHANG) == machine->child) {
@@ -154,18 +195,37 @@ static int look_at_signals(struct machine *machine)
     return 0;
 }
 
-static int wait_for(struct machine *machine, unsigned timeout)
+/* Of what it has said. */
+static bool has_unwritten(const struct machine *machine)
 {
+    for (size_t i = 0; i < machine->run->nr_flows; i++)
+        if (machine->run->flows[i].from_machine && flow_has_text(&machine->run->flows[i]))
+            return true;
+    return false;
+}
+
+/* What an ended machine hasn't said by then it won't say, even if somebody else holds its ports
+ * open; what it has said is waited for until it is written. */
+static int wait_for(struct machine *machine)
+{
+    const struct machine_run *run = machine->run;
     struct timespec deadline;
+    bool moved = true;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout;
-    while (!machine->ended || machine->console >= 0 || has_text(machine)) {
-        int left = timeout ? time_left(&deadline) : -1;
-        if (!left)
+    deadline.tv_sec += run->timeout;
+    while (!machine->ended || (moved && is_open(machine))) {
+        bool waits = !machine->ended || has_unwritten(machine);
+        int left = !waits ? 0 : run->timeout ? time_left(&deadline) : -1;
+        if (waits && !left)
             return end(machine, MACHINE_TIMEOUT);
-        int unheard = relay(machine, left);
+        moved = waits;
+        if (!run->ready || *run->ready)
+            hand_terminal(machine, true);
+        int unheard = relay(machine, left, &moved);
         if (unheard)
             return end(machine, unheard);
+        if (run->stop && *run->stop)
+            return end(machine, MACHINE_STOPPED);
         int number = look_at_signals(machine);
         if (number)
             return end(machine, MACHINE_INTERRUPTED + number);
@@ -174,40 +234,55 @@ static int wait_for(struct machine *machine, unsigned timeout)
 }
 
 /* With the signals blocked. */
-static int run_blocked(char **argv, unsigned timeout, const sigset_t *signals,
+static int run_blocked(const struct machine_run *run, const sigset_t *signals,
                        const sigset_t *before)
 {
-    struct machine machine = {.child = -1};
-    int console[2];
-    if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
-        return MACHINE_UNHEARD + errno;
-    machine.signals = signalfd(-1, signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (machine.signals < 0)
-        return -errno;
-    int result = -1;
-    if (pipe2(console, O_CLOEXEC)) {
-        result = -errno;
-    } else {
-        machine.console = console[0];
-        machine.child = start(argv, console[1], before);
-        result = machine.child < 0 ? machine.child : wait_for(&machine, timeout);
-        if (machine.console >= 0)
-            close(machine.console);
+    struct machine machine = {.run = run};
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+        int error = errno;
+        close_its_own(run);
+        return MACHINE_UNHEARD + error;
     }
-    close(machine.signals);
+    machine.signals = signalfd(-1, signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (machine.signals < 0) {
+        int error = errno;
+        close_its_own(run);
+        return -error;
+    }
+    int result = machine.child = start(run, before);
+    if (machine.child >= 0) {
+        result = wait_for(&machine);
+        hand_terminal(&machine, false);
+    }
+    if (machine.signals >= 0)
+        close(machine.signals);
+    return result;
+}
+
+int machine_run(const struct machine_run *run)
+{
+    static const int awaited[] = {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    sigset_t signals, blocked, before;
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof awaited / sizeof awaited[0]; i++)
+        sigaddset(&signals, awaited[i]);
+    blocked = signals;
+    sigaddset(&blocked, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    int result = run_blocked(run, &signals, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return result;
 }
 
 int run_machine(char **argv, unsigned timeout)
 {
-    sigset_t signals, before;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, &before);
-    int result = run_blocked(argv, timeout, &signals, &before);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    int console[2];
+    if (pipe2(console, O_CLOEXEC))
+        return -errno;
+    struct flow flow = {
+        .from = console[0], .to = STDOUT_FILENO, .to_world = true, .from_machine = true};
+    int result = machine_run(&(struct machine_run){
+        .argv = argv, .timeout = timeout, .out = console[1], .flows = &flow, .nr_flows = 1});
+    close(console[0]);
     return result;
 }

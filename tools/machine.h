@@ -2,19 +2,45 @@
 #ifndef TOOLS_MACHINE_H
 #define TOOLS_MACHINE_H
 
-/* Runs `argv` with our stderr and no stdin, and copies its stdout to ours, until it ends, `timeout`
- * seconds pass (0: no limit), we get SIGINT, SIGTERM or SIGHUP, or its output can't be written,
- * which end it. Returns
- *   0..255         its exit status
- *   MACHINE_KILLED + N   it died of signal N
- *   MACHINE_TIMEOUT
- *   MACHINE_INTERRUPTED + N   signal N came to us
- *   MACHINE_UNHEARD + errno   its output can't be written
- *   -errno         it could not be started */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct flow;
+
+#define MACHINE_MOST_FLOWS 8
+#define MACHINE_FIRST_GIVEN 3 /* the child's number of the first descriptor that it is given */
+
+struct machine_run {
+    char **argv;
+    unsigned timeout; /* seconds; 0: no limit */
+    int out;          /* the child's stdout, which is closed here; -1: our stderr */
+    int *given;       /* descriptors that it gets as 3, 4, ...; they are closed here */
+    size_t nr_given;
+    struct flow *flows; /* what goes between it and us */
+    size_t nr_flows;    /* at most MACHINE_MOST_FLOWS */
+    const bool *stop;   /* when this becomes true, it is ended; NULL: never */
+    /* Called with true when the machine has the terminal: once *ready is true (NULL: from its start
+     * on), and when we go on after we were suspended; with false when not: before that, and at its
+     * end. NULL: it has it never. */
+    void (*terminal)(bool has);
+    const bool *ready;
+};
+
+/* Runs a child with our stderr and no stdin, and moves its flows, until it has ended and those from
+ * it have, too; or until `timeout` passes, *stop says so, we get SIGINT, SIGTERM, SIGHUP or
+ * SIGQUIT, or its output can't be written, which end it. Its flows are then moved on for as long as
+ * somebody takes what comes of them. Returns 0..255         its exit status MACHINE_KILLED + N   it
+ * died of signal N MACHINE_TIMEOUT MACHINE_STOPPED   *stop MACHINE_INTERRUPTED + N   signal N came
+ * to us MACHINE_UNHEARD + errno   its output can't be written -errno         it could not be
+ * started */
 #define MACHINE_KILLED 256
 #define MACHINE_TIMEOUT 512
+#define MACHINE_STOPPED 513
 #define MACHINE_INTERRUPTED 1024
 #define MACHINE_UNHEARD 2048
+int machine_run(const struct machine_run *run);
+
+/* A machine whose stdout is ours, and nothing else. */
 int run_machine(char **argv, unsigned timeout);
 
 #endif

@@ -66,7 +66,7 @@ static void add_nodes(struct arguments *arguments, const struct boot *boot)
 }
 
 /* The kernel's command line. Memory and nodes are for the command that re-runs a failed test. */
-static char *command_line(const struct boot *boot)
+static char *command_line(const struct boot *boot, const char *first)
 {
     char *words = NULL;
     size_t size;
@@ -74,9 +74,10 @@ static char *command_line(const struct boot *boot)
     if (!to)
         out_of_memory();
     fprintf(to, "%s mem=%lluM",
-            boot->selftest ? "selftest"
-            : boot->demo   ? "demo"
-                           : "views",
+            first            ? first
+            : boot->selftest ? "selftest"
+            : boot->demo     ? "demo"
+                             : "views",
             (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));
     if (boot->nodes)
         fprintf(to, " numa=%llu", (unsigned long long)boot->nodes);
@@ -92,32 +93,50 @@ static char *command_line(const struct boot *boot)
     return words;
 }
 
-char **qemu_arguments(const struct boot *boot, const char *image)
+/* One is QEMU's own stdin and stdout; several are sockets that it gets from us. */
+static void add_ports(struct arguments *arguments, const struct qemu_setup *setup)
+{
+    for (unsigned port = 0; port < setup->nr_ports; port++) {
+        add(arguments, "-chardev");
+        add(arguments, "socket,id=com%u,fd=%d", port + 1, setup->first_port + (int)port);
+        add(arguments, "-serial");
+        add(arguments, "chardev:com%u", port + 1);
+    }
+    if (!setup->nr_ports) {
+        add(arguments, "-serial");
+        add(arguments, "stdio");
+    }
+}
+
+char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup)
 {
     /* No default devices: the firmware looks for fewer, and starts us sooner. */
     static const char *const fixed[] = {
-        "-M",          "pc",
-        "-accel",      "tcg",
-        "-nodefaults", "-display",
-        "none",        "-monitor",
-        "none",        "-serial",
-        "stdio",       "-no-reboot",
-        "-device",     "isa-debug-exit,iobase=0xf4,iosize=4",
+        "-M",          "pc",         "-cpu",    "max",
+        "-nodefaults", "-display",   "none",    "-monitor",
+        "none",        "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
     };
     struct arguments arguments = {0};
     add(&arguments, "%s",
-        boot->qemu   ? boot->qemu
-        : boot->i386 ? "qemu-system-i386"
-                     : "qemu-system-x86_64");
+        boot->qemu    ? boot->qemu
+        : setup->i386 ? "qemu-system-i386"
+                      : "qemu-system-x86_64");
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         add(&arguments, "%s", fixed[i]);
+    add(&arguments, "-accel");
+    add(&arguments, "%s", boot->kvm ? "kvm" : "tcg");
+    add_ports(&arguments, setup);
     add(&arguments, "-m");
     add(&arguments, "%lluM", (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));
     if (boot->nodes)
         add_nodes(&arguments, boot);
     add(&arguments, "-kernel");
-    add(&arguments, "%s", image);
+    add(&arguments, "%s", setup->image);
+    if (setup->initrd) {
+        add(&arguments, "-initrd");
+        add(&arguments, "%s", setup->initrd);
+    }
     add(&arguments, "-append");
-    add_text(&arguments, command_line(boot));
+    add_text(&arguments, command_line(boot, setup->words));
     return arguments.argv;
 }

@@ -13,6 +13,7 @@
 
 static const char examples[] = "Examples:\n"
                                "  quire boot              boot the machine and look at its memory\n"
+                               "  quire boot -- ls -l /   run a program of this host on it\n"
                                "  quire boot --demo       see the page allocator at work\n"
                                "  quire boot --selftest   run the tests inside the machine\n"
                                "  quire translate --mode i386 0x08147258\n"
@@ -63,7 +64,7 @@ static const struct argp argp = {
     .args_doc = "COMMAND [OPTION...]",
     .doc = "What memory does: on a machine that Quire manages.\v"
            "Commands:\n"
-           "  boot       boot a machine whose memory Quire manages, in QEMU\n"
+           "  boot       boot a machine whose memory Quire manages, in QEMU; run programs there\n"
            "  replay     run a trace of memory references in memories of given sizes\n"
            "  trace      convert such traces, and look at them\n"
            "  translate  show where an address goes, step by step\n"

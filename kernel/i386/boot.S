@@ -1,14 +1,15 @@
 /* kernel/i386/boot.S: from the PVH entry to kernel_main
  *
  * Entered in flat 32-bit mode without paging, EBX = hvm_start_info. Maps the first 16 MiB twice,
- * where they are and at 0xc0000000, turns paging on, and goes up.
+ * where they are and at 0xc0000000, turns on paging with PAE, and goes up.
  */
 #include "arch.h"
 
 #define PHYS(symbol) ((symbol) - KERNEL_OFFSET)
+#define PDPTE_TABLE 0x01
 #define PDE_LARGE_PAGE 0x83
-#define NR_BOOT_PDES (BOOT_MAP_BYTES >> 22)
-#define CR4_PSE 0x10
+#define NR_BOOT_PDES (BOOT_MAP_BYTES >> 21)
+#define CR4_PAE 0x20
 #define CR0_PG_WP 0x80010000
 
     .section .text.boot, "ax"
@@ -17,19 +18,27 @@
 pvh_start:
     cli
     cld
-    movl $PHYS(page_directory), %edi
+    movl $PHYS(boot_pd), %edi
     movl $PDE_LARGE_PAGE, %eax
+    movl $NR_BOOT_PDES, %ecx
 1:  movl %eax, (%edi)
-    movl %eax, (KERNEL_OFFSET >> 22) * 4(%edi)
-    addl $4, %edi
-    addl $(1 << 22), %eax
-    cmpl $(PDE_LARGE_PAGE + BOOT_MAP_BYTES), %eax
-    jne 1b
+    movl %eax, 3 * 4096(%edi)
+    addl $8, %edi
+    addl $(1 << 21), %eax
+    loop 1b
+
+    movl $PHYS(boot_pd) + PDPTE_TABLE, %eax
+    movl $PHYS(boot_pdpt), %edi
+    movl $4, %ecx
+1:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $4096, %eax
+    loop 1b
 
     movl %cr4, %eax
-    orl $CR4_PSE, %eax
+    orl $CR4_PAE, %eax
     movl %eax, %cr4
-    movl $PHYS(page_directory), %eax
+    movl $PHYS(boot_pdpt), %eax
     movl %eax, %cr3
     movl %cr0, %eax
     orl $CR0_PG_WP, %eax
@@ -42,9 +51,10 @@ pvh_start:
 3:  movl $SELECTOR_DATA, %eax
     movl %eax, %ds
     movl %eax, %es
+    movl %eax, %ss
+    xorl %eax, %eax
     movl %eax, %fs
     movl %eax, %gs
-    movl %eax, %ss
     movl $boot_stack_top, %esp
     xorl %ebp, %ebp /* ends a backtrace */
     pushl %ebx
@@ -54,12 +64,13 @@ pvh_start:
     .section .data
     .balign 8
     .globl gdt
-gdt:
-    .quad 0
+gdt: /* at Linux's selectors; traps_init adds the task states */
+    .skip SELECTOR_CODE
     .quad 0x00cf9b000000ffff /* code: base 0, limit 4 GiB, 32 bits, privilege 0 */
     .quad 0x00cf93000000ffff /* data */
-    .quad 0                  /* task state: filled in by traps_init */
-    .quad 0                  /* task state of the double fault */
+    .quad 0x00cffb000000ffff /* code, privilege 3 */
+    .quad 0x00cff3000000ffff /* data, privilege 3 */
+    .skip GDT_ENTRIES * 8 - SELECTOR_CODE - 4 * 8
 gdt_end:
 gdt_pointer:
     .word gdt_end - gdt - 1
@@ -67,9 +78,12 @@ gdt_pointer:
 
     .section .bss
     .balign 4096
-    .globl page_directory
-page_directory:
-    .skip 4096
+    .globl boot_pd
+boot_pd: /* four page directories, 1 GiB each */
+    .skip 4 * 4096
+boot_pdpt:
+    .skip 32
+    .balign 4096
     .globl boot_stack, boot_stack_top
 boot_stack:
     .skip 65536

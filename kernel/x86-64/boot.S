@@ -61,9 +61,10 @@ pvh_start:
     movl $SELECTOR_DATA, %eax
     movl %eax, %ds
     movl %eax, %es
+    movl %eax, %ss
+    xorl %eax, %eax
     movl %eax, %fs
     movl %eax, %gs
-    movl %eax, %ss
     leaq boot_stack_top(%rip), %rsp
     xorl %ebp, %ebp /* ends a backtrace */
     movl %ebx, %edi
@@ -73,11 +74,15 @@ pvh_start:
     .section .data
     .balign 8
     .globl gdt
-gdt:
+gdt: /* at Linux's selectors; traps_init adds the task state */
+    .quad 0
     .quad 0
     .quad 0x00af9b000000ffff /* code: 64 bits, privilege 0 */
     .quad 0x00cf93000000ffff /* data */
-    .quad 0, 0               /* task state: filled in by traps_init */
+    .quad 0x00cf7b000000ffff /* code: 32 bits, privilege 3: not present, no program gets there */
+    .quad 0x00cff3000000ffff /* data, privilege 3 */
+    .quad 0x00affb000000ffff /* code: 64 bits, privilege 3 */
+    .skip GDT_ENTRIES * 8 - 7 * 8
 gdt_end:
 gdt_pointer:
     .word gdt_end - gdt - 1

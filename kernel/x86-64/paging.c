@@ -11,14 +11,12 @@
 #include "base/bits.h"
 #include "kernel.h"
 
-#define ENTRIES 512
-#define LARGE_PAGE_SHIFT 21
 #define LARGE_PAGE_BYTES (1ull << LARGE_PAGE_SHIFT)
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
 extern pde_t pml4[ENTRIES], window_pd[ENTRIES];
 
-pde_t *const window_entries = &window_pd[(WINDOWS_BASE >> LARGE_PAGE_SHIFT) & (ENTRIES - 1)];
+pde_t *window_entries = &window_pd[(WINDOWS_BASE >> LARGE_PAGE_SHIFT) & (ENTRIES - 1)];
 
 struct direct_map {
     struct quire_memblock *memblock;

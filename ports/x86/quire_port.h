@@ -52,6 +52,22 @@ struct quire_port_grace {
 extern void (*quire_x86_call_after_grace)(struct quire_port_grace *grace,
                                           void (*call)(struct quire_port_grace *grace));
 
+/* Sleeping is the kernel's; before it has tasks, and for the one that has to run when no other can,
+ * waiting returns at once. */
+#define QUIRE_PORT_HAS_WAIT 1
+void quire_x86_wait(const uint32_t *word, uint32_t value);
+void quire_x86_wake(const uint32_t *word);
+
+static inline void quire_port_wait(const uint32_t *word, uint32_t value)
+{
+    quire_x86_wait(word, value);
+}
+
+static inline void quire_port_wake(const uint32_t *word)
+{
+    quire_x86_wake(word);
+}
+
 static inline void quire_port_relax(void)
 {
     __builtin_ia32_pause();

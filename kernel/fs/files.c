@@ -1,0 +1,213 @@
+/* kernel/fs/files.c: a process's open files by descriptor
+ *
+ *   invariant   `refs` is the number of processes that have the table; the last one closes
+ *   invariant   slots that are NULL are free; `capacity` slots exist, and no descriptor is beyond
+ */
+#include "fs/files.h"
+
+#include "fs/lock.h"
+#include "memory.h"
+#include "string.h"
+
+#define FIRST_CAPACITY 16u
+
+struct slot {
+    struct file *file;
+    bool close_on_exec;
+};
+
+struct files {
+    struct slot *slot;
+    unsigned capacity, limit, refs;
+};
+
+static struct files *new_files(unsigned capacity, unsigned limit)
+{
+    struct files *files = quire_kmalloc(machine_slab, sizeof *files, QUIRE_GFP_KERNEL);
+    struct slot *slot = quire_kmalloc_array(machine_slab, capacity, sizeof *slot,
+                                            QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO);
+    if (!files || !slot) {
+        quire_kfree(machine_slab, files);
+        quire_kfree(machine_slab, slot);
+        return NULL;
+    }
+    *files = (struct files){slot, capacity, limit, 1};
+    return files;
+}
+
+struct files *files_create(void)
+{
+    return new_files(FIRST_CAPACITY, FILES_DEFAULT_LIMIT);
+}
+
+/* The original may grow while memory is had for the copy. */
+struct files *files_copy(const struct files *files)
+{
+    struct files *copy = NULL;
+    while (!copy || copy->capacity < files->capacity) {
+        if (copy)
+            files_put(copy);
+        copy = new_files(files->capacity, files->limit);
+        if (!copy)
+            return NULL;
+    }
+    for (unsigned fd = 0; fd < files->capacity; fd++) {
+        copy->slot[fd] = files->slot[fd];
+        if (copy->slot[fd].file)
+            (void)file_get(copy->slot[fd].file);
+    }
+    return copy;
+}
+
+/* What is closed gives up all that its process has locked of it, as POSIX wants it. */
+static void close_slot(struct files *files, unsigned fd)
+{
+    struct file *file = files->slot[fd].file;
+    files->slot[fd] = (struct slot){NULL, false};
+    if (!file)
+        return;
+    lock_release_owner(file->inode, files);
+    file_put(file);
+}
+
+struct files *files_share(struct files *files)
+{
+    files->refs++;
+    return files;
+}
+
+bool files_is_shared(const struct files *files)
+{
+    return files->refs > 1;
+}
+
+void files_put(struct files *files)
+{
+    if (--files->refs)
+        return;
+    for (unsigned fd = 0; fd < files->capacity; fd++)
+        close_slot(files, fd);
+    quire_kfree(machine_slab, files->slot);
+    quire_kfree(machine_slab, files);
+}
+
+void files_close_on_exec(struct files *files)
+{
+    for (unsigned fd = 0; fd < files->capacity; fd++)
+        if (files->slot[fd].close_on_exec)
+            close_slot(files, fd);
+}
+
+void files_set_limit(struct files *files, unsigned limit)
+{
+    files->limit = limit < FILES_MAX_LIMIT ? limit : FILES_MAX_LIMIT;
+}
+
+static struct slot *slot_of(const struct files *files, int fd)
+{
+    bool open = fd >= 0 && (unsigned)fd < files->capacity && files->slot[fd].file;
+    return open ? &files->slot[fd] : NULL;
+}
+
+struct file *files_get(const struct files *files, int fd)
+{
+    struct slot *slot = slot_of(files, fd);
+    return slot ? file_get(slot->file) : NULL;
+}
+
+/* Makes room for descriptor `fd`. May sleep. */
+static int grow(struct files *files, unsigned fd)
+{
+    unsigned capacity = files->capacity;
+    while (capacity <= fd)
+        capacity *= 2;
+    struct slot *slot = quire_kmalloc_array(machine_slab, capacity, sizeof *slot,
+                                            QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO);
+    if (!slot)
+        return -ENOMEM;
+    if (files->capacity > fd) { /* grown by somebody else meanwhile */
+        quire_kfree(machine_slab, slot);
+        return 0;
+    }
+    __builtin_memcpy(slot, files->slot, files->capacity * sizeof *slot);
+    quire_kfree(machine_slab, files->slot);
+    files->slot = slot;
+    files->capacity = capacity;
+    return 0;
+}
+
+int files_add(struct files *files, struct file *file, unsigned from, bool close_on_exec)
+{
+    if (from >= files->limit)
+        return -EINVAL;
+    for (;;) {
+        unsigned fd = from;
+        while (fd < files->capacity && files->slot[fd].file)
+            fd++;
+        if (fd >= files->limit)
+            return -EMFILE;
+        if (fd < files->capacity) {
+            files->slot[fd] = (struct slot){file, close_on_exec};
+            return (int)fd;
+        }
+        int error = grow(files, fd);
+        if (error)
+            return error;
+    }
+}
+
+int files_set(struct files *files, int fd, struct file *file, bool close_on_exec)
+{
+    if (fd < 0 || (unsigned)fd >= files->limit)
+        return -EBADF;
+    int error = (unsigned)fd < files->capacity ? 0 : grow(files, (unsigned)fd);
+    if (error)
+        return error;
+    struct file *before = files->slot[fd].file;
+    files->slot[fd] = (struct slot){file, close_on_exec};
+    if (before) {
+        lock_release_owner(before->inode, files);
+        file_put(before);
+    }
+    return fd;
+}
+
+int files_close(struct files *files, int fd)
+{
+    if (!slot_of(files, fd))
+        return -EBADF;
+    close_slot(files, (unsigned)fd);
+    return 0;
+}
+
+void files_close_range(struct files *files, unsigned first, unsigned last, bool mark_only)
+{
+    for (unsigned fd = first; fd <= last && fd < files->capacity; fd++)
+        if (!mark_only)
+            close_slot(files, fd);
+        else if (files->slot[fd].file)
+            files->slot[fd].close_on_exec = true;
+}
+
+int files_close_on_exec_of(const struct files *files, int fd)
+{
+    struct slot *slot = slot_of(files, fd);
+    return slot ? slot->close_on_exec : -EBADF;
+}
+
+int files_mark(struct files *files, int fd, bool close_on_exec)
+{
+    struct slot *slot = slot_of(files, fd);
+    if (!slot)
+        return -EBADF;
+    slot->close_on_exec = close_on_exec;
+    return 0;
+}
+
+int files_next(const struct files *files, unsigned from)
+{
+    for (unsigned fd = from; fd < files->capacity; fd++)
+        if (files->slot[fd].file)
+            return (int)fd;
+    return -ENOENT;
+}

@@ -1,0 +1,292 @@
+/* kernel/fs/pipe.c: pipes and FIFOs
+ *
+ * A ring of bytes in pages that are made when they are first written to. A writer of more than
+ * PIPE_ATOMIC bytes puts in what fits, as often as it takes; one of less waits until all fits.
+ *
+ *   invariant   size <= PIPE_BYTES; bytes start .. start + size of the ring, modulo PIPE_BYTES, are
+ *               what has been written and not yet read, and lie in pages that exist
+ */
+#include "fs/pipe.h"
+
+#include "fs/anonymous.h"
+#include "fs/ioctl.h"
+#include "memory.h"
+
+#define CHUNK_BYTES 4096u
+#define NR_CHUNKS (PIPE_BYTES / CHUNK_BYTES)
+
+struct pipe {
+    char *chunk[NR_CHUNKS];
+    unsigned start, size;
+    unsigned readers, writers;
+    uint32_t opened[2]; /* for reading and for writing, ever: whoever waits for one sees it */
+    struct event changed;
+};
+
+static struct pipe *pipe_new(void)
+{
+    return quire_kzalloc(machine_slab, sizeof(struct pipe), QUIRE_GFP_KERNEL);
+}
+
+void pipe_free(struct pipe *pipe)
+{
+    for (unsigned i = 0; i < NR_CHUNKS; i++)
+        quire_kfree(machine_slab, pipe->chunk[i]);
+    quire_kfree(machine_slab, pipe);
+}
+
+static struct pipe *pipe_of(const struct file *file)
+{
+    return file->inode->pipe;
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+/* Of `size` bytes at `at` those in one chunk. */
+static size_t in_chunk(unsigned at, size_t size)
+{
+    size_t room = CHUNK_BYTES - at % CHUNK_BYTES;
+    return size < room ? size : room;
+}
+
+static size_t take_bytes(struct pipe *pipe, char *to, size_t size)
+{
+    size_t done = 0;
+    if (size > pipe->size)
+        size = pipe->size;
+    while (done < size) {
+        size_t piece = in_chunk(pipe->start, size - done);
+        __builtin_memcpy(to + done,
+                         pipe->chunk[pipe->start / CHUNK_BYTES] + pipe->start % CHUNK_BYTES, piece);
+        pipe->start = (unsigned)(pipe->start + piece) % PIPE_BYTES;
+        pipe->size -= (unsigned)piece;
+        done += piece;
+    }
+    if (!pipe->size)
+        pipe->start = 0; /* so that what comes next begins a page */
+    return done;
+}
+
+/* Where the first chunk is missing that the next `size` bytes need; NULL: all are there. */
+static char **missing_chunk(struct pipe *pipe, size_t size)
+{
+    size_t end = pipe->start + pipe->size;
+    for (size_t done = 0; done < size; done += in_chunk((unsigned)(end + done), size - done)) {
+        char **chunk = &pipe->chunk[(end + done) % PIPE_BYTES / CHUNK_BYTES];
+        if (!*chunk)
+            return chunk;
+    }
+    return NULL;
+}
+
+/* May sleep. */
+static int make_chunk(char **chunk)
+{
+    char *new = quire_kmalloc(machine_slab, CHUNK_BYTES, QUIRE_GFP_KERNEL);
+    if (!new)
+        return -ENOMEM;
+    if (*chunk)
+        quire_kfree(machine_slab, new); /* somebody else has made it meanwhile */
+    else
+        *chunk = new;
+    return 0;
+}
+
+static void put_bytes(struct pipe *pipe, const char *from, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        unsigned end = (pipe->start + pipe->size) % PIPE_BYTES;
+        size_t piece = in_chunk(end, size - done);
+        __builtin_memcpy(pipe->chunk[end / CHUNK_BYTES] + end % CHUNK_BYTES, from + done, piece);
+        pipe->size += (unsigned)piece;
+        done += piece;
+    }
+}
+
+/* ---- operations ------------------------------------------------------------------------------ */
+
+static int64_t pipe_read(struct file *file, uint64_t at, void *to, size_t size)
+{
+    struct pipe *pipe = pipe_of(file);
+    (void)at;
+    if (!size)
+        return 0;
+    for (;;) {
+        uint32_t seen = event_read(&pipe->changed);
+        if (pipe->size)
+            break;
+        if (!pipe->writers)
+            return 0;
+        if (file->flags & O_NONBLOCK)
+            return -EAGAIN;
+        int error = event_wait(&pipe->changed, seen, NO_DEADLINE);
+        if (error)
+            return error;
+    }
+    size_t done = take_bytes(pipe, to, size);
+    event_signal(&pipe->changed);
+    return (int64_t)done;
+}
+
+/* Waits until `least` bytes fit: those that do, at most `size`; 0: look again. */
+static int64_t wait_for_room(struct file *file, size_t least, size_t size)
+{
+    struct pipe *pipe = pipe_of(file);
+    uint32_t seen = event_read(&pipe->changed);
+    size_t room = PIPE_BYTES - pipe->size;
+    if (!pipe->readers)
+        return -EPIPE;
+    if (room >= least) {
+        size = size < room ? size : room;
+        char **missing = missing_chunk(pipe, size);
+        return missing ? make_chunk(missing) : (int64_t)size;
+    }
+    if (file->flags & O_NONBLOCK)
+        return -EAGAIN;
+    return event_wait(&pipe->changed, seen, NO_DEADLINE);
+}
+
+static int64_t pipe_write(struct file *file, uint64_t at, const void *from, size_t size)
+{
+    struct pipe *pipe = pipe_of(file);
+    size_t done = 0;
+    (void)at;
+    while (done < size) {
+        size_t left = size - done;
+        int64_t room = wait_for_room(file, size <= PIPE_ATOMIC ? left : 1, left);
+        if (room < 0)
+            return done ? (int64_t)done : room;
+        put_bytes(pipe, (const char *)from + done, (size_t)room);
+        done += (size_t)room;
+        if (room)
+            event_signal(&pipe->changed);
+    }
+    return (int64_t)done;
+}
+
+static unsigned pipe_poll(struct file *file)
+{
+    const struct pipe *pipe = pipe_of(file);
+    unsigned mask = 0;
+    if (file_may_read(file)) {
+        mask |= pipe->size ? POLLIN | POLLRDNORM : 0;
+        mask |= !pipe->writers && pipe->opened[1] ? POLLHUP : 0;
+    }
+    if (file_may_write(file)) {
+        mask |= PIPE_BYTES - pipe->size >= PIPE_ATOMIC ? POLLOUT | POLLWRNORM : 0;
+        mask |= pipe->readers ? 0 : POLLERR;
+    }
+    return mask;
+}
+
+static long pipe_ioctl(struct file *file, unsigned command, void *argument,
+                       const struct fs_caller *caller)
+{
+    (void)caller;
+    if (command != FIONREAD)
+        return -ENOTTY;
+    *(int *)argument = (int)pipe_of(file)->size;
+    return 0;
+}
+
+static void pipe_release(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+    pipe->readers -= file_may_read(file);
+    pipe->writers -= file_may_write(file);
+    if (!pipe->readers && !pipe->writers)
+        pipe->start = pipe->size = 0; /* what nobody read is gone: the next is a new pipe */
+    event_signal(&pipe->changed);
+}
+
+static const struct file_ops pipe_ops = {
+    .name = "pipe",
+    .stream = true,
+    .read = pipe_read,
+    .write = pipe_write,
+    .ioctl = pipe_ioctl,
+    .poll = pipe_poll,
+    .release = pipe_release,
+};
+
+unsigned pipe_nr_pages(const struct file *file)
+{
+    const struct pipe *pipe = pipe_of(file);
+    return pipe->size ? (pipe->start % CHUNK_BYTES + pipe->size - 1) / CHUNK_BYTES + 1 : 0;
+}
+
+bool file_is_pipe(const struct file *file)
+{
+    return file->ops == &pipe_ops;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static void attach(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+    file->ops = &pipe_ops;
+    pipe->readers += file_may_read(file);
+    pipe->writers += file_may_write(file);
+    pipe->opened[0] += file_may_read(file);
+    pipe->opened[1] += file_may_write(file);
+    event_signal(&pipe->changed);
+}
+
+int pipe_create(struct file *files[2], const struct credentials *who, int flags)
+{
+    struct pipe *pipe = pipe_new();
+    struct inode *inode = pipe ? anonymous_inode(who, S_IFIFO | 0600) : NULL;
+    if (!inode) {
+        quire_kfree(machine_slab, pipe);
+        return -ENOMEM;
+    }
+    inode->pipe = pipe;
+    files[0] = file_new(inode, NULL, &pipe_ops, O_RDONLY | (flags & O_NONBLOCK));
+    files[1] = file_new(inode, NULL, &pipe_ops, O_WRONLY | (flags & O_NONBLOCK));
+    for (unsigned i = 0; i < 2; i++)
+        if (files[i])
+            attach(files[i]);
+    inode_put(inode);
+    if (files[0] && files[1])
+        return 0;
+    file_put(files[0]);
+    file_put(files[1]);
+    return -ENOMEM;
+}
+
+/* Waits until somebody has opened the other side, who may have closed it again. */
+static int wait_for_other_side(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+    unsigned other = file_may_read(file) ? 1 : 0;
+    uint32_t opened = pipe->opened[other];
+    for (;;) {
+        uint32_t seen = event_read(&pipe->changed);
+        if ((other ? pipe->writers : pipe->readers) || pipe->opened[other] != opened)
+            return 0;
+        int error = event_wait(&pipe->changed, seen, NO_DEADLINE);
+        if (error)
+            return error;
+    }
+}
+
+int pipe_open_fifo(struct inode *inode, struct file *file)
+{
+    if (!inode->pipe) {
+        struct pipe *pipe = pipe_new();
+        if (!pipe)
+            return -ENOMEM;
+        if (inode->pipe)
+            quire_kfree(machine_slab, pipe); /* somebody else made one meanwhile */
+        else
+            inode->pipe = pipe;
+    }
+    bool both = (file->flags & O_ACCMODE) == O_RDWR;
+    bool writes_only = !file_may_read(file);
+    if (file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
+        return -ENXIO;
+    attach(file);
+    return both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
+}

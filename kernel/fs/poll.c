@@ -1,0 +1,29 @@
+/* kernel/fs/poll.c: waiting for one of several files */
+#include "fs/poll.h"
+
+static int look(struct poll_item *items, unsigned count)
+{
+    int nr_ready = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct poll_item *item = &items[i];
+        if (item->file)
+            item->ready = file_poll(item->file) & (item->wanted | POLLERR | POLLHUP | POLLNVAL);
+        nr_ready += item->ready != 0;
+    }
+    return nr_ready;
+}
+
+int poll_wait(struct poll_item *items, unsigned count, uint64_t deadline)
+{
+    for (;;) {
+        uint32_t seen = event_read(&any_event);
+        int nr_ready = look(items, count);
+        if (nr_ready || !deadline)
+            return nr_ready;
+        int error = event_wait(&any_event, seen, deadline);
+        if (error == -ETIMEDOUT)
+            return look(items, count);
+        if (error)
+            return error;
+    }
+}

@@ -1,0 +1,15 @@
+/* kernel/irq.h: interrupts of devices, by the two 8259 of a PC
+ */
+#ifndef KERNEL_IRQ_H
+#define KERNEL_IRQ_H
+
+struct trap_frame;
+
+/* All are masked at first. */
+void irq_init(void);
+/* Several handlers may share a number (COM1 and COM3 do); each is called with interrupts off.
+ * Unmasks it. At most NR_SHARED each. */
+void irq_set_handler(unsigned irq, void (*handler)(void));
+void irq_handle(unsigned irq);
+
+#endif

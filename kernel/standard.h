@@ -1,0 +1,23 @@
+/* kernel/standard.h: a program's standard input, output and error, over the serial ports
+ *
+ * What the command line's words stdin=, stdout= and stderr= say: tty is the terminal on COM1; data
+ * is bytes, input from COM3, output to COM1, errors to COM2; null is /dev/null.
+ */
+#ifndef KERNEL_STANDARD_H
+#define KERNEL_STANDARD_H
+
+#include "fs/file.h"
+
+/* The three files, each with one reference. Also registers /dev/console, /dev/ttyS0 and /dev/tty,
+ * which are there if any of the three is tty. -EINVAL: another word; -ENOMEM. */
+int console_open(struct file *files[3], const char *command_line, const struct fs_context *fs,
+                 const struct credentials *who);
+/* The terminal belongs to a session, whose group in the foreground its signals go to. `signal` as
+ * signal_group. */
+void console_set_session(int sid, int pgid);
+
+/* The number of the terminal that is this session's, with its group in the foreground; 0: it has
+ * none, and *pgid is -1. */
+uint64_t console_of_session(int sid, int *pgid);
+
+#endif

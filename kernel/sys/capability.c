@@ -1,0 +1,82 @@
+/* kernel/sys/capability.c: capget(2) and capset(2)
+ */
+#include "task/capability.h"
+
+#include "errno.h"
+#include "sys/calls_resource.h"
+#include "task/lifecycle.h"
+#include "user.h"
+
+/* The layout: 32 capabilities in one structure, or 64 in two. */
+#define VERSION_1 0x19980330u
+#define VERSION_2 0x20071026u
+#define VERSION_3 0x20080522u
+
+struct abi_header {
+    uint32_t version;
+    int pid;
+};
+
+struct abi_sets {
+    uint32_t effective, permitted, inheritable;
+};
+
+/* Structures of a version; 0: -EINVAL, and the program is told which version is. */
+static int check_version(struct abi_header *header, uintptr_t at, unsigned *count)
+{
+    if (copy_from_user(header, at, sizeof *header))
+        return -EFAULT;
+    const uint32_t newest = VERSION_3;
+    *count = header->version == VERSION_1                                   ? 1
+             : header->version == VERSION_2 || header->version == VERSION_3 ? 2
+                                                                            : 0;
+    if (*count)
+        return 0;
+    return copy_to_user(at, &newest, sizeof newest) ? -EFAULT : -EINVAL;
+}
+
+long sys_capget(const unsigned long *arg)
+{
+    struct abi_header header;
+    struct abi_sets sets[2] = {{0}};
+    unsigned count = 0;
+    int error = check_version(&header, arg[0], &count);
+    if (error)
+        return error == -EINVAL && !arg[1] ? 0 : error;
+    if (header.pid < 0)
+        return -EINVAL;
+    const struct task *task = header.pid ? task_find(header.pid) : current;
+    if (!task)
+        return -ESRCH;
+    if (!arg[1])
+        return 0;
+    uint64_t has = process_capabilities(task->process);
+    for (unsigned i = 0; i < count; i++)
+        sets[i].effective = sets[i].permitted = (uint32_t)(has >> 32 * i);
+    return copy_to_user(arg[1], sets, count * sizeof sets[0]);
+}
+
+/* What isn't permitted any more is noted as dropped; what isn't effective is permitted still. */
+long sys_capset(const unsigned long *arg)
+{
+    struct process *process = current_process();
+    struct abi_header header;
+    struct abi_sets sets[2] = {{0}};
+    unsigned count = 0;
+    int error = check_version(&header, arg[0], &count);
+    if (error)
+        return error;
+    if (header.pid && header.pid != current->tid)
+        return -EPERM;
+    if (copy_from_user(sets, arg[1], count * sizeof sets[0]))
+        return -EFAULT;
+    uint64_t has = process_capabilities(process);
+    uint64_t permitted = sets[0].permitted | (uint64_t)sets[1].permitted << 32;
+    uint64_t effective = sets[0].effective | (uint64_t)sets[1].effective << 32;
+    uint64_t inheritable = sets[0].inheritable | (uint64_t)sets[1].inheritable << 32;
+    if (permitted & ~has || effective & ~permitted || inheritable & ~has)
+        return -EPERM;
+    if (!process->credentials.euid)
+        process->attributes.dropped_capabilities |= has & ~permitted;
+    return 0;
+}

@@ -1,0 +1,125 @@
+/* kernel/sys/clone.c: the ways to ask for a child (man 2 clone)
+ *
+ * What may be combined is looked at by task_clone; here is what concerns arguments.
+ */
+#include "task/clone_flags.h"
+
+#include "errno.h"
+#include "sys/abi_memory.h"
+#include "sys/calls_process.h"
+#include "task/lifecycle.h"
+#include "user.h"
+
+long sys_fork(const unsigned long *arg)
+{
+    (void)arg;
+    return task_clone(&(struct clone_arguments){.exit_signal = SIGCHLD});
+}
+
+long sys_vfork(const unsigned long *arg)
+{
+    (void)arg;
+    return task_clone(
+        &(struct clone_arguments){.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD});
+}
+
+/* clone(flags, stack, parent_tid, child_tid, tls), of which i386 has the last two the other way
+ * round. */
+long sys_clone(const unsigned long *arg)
+{
+#if defined(__x86_64__)
+    const unsigned child_tid = 3, tls = 4;
+#else
+    const unsigned child_tid = 4, tls = 3;
+#endif
+    struct clone_arguments arguments = {.flags = (uint32_t)arg[0] & ~CLONE_EXIT_SIGNAL,
+                                        .stack = arg[1],
+                                        .parent_tid = arg[2],
+                                        .child_tid = arg[child_tid],
+                                        .tls = arg[tls],
+                                        .exit_signal = (int)(arg[0] & CLONE_EXIT_SIGNAL)};
+    return arguments.exit_signal > NR_SIGNALS ? -EINVAL : task_clone(&arguments);
+}
+
+/* ---- clone3 ---------------------------------------------------------------------------------- */
+
+/* The same for both classes. */
+struct abi_clone {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t set_tid, set_tid_size, cgroup;
+};
+#define FIRST_VERSION_BYTES 64u /* up to tls */
+#define PIECE_BYTES 64u
+#define IGNORED_BYTES_MAX 4096u
+
+/* What a newer program passes beyond what is known has to be zero. */
+static int check_rest(uintptr_t at, size_t size)
+{
+    char piece[PIECE_BYTES];
+    while (size) {
+        size_t count = size < sizeof piece ? size : sizeof piece;
+        if (copy_from_user(piece, at, count))
+            return -EFAULT;
+        for (size_t i = 0; i < count; i++)
+            if (piece[i])
+                return -E2BIG;
+        at += count;
+        size -= count;
+    }
+    return 0;
+}
+
+static int read_arguments(struct abi_clone *in, uintptr_t at, size_t size)
+{
+    memset(in, 0, sizeof *in);
+    if (size > IGNORED_BYTES_MAX)
+        return -E2BIG;
+    if (size < FIRST_VERSION_BYTES)
+        return -EINVAL;
+    if (size > sizeof *in) {
+        int error = check_rest(at + sizeof *in, size - sizeof *in);
+        if (error)
+            return error;
+        size = sizeof *in;
+    }
+    return copy_from_user(in, at, size);
+}
+
+static bool is_address(uint64_t address)
+{
+    return address <= UINTPTR_MAX;
+}
+
+static int check_arguments(const struct abi_clone *in)
+{
+    const uint64_t both = CLONE_SIGHAND | CLONE_CLEAR_SIGHAND;
+    if (in->set_tid || in->set_tid_size || in->exit_signal > NR_SIGNALS)
+        return -EINVAL;
+    if (in->flags & (CLONE_DETACHED | CLONE_EXIT_SIGNAL) || (in->flags & both) == both)
+        return -EINVAL;
+    if (in->flags & (CLONE_THREAD | CLONE_PARENT) && in->exit_signal)
+        return -EINVAL;
+    if (!in->stack != !in->stack_size)
+        return -EINVAL;
+    if (in->stack > USER_END || in->stack_size > USER_END - in->stack)
+        return -EINVAL;
+    bool fit = is_address(in->parent_tid) && is_address(in->child_tid) && is_address(in->tls);
+    return fit ? 0 : -EINVAL;
+}
+
+/* clone3(arguments, size). */
+long sys_clone3(const unsigned long *arg)
+{
+    struct abi_clone in;
+    int error = read_arguments(&in, arg[0], arg[1]);
+    if (!error)
+        error = check_arguments(&in);
+    if (error)
+        return error;
+    return task_clone(&(struct clone_arguments){.flags = in.flags,
+                                                .stack = (uintptr_t)(in.stack + in.stack_size),
+                                                .parent_tid = (uintptr_t)in.parent_tid,
+                                                .child_tid = (uintptr_t)in.child_tid,
+                                                .tls = (uintptr_t)in.tls,
+                                                .exit_signal = (int)in.exit_signal});
+}

@@ -1,0 +1,316 @@
+/* kernel/sys/file_io.c: read(2), write(2) and their relatives
+ *
+ * Bytes go through a buffer of a page. A read of a file goes on until all is there or the file
+ * ends; one of a stream ends with what there is.
+ */
+#include "fs/pipe.h"
+#include "string.h"
+#include "sys/file_user.h"
+#include "sys/file_vector.h"
+#include "task/limits.h"
+
+#define BUFFER_BYTES 4096u
+
+/* One call: of which file, where, and its buffer. */
+struct transfer {
+    struct file *file;
+    bool has_place; /* at `at`; otherwise at the file's position */
+    uint64_t at;
+    char *buffer;
+};
+
+/* Up to the end of a page of the file, so that whole pages are written whole. */
+static size_t next_piece(const struct transfer *transfer, size_t left)
+{
+    uint64_t at = transfer->has_place ? transfer->at : transfer->file->position;
+    size_t piece = BUFFER_BYTES;
+    if (!transfer->file->ops->stream)
+        piece -= (size_t)(at & (BUFFER_BYTES - 1));
+    return left < piece ? left : piece;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int64_t read_piece(struct transfer *transfer, size_t size)
+{
+    if (!transfer->has_place)
+        return file_read(transfer->file, transfer->buffer, size);
+    int64_t got = file_pread(transfer->file, transfer->at, transfer->buffer, size);
+    if (got > 0)
+        transfer->at += (uint64_t)got;
+    return got;
+}
+
+/* Is there more without waiting? */
+static bool goes_on(struct file *file)
+{
+    return !file->ops->stream || (file_is_pipe(file) && file_poll(file) & POLLIN);
+}
+
+/* What couldn't be handed over wasn't read. */
+static void step_back(struct transfer *transfer, int64_t got)
+{
+    if (!transfer->has_place && !transfer->file->ops->stream)
+        transfer->file->position -= (uint64_t)got;
+}
+
+/* A file's reader gets what comes before a bad address; a stream's, as on Linux, nothing of that
+ * piece. */
+static int64_t hand_over(struct transfer *transfer, struct user_vector *vector, int64_t got)
+{
+    int64_t copied = (int64_t)vector_to_user(vector, transfer->buffer, (size_t)got);
+    if (copied == got)
+        return got;
+    step_back(transfer, got - copied);
+    return copied && !transfer->file->ops->stream ? copied : -EFAULT;
+}
+
+static int64_t read_all(struct transfer *transfer, struct user_vector *vector)
+{
+    int64_t done = 0, got;
+    do {
+        size_t piece = next_piece(transfer, vector->total);
+        got = read_piece(transfer, piece);
+        if (got > 0)
+            got = hand_over(transfer, vector, got);
+        if (got <= 0)
+            return done ? done : got;
+        done += got;
+        if ((size_t)got < piece)
+            break;
+    } while (vector->total && goes_on(transfer->file));
+    return done;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int64_t write_piece(struct transfer *transfer, size_t size)
+{
+    if (!transfer->has_place)
+        return file_write(transfer->file, transfer->buffer, size);
+    int64_t done = file_pwrite(transfer->file, transfer->at, transfer->buffer, size);
+    if (done > 0)
+        transfer->at += (uint64_t)done;
+    return done;
+}
+
+/* RLIMIT_FSIZE: what may be written of `size` bytes; -EFBIG, with SIGXFSZ. */
+static int64_t within_limit(struct transfer *transfer, size_t size)
+{
+    struct file *file = transfer->file;
+    uint64_t limit = current_process()->limit[RLIMIT_FSIZE].current;
+    if (!inode_is(file->inode, S_IFREG) || limit > INT64_MAX)
+        return (int64_t)size;
+    uint64_t at = transfer->has_place ? transfer->at : file->position;
+    if (file->flags & O_APPEND && file->ops->size)
+        at = file->ops->size(file);
+    if (at >= limit) {
+        signal_task(current, SIGXFSZ, NULL);
+        return -EFBIG;
+    }
+    return size < limit - at ? (int64_t)size : (int64_t)(limit - at);
+}
+
+/* Of what has no content that could be written in part, all or nothing. */
+static int64_t fetch(struct transfer *transfer, struct user_vector *vector, int64_t size)
+{
+    int64_t copied = (int64_t)vector_from_user(vector, transfer->buffer, (size_t)size);
+    if (copied == size || (copied && transfer->file->ops->size))
+        return copied;
+    return -EFAULT;
+}
+
+static int64_t write_all(struct transfer *transfer, struct user_vector *vector)
+{
+    int64_t done = 0, put;
+    do {
+        size_t wanted = next_piece(transfer, vector->total);
+        int64_t piece = wanted ? within_limit(transfer, wanted) : 0;
+        put = piece;
+        if (piece > 0)
+            put = piece = fetch(transfer, vector, piece);
+        if (put >= 0)
+            put = write_piece(transfer, (size_t)piece);
+        if (put < 0)
+            break;
+        done += put;
+        if (put < (int64_t)wanted)
+            break;
+    } while (vector->total);
+    return done ? done : put;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static int64_t transfer_all(struct transfer *transfer, struct user_vector *vector, bool writes)
+{
+    struct file *file = transfer->file;
+    if (!(writes ? file_may_write(file) : file_may_read(file)))
+        return -EBADF;
+    if (transfer->has_place && file->ops->stream)
+        return -ESPIPE;
+    if (transfer->has_place && (int64_t)transfer->at < 0)
+        return -EINVAL;
+    transfer->buffer = quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
+    if (!transfer->buffer)
+        return -ENOMEM;
+    int64_t done;
+    if (writes) {
+        file_write_begin(file);
+        done = write_all(transfer, vector);
+        file_write_end(file);
+    } else {
+        done = read_all(transfer, vector);
+    }
+    quire_kfree(machine_slab, transfer->buffer);
+    return done;
+}
+
+/* `at`: NULL is the file's position. */
+static long transfer(unsigned long fd, struct user_vector *vector, const uint64_t *at, bool writes)
+{
+    struct transfer t = {.file = user_file(fd), .has_place = at, .at = at ? *at : 0};
+    if (!t.file)
+        return -EBADF;
+    int64_t done = transfer_all(&t, vector, writes);
+    file_put(t.file);
+    if (done == -EPIPE && writes)
+        signal_task(current, SIGPIPE, NULL);
+    return user_restart(done);
+}
+
+static long transfer_piece(const unsigned long *arg, const uint64_t *at, bool writes)
+{
+    struct user_vector vector;
+    vector_of_piece(&vector, arg[1], arg[2]);
+    if ((long)arg[2] < 0)
+        return -EINVAL;
+    return transfer(arg[0], &vector, at, writes);
+}
+
+static long transfer_array(const unsigned long *arg, const uint64_t *at, bool writes)
+{
+    struct user_vector vector;
+    int error = vector_of_array(&vector, arg[1], arg[2]);
+    return error ? error : transfer(arg[0], &vector, at, writes);
+}
+
+long sys_read(const unsigned long *arg)
+{
+    return transfer_piece(arg, NULL, false);
+}
+
+long sys_write(const unsigned long *arg)
+{
+    return transfer_piece(arg, NULL, true);
+}
+
+long sys_pread64(const unsigned long *arg)
+{
+    uint64_t at = user_64(arg + 3);
+    return transfer_piece(arg, &at, false);
+}
+
+long sys_pwrite64(const unsigned long *arg)
+{
+    uint64_t at = user_64(arg + 3);
+    return transfer_piece(arg, &at, true);
+}
+
+long sys_readv(const unsigned long *arg)
+{
+    return transfer_array(arg, NULL, false);
+}
+
+long sys_writev(const unsigned long *arg)
+{
+    return transfer_array(arg, NULL, true);
+}
+
+/* The place comes in two registers in both classes; on x86-64 the second says nothing. */
+long sys_preadv(const unsigned long *arg)
+{
+    uint64_t at = user_64(arg + 3);
+    return transfer_array(arg, &at, false);
+}
+
+long sys_pwritev(const unsigned long *arg)
+{
+    uint64_t at = user_64(arg + 3);
+    return transfer_array(arg, &at, true);
+}
+
+/* ---- sendfile -------------------------------------------------------------------------------- */
+
+/* Reads at *at, or at the position. What was read and can't be written is read again. */
+static int64_t send(struct transfer *in, struct file *out, size_t size)
+{
+    int64_t done = 0, put = 0;
+    while ((size_t)done < size) {
+        int64_t got = read_piece(in, next_piece(in, size - (size_t)done));
+        if (got <= 0)
+            return done ? done : got;
+        put = file_write(out, in->buffer, (size_t)got);
+        int64_t lost = got - (put > 0 ? put : 0);
+        if (in->has_place)
+            in->at -= (uint64_t)lost;
+        else
+            step_back(in, lost);
+        if (put <= 0)
+            break;
+        done += put;
+        if (lost)
+            break;
+    }
+    return done ? done : put;
+}
+
+static int64_t send_files(struct transfer *in, struct file *out, size_t size)
+{
+    if (!file_may_read(in->file) || !file_may_write(out))
+        return -EBADF;
+    if (in->file->ops->stream || inode_is(in->file->inode, S_IFDIR) || out->flags & O_APPEND)
+        return -EINVAL;
+    in->buffer = quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
+    if (!in->buffer)
+        return -ENOMEM;
+    file_write_begin(out);
+    int64_t done = send(in, out, size);
+    file_write_end(out);
+    quire_kfree(machine_slab, in->buffer);
+    return done;
+}
+
+/* `width`: of the place in user memory. */
+static long sendfile(const unsigned long *arg, size_t width)
+{
+    struct transfer in = {.file = user_file(arg[1]), .has_place = arg[2]};
+    struct file *out = user_file(arg[0]);
+    size_t size = arg[3] < VECTOR_MAX_BYTES ? arg[3] : VECTOR_MAX_BYTES;
+    int64_t done = in.file && out ? 0 : -EBADF;
+    if (!done && in.has_place && copy_from_user(&in.at, arg[2], width))
+        done = -EFAULT;
+    if (!done && (int64_t)in.at < 0)
+        done = -EINVAL;
+    if (!done)
+        done = send_files(&in, out, size);
+    if (done > 0 && in.has_place && copy_to_user(arg[2], &in.at, width))
+        done = -EFAULT;
+    file_put(in.file);
+    file_put(out);
+    if (done == -EPIPE)
+        signal_task(current, SIGPIPE, NULL);
+    return user_restart(done);
+}
+
+long sys_sendfile(const unsigned long *arg)
+{
+    return sendfile(arg, sizeof(long));
+}
+
+#if !defined(__x86_64__)
+long sys_sendfile64(const unsigned long *arg)
+{
+    return sendfile(arg, sizeof(uint64_t));
+}
+#endif

@@ -1,0 +1,73 @@
+/* kernel/sys/file_user.c: descriptors and paths of the running program */
+#include "sys/file_user.h"
+
+#include "string.h"
+
+struct file *user_file_any(unsigned long fd)
+{
+    return files_get(current_process()->files, (int)fd);
+}
+
+struct file *user_file(unsigned long fd)
+{
+    struct file *file = user_file_any(fd);
+    if (file && file->flags & O_PATH) {
+        file_put(file);
+        return NULL;
+    }
+    return file;
+}
+
+static int find_start(struct user_path *path, unsigned long directory, unsigned flags)
+{
+    bool is_empty = !*path->text && flags & AT_EMPTY_PATH;
+    if (!*path->text && !is_empty)
+        return -ENOENT;
+    if (*path->text == '/' || (int)directory == AT_FDCWD)
+        return 0;
+    path->held = user_file_any(directory);
+    if (!path->held)
+        return -EBADF;
+    path->at.start = path->held->inode;
+    return is_empty || inode_is(path->at.start, S_IFDIR) ? 0 : -ENOTDIR;
+}
+
+int user_path_begin_at(struct user_path *path, unsigned long directory, uintptr_t text,
+                       unsigned flags)
+{
+    *path = (struct user_path){.at = {current_process()->fs, user_credentials(), NULL}};
+    path->text = quire_kmalloc(machine_slab, FS_PATH_MAX, QUIRE_GFP_KERNEL);
+    if (!path->text)
+        return -ENOMEM;
+    int error = string_from_user(path->text, text, FS_PATH_MAX);
+    if (error >= 0)
+        error = find_start(path, directory, flags);
+    if (error < 0)
+        user_path_end(path);
+    return error < 0 ? error : 0;
+}
+
+int user_path_begin(struct user_path *path, unsigned long directory, uintptr_t text)
+{
+    return user_path_begin_at(path, directory, text, 0);
+}
+
+void user_path_end(struct user_path *path)
+{
+    file_put(path->held);
+    quire_kfree(machine_slab, path->text);
+}
+
+int user_walk(struct walk *walk, unsigned long directory, uintptr_t text, unsigned at_flags,
+              unsigned walk_flags)
+{
+    struct user_path path;
+    int error = user_path_begin_at(&path, directory, text, at_flags);
+    if (error)
+        return error;
+    if (at_flags & AT_EMPTY_PATH)
+        walk_flags |= WALK_EMPTY;
+    error = path_walk(walk, path.at.fs, path.at.who, path.at.start, path.text, walk_flags);
+    user_path_end(&path);
+    return error;
+}

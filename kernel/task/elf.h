@@ -1,0 +1,69 @@
+/* kernel/task/elf.h: executable files (System V ABI, gABI chapter 5), of this kernel's class */
+#ifndef KERNEL_TASK_ELF_H
+#define KERNEL_TASK_ELF_H
+
+#include <quire/vm.h>
+
+struct file;
+
+#if defined(__x86_64__)
+#define ELF_CLASS 2
+#define ELF_MACHINE 62
+typedef uint64_t elf_word;
+#else
+#define ELF_CLASS 1
+#define ELF_MACHINE 3
+typedef uint32_t elf_word;
+#endif
+
+struct elf_header {
+    uint8_t ident[16];
+    uint16_t type, machine;
+    uint32_t version;
+    elf_word entry, phoff, shoff;
+    uint32_t flags;
+    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+
+struct elf_segment {
+    uint32_t type;
+#if defined(__x86_64__)
+    uint32_t flags;
+    uint64_t offset, address, physical, file_size, memory_size, align;
+#else
+    uint32_t offset, address, physical, file_size, memory_size, flags, align;
+#endif
+};
+
+#define ELF_EXECUTABLE 2
+#define ELF_SHARED 3 /* position-independent */
+
+/* A file's headers, checked as far as they can be without its content. */
+struct elf {
+    struct file *file;
+    struct elf_header header;
+    struct elf_segment *segments;
+    elf_word low, high; /* of all that is loaded, low of whole pages; high > low */
+    bool executable_stack;
+};
+
+/* -ENOEXEC: not such a file, or one that makes no sense; -ENOMEM; -EIO. */
+QUIRE_MUST_CHECK int elf_read(struct elf *elf, struct file *file);
+void elf_free(struct elf *elf);
+bool elf_has_interpreter(const struct elf *elf);
+/* The interpreter's path into `path`: its length, 0 if there is none, -ENOEXEC. */
+QUIRE_MUST_CHECK int elf_interpreter(const struct elf *elf, char *path, size_t size);
+
+/* Where it was mapped. */
+struct elf_place {
+    quire_linear_t bias, entry, headers; /* headers: the program headers in memory, or 0 */
+    quire_linear_t start_code, end_code, start_data, end_data, end;
+};
+
+/* Maps its segments into an address space: at their addresses, or those plus a bias if it is
+ * position-independent: `base` for its first page, or 0: wherever there is room. Private file
+ * mappings, and zero pages for what isn't in the file. Some of it may be mapped when it fails. */
+QUIRE_MUST_CHECK int elf_map(const struct elf *elf, struct quire_mm *mm, quire_linear_t base,
+                             struct elf_place *place);
+
+#endif

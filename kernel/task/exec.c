@@ -1,0 +1,362 @@
+/* kernel/task/exec.c: a process begins another program
+ *
+ * The new address space is made complete beside the old one; what can fail fails before the old one
+ * goes, but for other threads of the process, which end first.
+ */
+#include "task/exec.h"
+
+#include "base/bits.h"
+#include "base/text.h"
+#include "errno.h"
+#include "fs/file.h"
+#include "fs/files.h"
+#include "fs/path.h"
+#include "memory.h"
+#include "task/arch_task.h"
+#include "task/elf.h"
+#include "task/exec_stack.h"
+#include "task/lifecycle.h"
+#include "task/limits.h"
+#include "task/sched.h"
+#include "task/vdso.h"
+
+#define MAX_SCRIPTS 5 /* interpreters of interpreters, as Linux allows */
+#define SCRIPT_BYTES 256
+#define PATH_BYTES 4096u
+
+#if defined(__x86_64__)
+#define LAYOUT quire_mm_layout_x86_64
+#define SHARED_BASE 0x555555554000 /* of position-independent programs: 2/3 of the addresses */
+#else
+#define LAYOUT quire_mm_layout_i386
+#define SHARED_BASE 0x80000000
+#endif
+
+struct program {
+    struct file *file;
+    struct elf elf;
+    struct quire_mm *mm;
+    struct elf_place place, interpreter;
+    struct exec_stack stack;
+    struct credentials who; /* that it will have */
+};
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static int open_program(struct file **file, struct inode *start, const char *path)
+{
+    struct process *process = current_process();
+    int error =
+        file_open(file, process->fs, &process->credentials, start, path, O_RDONLY | O_LARGEFILE, 0);
+    if (error)
+        return error;
+    struct inode *inode = (*file)->inode;
+    error = inode_is(inode, S_IFREG) ? inode_permission(inode, &process->credentials, MAY_EXEC)
+                                     : -EACCES;
+    if (!error)
+        error = inode_run_begin(inode);
+    if (error)
+        file_put(*file);
+    return error;
+}
+
+static void close_program(struct file *file)
+{
+    inode_run_end(file->inode);
+    file_put(file);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* "#! interpreter [one argument]": cuts the line into the two. -ENOEXEC: it isn't such a line. */
+static int parse_script(char *line, size_t size, const char **interpreter, const char **argument)
+{
+    size_t i = 2;
+    if (size < 2 || line[0] != '#' || line[1] != '!')
+        return -ENOEXEC;
+    while (i < size && is_blank(line[i]))
+        i++;
+    size_t begin = i, end = begin;
+    while (end < size && line[end] && line[end] != '\n')
+        end++;
+    bool cut = end == SCRIPT_BYTES - 1;
+    while (end > begin && is_blank(line[end - 1]))
+        end--;
+    for (i = begin; i < end && !is_blank(line[i]);)
+        i++;
+    if (i == begin || (cut && i == end))
+        return -ENOEXEC;
+    line[end] = '\0';
+    *interpreter = line + begin;
+    *argument = NULL;
+    if (i < end) {
+        line[i++] = '\0';
+        while (is_blank(line[i]))
+            i++;
+        *argument = line + i;
+    }
+    return 0;
+}
+
+static int add(struct exec_strings *strings, const char *text)
+{
+    size_t length = 0;
+    while (text[length])
+        length++;
+    return exec_strings_add(strings, text, length);
+}
+
+/* The arguments of a script's interpreter: itself, its argument, the script, the rest. */
+static int script_arguments(struct exec_strings *argv, const char *interpreter,
+                            const char *argument, const char *script)
+{
+    struct exec_strings made;
+    int error = exec_strings_init(&made);
+    if (error)
+        return error;
+    error = add(&made, interpreter);
+    if (!error && argument)
+        error = add(&made, argument);
+    if (!error)
+        error = add(&made, script);
+    size_t at = 0;
+    while (at < argv->size && argv->text[at++])
+        ;
+    for (size_t begin = at; !error && at < argv->size; at++)
+        if (!argv->text[at]) {
+            error = exec_strings_add(&made, argv->text + begin, at - begin);
+            begin = at + 1;
+        }
+    exec_strings_free(error ? &made : argv);
+    if (!error)
+        *argv = made;
+    return error;
+}
+
+static int copy_strings(struct exec_strings *to, const struct exec_strings *from)
+{
+    int error = exec_strings_init(to);
+    size_t begin = 0;
+    for (size_t at = 0; !error && at < from->size; at++)
+        if (!from->text[at]) {
+            error = exec_strings_add(to, from->text + begin, at - begin);
+            begin = at + 1;
+        }
+    if (!error && !from->count) /* as Linux does: a program has at least one argument */
+        error = add(to, "");
+    if (error)
+        exec_strings_free(to);
+    return error;
+}
+
+/* Opens what is to be run for `path`: itself, or the interpreter that a script names. */
+static int find_program(struct program *program, struct inode *start, const char *path,
+                        struct exec_strings *argv)
+{
+    char line[SCRIPT_BYTES];
+    const char *interpreter, *argument;
+    for (unsigned depth = 0;; depth++) {
+        int error = open_program(&program->file, start, path);
+        if (error)
+            return error;
+        int64_t got = file_pread(program->file, 0, line, sizeof line - 1);
+        error = got < 0 ? (int)got : elf_read(&program->elf, program->file);
+        if (error != -ENOEXEC || parse_script(line, (size_t)got, &interpreter, &argument)) {
+            if (error)
+                close_program(program->file);
+            return error;
+        }
+        close_program(program->file);
+        error = depth == MAX_SCRIPTS ? -ELOOP : script_arguments(argv, interpreter, argument, path);
+        if (error)
+            return error;
+        /* The line is used again: what it held is an argument by now. */
+        path = argv->text;
+        start = NULL;
+    }
+}
+
+/* ---- the new address space ------------------------------------------------------------------- */
+
+static int map_interpreter(struct program *program)
+{
+    struct file *file;
+    struct elf elf;
+    char *path = quire_kmalloc(machine_slab, PATH_BYTES, QUIRE_GFP_KERNEL);
+    if (!path)
+        return -ENOMEM;
+    int length = elf_interpreter(&program->elf, path, PATH_BYTES);
+    int error = length > 0 ? open_program(&file, NULL, path) : length;
+    quire_kfree(machine_slab, path);
+    if (error || !length)
+        return error;
+    error = elf_read(&elf, file);
+    if (!error) {
+        error = elf_map(&elf, program->mm, 0, &program->interpreter);
+        program->stack.interpreter = program->interpreter.bias + elf.low;
+        elf_free(&elf);
+    }
+    close_program(file);
+    return error == -ENOEXEC ? -ELIBBAD : error;
+}
+
+static int set_program(const struct program *program)
+{
+    const struct elf_place *place = &program->place;
+    const struct exec_stack *stack = &program->stack;
+    bool shared = program->elf.header.type == ELF_SHARED;
+    /* A static program that could be anywhere lies in the mmap area, where a heap has no room. */
+    quire_linear_t brk = shared && !stack->interpreter ? SHARED_BASE : place->end;
+    return quire_mm_set_program(
+        program->mm, &(struct quire_mm_program){.start_code = place->start_code,
+                                                .end_code = place->end_code,
+                                                .start_data = place->start_data,
+                                                .end_data = place->end_data,
+                                                .brk = quire_align_up(brk, QUIRE_PAGE_SIZE),
+                                                .start_stack = stack->pointer,
+                                                .arg_start = stack->arg_start,
+                                                .arg_end = stack->arg_end,
+                                                .env_start = stack->env_start,
+                                                .env_end = stack->env_end});
+}
+
+/* Whose rights it has: those of who runs it, but for set-user and set-group files. Whoever shares
+ * directories with it could lead it astray: then it gains none. The groups stay the process's. */
+static struct credentials ids_of(const struct process *process, const struct inode *inode)
+{
+    struct credentials who = process->credentials;
+    bool is_led = process->fs->refs > 1 && who.euid;
+    who.groups = NULL;
+    if (!process->attributes.no_new_privileges && !is_led) {
+        if (inode->mode & S_ISUID)
+            who.euid = inode->uid;
+        if ((inode->mode & (S_ISGID | 010)) == (S_ISGID | 010))
+            who.egid = inode->gid;
+    }
+    who.suid = who.euid;
+    who.sgid = who.egid;
+    return who;
+}
+
+static int map_program(struct program *program, const char *path, const struct exec_strings *argv,
+                       const struct exec_strings *envp)
+{
+    int error = quire_mm_create(&program->mm, machine_vm, &LAYOUT);
+    if (error)
+        return error;
+    program->who = ids_of(current_process(), program->file->inode);
+    limits_apply(current_process(), program->mm);
+    /* Where the mmap area begins depends on the stack's limit: known before anything is mapped. */
+    error = quire_mm_set_program(program->mm, &(struct quire_mm_program){0});
+    if (!error)
+        error = elf_map(&program->elf, program->mm,
+                        elf_has_interpreter(&program->elf) ? SHARED_BASE : 0, &program->place);
+    if (!error)
+        error = map_interpreter(program);
+    if (!error)
+        error = vdso_map(program->mm, &program->stack.vdso);
+    if (error)
+        return error;
+    program->stack.path = path;
+    program->stack.who = &program->who;
+    program->stack.argv = argv;
+    program->stack.envp = envp;
+    program->stack.elf = &program->elf;
+    program->stack.place = &program->place;
+    error = exec_stack_make(&program->stack, program->mm, LAYOUT.end);
+    return error ? error : set_program(program);
+}
+
+/* ---- the change ------------------------------------------------------------------------------ */
+
+static void reset_task(struct task *task)
+{
+    task->alternate = (struct signal_stack){.flags = SS_DISABLE};
+    task->clear_child_tid = task->robust_list = 0;
+    task->restore_blocked = false;
+    task->restart_deadline = 0;
+    task->name[0] = '\0';
+    task->fault_cache = (struct quire_fault_cache){0};
+    arch_reset(&task->arch);
+    arch_load(task);
+}
+
+static void set_name(struct process *process, const char *path)
+{
+    const char *name = path;
+    for (const char *at = path; *at; at++)
+        if (*at == '/')
+            name = at + 1;
+    quire_snprintf(process->name, sizeof process->name, "%s", name);
+    quire_mm_set_name(process->mm, process->pid, process->name);
+}
+
+/* Ids that change make the process one that others, and a parent's end, have no hold on. */
+static void take_ids(struct process *process, const struct credentials *who)
+{
+    const struct credentials *old = &process->credentials;
+    if (who->euid != old->euid || who->egid != old->egid) {
+        process->attributes.not_dumpable = true;
+        process->attributes.death_signal = 0;
+    }
+    struct group_list *groups = old->groups;
+    process->credentials = *who;
+    process->credentials.groups = groups;
+    limits_changed(process);
+}
+
+/* From here on there is no way back. */
+static void become(struct program *program, const char *path)
+{
+    struct process *process = current_process();
+    quire_linear_t entry =
+        program->stack.interpreter ? program->interpreter.entry : program->place.entry;
+    if (process->mm) {
+        task_leave_mm(current);
+        process_drop_mm(process);
+    }
+    process->mm = program->mm;
+    process->vdso = (uintptr_t)program->stack.vdso;
+    mm_use(process->mm);
+    process_set_exe(process, program->file);
+    attributes_exec(&process->attributes);
+    take_ids(process, &program->who);
+    set_name(process, path);
+    signal_reset_handlers(process);
+    reset_task(current);
+    if (process->exit_signal)
+        process->exit_signal = SIGCHLD;
+    files_close_on_exec(process->files);
+    trap_frame_start(current->frame, (uintptr_t)entry, (uintptr_t)program->stack.pointer);
+}
+
+int exec(struct inode *start, const char *path, const struct exec_strings *argv,
+         const struct exec_strings *envp)
+{
+    struct program program = {0};
+    struct exec_strings arguments;
+    int error = copy_strings(&arguments, argv);
+    if (error)
+        return error;
+    error = find_program(&program, start, path, &arguments);
+    if (!error) {
+        error = map_program(&program, path, &arguments, envp);
+        elf_free(&program.elf);
+        if (!error)
+            error = end_other_threads();
+        if (!error)
+            error = process_unshare_files(current_process());
+        if (!error)
+            become(&program, path);
+        else {
+            if (program.mm)
+                quire_mm_put(program.mm);
+            close_program(program.file);
+        }
+    }
+    exec_strings_free(&arguments);
+    return error;
+}

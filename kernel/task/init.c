@@ -1,0 +1,297 @@
+/* kernel/task/init.c: the first process, the kernel's own, which starts the program
+ *
+ * What is to be run stands in files of /.quire, made by who packed the RAM disk; they are gone when
+ * the program starts. Process 1 is this one, so that the program is like any other: its parent
+ * waits for it, and for orphans. When it ends the machine does.
+ */
+#include "task/init.h"
+
+#include <quire/port.h>
+#include <quire/swap.h>
+
+#include "cmdline.h"
+#include "errno.h"
+#include "fs/file.h"
+#include "fs/files.h"
+#include "fs/fs.h"
+#include "fs/initrd.h"
+#include "fs/names.h"
+#include "fs/path.h"
+#include "fs/random.h"
+#include "memory.h"
+#include "standard.h"
+#include "sys/proc.h"
+#include "syscall.h"
+#include "task/exec.h"
+#include "task/lifecycle.h"
+#include "task/limits.h"
+#include "task/sched.h"
+#include "task/wait.h"
+
+#define FOLDER "/.quire/"
+#define STATUS_NOT_EXECUTED 126
+#define STATUS_NOT_FOUND 127
+#define MAX_STRINGS_BYTES 0x200000u
+
+struct process *init_process;
+
+static const struct pvh_info *info;
+static const struct credentials root; /* all zero */
+static struct fs_context *directories;
+static struct exec_strings argv, envp, cwd, exe;
+static int program_pid;
+
+_Noreturn static void give_up(const char *what, int error)
+{
+    print("init: %s: error %d\n", what, -error);
+    print("\001exit %d\n", STATUS_NOT_EXECUTED);
+    machine_exit(MACHINE_DONE);
+}
+
+/* ---- what is to be run ----------------------------------------------------------------------- */
+
+static int read_strings(const char *path, struct exec_strings *strings)
+{
+    struct file *file;
+    char piece[256];
+    int error = exec_strings_init(strings);
+    if (!error)
+        error = file_open(&file, directories, &root, NULL, path, O_RDONLY, 0);
+    if (error)
+        return error;
+    uint64_t at = 0;
+    char *text = NULL;
+    size_t size = (size_t)quire_mapping_size(file_mapping(file));
+    if (size > MAX_STRINGS_BYTES)
+        error = -E2BIG;
+    else
+        text = quire_kvmalloc(machine_vmalloc, size + 1, QUIRE_GFP_KERNEL);
+    if (!error && !text)
+        error = -ENOMEM;
+    while (!error && at < size) {
+        int64_t got = file_pread(file, at, piece, sizeof piece);
+        if (got <= 0)
+            error = got ? (int)got : -EIO;
+        else
+            memcpy(text + at, piece, (size_t)got);
+        at += got > 0 ? (uint64_t)got : 0;
+    }
+    for (size_t begin = 0, i = 0; !error && i < size; i++)
+        if (!text[i]) {
+            error = exec_strings_add(strings, text + begin, i - begin);
+            begin = i + 1;
+        }
+    quire_kvfree(machine_vmalloc, text);
+    file_put(file);
+    return error;
+}
+
+static void read_what_to_run(void)
+{
+    static const struct {
+        const char *path;
+        struct exec_strings *strings;
+    } parts[] = {
+        {FOLDER "argv", &argv}, {FOLDER "env", &envp}, {FOLDER "cwd", &cwd}, {FOLDER "exe", &exe}};
+    const struct fs_at at = {directories, &root, NULL};
+    for (unsigned i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        int error = read_strings(parts[i].path, parts[i].strings);
+        if (!error && !parts[i].strings->count && parts[i].strings != &envp)
+            error = -ENOENT;
+        if (error)
+            give_up(parts[i].path, error);
+        error = names_unlink(&at, parts[i].path);
+        if (error)
+            give_up(parts[i].path, error);
+    }
+    int error = names_rmdir(&at, FOLDER);
+    if (error)
+        give_up(FOLDER, error);
+}
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+/* The first thing that the program's task does. */
+static void start_program(void)
+{
+    int error = exec(NULL, exe.text, &argv, &envp);
+    if (!error)
+        return;
+    print("\001failed %d\n", -error);
+    process_exit((error == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTED) << 8);
+}
+
+static void open_standard_files(struct process *process)
+{
+    struct file *files[3];
+    int error = console_open(files, info->command_line, directories, &root);
+    for (int fd = 0; error >= 0 && fd < 3; fd++)
+        error = files_set(process->files, fd, files[fd], false);
+    if (error < 0)
+        give_up("standard input and output", error);
+    print("\001ready\n");
+}
+
+static void make_program(void)
+{
+    struct walk walk;
+    struct process *process = process_create(init_process, init_process, NULL);
+    struct task *task = process ? task_create(process) : NULL;
+    if (!task)
+        give_up("the first program", -ENOMEM);
+    int error = path_walk(&walk, directories, &root, NULL, cwd.text, WALK_FOLLOW | WALK_DIRECTORY);
+    if (error)
+        give_up(cwd.text, error);
+    process->fs = fs_context_copy(directories);
+    process->files = files_create();
+    if (!process->fs || !process->files)
+        give_up("the first program", -ENOMEM);
+    fs_context_set_cwd(process->fs, walk.inode);
+    walk_end(&walk);
+    open_standard_files(process);
+    process->exit_signal = SIGCHLD;
+    process->pgid = process->sid = process->pid;
+    console_set_session(process->sid, process->pgid);
+    limits_init(process->limit);
+    program_pid = process->pid;
+    task->kernel_main = start_program;
+    sched_add(task);
+}
+
+static void check_everything(void)
+{
+    quire_vm_check(machine_vm);
+    quire_vmalloc_check(machine_vmalloc);
+    quire_pgtable_check(&machine_tables);
+    quire_slab_check(machine_slab);
+    quire_mem_check(machine_mem);
+}
+
+_Noreturn static void end_machine(int status)
+{
+    if (cmdline_has(info->command_line, "check"))
+        check_everything();
+    syscall_tell_unknown();
+    if (status & 0x7f)
+        print("\001killed %d\n", status & 0x7f);
+    else
+        print("\001exit %d\n", status >> 8 & 0xff);
+    machine_exit(MACHINE_DONE);
+}
+
+/* ---- memory is short ------------------------------------------------------------------------- */
+
+static struct event memory_is_short;
+
+static void wake_reclaim(void *arg, int node)
+{
+    (void)arg;
+    (void)node;
+    event_signal(&memory_is_short);
+}
+
+static void reclaim_main(void)
+{
+    for (;;) {
+        uint32_t seen = event_read(&memory_is_short);
+        bool some = false;
+        for (unsigned node = 0; node < QUIRE_MAX_NODES; node++)
+            if (quire_vm_needs_reclaim(machine_vm, (int)node))
+                some |= quire_kswapd(machine_vm, (int)node) > 0;
+        if (!some)
+            event_wait_uninterruptible(&memory_is_short, seen);
+        schedule();
+    }
+}
+
+static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
+{
+    (void)arg;
+    print("%s", report);
+    bool killed = false;
+    list_for_each (at, &all_processes) {
+        struct process *process = quire_container_of(at, struct process, all);
+        if (process->mm == victim) {
+            signal_process(process, SIGKILL, NULL);
+            killed = true;
+        }
+    }
+    return killed;
+}
+
+/* ---- process 1 ------------------------------------------------------------------------------- */
+
+/* Maps physical memory of whole pages, wherever it is. 0: it can't be. */
+static uintptr_t map_pages(quire_phys_t phys, unsigned long count)
+{
+    size_t size = count * sizeof(struct quire_page *);
+    struct quire_page **pages = quire_kvmalloc(machine_vmalloc, size, QUIRE_GFP_KERNEL);
+    uintptr_t at = 0;
+    if (!pages)
+        return 0;
+    for (unsigned long i = 0; i < count; i++)
+        pages[i] = quire_pfn_to_page(
+            machine_mem, quire_phys_to_pfn(phys + ((quire_phys_t)i << QUIRE_PAGE_SHIFT)));
+    at = (uintptr_t)quire_vmap(machine_vmalloc, pages, count, 0);
+    quire_kvfree(machine_vmalloc, pages);
+    return at;
+}
+
+/* It lies where the boot loader put it, in whole pages, perhaps beyond the direct map; its memory
+ * is the allocator's when the files are made. */
+static void unpack_initrd(void)
+{
+    uint64_t size = info->initrd_size;
+    unsigned long count = (unsigned long)((size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT);
+    if (!size)
+        give_up("there is no RAM disk", -ENXIO);
+    uintptr_t at = map_pages(info->initrd, count);
+    if (!at)
+        give_up("the RAM disk is larger than the kernel's addresses", -ENOMEM);
+    struct initrd_error where;
+    int error = initrd_unpack(fs_root, (const void *)at, (size_t)size, &where);
+    if (error && where.what)
+        print("init: the RAM disk: %s, at byte %zu, in \"%s\"\n", where.what, where.at, where.name);
+    quire_vunmap(machine_vmalloc, at);
+    quire_vm_unmap_aliases(machine_vmalloc);
+    if (!error)
+        error = quire_free_reserved(machine_mem, info->initrd, size);
+    if (error)
+        give_up("the RAM disk", error);
+}
+
+static void init_main(void)
+{
+    int error = fs_init();
+    if (error)
+        give_up("the file system", error);
+    proc_init();
+    directories = fs_context_create(fs_root);
+    if (!directories)
+        give_up("the file system", -ENOMEM);
+    unpack_initrd();
+    read_what_to_run();
+    make_program();
+    const struct wait_request request = {
+        .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .block = true};
+    for (;;) {
+        struct wait_result result;
+        error = wait_for_child(&request, &result);
+        if (!error && result.pid == program_pid)
+            end_machine(result.status);
+    }
+}
+
+void run_program(const struct pvh_info *given)
+{
+    info = given;
+    memory_init_programs();
+    sched_init();
+    quire_vm_set_wake(machine_vm, wake_reclaim, NULL);
+    quire_vm_set_oom(machine_vm, kill_for_memory, NULL);
+    struct task *task = task_create_kernel("init", init_main);
+    if (!task || !task_create_kernel("kswapd", reclaim_main))
+        panic("no memory for the first processes");
+    init_process = task->process;
+    sched_idle();
+}

@@ -1,0 +1,170 @@
+/* kernel/task/return.c: in from a program, and back to it
+ */
+#include <quire/port.h>
+
+#include "cpu.h"
+#include "errno.h"
+#include "syscall.h"
+#include "task/lifecycle.h"
+#include "task/sched.h"
+#include "task/signal_deliver.h"
+#include "trap.h"
+
+#define VECTOR_DIVIDE 0
+#define VECTOR_DEBUG 1
+#define VECTOR_BREAKPOINT 3
+#define VECTOR_INVALID_OPCODE 6
+#define VECTOR_STACK 12
+#define VECTOR_NOT_PRESENT 11
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_X87 16
+#define VECTOR_ALIGNMENT 17
+#define VECTOR_SIMD 19
+
+#define FPE_INTDIV 1
+#define FPE_FLTINV 7
+#define ILL_ILLOPN 2
+#define TRAP_TRACE 2
+#define BUS_ADRALN 1
+#define BUS_ADRERR 2
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define SI_KERNEL 0x80
+#define MOST_WITHOUT_MEMORY 100u
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+void enter_kernel(void)
+{
+    uint64_t now = quire_port_clock_ns();
+    current_process()->user_ns += now - current->switched_ns;
+    current->cpu_ns += now - current->switched_ns;
+    current->switched_ns = now;
+}
+
+static void leave_kernel(void)
+{
+    uint64_t now = quire_port_clock_ns();
+    current_process()->system_ns += now - current->switched_ns;
+    current->cpu_ns += now - current->switched_ns;
+    current->switched_ns = now;
+}
+
+/* ---- exceptions ------------------------------------------------------------------------------ */
+
+static void raise(int number, int code, uintptr_t address)
+{
+    struct signal_info info = {.number = number, .code = code, .address = address};
+    signal_force(number, &info);
+}
+
+static void page_fault(struct trap_frame *frame, uintptr_t address)
+{
+    unsigned flags = QUIRE_FAULT_FLAG_USER;
+    if (frame->error & QUIRE_PF_WRITE)
+        flags |= QUIRE_FAULT_FLAG_WRITE;
+    if (frame->error & QUIRE_PF_FETCH)
+        flags |= QUIRE_FAULT_FLAG_EXEC;
+    switch (quire_handle_fault(current_process()->mm, address, flags, &current->fault_cache)) {
+    case QUIRE_VM_MINOR:
+    case QUIRE_VM_MAJOR:
+        current->nr_without_memory = 0;
+        return;
+    case QUIRE_VM_SEGV_MAPERR:
+        raise(SIGSEGV, SEGV_MAPERR, address);
+        return;
+    case QUIRE_VM_SEGV_ACCERR:
+        raise(SIGSEGV, SEGV_ACCERR, address);
+        return;
+    case QUIRE_VM_BUS_ADRERR:
+        raise(SIGBUS, BUS_ADRERR, address);
+        return;
+    case QUIRE_VM_OOM:
+        /* Somebody was chosen to end, and the access is tried again when he has; if that helps
+         * nothing, it is this one's turn. */
+        if (current->nr_without_memory++ < MOST_WITHOUT_MEMORY)
+            schedule();
+        else
+            process_kill(current_process(), SIGKILL);
+        return;
+    }
+}
+
+void user_exception(struct trap_frame *frame)
+{
+    uintptr_t address = cpu_cr2(), pc = trap_frame_pc(frame);
+    current->trap_vector = (unsigned)frame->vector;
+    current->trap_error = (unsigned)frame->error;
+    if (frame->vector == VECTOR_PAGE_FAULT)
+        current->trap_address = address;
+    switch (frame->vector) {
+    case VECTOR_PAGE_FAULT:
+        page_fault(frame, address);
+        return;
+    case VECTOR_DIVIDE:
+        raise(SIGFPE, FPE_INTDIV, pc);
+        return;
+    case VECTOR_DEBUG:
+        raise(SIGTRAP, TRAP_TRACE, pc);
+        return;
+    case VECTOR_BREAKPOINT:
+        raise(SIGTRAP, SI_KERNEL, 0);
+        return;
+    case VECTOR_INVALID_OPCODE:
+        raise(SIGILL, ILL_ILLOPN, pc);
+        return;
+    case VECTOR_X87:
+    case VECTOR_SIMD:
+        raise(SIGFPE, FPE_FLTINV, pc);
+        return;
+    case VECTOR_NOT_PRESENT:
+    case VECTOR_STACK:
+        raise(SIGBUS, SI_KERNEL, 0);
+        return;
+    case VECTOR_ALIGNMENT:
+        raise(SIGBUS, BUS_ADRALN, 0);
+        return;
+    default:
+        raise(SIGSEGV, SI_KERNEL, 0);
+    }
+}
+
+/* ---- system calls ---------------------------------------------------------------------------- */
+
+void system_call(struct trap_frame *frame)
+{
+    unsigned long argument[6], number = (unsigned long)frame->error;
+    long result = -ENOSYS;
+    trap_frame_arguments(frame, argument);
+    if (number < nr_syscalls && syscall_table[number].call)
+        result = syscall_table[number].call(argument);
+    else
+        syscall_count_unknown(number);
+    /* execve and sigreturn have made the frame anew, and its result with it. */
+    if (frame->vector == SYSCALL_VECTOR)
+        trap_frame_set_result(frame, (unsigned long)result);
+}
+
+/* ---- back ------------------------------------------------------------------------------------ */
+
+void return_to_user(struct trap_frame *frame)
+{
+    for (;;) {
+        struct process *process = current_process();
+        if (process->exiting)
+            task_exit(process->status);
+        if (process->survivor && process->survivor != current)
+            task_exit(0);
+        if (signal_has_work(frame)) {
+            signal_deliver(frame);
+            if (sched_turn_is_over())
+                schedule();
+        } else if (!trap_frame_can_return(frame))
+            raise(SIGSEGV, SI_KERNEL, 0);
+        else if (sched_turn_is_over())
+            schedule();
+        else
+            break;
+    }
+    leave_kernel();
+}

@@ -1,0 +1,245 @@
+/* kernel/task/sched.c: whose turn it is
+ *
+ * Who sleeps on a word is in the bucket of its address, in order of arrival; sleepers with a
+ * deadline are found by looking through all buckets, no sooner than the first deadline is over.
+ */
+#include "task/sched.h"
+
+#include <quire/port.h>
+
+#include "cpu.h"
+#include "errno.h"
+#include "irq.h"
+#include "task/arch_task.h"
+#include "task/lifecycle.h"
+
+#define TIMER_IRQ 0
+#define TIMER_CHANNEL_0 0x40
+#define TIMER_COMMAND 0x43
+#define TIMER_RATE_GENERATOR 0x34 /* channel 0, low byte then high byte, mode 2 */
+#define TIMER_HZ 1193182u
+#define NR_BUCKETS 64u
+
+struct task *current;
+struct event any_event;
+
+static struct task idle_task;
+static struct list run_queue, sleepers[NR_BUCKETS];
+static uint64_t turn_end, first_deadline = NO_DEADLINE;
+
+static struct list *bucket_of(const void *word)
+{
+    return &sleepers[((uintptr_t)word >> 2) * 0x9e3779b1u >> 8 & (NR_BUCKETS - 1)];
+}
+
+static void make_ready(struct task *task)
+{
+    list_del(&task->queue);
+    task->state = TASK_RUNNING;
+    task->word = NULL;
+    list_add_tail(&run_queue, &task->queue);
+}
+
+static void wake_late_sleepers(uint64_t now)
+{
+    first_deadline = NO_DEADLINE;
+    for (unsigned i = 0; i < NR_BUCKETS; i++) {
+        struct list *next;
+        for (struct list *at = sleepers[i].next; at != &sleepers[i]; at = next) {
+            struct task *task = quire_container_of(at, struct task, queue);
+            next = at->next;
+            if (task->deadline <= now)
+                make_ready(task);
+            else if (task->deadline < first_deadline)
+                first_deadline = task->deadline;
+        }
+    }
+}
+
+static void tick(void)
+{
+    uint64_t now = quire_port_clock_ns();
+    if (now >= first_deadline)
+        wake_late_sleepers(now);
+    timers_expire(now);
+}
+
+bool sched_turn_is_over(void)
+{
+    return !list_empty(&run_queue) && quire_port_clock_ns() >= turn_end;
+}
+
+void sched_add(struct task *task)
+{
+    task->state = TASK_RUNNING;
+    list_add_tail(&run_queue, &task->queue);
+}
+
+/* Runs on the stack of who comes back, or of a new task (task_begin). */
+void sched_finish_switch(struct task *previous)
+{
+    uint64_t now = quire_port_clock_ns();
+    current->switched_ns = now;
+    turn_end = now + TURN_NS;
+    if (previous->state == TASK_DEAD)
+        task_free(previous);
+}
+
+static struct task *switched_from;
+
+struct task *sched_switched_from(void)
+{
+    return switched_from;
+}
+
+void sched_account(void)
+{
+    struct task *task = current;
+    uint64_t now = quire_port_clock_ns();
+    if (task->process)
+        task->process->system_ns += now - task->switched_ns;
+    task->cpu_ns += now - task->switched_ns;
+    task->switched_ns = now;
+}
+
+void schedule(void)
+{
+    struct task *previous = current, *next = &idle_task;
+    if (previous->state == TASK_RUNNING && previous != &idle_task)
+        list_add_tail(&run_queue, &previous->queue);
+    if (!list_empty(&run_queue)) {
+        next = quire_container_of(run_queue.next, struct task, queue);
+        list_del(&next->queue);
+    }
+    if (next == previous) {
+        turn_end = quire_port_clock_ns() + TURN_NS;
+        return;
+    }
+    sched_account();
+    switched_from = previous;
+    current = next;
+    arch_switch(previous, next);
+    sched_finish_switch(switched_from);
+}
+
+/* Has the running task to come back from this kind of sleep? */
+static bool is_interrupted(enum sleep sleep)
+{
+    const struct process *process = current->process;
+    if (sleep == SLEEP_UNINTERRUPTIBLE || !process)
+        return false;
+    if (process->exiting || (process->survivor && process->survivor != current))
+        return true;
+    return sleep == SLEEP_INTERRUPTIBLE && signal_is_pending();
+}
+
+int sched_sleep(const uint32_t *word, uint32_t value, enum sleep sleep, uint64_t deadline)
+{
+    struct task *task = current;
+    if (word && *(const volatile uint32_t *)word != value)
+        return 0;
+    if (is_interrupted(sleep))
+        return -EINTR;
+    if (task == &idle_task) /* nobody else is there: spin */
+        return 0;
+    task->state = TASK_SLEEPING;
+    task->word = word;
+    task->sleep = sleep;
+    task->deadline = deadline;
+    if (deadline < first_deadline)
+        first_deadline = deadline;
+    list_add_tail(bucket_of(word), &task->queue);
+    schedule();
+    if (deadline != NO_DEADLINE && quire_port_clock_ns() >= deadline)
+        return -ETIMEDOUT;
+    return is_interrupted(sleep) ? -EINTR : 0;
+}
+
+unsigned sched_wake(const uint32_t *word, unsigned most)
+{
+    struct list *bucket = bucket_of(word), *next;
+    unsigned woken = 0;
+    for (struct list *at = bucket->next; at != bucket && woken < most; at = next) {
+        struct task *task = quire_container_of(at, struct task, queue);
+        next = at->next;
+        if (task->word != word)
+            continue;
+        make_ready(task);
+        woken++;
+    }
+    return woken;
+}
+
+void sched_interrupt(struct task *task)
+{
+    if (task->state == TASK_SLEEPING && task->sleep == SLEEP_INTERRUPTIBLE)
+        make_ready(task);
+}
+
+void sched_interrupt_for_end(struct task *task)
+{
+    if (task->state == TASK_SLEEPING && task->sleep != SLEEP_UNINTERRUPTIBLE)
+        make_ready(task);
+}
+
+void sched_init(void)
+{
+    list_init(&run_queue);
+    for (unsigned i = 0; i < NR_BUCKETS; i++)
+        list_init(&sleepers[i]);
+    idle_task.state = TASK_RUNNING;
+    current = &idle_task;
+    irq_init();
+    cpu_out8(TIMER_COMMAND, TIMER_RATE_GENERATOR);
+    cpu_out8(TIMER_CHANNEL_0, (uint8_t)(TIMER_HZ / TICKS_PER_SECOND));
+    cpu_out8(TIMER_CHANNEL_0, (uint8_t)(TIMER_HZ / TICKS_PER_SECOND >> 8));
+    irq_set_handler(TIMER_IRQ, tick);
+}
+
+_Noreturn void sched_idle(void)
+{
+    for (;;) {
+        schedule();
+        if (list_empty(&run_queue))
+            __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+    }
+}
+
+/* ---- events, and the port's words ------------------------------------------------------------ */
+
+int event_wait(struct event *event, uint32_t seen, uint64_t deadline)
+{
+    return sched_sleep(&event->changes, seen, SLEEP_INTERRUPTIBLE, deadline);
+}
+
+void event_wait_uninterruptible(struct event *event, uint32_t seen)
+{
+    sched_sleep(&event->changes, seen, SLEEP_UNINTERRUPTIBLE, NO_DEADLINE);
+}
+
+int event_wait_killable(struct event *event, uint32_t seen)
+{
+    return sched_sleep(&event->changes, seen, SLEEP_KILLABLE, NO_DEADLINE);
+}
+
+void event_signal(struct event *event)
+{
+    event->changes++;
+    any_event.changes++;
+    if (!current)
+        return;
+    sched_wake(&event->changes, UINT32_MAX);
+    sched_wake(&any_event.changes, UINT32_MAX);
+}
+
+void quire_x86_wait(const uint32_t *word, uint32_t value)
+{
+    if (current)
+        sched_sleep(word, value, SLEEP_UNINTERRUPTIBLE, NO_DEADLINE);
+}
+
+void quire_x86_wake(const uint32_t *word)
+{
+    if (current)
+        sched_wake(word, UINT32_MAX);
+}

@@ -1,0 +1,39 @@
+/* kernel/task/sched.h: whose turn it is
+ *
+ * Tasks that can run wait in one queue, first come, first served; a turn ends after TURN_NS, which
+ * is looked at on the way back to user mode. The machine's first stack becomes the idle task, which
+ * runs when the queue is empty and waits for interrupts.
+ */
+#ifndef KERNEL_TASK_SCHED_H
+#define KERNEL_TASK_SCHED_H
+
+#include "task/task.h"
+
+#define TICKS_PER_SECOND 250u
+#define TURN_NS 10000000u
+
+/* The caller becomes the idle task; the timer begins to tick. */
+void sched_init(void);
+/* Runs others whenever it can, for ever. */
+_Noreturn void sched_idle(void);
+
+/* A new task's first turn comes in time. */
+void sched_add(struct task *task);
+/* Gives way to the next task that can run. `current` comes back unless its state is TASK_DEAD:
+ * then whoever runs next calls task_free for it. */
+void schedule(void);
+/* What `current` has done up to now is counted as the kernel's work for it. */
+void sched_account(void);
+/* Has another's turn come? */
+bool sched_turn_is_over(void);
+
+/* Wakes one task, whatever it waits for, if signals may interrupt it; or if its end may. */
+void sched_interrupt(struct task *task);
+void sched_interrupt_for_end(struct task *task);
+
+/* Sleeps while *word is `value`; word NULL: just sleeps. Errors are event_wait's. */
+int sched_sleep(const uint32_t *word, uint32_t value, enum sleep sleep, uint64_t deadline);
+/* Wakes up to `most` of those who sleep on `word`, longest first; their number. */
+unsigned sched_wake(const uint32_t *word, unsigned most);
+
+#endif

@@ -1,0 +1,497 @@
+#!/bin/sh
+# tests/command/boot.sh QUIRE FAKE-MACHINE COMPILER: what quire boot makes of programs
+#
+# What doesn't need the kernel: finding and packing, mistakes, and what goes between a machine, for
+# which a program stands in that answers on its ports, and our streams. What was packed is unpacked
+# and run where nothing else is (chroot), where we may.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+quire=$1
+fake=$2
+compiler=$3
+for needed in "$quire" "$fake"; do
+    [ -x "$needed" ] || { echo "Bail out! there is no $needed" && exit 1; }
+done
+output=$tap_scratch/output
+talk=$tap_scratch/talk
+work=$tap_scratch/work
+images=$tap_scratch/images
+mkdir "$work" "$images"
+: >"$images/quire-i386.elf"
+: >"$images/quire-x86-64.elf"
+
+boot() { # ARGUMENTS...
+    "$quire" boot --images="$images" --timeout=60 "$@" >"$output" 2>"$talk" </dev/null
+}
+
+ends() { # STATUS ARGUMENTS...
+    wanted=$1
+    shift
+    boot "$@"
+    got=$?
+    head -c 2000 "$output" | tr -d '\0'
+    head -c 2000 "$talk"
+    echo "exit status $got, expected $wanted"
+    [ "$got" -eq "$wanted" ]
+}
+
+says() { # PATTERN
+    echo "looking for: $1"
+    tr -d '\0' <"$output" | cat - "$talk" | grep -Eq -- "$1"
+}
+
+ends_and_says() { # STATUS PATTERN ARGUMENTS...
+    status=$1
+    pattern=$2
+    shift 2
+    ends "$status" "$@" && says "$pattern"
+}
+
+if "$quire" boot --dry-run --images="$images" -- true 2>&1 | grep -q 'without libelf'; then
+    tap_skip 'programs are run' 'this quire was built without libelf'
+    tap_end
+fi
+
+# ---- usage ----------------------------------------------------------------------------------------
+
+tap_check 'help begins with an example' ends_and_says 0 'quire boot -- ls -l /' --help
+tap_check 'help says how to leave' says '\^A x ends'
+for wrong in '--nonsense -- true' '--' '--demo -- true' '--selftest -- true' '--env=x -- true' \
+    '--env==x -- true' '--cwd=x -- true' '--add= -- true' '--add=:x -- true' '--add=x:y -- true' \
+    '--accel=x -- true' '--arch=arm -- true' '--mem=1 -- true' '--shell --demo' 'name -- true'; do
+    # shellcheck disable=SC2086 # several options
+    tap_check "usage with a program: $wrong" ends_and_says 125 'quire boot' $wrong
+done
+for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x; do
+    tap_check "usage without one: $wrong" ends_and_says 2 'quire boot' $wrong
+done
+tap_check 'a program without -- before it is told where it belongs' \
+    ends_and_says 2 'quire boot -- ls' ls
+
+# ---- programs that can't be run -------------------------------------------------------------------
+
+tap_check 'a program that is not there' ends_and_says 127 "no program 'no-such-program'" \
+    -- no-such-program
+tap_check 'a path that is not there' ends_and_says 127 'No such file' -- ./no-such-program
+tap_check 'a folder' ends_and_says 126 'Is a directory' -- "$work"
+echo text >"$work/text"
+tap_check 'a file that is not executable' ends_and_says 126 'Permission denied' -- "$work/text"
+chmod +x "$work/text"
+tap_check 'a text' ends_and_says 126 'neither an ELF file nor a script' -- "$work/text"
+printf '#!/no/such/interpreter -x\n' >"$work/script"
+chmod +x "$work/script"
+tap_check 'a script whose interpreter is not there' \
+    ends_and_says 127 'needs the interpreter /no/such/interpreter' -- "$work/script"
+printf '#!sh\n' >"$work/script"
+tap_check 'a script whose interpreter has no path' ends_and_says 126 "isn't named by its path" \
+    -- "$work/script"
+printf '#!/usr/bin/env no-such-program\n' >"$work/script"
+tap_check 'a script that asks env for what is not there' \
+    ends_and_says 127 "no program 'no-such-program'" -- "$work/script"
+printf '#!%s\n' "$work/script" >"$work/script"
+tap_check 'a script that is its own interpreter' ends_and_says 126 'and so on' -- "$work/script"
+head -c 60 /bin/true >"$work/cut"
+chmod +x "$work/cut"
+tap_check 'a program that was cut off' ends_and_says 126 'is cut off' -- "$work/cut"
+
+# ---- programs of our own --------------------------------------------------------------------------
+
+cat >"$work/library.c" <<'END'
+int answer(void);
+int answer(void) { return 42; }
+END
+cat >"$work/program.c" <<'END'
+#include <stdio.h>
+int answer(void);
+int main(int argc, char **argv)
+{
+    printf("%d %d %s\n", answer(), argc, argv[argc - 1]);
+    return 3;
+}
+END
+
+# A library and a program that needs it, in FOLDER/lib and FOLDER/bin.
+make_program() { # FOLDER COMPILER FLAGS...
+    folder=$1
+    with=$2
+    shift 2
+    mkdir -p "$folder/lib" "$folder/bin"
+    "$with" -shared -fPIC -Wl,-soname,libanswer.so.1 "$work/library.c" -o "$folder/lib/libanswer.so.1.0" &&
+        ln -sf libanswer.so.1.0 "$folder/lib/libanswer.so.1" &&
+        "$with" "$work/program.c" "$folder/lib/libanswer.so.1" "$@" -o "$folder/bin/program"
+}
+
+packs() { # ARCHIVE ARGUMENTS...
+    archive=$1
+    shift
+    ends 0 --save-initrd="$archive" "$@" || return
+    cpio -tv <"$archive" >"$work/list" 2>"$work/cpio"
+    listed=$?
+    cat "$work/list" "$work/cpio"
+    return "$listed"
+}
+
+packs_and_lists() { # PATTERN ARGUMENTS...
+    pattern=$1
+    shift
+    packs "$work/archive" "$@" && echo "looking for: $pattern" && grep -Eq -- "$pattern" "$work/list"
+}
+
+may_chroot() {
+    [ "$(id -u)" -eq 0 ] && chroot / /bin/true 2>/dev/null
+}
+
+# Unpacks the archive and runs the program where nothing else is; its output and status are as here.
+# Without /proc it is told by LD_ORIGIN_PATH where it is.
+runs_alone() { # PROGRAM ARGUMENTS...
+    rm -rf "$work/root"
+    mkdir "$work/root"
+    (cd "$work/root" && cpio -id --quiet <"$work/archive") || return
+    "$@" >"$work/here"
+    here=$?
+    (cd / && env -i LD_ORIGIN_PATH="${1%/*}" "$(command -v chroot)" "$work/root" "$@") >"$work/there"
+    there=$?
+    diff "$work/here" "$work/there" && echo "exit status $there, here $here" && [ "$here" -eq "$there" ]
+}
+
+packs_and_runs_alone() { # PROGRAM ARGUMENTS...
+    packs "$work/archive" -- "$@" && runs_alone "$@"
+}
+
+runs() { # NAME PROGRAM ARGUMENTS...
+    name=$1
+    shift
+    if may_chroot; then
+        tap_check "$name: packed with all that it needs" packs_and_runs_alone "$@"
+    else
+        tap_check "$name: is packed" packs "$work/archive" -- "$@"
+        tap_skip "$name: packed with all that it needs" 'only root may chroot'
+    fi
+}
+
+if ! command -v cpio >/dev/null; then
+    tap_skip 'what is packed' 'there is no cpio'
+else
+    runs 'a dynamic program' /bin/ls /etc/ld.so.cache
+    tap_check 'symlinks on the way are kept' \
+        packs_and_lists "^l.* lib64/ld-linux|^l.* lib64 -> usr/lib64" -- ls
+    packs_the_same() {
+        packs "$work/first" -- ls && packs "$work/second" -- ls && cmp "$work/first" "$work/second"
+    }
+    tap_check 'an archive of the same is the same' packs_the_same
+
+    make_program "$work/origin" "$compiler" "-Wl,-rpath,\$ORIGIN/../lib" >"$tap_output" 2>&1
+    runs 'a library by ORIGIN' "$work/origin/bin/program" a b
+    make_program "$work/rpath" "$compiler" -Wl,--disable-new-dtags "-Wl,-rpath,$work/nowhere:\${ORIGIN}/../lib" \
+        >"$tap_output" 2>&1
+    runs 'a library by RPATH' "$work/rpath/bin/program" a b
+    make_program "$work/bare" "$compiler" >"$tap_output" 2>&1
+    tap_check 'a library that is missing is named, and who needs it' ends_and_says 127 \
+        "libanswer.so.1, which $work/bare/bin/program needs, isn't there" -- "$work/bare/bin/program"
+    tap_check '... and where it was looked for' says '^  /lib/x86_64-linux-gnu$'
+    tap_check 'LD_LIBRARY_PATH of the machine is looked at' packs_and_lists 'bare/lib/libanswer.so.1.0$' \
+        --env="LD_LIBRARY_PATH=$work/none:$work/bare/lib" -- "$work/bare/bin/program"
+    tap_check 'LD_PRELOAD of the machine is packed' packs_and_lists 'bare/lib/libanswer.so.1.0$' \
+        --env="LD_PRELOAD=$work/bare/lib/libanswer.so.1" -- /bin/ls
+    tap_check 'a library that is added finds its own' packs_and_lists 'origin/lib/libanswer.so.1.0$' \
+        --add="$work/origin/bin/program:/opt/program" -- /bin/busybox
+    tap_check 'one whose library is missing is added with a warning' \
+        ends_and_says 0 'warning: libanswer' --save-initrd="$work/archive" \
+        --add="$work/bare/bin" -- /bin/ls
+
+    # shellcheck disable=SC2016 # for the script itself
+    printf '#!/bin/sh\necho "$0: $*"\nexit 4\n' >"$work/script"
+    runs 'a script' "$work/script" a b
+    printf '#!/usr/bin/env -S awk -f\nBEGIN { print "of awk"; exit 5 }\n' >"$work/script"
+    tap_check 'what env is asked for is packed' packs_and_lists ' usr/bin/(m|g)?awk$' -- "$work/script"
+    printf '#!%s/inner\n' "$work" >"$work/script"
+    printf '#!/bin/sh\necho inner "$@"\n' >"$work/inner"
+    chmod +x "$work/inner"
+    runs "a script's interpreter that is a script" "$work/script" a
+
+    # 32 bits: the cross compiler's libraries have a place of their own.
+    cross=/usr/i686-linux-gnu/lib
+    if command -v i686-linux-gnu-gcc >/dev/null && [ -e $cross/ld-linux.so.2 ]; then
+        make_program "$work/cross" i686-linux-gnu-gcc -Wl,--dynamic-linker=$cross/ld-linux.so.2 \
+            "-Wl,-rpath,$cross:\$ORIGIN/../lib" -Wl,--disable-new-dtags >"$tap_output" 2>&1
+        if "$work/cross/bin/program" >/dev/null 2>&1 || [ $? -eq 3 ]; then
+            runs 'a program of 32 bits' "$work/cross/bin/program" a
+        else
+            tap_check 'a program of 32 bits: is packed' packs "$work/archive" -- "$work/cross/bin/program"
+            tap_skip 'a program of 32 bits: packed with all that it needs' \
+                'this Linux runs no programs of 32 bits'
+        fi
+        tap_check 'the machine is chosen by the program' \
+            ends_and_says 0 '^qemu-system-i386 ' --dry-run -- "$work/cross/bin/program"
+        tap_check 'a program of 32 bits does not run on x86-64' ends_and_says 126 \
+            "of 32 bits, and can't run on x86-64" --arch=x86-64 -- "$work/cross/bin/program"
+        mkdir "$work/other"
+        cp "$work/cross/lib/libanswer.so.1.0" "$work/other/libanswer.so.1"
+        tap_check 'a library of the other class is passed over, and told of' ends_and_says 127 \
+            'other/libanswer.so.1, which is of 32 bits' --env="LD_LIBRARY_PATH=$work/other" -- \
+            "$work/bare/bin/program"
+    else
+        tap_skip 'programs of 32 bits' 'there is no i686-linux-gnu-gcc with libraries'
+    fi
+    tap_check 'a program of 64 bits does not run on i386' \
+        ends_and_says 126 "of 64 bits, and can't run on i386" --arch=i386 -- ls
+    for other in aarch64:AArch64 riscv64:RISC-V; do
+        if command -v "${other%:*}-linux-gnu-gcc" >/dev/null; then
+            echo 'int main(void) { return 0; }' >"$work/other.c"
+            "${other%:*}-linux-gnu-gcc" -nostdlib -nostartfiles -Wl,-e,main "$work/other.c" \
+                -o "$work/foreign" >"$tap_output" 2>&1
+            tap_check "a program for ${other#*:} is told to be one" \
+                ends_and_says 126 "is for ${other#*:}" -- "$work/foreign"
+        else
+            tap_skip "a program for ${other#*:} is told to be one" 'there is no compiler for it'
+        fi
+    done
+    if command -v musl-gcc >/dev/null; then
+        make_program "$work/musl" musl-gcc "-Wl,-rpath,$work/musl/lib" >"$tap_output" 2>&1
+        runs 'a program of musl' "$work/musl/bin/program" a
+    else
+        tap_skip 'a program of musl' 'there is no musl-gcc'
+    fi
+
+    # ---- what is added, and told ------------------------------------------------------------------
+
+    mkdir -p "$work/tree/sub"
+    echo one >"$work/tree/one"
+    ln -s one "$work/tree/link"
+    ln -s ../../program.c "$work/tree/sub/out"
+    chmod 4751 "$work/tree/one"
+    touch -d '2001-02-03 04:05:06' "$work/tree/one"
+    tap_check 'a folder is added with all that is in it' packs_and_lists \
+        '^-rwsr-x--x .* Feb +3 +2001 opt/tree/one$' --add="$work/tree:/opt/tree" -- /bin/busybox
+    tap_check '... symlinks as symlinks' grep -Eq '^l.* opt/tree/link -> one$' "$work/list"
+    tap_check 'what symlinks lead to comes along at its own place' packs_and_lists \
+        'work/program.c$' --add="$work/tree" -- /bin/busybox
+    tap_check 'a place behind a symlink of the machine is followed' packs_and_lists \
+        ' usr/lib/one$' --add="$work/tree/one:/lib/one" -- /bin/ls
+    tap_check 'a file can not be where a folder is' ends_and_says 125 'is a folder' \
+        --add="$work/tree/one:/usr/bin" -- /bin/ls
+    tap_check 'what is to be added and is not there' \
+        ends_and_says 125 'none: No such file' --add="$work/none" -- ls
+
+    # With NULs as newlines.
+    told() { # NAME
+        cpio -i --quiet --to-stdout ".quire/$1" <"$work/archive" | tr '\0' '\n'
+    }
+    is_told() { # NAME TEXT
+        told "$1" >"$work/told"
+        printf '%b' "$2" | diff - "$work/told"
+    }
+    PATH=$work/bin:$PATH
+    mkdir "$work/bin"
+    cp /bin/busybox "$work/bin/my-program" 2>/dev/null || cp /bin/ls "$work/bin/my-program"
+    tap_check 'a program is found in PATH, its words are its own' packs_and_lists '/bin/my-program$' \
+        --env=A=1 --env=LANG=x --env=A=2 --cwd=/deep/in -- my-program 'a  b' '' -- --help
+    tap_check 'it is told its arguments' is_told argv 'my-program\na  b\n\n--\n--help\n'
+    tap_check '... its path' is_told exe "$work/bin/my-program\n"
+    tap_check '... where it starts' is_told cwd '/deep/in\n'
+    tap_check '... which is there' grep -Eq '^d.* deep/in$' "$work/list"
+    tap_check '... its environment' is_told env \
+        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOME=/root\nTERM=dumb\nLANG=x\nA=2\n'
+    tap_check 'there is a /tmp' grep -Eq '^drwxrwxrwt .* tmp$' "$work/list"
+    if [ -e /bin/busybox ]; then
+        tap_check 'a shell is busybox' packs_and_lists '^l.*bin/sh -> /bin/busybox$' --shell -- -c 'ls /'
+        tap_check '... with arguments' is_told argv 'sh\n-c\nls /\n'
+    else
+        tap_check 'a missing shell names its package' \
+            ends_and_says 127 'package busybox-static' --shell
+    fi
+fi
+
+# ---- sizes ----------------------------------------------------------------------------------------
+
+truncate -s 100M "$work/large"
+tap_check 'too much for the memory is said in numbers' ends_and_says 125 \
+    'take 10[2-9][0-9]{3} KiB, twice .* fit into 64 MiB. Try --mem=2[0-9]+M' --mem=64M --add="$work/large" \
+    --dry-run -- ls
+truncate -s 5G "$work/large"
+tap_check 'a file beyond 4 GiB is refused' ends_and_says 125 'large has 5368709120 bytes' \
+    --add="$work/large" --dry-run -- ls
+rm "$work/large"
+full_initrd() {
+    ends 125 --save-initrd=/dev/full -- ls && says "/dev/full can't be written"
+}
+tap_check 'an archive that can not be written' full_initrd
+
+# ---- the machine ----------------------------------------------------------------------------------
+
+machine() { # WHAT ARGUMENTS...
+    FAKE=$1
+    export FAKE
+    shift
+    "$quire" boot --images="$images" --qemu="$fake" "$@"
+}
+
+machine_ends() { # STATUS WHAT ARGUMENTS...
+    wanted=$1
+    shift
+    machine "$@" >"$output" 2>"$talk" </dev/null
+    got=$?
+    head -c 2000 "$output"
+    head -c 2000 "$talk"
+    echo "exit status $got, expected $wanted"
+    [ "$got" -eq "$wanted" ]
+}
+
+machine_says() { # STATUS PATTERN WHAT ARGUMENTS...
+    status=$1
+    pattern=$2
+    shift 2
+    machine_ends "$status" "$@" && says "$pattern"
+}
+
+is_exactly() { # OUTPUT TALK
+    printf '%b' "$1" | diff - "$output" && printf '%b' "$2" | diff - "$talk"
+}
+
+tap_check "the program's status is ours" machine_ends 7 arguments -- true
+tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=data stderr=data mem=512M$'
+tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
+tap_check 'the command is told before it runs' ends_and_says 0 \
+    "fd=6 -serial chardev:com4 .* -initrd /dev/fd/7 -append 'run .* x=1'" --dry-run --append=x=1 -- true
+tap_check 'a program that was killed' machine_ends 139 killed -- true
+tap_check 'errors go to errors' machine_ends 7 errors -- true
+tap_check '... and nowhere else' is_exactly '' 'an error\n'
+tap_check 'the log is shown when it is asked for' machine_says 7 "^the kernel's log" arguments -v -- true
+tap_check 'system calls that are missing are told of when it is asked for' \
+    machine_says 7 'true made system calls .* frobnicate 3, 999 1$' unknown -v -- true
+quiet_about_unknown() {
+    machine_ends 7 unknown -- true && is_exactly '' ''
+}
+tap_check '... but not else' quiet_about_unknown
+tap_check 'a panic is a failure of ours, and tells its log' \
+    machine_says 125 '^panic: no reason' panic -- true
+tap_check '... after what the program said' grep -q before "$output"
+tap_check 'an end without a word is a failure of ours' \
+    machine_says 125 'without saying how .*/true ended' silent -- true
+tap_check 'a reset is a failure of ours' machine_says 125 'reset itself' crash -- true
+tap_check 'a machine that hangs is stopped' machine_says 124 'stopped after 1 s' hang --timeout=1 -- true
+tap_check 'a missing QEMU names its package' ends_and_says 125 'package qemu-system-x86' \
+    --qemu="$work/none" -- true
+
+passes_input() { # FILE
+    machine cat -- cat <"$1" >"$output"
+    [ $? -eq 7 ] && cmp "$1" "$output"
+}
+head -c 300000 /dev/urandom >"$work/random"
+: >"$work/empty"
+awk 'BEGIN { for (i = 0; i < 9000; i++) printf "\020\004" }' >"$work/quotes"
+for file in random empty quotes; do
+    tap_check "input goes through unchanged: $file" passes_input "$work/$file"
+done
+piped_input() {
+    { cat "$work/random" && sleep 0.2 && cat "$work/quotes"; } | machine cat -- cat >"$output"
+    cat "$work/random" "$work/quotes" | cmp - "$output"
+}
+tap_check 'input comes in pieces' piped_input
+early_input() {
+    machine deaf -- true <"$work/random"
+    [ $? -eq 7 ]
+}
+tap_check 'input waits until the machine is ready' early_input
+closed_input() {
+    machine arguments -- true <&- >"$output"
+    [ $? -eq 7 ] && grep -q 'stdin=null' "$output"
+}
+tap_check 'a closed input is none' closed_input
+unread_input() {
+    for _ in 1 2 3 4 5; do
+        yes | machine arguments -- true >"$output"
+        [ $? -eq 7 ] || return
+    done
+    grep -q stdin=data "$output"
+}
+tap_check 'input that nobody reads does no harm' unread_input
+
+# A reader that is slower than the machine, on all three at once.
+slow_reader() {
+    machine flood -- true 2>"$talk" | { sleep 0.5 && cat; } >"$output"
+    awk 'BEGIN { for (i = 0; i < 100000; i++) printf "%039d\n", i }' >"$work/flood"
+    cmp "$work/flood" "$output" && cmp "$work/flood" "$talk"
+}
+tap_check 'a slow reader gets everything' slow_reader
+gone_reader() {
+    { machine flood -- true 2>/dev/null; echo "$?" >"$work/status"; } | head -n 1
+    cat "$work/status"
+    [ "$(cat "$work/status")" -eq 141 ]
+}
+tap_check 'a reader that goes away ends it, as it would end the program' gone_reader
+gets_initrd() {
+    machine initrd -- ls >"$output"
+    "$quire" boot --images="$images" --save-initrd="$work/archive" -- ls && cmp "$work/archive" "$output"
+}
+tap_check 'QEMU can read the archive' gets_initrd
+for device in full closed; do
+    unwritten() {
+        case $device in
+        full) machine flood -- true >/dev/full 2>"$talk" ;;
+        closed) machine flood -- true >&- 2>"$talk" ;;
+        esac
+        [ $? -eq 125 ] && grep -q 'written' "$talk"
+    }
+    tap_check "output that can't be written ends it: $device" unwritten
+done
+interrupted() { # SIGNAL STATUS
+    FAKE=hang "$quire" boot --images="$images" --qemu="$fake" -- true >"$output" 2>&1 &
+    sleep 0.3
+    kill "-$1" $!
+    wait $!
+    got=$?
+    echo "exit status $got, expected $2"
+    [ "$got" -eq "$2" ]
+}
+tap_check 'SIGTERM ends it' interrupted TERM 143
+tap_check 'SIGHUP ends it' interrupted HUP 129
+
+# ---- a terminal -----------------------------------------------------------------------------------
+
+# Types on a terminal of its own; what is seen there is in $output, the terminal's settings before
+# and after in $work/before and $work/after, the exit status in $work/status.
+on_terminal() { # KEYS-PRINTER ARGUMENTS-OF-MACHINE...
+    keys=$1
+    shift
+    cat >"$work/session" <<END
+#!/bin/sh
+stty -a >"$work/before"
+FAKE=keys "$quire" boot --images="$images" --qemu="$fake" $* -- true
+echo \$? >"$work/status"
+stty -a >"$work/after"
+END
+    { sleep 1 && $keys && sleep 1; } | TERM=vt100 script -qec "sh $work/session" /dev/null >"$output" 2>&1
+    cat "$output" "$work/status"
+    diff "$work/before" "$work/after"
+}
+all_keys() {
+    printf 'a\003\004\032\001\001\001zq'
+}
+leave_keys() {
+    printf a
+    sleep 0.5
+    printf 'b\001xc'
+}
+keys_pass() {
+    on_terminal all_keys && grep -q '\[61\]\[03\]\[04\]\[1a\]\[01\]\[01\]\[7a\]\[71\]' "$output" &&
+        [ "$(cat "$work/status")" -eq 7 ]
+}
+leaves() {
+    on_terminal leave_keys && grep -q '\[61\]' "$output" && [ "$(cat "$work/status")" -eq 130 ]
+}
+terminated() {
+    on_terminal "killer" && [ "$(cat "$work/status")" -eq 143 ]
+}
+killer() {
+    kill -TERM "$(pgrep -n -f "^$quire boot --images=$images --qemu=$fake" )"
+}
+if command -v script >/dev/null && command -v stty >/dev/null; then
+    tap_check 'all keys go to the program, and the terminal is as before' keys_pass
+    tap_check '^A x leaves' leaves
+    tap_check 'the terminal is as before after a signal' terminated
+else
+    tap_skip 'keys go to the program' 'there is no script(1) to make a terminal'
+fi
+tap_end

@@ -1,0 +1,128 @@
+/* vfork, and clone without threads */
+#include "say.h"
+
+#include <sched.h>
+#include <sys/stat.h>
+
+static volatile int shared;
+
+static __attribute__((noinline)) void by_vfork(void)
+{
+    int status;
+    shared = 1;
+    pid_t pid = vfork();
+    if (!pid) {
+        shared = 2;
+        _exit(5);
+    }
+    printf("after vfork: %d\n", shared);
+    TELL(waitpid(pid, &status, 0) == pid);
+    say_status("it", status);
+    pid = vfork();
+    if (!pid) {
+        execl("/no/such/file", "x", NULL);
+        shared = errno == ENOENT ? 3 : 4;
+        _exit(6);
+    }
+    printf("a failed exec in it: %d\n", shared);
+    TELL(waitpid(pid, &status, 0) == pid);
+}
+
+static int in_clone(void *argument)
+{
+    shared = *(int *)argument;
+    return 9;
+}
+
+static void by_clone(void)
+{
+    int status, number = 10;
+    char *stack = pages(16);
+    pid_t pid = clone(in_clone, stack + 16 * PAGE, SIGCHLD, &number);
+    TELL(waitpid(pid, &status, 0) == pid);
+    say_status("a copy", status);
+    printf("its write isn't seen: %d\n", shared);
+    number = 11;
+    pid = clone(in_clone, stack + 16 * PAGE, CLONE_VM | SIGCHLD, &number);
+    TELL(waitpid(pid, &status, 0) == pid);
+    printf("with CLONE_VM it is: %d\n", shared);
+    number = 12;
+    pid = clone(in_clone, stack + 16 * PAGE, CLONE_VM | SIGUSR1, &number);
+    signal(SIGUSR1, SIG_IGN);
+    TELL(waitpid(pid, &status, 0));
+    TELL(waitpid(pid, &status, __WCLONE) == pid);
+    TELL(clone(in_clone, stack + 16 * PAGE, CLONE_SIGHAND | SIGCHLD, &number));
+    TELL(clone(in_clone, stack + 16 * PAGE, CLONE_THREAD | SIGCHLD, &number));
+    TELL(clone(in_clone, stack + 16 * PAGE, CLONE_FS | CLONE_NEWNS, &number));
+}
+
+static int closes(void *argument)
+{
+    return close(*(int *)argument) || chdir("/");
+}
+
+static void what_is_shared(void)
+{
+    char cwd[256];
+    int status, fd = open("file", O_RDWR | O_CREAT, 0600);
+    char *stack = pages(16);
+    pid_t pid = clone(closes, stack + 16 * PAGE, CLONE_VM | SIGCHLD, &fd);
+    waitpid(pid, &status, 0);
+    say_status("files of its own", status);
+    TELL(fcntl(fd, F_GETFD));
+    pid = clone(closes, stack + 16 * PAGE, CLONE_VM | CLONE_FILES | CLONE_FS | SIGCHLD, &fd);
+    waitpid(pid, &status, 0);
+    say_status("the same files and folder", status);
+    TELL(fcntl(fd, F_GETFD));
+    printf("we are in %s\n", getcwd(cwd, sizeof cwd));
+}
+
+static int opens(void *argument)
+{
+    (void)argument;
+    umask(0123);
+    return open("file", O_RDONLY);
+}
+
+static int leaves_the_table(void *argument)
+{
+    close_range(*(unsigned *)argument, *(unsigned *)argument, 2 /* CLOSE_RANGE_UNSHARE */);
+    return fcntl(*(int *)argument, F_GETFD) < 0;
+}
+
+static int execs(void *argument)
+{
+    fcntl(*(int *)argument, F_SETFD, FD_CLOEXEC);
+    execl("/proc/self/exe", "session", "--list", NULL);
+    return 99;
+}
+
+/* One opens, the other has it; close_range and exec take a table of one's own first. */
+static void what_is_shared_until_when(void)
+{
+    int status, fd = open("file", O_RDWR | O_CREAT, 0600);
+    char *stack = pages(16);
+    pid_t pid = clone(opens, stack + 16 * PAGE, CLONE_FILES | CLONE_FS | SIGCHLD, NULL);
+    waitpid(pid, &status, 0);
+    printf("opened there: %d, umask %o\n", WEXITSTATUS(status) == fd + 1, umask(022));
+    TELL(close(fd + 1));
+    pid = clone(leaves_the_table, stack + 16 * PAGE, CLONE_FILES | SIGCHLD, &fd);
+    waitpid(pid, &status, 0);
+    say_status("a table of its own", status);
+    TELL(fcntl(fd, F_GETFD));
+    fflush(stdout);
+    pid = clone(execs, stack + 16 * PAGE, CLONE_FILES | SIGCHLD, &fd);
+    waitpid(pid, &status, 0);
+    say_status("a program of its own", status);
+    TELL(fcntl(fd, F_GETFD));
+}
+
+int main(void)
+{
+    signal(SIGUSR1, SIG_IGN);
+    by_vfork();
+    by_clone();
+    what_is_shared();
+    what_is_shared_until_when();
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* tools/boot_program.c: runs a program of the host on a machine whose memory Quire manages
+ *
+ *   COM1   the program's output, or, when that is a terminal, the terminal in both directions
+ *   COM2   its errors, unless they go to the terminal as well
+ *   COM3   its input, unless that is the terminal: a byte DLE is doubled, DLE EOT is the end
+ *   COM4   the kernel's log, and how the program ended (channel.h)
+ *
+ * The terminal is handed over whole or not at all: when the output isn't one, the input from one
+ * comes line by line as from a file, and ^C ends the machine.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "channel.h"
+#include "cpio.h"
+#include "flow.h"
+#include "image.h"
+#include "machine.h"
+#include "program.h"
+#include "quire.h"
+#include "terminal.h"
+
+#define NR_PORTS 4
+#define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_PORTS) /* the child's descriptor of the RAM disk */
+#define INITRD_PATH "/dev/fd/7"
+_Static_assert(INITRD_GIVEN == 7, "INITRD_PATH names it");
+
+#define DLE 0x10
+#define EOT 0x04
+
+/* What the kernel takes for itself, at least: its image, a descriptor and more for each page. */
+#define KERNEL_BYTES ((uint64_t)4 << 20)
+#define KERNEL_SHARE 64
+
+struct standard_streams {
+    const char *in, *out, *error; /* as the kernel is told: tty, data or null */
+};
+
+/* ---- the RAM disk ---------------------------------------------------------------------------- */
+
+static bool fits(const struct boot *boot, uint64_t image)
+{
+    uint64_t kernel = KERNEL_BYTES + boot->memory / KERNEL_SHARE;
+    if (boot->memory > kernel && image <= (boot->memory - kernel) / 2)
+        return true;
+    uint64_t least = (2 * image + KERNEL_BYTES) / (KERNEL_SHARE - 1) * KERNEL_SHARE;
+    complain("the program and what it comes with take %llu KiB, twice while they are unpacked, and "
+             "the kernel %llu KiB: that doesn't fit into %llu MiB. Try --mem=%lluM",
+             (unsigned long long)(image + 1023) >> 10, (unsigned long long)(kernel >> 10),
+             (unsigned long long)(boot->memory >> 20),
+             (unsigned long long)(((least >> 24) + 1) << 4));
+    return false;
+}
+
+/* A descriptor, or -1 after a complaint. */
+static int open_initrd(const struct boot *boot, const char *name)
+{
+    int fd = boot->save_initrd ? open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+                               : memfd_create("initrd", MFD_CLOEXEC);
+    if (fd < 0)
+        complain("%s can't be written: %s", name, strerror(errno));
+    return fd;
+}
+
+/* Writes the archive; its descriptor, or -1 after a complaint. */
+static int make_initrd(const struct boot *boot, const struct tree *tree)
+{
+    uint64_t size;
+    const char *name = boot->save_initrd ? boot->save_initrd : "the RAM disk";
+    if (!cpio_size(tree, &size) || !fits(boot, size))
+        return -1;
+    int fd = open_initrd(boot, name);
+    if (fd >= 0 && !cpio_write(tree, fd, name)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static bool is_null(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) || (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3));
+}
+
+static struct standard_streams look_at_streams(void)
+{
+    bool terminal = isatty(STDOUT_FILENO);
+    return (struct standard_streams){
+        .in = is_null(STDIN_FILENO)              ? "null"
+              : terminal && isatty(STDIN_FILENO) ? "tty"
+                                                 : "data",
+        .out = terminal ? "tty" : "data",
+        .error = terminal && isatty(STDERR_FILENO) ? "tty" : "data",
+    };
+}
+
+static size_t quote_input(void *arg, const char *bytes, size_t size, char *to)
+{
+    size_t made = 0;
+    (void)arg;
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == DLE)
+            to[made++] = DLE;
+        to[made++] = bytes[i];
+    }
+    if (!size) {
+        to[made++] = DLE;
+        to[made++] = EOT;
+    }
+    return made;
+}
+
+/* 0 or -errno. */
+static int open_ports(int ours[NR_PORTS], int given[NR_PORTS])
+{
+    for (int i = 0; i < NR_PORTS; i++) {
+        int pair[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ||
+            fcntl(pair[0], F_SETFL, O_NONBLOCK))
+            return -errno;
+        ours[i] = pair[0];
+        given[i] = pair[1];
+    }
+    return 0;
+}
+
+/* Runs QEMU; as machine_run. */
+static int run(char **qemu, const struct boot *boot, int initrd,
+               const struct standard_streams *streams, struct channel *channel)
+{
+    int port[NR_PORTS], given[NR_PORTS + 1];
+    struct terminal_keys keys = {0};
+    bool terminal = !strcmp(streams->in, "tty");
+    int error = open_ports(port, given);
+    if (error)
+        return error;
+    given[NR_PORTS] = initrd;
+    struct flow flows[NR_PORTS] = {
+        {.from = port[0], .to = STDOUT_FILENO, .to_world = true, .from_machine = true},
+        {.from = port[1], .to = STDERR_FILENO, .to_world = true, .from_machine = true},
+        {.from = port[3], .to = -1, .from_machine = true, .filter = channel_take, .arg = channel},
+        {.from = STDIN_FILENO, .to = port[2], .may_begin = &channel->ready, .filter = quote_input},
+    };
+    if (terminal) {
+        flows[3].to = port[0];
+        flows[3].filter = terminal_filter_keys;
+        flows[3].arg = &keys;
+    } else if (!strcmp(streams->in, "null")) {
+        flows[3].from = -1;
+    }
+    int result = machine_run(&(struct machine_run){
+        .argv = qemu,
+        .timeout = (unsigned)boot->timeout,
+        .out = -1,
+        .given = given,
+        .nr_given = NR_PORTS + 1,
+        .flows = flows,
+        .nr_flows = NR_PORTS,
+        .stop = &keys.leave,
+        .terminal = terminal ? terminal_hand_over : NULL,
+        .ready = &channel->ready,
+    });
+    for (int i = 0; i < NR_PORTS; i++)
+        close(port[i]);
+    return result;
+}
+
+/* ---- its end --------------------------------------------------------------------------------- */
+
+static void print_unknown(const struct channel *channel, const char *program)
+{
+    if (!channel->unknown.count)
+        return;
+    char *list = NULL;
+    size_t size;
+    FILE *to = must(open_memstream(&list, &size));
+    for (size_t i = 0; i < channel->unknown.count; i++)
+        fprintf(to, "%s%s", i ? ", " : "", channel->unknown.text[i]);
+    fclose(to);
+    complain("%s made system calls that this machine doesn't have (and how often): %s", program,
+             (char *)must(list));
+    free(list);
+}
+
+/* System calls that don't exist are nobody's business as long as programs get on without. */
+static int end(int result, const struct boot *boot, const struct channel *channel, const char *qemu,
+               const char *program)
+{
+    int how = explain_end(result, boot, qemu);
+    int status = PROGRAM_NOT_RUN;
+    if (how == EXIT_DONE && channel->end == CHANNEL_NOTHING)
+        complain("the machine stopped without saying how %s ended", program);
+    else if (how == EXIT_DONE)
+        status = channel->end == CHANNEL_EXITED ? (int)channel->number : 128 + (int)channel->number;
+    else if (how == EXIT_TIMEOUT)
+        status = PROGRAM_TIMEOUT;
+    else if (how > 128)
+        return how;
+    if (how != EXIT_DONE || channel->end == CHANNEL_NOTHING)
+        channel_print_log(channel);
+    if (channel->end == CHANNEL_KILLED || boot->verbose)
+        print_unknown(channel, program);
+    return status;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* Prints the command or runs it. `initrd`: a descriptor, whose file QEMU finds at INITRD_PATH. */
+static int boot_image(const struct boot *boot, const struct program *program,
+                      const struct standard_streams *streams, int initrd)
+{
+    bool i386 = program->bits == 32;
+    char *image = find_image(i386 ? "quire-i386.elf" : "quire-x86-64.elf", boot->images);
+    if (!image)
+        return PROGRAM_NOT_RUN;
+    char *words =
+        text("run stdin=%s stdout=%s stderr=%s", streams->in, streams->out, streams->error);
+    char **qemu = qemu_arguments(
+        boot, &(struct qemu_setup){.image = image,
+                                   .initrd = boot->save_initrd ? boot->save_initrd : INITRD_PATH,
+                                   .i386 = i386,
+                                   .words = words,
+                                   .nr_ports = NR_PORTS,
+                                   .first_port = MACHINE_FIRST_GIVEN});
+    free(words);
+    free(image);
+    if (boot->dry_run) {
+        print_command(qemu);
+        return all_written() ? PROGRAM_NOT_RUN : 0;
+    }
+    struct channel channel;
+    channel_init(&channel, boot->verbose);
+    channel.raw = !strcmp(streams->in, "tty");
+    int result = run(qemu, boot, initrd, streams, &channel);
+    int status = end(result, boot, &channel, qemu[0], program->path);
+    channel_free(&channel);
+    return status;
+}
+
+int boot_program(const struct boot *boot)
+{
+    struct program program;
+    struct standard_streams streams = look_at_streams();
+    int status = program_pack(&program, boot, !strcmp(streams.out, "tty"));
+    int initrd = status ? -1 : make_initrd(boot, &program.tree);
+    if (!status && initrd < 0)
+        status = PROGRAM_NOT_RUN;
+    if (!status && (!boot->save_initrd || boot->dry_run))
+        status = boot_image(boot, &program, &streams, initrd);
+    else if (initrd >= 0)
+        close(initrd);
+    program_free(&program);
+    return status;
+}

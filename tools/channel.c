@@ -1,0 +1,117 @@
+/* tools/channel.c: the log of a machine, and its last words
+ *
+ * A machine can say as much as it likes: of the log the newest megabyte is kept, of a line for us
+ * what a sensible one has, and of unknown system calls as many as there can be.
+ */
+#define _GNU_SOURCE
+#include "channel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quire.h"
+
+#define LOG_BYTES ((size_t)1 << 20)
+#define MOST_UNKNOWN 1024u
+#define MARK '\1'
+
+void channel_init(struct channel *channel, bool echo)
+{
+    *channel = (struct channel){.echo = echo, .log = must(malloc(LOG_BYTES))};
+}
+
+void channel_free(struct channel *channel)
+{
+    texts_free(&channel->unknown);
+    free(channel->log);
+}
+
+/* ---- lines for us ---------------------------------------------------------------------------- */
+
+/* The number after `word` and a space. */
+static bool says(const char *line, const char *word, unsigned *number)
+{
+    size_t length = strlen(word);
+    uint64_t value;
+    if (strncmp(line, word, length) || line[length] != ' ' ||
+        !parse_number(line + length + 1, 0, 255, &value))
+        return false;
+    *number = (unsigned)value;
+    return true;
+}
+
+static void obey(struct channel *channel, const char *line)
+{
+    if (!strcmp(line, "ready"))
+        channel->ready = true;
+    else if (says(line, "exit", &channel->number))
+        channel->end = CHANNEL_EXITED;
+    else if (says(line, "killed", &channel->number))
+        channel->end = CHANNEL_KILLED;
+    else if (!strncmp(line, "unknown ", 8) && channel->unknown.count < MOST_UNKNOWN)
+        texts_add(&channel->unknown, text("%s", line + 8));
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static void log_byte(struct channel *channel, char byte)
+{
+    if (!channel->echo) {
+        channel->log[channel->log_bytes++ % LOG_BYTES] = byte;
+        return;
+    }
+    if (byte == '\n' && channel->raw)
+        fputc('\r', stderr);
+    fputc(byte, stderr);
+}
+
+static void end_of_line(struct channel *channel)
+{
+    if (channel->ours && !channel->cut) {
+        channel->line[channel->line_bytes] = '\0';
+        obey(channel, channel->line);
+    } else if (!channel->ours) {
+        log_byte(channel, '\n');
+    }
+    channel->line_bytes = 0;
+    channel->ours = channel->cut = false;
+}
+
+static void take_byte(struct channel *channel, char byte)
+{
+    if (byte == '\n') {
+        end_of_line(channel);
+    } else if (byte == MARK && !channel->line_bytes && !channel->ours) {
+        channel->ours = true;
+    } else if (channel->ours) {
+        channel->cut |= channel->line_bytes == sizeof channel->line - 1;
+        if (!channel->cut)
+            channel->line[channel->line_bytes++] = byte;
+    } else {
+        channel->line_bytes = 1; /* the beginning is over */
+        if (byte != '\r')
+            log_byte(channel, byte);
+    }
+}
+
+size_t channel_take(void *of, const char *bytes, size_t size, char *to)
+{
+    (void)to;
+    for (size_t i = 0; i < size; i++)
+        take_byte(of, bytes[i]);
+    return 0;
+}
+
+void channel_print_log(const struct channel *channel)
+{
+    size_t at = (size_t)(channel->log_bytes % LOG_BYTES);
+    if (channel->log_bytes > LOG_BYTES) {
+        fprintf(stderr, "(the first %llu bytes are left out)\n",
+                (unsigned long long)(channel->log_bytes - LOG_BYTES));
+        fwrite(channel->log + at, 1, LOG_BYTES - at, stderr);
+    }
+    fwrite(channel->log, 1, at, stderr);
+    if (channel->log_bytes && channel->log[(at + LOG_BYTES - 1) % LOG_BYTES] != '\n')
+        fputc('\n', stderr);
+}

@@ -1,0 +1,413 @@
+/* tools/program.c: packs a program: itself, its interpreter and libraries, what it is told
+ *
+ * Nothing is run to find out: the ELF files are read. A script's interpreter is packed like a
+ * program, and so is what env(1) is asked to start by a script's first line.
+ */
+#define _GNU_SOURCE
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libraries.h"
+#include "quire.h"
+
+#define SHELL "/bin/busybox"
+#define GUEST_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define MOST_SCRIPTS 5u      /* a script's interpreter may be a script, as often as in Linux */
+#define FIRST_LINE_BYTES 256 /* as much of it as Linux looks at */
+
+struct packer {
+    struct program *program;
+    const struct boot *boot;
+    struct library_places places;
+    const char *path;  /* the machine's PATH */
+    char *interpreter; /* of the first dynamic program; NULL: none yet */
+    int status;        /* what goes wrong ends with it */
+};
+
+static bool fail(struct packer *packer, int status)
+{
+    packer->status = status;
+    return false;
+}
+
+/* The machine's variable as --env gives it, or NULL. */
+static const char *variable(const struct boot *boot, const char *name)
+{
+    size_t length = strlen(name);
+    const char *value = NULL;
+    for (size_t i = 0; i < boot->environment.count; i++)
+        if (!strncmp(boot->environment.text[i], name, length) &&
+            boot->environment.text[i][length] == '=')
+            value = boot->environment.text[i] + length + 1;
+    return value;
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+/* 0: it can be executed; or why not, as errno says it. */
+static int look_at(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status))
+        return errno;
+    if (S_ISDIR(status.st_mode))
+        return EISDIR;
+    return !S_ISREG(status.st_mode) || access(path, X_OK) ? EACCES : 0;
+}
+
+static char *absolute(const char *path)
+{
+    char folder[PATH_MAX];
+    if (path[0] == '/' || !getcwd(folder, sizeof folder))
+        return text("%s", path);
+    return text("%s/%s", strcmp(folder, "/") ? folder : "", path);
+}
+
+/* As a shell finds it: by its path when that has a slash, else in the folders of `folders`. NULL
+ * after a complaint. */
+static char *find_program(struct packer *packer, const char *name, const char *folders)
+{
+    int error = ENOENT, wrong = 0;
+    char *path = NULL;
+    if (strchr(name, '/')) {
+        path = absolute(name);
+        error = look_at(path);
+    }
+    for (size_t length; !path && *name && *folders; folders += length + (folders[length] == ':')) {
+        length = strcspn(folders, ":");
+        char *here = text("%.*s/%s", (int)length, length ? folders : ".", name);
+        error = look_at(here);
+        wrong = error && error != ENOENT && error != ENOTDIR && !wrong ? error : wrong;
+        path = error ? NULL : absolute(here);
+        free(here);
+    }
+    if (path && !error)
+        return path;
+    error = error == ENOENT && wrong ? wrong : error;
+    if (strchr(name, '/'))
+        complain("%s can't be run: %s", name, strerror(error));
+    else
+        complain(error == ENOENT || error == ENOTDIR ? "there is no program '%s' in PATH"
+                                                     : "'%s', found in PATH, can't be run",
+                 name);
+    free(path);
+    fail(packer, error == ENOENT || error == ENOTDIR ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE);
+    return NULL;
+}
+
+/* ---- ELF files ------------------------------------------------------------------------------- */
+
+static const char *usual_interpreter(unsigned bits)
+{
+    return bits == 64 ? "/lib64/ld-linux-x86-64.so.2" : "/lib/ld-linux.so.2";
+}
+
+/* Adds what `path`, which is in the tree already, is loaded with; takes over `binary`. NULL, or a
+ * complaint that the caller frees. */
+static char *add_libraries(struct packer *packer, const char *path, struct binary *binary,
+                           const char *interpreter)
+{
+    struct libraries libraries;
+    struct tree *tree = &packer->program->tree;
+    bool cached = false, added = true;
+    char *complaint;
+    libraries_find(&libraries, &packer->places, path, binary, interpreter, &complaint);
+    for (size_t i = 1; i < libraries.count && added; i++) {
+        added = tree_add_way(tree, libraries.library[i]->path, NULL);
+        cached |= libraries.library[i]->cached;
+    }
+    if (added && cached)
+        added = tree_add_way(tree, LIBRARY_CACHE, NULL);
+    libraries_free(&libraries);
+    if (!added && !complaint)
+        complaint = text("%s can't be packed", path);
+    return complaint;
+}
+
+/* What is run first decides which machine it is. */
+static bool choose_bits(struct packer *packer, const char *path, unsigned bits)
+{
+    static const char *const names[] = {"auto", "i386", "x86-64"};
+    enum boot_arch arch = packer->boot->arch;
+    if (!packer->program->bits)
+        packer->program->bits = bits;
+    bool wanted = arch == BOOT_AUTO || bits == (arch == BOOT_I386 ? 32 : 64);
+    if (wanted && bits == packer->program->bits)
+        return true;
+    complain("%s is a program of %u bits, and can't run on %s", path, bits,
+             wanted ? "the same machine as what runs it" : names[arch]);
+    return fail(packer, PROGRAM_NOT_EXECUTABLE);
+}
+
+/* `where`: what `path` leads to in the end. */
+static bool add_binary(struct packer *packer, const char *path, const char *where, int fd)
+{
+    struct binary binary;
+    char why[BINARY_WHY_BYTES];
+    enum binary_result result = binary_read(&binary, fd, why);
+    if (result != BINARY_READ || !binary.runs) {
+        complain("%s %s", path,
+                 result == BINARY_READ ? "is an object file, and no program"
+                 : result == BINARY_NOT_ELF
+                     ? "is no program: neither an ELF file nor a script that "
+                       "begins with #!"
+                     : why);
+        if (result == BINARY_READ)
+            binary_free(&binary);
+        return fail(packer, result == BINARY_UNREAD ? PROGRAM_NOT_RUN : PROGRAM_NOT_EXECUTABLE);
+    }
+    if (!choose_bits(packer, path, binary.bits)) {
+        binary_free(&binary);
+        return false;
+    }
+    if (binary.interpreter && !packer->interpreter)
+        packer->interpreter = text("%s", binary.interpreter);
+    char *complaint = add_libraries(packer, where, &binary, NULL);
+    if (complaint)
+        complain("%s", complaint);
+    bool done = !complaint;
+    free(complaint);
+    return done || fail(packer, PROGRAM_NOT_FOUND);
+}
+
+/* ---- scripts --------------------------------------------------------------------------------- */
+
+static bool add_program(struct packer *packer, const char *path, unsigned depth);
+
+/* What env(1) starts is found in the machine's PATH, which has the folders of the host's. */
+static bool add_of_env(struct packer *packer, char *words, unsigned depth)
+{
+    char *word, *state;
+    for (word = strtok_r(words, " \t", &state); word; word = strtok_r(NULL, " \t", &state))
+        if (word[0] != '-' && !strchr(word, '='))
+            break;
+    if (!word)
+        return true;
+    char *path = find_program(packer, word, packer->path);
+    bool done = path && add_program(packer, path, depth);
+    free(path);
+    return done;
+}
+
+/* `line`: what comes after #!. */
+static bool add_interpreter(struct packer *packer, const char *path, char *line, unsigned depth)
+{
+    line[strcspn(line, "\n")] = '\0';
+    char *name = line + strspn(line, " \t");
+    char *end = name + strcspn(name, " \t");
+    char *words = *end ? end + 1 : end;
+    *end = '\0';
+    if (name[0] != '/' || depth >= MOST_SCRIPTS) {
+        complain(name[0] == '/' ? "%s: its interpreter is a script whose interpreter is one, and "
+                                  "so on"
+                                : "%s is a script whose interpreter isn't named by its path",
+                 path);
+        return fail(packer, PROGRAM_NOT_EXECUTABLE);
+    }
+    int error = look_at(name);
+    if (error) {
+        complain("%s needs the interpreter %s: %s", path, name, strerror(error));
+        return fail(packer, error == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE);
+    }
+    const char *slash = strrchr(name, '/');
+    return add_program(packer, name, depth + 1) &&
+           (strcmp(slash, "/env") || add_of_env(packer, words, depth + 1));
+}
+
+/* A program at an absolute path, with all that it takes. */
+static bool add_program(struct packer *packer, const char *path, unsigned depth)
+{
+    char line[FIRST_LINE_BYTES + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        complain("%s: %s", path, strerror(errno));
+        return fail(packer, PROGRAM_NOT_EXECUTABLE);
+    }
+    bool done = false;
+    char *where = realpath(path, NULL);
+    if (!where || !tree_add_way(&packer->program->tree, path, NULL)) {
+        fail(packer, PROGRAM_NOT_RUN);
+    } else {
+        ssize_t got = pread(fd, line, FIRST_LINE_BYTES, 0);
+        line[got > 0 ? got : 0] = '\0';
+        done = got > 2 && !strncmp(line, "#!", 2) ? add_interpreter(packer, path, line + 2, depth)
+                                                  : add_binary(packer, path, where, fd);
+    }
+    free(where);
+    close(fd);
+    return done;
+}
+
+/* ---- what --add names ------------------------------------------------------------------------ */
+
+/* A file that was added: its libraries, if it has any. That one of them isn't there needn't matter.
+ */
+static bool look_at_added(void *arg, const char *host, const char *path)
+{
+    struct packer *packer = arg;
+    struct binary binary;
+    char why[BINARY_WHY_BYTES];
+    int fd = open(host, O_RDONLY | O_CLOEXEC);
+    enum binary_result result = fd < 0 ? BINARY_UNREAD : binary_read(&binary, fd, why);
+    if (fd >= 0)
+        close(fd);
+    if (result != BINARY_READ)
+        return true;
+    if (binary.bits != packer->program->bits || !binary.runs) {
+        binary_free(&binary);
+        return true;
+    }
+    const char *interpreter = binary.interpreter    ? NULL
+                              : packer->interpreter ? packer->interpreter
+                                                    : usual_interpreter(binary.bits);
+    bool needs = binary.interpreter || binary.needed.count;
+    char *complaint = NULL;
+    if (needs)
+        complaint = add_libraries(packer, host, &binary, interpreter);
+    else
+        binary_free(&binary);
+    if (complaint)
+        complain("warning: %s", complaint);
+    free(complaint);
+    (void)path;
+    return true;
+}
+
+static bool add_what_was_named(struct packer *packer)
+{
+    const struct tree_visitor visitor = {look_at_added, packer};
+    struct tree *tree = &packer->program->tree;
+    for (size_t i = 0; i < packer->boot->adds.count; i++) {
+        const char *named = packer->boot->adds.text[i], *colon = strchr(named, ':');
+        char *host = text("%.*s", (int)(colon ? colon - named : (long)strlen(named)), named);
+        char *path = absolute(host);
+        bool done = colon ? tree_add_as(tree, path, colon + 1, &visitor)
+                          : tree_add_host(tree, path, &visitor);
+        free(host);
+        free(path);
+        if (!done)
+            return fail(packer, PROGRAM_NOT_RUN);
+    }
+    return true;
+}
+
+/* ---- what it is told ------------------------------------------------------------------------- */
+
+/* Texts, each ended by a NUL. */
+static void add_texts(struct tree *tree, const char *path, char *const *texts)
+{
+    char *bytes = NULL;
+    size_t size;
+    FILE *to = must(open_memstream(&bytes, &size));
+    for (; *texts; texts++)
+        fwrite(*texts, 1, strlen(*texts) + 1, to);
+    fclose(to);
+    tree_add_bytes(tree, path, 0600, must(bytes), size);
+    free(bytes);
+}
+
+/* Adds NAME=VALUE, or puts it in the place of what has the same name. */
+static void set_variable(struct texts *environment, char *added)
+{
+    size_t length = strcspn(added, "=") + 1;
+    for (size_t i = 0; i < environment->count; i++)
+        if (!strncmp(environment->text[i], added, length)) {
+            free(environment->text[i]);
+            environment->text[i] = added;
+            return;
+        }
+    texts_add(environment, added);
+}
+
+static void add_environment(struct tree *tree, const struct boot *boot, bool terminal)
+{
+    const char *term = terminal ? getenv("TERM") : NULL;
+    struct texts environment = {0};
+    texts_add(&environment, text("PATH=" GUEST_PATH));
+    texts_add(&environment, text("HOME=/root"));
+    texts_add(&environment, text("TERM=%s", term ? term : "dumb"));
+    texts_add(&environment, text("LANG=C"));
+    for (size_t i = 0; i < boot->environment.count; i++)
+        set_variable(&environment, text("%s", boot->environment.text[i]));
+    add_texts(tree, "/.quire/env", environment.text);
+    texts_free(&environment);
+}
+
+static void add_missing_folder(struct tree *tree, const char *path, mode_t mode)
+{
+    if (!tree_find(tree, path))
+        tree_add_folder(tree, path, mode);
+}
+
+static void add_words(struct packer *packer)
+{
+    static char shell[] = "sh";
+    struct tree *tree = &packer->program->tree;
+    const struct boot *boot = packer->boot;
+    const char *cwd = boot->cwd ? boot->cwd : "/";
+    struct texts argv = {0};
+    if (boot->shell)
+        texts_add(&argv, text("%s", shell));
+    for (char **argument = boot->program; argument && *argument; argument++)
+        texts_add(&argv, text("%s", *argument));
+    tree_add_folder(tree, "/.quire", 0700);
+    add_texts(tree, "/.quire/argv", argv.text);
+    add_texts(tree, "/.quire/exe", (char *[]){packer->program->path, NULL});
+    add_texts(tree, "/.quire/cwd", (char *[]){(char *)(uintptr_t)cwd, NULL});
+    texts_free(&argv);
+    add_missing_folder(tree, cwd, 0755);
+    add_missing_folder(tree, "/tmp", 01777);
+    add_missing_folder(tree, "/root", 0700);
+    add_missing_folder(tree, "/etc", 0755);
+    add_missing_folder(tree, "/dev", 0755);
+    add_missing_folder(tree, "/proc", 0555);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static char *choose_program(struct packer *packer)
+{
+    const char *folders = getenv("PATH");
+    if (!packer->boot->shell)
+        return find_program(packer, packer->boot->program[0], folders ? folders : GUEST_PATH);
+    if (!look_at(SHELL))
+        return text(SHELL);
+    complain("--shell needs " SHELL "; install it (on Debian: the package busybox-static)");
+    fail(packer, PROGRAM_NOT_FOUND);
+    return NULL;
+}
+
+int program_pack(struct program *program, const struct boot *boot, bool terminal)
+{
+    const char *path = variable(boot, "PATH");
+    struct packer packer = {.program = program,
+                            .boot = boot,
+                            .places = {.library_path = variable(boot, "LD_LIBRARY_PATH"),
+                                       .preload = variable(boot, "LD_PRELOAD")},
+                            .path = path ? path : GUEST_PATH};
+    *program = (struct program){0};
+    library_cache_read(&packer.places.cache, LIBRARY_CACHE);
+    program->path = choose_program(&packer);
+    if (program->path && add_program(&packer, program->path, 0) && add_what_was_named(&packer)) {
+        if (boot->shell && !tree_find(&program->tree, "/bin/sh"))
+            tree_add_symlink(&program->tree, "/bin/sh", SHELL);
+        add_environment(&program->tree, boot, terminal);
+        add_words(&packer);
+    }
+    library_cache_free(&packer.places.cache);
+    free(packer.interpreter);
+    return packer.status;
+}
+
+void program_free(struct program *program)
+{
+    tree_free(&program->tree);
+    free(program->path);
+}

@@ -21,7 +21,7 @@
 enum place_reason {
     PLACE_NEW,       /* it was just allocated, or read */
     PLACE_ACTIVATED, /* used again soon after it was evicted, or twice since it was looked at */
-    PLACE_KEPT,      /* isolated, looked at, and stays for now */
+    PLACE_KEPT,      /* isolated and looked at, and stays until it is looked at again */
     PLACE_COLD,      /* not needed soon */
     PLACE_BACK,      /* was isolated by somebody else, or locked in memory until now */
 };

@@ -16,7 +16,8 @@
 #include "vm/policy.h"
 #include "vm/swap.h"
 
-/* Rounds of the background reclaimer that brought nothing, after which it gives up for now. */
+/* Rounds of the background reclaimer that brought nothing, after which it stops until it is woken
+ * again. */
 #define MAX_FUTILE_ROUNDS 3
 /* Looks at everything before nothing can be had: to take a page's marks, to deactivate it, to take
  * the marks that it still has, and to take it. */

@@ -9,8 +9,9 @@
 #define MXCSR 0x1f80
 #define MXCSR_OFFSET 24
 
-/* The program's GS base waits in KERNEL_GS_BASE while the kernel runs. FSGSBASE is off, so a
- * program changes bases by arch_prctl alone, and what arch_task says is true. */
+/* The program's GS base waits in KERNEL_GS_BASE while the kernel runs. FSGSBASE is off, so a program
+ * changes bases by arch_prctl; what it makes of them by loading selectors lasts until its turn ends.
+ */
 void arch_save(struct task *task)
 {
     cpu_fxsave(task->arch.fpu);

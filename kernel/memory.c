@@ -83,8 +83,8 @@ static void reserve(const char *what, quire_phys_t base, quire_phys_t size)
 void memory_init(const struct pvh_info *info, const struct numa *numa)
 {
     quire_memblock_init(&memblock, "map", &machine_port);
-    /* Before there is memory: the map's tables grow into what is free. */
-    /* The BIOS's vectors and data: whoever debugs a stray write to address 0 wants them kept. */
+    /* Before there is memory: the map's tables grow into what is free. The first frame has the
+     * BIOS's vectors and data: whoever debugs a stray write to address 0 wants them kept. */
     reserve("first frame", 0, QUIRE_PAGE_SIZE);
     reserve("kernel", (uintptr_t)image_start - KERNEL_OFFSET,
             (quire_phys_t)(image_end - image_start));

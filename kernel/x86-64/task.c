@@ -9,8 +9,9 @@
 #define MXCSR 0x1f80
 #define MXCSR_OFFSET 24
 
-/* The program's GS base waits in KERNEL_GS_BASE while the kernel runs. FSGSBASE is off, so a program
- * changes bases by arch_prctl; what it makes of them by loading selectors lasts until its turn ends.
+/* The program's GS base waits in KERNEL_GS_BASE while the kernel runs. FSGSBASE is off, so a
+ * program changes bases by arch_prctl; what it makes of them by loading selectors lasts until its
+ * turn ends.
  */
 void arch_save(struct task *task)
 {

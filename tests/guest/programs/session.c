@@ -50,7 +50,7 @@ static void too_late(int signal)
 }
 
 /* The same on every machine, whatever this shell's are. */
-static void set_limits(void)
+static void set_surroundings(void)
 {
     static const struct {
         int resource;
@@ -64,7 +64,15 @@ static void set_limits(void)
         if (setrlimit((__rlimit_resource_t)limits[i].resource, &limit))
             printf("limit %d: %s\n", limits[i].resource, error_name(errno));
     }
+    sigset_t none;
     umask(022);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int fd = 3; fd < 1024; fd++)
+        close(fd);
+    for (int number = 1; number < 32; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal(number, SIG_DFL);
 }
 
 _Noreturn static void begin(const struct program *program, const char *folder)
@@ -128,8 +136,8 @@ int main(int argc, char **argv)
         printf("%s: %s\n", folder, error_name(errno));
         return 1;
     }
+    set_surroundings();
     signal(SIGALRM, too_late);
-    set_limits();
     for (int i = first; i < argc; i++)
         if (!find(argv[i])) {
             printf("there is no %s\n", argv[i]);

@@ -194,6 +194,23 @@ static void print_unknown(const struct channel *channel, const char *program)
     free(list);
 }
 
+/* One line, however many there were: the first is most often the one to know of. */
+static void print_killed(const struct channel *channel, const struct boot *boot)
+{
+    size_t count = channel->killed.count;
+    if (!count)
+        return;
+    const char *line = channel->killed.text[0];
+    char *rest;
+    unsigned long pid = strtoul(line, &rest, 10);
+    unsigned long kib = strtoul(rest, &rest, 10);
+    char *others = count > 1 ? text(", and %zu more", count - 1) : text("%s", "");
+    complain("the machine's memory ran out, so%s (process %lu, which had %lu KiB) was killed%s. "
+             "Try --mem with more than %lluM",
+             rest, pid, kib, others, (unsigned long long)(boot->memory >> 20));
+    free(others);
+}
+
 /* System calls that don't exist are nobody's business as long as programs get on without. */
 static int end(int result, const struct boot *boot, const struct channel *channel, const char *qemu,
                const char *program)
@@ -210,6 +227,7 @@ static int end(int result, const struct boot *boot, const struct channel *channe
         return how;
     if (how != EXIT_DONE || channel->end == CHANNEL_NOTHING)
         channel_print_log(channel);
+    print_killed(channel, boot);
     if (channel->end == CHANNEL_KILLED || boot->verbose)
         print_unknown(channel, program);
     return status;

@@ -25,6 +25,7 @@
 #include "task/exec.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/oom.h"
 #include "task/sched.h"
 #include "task/wait.h"
 
@@ -204,21 +205,6 @@ static void reclaim_main(void)
     }
 }
 
-static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
-{
-    (void)arg;
-    print("%s", report);
-    bool killed = false;
-    list_for_each (at, &all_processes) {
-        struct process *process = quire_container_of(at, struct process, all);
-        if (process->mm == victim) {
-            signal_process(process, SIGKILL, NULL);
-            killed = true;
-        }
-    }
-    return killed;
-}
-
 /* ---- process 1 ------------------------------------------------------------------------------- */
 
 /* Maps physical memory of whole pages, wherever it is. 0: it can't be. */
@@ -288,7 +274,7 @@ void run_program(const struct pvh_info *given)
     memory_init_programs();
     sched_init();
     quire_vm_set_wake(machine_vm, wake_reclaim, NULL);
-    quire_vm_set_oom(machine_vm, kill_for_memory, NULL);
+    oom_init();
     struct task *task = task_create_kernel("init", init_main);
     if (!task || !task_create_kernel("kswapd", reclaim_main))
         panic("no memory for the first processes");

@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "syscall.h"
 #include "task/lifecycle.h"
+#include "task/oom.h"
 #include "task/sched.h"
 #include "task/signal_deliver.h"
 #include "trap.h"
@@ -85,7 +86,7 @@ static void page_fault(struct trap_frame *frame, uintptr_t address)
         if (current->nr_without_memory++ < MOST_WITHOUT_MEMORY)
             schedule();
         else
-            process_kill(current_process(), SIGKILL);
+            oom_kill(current_process());
         return;
     }
 }

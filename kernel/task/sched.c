@@ -122,6 +122,12 @@ void schedule(void)
     sched_finish_switch(switched_from);
 }
 
+void sched_yield(void)
+{
+    if (current && current != &idle_task)
+        schedule();
+}
+
 /* Has the running task to come back from this kind of sleep? */
 static bool is_interrupted(enum sleep sleep)
 {

@@ -22,6 +22,8 @@ void sched_add(struct task *task);
 /* Gives way to the next task that can run. `current` comes back unless its state is TASK_DEAD:
  * then whoever runs next calls task_free for it. */
 void schedule(void);
+/* The same from anywhere: not while there are no tasks yet, nor for the idle task. */
+void sched_yield(void);
 /* What `current` has done up to now is counted as the kernel's work for it. */
 void sched_account(void);
 /* Has another's turn come? */

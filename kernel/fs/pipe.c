@@ -283,10 +283,12 @@ int pipe_open_fifo(struct inode *inode, struct file *file)
         else
             inode->pipe = pipe;
     }
+    /* One of pipe(2), by /proc/PID/fd: both sides were there from the beginning. */
+    bool is_fifo = inode->volume != &anonymous_volume;
     bool both = (file->flags & O_ACCMODE) == O_RDWR;
     bool writes_only = !file_may_read(file);
-    if (file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
+    if (is_fifo && file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
         return -ENXIO;
     attach(file);
-    return both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
+    return !is_fifo || both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
 }

@@ -150,6 +150,9 @@ try 'busybox: a script with pipes, loops and jobs' busybox same --add="$work/scr
     /bin/busybox sh "$work/script" "$work/folder"
 status=42
 try 'dash' dash same -- /bin/dash -c 'x=$(echo a | (read y; echo "$y$y")); echo "$x"; exit 42'
+status=0
+try 'bash: the output of a command as a file' bash same --add=/usr/bin/cat --add=/usr/bin/sleep -- /bin/bash -c \
+    'cat <(echo one) <(echo two; sleep 0.1; echo three) <(:); read -r x < <(echo four); echo "$x"; echo five > >(cat); wait'
 status=143
 try 'a program that a signal kills' dash same -- /bin/dash -c 'kill -TERM $$'
 

@@ -39,7 +39,7 @@ void enter_kernel(void)
 {
     uint64_t now = quire_port_clock_ns();
     current_process()->user_ns += now - current->switched_ns;
-    current->cpu_ns += now - current->switched_ns;
+    current->user_ns += now - current->switched_ns;
     current->switched_ns = now;
 }
 
@@ -47,7 +47,7 @@ static void leave_kernel(void)
 {
     uint64_t now = quire_port_clock_ns();
     current_process()->system_ns += now - current->switched_ns;
-    current->cpu_ns += now - current->switched_ns;
+    current->system_ns += now - current->switched_ns;
     current->switched_ns = now;
 }
 

@@ -26,6 +26,10 @@ void schedule(void);
 void sched_yield(void);
 /* What `current` has done up to now is counted as the kernel's work for it. */
 void sched_account(void);
+/* One task runs at a time, so what its memory counts meanwhile are its faults: they are added to
+ * its own when it gives way, and before it changes its memory; then the count begins anew. */
+void sched_account_faults(void);
+void sched_begin_faults(void);
 /* Has another's turn come? */
 bool sched_turn_is_over(void);
 

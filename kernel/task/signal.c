@@ -256,6 +256,14 @@ void signal_task(struct task *task, int number, const struct signal_info *info)
     (void)signal_send(task->process, task, number, info);
 }
 
+void signal_self(int number)
+{
+    const struct process *process = current_process();
+    const struct signal_info info = {
+        .code = SI_USER, .pid = process->pid, .uid = process->credentials.uid};
+    signal_task(current, number, &info);
+}
+
 int signal_group(int pgid, int number, const struct signal_info *info)
 {
     int result = -ESRCH;

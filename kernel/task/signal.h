@@ -113,6 +113,8 @@ struct signal_stack {
  * handler is told, the signal comes without. */
 void signal_process(struct process *process, int number, const struct signal_info *info);
 void signal_task(struct task *task, int number, const struct signal_info *info);
+/* The running thread's own doing, as if it had sent it itself: SIGPIPE, SIGXFSZ. */
+void signal_self(int number);
 /* To every process of a group; -ESRCH: there is none. */
 int signal_group(int pgid, int number, const struct signal_info *info);
 /* To one thread, or with `task` NULL to the process; -EAGAIN: too many are queued. */

@@ -47,6 +47,12 @@ unsigned long quire_mm_nr_resident(struct quire_mm *mm)
     return resident(mm, RSS_ANON) + resident(mm, RSS_FILE) + resident(mm, RSS_SHMEM);
 }
 
+void quire_mm_nr_faults(struct quire_mm *mm, unsigned long *minor, unsigned long *major)
+{
+    *minor = quire_load_relaxed(&mm->min_flt);
+    *major = quire_load_relaxed(&mm->maj_flt);
+}
+
 /* ---- status, statm -----------------------------------------------------------------------------
  */
 

@@ -13,11 +13,12 @@
 
 #include "allocate.h"
 
-enum channel_end { CHANNEL_NOTHING, CHANNEL_EXITED, CHANNEL_KILLED };
+enum channel_end { CHANNEL_NOTHING, CHANNEL_EXITED, CHANNEL_KILLED, CHANNEL_FAILED };
 
 struct channel {
     enum channel_end end;
-    unsigned number;      /* its exit status, or the signal's number */
+    unsigned number;      /* its exit status, or the signal's number, or errno */
+    char *failed;         /* what could not be done, so that it wasn't started */
     struct texts unknown; /* "NAME COUNT" */
     struct texts killed;  /* for want of memory: "PID KIB NAME" */
     bool ready;           /* it takes input; what comes earlier is lost */

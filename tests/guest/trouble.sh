@@ -10,7 +10,7 @@ quire=$1
 command -v gcc >/dev/null || { tap_skip 'trouble' 'there is no gcc' && tap_end; }
 work=$tap_scratch
 
-# The exit status, the output, and a pattern that all of what is said on stderr has in one line.
+# Ends so, with this output; what is said on stderr is one line of this pattern. '': nothing.
 ends() { # STATUS OUTPUT TALK-PATTERN ARGUMENTS...
     wanted=$1
     printf '%b' "$2" >"$work/expected"
@@ -21,8 +21,9 @@ ends() { # STATUS OUTPUT TALK-PATTERN ARGUMENTS...
     head -c 2000 "$work/output"
     echo "exit status $got, expected $wanted; looking for: $pattern"
     head -c 3000 "$work/talk"
-    [ "$got" -eq "$wanted" ] && cmp "$work/expected" "$work/output" &&
-        [ "$(wc -l <"$work/talk")" -eq "${lines:-1}" ] && grep -Eq -- "$pattern" "$work/talk"
+    [ "$got" -eq "$wanted" ] && cmp "$work/expected" "$work/output" || return
+    [ -n "$pattern" ] || { [ ! -s "$work/talk" ] && return; }
+    [ "$(wc -l <"$work/talk")" -eq 1 ] && grep -Eq -- "$pattern" "$work/talk"
 }
 
 # ---- memory ends ----------------------------------------------------------------------------------
@@ -94,4 +95,18 @@ done
 tap_check 'so it is when it has several threads' \
     ends 0 'the hog: 9\nothers: 0\n' 'so hog .* was killed\. ' --mem=64M -- "$work/hog" 3 8
 tap_check 'the program itself is killed' ends 137 '' 'so hog .* was killed\. ' --mem=64M -- "$work/hog" -1
+
+# ---- requests that can't be fulfilled -------------------------------------------------------------
+
+tap_check 'a folder to start in that only the kernel could have' ends 125 '' \
+    "could not start /bin/ls: it can't start in the folder /proc/none: No such file .*--cwd" \
+    --cwd=/proc/none -- /bin/ls
+tap_check 'one that it has' ends 0 '/proc/1\n' '' --cwd=/proc/1 -- /bin/busybox pwd
+echo text >"$work/text"
+tap_check 'a program that was replaced' ends 125 '' \
+    "can't execute /usr/bin/true: Permission denied .*--add" --add="$work/text:/usr/bin/true" -- /usr/bin/true
+chmod +x "$work/text"
+tap_check '... by what is none' ends 125 '' "can't execute /usr/bin/true: Exec format error" \
+    --add="$work/text:/usr/bin/true" -- /usr/bin/true
+tap_check 'a limit of time is told in one line' ends 124 '' 'stopped after 1 s' --timeout=1 -- /bin/sleep 9
 tap_end

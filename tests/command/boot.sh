@@ -176,6 +176,13 @@ else
     runs 'a dynamic program' /bin/ls /etc/ld.so.cache
     tap_check 'symlinks on the way are kept' \
         packs_and_lists "^l.* lib64/ld-linux|^l.* lib64 -> usr/lib64" -- ls
+    if ldconfig -p 2>/dev/null | grep -q 'libgcc_s.so.1 .*x86-64'; then
+        tap_check 'what pthread_cancel loads comes with the C library' \
+            packs_and_lists ' [^ ]*/libgcc_s.so.1$' -- ls
+    else
+        tap_skip 'what pthread_cancel loads comes with the C library' 'there is no libgcc_s here'
+    fi
+    tap_check 'root has a name' packs_and_lists ' etc/passwd$' -- ls
     packs_the_same() {
         packs "$work/first" -- ls && packs "$work/second" -- ls && cmp "$work/first" "$work/second"
     }

@@ -26,6 +26,8 @@
     (SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGFPE) |          \
      SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGSYS))
 
+struct event signal_came;
+
 struct queued_signal {
     struct list link;
     struct signal_info info;
@@ -76,6 +78,7 @@ static int queue_add(struct signal_queue *queue, int number, const struct signal
         queue->nr_entries++;
     }
     queue->set |= SIGNAL_BIT(number);
+    event_signal(&signal_came);
     return 0;
 }
 

@@ -101,6 +101,7 @@ struct inode {
         struct directory *directory;
         char *target; /* of a symbolic link */
         struct pipe *pipe;
+        struct socket *socket; /* that is bound to it, not counted; NULL: none */
         struct {
             const void *node;
             uint64_t subject;

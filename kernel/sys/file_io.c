@@ -7,6 +7,7 @@
 #include "string.h"
 #include "sys/file_user.h"
 #include "sys/file_vector.h"
+#include "sys/socket_user.h"
 #include "task/limits.h"
 
 #define BUFFER_BYTES 4096u
@@ -151,6 +152,8 @@ static int64_t transfer_all(struct transfer *transfer, struct user_vector *vecto
         return -ESPIPE;
     if (transfer->has_place && (int64_t)transfer->at < 0)
         return -EINVAL;
+    if (file_is_socket(file))
+        return socket_transfer(file, vector, writes);
     transfer->buffer = quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
     if (!transfer->buffer)
         return -ENOMEM;
@@ -173,8 +176,9 @@ static long transfer(unsigned long fd, struct user_vector *vector, const uint64_
     if (!t.file)
         return -EBADF;
     int64_t done = transfer_all(&t, vector, writes);
+    bool told = file_is_socket(t.file);
     file_put(t.file);
-    if (done == -EPIPE && writes)
+    if (done == -EPIPE && writes && !told)
         signal_self(SIGPIPE);
     return user_restart(done);
 }

@@ -207,6 +207,54 @@ status=0
 try 'python3: processes with queues, locks and a pool' /usr/bin/python3 same --add="/usr/lib/python$version" \
     --add="$work/processes.py" -- /usr/bin/python3 "$work/processes.py"
 
+cat >"$work/events.py" <<'END'
+import asyncio
+import multiprocessing
+import os
+import signal
+async def tick(list):
+    for i in range(3):
+        await asyncio.sleep(0.01)
+        list.append(i)
+async def answer(reader, writer):
+    writer.write((await reader.readline()).upper())
+    await writer.drain()
+    writer.close()
+async def main():
+    ticks = []
+    await asyncio.gather(tick(ticks), tick(ticks))
+    print(sorted(ticks))
+    name = "\0quire-%d" % os.getpid()
+    server = await asyncio.start_unix_server(answer, path=name)
+    reader, writer = await asyncio.open_unix_connection(name)
+    writer.write(b"a question\n")
+    print(await reader.readline())
+    writer.close()
+    server.close()
+    loop = asyncio.get_running_loop()
+    came = loop.create_future()
+    loop.add_signal_handler(signal.SIGUSR1, lambda: came.set_result("signal"))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(await came, await loop.run_in_executor(None, lambda: 42))
+    echo = await asyncio.create_subprocess_exec("/bin/echo", "echoed", stdout=asyncio.subprocess.PIPE)
+    print(await echo.communicate(), echo.returncode)
+asyncio.run(main())
+with multiprocessing.Manager() as manager:
+    shared = manager.dict()
+    shared[1] = 2
+    print(dict(shared))
+END
+status=0
+try 'python3: asyncio, and a manager of processes' /usr/bin/python3 same --add="/usr/lib/python$version" \
+    --add="$work/events.py" --add=/bin/echo -- /usr/bin/python3 "$work/events.py"
+perl_base=$(perl -MSocket -e 'my $path = $INC{"Socket.pm"}; $path =~ s|/Socket.pm||; print $path' 2>/dev/null)
+try 'perl: a pair of sockets' perl same --add="$perl_base" -- /usr/bin/perl -e \
+    'use Socket; socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die $!;
+    if (!fork) { close $b; print $a "from a child\n"; exit } close $a; print <$b>; wait; print $?, "\n"'
+status=0
+try 'node' node same --mem=1G -- /usr/bin/node -e \
+    'console.log([1, 2, 3].map(x => x * x)); setTimeout(() => console.log("later"), 20)'
+
 # ---- compression and compilation ------------------------------------------------------------------
 
 input=$work/lines

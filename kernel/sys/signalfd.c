@@ -44,7 +44,7 @@ static void fill(struct record *record, const struct signal_info *info)
     }
     if (info->code == SI_TIMER) {
         record->tid = (uint32_t)info->pid;
-        record->overrun = (uint32_t)info->status;
+        record->overrun = info->uid;
     } else {
         record->pid = (uint32_t)info->pid;
         record->uid = info->uid;

@@ -17,6 +17,7 @@
 #include "task/exec_stack.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/vdso.h"
 
@@ -324,6 +325,7 @@ static void become(struct program *program, const char *path)
     mm_use(process->mm);
     process_set_exe(process, program->file);
     attributes_exec(&process->attributes);
+    posix_timers_clear(process);
     take_ids(process, &program->who);
     set_name(process, path);
     signal_reset_handlers(process);

@@ -11,6 +11,7 @@
 #include "task/futex.h"
 #include "task/init.h"
 #include "task/lifecycle.h"
+#include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/shm.h"
 #include "task/wait.h"
@@ -122,6 +123,7 @@ static void end_process(struct process *process, int status)
 {
     process->status = process->exiting ? process->status : status;
     timer_set(process, 0, 0);
+    posix_timers_clear(process);
     process_drop_mm(process);
     process_set_exe(process, NULL);
     struct files *files = process->files;

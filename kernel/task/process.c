@@ -194,6 +194,7 @@ struct process *process_create(struct process *parent, const struct process *lik
     list_init(&process->sibling);
     list_init(&process->threads);
     list_init(&process->pending.entries);
+    list_init(&process->posix_timers);
     if (like)
         inherit(process, like);
     if (parent)

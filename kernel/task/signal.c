@@ -14,6 +14,7 @@
 #include "errno.h"
 #include "memory.h"
 #include "task/lifecycle.h"
+#include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/signal_deliver.h"
 
@@ -63,7 +64,7 @@ void signal_queue_clear(struct signal_queue *queue)
  * that it was lost. */
 static int queue_add(struct signal_queue *queue, int number, const struct signal_info *info)
 {
-    bool is_queued = number >= SIGNALS_QUEUED_FROM;
+    bool is_queued = number >= SIGNALS_QUEUED_FROM || (info && info->code == SI_TIMER);
     if (!is_queued && (queue->set & SIGNAL_BIT(number)))
         return 0;
     struct queued_signal *entry = NULL;
@@ -111,6 +112,20 @@ static void queue_take(struct signal_queue *queue, int number, struct signal_inf
     }
     if (!more)
         queue->set &= ~SIGNAL_BIT(number);
+    if (info->code == SI_TIMER)
+        posix_timer_taken(info);
+}
+
+bool signal_timer_is_pending(const struct process *process, const struct task *task, int number,
+                             int id)
+{
+    const struct signal_queue *queue = task ? &task->pending : &process->pending;
+    list_for_each (at, &queue->entries) {
+        const struct signal_info *info = &quire_container_of(at, struct queued_signal, link)->info;
+        if (info->number == number && info->code == SI_TIMER && info->pid == id)
+            return true;
+    }
+    return false;
 }
 
 static int first_of(uint64_t set)

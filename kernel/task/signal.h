@@ -126,6 +126,10 @@ int signal_send(struct process *process, struct task *task, int number,
 /* Signalled with each signal that becomes pending, also when it is blocked. */
 extern struct event signal_came;
 
+/* Is one of a timer's (SI_TIMER, `id`) on its way to the thread, or with NULL to the process? */
+bool signal_timer_is_pending(const struct process *process, const struct task *task, int number,
+                             int id);
+
 /* What is pending for a task, be it blocked or not. */
 uint64_t signal_pending_set(const struct task *task);
 /* Takes one of `set` from what is pending for `current`: its number; 0: there is none. */

@@ -57,6 +57,9 @@ struct process {
         uint64_t next, interval;              /* ns; next 0: off */
     } itimer, itimer_virtual, itimer_profile; /* of user_ns, and of both kinds of time */
 
+    struct list posix_timers;
+    int next_posix_timer; /* the number that is given next */
+
     bool exiting;          /* all threads end, with `status` */
     struct task *survivor; /* of an execve: all others end */
     struct event thread_ended;

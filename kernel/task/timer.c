@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/posix_timer.h"
 
 #define NS_PER_SECOND 1000000000u
 
@@ -87,6 +88,7 @@ void timers_expire(uint64_t now)
 {
     if (current->process)
         expire_own(current->process);
+    posix_timers_expire(now);
     if (now >= first_due)
         expire_real(now);
 }

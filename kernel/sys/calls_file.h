@@ -6,7 +6,9 @@
 
 /* file_io.c, file_sendfile.c */
 syscall_fn sys_read, sys_write, sys_pread64, sys_pwrite64, sys_readv, sys_writev, sys_preadv,
-    sys_pwritev, sys_sendfile;
+    sys_pwritev, sys_preadv2, sys_pwritev2, sys_sendfile;
+/* file_splice.c */
+syscall_fn sys_splice, sys_tee, sys_vmsplice, sys_copy_file_range;
 /* file_open.c */
 syscall_fn sys_open, sys_openat, sys_openat2, sys_creat, sys_close, sys_close_range, sys_dup,
     sys_dup2, sys_dup3, sys_pipe, sys_pipe2, sys_memfd_create, sys_eventfd, sys_eventfd2,

@@ -244,6 +244,27 @@ long sys_pwritev(const unsigned long *arg)
     return transfer_array(arg, &at, true);
 }
 
+#define RWF_KNOWN 0x0fu /* HIPRI, DSYNC, SYNC, NOWAIT: files in memory have it all at once */
+
+/* preadv2(fd, pieces, count, place, upper half, flags): place -1 is the file's position. */
+static long transfer_flagged(const unsigned long *arg, bool writes)
+{
+    uint64_t at = user_64(arg + 3);
+    if (arg[5] & ~(unsigned long)RWF_KNOWN)
+        return -EOPNOTSUPP;
+    return transfer_array(arg, at == UINT64_MAX ? NULL : &at, writes);
+}
+
+long sys_preadv2(const unsigned long *arg)
+{
+    return transfer_flagged(arg, false);
+}
+
+long sys_pwritev2(const unsigned long *arg)
+{
+    return transfer_flagged(arg, true);
+}
+
 /* ---- sendfile -------------------------------------------------------------------------------- */
 
 /* Reads at *at, or at the position. What was read and can't be written is read again. */

@@ -344,18 +344,43 @@ static void set_variable(struct texts *environment, char *added)
     texts_add(environment, added);
 }
 
-static void add_environment(struct tree *tree, const struct boot *boot, bool terminal)
+static bool is_no_terminal_library(void *arg, const struct node *node)
 {
-    const char *term = terminal ? getenv("TERM") : NULL;
+    const char *name = strrchr(node->path, '/');
+    (void)arg;
+    return strncmp(name, "/libtinfo", 9) && strncmp(name, "/libncurses", 11);
+}
+
+/* Who asks how a terminal is told things ends without a word where nobody knows: terminfo(5). */
+static void add_terminal_description(struct packer *packer, const char *term)
+{
+    static const char *const folders[] = {"/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"};
+    struct tree *tree = &packer->program->tree;
+    if (!*term || strchr(term, '/') || tree_walk(tree, is_no_terminal_library, NULL))
+        return;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char *path = text("%s/%c/%s", folders[i], term[0], term);
+        if (!access(path, R_OK) && !tree_find(tree, path))
+            (void)tree_add_way(tree, path, NULL);
+        free(path);
+    }
+}
+
+static void add_environment(struct packer *packer, bool terminal)
+{
+    const struct boot *boot = packer->boot;
+    const char *own = terminal ? getenv("TERM") : NULL, *wanted = variable(boot, "TERM");
+    const char *term = wanted ? wanted : own ? own : "dumb";
     struct texts environment = {0};
     texts_add(&environment, text("PATH=" GUEST_PATH));
     texts_add(&environment, text("HOME=/root"));
-    texts_add(&environment, text("TERM=%s", term ? term : "dumb"));
+    texts_add(&environment, text("TERM=%s", term));
     texts_add(&environment, text("LANG=C"));
     for (size_t i = 0; i < boot->environment.count; i++)
         set_variable(&environment, text("%s", boot->environment.text[i]));
-    add_texts(tree, "/.quire/env", environment.text);
+    add_texts(&packer->program->tree, "/.quire/env", environment.text);
     texts_free(&environment);
+    add_terminal_description(packer, term);
 }
 
 static void add_missing_folder(struct tree *tree, const char *path, mode_t mode)
@@ -439,7 +464,7 @@ int program_pack(struct program *program, const struct boot *boot, bool terminal
     if (program->path && add_program(&packer, program->path, 0) && add_what_was_named(&packer)) {
         if (boot->shell && !tree_find(&program->tree, "/bin/sh"))
             tree_add_symlink(&program->tree, "/bin/sh", SHELL);
-        add_environment(&program->tree, boot, terminal);
+        add_environment(&packer, terminal);
         (void)add_words(&packer);
     }
     library_cache_free(&packer.places.cache);

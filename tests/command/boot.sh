@@ -182,6 +182,12 @@ else
     else
         tap_skip 'what pthread_cancel loads comes with the C library' 'there is no libgcc_s here'
     fi
+    if command -v top >/dev/null && [ -e /lib/terminfo/v/vt100 ]; then
+        tap_check 'what is known of the terminal comes with who asks' \
+            packs_and_lists ' [^ ]*terminfo/v/vt100$' --env=TERM=vt100 -- top
+    else
+        tap_skip 'what is known of the terminal comes with who asks' 'there is no top, or no terminfo'
+    fi
     tap_check 'root has a name' packs_and_lists ' etc/passwd$' -- ls
     packs_the_same() {
         packs "$work/first" -- ls && packs "$work/second" -- ls && cmp "$work/first" "$work/second"

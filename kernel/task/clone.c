@@ -151,6 +151,8 @@ int task_clone(const struct clone_arguments *arguments)
     uint64_t flags = arguments->flags;
     struct process *process = current_process();
     int error = check_flags(flags);
+    if (!error && tasks_are_full())
+        error = -EAGAIN;
     if (error)
         return error;
     if (!(flags & CLONE_THREAD)) {
@@ -167,7 +169,7 @@ int task_clone(const struct clone_arguments *arguments)
             process->vfork_parent = current_process()->pid;
     }
     struct task *task = task_create(process);
-    error = task ? set_up(task, arguments) : -ENOMEM;
+    error = task ? set_up(task, arguments) : tasks_are_full() ? -EAGAIN : -ENOMEM;
     if (error) {
         if (task)
             undo_task(task);

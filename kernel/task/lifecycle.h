@@ -15,6 +15,8 @@ void mm_leave(struct quire_mm *mm);
 /* A thread of `process`, which doesn't run yet; its frame is all zero. NULL: no memory, or too many
  * tasks. */
 QUIRE_MUST_CHECK struct task *task_create(struct process *process);
+/* There are as many as there can be: -EAGAIN of fork and clone. */
+bool tasks_are_full(void);
 /* What task_create made, before it ran; or, once, a task that ended. */
 void task_free(struct task *task);
 /* A task of the kernel's own, without memory of a program's: runs `run` and never ends. */

@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "errno.h"
 #include "syscall.h"
+#include "task/arch_task.h"
 #include "task/lifecycle.h"
 #include "task/oom.h"
 #include "task/sched.h"
@@ -23,7 +24,13 @@
 #define VECTOR_SIMD 19
 
 #define FPE_INTDIV 1
+#define FPE_FLTDIV 3
+#define FPE_FLTOVF 4
+#define FPE_FLTUND 5
+#define FPE_FLTRES 6
 #define FPE_FLTINV 7
+#define FPU_STATUS_OFFSET 2 /* as FXSAVE writes it, behind the control word */
+#define FPU_MXCSR_OFFSET 24
 #define ILL_ILLOPN 2
 #define TRAP_TRACE 2
 #define BUS_ADRALN 1
@@ -57,6 +64,36 @@ static void raise(int number, int code, uintptr_t address)
 {
     struct signal_info info = {.number = number, .code = code, .address = address};
     signal_force(number, &info);
+}
+
+/* What is flagged and not masked; the order among several is Linux's. */
+static int fpe_code(unsigned errors)
+{
+    enum { INVALID = 1, DENORMAL = 2, DIVIDE = 4, OVERFLOW = 8, UNDERFLOW = 16, PRECISION = 32 };
+    if (errors & INVALID)
+        return FPE_FLTINV;
+    if (errors & DIVIDE)
+        return FPE_FLTDIV;
+    if (errors & OVERFLOW)
+        return FPE_FLTOVF;
+    if (errors & (UNDERFLOW | DENORMAL))
+        return FPE_FLTUND;
+    return errors & PRECISION ? FPE_FLTRES : 0;
+}
+
+static void fpu_exception(unsigned vector, uintptr_t pc)
+{
+    uint16_t control, status;
+    uint32_t mxcsr;
+    arch_save(current);
+    const uint8_t *fpu = current->arch.fpu;
+    memcpy(&control, fpu, sizeof control);
+    memcpy(&status, fpu + FPU_STATUS_OFFSET, sizeof status);
+    memcpy(&mxcsr, fpu + FPU_MXCSR_OFFSET, sizeof mxcsr);
+    unsigned errors = vector == VECTOR_X87 ? status & ~(unsigned)control : mxcsr & ~(mxcsr >> 7);
+    int code = fpe_code(errors);
+    if (code) /* else it was spurious */
+        raise(SIGFPE, code, pc);
 }
 
 static void page_fault(struct trap_frame *frame, uintptr_t address)
@@ -116,7 +153,7 @@ void user_exception(struct trap_frame *frame)
         return;
     case VECTOR_X87:
     case VECTOR_SIMD:
-        raise(SIGFPE, FPE_FLTINV, pc);
+        fpu_exception((unsigned)frame->vector, pc);
         return;
     case VECTOR_NOT_PRESENT:
     case VECTOR_STACK:

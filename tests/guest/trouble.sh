@@ -96,6 +96,39 @@ tap_check 'so it is when it has several threads' \
     ends 0 'the hog: 9\nothers: 0\n' 'so hog .* was killed\. ' --mem=64M -- "$work/hog" 3 8
 tap_check 'the program itself is killed' ends 137 '' 'so hog .* was killed\. ' --mem=64M -- "$work/hog" -1
 
+# ---- there are as many tasks as there can be ------------------------------------------------------
+
+cat >"$work/many.c" <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static int waits(void *arg)
+{
+    for (;;)
+        pause();
+    return arg != 0;
+}
+int main(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    int count = 0;
+    /* They share memory, and even the stack: each only sleeps. */
+    while (clone(waits, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL) > 0)
+        count++;
+    printf("%s after %s\n", strerrorname_np(errno), count > 8000 ? "many" : "few");
+    printf("again: %d %s\n", fork(), strerrorname_np(errno));
+    return 0;
+}
+END
+gcc -w -O1 -static "$work/many.c" -o "$work/many" >"$tap_output" 2>&1
+tap_check 'more tasks than there can be are EAGAIN' \
+    ends 0 'EAGAIN after many\nagain: -1 EAGAIN\n' '' --mem=1G -- "$work/many"
+
 # ---- requests that can't be fulfilled -------------------------------------------------------------
 
 tap_check 'a folder to start in that only the kernel could have' ends 125 '' \

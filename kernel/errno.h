@@ -41,6 +41,7 @@
 #define ENOTEMPTY 39
 #define ELOOP 40
 #define EIDRM 43
+#define ENODATA 61
 #define EOVERFLOW 75
 #define ELIBBAD 80
 #define ENOTSOCK 88

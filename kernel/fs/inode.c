@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "fs/pipe.h"
 #include "fs/ramfs.h"
+#include "fs/xattr.h"
 #include "string.h"
 
 uint64_t (*fs_clock_ns)(void);
@@ -89,6 +90,7 @@ static struct inode *free_inode(struct inode *inode)
     }
     if (inode->ops->release)
         inode->ops->release(inode);
+    xattr_free(inode);
     quire_kfree(machine_slab, inode);
     return parent;
 }

@@ -107,8 +107,9 @@ struct inode {
             uint64_t subject;
         } generated;
     };
-    struct list locks; /* of ranges and of whole files: lock.h */
-    bool busy;         /* inode_lock */
+    struct xattr *xattrs; /* xattr.c */
+    struct list locks;    /* of ranges and of whole files: lock.h */
+    bool busy;            /* inode_lock */
     struct event free;
 };
 

@@ -28,8 +28,12 @@ syscall_fn sys_link, sys_linkat, sys_unlink, sys_unlinkat, sys_symlink, sys_syml
 syscall_fn sys_access, sys_faccessat, sys_faccessat2, sys_chmod, sys_fchmod, sys_fchmodat,
     sys_fchmodat2, sys_chown, sys_lchown, sys_fchown, sys_fchownat, sys_umask, sys_utime,
     sys_utimes, sys_futimesat, sys_utimensat;
-/* file_control.c. No file has extended attributes: sys_xattr gets, sets and removes none. */
-syscall_fn sys_xattr, sys_listxattr, sys_fcntl, sys_flock, sys_ioctl;
+/* file_control.c */
+syscall_fn sys_fcntl, sys_flock, sys_ioctl;
+/* file_xattr.c */
+syscall_fn sys_setxattr, sys_lsetxattr, sys_fsetxattr, sys_getxattr, sys_lgetxattr, sys_fgetxattr,
+    sys_listxattr, sys_llistxattr, sys_flistxattr, sys_removexattr, sys_lremovexattr,
+    sys_fremovexattr;
 /* file_poll.c, epoll.c */
 syscall_fn sys_poll, sys_ppoll, sys_select, sys_pselect6;
 syscall_fn sys_epoll_create, sys_epoll_create1, sys_epoll_ctl, sys_epoll_wait, sys_epoll_pwait,

@@ -20,6 +20,7 @@
 
 #define MOST_DATAGRAMS 10u /* net.unix.max_dgram_qlen: so many wait, and one more */
 #define MOST_BACKLOG 4096u
+#define SMALL_BYTES 16384u
 
 struct socket {
     unsigned refs;
@@ -61,10 +62,17 @@ static struct socket *socket_of(const struct file *file)
 
 /* ---- packets --------------------------------------------------------------------------------- */
 
+/* Most are small: only large ones are worth tables of their own. */
+static bool is_small(size_t size)
+{
+    return size <= SMALL_BYTES;
+}
+
 struct packet *packet_new(size_t size)
 {
-    struct packet *packet =
-        quire_kvmalloc(machine_vmalloc, sizeof *packet + size, QUIRE_GFP_KERNEL);
+    size_t all = sizeof(struct packet) + size;
+    struct packet *packet = is_small(size) ? quire_kmalloc(machine_slab, all, QUIRE_GFP_KERNEL)
+                                           : quire_kvmalloc(machine_vmalloc, all, QUIRE_GFP_KERNEL);
     if (!packet)
         return NULL;
     *packet = (struct packet){.size = size};
@@ -93,7 +101,10 @@ void packet_free(struct packet *packet)
         packet = quire_container_of(dead.next, struct packet, link);
         list_del(&packet->link);
         put_files(packet);
-        quire_kvfree(machine_vmalloc, packet);
+        if (is_small(packet->size))
+            quire_kfree(machine_slab, packet);
+        else
+            quire_kvfree(machine_vmalloc, packet);
     }
     frees_dead = false;
 }

@@ -6,8 +6,6 @@
  */
 #include "fs/xattr.h"
 
-#include <quire/vmalloc.h>
-
 #include "memory.h"
 #include "string.h"
 
@@ -102,7 +100,7 @@ static struct xattr *make(const char *name, const void *value, size_t size)
 {
     size_t length = string_length(name) + 1;
     struct xattr *made =
-        quire_kvmalloc(machine_vmalloc, sizeof *made + size + length, QUIRE_GFP_KERNEL);
+        quire_kmalloc(machine_slab, sizeof *made + size + length, QUIRE_GFP_KERNEL);
     if (!made)
         return NULL;
     *made = (struct xattr){.size = size, .name = made->value + size};
@@ -123,14 +121,14 @@ int xattr_set(struct inode *inode, const struct credentials *who, const char *na
     struct xattr **at = find(inode, name);
     bool there = is_at(at, name);
     if (there ? flags & XATTR_CREATE : flags & XATTR_REPLACE) {
-        quire_kvfree(machine_vmalloc, made);
+        quire_kfree(machine_slab, made);
         return there ? -EEXIST : -ENODATA;
     }
     struct xattr *before = there ? *at : NULL;
     made->next = there ? before->next : *at;
     *at = made;
     inode->changed = fs_time_now();
-    quire_kvfree(machine_vmalloc, before);
+    quire_kfree(machine_slab, before);
     return 0;
 }
 
@@ -145,7 +143,7 @@ int xattr_remove(struct inode *inode, const struct credentials *who, const char 
     struct xattr *gone = *at;
     *at = gone->next;
     inode->changed = fs_time_now();
-    quire_kvfree(machine_vmalloc, gone);
+    quire_kfree(machine_slab, gone);
     return 0;
 }
 
@@ -170,6 +168,6 @@ void xattr_free(struct inode *inode)
     while (inode->xattrs) {
         struct xattr *first = inode->xattrs;
         inode->xattrs = first->next;
-        quire_kvfree(machine_vmalloc, first);
+        quire_kfree(machine_slab, first);
     }
 }

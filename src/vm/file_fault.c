@@ -94,19 +94,24 @@ static bool map_if_easy(struct quire_vma *vma, struct quire_page *page, uint64_t
     return mapped;
 }
 
-/* Maps what is in the cache around a fault, within the area and the reach of one table: true if the
- * page itself was mapped. Neighbours' entries aren't accessed until they are. */
+/* Maps what is in the cache around a fault: AROUND pages from the aligned address before it or from
+ * the area's start, so that an area's first pages come at once wherever it starts; within the area
+ * and the reach of one table. True if the page itself was mapped. Neighbours' entries aren't
+ * accessed until they are. */
 static bool map_around(struct fault *fault)
 {
     struct quire_vma *vma = fault->vma;
     struct quire_mapping *mapping = vma->mapping;
-    quire_linear_t start = fault->address & ~(AROUND_BYTES - 1), end = start + AROUND_BYTES;
+    unsigned table_shift = fault->mm->pt.format->level[QUIRE_PMD].shift;
+    quire_linear_t start = fault->address & ~(AROUND_BYTES - 1);
+    quire_linear_t last = fault->address | (((quire_linear_t)1 << table_shift) - 1);
     start = start > vma->start ? start : vma->start;
-    end = end < vma->end ? end : vma->end;
+    last = start + (AROUND_BYTES - 1) < last ? start + (AROUND_BYTES - 1) : last;
+    last = last < vma->end - 1 ? last : vma->end - 1;
     uint64_t first = vma_index(vma, start), here = vma_index(vma, fault->address);
     struct around around;
     bool mapped = false;
-    gather(mapping, first, vma_index(vma, end - 1), &around);
+    gather(mapping, first, vma_index(vma, last), &around);
     for (unsigned i = 0; i < around.count; i++) {
         uint64_t index = around.index[i];
         quire_linear_t address = start + ((index - first) << QUIRE_PAGE_SHIFT);

@@ -29,7 +29,7 @@
 #define SHARED_BASE 0x555555554000 /* of position-independent programs: 2/3 of the addresses */
 #else
 #define LAYOUT quire_mm_layout_i386
-#define SHARED_BASE 0x80000000
+#define SHARED_BASE 0x400000
 #endif
 
 struct program {

@@ -73,7 +73,9 @@ static int copy_process(struct process **copy, uint64_t flags)
         quire_mm_put(mm);
         return -ENOMEM;
     }
-    if (!(flags & CLONE_VM))
+    if (flags & CLONE_VM)
+        process_joined_mm(process);
+    else
         quire_mm_set_name(mm, process->pid, process->name);
     if (flags & CLONE_CLEAR_SIGHAND)
         signal_reset_handlers(process);

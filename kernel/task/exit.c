@@ -48,6 +48,26 @@ static void end_vfork(struct process *process)
         event_signal(&parent->vfork_done);
 }
 
+/* Memory counts for all who share it: what it had counted before isn't the newcomer's. Differences
+ * may wrap; the sums that come out of process_times don't. */
+void process_joined_mm(struct process *process)
+{
+    struct quire_mm_info info;
+    quire_mm_info(process->mm, &info);
+    process->min_flt = 0 - info.min_flt;
+    process->maj_flt = 0 - info.maj_flt;
+}
+
+/* Nor is what the child of a vfork added its parent's, who slept meanwhile. */
+static void take_from_vfork_parent(const struct process *process)
+{
+    struct process *parent = process->vfork_parent ? process_find(process->vfork_parent) : NULL;
+    if (!parent || parent->mm != process->mm)
+        return;
+    parent->min_flt -= process->min_flt;
+    parent->maj_flt -= process->maj_flt;
+}
+
 /* What a process had in memory is counted on, then the memory goes. */
 void process_drop_mm(struct process *process)
 {
@@ -59,6 +79,7 @@ void process_drop_mm(struct process *process)
     process->min_flt = times.min_flt;
     process->maj_flt = times.maj_flt;
     process->max_rss = times.max_rss;
+    take_from_vfork_parent(process);
     process->mm = NULL;
     end_vfork(process);
     mm_leave(mm);

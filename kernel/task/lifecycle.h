@@ -64,6 +64,8 @@ _Noreturn void process_exit(int status);
 /* The same from outside: its threads end when they come to user mode. */
 void process_kill(struct process *process, int status);
 
+/* A new process has somebody else's memory: its own counts begin now. */
+void process_joined_mm(struct process *process);
 /* execve and exit: counts of its memory are kept, and it goes when nobody else uses it. */
 void process_drop_mm(struct process *process);
 

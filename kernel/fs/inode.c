@@ -8,13 +8,14 @@
 #include "fs/pipe.h"
 #include "fs/ramfs.h"
 #include "string.h"
+#include "time_units.h"
 
 uint64_t (*fs_clock_ns)(void);
 
 struct fs_time fs_time_of_ns(uint64_t ns)
 {
-    uint64_t seconds = quire_div64(ns, 1000000000);
-    return (struct fs_time){(int64_t)seconds, (uint32_t)(ns - seconds * 1000000000)};
+    uint64_t seconds = quire_div64(ns, NS_PER_SECOND);
+    return (struct fs_time){(int64_t)seconds, (uint32_t)(ns - seconds * NS_PER_SECOND)};
 }
 
 struct fs_time fs_time_now(void)

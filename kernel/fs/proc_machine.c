@@ -3,9 +3,7 @@
 #include "fs/procfs.h"
 #include "memory.h"
 #include "task/system_name.h"
-
-#define TICK_NS 10000000u /* USER_HZ is 100 */
-#define SECOND_NS 1000000000u
+#include "time_units.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -145,7 +143,7 @@ static int show_cpuinfo(struct text *text, uint64_t subject)
 
 static void put_hundredths(struct text *text, uint64_t ns, const char *behind)
 {
-    uint64_t ticks = quire_div64(ns, TICK_NS), seconds = quire_div64(ticks, 100);
+    uint64_t ticks = ticks_of(ns), seconds = quire_div64(ticks, USER_HZ);
     text_printf(text, "%llu.%02u%s", (unsigned long long)seconds, (unsigned)(ticks - seconds * 100),
                 behind);
 }
@@ -165,15 +163,15 @@ static int show_stat(struct text *text, uint64_t subject)
     struct proc_statistics s;
     (void)subject;
     procfs_statistics(&s);
-    unsigned long long user = quire_div64(s.user_ns, TICK_NS);
-    unsigned long long system = quire_div64(s.system_ns, TICK_NS);
-    unsigned long long idle = quire_div64(s.idle_ns, TICK_NS);
+    unsigned long long user = ticks_of(s.user_ns);
+    unsigned long long system = ticks_of(s.system_ns);
+    unsigned long long idle = ticks_of(s.idle_ns);
     uint64_t now = fs_clock_ns ? fs_clock_ns() : 0, up = quire_port_clock_ns();
     uint64_t booted = now > up ? now - up : 0;
     text_printf(text, "cpu  %llu 0 %llu %llu 0 0 0 0 0 0\n", user, system, idle);
     text_printf(text, "cpu0 %llu 0 %llu %llu 0 0 0 0 0 0\n", user, system, idle);
     text_printf(text, "intr 0\nctxt %llu\nbtime %llu\n", (unsigned long long)s.nr_switches,
-                (unsigned long long)quire_div64(booted, SECOND_NS));
+                (unsigned long long)quire_div64(booted, NS_PER_SECOND));
     text_printf(text, "processes %llu\nprocs_running %u\nprocs_blocked %u\n",
                 (unsigned long long)s.nr_forks, s.nr_running, s.nr_blocked);
     return 0;

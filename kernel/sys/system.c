@@ -9,6 +9,7 @@
 #include "sys/calls_resource.h"
 #include "task/lifecycle.h"
 #include "task/system_name.h"
+#include "time_units.h"
 #include "user.h"
 
 char system_node[UTS_BYTES] = "quire";
@@ -85,7 +86,7 @@ long sys_sysinfo(const unsigned long *arg)
     unsigned shift = all > (~0ul >> QUIRE_PAGE_SHIFT) ? 0 : QUIRE_PAGE_SHIFT;
     unsigned tasks = count_tasks();
     memset(&info, 0, sizeof info);
-    info.uptime = (long)(quire_port_clock_ns() / 1000000000);
+    info.uptime = (long)quire_div64(quire_port_clock_ns(), NS_PER_SECOND);
     info.total = (unsigned long)(amounts.total << shift);
     info.free = (unsigned long)(amounts.free << shift);
     info.total_high = (unsigned long)(amounts.total_high << shift);

@@ -11,10 +11,10 @@
 #include "sys/clocks.h"
 #include "sys/user_time.h"
 #include "task/lifecycle.h"
+#include "time_units.h"
 #include "user.h"
 
-#define NS_PER_TICK 10000000u /* of user space: USER_HZ is 100 */
-#define COARSE_NS 4000000u    /* a tick of the timer */
+#define COARSE_NS 4000000u /* a tick of the timer */
 
 /* ---- clocks of processes --------------------------------------------------------------------- */
 
@@ -169,7 +169,7 @@ long sys_time(const unsigned long *arg)
 
 static long ticks(uint64_t ns)
 {
-    return (long)quire_div64(ns, NS_PER_TICK);
+    return (long)ticks_of(ns);
 }
 
 long sys_times(const unsigned long *arg)

@@ -8,9 +8,10 @@
 
 #include <quire/types.h>
 
+#include "time_units.h"
+
 enum time_width { TIME_LONG, TIME_64 };
 
-#define NS_PER_SECOND 1000000000u
 #define NS_PER_US 1000u
 
 struct time_spec {

@@ -14,11 +14,8 @@
 #include "task/sched.h"
 #include "task/shm.h"
 #include "task/wait.h"
+#include "time_units.h"
 #include "user.h"
-
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
 
 void process_times(struct process *process, struct rusage_times *times)
 {
@@ -87,12 +84,6 @@ void process_drop_mm(struct process *process)
     shm_reap();
 }
 
-/* 100 a second. */
-static unsigned long ticks(uint64_t ns)
-{
-    return (unsigned long)quire_div64(ns, 10000000);
-}
-
 static void tell_parent(struct process *process)
 {
     struct process *parent = process->parent;
@@ -103,8 +94,8 @@ static void tell_parent(struct process *process)
                                    .code = by_signal ? CLD_KILLED : CLD_EXITED,
                                    .pid = process->pid,
                                    .uid = process->credentials.uid,
-                                   .user_ticks = ticks(process->user_ns),
-                                   .system_ticks = ticks(process->system_ns),
+                                   .user_ticks = (unsigned long)ticks_of(process->user_ns),
+                                   .system_ticks = (unsigned long)ticks_of(process->system_ns),
                                    .status = by_signal ? process->status & 0x7f
                                                        : process->status >> 8 & 0xff};
         signal_process(parent, number, &info);

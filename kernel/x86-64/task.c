@@ -3,11 +3,8 @@
 
 #include "cpu.h"
 #include "errno.h"
+#include "fpu.h"
 #include "memory.h"
-
-#define FPU_CONTROL 0x37f /* as FNINIT sets it: all exceptions masked, 64 bits of precision */
-#define MXCSR 0x1f80
-#define MXCSR_OFFSET 24
 
 /* The program's GS base waits in KERNEL_GS_BASE while the kernel runs. FSGSBASE is off, so a
  * program changes bases by arch_prctl; what it makes of them by loading selectors lasts until its
@@ -29,7 +26,7 @@ void arch_reset(struct arch_task *arch)
 {
     *arch = (struct arch_task){0};
     *(uint16_t *)(void *)arch->fpu = FPU_CONTROL;
-    *(uint32_t *)(void *)(arch->fpu + MXCSR_OFFSET) = MXCSR;
+    *(uint32_t *)(void *)(arch->fpu + MXCSR_OFFSET) = MXCSR_START;
 }
 
 int arch_set_tls(struct task *task, uintptr_t tls)

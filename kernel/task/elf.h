@@ -57,8 +57,8 @@ struct elf {
 QUIRE_MUST_CHECK int elf_read(struct elf *elf, struct file *file);
 void elf_free(struct elf *elf);
 bool elf_has_interpreter(const struct elf *elf);
-/* The interpreter's path into `path`: its length, 0 if there is none, -ENOEXEC; -EIO: it lies
- * beyond the file's end. */
+/* The interpreter's path into `path`: its length, 0 if there is none. -ENOEXEC; -EIO: it lies
+ * beyond the file's end; -EINVAL: beyond what a file can be. */
 QUIRE_MUST_CHECK int elf_interpreter(const struct elf *elf, char *path, size_t size);
 
 /* Where it was mapped. */

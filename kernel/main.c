@@ -94,8 +94,6 @@ _Noreturn void kernel_main(uint32_t start_info)
     console_init();
     traps_init();
     pvh_parse(&info, start_info);
-    if (cmdline_has(info.command_line, "run"))
-        console_move();
     print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
     print_map();
     numa_init(&numa, info.rsdp);

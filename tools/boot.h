@@ -47,9 +47,12 @@ struct qemu_setup {
     const char *image, *initrd; /* files; initrd NULL: none */
     bool i386;
     const char *words; /* of the kernel's command line, to begin with; NULL: as the options say */
-    unsigned nr_ports; /* serial ports, each a socket; 0: one, QEMU's stdin and stdout */
-    int first_port;    /* their descriptors, one after the other */
+    int first_line;    /* descriptors, each a socket: its lines, then the log; 0: QEMU's stdin and
+                          stdout, for the log alone */
 };
+
+/* What connects the machine and us: kernel/dev/lines.h has the same numbers. */
+enum boot_line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, LINE_LOG, NR_LINES };
 
 /* QEMU and its arguments, NULL-terminated; never freed. */
 char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup);

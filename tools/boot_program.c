@@ -1,9 +1,9 @@
 /* tools/boot_program.c: runs a program of the host on a machine whose memory Quire manages
  *
- *   COM1   the program's output, or, when that is a terminal, the terminal in both directions
- *   COM2   its errors, unless they go to the terminal as well
- *   COM3   its input, unless that is the terminal: a byte DLE is doubled, DLE EOT is the end
- *   COM4   the kernel's log, and how the program ended (channel.h)
+ * The machine has a line for the program's output, or, when that is a terminal, for the terminal in
+ * both directions; one for its errors, unless they go to the terminal as well; one for its input,
+ * unless that is the terminal: a byte DLE is doubled, DLE EOT is the end; one by which the kernel
+ * says how the program ended (channel.h), and one for its log.
  *
  * The terminal is handed over whole or not at all: when the output isn't one, the input from one
  * comes line by line as from a file, and ^C ends the machine.
@@ -29,10 +29,9 @@
 #include "quire.h"
 #include "terminal.h"
 
-#define NR_PORTS 4
-#define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_PORTS) /* the child's descriptor of the RAM disk */
-#define INITRD_PATH "/dev/fd/7"
-_Static_assert(INITRD_GIVEN == 7, "INITRD_PATH names it");
+#define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_LINES - 1) /* the child's descriptor of the disk */
+#define INITRD_PATH "/dev/fd/8"
+_Static_assert(INITRD_GIVEN == 8, "INITRD_PATH names it");
 
 #define DLE 0x10
 #define EOT 0x04
@@ -108,12 +107,16 @@ static struct standard_streams look_at_streams(void)
 
 static size_t quote_input(void *arg, const char *bytes, size_t size, char *to)
 {
-    size_t made = 0;
+    size_t made = 0, done = 0;
     (void)arg;
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] == DLE)
+    while (done < size) {
+        const char *special = memchr(bytes + done, DLE, size - done);
+        size_t piece = special ? (size_t)(special - bytes) + 1 - done : size - done;
+        memcpy(to + made, bytes + done, piece);
+        made += piece;
+        done += piece;
+        if (special)
             to[made++] = DLE;
-        to[made++] = bytes[i];
     }
     if (!size) {
         to[made++] = DLE;
@@ -123,15 +126,15 @@ static size_t quote_input(void *arg, const char *bytes, size_t size, char *to)
 }
 
 /* 0 or -errno. */
-static int open_ports(int ours[NR_PORTS], int given[NR_PORTS])
+static int open_lines(int ours[NR_LINES], int given[NR_LINES])
 {
-    for (int i = 0; i < NR_PORTS; i++) {
+    for (int i = LINE_INPUT; i < NR_LINES; i++) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ||
             fcntl(pair[0], F_SETFL, O_NONBLOCK))
             return -errno;
         ours[i] = pair[0];
-        given[i] = pair[1];
+        given[i - LINE_INPUT] = pair[1];
     }
     return 0;
 }
@@ -140,40 +143,52 @@ static int open_ports(int ours[NR_PORTS], int given[NR_PORTS])
 static int run(char **qemu, const struct boot *boot, int initrd,
                const struct standard_streams *streams, struct channel *channel)
 {
-    int port[NR_PORTS], given[NR_PORTS + 1];
+    int line[NR_LINES], given[NR_LINES];
     struct terminal_keys keys = {0};
     bool terminal = !strcmp(streams->in, "tty");
-    int error = open_ports(port, given);
+    int error = open_lines(line, given);
     if (error)
         return error;
-    given[NR_PORTS] = initrd;
-    struct flow flows[NR_PORTS] = {
-        {.from = port[0], .to = STDOUT_FILENO, .to_world = true, .from_machine = true},
-        {.from = port[1], .to = STDERR_FILENO, .to_world = true, .from_machine = true},
-        {.from = port[3], .to = -1, .from_machine = true, .filter = channel_take, .arg = channel},
-        {.from = STDIN_FILENO, .to = port[2], .may_begin = &channel->ready, .filter = quote_input},
+    given[NR_LINES - 1] = initrd;
+    struct flow flows[] = {
+        {.from = STDIN_FILENO,
+         .to = line[LINE_INPUT],
+         .may_begin = &channel->ready,
+         .filter = quote_input},
+        {.from = line[LINE_OUTPUT], .to = STDOUT_FILENO, .to_world = true, .from_machine = true},
+        {.from = line[LINE_ERRORS], .to = STDERR_FILENO, .to_world = true, .from_machine = true},
+        {.from = line[LINE_CONTROL],
+         .to = -1,
+         .from_machine = true,
+         .filter = channel_take_lines,
+         .arg = channel},
+        {.from = line[LINE_LOG],
+         .to = -1,
+         .from_machine = true,
+         .filter = channel_take_log,
+         .arg = channel},
     };
     if (terminal) {
-        flows[3].to = port[0];
-        flows[3].filter = terminal_filter_keys;
-        flows[3].arg = &keys;
+        flows[0].to = line[LINE_OUTPUT];
+        flows[0].filter = terminal_filter_keys;
+        flows[0].arg = &keys;
     } else if (!strcmp(streams->in, "null")) {
-        flows[3].from = -1;
+        flows[0].from = -1;
     }
     int result = machine_run(&(struct machine_run){
         .argv = qemu,
         .timeout = (unsigned)boot->timeout,
         .out = -1,
         .given = given,
-        .nr_given = NR_PORTS + 1,
+        .nr_given = NR_LINES,
         .flows = flows,
-        .nr_flows = NR_PORTS,
+        .nr_flows = sizeof flows / sizeof flows[0],
         .stop = &keys.leave,
         .terminal = terminal ? terminal_hand_over : NULL,
         .ready = &channel->ready,
     });
-    for (int i = 0; i < NR_PORTS; i++)
-        close(port[i]);
+    for (int i = LINE_INPUT; i < NR_LINES; i++)
+        close(line[i]);
     return result;
 }
 
@@ -232,8 +247,7 @@ static int boot_image(const struct boot *boot, const struct program *program,
                                    .initrd = boot->save_initrd ? boot->save_initrd : INITRD_PATH,
                                    .i386 = i386,
                                    .words = words,
-                                   .nr_ports = NR_PORTS,
-                                   .first_port = MACHINE_FIRST_GIVEN});
+                                   .first_line = MACHINE_FIRST_GIVEN});
     free(words);
     free(image);
     if (boot->dry_run) {

@@ -14,7 +14,6 @@
 
 #define LOG_BYTES ((size_t)1 << 20)
 #define MOST_UNKNOWN 1024u
-#define MARK '\1'
 
 void channel_init(struct channel *channel, bool echo)
 {
@@ -53,6 +52,29 @@ static void obey(struct channel *channel, const char *line)
         texts_add(&channel->unknown, text("%s", line + 8));
 }
 
+static void take_byte(struct channel *channel, char byte)
+{
+    if (byte != '\n') {
+        channel->cut |= channel->line_bytes == sizeof channel->line - 1;
+        if (!channel->cut)
+            channel->line[channel->line_bytes++] = byte;
+        return;
+    }
+    channel->line[channel->line_bytes] = '\0';
+    if (!channel->cut)
+        obey(channel, channel->line);
+    channel->line_bytes = 0;
+    channel->cut = false;
+}
+
+size_t channel_take_lines(void *of, const char *bytes, size_t size, char *to)
+{
+    (void)to;
+    for (size_t i = 0; i < size; i++)
+        take_byte(of, bytes[i]);
+    return 0;
+}
+
 /* ---- the log --------------------------------------------------------------------------------- */
 
 static void log_byte(struct channel *channel, char byte)
@@ -66,40 +88,12 @@ static void log_byte(struct channel *channel, char byte)
     fputc(byte, stderr);
 }
 
-static void end_of_line(struct channel *channel)
-{
-    if (channel->ours && !channel->cut) {
-        channel->line[channel->line_bytes] = '\0';
-        obey(channel, channel->line);
-    } else if (!channel->ours) {
-        log_byte(channel, '\n');
-    }
-    channel->line_bytes = 0;
-    channel->ours = channel->cut = false;
-}
-
-static void take_byte(struct channel *channel, char byte)
-{
-    if (byte == '\n') {
-        end_of_line(channel);
-    } else if (byte == MARK && !channel->line_bytes && !channel->ours) {
-        channel->ours = true;
-    } else if (channel->ours) {
-        channel->cut |= channel->line_bytes == sizeof channel->line - 1;
-        if (!channel->cut)
-            channel->line[channel->line_bytes++] = byte;
-    } else {
-        channel->line_bytes = 1; /* the beginning is over */
-        if (byte != '\r')
-            log_byte(channel, byte);
-    }
-}
-
-size_t channel_take(void *of, const char *bytes, size_t size, char *to)
+size_t channel_take_log(void *of, const char *bytes, size_t size, char *to)
 {
     (void)to;
     for (size_t i = 0; i < size; i++)
-        take_byte(of, bytes[i]);
+        if (bytes[i] != '\r')
+            log_byte(of, bytes[i]);
     return 0;
 }
 

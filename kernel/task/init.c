@@ -10,6 +10,7 @@
 #include <quire/swap.h>
 
 #include "cmdline.h"
+#include "dev/lines.h"
 #include "errno.h"
 #include "fs/file.h"
 #include "fs/files.h"
@@ -44,7 +45,7 @@ static int program_pid;
 _Noreturn static void give_up(const char *what, int error)
 {
     print("init: %s: error %d\n", what, -error);
-    print("\001exit %d\n", STATUS_NOT_EXECUTED);
+    tell("exit %d\n", STATUS_NOT_EXECUTED);
     machine_exit(MACHINE_DONE);
 }
 
@@ -117,7 +118,7 @@ static void start_program(void)
     int error = exec(NULL, exe.text, &argv, &envp);
     if (!error)
         return;
-    print("\001failed %d\n", -error);
+    print("init: %s can't be executed: error %d\n", exe.text, -error);
     process_exit((error == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTED) << 8);
 }
 
@@ -129,7 +130,7 @@ static void open_standard_files(struct process *process)
         error = files_set(process->files, fd, files[fd], false);
     if (error < 0)
         give_up("standard input and output", error);
-    print("\001ready\n");
+    tell("ready\n");
 }
 
 static void make_program(void)
@@ -173,9 +174,9 @@ _Noreturn static void end_machine(int status)
         check_everything();
     syscall_tell_unknown();
     if (status & 0x7f)
-        print("\001killed %d\n", status & 0x7f);
+        tell("killed %d\n", status & 0x7f);
     else
-        print("\001exit %d\n", status >> 8 & 0xff);
+        tell("exit %d\n", status >> 8 & 0xff);
     machine_exit(MACHINE_DONE);
 }
 
@@ -262,7 +263,10 @@ static void unpack_initrd(void)
 
 static void init_main(void)
 {
-    int error = fs_init();
+    int error = lines_init();
+    if (error)
+        give_up("the lines to who started the machine", error);
+    error = fs_init();
     if (error)
         give_up("the file system", error);
     proc_init();

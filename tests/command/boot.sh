@@ -353,7 +353,7 @@ tap_check "the program's status is ours" machine_ends 7 arguments -- true
 tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=data stderr=data mem=512M$'
 tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
 tap_check 'the command is told before it runs' ends_and_says 0 \
-    "fd=6 -serial chardev:com4 .* -initrd /dev/fd/7 -append 'run .* x=1'" --dry-run --append=x=1 -- true
+    "id=log,fd=7 -serial chardev:log .* -initrd /dev/fd/8 -append 'run .* x=1'" --dry-run --append=x=1 -- true
 tap_check 'a program that was killed' machine_ends 139 killed -- true
 tap_check 'errors go to errors' machine_ends 7 errors -- true
 tap_check '... and nowhere else' is_exactly '' 'an error\n'

@@ -35,7 +35,6 @@
 #define STATUS_ACKNOWLEDGE 0x01u
 #define STATUS_DRIVER 0x02u
 #define STATUS_DRIVER_OK 0x04u
-#define STATUS_FAILED 0x80u
 
 #define LEGACY_FIRST 0x1000u
 #define LEGACY_LAST 0x103fu
@@ -101,7 +100,7 @@ void virtio_break(struct virtio_device *device, const char *why)
     if (device->broken)
         return;
     device->broken = true;
-    add_status(device, STATUS_FAILED);
+    cpu_out8(port_of(device, DEVICE_STATUS), 0); /* a reset: it has no memory of ours any more */
     print("virtio: %s: %s; the device isn't used any more\n", device->name, why);
 }
 

@@ -175,10 +175,25 @@ struct ioctl_shape ioctl_shape(unsigned command)
         unsigned command;
         struct ioctl_shape shape;
     } shapes[] = {
-        {TCGETS, {0, 36}},   {TCSETS, {36, 0}},   {TCSETSW, {36, 0}},   {TCSETSF, {36, 0}},
-        {TIOCGPGRP, {0, 4}}, {TIOCSPGRP, {4, 0}}, {TIOCGWINSZ, {0, 8}}, {TIOCSWINSZ, {8, 0}},
-        {FIONREAD, {0, 4}},  {TIOCOUTQ, {0, 4}},  {TIOCGSID, {0, 4}},   {TIOCGETD, {0, 4}},
+        {TCGETS, {0, 36}},
+        {TCSETS, {36, 0}},
+        {TCSETSW, {36, 0}},
+        {TCSETSF, {36, 0}},
+        {TIOCGPGRP, {0, 4}},
+        {TIOCSPGRP, {4, 0}},
+        {TIOCGWINSZ, {0, 8}},
+        {TIOCSWINSZ, {8, 0}},
+        {FIONREAD, {0, 4}},
+        {TIOCOUTQ, {0, 4}},
+        {TIOCGSID, {0, 4}},
+        {TIOCGETD, {0, 4}},
         {TIOCGPTN, {0, 4}},
+        {BLKROGET, {0, 4}},
+        {BLKSSZGET, {0, 4}},
+        {BLKPBSZGET, {0, 4}},
+        {BLKBSZGET, {0, 4}},
+        {BLKGETSIZE64, {0, 8}},
+        {BLKGETSIZE, {0, sizeof(long)}},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (shapes[i].command == command)

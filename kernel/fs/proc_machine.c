@@ -1,5 +1,6 @@
 /* kernel/fs/proc_machine.c: /proc of the machine: memory, processor, time (man 5 proc) */
 #include "base/bits.h"
+#include "fs/block.h"
 #include "fs/procfs.h"
 #include "memory.h"
 #include "task/system_name.h"
@@ -209,6 +210,8 @@ static int show_devices(struct text *text, uint64_t subject)
     (void)subject;
     text_puts(text, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n\n"
                     "Block devices:\n");
+    if (block_device(0))
+        text_printf(text, "%3u virtblk\n", BLOCK_MAJOR);
     return 0;
 }
 
@@ -218,12 +221,22 @@ static int show_devices(struct text *text, uint64_t subject)
     }
 
 const struct proc_node proc_machine_nodes[] = {
-    TEXT_NODE(buddyinfo, 0444),    TEXT_NODE(cpuinfo, 0444),
-    TEXT_NODE(devices, 0444),      TEXT_NODE(filesystems, 0444),
-    TEXT_NODE(loadavg, 0444),      TEXT_NODE(meminfo, 0444),
-    TEXT_NODE(pagetypeinfo, 0400), TEXT_NODE(slabinfo, 0400),
-    TEXT_NODE(stat, 0444),         TEXT_NODE(swaps, 0444),
-    TEXT_NODE(uptime, 0444),       TEXT_NODE(version, 0444),
-    TEXT_NODE(vmallocinfo, 0400),  TEXT_NODE(vmstat, 0444),
-    TEXT_NODE(zoneinfo, 0444),     {0},
+    TEXT_NODE(buddyinfo, 0444),
+    TEXT_NODE(cpuinfo, 0444),
+    TEXT_NODE(devices, 0444),
+    TEXT_NODE(filesystems, 0444),
+    TEXT_NODE(loadavg, 0444),
+    TEXT_NODE(meminfo, 0444),
+    TEXT_NODE(pagetypeinfo, 0400),
+    TEXT_NODE(slabinfo, 0400),
+    TEXT_NODE(stat, 0444),
+    TEXT_NODE(swaps, 0444),
+    TEXT_NODE(uptime, 0444),
+    TEXT_NODE(version, 0444),
+    TEXT_NODE(vmallocinfo, 0400),
+    TEXT_NODE(vmstat, 0444),
+    TEXT_NODE(zoneinfo, 0444),
+    {.name = "diskstats", .mode = S_IFREG | 0444, .show = block_show_diskstats},
+    {.name = "partitions", .mode = S_IFREG | 0444, .show = block_show_partitions},
+    {0},
 };

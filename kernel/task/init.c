@@ -11,6 +11,7 @@
 
 #include "cmdline.h"
 #include "dev/lines.h"
+#include "dev/virtio_blk.h"
 #include "errno.h"
 #include "fs/file.h"
 #include "fs/files.h"
@@ -266,6 +267,7 @@ static void init_main(void)
     int error = lines_init();
     if (error)
         give_up("the lines to who started the machine", error);
+    virtio_blk_init();
     error = fs_init();
     if (error)
         give_up("the file system", error);

@@ -20,6 +20,7 @@
 #include "fs/names.h"
 #include "fs/path.h"
 #include "fs/random.h"
+#include "fs/swap.h"
 #include "memory.h"
 #include "standard.h"
 #include "sys/proc.h"
@@ -48,6 +49,32 @@ _Noreturn static void give_up(const char *what, int error)
     print("init: %s: error %d\n", what, -error);
     tell("exit %d\n", STATUS_NOT_EXECUTED);
     machine_exit(MACHINE_DONE);
+}
+
+/* ---- swap ------------------------------------------------------------------------------------ */
+
+/* The command line's swap=COUNT: the first disks are swap areas from the beginning on, the first of
+ * them first. */
+static void use_swap(void)
+{
+    unsigned count = (unsigned)cmdline_number(info->command_line, "swap", 0);
+    for (unsigned i = 0; i < count; i++) {
+        struct file *file = NULL;
+        const char *mistake = NULL;
+        char path[] = "/dev/vda";
+        path[sizeof path - 2] = (char)('a' + i);
+        int error = file_open(&file, directories, &root, NULL, path, O_RDWR, 0);
+        if (!error)
+            error = swap_on(file, 0, &mistake);
+        file_put(file);
+        if (!error)
+            continue;
+        if (mistake)
+            tell("no-swap %u %s\n", i, mistake);
+        else
+            tell("no-swap %u it can't be used: error %d\n", i, -error);
+        machine_exit(MACHINE_DONE);
+    }
 }
 
 /* ---- what is to be run ----------------------------------------------------------------------- */
@@ -277,6 +304,7 @@ static void init_main(void)
         give_up("the file system", -ENOMEM);
     unpack_initrd();
     read_what_to_run();
+    use_swap();
     make_program();
     const struct wait_request request = {
         .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .block = true};

@@ -31,6 +31,7 @@ struct boot {
      * neither was asked for. */
     char **program;
     struct texts adds, environment; /* HOST[:GUEST], NAME=VALUE */
+    struct texts swaps;             /* SIZE, FILE, FILE:SIZE or URL */
     const char *cwd, *save_initrd;  /* NULL: not given */
 };
 
@@ -46,9 +47,11 @@ void parse_boot_options(struct boot *boot, int argc, char **argv);
 struct qemu_setup {
     const char *image, *initrd; /* files; initrd NULL: none */
     bool i386;
-    const char *words; /* of the kernel's command line, to begin with; NULL: as the options say */
-    int first_line;    /* descriptors, each a socket: its lines, then the log; 0: QEMU's stdin and
-                          stdout, for the log alone */
+    const char *words;  /* of the kernel's command line, to begin with; NULL: as the options say */
+    int first_line;     /* descriptors, each a socket: its lines, then the log; 0: QEMU's stdin and
+                           stdout, for the log alone */
+    char *const *disks; /* what QEMU is to open, nr_disks of them */
+    unsigned nr_disks;
 };
 
 /* What connects the machine and us: kernel/dev/lines.h has the same numbers. */

@@ -27,6 +27,7 @@
 #include "machine.h"
 #include "program.h"
 #include "quire.h"
+#include "swap.h"
 #include "terminal.h"
 
 #define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_LINES - 1) /* the child's descriptor of the disk */
@@ -141,15 +142,20 @@ static int open_lines(int ours[NR_LINES], int given[NR_LINES])
 
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
-               const struct standard_streams *streams, struct channel *channel)
+               const struct standard_streams *streams, const struct swap_stores *swaps,
+               struct channel *channel)
 {
-    int line[NR_LINES], given[NR_LINES];
+    int line[NR_LINES], given[MACHINE_MOST_GIVEN];
+    size_t nr_given = NR_LINES;
     struct terminal_keys keys = {0};
     bool terminal = !strcmp(streams->in, "tty");
     int error = open_lines(line, given);
     if (error)
         return error;
     given[NR_LINES - 1] = initrd;
+    for (unsigned i = 0; i < swaps->count; i++)
+        if (swaps->store[i].fd >= 0)
+            given[nr_given++] = fcntl(swaps->store[i].fd, F_DUPFD_CLOEXEC, 0);
     struct flow flows[] = {
         {.from = STDIN_FILENO,
          .to = line[LINE_INPUT],
@@ -180,7 +186,7 @@ static int run(char **qemu, const struct boot *boot, int initrd,
         .timeout = (unsigned)boot->timeout,
         .out = -1,
         .given = given,
-        .nr_given = NR_LINES,
+        .nr_given = nr_given,
         .flows = flows,
         .nr_flows = sizeof flows / sizeof flows[0],
         .stop = &keys.leave,
@@ -217,6 +223,10 @@ static int end(int result, const struct boot *boot, const struct channel *channe
     int status = PROGRAM_NOT_RUN;
     if (how == EXIT_DONE && channel->end == CHANNEL_NOTHING)
         complain("the machine stopped without saying how %s ended", program);
+    else if (how == EXIT_DONE && channel->end == CHANNEL_NO_SWAP)
+        complain("--swap=%s: %s",
+                 channel->number < boot->swaps.count ? boot->swaps.text[channel->number] : "?",
+                 channel->why);
     else if (how == EXIT_DONE)
         status = channel->end == CHANNEL_EXITED ? (int)channel->number : 128 + (int)channel->number;
     else if (how == EXIT_TIMEOUT)
@@ -232,23 +242,40 @@ static int end(int result, const struct boot *boot, const struct channel *channe
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* What QEMU is to open: those that we have opened are its descriptors behind the RAM disk's. */
+static void name_disks(char *disks[MOST_SWAPS], const struct swap_stores *swaps)
+{
+    int fd = INITRD_GIVEN + 1;
+    for (unsigned i = 0; i < swaps->count; i++)
+        disks[i] =
+            swaps->store[i].fd < 0 ? text("%s", swaps->store[i].url) : text("/dev/fd/%d", fd++);
+}
+
 /* Prints the command or runs it. `initrd`: a descriptor, whose file QEMU finds at INITRD_PATH. */
 static int boot_image(const struct boot *boot, const struct program *program,
-                      const struct standard_streams *streams, int initrd)
+                      const struct standard_streams *streams, const struct swap_stores *swaps,
+                      int initrd)
 {
+    char *disks[MOST_SWAPS];
     bool i386 = program->bits == 32;
     char *image = find_image(i386 ? "quire-i386.elf" : "quire-x86-64.elf", boot->images);
     if (!image)
         return PROGRAM_NOT_RUN;
-    char *words =
-        text("run stdin=%s stdout=%s stderr=%s", streams->in, streams->out, streams->error);
+    char *words = text(swaps->count ? "run stdin=%s stdout=%s stderr=%s swap=%u"
+                                    : "run stdin=%s stdout=%s stderr=%s",
+                       streams->in, streams->out, streams->error, swaps->count);
+    name_disks(disks, swaps);
     char **qemu = qemu_arguments(
         boot, &(struct qemu_setup){.image = image,
                                    .initrd = boot->save_initrd ? boot->save_initrd : INITRD_PATH,
                                    .i386 = i386,
                                    .words = words,
-                                   .first_line = MACHINE_FIRST_GIVEN});
+                                   .first_line = MACHINE_FIRST_GIVEN,
+                                   .disks = disks,
+                                   .nr_disks = swaps->count});
     free(words);
+    for (unsigned i = 0; i < swaps->count; i++)
+        free(disks[i]);
     free(image);
     if (boot->dry_run) {
         print_command(qemu);
@@ -257,7 +284,7 @@ static int boot_image(const struct boot *boot, const struct program *program,
     struct channel channel;
     channel_init(&channel, boot->verbose);
     channel.raw = !strcmp(streams->in, "tty");
-    int result = run(qemu, boot, initrd, streams, &channel);
+    int result = run(qemu, boot, initrd, streams, swaps, &channel);
     int status = end(result, boot, &channel, qemu[0], program->path);
     channel_free(&channel);
     return status;
@@ -267,14 +294,16 @@ int boot_program(const struct boot *boot)
 {
     struct program program;
     struct standard_streams streams = look_at_streams();
+    struct swap_stores swaps = {.count = 0};
     int status = program_pack(&program, boot, !strcmp(streams.out, "tty"));
     int initrd = status ? -1 : make_initrd(boot, &program.tree);
-    if (!status && initrd < 0)
+    if (!status && (initrd < 0 || !swap_open(&swaps, &boot->swaps)))
         status = PROGRAM_NOT_RUN;
     if (!status && (!boot->save_initrd || boot->dry_run))
-        status = boot_image(boot, &program, &streams, initrd);
+        status = boot_image(boot, &program, &streams, &swaps, initrd);
     else if (initrd >= 0)
         close(initrd);
+    swap_close(&swaps);
     program_free(&program);
     return status;
 }

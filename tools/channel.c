@@ -23,6 +23,7 @@ void channel_init(struct channel *channel, bool echo)
 void channel_free(struct channel *channel)
 {
     texts_free(&channel->unknown);
+    free(channel->why);
     free(channel->log);
 }
 
@@ -40,6 +41,18 @@ static bool says(const char *line, const char *word, unsigned *number)
     return true;
 }
 
+/* "no-swap NUMBER WHY" */
+static void note_no_swap(struct channel *channel, const char *line)
+{
+    unsigned number;
+    int begin = 0;
+    if (sscanf(line, "no-swap %u %n", &number, &begin) != 1 || !begin || channel->why)
+        return;
+    channel->end = CHANNEL_NO_SWAP;
+    channel->number = number;
+    channel->why = text("%s", line + begin);
+}
+
 static void obey(struct channel *channel, const char *line)
 {
     if (!strcmp(line, "ready"))
@@ -48,6 +61,8 @@ static void obey(struct channel *channel, const char *line)
         channel->end = CHANNEL_EXITED;
     else if (says(line, "killed", &channel->number))
         channel->end = CHANNEL_KILLED;
+    else if (!strncmp(line, "no-swap ", 8))
+        note_no_swap(channel, line);
     else if (!strncmp(line, "unknown ", 8) && channel->unknown.count < MOST_UNKNOWN)
         texts_add(&channel->unknown, text("%s", line + 8));
 }

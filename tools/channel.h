@@ -12,11 +12,12 @@
 
 #include "allocate.h"
 
-enum channel_end { CHANNEL_NOTHING, CHANNEL_EXITED, CHANNEL_KILLED };
+enum channel_end { CHANNEL_NOTHING, CHANNEL_EXITED, CHANNEL_KILLED, CHANNEL_NO_SWAP };
 
 struct channel {
     enum channel_end end;
-    unsigned number;      /* its exit status, or the signal's number */
+    unsigned number;      /* its exit status, the signal's number, or of the swap area */
+    char *why;            /* of CHANNEL_NO_SWAP; else NULL */
     struct texts unknown; /* "NAME COUNT" */
     bool ready;           /* it takes input; what comes earlier is lost */
     bool echo;            /* the log goes to stderr as it comes; nothing is kept */

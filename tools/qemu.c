@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "boot.h"
 #include "quire.h"
@@ -128,6 +129,38 @@ static void add_lines(struct arguments *arguments, const struct qemu_setup *setu
     add(arguments, "chardev:%s", name[LINE_LOG]);
 }
 
+/* In options of QEMU a comma ends a value, unless there are two. */
+static char *with_commas(const char *value)
+{
+    char *quoted = NULL;
+    size_t size;
+    FILE *to = open_memstream(&quoted, &size);
+    if (!to)
+        out_of_memory();
+    for (; *value; value++)
+        fprintf(to, *value == ',' ? ",," : "%c", *value);
+    fclose(to);
+    return quoted;
+}
+
+/* What is on them lasts as long as the machine, so nothing need be flushed. Errors are the guest's
+ * to see. What says its own format as JSON isn't told one. */
+static void add_disks(struct arguments *arguments, const struct qemu_setup *setup)
+{
+    for (unsigned disk = 0; disk < setup->nr_disks; disk++) {
+        char *file = with_commas(setup->disks[disk]);
+        add(arguments, "-drive");
+        add(arguments,
+            "if=none,id=disk%u,%scache=unsafe,discard=unmap,rerror=report,werror=report,"
+            "file=%s",
+            disk, strncmp(file, "json:", 5) ? "format=raw," : "", file);
+        add(arguments, "-device");
+        add(arguments, "virtio-blk-pci,drive=disk%u,disable-modern=on,vectors=0,ioeventfd=off",
+            disk);
+        free(file);
+    }
+}
+
 char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup)
 {
     /* No default devices: the firmware looks for fewer, and starts us sooner. */
@@ -146,6 +179,7 @@ char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup)
     add(&arguments, "-accel");
     add(&arguments, "%s", boot->kvm ? "kvm" : "tcg");
     add_lines(&arguments, setup);
+    add_disks(&arguments, setup);
     add(&arguments, "-m");
     add(&arguments, "%lluM", (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));
     if (boot->nodes)

@@ -59,11 +59,12 @@ tap_check 'help begins with an example' ends_and_says 0 'quire boot -- ls -l /' 
 tap_check 'help says how to leave' says '\^A x ends'
 for wrong in '--nonsense -- true' '--' '--demo -- true' '--selftest -- true' '--env=x -- true' \
     '--env==x -- true' '--cwd=x -- true' '--add= -- true' '--add=:x -- true' '--add=x:y -- true' \
+    '--swap= -- true' '--swap=1M --swap=1M --swap=1M --swap=1M --swap=1M -- true' \
     '--accel=x -- true' '--arch=arm -- true' '--mem=1 -- true' '--shell --demo' 'name -- true'; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage with a program: $wrong" ends_and_says 125 'quire boot' $wrong
 done
-for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x; do
+for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x --swap=1M; do
     tap_check "usage without one: $wrong" ends_and_says 2 'quire boot' $wrong
 done
 tap_check 'a program without -- before it is told where it belongs' \
@@ -373,6 +374,43 @@ tap_check 'a reset is a failure of ours' machine_says 125 'reset itself' crash -
 tap_check 'a machine that hangs is stopped' machine_says 124 'stopped after 1 s' hang --timeout=1 -- true
 tap_check 'a missing QEMU names its package' ends_and_says 125 'package qemu-system-x86' \
     --qemu="$work/none" -- true
+
+# What is swapped to is opened before the machine is.
+swap_fails() { # PATTERN SWAP
+    ends_and_says 125 "--swap=.*: $1" --swap="$2" -- true
+}
+head -c 100000 /dev/urandom >"$work/data"
+tap_check 'swap: a file that is not there' \
+    swap_fails 'there is no such file; --swap=.*/none:SIZE makes it' "$work/none"
+tap_check 'swap: a file without a header' swap_fails 'it has no swap header.*mkswap ' "$work/data"
+tap_check 'swap: a device that is none' swap_fails 'it is neither a file nor a block device' /dev/null
+tap_check 'swap: a folder' swap_fails '.*irectory' "$work"
+for size in 0 1K 36K 40961 17T; do
+    tap_check "swap: of $size" swap_fails 'a swap area has' "$size"
+done
+swap_nowhere() {
+    TMPDIR=$work/none && export TMPDIR
+    swap_fails 'no file can be made in .*/none' 1M
+}
+tap_check 'swap: nowhere to make a file' swap_nowhere
+makes_swap() {
+    machine_ends 7 arguments --swap="$work/new:1M" -- true && [ "$(wc -c <"$work/new")" -eq 1048576 ] &&
+        [ "$(tail -c +4087 "$work/new" | head -c 10)" = SWAPSPACE2 ] &&
+        says '^run .* swap=1 mem=' && says 'file=/dev/fd/9$'
+}
+tap_check 'swap: a file is made, with a header' makes_swap
+tap_check '... and used as it is the next time' machine_ends 7 arguments --swap="$work/new" -- true
+tap_check '... but not made again' swap_fails '.*is there already; --swap=.*/new uses it' "$work/new:1M"
+leaves_no_swap() {
+    mkdir "$work/temporary" && TMPDIR=$work/temporary && export TMPDIR
+    machine_ends 7 arguments --swap=1M --swap=2M -- true && says '^run .* swap=2 ' &&
+        says 'file=/dev/fd/10$' && [ -z "$(ls "$work/temporary")" ]
+}
+tap_check 'swap: a file of a size has no name' leaves_no_swap
+tap_check 'swap: a URL is for QEMU' ends_and_says 0 'format=raw,.*,file=nbd://host:1/a,,b ' --dry-run \
+    --swap=nbd://host:1/a,b -- true
+tap_check 'swap: what the machine refuses is told of' \
+    machine_says 125 '--swap=2M: it has no swap signature' no-swap --swap=1M --swap=2M -- true
 
 passes_input() { # FILE
     machine cat -- cat <"$1" >"$output"

@@ -122,7 +122,10 @@ int main(int argc, char **argv)
         say(ERRORS, "an error\n");
     else if (!strcmp(what, "unknown"))
         say(CONTROL, "unknown frobnicate 3\nunknown 999 1\n");
-    else if (!strcmp(what, "hang"))
+    else if (!strcmp(what, "no-swap")) {
+        say(CONTROL, "no-swap 1 it has no swap signature\n");
+        return DONE;
+    } else if (!strcmp(what, "hang"))
         pause();
     else if (!strcmp(what, "deaf"))
         return only_what_comes_when_ready();

@@ -113,6 +113,7 @@ struct scan {
     bool by_kswapd;
     bool ignore_references; /* by request: MADV_PAGEOUT */
     unsigned long wanted, reclaimed, scanned, written;
+    unsigned refused; /* pages that swap didn't take, though it has room */
 };
 
 static inline bool scan_is_done(const struct scan *scan)

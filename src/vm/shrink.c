@@ -60,6 +60,15 @@ static void undo_swap_cache(struct scan *scan, struct quire_page *page)
         swap_cache_remove(scan->vm, page);
 }
 
+/* Stores that fail are asked for some pages, not for all that there are each time: the rest stays
+ * as it is. Who reclaims next asks again, since it may go better. */
+#define MAX_REFUSED 32u
+
+static bool may_write_swap(const struct scan *scan)
+{
+    return scan->gfp & QUIRE_GFP_IO && scan->refused < MAX_REFUSED;
+}
+
 /* Nowhere to write it to. Shared memory isn't found from a page in the swap cache, so that the next
  * try has to begin with a page in its place. */
 static enum outcome not_written(struct quire_page *page, struct quire_mapping *mapping)
@@ -82,10 +91,12 @@ static enum outcome swap_out(struct scan *scan, struct quire_page *page,
         return page_users(page) ? OUTCOME_KEEP : OUTCOME_RECLAIMED;
     }
     if (page_has(page, PG_DIRTY)) {
-        if (!(scan->gfp & QUIRE_GFP_IO))
+        if (!may_write_swap(scan))
             return OUTCOME_KEEP;
-        if (swap_write_page(scan->vm, page, mapping))
+        if (swap_write_page(scan->vm, page, mapping)) {
+            scan->refused++;
             return not_written(page, mapping);
+        }
         scan->written++;
     }
     return swap_cache_evict(scan->vm, page) ? OUTCOME_RECLAIMED : OUTCOME_KEEP;
@@ -96,7 +107,7 @@ static enum outcome shrink_anon(struct scan *scan, struct quire_page *page)
     if (!page_has(page, PG_SWAPCACHE)) {
         if (!page_has(page, PG_DIRTY))
             return drop_lazily_freed(scan, page);
-        if (!(scan->gfp & QUIRE_GFP_IO))
+        if (!may_write_swap(scan))
             return OUTCOME_KEEP;
         if (swap_cache_add(scan->vm, page))
             return OUTCOME_ACTIVATE;
@@ -107,7 +118,7 @@ static enum outcome shrink_anon(struct scan *scan, struct quire_page *page)
 static enum outcome shrink_shmem(struct scan *scan, struct quire_mapping *mapping,
                                  struct quire_page *page)
 {
-    if (!(scan->gfp & QUIRE_GFP_IO) || !swap_free_pages(scan->vm))
+    if (!may_write_swap(scan) || !swap_free_pages(scan->vm))
         return OUTCOME_ACTIVATE;
     if (!unmap(scan, page))
         return still_mapped(scan, page);
@@ -161,7 +172,8 @@ static enum outcome shrink_locked(struct scan *scan, struct quire_page *page, st
     if (verdict != VERDICT_RECLAIM)
         return verdict == VERDICT_KEEP ? OUTCOME_KEEP : OUTCOME_ACTIVATE;
     if (page_has(page, PG_SWAPCACHE))
-        return swap_out(scan, page, NULL);
+        return page_has(page, PG_DIRTY) && !may_write_swap(scan) ? OUTCOME_KEEP
+                                                                 : swap_out(scan, page, NULL);
     if (page_is_anon(page))
         return shrink_anon(scan, page);
     *root = root_of_page(scan->vm, page);

@@ -90,12 +90,15 @@ static void change_slot(struct quire_vm *vm, struct quire_page *page, struct qui
         rmap_walk(vm, page, change_entry, &change);
 }
 
-/* A second slot for the page, found by entries but not from the page yet; 0: none. */
-static swap_entry second_slot(struct quire_vm *vm, struct quire_page *page)
+/* A second slot for the page, found by entries but not from the page yet; 0: none. In another area
+ * than the first, if there is one: a store that fails once may fail always. */
+static swap_entry second_slot(struct quire_vm *vm, struct quire_page *page, swap_entry first)
 {
     bool wants_discard = false;
     quire_port_irq_t irq = swap_lock(vm->swap);
-    swap_entry entry = slot_take(vm->swap, &wants_discard);
+    swap_entry entry = slot_take_outside(vm->swap, area_of(vm->swap, first));
+    if (!entry)
+        entry = slot_take(vm->swap, &wants_discard);
     if (entry)
         *slot_word(vm->swap, entry) = page->pfn;
     swap_unlock(vm->swap, irq);
@@ -127,7 +130,7 @@ static bool settle(struct quire_vm *vm, struct quire_page *page, swap_entry from
 static swap_entry move_to_other_slot(struct quire_vm *vm, struct quire_page *page,
                                      struct quire_mapping *mapping, swap_entry from)
 {
-    swap_entry to = second_slot(vm, page);
+    swap_entry to = second_slot(vm, page, from);
     if (!to)
         return 0;
     change_slot(vm, page, mapping, from, to);

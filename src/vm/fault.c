@@ -86,6 +86,8 @@ int fault_update_entry(struct fault *fault, uint64_t entry, bool *flush)
 bool fault_set_entry(struct fault *fault, uint64_t entry)
 {
     uint64_t expected = fault->entry;
+    if (!entry_present(expected) && fault->where)
+        return !quire_cmpxchg_entry_at(&fault->mm->pt, fault->where, &expected, entry);
     if (!entry_present(expected))
         return !quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
     bool flush = false;

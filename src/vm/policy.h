@@ -44,6 +44,7 @@ struct scan;
 
 struct reclaim_policy {
     const char *name;
+    unsigned nr_lists;       /* of its own, from LIST_FIRST on */
     bool ignores_references; /* no need to ask the page tables */
     /* Where a page goes, which isn't on a list: a list, perhaps with PLACE_OLD. Under the lists'
      * lock. */

@@ -38,6 +38,8 @@ void swap_cache_remove(struct quire_vm *vm, struct quire_page *page);
 QUIRE_MUST_CHECK bool swap_cache_evict(struct quire_vm *vm, struct quire_page *page);
 /* The page's slot, as an entry. It is in the swap cache, and locked. */
 swap_entry swap_cache_entry(struct quire_vm *vm, const struct quire_page *page);
+/* Whether the page is the slot's. O(1), where swap_cache_entry looks for it. */
+bool swap_cache_is(struct quire_vm *vm, swap_entry entry, const struct quire_page *page);
 /* The page of a slot, pinned, not locked; NULL: it isn't in memory. */
 struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry);
 /* Removes it if nothing but the cache uses it, and no entry means its slot; pinned by the caller,

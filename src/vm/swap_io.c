@@ -368,8 +368,7 @@ static struct quire_page *lock_cached(struct quire_vm *vm, swap_entry entry)
     if (!page)
         return NULL;
     page_lock(page);
-    if (page_has(page, PG_SWAPCACHE) && page_has(page, PG_UPTODATE) &&
-        swap_cache_entry(vm, page) == entry)
+    if (page_has(page, PG_UPTODATE) && swap_cache_is(vm, entry, page))
         return page;
     page_unlock(page);
     vm_put_page(vm, page);

@@ -53,12 +53,13 @@ void check_pages(struct quire_mm *mm, quire_linear_t at, unsigned count, uint64_
 
 uint64_t entry_of(struct quire_mm *mm, quire_linear_t at)
 {
-    return entry_at(mm, at);
+    void *where;
+    return entry_at(mm, at, &where);
 }
 
 struct quire_page *page_of(struct quire_mm *mm, quire_linear_t at)
 {
-    uint64_t entry = entry_at(mm, at);
+    uint64_t entry = entry_of(mm, at);
     return entry_has_page(entry) ? quire_pfn_to_page(machine.mem, entry_pfn(&mm->pt, entry)) : NULL;
 }
 
@@ -120,7 +121,7 @@ static bool count_if_there(void *arg, struct quire_vma *vma, quire_linear_t at)
 {
     struct counting *c = arg;
     CHECK(at >= vma->start && at < vma->end);
-    c->count += entry_maps(vma->mm, entry_at(vma->mm, at), c->page);
+    c->count += entry_maps(vma->mm, entry_of(vma->mm, at), c->page);
     return true;
 }
 

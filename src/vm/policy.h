@@ -14,9 +14,6 @@
 #include "vm/lru.h"
 #include "vm/rmap.h"
 
-/* Pages that are isolated and looked at in one go: Linux's SWAP_CLUSTER_MAX. */
-#define RECLAIM_BATCH 32u
-
 /* Why a page comes to a list. */
 enum place_reason {
     PLACE_NEW,       /* it was just allocated, or read */

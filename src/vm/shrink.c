@@ -5,6 +5,9 @@
  * cache, or the file's. What can't be done now leaves the page as it was, or at worst in the swap
  * cache, unmapped: whoever faults finds it there.
  *
+ * What goes to swap from page tables is written by the batch: its pages stay locked meanwhile. That
+ * is no deadlock, since pages are only locked here if nobody has them (vm/internal.h).
+ *
  * Nothing here may reclaim, or it would call itself: what is allocated on the way (by stores and
  * files) comes from reserves, or not at all.
  *
@@ -20,6 +23,13 @@ enum outcome {
     OUTCOME_KEEP,
     OUTCOME_ACTIVATE,
     OUTCOME_UNEVICTABLE,
+    OUTCOME_WRITE, /* to swap, together with others of the batch: it stays locked until then */
+};
+
+/* Pages of the swap cache, unmapped and locked, that go once they are written. */
+struct writing {
+    struct quire_page *pages[RECLAIM_BATCH];
+    unsigned count;
 };
 
 /* Somebody else pins it: beside all users' reference there is more than the scan's. */
@@ -93,6 +103,8 @@ static enum outcome swap_out(struct scan *scan, struct quire_page *page,
     if (page_has(page, PG_DIRTY)) {
         if (!may_write_swap(scan))
             return OUTCOME_KEEP;
+        if (!mapping)
+            return OUTCOME_WRITE;
         if (swap_write_page(scan->vm, page, mapping)) {
             scan->refused++;
             return not_written(page, mapping);
@@ -184,17 +196,9 @@ static enum outcome shrink_locked(struct scan *scan, struct quire_page *page, st
                                     : shrink_file(scan, mapping, page);
 }
 
-static bool shrink_page(struct scan *scan, struct quire_page *page)
+/* What the outcome means for a page that isn't locked any more; true: it is free. */
+static bool finish(struct scan *scan, struct quire_page *page, bool is_file, enum outcome outcome)
 {
-    struct root *root = NULL;
-    bool is_file = !page_is_swapbacked(page);
-    enum outcome outcome = OUTCOME_KEEP;
-    if (page_trylock(page)) {
-        outcome = shrink_locked(scan, page, &root);
-        page_unlock(page);
-    }
-    if (root)
-        root_put(scan->vm, root);
     switch (outcome) {
     case OUTCOME_RECLAIMED:
         vm_count(scan->vm, is_file ? VM_PGSTEAL_FILE : VM_PGSTEAL_ANON, 1);
@@ -207,6 +211,46 @@ static bool shrink_page(struct scan *scan, struct quire_page *page)
         lru_return(scan->vm, page, outcome == OUTCOME_ACTIVATE ? PLACE_ACTIVATED : PLACE_KEPT);
         return false;
     }
+}
+
+static bool shrink_page(struct scan *scan, struct quire_page *page, struct writing *writing)
+{
+    struct root *root = NULL;
+    bool is_file = !page_is_swapbacked(page);
+    enum outcome outcome = OUTCOME_KEEP;
+    if (page_trylock(page)) {
+        outcome = shrink_locked(scan, page, &root);
+        if (outcome == OUTCOME_WRITE) {
+            writing->pages[writing->count++] = page;
+            return false;
+        }
+        page_unlock(page);
+    }
+    if (root)
+        root_put(scan->vm, root);
+    return finish(scan, page, is_file, outcome);
+}
+
+/* Whoever faults on one of these pages meanwhile waits for its lock. Pages that went. */
+static unsigned long write_out(struct scan *scan, const struct writing *writing)
+{
+    uint32_t failed = swap_write_pages(scan->vm, writing->pages, writing->count);
+    unsigned long reclaimed = 0;
+    for (unsigned i = 0; i < writing->count; i++) {
+        struct quire_page *page = writing->pages[i];
+        enum outcome outcome = OUTCOME_KEEP;
+        if (failed >> i & 1) {
+            scan->refused++;
+            outcome = not_written(page, NULL);
+        } else {
+            scan->written++;
+            if (swap_cache_evict(scan->vm, page))
+                outcome = OUTCOME_RECLAIMED;
+        }
+        page_unlock(page);
+        reclaimed += finish(scan, page, false, outcome);
+    }
+    return reclaimed;
 }
 
 /* ---- batches -----------------------------------------------------------------------------------
@@ -225,12 +269,15 @@ static void count_scan(struct scan *scan, unsigned count, unsigned files, unsign
 
 unsigned long shrink_pages(struct scan *scan, struct quire_page **pages, unsigned count)
 {
+    struct writing writing = {.count = 0};
     unsigned long reclaimed = 0;
     unsigned files = 0;
     for (unsigned i = 0; i < count; i++) {
         files += !page_is_swapbacked(pages[i]);
-        reclaimed += shrink_page(scan, pages[i]);
+        reclaimed += shrink_page(scan, pages[i], &writing);
     }
+    if (writing.count)
+        reclaimed += write_out(scan, &writing);
     count_scan(scan, count, files, reclaimed);
     return reclaimed;
 }

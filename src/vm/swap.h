@@ -63,6 +63,11 @@ struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, i
 QUIRE_MUST_CHECK int swap_write_page(struct quire_vm *vm, struct quire_page *page,
                                      struct quire_mapping *mapping);
 
+/* The same of several that page tables mean, neighbouring slots in one go. Bit i of the result:
+ * page i wasn't written. At most 32. */
+QUIRE_MUST_CHECK uint32_t swap_write_pages(struct quire_vm *vm, struct quire_page *const *pages,
+                                           unsigned count);
+
 /* Areas, also those that a swapoff is at work on. */
 unsigned swap_nr_areas(struct quire_vm *vm);
 unsigned long swap_total_pages(struct quire_vm *vm);

@@ -8,6 +8,9 @@
  * memory is at hand: what was swapped out together lies together. The window grows and shrinks with
  * how many of the last one's pages were asked for (Linux: mm/swap_state.c, swapin_nr_pages).
  *
+ * What reclaim writes together lies together, mostly: neighbouring slots are one transfer. If that
+ * fails each of its pages is written alone.
+ *
  * A write that fails is tried once more, in another slot; for that the entries that mean the page
  * are found by its reverse maps and changed, or it's the place in shared memory's array that
  * changes. If that fails too the page stays, dirty.
@@ -37,22 +40,27 @@ static struct backing backing_of(struct quire_vm *vm, swap_entry entry)
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
-static int write_to(struct quire_vm *vm, struct quire_page *page, swap_entry entry)
+/* Pages of neighbouring slots, the first of them `entry`. */
+static int write_run(struct quire_vm *vm, struct quire_page *const *pages, unsigned count,
+                     swap_entry entry)
 {
     struct backing backing = backing_of(vm, entry);
-    struct quire_page *const pages[] = {page};
-    page_clear(page, PG_DIRTY);
-    page_set(page, PG_WRITEBACK);
-    vm_stat_add(vm, NR_WRITEBACK, 1);
-    int error = backing.ops->write(backing.store, entry_offset(entry), pages, 1);
-    if (error)
-        page_set(page, PG_DIRTY);
-    vm_stat_add(vm, NR_WRITEBACK, -1);
-    page_end_writeback(page);
+    for (unsigned i = 0; i < count; i++) {
+        page_clear(pages[i], PG_DIRTY);
+        page_set(pages[i], PG_WRITEBACK);
+    }
+    vm_stat_add(vm, NR_WRITEBACK, (long)count);
+    int error = backing.ops->write(backing.store, entry_offset(entry), pages, count);
+    vm_stat_add(vm, NR_WRITEBACK, -(long)count);
+    for (unsigned i = 0; i < count; i++) {
+        if (error)
+            page_set(pages[i], PG_DIRTY);
+        page_end_writeback(pages[i]);
+    }
     if (error)
         return error;
-    vm_count(vm, VM_PSWPOUT, 1);
-    vm_count(vm, VM_PGPGOUT, KIB_PER_PAGE);
+    vm_count(vm, VM_PSWPOUT, count);
+    vm_count(vm, VM_PGPGOUT, count * KIB_PER_PAGE);
     return 0;
 }
 
@@ -143,10 +151,30 @@ static swap_entry move_to_other_slot(struct quire_vm *vm, struct quire_page *pag
 int swap_write_page(struct quire_vm *vm, struct quire_page *page, struct quire_mapping *mapping)
 {
     swap_entry entry = swap_cache_entry(vm, page);
-    int error = write_to(vm, page, entry);
+    int error = write_run(vm, &page, 1, entry);
     if (error && (entry = move_to_other_slot(vm, page, mapping, entry)))
-        error = write_to(vm, page, entry);
+        error = write_run(vm, &page, 1, entry);
     return error;
+}
+
+uint32_t swap_write_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count)
+{
+    uint32_t failed = 0;
+    for (unsigned first = 0, run; first < count; first += run) {
+        swap_entry entry = swap_cache_entry(vm, pages[first]), next;
+        for (run = 1; first + run < count; run++) {
+            next = swap_cache_entry(vm, pages[first + run]);
+            if (entry_type(next) != entry_type(entry) ||
+                entry_offset(next) != entry_offset(entry) + run)
+                break;
+        }
+        if (run > 1 && !write_run(vm, pages + first, run, entry))
+            continue;
+        for (unsigned i = first; i < first + run; i++)
+            if (swap_write_page(vm, pages[i], NULL))
+                failed |= 1u << i;
+    }
+    return failed;
 }
 
 /* ---- reading -----------------------------------------------------------------------------------

@@ -26,6 +26,16 @@ bool block_register(struct block_device *device)
     return true;
 }
 
+void block_unregister_all(void)
+{
+    while (nr_devices) {
+        struct block_device *device = devices[--nr_devices];
+        if (device->page)
+            quire_free_pages_at(machine_mem, device->page, 0);
+        device->page = NULL;
+    }
+}
+
 struct block_device *block_device(unsigned index)
 {
     return index < nr_devices ? devices[index] : NULL;

@@ -44,6 +44,8 @@ struct block_device {
 
 /* Before fs_init. `device` has to stay; it is zero where it is the layer's. False: too many. */
 bool block_register(struct block_device *device);
+/* The end, for tests: there are none any more. */
+void block_unregister_all(void);
 /* The nth; NULL: there is none. */
 struct block_device *block_device(unsigned index);
 /* The device of a node; NULL: it isn't one, or there is no such. */

@@ -10,7 +10,6 @@
 
 #include "base/compiler.h"
 #include "fs/block.h"
-#include "kernel.h"
 #include "memory.h"
 
 #define SECTORS_PER_PAGE (QUIRE_PAGE_SIZE / SECTOR_BYTES)

@@ -69,10 +69,13 @@ static void use_swap(void)
         file_put(file);
         if (!error)
             continue;
-        if (mistake)
-            tell("no-swap %u %s\n", i, mistake);
-        else
-            tell("no-swap %u it can't be used: error %d\n", i, -error);
+        if (!mistake)
+            mistake = error == -EIO      ? "its swap header can't be read"
+                      : error == -EACCES ? "it can't be written to"
+                      : error == -ENOMEM ? "the machine has too little memory to manage it"
+                      : error == -ENXIO  ? "the machine doesn't find it"
+                                         : "it can't be used";
+        tell("no-swap %u %s\n", i, mistake);
         machine_exit(MACHINE_DONE);
     }
 }

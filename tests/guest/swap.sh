@@ -109,7 +109,7 @@ beside_a_good_one() {
 }
 tap_check "$class: ... and another one beside it is used" beside_a_good_one
 tap_check "$class: a header that can't be read" fails 125 '"iotype":"read","errno":5' fill 48
-tap_check "$class: ... is told of" says '^quire: --swap=.*: it can.t be used'
+tap_check "$class: ... is told of" says "^quire: --swap=.*: its swap header can't be read"
 corrupt() {
     new_area && truncate -s 64M "$work/area" &&
         ends_and_says 125 'shorter than its swap header says' --mem=32M --swap="$work/area" -- "$program" fill 60

@@ -362,6 +362,9 @@ unsigned max_shards(unsigned cpus_of_a_node);
 size_t inboxes_size(const struct quire_mem *mem, unsigned long frames);
 /* Puts them to use, for a zone that has nothing free yet. */
 void shards_open(struct zone *zone, void *inboxes, unsigned long frames);
+/* Moves those of `count` allocated or listed blocks that are the shard's to the front; returns how
+ * many. Without locks. */
+unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsigned count);
 /* Gives blocks of one order, some of which may be other shards' than `home`, to whom they belong;
  * `pages` is used up. Locks what it needs. */
 void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order);
@@ -373,7 +376,12 @@ bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetyp
 unsigned long hand_overs_ended(const struct zone *zone);
 bool hand_over_since(const struct zone *zone, unsigned long ended);
 /* Gives what is in the shard's inbox to the shard, whose lock is held. */
-void shard_empty_inbox(struct shard *shard);
+void shard_empty_inbox_slow(struct shard *shard);
+static inline void shard_empty_inbox(struct shard *shard)
+{
+    if (quire_unlikely(quire_load_relaxed(&shard->inbox.count)))
+        shard_empty_inbox_slow(shard);
+}
 /* The same for all of a zone, without locks; false: there was nothing in them. */
 bool zone_empty_inboxes(struct zone *zone);
 
@@ -394,12 +402,11 @@ static inline unsigned long zone_isolated_free(const struct zone *zone)
 
 /* Frees the block of `order` at `pfn`, merging it with what is free around it. */
 void buddy_free(struct shard *shard, struct pageblock *block, unsigned long pfn, unsigned order);
-/* Frees those of `count` blocks of one order that are the shard's. Runs of buddies among neighbours
- * in `pages` are merged before they get to the lists. The others are gathered at the front of
- * `pages`; returns how many. */
-unsigned buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
-                          unsigned order);
-/* Frees blocks of one order, all the shard's, from an inbox. */
+/* Frees blocks of one order, all the shard's. Runs of buddies among neighbours in `pages` are
+ * merged before they get to the lists. */
+void buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
+                      unsigned order);
+/* The same from an inbox. */
 void buddy_free_slots(struct shard *shard, const uint64_t *slots, unsigned count, unsigned order);
 /* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one;
  * returns how many, 0 only when there is none. Their first pages are stored downwards, the one of

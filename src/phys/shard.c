@@ -77,36 +77,28 @@ static uint64_t slot_of(const struct quire_page *page, unsigned order)
     return (uint64_t)order << 32 | page->pfn;
 }
 
-/* Puts those of `count` blocks that are `to`'s into its inbox, as far as there is room. The others
- * are gathered at the front; returns how many. */
+/* Puts the first of `count` blocks, all `to`'s, into its inbox, as many as there is room for;
+ * returns how many. */
 static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned count,
                            unsigned order)
 {
     struct inbox *inbox = &to->inbox;
-    struct shard_map map = shard_map(to->zone);
-    unsigned kept = 0, sent = 0;
     quire_port_irq_t irq = quire_port_irq_save();
     quire_port_spin_lock(&inbox->lock);
     uint64_t *slots = inbox->filling + inbox->count;
-    unsigned room = INBOX_SLOTS - inbox->count;
-    for (unsigned i = 0; i < count; i++) {
-        if (sent < room && map_index(&map, pages[i]->pfn) == to->index)
-            slots[sent++] = slot_of(pages[i], order);
-        else
-            pages[kept++] = pages[i];
-    }
+    unsigned room = INBOX_SLOTS - inbox->count, sent = count < room ? count : room;
+    for (unsigned i = 0; i < sent; i++)
+        slots[i] = slot_of(pages[i], order);
     quire_fetch_add(&inbox->frames, (unsigned long)sent << order);
     quire_store_relaxed(&inbox->count, inbox->count + sent);
     quire_port_spin_unlock(&inbox->lock);
     quire_port_irq_restore(irq);
-    return kept;
+    return sent;
 }
 
-void shard_empty_inbox(struct shard *shard)
+void shard_empty_inbox_slow(struct shard *shard)
 {
     struct inbox *inbox = &shard->inbox;
-    if (!quire_load_relaxed(&inbox->count))
-        return;
     quire_port_spin_lock(&inbox->lock);
     uint64_t *slots = inbox->filling;
     unsigned count = inbox->count;
@@ -140,21 +132,54 @@ bool zone_empty_inboxes(struct zone *zone)
     return any;
 }
 
+/* 0, but for bits beyond the map's mask, when the block is the shard's. */
+static QUIRE_ALWAYS_INLINE unsigned
+difference(const struct shard *shard, const struct shard_map *map, const struct quire_page *page)
+{
+    return quire_load_relaxed(&map->shard_of[page->pfn >> MAX_ORDER]) ^ shard->index;
+}
+
+/* Most often all are the shard's: four at a time, while they are. Then it swaps without branches,
+ * since whose the next one is can't be predicted when they come in random order. */
+unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsigned count)
+{
+    struct shard_map map = shard_map(shard->zone);
+    struct quire_page **own = pages, **end = pages + count;
+    while (end - own >= 4 && !((difference(shard, &map, own[0]) | difference(shard, &map, own[1]) |
+                                difference(shard, &map, own[2]) | difference(shard, &map, own[3])) &
+                               map.mask))
+        own += 4;
+    for (struct quire_page **at = own; at < end; at++) {
+        struct quire_page *page = *at;
+        *at = *own;
+        *own = page;
+        own += !(difference(shard, &map, page) & map.mask);
+    }
+    return (unsigned)(own - pages);
+}
+
+static void free_directly(struct shard *shard, struct quire_page **pages, unsigned count,
+                          unsigned order)
+{
+    quire_port_irq_t irq = shard_lock(shard);
+    shard_empty_inbox(shard);
+    buddy_free_pages(shard, pages, count, order);
+    shard_unlock(shard, irq);
+}
+
 void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order)
 {
-    quire_port_irq_t irq = shard_lock(home);
-    unsigned foreign = buddy_free_pages(home, pages, count, order);
-    shard_unlock(home, irq);
-    while (quire_unlikely(foreign)) {
-        struct shard *to = frame_shard(home->zone, pages[0]->pfn);
-        unsigned kept = inbox_send(to, pages, foreign, order);
-        if (kept == foreign) { /* full: its owner has been elsewhere for a while */
-            irq = shard_lock(to);
-            shard_empty_inbox(to);
-            kept = buddy_free_pages(to, pages, foreign, order);
-            shard_unlock(to, irq);
+    unsigned done = shard_gather(home, pages, count);
+    free_directly(home, pages, done, order);
+    while (quire_unlikely(done < count)) {
+        struct shard *to = frame_shard(home->zone, pages[done]->pfn);
+        unsigned some = shard_gather(to, pages + done, count - done);
+        unsigned sent = inbox_send(to, pages + done, some, order);
+        if (!sent) { /* full: its owner has been elsewhere for a while */
+            free_directly(to, pages + done, some, order);
+            sent = some;
         }
-        foreign = kept;
+        done += sent;
     }
 }
 

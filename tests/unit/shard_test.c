@@ -177,6 +177,65 @@ static void a_full_inbox_is_emptied_by_who_sends(void)
     end(zone);
 }
 
+static void a_drain_empties_the_inbox_of_its_shard(void)
+{
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *chain;
+    take_pages(QUIRE_GFP_KERNEL, LARGEST, &chain);
+    struct inbox *inbox = &zone->shard[0].inbox;
+    chain = free_into(inbox, 1, chain);
+    while (chain && inbox->count) {
+        struct quire_page *next = chain->owner.pointer[0];
+        quire_free_page(zone->mem, chain);
+        chain = next;
+    }
+    CHECK_EQ(inbox->count, 0);
+    CHECK(chain_length(chain) > 0); /* while it freed, not for want of more */
+    free_chain(chain);
+    end(zone);
+}
+
+/* Pages of two shards, shuffled: first the one's, then the other's, each once. */
+static void gathered_are_the_pages_of_a_shard_and_no_others(void)
+{
+    enum { PAGES = 64 };
+    struct zone *zone = boot();
+    if (!zone)
+        return;
+    struct quire_page *pages[PAGES];
+    for (unsigned i = 0; i < PAGES; i++) {
+        test_environment.set_cpu(i & 1);
+        pages[i] = quire_alloc_pages(zone->mem, QUIRE_GFP_HIGHUSER_MOVABLE, 0);
+        REQUIRE(pages[i]);
+    }
+    test_environment.set_cpu(0);
+    for (unsigned count = 0; count <= PAGES; count++)
+        for (unsigned index = 0; index < 2; index++) {
+            struct shard *shard = &zone->shard[index];
+            struct quire_page *some[PAGES];
+            for (unsigned i = 0; i < count; i++) {
+                unsigned other = (unsigned)test_random_below(i + 1);
+                some[i] = some[other];
+                some[other] = pages[i];
+            }
+            unsigned own = shard_gather(shard, some, count);
+            CHECK(count < PAGES || (own > 0 && own < PAGES));
+            for (unsigned i = 0; i < count; i++) {
+                CHECK((shard_of(zone, some[i]) == shard) == (i < own));
+                quire_get_page(some[i]);
+            }
+            for (unsigned i = 0; i < count; i++) {
+                CHECK_EQ(quire_page_count(pages[i]), 2);
+                quire_put_page(zone->mem, pages[i]);
+            }
+        }
+    for (unsigned i = 0; i < PAGES; i++)
+        quire_free_page(zone->mem, pages[i]);
+    end(zone);
+}
+
 static void an_allocation_finds_what_lies_in_an_inbox(void)
 {
     struct zone *zone = boot();
@@ -432,6 +491,8 @@ static const struct test_case cases[] = {
     TEST_CASE(one_cpu_can_have_all_memory),
     TEST_CASE(what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free),
     TEST_CASE(a_full_inbox_is_emptied_by_who_sends),
+    TEST_CASE(a_drain_empties_the_inbox_of_its_shard),
+    TEST_CASE(gathered_are_the_pages_of_a_shard_and_no_others),
     TEST_CASE(an_allocation_finds_what_lies_in_an_inbox),
     TEST_CASE(a_large_block_is_put_together_from_an_inbox),
     TEST_CASE(types_stay_apart_across_shards),

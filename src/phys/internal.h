@@ -44,10 +44,11 @@
 
 #define ZONE_NONE 0xff /* `zone` of a pageblock without any memory */
 
-/* The first cache line is the free map; the second everything else. */
+/* The second cache line is the free map; the first everything else. A free or an allocation touches
+ * the map first, so that the lines come in descending order: in ascending order processors prefetch
+ * what follows, which may be another CPU's pageblock. */
 struct pageblock {
-    uint64_t free[PAGEBLOCK_WORDS]; /* bit set: the frame is free, and not on a per-CPU list */
-    uint64_t reported;              /* bit set: these frames are free and the port knows */
+    uint64_t reported;        /* bit set: these frames are free and the port knows */
     struct list link;         /* in shard->blocks[largest][type], unless none is free or TAIL */
     struct quire_page *pages; /* descriptor of its first frame */
     uint32_t pfn;
@@ -58,6 +59,8 @@ struct pageblock {
     uint8_t flags;
     uint8_t zone;       /* index in mem->zones */
     uint8_t saved_type; /* while ISOLATED: what it was before */
+    /* Bit set: the frame is free, and not on a per-CPU list. */
+    uint64_t free[PAGEBLOCK_WORDS] __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 #if QUIRE_PAGEBLOCK_ORDER == 9

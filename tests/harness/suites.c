@@ -25,6 +25,7 @@ extern const struct test_suite suite_free;
 extern const struct test_suite suite_zonelist;
 extern const struct test_suite suite_pcp;
 extern const struct test_suite suite_shard;
+extern const struct test_suite suite_inbox;
 extern const struct test_suite suite_watermark;
 extern const struct test_suite suite_fallback;
 extern const struct test_suite suite_family;
@@ -116,6 +117,7 @@ const struct test_suite *const test_suites[] = {
     &suite_zonelist,       //
     &suite_pcp,            //
     &suite_shard,          //
+    &suite_inbox,          //
     &suite_watermark,      //
     &suite_fallback,       //
     &suite_family,         //

@@ -27,6 +27,10 @@
 
 #define MAX_SHARDS 32 /* zone_lock takes all their locks */
 
+/* A drain leaves fewer slots in its shard's inbox: some cache lines go back and forth for each time
+ * that it is emptied. */
+#define INBOX_WORTH (INBOX_SLOTS / 8)
+
 unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
 {
     unsigned shards = 1;
@@ -158,21 +162,21 @@ unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsi
     return (unsigned)(own - pages);
 }
 
-static void free_directly(struct shard *shard, struct quire_page **pages, unsigned count,
-                          unsigned order)
+static QUIRE_ALWAYS_INLINE void free_directly(struct shard *shard, struct quire_page **pages,
+                                              unsigned count, unsigned order)
 {
     quire_port_irq_t irq = shard_lock(shard);
-    shard_empty_inbox(shard);
+    if (quire_unlikely(quire_load_relaxed(&shard->inbox.count) >= INBOX_WORTH))
+        shard_empty_inbox_slow(shard);
     buddy_free_pages(shard, pages, count, order);
     shard_unlock(shard, irq);
 }
 
-void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order)
+static QUIRE_NOINLINE void free_foreign(struct zone *zone, struct quire_page **pages,
+                                        unsigned count, unsigned order)
 {
-    unsigned done = shard_gather(home, pages, count);
-    free_directly(home, pages, done, order);
-    while (quire_unlikely(done < count)) {
-        struct shard *to = frame_shard(home->zone, pages[done]->pfn);
+    for (unsigned done = 0; done < count;) {
+        struct shard *to = frame_shard(zone, pages[done]->pfn);
         unsigned some = shard_gather(to, pages + done, count - done);
         unsigned sent = inbox_send(to, pages + done, some, order);
         if (!sent) { /* full: its owner has been elsewhere for a while */
@@ -181,6 +185,15 @@ void shards_free(struct shard *home, struct quire_page **pages, unsigned count, 
         }
         done += sent;
     }
+}
+
+/* The others' first, while their descriptors are in the cache. */
+void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order)
+{
+    unsigned own = shard_gather(home, pages, count);
+    if (quire_unlikely(own < count))
+        free_foreign(home->zone, pages + own, count - own, order);
+    free_directly(home, pages, own, order);
 }
 
 /* ---- handing over ---------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@ static void what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free(void)
     CHECK_EQ(taken, LARGEST);
     unsigned long before = zone_nr_free(zone);
     struct inbox *inbox = &zone->shard[0].inbox;
-    chain = shards_free_into(inbox, 1, chain);
+    chain = shards_free_into(inbox, 1, 1, chain);
     CHECK_EQ(inbox->frames, inbox->count);
     CHECK_EQ(zone_nr_free(zone), before + inbox->count);
     CHECK_EQ(zone_nr_free(zone) + zone_info(0).nr_pcp + chain_length(chain), zone->managed);
@@ -40,9 +40,9 @@ static void a_drain_empties_the_inbox_of_its_shard(void)
     if (!zone)
         return;
     struct quire_page *chain;
-    take_pages(QUIRE_GFP_KERNEL, LARGEST, &chain);
+    take_pages(QUIRE_GFP_KERNEL, 4ul * INBOX_SLOTS, &chain);
     struct inbox *inbox = &zone->shard[0].inbox;
-    chain = shards_free_into(inbox, 1, chain);
+    chain = shards_free_into(inbox, INBOX_SLOTS / 4, 1, chain);
     while (chain && inbox->count) {
         struct quire_page *next = chain->owner.pointer[0];
         quire_free_page(zone->mem, chain);
@@ -120,7 +120,7 @@ static void lent_memory_in_an_inbox_is_not_for_who_cant_have_it(void)
     }
     quire_drain_all_pages(machine.mem);
     struct shard *shard = frame_shard(zone, lent->pfn);
-    lent = shards_free_into(&shard->inbox, shard == &zone->shard[0], lent);
+    lent = shards_free_into(&shard->inbox, 1, shard == &zone->shard[0], lent);
     unsigned long held = pcp_pages(zone); /* zone_info would empty the inbox */
     struct quire_page *got;
     CHECK(take_pages(QUIRE_GFP_NOWAIT, ~0ul, &got) <= held);

@@ -6,6 +6,20 @@ struct zone *shards_boot(void)
     return mem ? &mem->zones[0] : NULL;
 }
 
+struct zone *shards_boot_in_the_first(void)
+{
+    struct zone *zone = shards_boot();
+    if (!zone)
+        return NULL;
+    quire_port_irq_t irq = zone_lock(zone);
+    for (unsigned type = 0; type < PCP_TYPES; type++)
+        while (shard_hand_over(&zone->shard[1], &zone->shard[0], type))
+            ;
+    zone_unlock(zone, irq);
+    CHECK_EQ(zone->shard[1].nr_free, 0);
+    return zone;
+}
+
 struct quire_page *shards_take_all(unsigned cpu)
 {
     struct quire_page *chain;
@@ -22,17 +36,17 @@ void shards_free_on(unsigned cpu, struct quire_page *chain)
     test_environment.set_cpu(0);
 }
 
-struct quire_page *shards_free_into(const struct inbox *inbox, unsigned cpu,
+struct quire_page *shards_free_into(const struct inbox *inbox, unsigned count, unsigned cpu,
                                     struct quire_page *chain)
 {
     test_environment.set_cpu(cpu);
-    while (chain && !inbox->count) {
+    while (chain && inbox->count < count) {
         struct quire_page *next = chain->owner.pointer[0];
         quire_free_page(machine.mem, chain);
         chain = next;
     }
     test_environment.set_cpu(0);
-    CHECK(inbox->count > 0);
+    CHECK(inbox->count >= count);
     return chain;
 }
 

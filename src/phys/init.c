@@ -205,6 +205,8 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
                            !!(config->debug & QUIRE_DEBUG_POISON);
     mark_all_metadata(&init);
     memblock_for_each_free_frames(memblock, release, &init);
+    for_each_zone (init.mem, zone)
+        shards_deal(zone);
     memblock_hand_over(memblock);
     zones_changed(init.mem);
     *mem = init.mem;

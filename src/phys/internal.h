@@ -368,6 +368,8 @@ void shards_open(struct zone *zone, void *inboxes, unsigned long frames);
 /* Moves those of `count` allocated or listed blocks that are the shard's to the front; returns how
  * many. Without locks. */
 unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsigned count);
+/* Deals the zone's wholly free blocks of MAX_ORDER out by address. All are the first shard's. */
+void shards_deal(struct zone *zone);
 /* Gives blocks of one order, some of which may be other shards' than `home`, to whom they belong;
  * `pages` is used up. Locks what it needs. */
 void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order);
@@ -432,9 +434,8 @@ void pageblock_set_type(struct shard *shard, struct pageblock *block, enum quire
  */
 unsigned superblock_take(struct shard *shard, unsigned order, unsigned from, unsigned to,
                          unsigned max, struct quire_page **end);
-/* Gives the first free block of MAX_ORDER and `type` of one shard to another. Both locks are held.
- */
-void superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
+/* Gives the free block of MAX_ORDER at `block` to another shard. Both locks are held. */
+void superblock_hand_over(struct shard *from, struct shard *to, struct pageblock *block);
 /* Whether two blocks of PAGEBLOCK_ORDER are buddies. */
 static inline bool superblock_are_halves(const struct quire_page *a, const struct quire_page *b)
 {

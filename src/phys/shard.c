@@ -2,9 +2,12 @@
  *
  * A large zone is divided into shards, each with the lists, counts and lock of a buddy allocator;
  * a CPU prefers one of them. What belongs to a shard is told by blocks of 2^MAX_ORDER frames: the
- * largest that can merge, so that merging never crosses shards. All begin in the first shard. One
- * that needs memory is handed blocks of MAX_ORDER that lie free in another (rmqueue.c), so that in
- * time each CPU's shard has as much as the CPU uses, wherever it lies.
+ * largest that can merge, so that merging never crosses shards. At the start each shard gets a run
+ * of them, so that pageblocks of different shards are seldom neighbours: processors prefetch what
+ * lies beside a cache line, and take it from the CPU that writes it. A shard that needs more memory
+ * is handed blocks of MAX_ORDER that lie free in another (rmqueue.c), so that in time each CPU's
+ * has as much as the CPU uses, wherever it lies. What is added to a zone later begins in the first
+ * shard.
  *
  * Memory that one CPU allocates and another frees would make the cache lines of pageblocks travel:
  * two for each frame, when frees come in random order. So a CPU gives foreign frames to the inbox
@@ -66,6 +69,21 @@ void shards_open(struct zone *zone, void *inboxes, unsigned long frames)
     quire_port_irq_t irq = shard_lock(&zone->shard[0]);
     quire_store_relaxed(&zone->shard_mask, (uint8_t)(shards - 1));
     shard_unlock(&zone->shard[0], irq);
+}
+
+void shards_deal(struct zone *zone)
+{
+    unsigned long shards = zone_shard_mask(zone) + 1ul, first = zone->start >> MAX_ORDER;
+    unsigned long blocks = (zone->end >> MAX_ORDER) - first;
+    quire_port_irq_t irq = zone_lock(zone);
+    for (unsigned long i = 0; shards > 1 && i < blocks; i++) {
+        unsigned long pfn = (first + i) << MAX_ORDER;
+        struct pageblock *block =
+            pfn_valid(zone->mem, pfn) ? pfn_to_pageblock(zone->mem, pfn) : NULL;
+        if (block && pageblock_zone(block) == zone->id && block->largest == MAX_ORDER)
+            superblock_hand_over(&zone->shard[0], &zone->shard[i * shards / blocks], block);
+    }
+    zone_unlock(zone, irq);
 }
 
 struct shard *home_shard(const struct zone *zone, unsigned cpu)
@@ -204,7 +222,8 @@ bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetyp
     if (!(from->avail[type] >> MAX_ORDER & 1))
         return false;
     quire_add_fetch(&zone->hand_overs_begun, 1);
-    superblock_hand_over(from, to, type);
+    struct list *first = from->blocks[MAX_ORDER][type].next;
+    superblock_hand_over(from, to, quire_container_of(first, struct pageblock, link));
     quire_add_fetch(&zone->hand_overs_ended, 1);
     return true;
 }

@@ -242,14 +242,12 @@ void superblock_take_exact(struct shard *shard, struct pageblock *block, unsigne
         clear(&block[i]);
 }
 
-void superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
+void superblock_hand_over(struct shard *from, struct shard *to, struct pageblock *block)
 {
-    struct list *list = &from->blocks[MAX_ORDER][type];
-    struct pageblock *block = quire_container_of(list->next, struct pageblock, link);
     block_unlink(from, block);
-    count_taken(from, type, MAX_ORDER);
+    count_taken(from, block->type, MAX_ORDER);
     quire_store_relaxed(&from->mem->shard_of[block->pfn >> MAX_ORDER], to->index);
     block_link(to, block, MAX_ORDER);
     count_blocks(to, MAX_ORDER, 1);
-    count_free(to, type, 1l << MAX_ORDER);
+    count_free(to, block->type, 1l << MAX_ORDER);
 }

@@ -42,13 +42,31 @@ static void the_cpus_of_a_node_are_spread_over_its_shards(void)
     }
 }
 
-static void a_cpu_is_handed_memory_that_stays_with_its_shard(void)
+static void each_shard_begins_with_a_run_of_the_zones_memory(void)
 {
     struct zone *zone = shards_boot();
     if (!zone)
         return;
+    unsigned long half = zone->managed / 2;
+    for_each_shard (zone, shard)
+        CHECK(shard->nr_free >= half - LARGEST && shard->nr_free <= half + LARGEST);
+    unsigned index = 0;
+    for (unsigned long pfn = zone->start; pfn < zone->end; pfn += LARGEST) {
+        if (pfn_to_pageblock(zone->mem, pfn)->largest < MAX_ORDER)
+            continue;
+        CHECK(frame_shard(zone, pfn)->index >= index);
+        index = frame_shard(zone, pfn)->index;
+    }
+    CHECK_EQ(index, 1);
+    shards_end(zone);
+}
+
+static void a_cpu_is_handed_memory_that_stays_with_its_shard(void)
+{
+    struct zone *zone = shards_boot_in_the_first();
+    if (!zone)
+        return;
     struct shard *first = &zone->shard[0], *second = &zone->shard[1];
-    CHECK_EQ(second->nr_free, 0);
     test_environment.set_cpu(1);
     struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER - 1);
     REQUIRE(page);
@@ -209,7 +227,7 @@ static void what_other_shards_have_of_the_type_comes_before_lent_memory(void)
 
 static void a_shard_with_large_blocks_doesnt_ask_for_others(void)
 {
-    struct zone *zone = shards_boot();
+    struct zone *zone = shards_boot_in_the_first();
     if (!zone || zone->mem->no_mobility_grouping)
         return;
     test_environment.set_cpu(1);
@@ -254,6 +272,7 @@ static void the_reserve_for_atomic_allocations_is_the_whole_zones(void)
 static const struct test_case cases[] = {
     TEST_CASE(a_zone_has_as_many_shards_as_fit),
     TEST_CASE(the_cpus_of_a_node_are_spread_over_its_shards),
+    TEST_CASE(each_shard_begins_with_a_run_of_the_zones_memory),
     TEST_CASE(a_cpu_is_handed_memory_that_stays_with_its_shard),
     TEST_CASE(one_cpu_can_have_all_memory),
     TEST_CASE(gathered_are_the_pages_of_a_shard_and_no_others),

@@ -61,6 +61,41 @@ static void each_shard_begins_with_a_run_of_the_zones_memory(void)
     shards_end(zone);
 }
 
+static void memory_is_handed_over_by_who_has_most(void)
+{
+    uint64_t size = (uint64_t)(4 * QUIRE_SHARD_BLOCKS + 4) * LARGEST << QUIRE_PAGE_SHIFT;
+    struct quire_mem *mem = machine_boot_plain(size, (struct quire_mem_config){.nr_cpus = 4});
+    if (!mem)
+        return;
+    struct zone *zone = &mem->zones[0];
+    struct shard *shard = zone->shard;
+    REQUIRE(zone->shard_mask == 3);
+    struct quire_page *large[2]; /* of CPUs 1 and 3: 2 keeps what it has */
+    for (unsigned i = 0; i < 2; i++) {
+        test_environment.set_cpu(2 * i + 1);
+        large[i] = quire_alloc_pages(mem, QUIRE_GFP_HIGHUSER_MOVABLE, MAX_ORDER);
+        CHECK(large[i]);
+    }
+    test_environment.set_cpu(0);
+    struct quire_page *chain, *page;
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE, shard[0].nr_free, &chain);
+    quire_drain_all_pages(mem);
+    unsigned long before[4];
+    for_each_shard (zone, other)
+        before[other->index] = other->nr_free;
+    page = quire_alloc_pages(mem, QUIRE_GFP_HIGHUSER_MOVABLE, MAX_ORDER);
+    REQUIRE(page);
+    CHECK_EQ(shard[1].nr_free, before[1]);
+    CHECK_EQ(shard[2].nr_free, before[2] - LARGEST);
+    CHECK_EQ(shard[3].nr_free, before[3]);
+    quire_free_pages(mem, page, MAX_ORDER);
+    for (unsigned i = 0; i < 2; i++)
+        if (large[i])
+            quire_free_pages(mem, large[i], MAX_ORDER);
+    free_chain(chain);
+    shards_end(zone);
+}
+
 static void a_cpu_is_handed_memory_that_stays_with_its_shard(void)
 {
     struct zone *zone = shards_boot_in_the_first();
@@ -137,21 +172,43 @@ static void gathered_are_the_pages_of_a_shard_and_no_others(void)
     shards_end(zone);
 }
 
-/* Other types' pageblocks are left alone while another shard has memory of the right one. */
-static void types_stay_apart_across_shards(void)
+/* Two unmovable pages of two CPUs while `percent` of the zone is in use, movable all of it. Whether
+ * they are in one pageblock. */
+static bool unmovable_pages_meet(struct zone *zone, unsigned percent)
 {
-    struct zone *zone = shards_boot();
-    if (!zone || zone->mem->no_mobility_grouping)
-        return;
+    struct quire_page *chain;
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE, zone->managed / 100 * percent, &chain);
     struct quire_page *unmovable = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
     test_environment.set_cpu(1);
     struct quire_page *other = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
     test_environment.set_cpu(0);
-    REQUIRE(unmovable && other);
-    CHECK_EQ(unmovable->pfn >> PAGEBLOCK_ORDER, other->pfn >> PAGEBLOCK_ORDER);
-    quire_free_page(zone->mem, unmovable);
-    quire_free_page(zone->mem, other);
+    bool meet = false;
+    CHECK(unmovable && other);
+    if (unmovable && other) {
+        meet = unmovable->pfn >> PAGEBLOCK_ORDER == other->pfn >> PAGEBLOCK_ORDER;
+        quire_free_page(zone->mem, unmovable);
+        quire_free_page(zone->mem, other);
+    }
+    free_chain(chain);
     shards_end(zone);
+    return meet;
+}
+
+/* Other types' pageblocks are left alone while another shard has memory of the right one. */
+static void types_stay_apart_across_shards(void)
+{
+    struct zone *zone = shards_boot();
+    if (zone && !zone->mem->no_mobility_grouping)
+        CHECK(unmovable_pages_meet(zone, 80));
+}
+
+static void with_pageblocks_in_plenty_each_shard_has_its_own_of_a_type(void)
+{
+    for (unsigned dealt = 0; dealt < 2; dealt++) {
+        struct zone *zone = dealt ? shards_boot() : shards_boot_in_the_first();
+        if (zone && !zone->mem->no_mobility_grouping)
+            CHECK(!unmovable_pages_meet(zone, 20));
+    }
 }
 
 /* A block of MAX_ORDER that two nodes share is never free as one, so it stays where it is. */
@@ -273,10 +330,12 @@ static const struct test_case cases[] = {
     TEST_CASE(a_zone_has_as_many_shards_as_fit),
     TEST_CASE(the_cpus_of_a_node_are_spread_over_its_shards),
     TEST_CASE(each_shard_begins_with_a_run_of_the_zones_memory),
+    TEST_CASE(memory_is_handed_over_by_who_has_most),
     TEST_CASE(a_cpu_is_handed_memory_that_stays_with_its_shard),
     TEST_CASE(one_cpu_can_have_all_memory),
     TEST_CASE(gathered_are_the_pages_of_a_shard_and_no_others),
     TEST_CASE(types_stay_apart_across_shards),
+    TEST_CASE(with_pageblocks_in_plenty_each_shard_has_its_own_of_a_type),
     TEST_CASE(a_block_that_two_zones_share_belongs_to_the_first_shards),
     TEST_CASE(lent_memory_is_used_first_whichever_shard_has_it),
     TEST_CASE(what_other_shards_have_of_the_type_comes_before_lent_memory),

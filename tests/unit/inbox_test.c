@@ -138,6 +138,11 @@ static void a_node_is_balanced_by_what_lies_in_inboxes_too(void)
         return;
     struct quire_page *block = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
     REQUIRE(block && !quire_set_min_free_kbytes(zone->mem, 1 << (QUIRE_PAGE_SHIFT - 10)));
+    if (zone->watermark[WMARK_HIGH] + 8 >= INBOX_SLOTS) {
+        quire_free_pages(zone->mem, block, MAX_ORDER);
+        test_skip("an inbox holds less than what a node is balanced by");
+        return;
+    }
     struct quire_page *rest = shards_take_all(0);
     quire_split_page(zone->mem, block, MAX_ORDER);
     unsigned long freed = 0;

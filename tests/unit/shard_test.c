@@ -237,7 +237,7 @@ static void a_block_that_two_zones_share_belongs_to_the_first_shards(void)
 
 static bool in_area(const struct quire_page *page, uint64_t base)
 {
-    return page->pfn >> PAGEBLOCK_ORDER == base >> QUIRE_PAGE_SHIFT >> PAGEBLOCK_ORDER;
+    return page->pfn - (base >> QUIRE_PAGE_SHIFT) < AREA_PAGES;
 }
 
 static void lent_memory_is_used_first_whichever_shard_has_it(void)
@@ -247,7 +247,7 @@ static void lent_memory_is_used_first_whichever_shard_has_it(void)
     if (!zone)
         return;
     struct quire_page *chain;
-    unsigned long kept = zone_nr_free(zone) - 2 * PAGEBLOCK_PAGES + PAGEBLOCK_PAGES / 2;
+    unsigned long kept = zone_nr_free(zone) - 2 * AREA_PAGES + AREA_PAGES / 2;
     take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, kept, &chain);
     test_environment.set_cpu(1);
     quire_drain_all_pages(machine.mem);

@@ -69,9 +69,9 @@ struct zone *shards_boot_with_area(uint64_t *base)
 {
     static const struct quire_memblock_region map[] = {{.size = TWO_SHARDS}, {0}};
     static struct quire_cma cma;
-    uint64_t size = (uint64_t)PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT;
+    uint64_t size = (uint64_t)AREA_PAGES << QUIRE_PAGE_SHIFT;
     *base = quire_align_down(TWO_SHARDS / 2, size);
-    if (!machine_map(map))
+    if (!machine_can_have_cpus(2) || !machine_map(map))
         return NULL;
     bool made = !quire_memblock_reserve(&machine.memblock, *base, size) &&
                 !machine_start((struct quire_mem_config){

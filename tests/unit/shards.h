@@ -13,7 +13,10 @@
 struct zone *shards_boot(void);
 /* The same, but all memory is the first one's. */
 struct zone *shards_boot_in_the_first(void);
-/* The same with a CMA area of one pageblock, at `*base`, in its middle. */
+/* Whole pageblocks, and more frames than a CPU's list holds. */
+#define AREA_PAGES (PAGEBLOCK_PAGES < 256 ? 256ul : PAGEBLOCK_PAGES)
+
+/* The same with a CMA area of AREA_PAGES, at `*base`, in its middle. */
 struct zone *shards_boot_with_area(uint64_t *base);
 /* All is free again. */
 void shards_end(struct zone *zone);

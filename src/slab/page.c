@@ -362,13 +362,14 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
 
 /* ---- from phys and back ---------------------------------------------------------------------- */
 
-unsigned slab_capacity(uint32_t size, unsigned order)
+unsigned slab_capacity(const struct cache *cache, unsigned order)
 {
-    size_t bytes = QUIRE_PAGE_SIZE << order;
+    size_t bytes = QUIRE_PAGE_SIZE << order, size = cache->size;
     size_t objects = bytes / size;
-    if (objects > MAX_OBJECTS)
-        objects = MAX_OBJECTS;
-    while (objects > BITS_PER_WORD &&
+    size_t most = cache->slab->maps ? (size_t)(8 * QUIRE_SLAB_MAP_BYTES) << order : MAX_OBJECTS;
+    if (objects > most)
+        objects = most;
+    while (!cache->slab->maps && objects > BITS_PER_WORD &&
            objects * size + (objects + BITS_PER_WORD - 1) / BITS_PER_WORD * 8 > bytes)
         objects--;
     return (unsigned)objects;
@@ -434,7 +435,7 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
     struct quire_page *head = pages_for_slab(cache, gfp, node, &order);
     if (!head)
         return NULL;
-    unsigned objects = slab_capacity(cache->size, order);
+    unsigned objects = slab_capacity(cache, order);
     for (uint32_t i = 0; i < 1u << order; i++) {
         quire_fetch_or(&head[i].flags, (i ? QUIRE_PAGE_SLAB : 0) | i << PAGE_INDEX_SHIFT |
                                            (uint32_t)order << PAGE_ORDER_SHIFT);
@@ -445,6 +446,9 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
     char *base = slab_address(cache->slab, head) + cache->offset;
     if (quire_unlikely(cache_is_debugged(cache)))
         debug_slab_created(cache, head);
+    if (quire_unlikely(cache->flags & QUIRE_SLAB_NO_SHEAVES) && cache->slab->pages_changed)
+        cache->slab->pages_changed(cache->slab->pages_arg, slab_address(cache->slab, head),
+                                   QUIRE_PAGE_SIZE << order, cache->size);
     if (cache->ctor)
         for (unsigned i = 0; i < objects; i++)
             cache->ctor(base + (size_t)i * cache->size);
@@ -456,6 +460,9 @@ void slab_give_back(struct cache *cache, struct quire_page *head)
     unsigned order = slab_order(head);
     if (quire_unlikely(cache_is_debugged(cache)))
         debug_slab_ends(cache, head);
+    if (quire_unlikely(cache->flags & QUIRE_SLAB_NO_SHEAVES) && cache->slab->pages_changed)
+        cache->slab->pages_changed(cache->slab->pages_arg, slab_address(cache->slab, head),
+                                   QUIRE_PAGE_SIZE << order, 0);
     for (unsigned i = 0; i < 1u << order; i++)
         quire_fetch_and(&head[i].flags, ~PAGE_SLAB_FLAGS);
     quire_free_pages(cache->slab->mem, head, order);

@@ -15,6 +15,7 @@ extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
 extern const struct test_suite suite_hotplug;
+extern const struct test_suite suite_run;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_phys_faults;
 extern const struct test_suite suite_phys_start;
@@ -33,6 +34,7 @@ extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 extern const struct test_suite suite_slab_cache;
+extern const struct test_suite suite_slab_take;
 extern const struct test_suite suite_kmalloc;
 extern const struct test_suite suite_slab_debug;
 extern const struct test_suite suite_slab_options;
@@ -106,6 +108,7 @@ const struct test_suite *const test_suites[] = {
     &suite_contig,         //
     &suite_cma,            //
     &suite_hotplug,        //
+    &suite_run,            //
     &suite_phys_model,     //
     &suite_phys_faults,    //
     &suite_phys_start,     //
@@ -124,6 +127,7 @@ const struct test_suite *const test_suites[] = {
     &suite_slowpath,       //
     &suite_view,           //
     &suite_slab_cache,     //
+    &suite_slab_take,      //
     &suite_kmalloc,        //
     &suite_slab_debug,     //
     &suite_slab_options,   //

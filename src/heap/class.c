@@ -1,0 +1,54 @@
+/* heap/class.c: sizes of blocks
+ *
+ * Multiples of 16 up to 128, then four sizes for each doubling up to 8192: at most a fifth of a
+ * block is of no use. Above that, whole pages.
+ */
+#include "heap/internal.h"
+
+#define TWICE(class) (class), (class)
+#define FOUR(class) TWICE(class), TWICE(class)
+#define EIGHT(class) FOUR(class), FOUR(class)
+#define SIXTEEN(class) EIGHT(class), EIGHT(class)
+#define THIRTY_TWO(class) SIXTEEN(class), SIXTEEN(class)
+#define SIXTY_FOUR(class) THIRTY_TWO(class), THIRTY_TWO(class)
+#define DOUBLING(steps, class) steps(class), steps(class + 1), steps(class + 2), steps(class + 3)
+
+/* clang-format off */
+const uint8_t quire_heap_size_class[NR_SIZE_STEPS] = {
+    1, 1, 2, 3, 4, 5, 6, 7, 8,
+    DOUBLING(TWICE, 9),       /* to 256 */
+    DOUBLING(FOUR, 13),       /* to 512 */
+    DOUBLING(EIGHT, 17),      /* to 1024 */
+    DOUBLING(SIXTEEN, 21),    /* to 2048 */
+    DOUBLING(THIRTY_TWO, 25), /* to 4096 */
+    DOUBLING(SIXTY_FOUR, 29), /* to 8192 */
+};
+/* clang-format on */
+
+_Static_assert(29 + 3 == NR_SMALL, "the last class is the largest small one");
+
+size_t class_size(unsigned class)
+{
+    if (class_is_run(class))
+        return class_pages(class) << QUIRE_PAGE_SHIFT;
+    if (class <= 8)
+        return class * MIN_ALIGN;
+    unsigned doubling = (class - 9) / 4, step = (class - 9) % 4 + 1;
+    return (size_t)(128 + 32 * step) << doubling;
+}
+
+unsigned class_for(size_t size, size_t align, unsigned *order)
+{
+    *order = 0;
+    if (align <= QUIRE_PAGE_SIZE && size <= QUIRE_HEAP_MAX_SMALL)
+        for (unsigned class = quire_heap_size_class[(size + MIN_ALIGN - 1) / MIN_ALIGN];
+             class <= NR_SMALL; class ++)
+            if (!(class_size(class) & (align - 1)))
+                return class;
+    size_t pages = pages_for(size ? size : 1);
+    if (pages > NR_RUNS || align > QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)
+        return 0;
+    if (align > QUIRE_PAGE_SIZE)
+        *order = quire_fls64((uint64_t)align) - QUIRE_PAGE_SHIFT;
+    return NR_SMALL + (unsigned)pages;
+}

@@ -126,7 +126,8 @@ QUIRE_MUST_CHECK void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, 
                                                 size_t align);
 /* NULL is ignored. */
 void quire_heap_free(struct quire_heap_cache *cache, void *ptr);
-/* The block, moved or not, with its content up to the lesser size. NULL: no memory, and it stays. */
+/* The block, moved or not, with its content up to the lesser size. NULL: no memory, and it stays.
+ */
 QUIRE_MUST_CHECK void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size);
 /* Bytes that may be used of a block; 0 for NULL, and for what is no block of the heap. */
 size_t quire_heap_usable_size(struct quire_heap *heap, const void *ptr);
@@ -145,20 +146,20 @@ void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes);
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 struct quire_heap_class_info {
-    size_t size;                 /* bytes of a block */
-    unsigned long used;          /* blocks that callers have */
-    unsigned long cached;        /* free, on threads' stacks */
-    unsigned long slots;         /* blocks that the class's pages have room for */
-    unsigned long pages;         /* of its slabs or runs */
+    size_t size;          /* bytes of a block */
+    unsigned long used;   /* blocks that callers have */
+    unsigned long cached; /* free, on threads' stacks */
+    unsigned long slots;  /* blocks that the class's pages have room for */
+    unsigned long pages;  /* of its slabs or runs */
 };
 
 /* In bytes where nothing else is said. True while nobody allocates or frees. */
 struct quire_heap_info {
-    size_t used;     /* that callers have, of the range */
-    size_t cached;   /* free, on threads' stacks */
-    size_t slots;    /* free, in slabs that aren't empty as a whole, stacks apart */
-    size_t dirty;    /* free pages that still take memory, about */
-    size_t metadata; /* descriptors, maps, stacks of threads, records */
+    size_t used;      /* that callers have, of the range */
+    size_t cached;    /* free, on threads' stacks */
+    size_t slots;     /* free, in slabs that aren't empty as a whole, stacks apart */
+    size_t dirty;     /* free pages that still take memory, about */
+    size_t metadata;  /* descriptors, maps, stacks of threads, records */
     size_t committed; /* of the range: what the heap has grown to */
     size_t large;     /* of large blocks that callers have */
     unsigned long nr_large;

@@ -11,6 +11,7 @@
 #define SIXTEEN(class) EIGHT(class), EIGHT(class)
 #define THIRTY_TWO(class) SIXTEEN(class), SIXTEEN(class)
 #define SIXTY_FOUR(class) THIRTY_TWO(class), THIRTY_TWO(class)
+#define HUNDRED_28(class) SIXTY_FOUR(class), SIXTY_FOUR(class)
 #define DOUBLING(steps, class) steps(class), steps(class + 1), steps(class + 2), steps(class + 3)
 
 /* clang-format off */
@@ -25,23 +26,33 @@ const uint8_t quire_heap_size_class[NR_SIZE_STEPS] = {
 };
 /* clang-format on */
 
+/* clang-format off */
+const uint8_t quire_heap_tiny_class[MAX_TINY + 1] = {
+    1, SIXTEEN(1), SIXTEEN(2), SIXTEEN(3), SIXTEEN(4), SIXTEEN(5), SIXTEEN(6), SIXTEEN(7),
+    SIXTEEN(8),
+    DOUBLING(THIRTY_TWO, 9),   /* to 256 */
+    DOUBLING(SIXTY_FOUR, 13),  /* to 512 */
+    DOUBLING(HUNDRED_28, 17),  /* to 1024 */
+};
+/* clang-format on */
+
 _Static_assert(29 + 3 == NR_SMALL, "the last class is the largest small one");
 
-size_t class_size(unsigned class)
+size_t class_size(size_t class)
 {
     if (class_is_run(class))
         return class_pages(class) << QUIRE_PAGE_SHIFT;
     if (class <= 8)
         return class * MIN_ALIGN;
-    unsigned doubling = (class - 9) / 4, step = (class - 9) % 4 + 1;
-    return (size_t)(128 + 32 * step) << doubling;
+    size_t doubling = (class - 9) / 4, step = (class - 9) % 4 + 1;
+    return (128 + 32 * step) << doubling;
 }
 
-unsigned class_for(size_t size, size_t align, unsigned *order)
+size_t class_for(size_t size, size_t align, unsigned *order)
 {
     *order = 0;
     if (align <= QUIRE_PAGE_SIZE && size <= QUIRE_HEAP_MAX_SMALL)
-        for (unsigned class = quire_heap_size_class[(size + MIN_ALIGN - 1) / MIN_ALIGN];
+        for (size_t class = quire_heap_size_class[(size + MIN_ALIGN - 1) / MIN_ALIGN];
              class <= NR_SMALL; class ++)
             if (!(class_size(class) & (align - 1)))
                 return class;
@@ -50,5 +61,5 @@ unsigned class_for(size_t size, size_t align, unsigned *order)
         return 0;
     if (align > QUIRE_PAGE_SIZE)
         *order = quire_fls64((uint64_t)align) - QUIRE_PAGE_SHIFT;
-    return NR_SMALL + (unsigned)pages;
+    return NR_SMALL + pages;
 }

@@ -26,6 +26,9 @@
 #define NR_CLASSES QUIRE_HEAP_CLASSES
 #define MIN_ALIGN 16u
 
+/* What hot paths look at is addressed directly, in a shared library too. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 _Static_assert(NR_CLASSES <= 256, "a class is a byte in the map");
 _Static_assert(NR_RUNS <= 1ul << QUIRE_MAX_ORDER, "phys has blocks for every run");
 
@@ -66,7 +69,7 @@ struct quire_heap {
 
     /* Pages that slabs and runs have taken from phys, by atomic adds; purge.c has the rest. */
     unsigned long pages_used;
-    unsigned long pages_peak;          /* most of them since the last purge: what is dirty at most */
+    unsigned long pages_peak; /* most of them since the last purge: what is dirty at most */
     unsigned long pages_interval_peak; /* most of them in this interval */
     uint64_t interval_began_ns, purged_ns;
     quire_port_spinlock_t purge_lock;
@@ -113,12 +116,12 @@ static inline size_t pages_for(size_t size)
     return (size >> QUIRE_PAGE_SHIFT) + ((size & (QUIRE_PAGE_SIZE - 1)) != 0);
 }
 
-static inline bool class_is_run(unsigned class)
+static inline bool class_is_run(size_t class)
 {
     return class > NR_SMALL;
 }
 
-static inline size_t class_pages(unsigned class)
+static inline size_t class_pages(size_t class)
 {
     return class - NR_SMALL;
 }
@@ -129,17 +132,21 @@ void heap_mistake(struct quire_heap *heap, const void *ptr, const char *text);
 
 #define NR_SIZE_STEPS (QUIRE_HEAP_MAX_SMALL / MIN_ALIGN + 1)
 /* By size in steps of 16 bytes, rounded up. */
-extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS];
-size_t class_size(unsigned class);
+extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS] HIDDEN;
+/* By size in bytes: two instructions less. */
+#define MAX_TINY 1024u
+extern const uint8_t quire_heap_tiny_class[MAX_TINY + 1] HIDDEN;
+size_t class_size(size_t class);
 /* The class of blocks of at least `size` bytes that are aligned to `align`; 0: none is. `order`:
  * what a run must be aligned to. */
-unsigned class_for(size_t size, size_t align, unsigned *order);
+size_t class_for(size_t size, size_t align, unsigned *order);
 
-/* ---- central.c: blocks from slabs and runs, and back ------------------------------------------ */
+/* ---- central.c: blocks from slabs and runs, and back ------------------------------------------
+ */
 
 /* Up to `count` blocks, the lowest last; 0: no memory. */
-size_t central_take(struct quire_heap *heap, unsigned class, size_t count, void **blocks);
-void central_put(struct quire_heap *heap, unsigned class, size_t count, void **blocks);
+size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks);
+void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks);
 /* A run that is aligned to more than a page. */
 void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
 /* layer 2 tells. */

@@ -1,0 +1,232 @@
+/* malloc/family.c: malloc and its family, as glibc has them
+ *
+ * Semantics are those of glibc 2.36: size 0 gives a block of its own; realloc to size 0 frees;
+ * memalign rounds an alignment up to a power of two; more than PTRDIFF_MAX bytes are refused. free
+ * leaves errno alone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "malloc/family.h"
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* ---- off the line ---------------------------------------------------------------------------- */
+
+QUIRE_NOINLINE void *allocate_slow(size_t size)
+{
+    int saved = errno;
+    if (!heap_enter())
+        return no_memory();
+    fork_check();
+    void *block = quire_heap_alloc(&self.cache, size);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+QUIRE_NOINLINE void *allocate_more(size_t size)
+{
+    if (size <= QUIRE_HEAP_MAX_SMALL) {
+        void *block = stack_pop(&self.cache, small_class(size));
+        return quire_likely(block) ? block : allocate_slow(size);
+    }
+    size_t pages = pages_for(size);
+    if (pages <= NR_RUNS && heap && size < quire_load_relaxed(&heap->map_threshold)) {
+        void *block = stack_pop(&self.cache, NR_SMALL + pages);
+        if (quire_likely(block))
+            return block;
+    }
+    return size > PTRDIFF_MAX ? no_memory() : allocate_slow(size);
+}
+
+QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
+{
+    int saved = errno;
+    if (align <= MIN_ALIGN)
+        return allocate(size);
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size || !heap_enter())
+        return no_memory();
+    void *block = quire_heap_alloc_aligned(&self.cache, size, align);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+QUIRE_NOINLINE void release_slow(void *ptr)
+{
+    int saved = errno;
+    if (!ptr || !heap_enter())
+        return;
+    fork_check();
+    cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
+    heap_leave();
+    errno = saved;
+}
+
+/* ---- the family ------------------------------------------------------------------------------ */
+
+EXPORT void *malloc(size_t size)
+{
+    return allocate(size);
+}
+
+EXPORT void free(void *ptr)
+{
+    release(ptr);
+}
+
+static QUIRE_NOINLINE void *zalloc_large(size_t size)
+{
+    int saved = errno;
+    if (size > PTRDIFF_MAX || !heap_enter())
+        return no_memory();
+    void *block = quire_heap_zalloc(&self.cache, size);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return no_memory();
+    if (quire_unlikely(bytes > QUIRE_HEAP_MAX_SMALL))
+        return zalloc_large(bytes);
+    void *block = allocate(bytes);
+    return quire_likely(block) ? memset(block, 0, bytes) : NULL;
+}
+
+static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
+{
+    int saved = errno;
+    if (size > PTRDIFF_MAX || !heap_enter())
+        return no_memory();
+    void *block = quire_heap_realloc(&self.cache, ptr, size);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+EXPORT void *realloc(void *ptr, size_t size)
+{
+    if (!ptr)
+        return allocate(size);
+    if (quire_unlikely(!size)) {
+        release(ptr);
+        return NULL;
+    }
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL)
+        return resize_slow(ptr, size);
+    size_t has = class_size(class);
+    if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
+        return ptr;
+    void *moved = allocate(size);
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, size < has ? size : has);
+    release(ptr);
+    return moved;
+}
+
+EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return no_memory();
+    return realloc(ptr, bytes);
+}
+
+EXPORT void *memalign(size_t align, size_t size)
+{
+    if (align > SIZE_MAX / 2 + 1) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (align && !quire_is_power_of_2(align))
+        align = (size_t)2 << quire_fls64(align);
+    return allocate_aligned(size, align);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+    return memalign(align, size);
+}
+
+EXPORT int posix_memalign(void **ptr, size_t align, size_t size)
+{
+    int saved = errno;
+    if (align % sizeof(void *) || !quire_is_power_of_2(align))
+        return EINVAL;
+    void *block = allocate_aligned(size, align);
+    errno = saved;
+    if (!block)
+        return ENOMEM;
+    *ptr = block;
+    return 0;
+}
+
+EXPORT void *valloc(size_t size)
+{
+    return allocate_aligned(size, QUIRE_PAGE_SIZE);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    if (size > PTRDIFF_MAX - QUIRE_PAGE_SIZE)
+        return no_memory();
+    return allocate_aligned((size_t)quire_align_up(size, QUIRE_PAGE_SIZE), QUIRE_PAGE_SIZE);
+}
+
+EXPORT size_t malloc_usable_size(void *ptr)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (class || !ptr)
+        return class ? class_size(class) : 0;
+    if (!heap_enter())
+        return 0;
+    size_t size = quire_heap_usable_size(heap, ptr);
+    heap_leave();
+    return size;
+}
+
+/* C23's: sizes and alignments are what the block was asked for, so they say nothing new. */
+EXPORT void free_sized(void *ptr, size_t size);
+EXPORT void free_sized(void *ptr, size_t size)
+{
+    (void)size;
+    release(ptr);
+}
+
+EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size);
+EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size)
+{
+    (void)align;
+    (void)size;
+    release(ptr);
+}
+
+/* ---- older names, and those that glibc has for itself ---------------------------------------- */
+
+#if __has_attribute(copy)
+#define ALIAS(name) __attribute__((alias(#name), copy(name)))
+#else
+#define ALIAS(name) __attribute__((alias(#name)))
+#endif
+EXPORT void cfree(void *ptr) ALIAS(free);
+EXPORT void *__libc_malloc(size_t size) ALIAS(malloc);
+EXPORT void __libc_free(void *ptr) ALIAS(free);
+EXPORT void *__libc_calloc(size_t count, size_t size) ALIAS(calloc);
+EXPORT void *__libc_realloc(void *ptr, size_t size) ALIAS(realloc);
+EXPORT void *__libc_memalign(size_t align, size_t size) ALIAS(memalign);
+EXPORT void *__libc_valloc(size_t size) ALIAS(valloc);
+EXPORT void *__libc_pvalloc(size_t size) ALIAS(pvalloc);

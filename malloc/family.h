@@ -1,0 +1,30 @@
+/* malloc/family.h: the hot path, for all names that it has */
+#ifndef QUIRE_MALLOC_FAMILY_H
+#define QUIRE_MALLOC_FAMILY_H
+
+#include "malloc/self.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+void *allocate_slow(size_t size);
+void *allocate_more(size_t size);
+/* `align`: a power of two. NULL, and errno is ENOMEM. */
+void *allocate_aligned(size_t size, size_t align);
+void release_slow(void *ptr);
+
+static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
+{
+    if (quire_unlikely(size > MAX_TINY))
+        return allocate_more(size);
+    void *block = stack_pop(&self.cache, tiny_class(size));
+    return quire_likely(block) ? block : allocate_slow(size);
+}
+
+static QUIRE_ALWAYS_INLINE void release(void *ptr)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (quire_unlikely(!stack_push(&self.cache, class, ptr)))
+        release_slow(ptr);
+}
+
+#endif

@@ -1,0 +1,219 @@
+/* heap/cache.c: a thread's stacks: the slow half of the hot path
+ *
+ * An empty stack is filled by half, a full one emptied by half, its oldest blocks first; each such
+ * visit is one batch under one lock. A stack begins small, and its capacity doubles with each visit
+ * up to a limit that its size sets, as long as all threads' stacks together stay within
+ * heap->cache_bytes: so what a thread seldom uses it keeps little of, and many threads don't keep
+ * more than few. A stack of large runs isn't used before its class was visited some times.
+ *
+ *   bound   a visit moves STACK_SLOTS / 2 blocks at most
+ */
+#include "heap/cache.h"
+
+void *const quire_heap_no_stack __attribute__((aligned(STACK_BYTES))) = NULL;
+
+#define SMALL_STACK_BYTES (32ul << 10)
+#define RUN_STACK_BYTES (256ul << 10)
+#define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
+#define WARM_VISITS 8u
+#define SLOT_PAGES ((NR_CLASSES * STACK_BYTES + QUIRE_PAGE_SIZE) >> QUIRE_PAGE_SHIFT)
+
+/* ---- capacities ------------------------------------------------------------------------------ */
+
+static void **stack_slots(const struct quire_heap_cache *cache, size_t class)
+{
+    return cache->slots + class * STACK_SLOTS + 1;
+}
+
+static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
+{
+    return stack_slots(cache, class) + STACK_LAST - cache->capacity[class];
+}
+
+unsigned stack_count(const struct quire_heap_cache *cache, size_t class)
+{
+    unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
+    void **top = quire_load_relaxed(&cache->top[class]);
+    if (!capacity)
+        return 0;
+    return (unsigned)(top - (stack_slots(cache, class) + STACK_LAST - capacity));
+}
+
+static unsigned first_capacity(size_t class)
+{
+    size_t size = class_size(class);
+    return size <= 128 ? 16 : size <= 1024 ? 8 : size <= 4096 ? 4 : 2;
+}
+
+static unsigned most_capacity(size_t class)
+{
+    size_t size = class_size(class);
+    size_t most = (class_is_run(class) ? RUN_STACK_BYTES : SMALL_STACK_BYTES) / size;
+    return most < 2 ? 2 : most < STACK_LAST ? (unsigned)most : STACK_LAST;
+}
+
+/* Whether all stacks together may hold so many bytes more; counts them. */
+static bool take_room(struct quire_heap_cache *cache, size_t bytes)
+{
+    struct quire_heap *heap = cache->heap;
+    if (quire_fetch_add(&heap->caches_room, bytes) + bytes > heap->cache_bytes) {
+        (void)quire_fetch_add(&heap->caches_room, 0 - bytes);
+        return false;
+    }
+    cache->room += bytes;
+    return true;
+}
+
+/* Its blocks move down with its bottom. */
+static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned capacity)
+{
+    unsigned count = stack_count(cache, class);
+    void **old = stack_bottom(cache, class);
+    void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
+    if (count)
+        __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
+    *bottom = NULL;
+    quire_store_relaxed(&cache->top[class], bottom + count);
+    quire_store_relaxed(&cache->capacity[class], (uint8_t)capacity);
+}
+
+/* Each visit makes a stack larger, if that may be. */
+static void visit(struct quire_heap_cache *cache, size_t class)
+{
+    unsigned capacity = cache->capacity[class], most = most_capacity(class);
+    if (cache->visits[class] < UINT8_MAX)
+        cache->visits[class]++;
+    if (!cache->slots || capacity == most ||
+        (class_is_run(class) && class_pages(class) > WARM_RUN_PAGES &&
+         cache->visits[class] < WARM_VISITS))
+        return;
+    unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
+    wanted = wanted < most ? wanted : most;
+    if (take_room(cache, (wanted - capacity) * class_size(class)))
+        set_capacity(cache, class, wanted);
+}
+
+/* ---- allocating ------------------------------------------------------------------------------ */
+
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
+{
+    void *block;
+    visit(cache, class);
+    unsigned capacity = cache->capacity[class];
+    if (!capacity)
+        return central_take(cache->heap, class, 1, &block) ? block : NULL;
+    if (stack_count(cache, class))
+        return stack_pop(cache, class);
+    void **bottom = stack_bottom(cache, class);
+    size_t got =
+        central_take(cache->heap, class, class_is_run(class) ? 1 : (capacity + 1) / 2, bottom + 1);
+    quire_store_relaxed(&cache->top[class], bottom + got);
+    return stack_pop(cache, class);
+}
+
+void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
+{
+    bool is_zero;
+    struct quire_heap *heap = cache->heap;
+    size_t pages = pages_for(size);
+    if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold))
+        return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
+    size_t class = NR_SMALL + pages;
+    void *block = stack_pop(cache, class);
+    return block ? block : cache_alloc_slow(cache, class);
+}
+
+/* ---- freeing --------------------------------------------------------------------------------- */
+
+/* Gives the `count` oldest blocks of a stack back. */
+static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
+{
+    void **bottom = stack_bottom(cache, class);
+    unsigned left = stack_count(cache, class) - count;
+    void *blocks[STACK_SLOTS];
+    __builtin_memcpy(blocks, bottom + 1, count * sizeof *blocks);
+    __builtin_memmove(bottom + 1, bottom + 1 + count, left * sizeof *bottom);
+    quire_store_relaxed(&cache->top[class], bottom + left);
+    central_put(cache->heap, class, count, blocks);
+}
+
+/* In the range, but the map knows of no block: or outside, and perhaps a large one. */
+static void free_unclassed(struct quire_heap *heap, void *block)
+{
+    if (!large_free(heap, block))
+        heap_mistake(heap, block, "free of what is no block, or was freed before");
+}
+
+void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
+{
+    struct quire_heap *heap = cache->heap;
+    if (!class) {
+        free_unclassed(heap, block);
+        return;
+    }
+    if (*cache->top[class] == block) {
+        heap_mistake(heap, block, "double free: it was freed just before");
+        return;
+    }
+    visit(cache, class);
+    unsigned capacity = cache->capacity[class];
+    if (!capacity) {
+        central_put(heap, class, 1, &block);
+        return;
+    }
+    if (stack_count(cache, class) == capacity)
+        flush_oldest(cache, class, (capacity + 1) / 2);
+    bool pushed = stack_push(cache, class, block);
+    QUIRE_BUG_ON(!pushed);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+void quire_heap_cache_init(struct quire_heap_cache *cache)
+{
+    *cache = (struct quire_heap_cache){0};
+    for (size_t class = 0; class < NR_CLASSES; class ++)
+        cache->top[class] = no_stack_top();
+}
+
+int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    cache->slots = run_take(heap, SLOT_PAGES, 0);
+    if (!cache->slots)
+        return -QUIRE_ENOMEM;
+    cache->heap = heap;
+    heap_lock(&heap->caches_lock);
+    cache->next = heap->caches;
+    cache->link = &heap->caches;
+    if (cache->next)
+        cache->next->link = &cache->next;
+    heap->caches = cache;
+    heap->nr_caches++;
+    heap_unlock(&heap->caches_lock);
+    return 0;
+}
+
+void quire_heap_cache_flush(struct quire_heap_cache *cache)
+{
+    for (size_t class = 1; class < NR_CLASSES; class ++)
+        if (stack_count(cache, class))
+            flush_oldest(cache, class, stack_count(cache, class));
+}
+
+void quire_heap_cache_detach(struct quire_heap_cache *cache)
+{
+    struct quire_heap *heap = cache->heap;
+    if (!heap)
+        return;
+    quire_heap_cache_flush(cache);
+    heap_lock(&heap->caches_lock);
+    *cache->link = cache->next;
+    if (cache->next)
+        cache->next->link = cache->link;
+    heap->nr_caches--;
+    heap_unlock(&heap->caches_lock);
+    (void)quire_fetch_add(&heap->caches_room, 0 - cache->room);
+    void *slots = cache->slots;
+    quire_heap_cache_init(cache);
+    central_put(heap, NR_SMALL + SLOT_PAGES, 1, &slots);
+}

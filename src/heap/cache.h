@@ -1,0 +1,96 @@
+/* heap/cache.h: a thread's stacks of free blocks, and the hot path
+ *
+ * A stack is an array of STACK_SLOTS pointers, of which the last `capacity` are used. Below them
+ * lies a NULL. The address of the last slot, and of no other, is a multiple of the array's size:
+ *
+ *        0        63 - capacity                    top                63
+ *     ┌──────────┬──────┬───────┬───────┬─────────┬───────┬─────────┬────┐
+ *     │ not used │ NULL │ block │ block │ ...     │ block │         │    │
+ *     └──────────┴──────┴───────┴───────┴─────────┴───────┴─────────┴────┘
+ *
+ *   invariant   `top` points to the block that was freed last, or to the NULL; so a stack is empty
+ *               when what `top` points to is NULL, and full when `top` is at the last slot, which
+ *               its address tells
+ *
+ * A class whose stack isn't used, and every class of a cache that isn't attached, has its top at
+ * quire_heap_no_stack, a last slot that is NULL: a stack both empty and full. So there is no other
+ * test on the hot path, and everything else is the business of the slow one: cache.c.
+ *
+ * With tops in thread-local memory of a shared library, allocating takes 11 instructions on x86-64,
+ * and freeing 16.
+ */
+#ifndef QUIRE_HEAP_CACHE_H
+#define QUIRE_HEAP_CACHE_H
+
+#include "heap/internal.h"
+
+#define STACK_SLOTS 64u
+#define STACK_BYTES (STACK_SLOTS * sizeof(void *))
+#define STACK_LAST (STACK_SLOTS - 1)
+
+extern void *const quire_heap_no_stack HIDDEN;
+
+static inline void **no_stack_top(void)
+{
+    return (void **)(uintptr_t)&quire_heap_no_stack;
+}
+
+/* What follows is to change the top where it is, in one instruction, not by what was loaded. */
+#define FORGET_LOADED() __asm__ volatile("" ::: "memory")
+
+/* NULL: the stack is empty. */
+static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, size_t class)
+{
+    void **top = cache->top[class], *block = *top;
+    if (quire_likely(block)) {
+        FORGET_LOADED();
+        cache->top[class]--;
+    }
+    return block;
+}
+
+/* False: the stack is full, or `block` was freed just before. */
+static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, size_t class,
+                                           void *block)
+{
+    void **top = cache->top[class];
+    if (quire_unlikely(*top == block) || quire_unlikely(!((uintptr_t)top & (STACK_BYTES - 1))))
+        return false;
+    top[1] = block;
+    FORGET_LOADED();
+    cache->top[class]++;
+    return true;
+}
+
+/* The class of a block of `size` bytes, up to QUIRE_HEAP_MAX_SMALL; and up to MAX_TINY. */
+static QUIRE_ALWAYS_INLINE size_t small_class(size_t size)
+{
+    return quire_heap_size_class[(size + MIN_ALIGN - 1) / MIN_ALIGN];
+}
+
+static QUIRE_ALWAYS_INLINE size_t tiny_class(size_t size)
+{
+    return quire_heap_tiny_class[size];
+}
+
+/* What the map says about an address; 0 outside of the range. */
+static QUIRE_ALWAYS_INLINE size_t class_of_address(const char *base, size_t size, const void *ptr)
+{
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)base;
+    if (quire_unlikely(offset >= size))
+        return 0;
+    return quire_load_relaxed((const uint8_t *)base + (offset >> QUIRE_PAGE_SHIFT));
+}
+
+/* ---- cache.c: what the hot path can't do ----------------------------------------------------- */
+
+/* The stack of `class` is empty. NULL: no memory. */
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class);
+/* What is above QUIRE_HEAP_MAX_SMALL. */
+void *cache_alloc_more(struct quire_heap_cache *cache, size_t size);
+/* stack_push said no, or `class` is 0. */
+void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block);
+/* Blocks on a stack. */
+unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
+
+#endif

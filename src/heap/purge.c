@@ -1,0 +1,78 @@
+/* heap/purge.c: free pages go back to the system
+ *
+ * Pages that were used and are free still take memory: they are dirty. How many is known by the
+ * most that were used at a time since the last purge: phys hands out what was used before first, so
+ * peak less used is what could go, about.
+ *
+ * Two rules, looked at when pages are freed and more than the trim threshold is dirty:
+ *
+ *   decay   the time is divided into intervals; what nobody needed in all of one goes at its end
+ *   ebb     when more is dirty than is used, all of it goes, once an interval at most: a program
+ *           that is done with its memory doesn't wait for the decay, and may never call again
+ */
+#include "heap/internal.h"
+
+void pages_taken(struct quire_heap *heap, size_t pages)
+{
+    unsigned long used = quire_fetch_add(&heap->pages_used, pages) + pages;
+    if (used > quire_load_relaxed(&heap->pages_interval_peak))
+        quire_store_relaxed(&heap->pages_interval_peak, used);
+    if (used > quire_load_relaxed(&heap->pages_peak))
+        quire_store_relaxed(&heap->pages_peak, used);
+}
+
+void pages_freed(struct quire_heap *heap, size_t pages)
+{
+    (void)quire_fetch_add(&heap->pages_used, 0 - pages);
+}
+
+static void purge(struct quire_heap *heap, unsigned long pages)
+{
+    unsigned long done = quire_report_free_pages(heap->mem, 0, pages);
+    unsigned long peak = quire_load_relaxed(&heap->pages_peak);
+    quire_store_relaxed(&heap->pages_peak, peak - (peak > pages ? pages : peak));
+    count_heap_event(&heap->events.given_back, done);
+}
+
+void heap_purge_if_due(struct quire_heap *heap)
+{
+    unsigned long dirty = pages_dirty(heap);
+    if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT) ||
+        !quire_port_spin_trylock(&heap->purge_lock))
+        return;
+    uint64_t now = quire_port_clock_ns();
+    bool over = now - heap->interval_began_ns >= heap->decay_ns;
+    bool ebb = dirty > quire_load_relaxed(&heap->pages_used) &&
+               (!heap->purged_ns || now - heap->purged_ns >= heap->decay_ns);
+    unsigned long peak = heap->pages_peak, needed = quire_load_relaxed(&heap->pages_interval_peak);
+    unsigned long unneeded = ebb ? dirty : over && peak > needed ? peak - needed : 0;
+    if (over || ebb) {
+        heap->interval_began_ns = now;
+        quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
+    }
+    if (unneeded) {
+        purge(heap, unneeded);
+        heap->purged_ns = now;
+    }
+    heap_unlock(&heap->purge_lock);
+}
+
+size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    if (cache)
+        quire_heap_cache_flush(cache);
+    size_t bytes = large_release(heap, true);
+    (void)quire_slab_shrink(heap->slab, -1);
+    heap_lock(&heap->purge_lock);
+    unsigned long pages = quire_report_free_pages(heap->mem, 0, ~0ul);
+    quire_store_relaxed(&heap->pages_peak, quire_load_relaxed(&heap->pages_used));
+    quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
+    heap_unlock(&heap->purge_lock);
+    count_heap_event(&heap->events.given_back, pages);
+    return bytes + ((size_t)pages << QUIRE_PAGE_SHIFT);
+}
+
+void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes)
+{
+    quire_store_relaxed(&heap->trim_threshold, bytes);
+}

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "malloc/family.h"
+#include "malloc/options.h"
 
 static void *no_memory(void)
 {
@@ -26,7 +26,8 @@ QUIRE_NOINLINE void *allocate_slow(size_t size)
     if (!heap_enter())
         return no_memory();
     fork_check();
-    void *block = quire_heap_alloc(&self.cache, size);
+    void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, false)
+                                               : quire_heap_alloc(&self.cache, size);
     heap_leave();
     errno = block ? saved : ENOMEM;
     return block;
@@ -54,7 +55,8 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
         return allocate(size);
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size || !heap_enter())
         return no_memory();
-    void *block = quire_heap_alloc_aligned(&self.cache, size, align);
+    void *block = quire_unlikely(options.mode) ? debug_allocate(size, align, false)
+                                               : quire_heap_alloc_aligned(&self.cache, size, align);
     heap_leave();
     errno = block ? saved : ENOMEM;
     return block;
@@ -66,7 +68,10 @@ QUIRE_NOINLINE void release_slow(void *ptr)
     if (!ptr || !heap_enter())
         return;
     fork_check();
-    cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
+    if (quire_unlikely(options.mode))
+        debug_release(ptr);
+    else
+        cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
     heap_leave();
     errno = saved;
 }
@@ -88,7 +93,8 @@ static QUIRE_NOINLINE void *zalloc_large(size_t size)
     int saved = errno;
     if (size > PTRDIFF_MAX || !heap_enter())
         return no_memory();
-    void *block = quire_heap_zalloc(&self.cache, size);
+    void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, true)
+                                               : quire_heap_zalloc(&self.cache, size);
     heap_leave();
     errno = block ? saved : ENOMEM;
     return block;

@@ -44,6 +44,8 @@ extern quire_port_spinlock_t threads_lock;
 /* Numbers given to threads so far. */
 extern uint32_t last_number;
 void threads_start(void);
+/* Gives this thread's blocks back; from now on it has no stacks. In a slow path. */
+void thread_close_stacks(void);
 
 /* ---- fork.c ---------------------------------------------------------------------------------- */
 

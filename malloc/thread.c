@@ -46,6 +46,15 @@ static void delist(void)
     quire_port_spin_unlock(&threads_lock);
 }
 
+void thread_close_stacks(void)
+{
+    if (self.state == THREAD_ATTACHED)
+        delist();
+    quire_heap_cache_detach(&self.cache);
+    self.cache.heap = heap;
+    self.state = THREAD_ENDED;
+}
+
 /* Destructors that run later may allocate: they do it without stacks. */
 static void thread_ends(void *value)
 {
@@ -53,10 +62,7 @@ static void thread_ends(void *value)
     (void)value;
     if (self.state != THREAD_ATTACHED || !heap_enter())
         return;
-    delist();
-    quire_heap_cache_detach(&self.cache);
-    self.cache.heap = heap;
-    self.state = THREAD_ENDED;
+    thread_close_stacks();
     heap_leave();
     errno = saved;
 }

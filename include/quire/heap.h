@@ -138,9 +138,12 @@ size_t quire_heap_usable_size(struct quire_heap *heap, const void *ptr);
  * of this cache (may be NULL) are emptied first. */
 size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache);
 
-/* From how many bytes on a block has a mapping of its own, at most QUIRE_HEAP_RUN_CLASSES pages;
- * and how many free bytes the heap holds before it looks whether to give some back. */
-void quire_heap_set_map_threshold(struct quire_heap *heap, size_t bytes);
+/* From how many bytes on a block has a mapping of its own; above QUIRE_HEAP_RUN_CLASSES pages it
+ * has one anyway. Those from `bytes` on count as mapped, `most` at a time; unless `is_fixed`, the
+ * threshold of that rises to the size of each such block that is freed, up to 32 MiB. */
+void quire_heap_set_map_threshold(struct quire_heap *heap, size_t bytes, unsigned long most,
+                                  bool is_fixed);
+/* How many free bytes the heap holds before it looks whether to give some back. */
 void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes);
 
 /* ---- counts ---------------------------------------------------------------------------------- */
@@ -163,10 +166,11 @@ struct quire_heap_info {
     size_t committed; /* of the range: what the heap has grown to */
     size_t large;     /* of large blocks that callers have */
     unsigned long nr_large;
+    size_t mapped, peak_mapped; /* of those, that count as mapped */
+    unsigned long nr_mapped, nr_peak_mapped;
     size_t kept; /* of large blocks that wait for their next use */
     unsigned long nr_kept;
     size_t peak_large;
-    unsigned long nr_peak_large;
     unsigned long nr_blocks, nr_cached, nr_slots; /* blocks of `used`, `cached`, `slots` */
     size_t largest_free;                          /* contiguous free pages, up to a section */
     unsigned long nr_caches;                      /* threads attached */

@@ -8,6 +8,7 @@
 #include "heap/internal.h"
 
 #define DEFAULT_TRIM_THRESHOLD (128ul << 10)
+#define DEFAULT_MOST_MAPPED 65536u
 #define DEFAULT_CACHE_BYTES (32ul << 20)
 #define DEFAULT_DECAY_NS 1000000000u
 #define BOOT_BYTES (512ul << 10)    /* beside the tables */
@@ -139,6 +140,8 @@ int quire_heap_create(struct quire_heap **heap, const struct quire_heap_config *
     made->ops = config->ops ? *config->ops : (struct quire_heap_ops){0};
     made->ops_arg = config->ops_arg;
     made->map_threshold = (size_t)(NR_RUNS << QUIRE_PAGE_SHIFT);
+    made->large.mapped_threshold = made->map_threshold;
+    made->large.most_mapped = DEFAULT_MOST_MAPPED;
     made->trim_threshold = DEFAULT_TRIM_THRESHOLD;
     made->cache_bytes = config->cache_bytes ? config->cache_bytes : DEFAULT_CACHE_BYTES;
     made->decay_ns = config->decay_ns ? config->decay_ns : DEFAULT_DECAY_NS;
@@ -159,8 +162,14 @@ void quire_heap_destroy(struct quire_heap *heap)
     (void)quire_mem_destroy(heap->mem);
 }
 
-void quire_heap_set_map_threshold(struct quire_heap *heap, size_t bytes)
+void quire_heap_set_map_threshold(struct quire_heap *heap, size_t bytes, unsigned long most,
+                                  bool is_fixed)
 {
-    size_t most = (size_t)(NR_RUNS << QUIRE_PAGE_SHIFT);
-    quire_store_relaxed(&heap->map_threshold, bytes < most ? bytes : most);
+    size_t most_run = (size_t)(NR_RUNS << QUIRE_PAGE_SHIFT);
+    heap_lock(&heap->large.lock);
+    heap->large.mapped_threshold = bytes;
+    heap->large.most_mapped = most;
+    heap->large.is_fixed = is_fixed;
+    heap_unlock(&heap->large.lock);
+    quire_store_relaxed(&heap->map_threshold, bytes < most_run ? bytes : most_run);
 }

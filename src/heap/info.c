@@ -74,7 +74,10 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->kept = large->kept_bytes;
     info->nr_kept = large->nr_kept;
     info->peak_large = large->peak;
-    info->nr_peak_large = large->nr_peak;
+    info->mapped = large->mapped;
+    info->nr_mapped = large->nr_mapped;
+    info->peak_mapped = large->peak_mapped;
+    info->nr_peak_mapped = large->nr_peak_mapped;
     heap_unlock(&large->lock);
 }
 

@@ -41,7 +41,8 @@ struct large {
     char *at;
     size_t size;
     uint64_t kept_since_ns;
-    bool is_grown; /* by realloc, which will come again */
+    bool is_mapped; /* counts as that */
+    bool is_grown;  /* by realloc, which will come again */
 };
 
 struct large_blocks {
@@ -50,7 +51,11 @@ struct large_blocks {
     struct list kept;
     struct quire_kmem_cache *records;
     size_t used, kept_bytes, peak;
-    unsigned long nr_used, nr_kept, nr_peak;
+    unsigned long nr_used, nr_kept;
+    /* Of those that count as mapped: see quire_heap_set_map_threshold. */
+    size_t mapped, peak_mapped, mapped_threshold;
+    unsigned long nr_mapped, nr_peak_mapped, most_mapped;
+    bool is_fixed;
     size_t allowance; /* bytes that may be kept */
 };
 

@@ -1,9 +1,13 @@
 /* heap/large.c: blocks that are mappings of their own
  *
  * A block that a caller has is in a tree, by address. One that was freed is unmapped, or kept for
- * the next caller who wants about as much. How much may be kept is learned: each block that is
- * unmapped raises the allowance by its size, up to KEPT_BYTES. So what is allocated once is gone
- * when it is freed, and a server that takes and drops blocks over and over soon drops none.
+ * the next caller. How much may be kept is learned: each block that is unmapped raises the
+ * allowance by its size, up to KEPT_BYTES. So what is allocated once is gone when it is freed, and
+ * a server that takes and drops blocks over and over soon drops none.
+ *
+ * Kept blocks are cut where they are larger than what is wanted, and joined with those beside them:
+ * that is our own book-keeping, since the system lets any part of a mapping be unmapped. When none
+ * is large enough the largest grows, by a mapping that is moved; what it has isn't faulted again.
  *
  *   bound   what is kept is at most the allowance, and a new mapping first ends kept ones of the
  *           same size together, the oldest first: so to keep blocks doesn't raise the most memory
@@ -15,7 +19,9 @@
 
 #define KEPT_BYTES (256ul << 20)
 #define MAX_KEPT 64u
-#define SLACK_SHARE 8 /* a kept block may be larger than what is wanted by that share */
+#define MOST_MAPPED_THRESHOLD (32ul << 20)
+#define SLACK_SHARE 8 /* a block may be larger than what is wanted by that share */
+#define LEAST_REST ((size_t)NR_RUNS << QUIRE_PAGE_SHIFT) /* what is cut off is no less */
 
 /* ---- the tree: large.lock is held ------------------------------------------------------------ */
 
@@ -32,6 +38,28 @@ static struct large *find(struct quire_heap *heap, const void *at)
     return node ? large_of(node) : NULL;
 }
 
+static void count_mapped(struct large_blocks *large, struct large *block)
+{
+    block->is_mapped =
+        block->size >= large->mapped_threshold && large->nr_mapped < large->most_mapped;
+    if (!block->is_mapped)
+        return;
+    large->mapped += block->size;
+    large->nr_mapped++;
+    if (large->mapped > large->peak_mapped)
+        large->peak_mapped = large->mapped;
+    if (large->nr_mapped > large->nr_peak_mapped)
+        large->nr_peak_mapped = large->nr_mapped;
+}
+
+static void uncount_mapped(struct large_blocks *large, const struct large *block)
+{
+    if (!block->is_mapped)
+        return;
+    large->mapped -= block->size;
+    large->nr_mapped--;
+}
+
 static void enter(struct quire_heap *heap, struct large *block)
 {
     struct large_blocks *large = &heap->large;
@@ -44,7 +72,7 @@ static void enter(struct quire_heap *heap, struct large *block)
     large->used += block->size;
     large->nr_used++;
     large->peak = large->used > large->peak ? large->used : large->peak;
-    large->nr_peak = large->nr_used > large->nr_peak ? large->nr_used : large->nr_peak;
+    count_mapped(large, block);
 }
 
 static void leave(struct quire_heap *heap, struct large *block)
@@ -52,6 +80,7 @@ static void leave(struct quire_heap *heap, struct large *block)
     tree_unlink(&heap->large.tree, &block->node);
     heap->large.used -= block->size;
     heap->large.nr_used--;
+    uncount_mapped(&heap->large, block);
 }
 
 /* ---- kept blocks: large.lock is held --------------------------------------------------------- */
@@ -61,32 +90,89 @@ static struct large *kept_of(struct list *link)
     return quire_container_of(link, struct large, link);
 }
 
-static void keep(struct quire_heap *heap, struct large *block)
-{
-    block->kept_since_ns = quire_port_clock_ns();
-    list_add_tail(&heap->large.kept, &block->link);
-    heap->large.kept_bytes += block->size;
-    heap->large.nr_kept++;
-}
-
 static void take_kept(struct quire_heap *heap, struct large *block)
 {
     list_del(&block->link);
     heap->large.kept_bytes -= block->size;
-    heap->large.nr_kept--;
+    quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept - 1);
 }
 
-/* The one that fits best; among equals the last that was freed, whose memory is the warmest. */
+static void add_kept(struct quire_heap *heap, struct large *block)
+{
+    list_add_tail(&heap->large.kept, &block->link);
+    heap->large.kept_bytes += block->size;
+    quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept + 1);
+}
+
+/* Joins `block` with the kept one that lies beside it, whose record it returns; NULL: none does. */
+static struct large *join(struct quire_heap *heap, struct large *block)
+{
+    list_for_each (link, &heap->large.kept) {
+        struct large *other = kept_of(link);
+        bool below = other->at + other->size == block->at;
+        if (!below && block->at + block->size != other->at)
+            continue;
+        take_kept(heap, other);
+        block->at = below ? other->at : block->at;
+        block->size += other->size;
+        return other;
+    }
+    return NULL;
+}
+
+/* The records that joining leaves over go to `spare`, linked as lists are. */
+static void keep(struct quire_heap *heap, struct large *block, struct list *spare)
+{
+    struct large *other;
+    while ((other = join(heap, block)))
+        list_add_tail(spare, &other->link);
+    block->kept_since_ns = quire_port_clock_ns();
+    add_kept(heap, block);
+}
+
+static bool is_aligned(const struct large *block, size_t align)
+{
+    return !((uintptr_t)block->at & (align - 1));
+}
+
+/* The smallest that has room, the last freed among equals, whose memory is the warmest. */
 static struct large *find_kept(struct quire_heap *heap, size_t size, size_t align)
 {
     struct large *best = NULL;
     list_for_each (link, &heap->large.kept) {
         struct large *block = kept_of(link);
-        if (block->size >= size && block->size - size <= size / SLACK_SHARE &&
-            !((uintptr_t)block->at & (align - 1)) && (!best || block->size <= best->size))
+        if (block->size >= size && is_aligned(block, align) && (!best || block->size <= best->size))
             best = block;
     }
     return best;
+}
+
+/* The largest, if it is half of what is wanted. */
+static struct large *find_to_grow(struct quire_heap *heap, size_t size, size_t align)
+{
+    struct large *best = NULL;
+    if (align > QUIRE_PAGE_SIZE || !heap->ops.remap)
+        return NULL;
+    list_for_each (link, &heap->large.kept) {
+        struct large *block = kept_of(link);
+        if (block->size >= size / 2 && (!best || block->size > best->size))
+            best = block;
+    }
+    return best;
+}
+
+/* What of a kept block is more than `size` stays kept, with the record `rest`; true: it was used.
+ */
+static bool cut(struct quire_heap *heap, struct large *block, size_t size, struct large *rest)
+{
+    size_t over = block->size - size;
+    if (!rest || over < LEAST_REST || over <= size / SLACK_SHARE)
+        return false;
+    *rest =
+        (struct large){.at = block->at + size, .size = over, .kept_since_ns = block->kept_since_ns};
+    block->size = size;
+    add_kept(heap, rest);
+    return true;
 }
 
 /* Takes out what is to be unmapped: what is older than `until`, and the oldest up to `bytes`. */
@@ -180,39 +266,88 @@ static void *map_new(struct quire_heap *heap, size_t size, size_t align)
 
 /* ---- allocating and freeing ------------------------------------------------------------------ */
 
-void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_zero)
+static void put_spare(struct quire_heap *heap, struct list *spare)
+{
+    while (!list_empty(spare)) {
+        struct large *record = kept_of(spare->next);
+        list_del(&record->link);
+        record_put(heap, record);
+    }
+}
+
+/* A kept block for a caller; NULL: none has room. Then `*grow` is one that may be made larger, out
+ * of all lists, or NULL, and what is to be unmapped is in `out`. */
+static struct large *reuse(struct quire_heap *heap, size_t size, size_t align, struct large **rest,
+                           struct large **grow, struct list *out)
+{
+    struct large *kept = find_kept(heap, size, align);
+    if (kept) {
+        take_kept(heap, kept);
+        if (cut(heap, kept, size, *rest))
+            *rest = NULL;
+        enter(heap, kept);
+        return kept;
+    }
+    *grow = find_to_grow(heap, size, align);
+    if (*grow)
+        take_kept(heap, *grow);
+    else
+        take_oldest(heap, decayed(heap), size, out);
+    return NULL;
+}
+
+/* Makes a kept block as large as wanted; NULL: it can't be, and is unmapped. */
+static void *grow_kept(struct quire_heap *heap, struct large *block, size_t size)
+{
+    char *at = heap->ops.remap(heap->ops_arg, block->at, block->size, size, true);
+    if (!at) {
+        unmap(heap, block);
+        return NULL;
+    }
+    *block = (struct large){.at = at, .size = size};
+    heap_lock(&heap->large.lock);
+    enter(heap, block);
+    heap_unlock(&heap->large.lock);
+    count_heap_event(&heap->events.reused, 1);
+    return at;
+}
+
+static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
 {
     struct list out;
+    struct large *grow = NULL, *rest = record_take(heap);
+    list_init(&out);
+    heap_lock(&heap->large.lock);
+    struct large *kept = reuse(heap, size, align, &rest, &grow, &out);
+    void *at = kept ? kept->at : NULL;
+    heap_unlock(&heap->large.lock);
+    if (rest)
+        record_put(heap, rest);
+    (void)unmap_all(heap, &out);
+    if (at)
+        count_heap_event(&heap->events.reused, 1);
+    return grow ? grow_kept(heap, grow, size) : at;
+}
+
+void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_zero)
+{
     *is_zero = false;
     if (size > PTRDIFF_MAX - QUIRE_PAGE_SIZE || !heap->ops.map)
         return NULL;
     size = (size_t)quire_align_up(size ? size : 1, QUIRE_PAGE_SIZE);
-    list_init(&out);
-    heap_lock(&heap->large.lock);
-    struct large *kept = find_kept(heap, size, align);
-    void *at = kept ? kept->at : NULL;
-    if (kept) {
-        take_kept(heap, kept);
-        enter(heap, kept);
-    } else if (heap->large.nr_kept) {
-        take_oldest(heap, decayed(heap), size, &out);
-    }
-    heap_unlock(&heap->large.lock);
-    unmap_all(heap, &out);
-    if (at) {
-        count_heap_event(&heap->events.reused, 1);
+    void *at = quire_load_relaxed(&heap->large.nr_kept) ? alloc_from_kept(heap, size, align) : NULL;
+    if (at)
         return at;
-    }
     *is_zero = true;
     return map_new(heap, size, align);
 }
 
-/* Whether the block is to be kept; else its size is allowed the next time. */
-static bool keep_if_allowed(struct quire_heap *heap, struct large *block)
+/* Whether the block is kept; else its size is allowed the next time. */
+static bool keep_if_allowed(struct quire_heap *heap, struct large *block, struct list *spare)
 {
     struct large_blocks *large = &heap->large;
     if (large->nr_kept < MAX_KEPT && large->kept_bytes + block->size <= large->allowance) {
-        keep(heap, block);
+        keep(heap, block, spare);
         return true;
     }
     size_t room = KEPT_BYTES - large->allowance;
@@ -220,10 +355,19 @@ static bool keep_if_allowed(struct quire_heap *heap, struct large *block)
     return false;
 }
 
+/* glibc's rule: what a program frees it is likely to want again. */
+static void raise_threshold(struct large_blocks *large, const struct large *block)
+{
+    if (block->is_mapped && !large->is_fixed && block->size > large->mapped_threshold &&
+        block->size <= MOST_MAPPED_THRESHOLD)
+        large->mapped_threshold = block->size;
+}
+
 bool large_free(struct quire_heap *heap, void *ptr)
 {
-    struct list out;
+    struct list out, spare;
     list_init(&out);
+    list_init(&spare);
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
     if (!block) {
@@ -231,13 +375,15 @@ bool large_free(struct quire_heap *heap, void *ptr)
         return false;
     }
     leave(heap, block);
+    raise_threshold(&heap->large, block);
     block->is_grown = false;
-    if (!keep_if_allowed(heap, block))
+    if (!keep_if_allowed(heap, block, &spare))
         list_add_tail(&out, &block->link);
     if (heap->large.nr_kept)
         take_oldest(heap, decayed(heap), 0, &out);
     heap_unlock(&heap->large.lock);
-    unmap_all(heap, &out);
+    (void)unmap_all(heap, &out);
+    put_spare(heap, &spare);
     return true;
 }
 

@@ -59,6 +59,10 @@ extern const struct test_suite suite_tables_faults;
 extern const struct test_suite suite_vmalloc;
 extern const struct test_suite suite_vmalloc_faults;
 extern const struct test_suite suite_vmalloc_model;
+extern const struct test_suite suite_heap;
+extern const struct test_suite suite_heap_cache;
+extern const struct test_suite suite_heap_faults;
+extern const struct test_suite suite_heap_model;
 extern const struct test_suite suite_vm_xarray;
 extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
@@ -188,5 +192,9 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_faults,      //
     &suite_vm_model,       //
     &suite_vm_areas_model, //
+    &suite_heap,           //
+    &suite_heap_cache,     //
+    &suite_heap_faults,    //
+    &suite_heap_model,     //
     NULL,
 };

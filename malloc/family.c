@@ -122,6 +122,17 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
     return block;
 }
 
+/* Sizes of small blocks are multiples of 16: most are copied in a few moves. */
+static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t size)
+{
+    if (size > 64) {
+        memcpy(to, from, size);
+        return;
+    }
+    for (size_t at = 0; at < size; at += MIN_ALIGN)
+        __builtin_memcpy((char *)to + at, (const char *)from + at, MIN_ALIGN);
+}
+
 EXPORT void *realloc(void *ptr, size_t size)
 {
     if (!ptr)
@@ -139,7 +150,7 @@ EXPORT void *realloc(void *ptr, size_t size)
     void *moved = allocate(size);
     if (!moved)
         return NULL;
-    memcpy(moved, ptr, size < has ? size : has);
+    copy_small(moved, ptr, size < has ? size : has);
     release(ptr);
     return moved;
 }

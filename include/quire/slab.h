@@ -76,6 +76,8 @@ struct quire_slab_config {
     bool no_merge; /* caches of like objects stay apart */
     /* No general caches: kmalloc and its like aren't to be called. */
     bool no_general;
+    size_t
+        empty_bytes; /* of empty slabs that a cache keeps on a node; at least 4 slabs, and 1/32 */
     /* Where the free maps of slabs with more than 64 objects are: QUIRE_SLAB_MAP_BYTES for each
      * frame of the machine, from frame 0 on, all zero and writable once the frame is memory. Then
      * no writer past an object's end meets them, and slabs hold objects alone: at most

@@ -1,6 +1,8 @@
 /* heap/alloc.c: the front door */
 #include "heap/cache.h"
 
+#define GROWS_FURTHER (NR_RUNS << QUIRE_PAGE_SHIFT) /* large.c has its own way */
+
 void *quire_heap_alloc(struct quire_heap_cache *cache, size_t size)
 {
     if (quire_unlikely(size > QUIRE_HEAP_MAX_SMALL))
@@ -64,6 +66,12 @@ static bool fits(const struct quire_heap *heap, size_t class, size_t size)
     return size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN) && !is_large(heap, size);
 }
 
+/* What grows by pages is likely to go on: then each step needn't copy it. */
+static size_t grown_size(size_t size)
+{
+    return size > QUIRE_HEAP_MAX_SMALL && size < GROWS_FURTHER ? size + size / 8 : size;
+}
+
 void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
 {
     struct quire_heap *heap = cache->heap;
@@ -82,7 +90,7 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
         if (resized)
             return resized;
     }
-    void *moved = quire_heap_alloc(cache, size);
+    void *moved = quire_heap_alloc(cache, size > has ? grown_size(size) : size);
     if (!moved)
         return !class && size <= has ? ptr : NULL;
     __builtin_memcpy(moved, ptr, size < has ? size : has);

@@ -38,15 +38,31 @@ const uint8_t quire_heap_tiny_class[MAX_TINY + 1] = {
 
 _Static_assert(29 + 3 == NR_SMALL, "the last class is the largest small one");
 
-size_t class_size(size_t class)
-{
-    if (class_is_run(class))
-        return class_pages(class) << QUIRE_PAGE_SHIFT;
-    if (class <= 8)
-        return class * MIN_ALIGN;
-    size_t doubling = (class - 9) / 4, step = (class - 9) % 4 + 1;
-    return (128 + 32 * step) << doubling;
-}
+#define RUN(pages) ((pages) << QUIRE_PAGE_SHIFT)
+#define FOUR_RUNS(pages) RUN(pages), RUN((pages) + 1), RUN((pages) + 2), RUN((pages) + 3)
+#define SIXTEEN_RUNS(pages)                                                                        \
+    FOUR_RUNS(pages), FOUR_RUNS((pages) + 4), FOUR_RUNS((pages) + 8), FOUR_RUNS((pages) + 12)
+#define FOUR_SIZES(from) (from) / 4 * 5, (from) / 4 * 6, (from) / 4 * 7, (from)*2
+
+const uint32_t quire_heap_class_bytes[NR_CLASSES] = {
+    0,
+    16,
+    32,
+    48,
+    64,
+    80,
+    96,
+    112,
+    128,
+    FOUR_SIZES(128),
+    FOUR_SIZES(256),
+    FOUR_SIZES(512),
+    FOUR_SIZES(1024),
+    FOUR_SIZES(2048),
+    FOUR_SIZES(4096),
+    SIXTEEN_RUNS(1),
+    SIXTEEN_RUNS(17),
+};
 
 size_t class_for(size_t size, size_t align, unsigned *order)
 {

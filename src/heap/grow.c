@@ -5,6 +5,8 @@
  */
 #include "heap/internal.h"
 
+#define RECLAIM_PAGES (2ul * NR_RUNS)
+
 static bool commit(struct quire_heap *heap, size_t start, size_t end)
 {
     return !heap->ops.commit || !heap->ops.commit(heap->ops_arg, heap->base + start, end - start);
@@ -35,10 +37,16 @@ static bool add_section(struct quire_heap *heap)
     return true;
 }
 
+/* Empty slabs of other classes will do, if there are enough of them to be worth the search. */
+static bool reclaim(struct quire_heap *heap)
+{
+    return quire_slab_shrink(heap->slab, -1) >= RECLAIM_PAGES;
+}
+
 bool heap_grow(struct quire_heap *heap, size_t committed)
 {
     heap_lock(&heap->grow_lock);
-    bool more = heap->committed != committed || add_section(heap);
+    bool more = heap->committed != committed || reclaim(heap) || add_section(heap);
     heap_unlock(&heap->grow_lock);
     return more;
 }

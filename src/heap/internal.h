@@ -77,6 +77,7 @@ struct quire_heap {
     unsigned long pages_peak; /* most of them since the last purge: what is dirty at most */
     unsigned long pages_interval_peak; /* most of them in this interval */
     uint64_t interval_began_ns, purged_ns;
+    unsigned purge_looks;
     quire_port_spinlock_t purge_lock;
 
     quire_port_spinlock_t grow_lock;
@@ -141,7 +142,11 @@ extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS] HIDDEN;
 /* By size in bytes: two instructions less. */
 #define MAX_TINY 1024u
 extern const uint8_t quire_heap_tiny_class[MAX_TINY + 1] HIDDEN;
-size_t class_size(size_t class);
+extern const uint32_t quire_heap_class_bytes[NR_CLASSES] HIDDEN;
+static inline size_t class_size(size_t class)
+{
+    return quire_heap_class_bytes[class];
+}
 /* The class of blocks of at least `size` bytes that are aligned to `align`; 0: none is. `order`:
  * what a run must be aligned to. */
 size_t class_for(size_t size, size_t align, unsigned *order);

@@ -12,6 +12,8 @@
  */
 #include "heap/internal.h"
 
+#define LOOKS_PER_CLOCK 16u /* to read it costs as much as to free some blocks */
+
 void pages_taken(struct quire_heap *heap, size_t pages)
 {
     unsigned long used = quire_fetch_add(&heap->pages_used, pages) + pages;
@@ -38,14 +40,17 @@ void heap_purge_if_due(struct quire_heap *heap)
 {
     unsigned long dirty = pages_dirty(heap);
     if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT) ||
+        (heap->purged_ns && quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK) ||
         !quire_port_spin_trylock(&heap->purge_lock))
         return;
     uint64_t now = quire_port_clock_ns();
     bool over = now - heap->interval_began_ns >= heap->decay_ns;
     bool ebb = dirty > quire_load_relaxed(&heap->pages_used) &&
                (!heap->purged_ns || now - heap->purged_ns >= heap->decay_ns);
+    if (over || ebb)
+        (void)quire_slab_shrink(heap->slab, -1);
     unsigned long peak = heap->pages_peak, needed = quire_load_relaxed(&heap->pages_interval_peak);
-    unsigned long unneeded = ebb ? dirty : over && peak > needed ? peak - needed : 0;
+    unsigned long unneeded = ebb ? pages_dirty(heap) : over && peak > needed ? peak - needed : 0;
     if (over || ebb) {
         heap->interval_began_ns = now;
         quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));

@@ -132,6 +132,7 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
     slab->no_merge = config->no_merge;
     slab->no_general = config->no_general;
     slab->maps = config->maps;
+    slab->empty_pages = (unsigned long)(config->empty_bytes >> QUIRE_PAGE_SHIFT);
     slab->pages_changed = config->pages_changed;
     slab->pages_arg = config->pages_arg;
     slab->fail = config->fail;

@@ -188,7 +188,8 @@ struct quire_slab {
     quire_port_spinlock_t lock;
     struct list names;
     bool no_merge, no_general;
-    char *maps; /* config.maps */
+    char *maps;                /* config.maps */
+    unsigned long empty_pages; /* of config.empty_bytes */
     void (*pages_changed)(void *arg, void *pages, size_t bytes, size_t object_size);
     void *pages_arg;
     bool ending; /* quire_slab_destroy: nobody reads, so no grace period is waited for */

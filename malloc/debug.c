@@ -54,3 +54,12 @@ void debug_release(void *ptr)
         fill(ptr, size, options.perturb);
     cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
 }
+
+void debug_report(void)
+{
+    if (!options.stats || !heap_enter())
+        return;
+    (void)quire_heap_view(heap, options.stats == STATS_JSON ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT,
+                          write_stderr, NULL);
+    heap_leave();
+}

@@ -36,12 +36,12 @@ QUIRE_NOINLINE void *allocate_slow(size_t size)
 QUIRE_NOINLINE void *allocate_more(size_t size)
 {
     if (size <= QUIRE_HEAP_MAX_SMALL) {
-        void *block = stack_pop(&self.cache, small_class(size));
+        void *block = stack_pop(&self.cache, heap_base, small_class(size));
         return quire_likely(block) ? block : allocate_slow(size);
     }
     size_t pages = pages_for(size);
     if (pages <= NR_RUNS && heap && size < quire_load_relaxed(&heap->map_threshold)) {
-        void *block = stack_pop(&self.cache, NR_SMALL + pages);
+        void *block = stack_pop(&self.cache, heap_base, NR_SMALL + pages);
         if (quire_likely(block))
             return block;
     }
@@ -74,6 +74,12 @@ QUIRE_NOINLINE void release_slow(void *ptr)
         cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
     heap_leave();
     errno = saved;
+}
+
+QUIRE_NOINLINE void release_wrong_size(void *ptr, size_t size)
+{
+    message("quire-malloc: %p: freed as a block of %zu bytes, which it isn't", ptr, size);
+    abort();
 }
 
 /* ---- the family ------------------------------------------------------------------------------ */
@@ -216,12 +222,11 @@ EXPORT size_t malloc_usable_size(void *ptr)
     return size;
 }
 
-/* C23's: sizes and alignments are what the block was asked for, so they say nothing new. */
+/* C23's. What has an alignment may be of a larger class than its size says. */
 EXPORT void free_sized(void *ptr, size_t size);
 EXPORT void free_sized(void *ptr, size_t size)
 {
-    (void)size;
-    release(ptr);
+    release_sized(ptr, size);
 }
 
 EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size);

@@ -16,15 +16,28 @@ static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
 {
     if (quire_unlikely(size > MAX_TINY))
         return allocate_more(size);
-    void *block = stack_pop(&self.cache, tiny_class(size));
+    void *block = stack_pop(&self.cache, heap_base, tiny_class(size));
     return quire_likely(block) ? block : allocate_slow(size);
 }
 
 static QUIRE_ALWAYS_INLINE void release(void *ptr)
 {
     size_t class = class_of_address(heap_base, heap_size, ptr);
-    if (quire_unlikely(!stack_push(&self.cache, class, ptr)))
+    if (quire_unlikely(!stack_push(&self.cache, heap_base, class, ptr)))
         release_slow(ptr);
+}
+
+void release_wrong_size(void *ptr, size_t size);
+
+/* The size that a block was asked for says its class. */
+static QUIRE_ALWAYS_INLINE void release_sized(void *ptr, size_t size)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (quire_unlikely(class && size <= MAX_TINY && tiny_class(size) != class)) {
+        release_wrong_size(ptr, size);
+        return;
+    }
+    release(ptr);
 }
 
 #endif

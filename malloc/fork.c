@@ -31,10 +31,14 @@ static union {
     char page[1ul << QUIRE_PAGE_SHIFT];
 } control __attribute__((aligned(1ul << QUIRE_PAGE_SHIFT)));
 
+/* Of more threads the blocks on their stacks are lost to the child. */
+#define MAX_LEFT_BEHIND 256u
+
 static bool has_control; /* the kernel knows MADV_WIPEONFORK: Linux 4.14 */
 uint32_t gate;
 static uint32_t last_before_fork, who_forked;
-static struct thread *left_behind; /* in the parent; their caches are to be emptied */
+static struct quire_heap_cache *left_behind[MAX_LEFT_BEHIND]; /* to be emptied */
+static unsigned nr_left_behind;
 
 /* ---- the gate -------------------------------------------------------------------------------- */
 
@@ -114,6 +118,17 @@ bool owner_is_gone(uint32_t number)
     return number <= last && number != who_forked;
 }
 
+/* What they knew of their caches lies on stacks that the child uses again. */
+static void keep_caches_of_others(void)
+{
+    for (struct thread *other = threads; other; other = other->next)
+        if (other != &self) {
+            struct quire_heap_cache *left = quire_heap_cache_leave(&other->cache);
+            if (nr_left_behind < MAX_LEFT_BEHIND)
+                left_behind[nr_left_behind++] = left;
+        }
+}
+
 /* Only this thread is left. */
 static void leave_others_behind(void)
 {
@@ -128,18 +143,9 @@ static void leave_others_behind(void)
 static void in_child(void)
 {
     int saved = errno;
-    struct thread *others = NULL;
-    for (struct thread *other = threads, *next; other; other = next) {
-        next = other->next;
-        if (other == &self)
-            continue;
-        other->next = others;
-        others = other;
-    }
     forks_under_way = 0;
+    keep_caches_of_others();
     leave_others_behind();
-    /* Who is inside holds locks perhaps, so what others' caches have is lost. */
-    left_behind = self.inside ? NULL : others;
     gate_open();
     errno = saved;
 }
@@ -147,17 +153,21 @@ static void in_child(void)
 /* Done later, since most children only call exec. */
 static void empty_left_behind(void)
 {
-    struct thread *other = left_behind;
-    left_behind = NULL;
-    for (; other; other = other->next)
-        quire_heap_cache_detach(&other->cache);
+    while (nr_left_behind)
+        quire_heap_cache_detach(left_behind[--nr_left_behind]);
+}
+
+static void find_oneself_alone(void)
+{
+    keep_caches_of_others();
+    leave_others_behind();
 }
 
 void fork_check(void)
 {
     if (quire_unlikely(has_control && !quire_load_relaxed(&control.alive)))
-        leave_others_behind();
-    if (quire_unlikely(left_behind != NULL) && self.inside == 1)
+        find_oneself_alone();
+    if (quire_unlikely(nr_left_behind) && self.inside == 1)
         empty_left_behind();
 }
 

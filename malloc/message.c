@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "malloc/self.h"
 
-static void write_stderr(void *arg, const char *text, size_t length)
+void write_stderr(void *arg, const char *text, size_t length)
 {
     (void)arg;
     while (length) {

@@ -79,7 +79,7 @@ NEW_ALIGNED(_ZnamSt11align_val_t)
 NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t)
 NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t)
 
-/* Sizes and alignments say nothing that the heap doesn't know. */
+/* Sizes are looked at, where they say the class: those without alignment. */
 EXPORT void _ZdlPv(void *ptr);
 void _ZdlPv(void *ptr)
 {
@@ -89,8 +89,7 @@ void _ZdlPv(void *ptr)
 EXPORT void _ZdlPvm(void *ptr, size_t size);
 void _ZdlPvm(void *ptr, size_t size)
 {
-    (void)size;
-    release(ptr);
+    release_sized(ptr, size);
 }
 
 EXPORT void _ZdlPvRKSt9nothrow_t(void *ptr, const void *nothrow);
@@ -132,8 +131,7 @@ void _ZdaPv(void *ptr)
 EXPORT void _ZdaPvm(void *ptr, size_t size);
 void _ZdaPvm(void *ptr, size_t size)
 {
-    (void)size;
-    release(ptr);
+    release_sized(ptr, size);
 }
 
 EXPORT void _ZdaPvRKSt9nothrow_t(void *ptr, const void *nothrow);

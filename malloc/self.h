@@ -24,7 +24,7 @@ struct thread {
 
 extern QUIRE_MALLOC_TLS struct thread self;
 
-/* The range of the heap, for the hot path: nothing is in it before there is a heap. */
+/* The range of the heap, for the hot path; before there is one, a map of nothing. */
 extern char *heap_base;
 extern size_t heap_size;
 extern struct quire_heap *heap; /* NULL: not yet */
@@ -72,6 +72,7 @@ void futex_wake(const uint32_t *word);
 
 /* A line on stderr, without allocating. printf-like as base/text.h. */
 __attribute__((format(printf, 1, 2))) void message(const char *format, ...);
+void write_stderr(void *arg, const char *text, size_t length);
 void message_mistake(void *arg, const void *ptr, const char *text);
 
 #pragma GCC visibility pop

@@ -8,17 +8,7 @@
 
 #include "malloc/self.h"
 
-#define NO_STACK ((void **)(uintptr_t)&quire_heap_no_stack)
-#define FOUR(x) x, x, x, x
-#define SIXTEEN(x) FOUR(x), FOUR(x), FOUR(x), FOUR(x)
-
-/* Before the first slow path there are stacks that are both empty and full: see heap/cache.h. */
-QUIRE_MALLOC_TLS struct thread self = {
-    .cache.top = {SIXTEEN(NO_STACK), SIXTEEN(NO_STACK), SIXTEEN(NO_STACK), SIXTEEN(NO_STACK),
-                  NO_STACK},
-};
-_Static_assert(QUIRE_HEAP_CLASSES == 65, "each class has a top from the beginning");
-
+QUIRE_MALLOC_TLS struct thread self;
 QUIRE_MALLOC_TLS uint32_t self_number;
 struct thread *threads;
 quire_port_spinlock_t threads_lock;
@@ -72,11 +62,21 @@ void threads_start(void)
     has_key = !pthread_key_create(&key, thread_ends);
 }
 
+/* What a thread has is cleared once more when the loader is done with relocation, so before this
+ * library's constructor threads have no stacks. */
+static bool is_loaded;
+__attribute__((constructor)) static void loaded(void)
+{
+    is_loaded = true;
+}
+
 /* Without a key, or memory for stacks, a thread does without them. */
 static void attach(void)
 {
-    self.state = THREAD_ENDED;
     self.cache.heap = heap;
+    if (!is_loaded)
+        return;
+    self.state = THREAD_ENDED;
     if (!has_key || pthread_setspecific(key, &self) || quire_heap_cache_attach(heap, &self.cache))
         return;
     enlist();
@@ -111,7 +111,7 @@ bool heap_enter(void)
         self.inside++;
     else
         pass_gate();
-    if (quire_unlikely(!heap_base) && !heap_start()) {
+    if (quire_unlikely(!quire_load_acquire(&heap)) && !heap_start()) {
         heap_leave();
         errno = ENOMEM;
         return false;

@@ -96,10 +96,10 @@ void quire_heap_destroy(struct quire_heap *heap);
 
 /* All members are the library's. It stays where it is while it is attached. */
 struct quire_heap_cache {
-    void **top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block */
-    struct quire_heap *heap;        /* NULL: not attached */
-    void **slots;                   /* of all stacks */
-    size_t room;                    /* bytes that the stacks hold when full */
+    uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot, from base on */
+    struct quire_heap *heap;           /* NULL: not attached */
+    void **slots;                      /* of all stacks */
+    size_t room;                       /* bytes that the stacks hold when full */
     struct quire_heap_cache *next, **link;
     uint8_t visits[QUIRE_HEAP_CLASSES];   /* to the slow paths, up to 255 */
     uint8_t capacity[QUIRE_HEAP_CLASSES]; /* blocks; 0: the stack isn't used yet */
@@ -112,6 +112,9 @@ QUIRE_MUST_CHECK int quire_heap_cache_attach(struct quire_heap *heap,
                                              struct quire_heap_cache *cache);
 /* Gives all blocks back; the thread may end. One that isn't attached is no error. */
 void quire_heap_cache_detach(struct quire_heap_cache *cache);
+/* Its thread is gone without a word (in the child of a fork), and its memory will be: moves what is
+ * to be known into the heap, for quire_heap_cache_detach. While nobody else uses the heap. */
+struct quire_heap_cache *quire_heap_cache_leave(struct quire_heap_cache *cache);
 /* Gives all blocks back. */
 void quire_heap_cache_flush(struct quire_heap_cache *cache);
 
@@ -143,7 +146,10 @@ size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache);
  * threshold of that rises to the size of each such block that is freed, up to 32 MiB. */
 void quire_heap_set_map_threshold(struct quire_heap *heap, size_t bytes, unsigned long most,
                                   bool is_fixed);
-/* How many free bytes the heap holds before it looks whether to give some back. */
+/* As config.decay_ns. */
+void quire_heap_set_decay(struct quire_heap *heap, uint64_t ns);
+/* How many free bytes the heap holds before it looks whether to give some back; once it is set,
+ * little is given back each time. */
 void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes);
 
 /* ---- counts ---------------------------------------------------------------------------------- */

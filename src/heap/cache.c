@@ -10,13 +10,13 @@
  */
 #include "heap/cache.h"
 
-void *const quire_heap_no_stack __attribute__((aligned(STACK_BYTES))) = NULL;
-
 #define SMALL_STACK_BYTES (32ul << 10)
 #define RUN_STACK_BYTES (256ul << 10)
 #define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
 #define WARM_VISITS 8u
-#define SLOT_PAGES ((NR_CLASSES * STACK_BYTES + QUIRE_PAGE_SIZE) >> QUIRE_PAGE_SHIFT)
+/* And a NULL before them, and the cache's own members behind: see quire_heap_cache_leave. */
+#define SLOT_BYTES (NR_CLASSES * STACK_BYTES + 2 * MIN_ALIGN + sizeof(struct quire_heap_cache))
+#define SLOT_PAGES ((SLOT_BYTES + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT)
 
 /* ---- capacities ------------------------------------------------------------------------------ */
 
@@ -30,13 +30,29 @@ static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
     return stack_slots(cache, class) + STACK_LAST - cache->capacity[class];
 }
 
+static uintptr_t offset_of(const struct quire_heap_cache *cache, void **slot)
+{
+    return (uintptr_t)slot - (uintptr_t)cache->heap->base;
+}
+
+static void set_top(struct quire_heap_cache *cache, size_t class, void **slot)
+{
+    quire_store_relaxed(&cache->top[class], offset_of(cache, slot));
+}
+
+static void *pop(struct quire_heap_cache *cache, size_t class)
+{
+    return stack_pop(cache, cache->heap->base, class);
+}
+
 unsigned stack_count(const struct quire_heap_cache *cache, size_t class)
 {
     unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
-    void **top = quire_load_relaxed(&cache->top[class]);
+    uintptr_t top = quire_load_relaxed(&cache->top[class]);
     if (!capacity)
         return 0;
-    return (unsigned)(top - (stack_slots(cache, class) + STACK_LAST - capacity));
+    void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
+    return (unsigned)((top - offset_of(cache, bottom)) / sizeof(void *));
 }
 
 static unsigned first_capacity(size_t class)
@@ -73,7 +89,7 @@ static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned 
     if (count)
         __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
     *bottom = NULL;
-    quire_store_relaxed(&cache->top[class], bottom + count);
+    set_top(cache, class, bottom + count);
     quire_store_relaxed(&cache->capacity[class], (uint8_t)capacity);
 }
 
@@ -103,12 +119,12 @@ void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
     if (!capacity)
         return central_take(cache->heap, class, 1, &block) ? block : NULL;
     if (stack_count(cache, class))
-        return stack_pop(cache, class);
+        return pop(cache, class);
     void **bottom = stack_bottom(cache, class);
     size_t got =
         central_take(cache->heap, class, class_is_run(class) ? 1 : (capacity + 1) / 2, bottom + 1);
-    quire_store_relaxed(&cache->top[class], bottom + got);
-    return stack_pop(cache, class);
+    set_top(cache, class, bottom + got);
+    return pop(cache, class);
 }
 
 void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
@@ -119,7 +135,7 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
     if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold))
         return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
     size_t class = NR_SMALL + pages;
-    void *block = stack_pop(cache, class);
+    void *block = pop(cache, class);
     return block ? block : cache_alloc_slow(cache, class);
 }
 
@@ -133,7 +149,7 @@ static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned 
     void *blocks[STACK_SLOTS];
     __builtin_memcpy(blocks, bottom + 1, count * sizeof *blocks);
     __builtin_memmove(bottom + 1, bottom + 1 + count, left * sizeof *bottom);
-    quire_store_relaxed(&cache->top[class], bottom + left);
+    set_top(cache, class, bottom + left);
     central_put(cache->heap, class, count, blocks);
 }
 
@@ -151,7 +167,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         free_unclassed(heap, block);
         return;
     }
-    if (*cache->top[class] == block) {
+    if (*slot_at(heap->base, cache->top[class]) == block) {
         heap_mistake(heap, block, "double free: it was freed just before");
         return;
     }
@@ -163,8 +179,13 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
     }
     if (stack_count(cache, class) == capacity)
         flush_oldest(cache, class, (capacity + 1) / 2);
-    bool pushed = stack_push(cache, class, block);
+    bool pushed = stack_push(cache, heap->base, class, block);
     QUIRE_BUG_ON(!pushed);
+}
+
+size_t cache_slot_bytes(void)
+{
+    return SLOT_PAGES << QUIRE_PAGE_SHIFT;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -172,8 +193,6 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
 void quire_heap_cache_init(struct quire_heap_cache *cache)
 {
     *cache = (struct quire_heap_cache){0};
-    for (size_t class = 0; class < NR_CLASSES; class ++)
-        cache->top[class] = no_stack_top();
 }
 
 int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *cache)
@@ -191,6 +210,18 @@ int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *ca
     heap->nr_caches++;
     heap_unlock(&heap->caches_lock);
     return 0;
+}
+
+/* The run of its slots has some room at its end. */
+struct quire_heap_cache *quire_heap_cache_leave(struct quire_heap_cache *cache)
+{
+    char *slots_end = (char *)(cache->slots + NR_CLASSES * STACK_SLOTS + 1);
+    struct quire_heap_cache *left = (void *)(uintptr_t)quire_align_up((uintptr_t)slots_end, 16);
+    *left = *cache;
+    *left->link = left;
+    if (left->next)
+        left->next->link = &left->next;
+    return left;
 }
 
 void quire_heap_cache_flush(struct quire_heap_cache *cache)

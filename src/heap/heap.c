@@ -11,10 +11,11 @@
 #define DEFAULT_MOST_MAPPED 65536u
 #define DEFAULT_CACHE_BYTES (32ul << 20)
 #define DEFAULT_DECAY_NS 1000000000u
-#define EMPTY_SLAB_BYTES (512ul << 10) /* of a class; they go before the heap grows, and by decay  \
-                                        */
-#define BOOT_BYTES (512ul << 10)       /* beside the tables */
-#define TABLE_BYTES_PER_SECTION 64u    /* more than they take */
+#define EMPTY_SLAB_BYTES                                                                           \
+    (512ul << 10)                   /* of a class; they go before the heap grows, and by decay     \
+                                     */
+#define BOOT_BYTES (512ul << 10)    /* beside the tables */
+#define TABLE_BYTES_PER_SECTION 64u /* more than they take */
 #define BLOCK_BYTES (QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)
 #define SECTION_BYTES (1ul << QUIRE_SECTION_SHIFT)
 

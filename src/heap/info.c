@@ -88,7 +88,7 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
         add_class(heap, class, info);
     large_info(heap, info);
     /* The stacks of threads are runs, too, but no caller has them. */
-    size_t stacks = pages_for(NR_CLASSES * STACK_BYTES + sizeof(void *)) << QUIRE_PAGE_SHIFT;
+    size_t stacks = cache_slot_bytes();
     heap_lock(&heap->caches_lock);
     info->nr_caches = heap->nr_caches;
     heap_unlock(&heap->caches_lock);
@@ -117,7 +117,8 @@ void quire_heap_check(struct quire_heap *heap)
             unsigned count = stack_count(cache, class);
             QUIRE_BUG_ON(count > cache->capacity[class]);
             for (unsigned i = 0; i < count; i++)
-                QUIRE_BUG_ON(class_of_address(heap->base, heap->size, cache->top[class][-(int)i]) !=
+                QUIRE_BUG_ON(class_of_address(heap->base, heap->size,
+                                              slot_at(heap->base, cache->top[class])[-(int)i]) !=
                              class);
         }
 }

@@ -7,12 +7,14 @@
  * Two rules, looked at when pages are freed and more than the trim threshold is dirty:
  *
  *   decay   the time is divided into intervals; what nobody needed in all of one goes at its end
- *   ebb     when more is dirty than is used, all of it goes, once an interval at most: a program
- *           that is done with its memory doesn't wait for the decay, and may never call again
+ *   ebb     when more is dirty than is used, or it is little, all of it goes, once an interval at
+ *           most: a program that is done with its memory doesn't wait for the decay, and may never
+ *           call again. Little goes each time if the threshold was set: that is what was asked for
  */
 #include "heap/internal.h"
 
-#define LOOKS_PER_CLOCK 16u /* to read it costs as much as to free some blocks */
+#define LITTLE_BYTES (4ul << 20) /* to fault so much again costs a millisecond, about */
+#define LOOKS_PER_CLOCK 16u      /* to read it costs as much as to free some blocks */
 
 void pages_taken(struct quire_heap *heap, size_t pages)
 {
@@ -36,17 +38,26 @@ static void purge(struct quire_heap *heap, unsigned long pages)
     count_heap_event(&heap->events.given_back, done);
 }
 
+static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t now)
+{
+    bool little = dirty <= LITTLE_BYTES >> QUIRE_PAGE_SHIFT;
+    if (little && heap->trims_at_once)
+        return true;
+    return (little || dirty > quire_load_relaxed(&heap->pages_used)) &&
+           (!heap->purged_ns || now - heap->purged_ns >= heap->decay_ns);
+}
+
 void heap_purge_if_due(struct quire_heap *heap)
 {
     unsigned long dirty = pages_dirty(heap);
     if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT) ||
-        (heap->purged_ns && quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK) ||
+        (heap->purged_ns && !heap->trims_at_once &&
+         quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK) ||
         !quire_port_spin_trylock(&heap->purge_lock))
         return;
     uint64_t now = quire_port_clock_ns();
     bool over = now - heap->interval_began_ns >= heap->decay_ns;
-    bool ebb = dirty > quire_load_relaxed(&heap->pages_used) &&
-               (!heap->purged_ns || now - heap->purged_ns >= heap->decay_ns);
+    bool ebb = is_ebb(heap, dirty, now);
     if (over || ebb)
         (void)quire_slab_shrink(heap->slab, -1);
     unsigned long peak = heap->pages_peak, needed = quire_load_relaxed(&heap->pages_interval_peak);
@@ -80,4 +91,10 @@ size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
 void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes)
 {
     quire_store_relaxed(&heap->trim_threshold, bytes);
+    quire_store_relaxed(&heap->trims_at_once, true);
+}
+
+void quire_heap_set_decay(struct quire_heap *heap, uint64_t ns)
+{
+    quire_store_relaxed(&heap->decay_ns, ns);
 }

@@ -305,6 +305,8 @@ struct quire_mem_config {
     unsigned watermark_scale_factor; /* 0: 10 (0.1 %); at most 3000 */
     unsigned watermark_boost_factor; /* in 1/10000 of the high watermark; 0: 15000; ~0u: none */
     bool no_mobility_grouping;       /* one migrate type for all, as Linux with little memory */
+    bool fresh_is_reported;          /* memory that is new takes nothing of its backing: what
+                                      * quire_report_free_pages needn't tell */
     bool no_pcp;                     /* no per-CPU lists: for tests of the zone's own paths */
     unsigned debug;                  /* QUIRE_DEBUG_ flags */
     quire_phys_t max_phys; /* memory added at run time ends here at most; 0: the map's end */

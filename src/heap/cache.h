@@ -29,6 +29,15 @@
 #define STACK_BYTES (STACK_SLOTS * sizeof(void *))
 #define STACK_LAST (STACK_SLOTS - 1)
 
+/* Where a result is returned: the block needn't be moved there after the last test. */
+#if defined(__x86_64__)
+#define IN_RESULT_REGISTER(block) __asm__("" : "+a"(block))
+#else
+#define IN_RESULT_REGISTER(block) ((void)0)
+#endif
+/* Forgets that two addresses have a part in common, so that none is made before it is used. */
+#define FORGET_COMMON_PART(offset) __asm__("" : "+r"(offset))
+
 /* Changes the top where it is, in one instruction, and not by what was loaded. Others look at it to
  * count blocks: an aligned word, which ThreadSanitizer is shown as the atomic that it is. */
 static QUIRE_ALWAYS_INLINE void move_top(struct quire_heap_cache *cache, size_t class, uintptr_t by)
@@ -47,6 +56,7 @@ static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, const
                                            size_t class)
 {
     void *block = *slot_at(base, cache->top[class]);
+    IN_RESULT_REGISTER(block);
     if (quire_likely(block))
         move_top(cache, class, 0 - sizeof(void *));
     return block;
@@ -59,6 +69,7 @@ static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, const
     uintptr_t top = cache->top[class];
     if (quire_unlikely(*slot_at(base, top) == block) || quire_unlikely(!(top & (STACK_BYTES - 1))))
         return false;
+    FORGET_COMMON_PART(top);
     slot_at(base, top)[1] = block;
     move_top(cache, class, sizeof(void *));
     return true;

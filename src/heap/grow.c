@@ -15,12 +15,11 @@ static bool commit(struct quire_heap *heap, size_t start, size_t end)
 /* The maps of free slots of all pages up to `end`. */
 static bool commit_maps(struct quire_heap *heap, size_t end)
 {
-    size_t maps = heap->size >> QUIRE_PAGE_SHIFT; /* where they begin: behind the class map */
     size_t wanted = (end >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
     wanted = (size_t)quire_align_up(wanted, QUIRE_PAGE_SIZE);
     if (wanted <= heap->maps_committed)
         return true;
-    if (!commit(heap, maps + heap->maps_committed, maps + wanted))
+    if (!commit(heap, heap->maps + heap->maps_committed, heap->maps + wanted))
         return false;
     heap->maps_committed = wanted;
     return true;

@@ -15,6 +15,7 @@
     (512ul << 10)                   /* of a class; they go before the heap grows, and by decay     \
                                      */
 #define BOOT_BYTES (512ul << 10)    /* beside the tables */
+#define FEW_SECTIONS 128u           /* then all of the first one is used, descriptors or not */
 #define TABLE_BYTES_PER_SECTION 64u /* more than they take */
 #define BLOCK_BYTES (QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)
 #define SECTION_BYTES (1ul << QUIRE_SECTION_SHIFT)
@@ -37,6 +38,8 @@ static struct layout lay_out(size_t size)
         layout.boot +
         (size_t)quire_align_up(BOOT_BYTES + sections * TABLE_BYTES_PER_SECTION, BLOCK_BYTES);
     layout.sections = (size_t)quire_align_up(layout.boot_end, SECTION_BYTES);
+    if (sections < FEW_SECTIONS)
+        layout.boot_end = layout.sections;
     return layout;
 }
 
@@ -101,6 +104,7 @@ static int make_mem(struct quire_heap *heap, const struct quire_heap_config *con
         .nr_cpus = 1,
         .no_mobility_grouping = true,
         .no_pcp = true,
+        .fresh_is_reported = true,
         .min_free_kbytes = 1,
         .watermark_scale_factor = 1,
         .watermark_boost_factor = ~0u,
@@ -149,6 +153,7 @@ int quire_heap_create(struct quire_heap **heap, const struct quire_heap_config *
     made->trim_threshold = DEFAULT_TRIM_THRESHOLD;
     made->cache_bytes = config->cache_bytes ? config->cache_bytes : DEFAULT_CACHE_BYTES;
     made->decay_ns = config->decay_ns ? config->decay_ns : DEFAULT_DECAY_NS;
+    made->maps = layout.maps;
     made->maps_committed = maps_committed;
     made->committed = layout.sections;
     error = make_mem(made, config, &layout);

@@ -39,7 +39,8 @@ struct large {
     struct tree_node node; /* of a block that a caller has: by address */
     struct list link;      /* of one that is kept: the oldest first */
     char *at;
-    size_t size;
+    size_t size;  /* of the mapping */
+    size_t asked; /* of it, in whole pages: what counts */
     uint64_t kept_since_ns;
     bool is_mapped; /* counts as that */
     bool is_grown;  /* by realloc, which will come again */
@@ -82,8 +83,8 @@ struct quire_heap {
     quire_port_spinlock_t purge_lock;
 
     quire_port_spinlock_t grow_lock;
-    size_t committed;      /* the range is memory up to here */
-    size_t maps_committed; /* bytes of the maps of free slots */
+    size_t committed;            /* the range is memory up to here */
+    size_t maps, maps_committed; /* where the maps of free slots begin; bytes of them */
 
     quire_port_spinlock_t caches_lock;
     struct quire_heap_cache *caches;

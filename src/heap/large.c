@@ -41,10 +41,10 @@ static struct large *find(struct quire_heap *heap, const void *at)
 static void count_mapped(struct large_blocks *large, struct large *block)
 {
     block->is_mapped =
-        block->size >= large->mapped_threshold && large->nr_mapped < large->most_mapped;
+        block->asked >= large->mapped_threshold && large->nr_mapped < large->most_mapped;
     if (!block->is_mapped)
         return;
-    large->mapped += block->size;
+    large->mapped += block->asked;
     large->nr_mapped++;
     if (large->mapped > large->peak_mapped)
         large->peak_mapped = large->mapped;
@@ -56,7 +56,7 @@ static void uncount_mapped(struct large_blocks *large, const struct large *block
 {
     if (!block->is_mapped)
         return;
-    large->mapped -= block->size;
+    large->mapped -= block->asked;
     large->nr_mapped--;
 }
 
@@ -69,7 +69,7 @@ static void enter(struct quire_heap *heap, struct large *block)
         link = &parent->child[block->at > large_of(parent)->at];
     }
     tree_link(&large->tree, &block->node, parent, link);
-    large->used += block->size;
+    large->used += block->asked;
     large->nr_used++;
     large->peak = large->used > large->peak ? large->used : large->peak;
     count_mapped(large, block);
@@ -78,7 +78,7 @@ static void enter(struct quire_heap *heap, struct large *block)
 static void leave(struct quire_heap *heap, struct large *block)
 {
     tree_unlink(&heap->large.tree, &block->node);
-    heap->large.used -= block->size;
+    heap->large.used -= block->asked;
     heap->large.nr_used--;
     uncount_mapped(&heap->large, block);
 }
@@ -257,7 +257,7 @@ static void *map_new(struct quire_heap *heap, size_t size, size_t align)
             record_put(heap, block);
         return NULL;
     }
-    *block = (struct large){.at = at, .size = size};
+    *block = (struct large){.at = at, .size = size, .asked = size};
     heap_lock(&heap->large.lock);
     enter(heap, block);
     heap_unlock(&heap->large.lock);
@@ -285,6 +285,7 @@ static struct large *reuse(struct quire_heap *heap, size_t size, size_t align, s
         take_kept(heap, kept);
         if (cut(heap, kept, size, *rest))
             *rest = NULL;
+        kept->asked = size;
         enter(heap, kept);
         return kept;
     }
@@ -304,7 +305,7 @@ static void *grow_kept(struct quire_heap *heap, struct large *block, size_t size
         unmap(heap, block);
         return NULL;
     }
-    *block = (struct large){.at = at, .size = size};
+    *block = (struct large){.at = at, .size = size, .asked = size};
     heap_lock(&heap->large.lock);
     enter(heap, block);
     heap_unlock(&heap->large.lock);
@@ -412,19 +413,23 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
     struct large *block = find(heap, ptr);
     size_t had = block ? block->size : 0;
     size_t wanted = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
-    bool stays = !block || (wanted <= had && had - wanted <= wanted / SLACK_SHARE);
-    if (!stays)
+    bool stays = wanted <= had && had - wanted <= wanted / SLACK_SHARE;
+    if (block)
         leave(heap, block);
+    if (block && stays) {
+        block->asked = wanted;
+        enter(heap, block);
+    }
     heap_unlock(&heap->large.lock);
-    if (stays)
+    if (!block || stays)
         return block ? ptr : NULL;
-    if (wanted > had)
-        wanted = grown_size(block, wanted);
-    char *at = heap->ops.remap(heap->ops_arg, ptr, had, wanted, true);
+    size_t mapped = wanted > had ? grown_size(block, wanted) : wanted;
+    char *at = heap->ops.remap(heap->ops_arg, ptr, had, mapped, true);
     if (at) {
         block->is_grown = wanted > had;
         block->at = at;
-        block->size = wanted;
+        block->size = mapped;
+        block->asked = wanted;
     }
     heap_lock(&heap->large.lock);
     enter(heap, block);

@@ -9,7 +9,8 @@
  *   decay   the time is divided into intervals; what nobody needed in all of one goes at its end
  *   ebb     when more is dirty than is used, or it is little, all of it goes, once an interval at
  *           most: a program that is done with its memory doesn't wait for the decay, and may never
- *           call again. Little goes each time if the threshold was set: that is what was asked for
+ *           call again. If the threshold was set it goes each time, but for what is little beside
+ * what is used: that is what was asked for
  */
 #include "heap/internal.h"
 
@@ -41,7 +42,7 @@ static void purge(struct quire_heap *heap, unsigned long pages)
 static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t now)
 {
     bool little = dirty <= LITTLE_BYTES >> QUIRE_PAGE_SHIFT;
-    if (little && heap->trims_at_once)
+    if (heap->trims_at_once && dirty > quire_load_relaxed(&heap->pages_used) / 32)
         return true;
     return (little || dirty > quire_load_relaxed(&heap->pages_used)) &&
            (!heap->purged_ns || now - heap->purged_ns >= heap->decay_ns);

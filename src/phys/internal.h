@@ -220,7 +220,7 @@ struct quire_mem {
     quire_phys_t zone_end[QUIRE_NR_ZONES];
     uint8_t zone_of_gfp[16];        /* highest zone for the zone bits; 0xff: nonsense */
     uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
-    bool no_mobility_grouping;
+    bool no_mobility_grouping, fresh_is_reported;
     unsigned debug;
     struct quire_mem_ops ops; /* the configuration's, or who reclaims now: quire_set_reclaim */
     struct quire_mem_ops configured;
@@ -570,6 +570,11 @@ void pcp_open(struct zone *zone);
 unsigned long pcp_pages(const struct zone *zone);
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
+
+/* ---- report.c -------------------------------------------------------------------------------- */
+
+/* The port needn't be told of a free block within a pageblock. With zone_lock held. */
+void mark_reported(struct pageblock *block, unsigned long pfn, unsigned order);
 
 /* ---- section.c ------------------------------------------------------------------------------- */
 

@@ -169,7 +169,7 @@ __attribute__((constructor)) static void read_environment(void)
 /* Blocks that were freed twice show when they get from the stacks to their slabs. */
 __attribute__((destructor)) static void at_exit(void)
 {
-    if (!heap_enter())
+    if (self.inside || !heap_enter()) /* a handler exits */
         return;
     if (self.cache.slots)
         quire_heap_cache_flush(&self.cache);

@@ -23,6 +23,8 @@ static void *no_memory(void)
 QUIRE_NOINLINE void *allocate_slow(size_t size)
 {
     int saved = errno;
+    if (quire_unlikely(self.inside))
+        return emergency_allocate(size, 1);
     if (!heap_enter())
         return no_memory();
     fork_check();
@@ -53,7 +55,11 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
     int saved = errno;
     if (align <= MIN_ALIGN)
         return allocate(size);
-    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size || !heap_enter())
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size)
+        return no_memory();
+    if (quire_unlikely(self.inside))
+        return emergency_allocate(size, align);
+    if (!heap_enter())
         return no_memory();
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, align, false)
                                                : quire_heap_alloc_aligned(&self.cache, size, align);
@@ -65,7 +71,7 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
     int saved = errno;
-    if (!ptr || !heap_enter())
+    if (!ptr || quire_unlikely(self.inside) || emergency_owns(ptr) || !heap_enter())
         return;
     fork_check();
     if (quire_unlikely(options.mode))
@@ -97,7 +103,11 @@ EXPORT void free(void *ptr)
 static QUIRE_NOINLINE void *zalloc_large(size_t size)
 {
     int saved = errno;
-    if (size > PTRDIFF_MAX || !heap_enter())
+    if (size > PTRDIFF_MAX)
+        return no_memory();
+    if (quire_unlikely(self.inside))
+        return emergency_allocate(size, 1);
+    if (!heap_enter())
         return no_memory();
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, true)
                                                : quire_heap_zalloc(&self.cache, size);
@@ -117,10 +127,23 @@ EXPORT void *calloc(size_t count, size_t size)
     return quire_likely(block) ? memset(block, 0, bytes) : NULL;
 }
 
+/* A block from emergency.c, or for it. */
+static void *resize_in_emergency(void *ptr, size_t size)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t has = class ? class_size(class) : emergency_owns(ptr) ? emergency_size(ptr) : 0;
+    void *moved = !has && !emergency_owns(ptr) ? no_memory() : allocate(size);
+    return moved ? memcpy(moved, ptr, size < has ? size : has) : NULL;
+}
+
 static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
 {
     int saved = errno;
-    if (size > PTRDIFF_MAX || !heap_enter())
+    if (size > PTRDIFF_MAX)
+        return no_memory();
+    if (quire_unlikely(self.inside) || emergency_owns(ptr))
+        return resize_in_emergency(ptr, size);
+    if (!heap_enter())
         return no_memory();
     void *block = quire_heap_realloc(&self.cache, ptr, size);
     heap_leave();
@@ -215,7 +238,9 @@ EXPORT size_t malloc_usable_size(void *ptr)
     size_t class = class_of_address(heap_base, heap_size, ptr);
     if (class || !ptr)
         return class ? class_size(class) : 0;
-    if (!heap_enter())
+    if (emergency_owns(ptr))
+        return emergency_size(ptr);
+    if (self.inside || !heap_enter())
         return 0;
     size_t size = quire_heap_usable_size(heap, ptr);
     heap_leave();

@@ -12,6 +12,15 @@ void *allocate_more(size_t size);
 void *allocate_aligned(size_t size, size_t align);
 void release_slow(void *ptr);
 
+/* ---- emergency.c: calls of signal handlers that interrupted a slow path -----------------------
+ */
+
+/* `align`: a power of two. NULL: no memory, errno is ENOMEM. Zeroed. */
+void *emergency_allocate(size_t size, size_t align);
+/* Whether the block came from there; it needn't be freed. */
+bool emergency_owns(const void *ptr);
+size_t emergency_size(const void *ptr);
+
 static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
 {
     if (quire_unlikely(size > MAX_TINY))

@@ -21,7 +21,7 @@
 static void read_info(struct quire_heap_info *info)
 {
     *info = (struct quire_heap_info){0};
-    if (!heap_enter())
+    if (self.inside || !heap_enter())
         return;
     quire_heap_info(heap, info);
     heap_leave();
@@ -80,7 +80,7 @@ EXPORT struct mallinfo mallinfo(void)
 EXPORT int malloc_trim(size_t pad)
 {
     (void)pad;
-    if (!heap_enter())
+    if (self.inside || !heap_enter())
         return 0;
     size_t bytes = quire_heap_trim(heap, self.cache.slots ? &self.cache : NULL);
     heap_leave();
@@ -108,7 +108,7 @@ EXPORT void malloc_stats(void)
 static void print_class(FILE *out, unsigned number)
 {
     struct quire_heap_class_info info = {0};
-    if (!heap_enter())
+    if (self.inside || !heap_enter())
         return;
     (void)quire_heap_class_info(heap, number, &info);
     heap_leave();

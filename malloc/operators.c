@@ -3,6 +3,9 @@
  * In C, so that no program is made to load libstdc++; what they need of it (the new handler, and to
  * throw) is there in every program that calls them. Names: _Zn w|a: new, new[]; _Zd l|a: delete,
  * delete[]; m: size_t; St11align_val_t: std::align_val_t; RKSt9nothrow_t: std::nothrow.
+ *
+ * new that doesn't throw is left to libstdc++: its own calls the new that throws, which is here,
+ * and catches what that or a handler throws, which C can't.
  */
 #include <stdlib.h>
 
@@ -45,19 +48,6 @@ static QUIRE_NOINLINE void *new_or_throw(size_t size, size_t align)
 NEW(_Znwm)
 NEW(_Znam)
 
-/* A handler may throw: then nothrow is what it says. Without exceptions in C, handlers that throw
- * end the program. */
-#define NEW_NOTHROW(name)                                                                          \
-    EXPORT void *name(size_t size, const void *nothrow);                                           \
-    void *name(size_t size, const void *nothrow)                                                   \
-    {                                                                                              \
-        (void)nothrow;                                                                             \
-        void *block = allocate(size);                                                              \
-        return quire_likely(block) ? block : try_again(size, 1);                                   \
-    }
-NEW_NOTHROW(_ZnwmRKSt9nothrow_t)
-NEW_NOTHROW(_ZnamRKSt9nothrow_t)
-
 #define NEW_ALIGNED(name)                                                                          \
     EXPORT void *name(size_t size, size_t align);                                                  \
     void *name(size_t size, size_t align)                                                          \
@@ -67,17 +57,6 @@ NEW_NOTHROW(_ZnamRKSt9nothrow_t)
     }
 NEW_ALIGNED(_ZnwmSt11align_val_t)
 NEW_ALIGNED(_ZnamSt11align_val_t)
-
-#define NEW_ALIGNED_NOTHROW(name)                                                                  \
-    EXPORT void *name(size_t size, size_t align, const void *nothrow);                             \
-    void *name(size_t size, size_t align, const void *nothrow)                                     \
-    {                                                                                              \
-        (void)nothrow;                                                                             \
-        void *block = allocate_aligned(size, align);                                               \
-        return quire_likely(block) ? block : try_again(size, align);                               \
-    }
-NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t)
-NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t)
 
 /* Sizes are looked at, where they say the class: those without alignment. */
 EXPORT void _ZdlPv(void *ptr);

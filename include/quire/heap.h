@@ -23,8 +23,8 @@
  *      base          only what is written is used    a quire_mem, grown by hot-adding sections
  *
  *     0          nobody's page, or not a block's first
- *     1 to 32    objects of 16 to 8192 bytes: pages of a slab (layer 2)
- *     32 + n     a run of n pages (layer 1), up to 32
+ *     1 to 56    objects of 16 to 8192 bytes: pages of a slab (layer 2)
+ *     56 + n     a run of n pages (layer 1), up to 32
  *
  * What is larger is a mapping of its own, outside the range, known by a tree. So an address says by
  * one load what it is, and nothing is ever written next to what users write: not when memory is
@@ -89,7 +89,7 @@ void quire_heap_destroy(struct quire_heap *heap);
 
 /* ---- a thread's cache ------------------------------------------------------------------------ */
 
-#define QUIRE_HEAP_SMALL_CLASSES 32u
+#define QUIRE_HEAP_SMALL_CLASSES 56u
 #define QUIRE_HEAP_RUN_CLASSES 32u /* runs of 1 to so many pages */
 #define QUIRE_HEAP_CLASSES (1u + QUIRE_HEAP_SMALL_CLASSES + QUIRE_HEAP_RUN_CLASSES)
 #define QUIRE_HEAP_MAX_SMALL 8192u /* bytes */

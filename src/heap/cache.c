@@ -4,7 +4,12 @@
  * visit is one batch under one lock. A stack begins small, and its capacity doubles with each visit
  * up to a limit that its size sets, as long as all threads' stacks together stay within
  * heap->cache_bytes: so what a thread seldom uses it keeps little of, and many threads don't keep
- * more than few. A stack of large runs isn't used before its class was visited some times.
+ * more than few.
+ *
+ * A class has no stacks before WARM_FREES of its blocks were freed, by whichever thread. Until then
+ * each block goes back to its slab or run at once: a program that frees few blocks is told at once
+ * of one that it frees twice, and no page of slots is touched for classes that it hardly uses.
+ * Large runs also wait for their thread to come some times, since for them it is seldom worth it.
  *
  *   bound   a visit moves STACK_SLOTS / 2 blocks at most
  */
@@ -14,6 +19,7 @@
 #define RUN_STACK_BYTES (256ul << 10)
 #define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
 #define WARM_VISITS 8u
+#define WARM_FREES 64u
 /* And a NULL before them, and the cache's own members behind: see quire_heap_cache_leave. */
 #define SLOT_BYTES (NR_CLASSES * STACK_BYTES + 2 * MIN_ALIGN + sizeof(struct quire_heap_cache))
 #define SLOT_PAGES ((SLOT_BYTES + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT)
@@ -99,7 +105,8 @@ static void visit(struct quire_heap_cache *cache, size_t class)
     unsigned capacity = cache->capacity[class], most = most_capacity(class);
     if (cache->visits[class] < UINT8_MAX)
         cache->visits[class]++;
-    if (!cache->slots || capacity == most ||
+    if (!cache->slots || quire_load_relaxed(&cache->heap->frees[class]) < WARM_FREES ||
+        capacity == most ||
         (class_is_run(class) && class_pages(class) > WARM_RUN_PAGES &&
          cache->visits[class] < WARM_VISITS))
         return;
@@ -171,6 +178,8 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         heap_mistake(heap, block, "double free: it was freed just before");
         return;
     }
+    if (quire_load_relaxed(&heap->frees[class]) < WARM_FREES)
+        (void)quire_fetch_add(&heap->frees[class], 1);
     visit(cache, class);
     unsigned capacity = cache->capacity[class];
     if (!capacity) {

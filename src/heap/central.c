@@ -41,6 +41,20 @@ void slab_pages_changed(void *arg, void *pages, size_t bytes, size_t object_size
         pages_freed(heap, count);
 }
 
+/* The smaller a slab, the sooner it is empty: the least that wastes no more than 1/32, and for
+ * large objects what layer 2 thinks best. */
+static void set_order(struct quire_kmem_cache *cache, size_t size)
+{
+    for (unsigned order = 0; size <= QUIRE_PAGE_SIZE / 4 && order <= 3; order++) {
+        size_t bytes = QUIRE_PAGE_SIZE << order;
+        if (bytes % size <= bytes / 32) {
+            int error = quire_kmem_cache_set_order(cache, order);
+            QUIRE_BUG_ON(error);
+            return;
+        }
+    }
+}
+
 static struct quire_kmem_cache *small_create(struct quire_heap *heap, size_t class)
 {
     char name[24];
@@ -50,6 +64,8 @@ static struct quire_kmem_cache *small_create(struct quire_heap *heap, size_t cla
     if (!cache)
         cache = quire_kmem_cache_create(heap->slab, name, class_size(class), MIN_ALIGN,
                                         QUIRE_SLAB_NO_SHEAVES, NULL);
+    if (cache)
+        set_order(cache, class_size(class));
     quire_store_release(&heap->small[class], cache);
     heap_unlock(&heap->grow_lock);
     return cache;

@@ -1,6 +1,6 @@
 /* heap/class.c: sizes of blocks
  *
- * Multiples of 16 up to 128, then four sizes for each doubling up to 8192: at most a fifth of a
+ * Multiples of 16 up to 256, then eight sizes for each doubling up to 8192: at most a ninth of a
  * block is of no use. Above that, whole pages.
  */
 #include "heap/internal.h"
@@ -11,58 +11,46 @@
 #define SIXTEEN(class) EIGHT(class), EIGHT(class)
 #define THIRTY_TWO(class) SIXTEEN(class), SIXTEEN(class)
 #define SIXTY_FOUR(class) THIRTY_TWO(class), THIRTY_TWO(class)
-#define HUNDRED_28(class) SIXTY_FOUR(class), SIXTY_FOUR(class)
-#define DOUBLING(steps, class) steps(class), steps(class + 1), steps(class + 2), steps(class + 3)
+
+/* Each of eight classes from `class` on, as many times as `steps` says. */
+#define DOUBLING(steps, class)                                                                     \
+    steps(class), steps((class) + 1), steps((class) + 2), steps((class) + 3), steps((class) + 4),  \
+        steps((class) + 5), steps((class) + 6), steps((class) + 7)
+#define ONCE(class) (class)
 
 /* clang-format off */
 const uint8_t quire_heap_size_class[NR_SIZE_STEPS] = {
-    1, 1, 2, 3, 4, 5, 6, 7, 8,
-    DOUBLING(TWICE, 9),       /* to 256 */
-    DOUBLING(FOUR, 13),       /* to 512 */
-    DOUBLING(EIGHT, 17),      /* to 1024 */
-    DOUBLING(SIXTEEN, 21),    /* to 2048 */
-    DOUBLING(THIRTY_TWO, 25), /* to 4096 */
-    DOUBLING(SIXTY_FOUR, 29), /* to 8192 */
+    1, DOUBLING(ONCE, 1), DOUBLING(ONCE, 9), /* to 256 */
+    DOUBLING(TWICE, 17),      /* to 512 */
+    DOUBLING(FOUR, 25),       /* to 1024 */
+    DOUBLING(EIGHT, 33),      /* to 2048 */
+    DOUBLING(SIXTEEN, 41),    /* to 4096 */
+    DOUBLING(THIRTY_TWO, 49), /* to 8192 */
 };
-/* clang-format on */
 
-/* clang-format off */
 const uint8_t quire_heap_tiny_class[MAX_TINY + 1] = {
-    1, SIXTEEN(1), SIXTEEN(2), SIXTEEN(3), SIXTEEN(4), SIXTEEN(5), SIXTEEN(6), SIXTEEN(7),
-    SIXTEEN(8),
-    DOUBLING(THIRTY_TWO, 9),   /* to 256 */
-    DOUBLING(SIXTY_FOUR, 13),  /* to 512 */
-    DOUBLING(HUNDRED_28, 17),  /* to 1024 */
+    1, DOUBLING(SIXTEEN, 1), DOUBLING(SIXTEEN, 9), /* to 256 */
+    DOUBLING(THIRTY_TWO, 17), /* to 512 */
+    DOUBLING(SIXTY_FOUR, 25), /* to 1024 */
 };
-/* clang-format on */
 
-_Static_assert(29 + 3 == NR_SMALL, "the last class is the largest small one");
-
+#define SIXTEENTHS(class) (class) * 16
 #define RUN(pages) ((pages) << QUIRE_PAGE_SHIFT)
-#define FOUR_RUNS(pages) RUN(pages), RUN((pages) + 1), RUN((pages) + 2), RUN((pages) + 3)
-#define SIXTEEN_RUNS(pages)                                                                        \
-    FOUR_RUNS(pages), FOUR_RUNS((pages) + 4), FOUR_RUNS((pages) + 8), FOUR_RUNS((pages) + 12)
-#define FOUR_SIZES(from) (from) / 4 * 5, (from) / 4 * 6, (from) / 4 * 7, (from)*2
+#define FROM_256(n) (256 + 32 * ((n) - 16))
+#define FROM_512(n) (512 + 64 * ((n) - 24))
+#define FROM_1024(n) (1024 + 128 * ((n) - 32))
+#define FROM_2048(n) (2048 + 256 * ((n) - 40))
+#define FROM_4096(n) (4096 + 512 * ((n) - 48))
 
 const uint32_t quire_heap_class_bytes[NR_CLASSES] = {
-    0,
-    16,
-    32,
-    48,
-    64,
-    80,
-    96,
-    112,
-    128,
-    FOUR_SIZES(128),
-    FOUR_SIZES(256),
-    FOUR_SIZES(512),
-    FOUR_SIZES(1024),
-    FOUR_SIZES(2048),
-    FOUR_SIZES(4096),
-    SIXTEEN_RUNS(1),
-    SIXTEEN_RUNS(17),
+    0, DOUBLING(SIXTEENTHS, 1), DOUBLING(SIXTEENTHS, 9),
+    DOUBLING(FROM_256, 17), DOUBLING(FROM_512, 25), DOUBLING(FROM_1024, 33),
+    DOUBLING(FROM_2048, 41), DOUBLING(FROM_4096, 49),
+    DOUBLING(RUN, 1), DOUBLING(RUN, 9), DOUBLING(RUN, 17), DOUBLING(RUN, 25),
 };
+/* clang-format on */
+
+_Static_assert(49 + 7 == NR_SMALL && NR_RUNS == 32, "every class has its size");
 
 size_t class_for(size_t size, size_t align, unsigned *order)
 {

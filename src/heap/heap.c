@@ -119,7 +119,7 @@ static int make_mem(struct quire_heap *heap, const struct quire_heap_config *con
 static int make_slab(struct quire_heap *heap, const struct layout *layout)
 {
     struct quire_slab_config config = {
-        .max_caches = 64,
+        .max_caches = 96,
         .no_merge = true,
         .no_general = true,
         .empty_bytes = EMPTY_SLAB_BYTES,

@@ -91,6 +91,7 @@ struct quire_heap {
     unsigned long nr_caches;
     size_t caches_room; /* bytes, by atomic adds */
 
+    uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */
     struct large_blocks large;
     struct {

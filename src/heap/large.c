@@ -405,14 +405,42 @@ static size_t grown_size(const struct large *block, size_t size)
     return (size_t)quire_align_up(size + more, QUIRE_PAGE_SIZE);
 }
 
+/* Takes what lies behind a block from a kept one; `spare`: its record, if nothing of it is left. */
+static void grow_in_place(struct quire_heap *heap, struct large *block, size_t size,
+                          struct list *spare)
+{
+    list_for_each (link, &heap->large.kept) {
+        struct large *next = kept_of(link);
+        if (next->at != block->at + block->size)
+            continue;
+        size_t more = size - block->size;
+        if (next->size < more)
+            return;
+        take_kept(heap, next);
+        more = next->size - more < LEAST_REST ? next->size : more;
+        block->size += more;
+        next->at += more;
+        next->size -= more;
+        if (next->size)
+            add_kept(heap, next);
+        else
+            list_add_tail(spare, &next->link);
+        return;
+    }
+}
+
 void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
 {
     if (size > PTRDIFF_MAX / 2 || !heap->ops.remap)
         return NULL;
+    struct list spare;
+    list_init(&spare);
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
-    size_t had = block ? block->size : 0;
     size_t wanted = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
+    if (block && wanted > block->size)
+        grow_in_place(heap, block, wanted, &spare);
+    size_t had = block ? block->size : 0;
     bool stays = wanted <= had && had - wanted <= wanted / SLACK_SHARE;
     if (block)
         leave(heap, block);
@@ -421,6 +449,7 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
         enter(heap, block);
     }
     heap_unlock(&heap->large.lock);
+    put_spare(heap, &spare);
     if (!block || stays)
         return block ? ptr : NULL;
     size_t mapped = wanted > had ? grown_size(block, wanted) : wanted;

@@ -10,11 +10,10 @@ static void a_freed_block_is_the_next_one_of_its_size(void)
     if (!heap_boot())
         return;
     for (size_t size = 1; size <= 32 * QUIRE_PAGE_SIZE; size += size / 3 + 1) {
-        void *warm[20];
-        for (unsigned i = 0; i < 20; i++)
-            REQUIRE((warm[i] = quire_heap_alloc(&heap_cache, size)));
-        for (unsigned i = 0; i < 20; i++)
-            quire_heap_free(&heap_cache, warm[i]);
+        for (unsigned i = 0; i < 70; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size)));
+        for (unsigned i = 0; i < 70; i++)
+            quire_heap_free(&heap_cache, block[i]);
         void *ptr = quire_heap_alloc(&heap_cache, size);
         quire_heap_free(&heap_cache, ptr);
         CHECK_EQ(quire_heap_alloc(&heap_cache, size), ptr);

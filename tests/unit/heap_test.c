@@ -23,15 +23,15 @@ static void blocks_are_aligned_disjoint_and_keep_their_content(void)
     heap_end();
 }
 
-static void a_block_is_at_most_a_fifth_larger_than_asked_for_or_ends_with_its_page(void)
+static void a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page(void)
 {
     if (!heap_boot())
         return;
-    for (size_t size = 80; size < 40 * QUIRE_PAGE_SIZE; size += size / 50 + 1) {
+    for (size_t size = 144; size < 40 * QUIRE_PAGE_SIZE; size += size / 50 + 1) {
         void *ptr = quire_heap_alloc(&heap_cache, size);
         REQUIRE(ptr);
         size_t has = quire_heap_usable_size(heap_machine.heap, ptr);
-        CHECK(has - size <= has / 5 || has - size < QUIRE_PAGE_SIZE);
+        CHECK(has - size <= has / 9 || has - size < QUIRE_PAGE_SIZE);
         quire_heap_free(&heap_cache, ptr);
     }
     heap_end();
@@ -143,6 +143,15 @@ static void the_range_grows_and_ends(void)
     heap_end();
 }
 
+/* Makes a class one that has stacks. */
+static void warm_up(size_t size)
+{
+    for (unsigned i = 0; i < 200; i++)
+        CHECK((block[i] = quire_heap_alloc(&heap_cache, size)));
+    for (unsigned i = 0; i < 200; i++)
+        quire_heap_free(&heap_cache, block[i]);
+}
+
 static void mistakes_are_reported_and_ignored(void)
 {
     if (!heap_boot())
@@ -151,6 +160,13 @@ static void mistakes_are_reported_and_ignored(void)
     char *run = quire_heap_alloc(&heap_cache, 5 * QUIRE_PAGE_SIZE);
     char *large = quire_heap_alloc(&heap_cache, 1000000);
     REQUIRE(a && b && run && large);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, a); /* the class is seldom used: at once */
+    CHECK(heap_caught("free of what is free"));
+    warm_up(100);
+    a = quire_heap_alloc(&heap_cache, 100);
+    b = quire_heap_alloc(&heap_cache, 100);
     quire_heap_free(&heap_cache, a);
     quire_heap_free(&heap_cache, a);
     CHECK(heap_caught("double free"));
@@ -222,7 +238,7 @@ static void counts_are_those_of_the_caller(void)
 
 static const struct test_case cases[] = {
     TEST_CASE(blocks_are_aligned_disjoint_and_keep_their_content),
-    TEST_CASE(a_block_is_at_most_a_fifth_larger_than_asked_for_or_ends_with_its_page),
+    TEST_CASE(a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page),
     TEST_CASE(zeroed_blocks_are_zero_when_memory_was_used_before),
     TEST_CASE(alignment_is_kept_for_any_size),
     TEST_CASE(realloc_keeps_content_and_stays_where_it_fits),

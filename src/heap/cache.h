@@ -18,7 +18,7 @@
  * is no other test on the hot path, and everything else is the business of the slow one: cache.c.
  *
  * With tops in thread-local memory of a shared library, allocating takes 12 instructions on x86-64,
- * and freeing 16.
+ * and freeing 17.
  */
 #ifndef QUIRE_HEAP_CACHE_H
 #define QUIRE_HEAP_CACHE_H
@@ -35,9 +35,6 @@
 #else
 #define IN_RESULT_REGISTER(block) ((void)0)
 #endif
-/* Forgets that two addresses have a part in common, so that none is made before it is used. */
-#define FORGET_COMMON_PART(offset) __asm__("" : "+r"(offset))
-
 /* Changes the top where it is, in one instruction, and not by what was loaded. Others look at it to
  * count blocks: an aligned word, which ThreadSanitizer is shown as the atomic that it is. */
 static QUIRE_ALWAYS_INLINE void move_top(struct quire_heap_cache *cache, size_t class, uintptr_t by)
@@ -46,9 +43,13 @@ static QUIRE_ALWAYS_INLINE void move_top(struct quire_heap_cache *cache, size_t 
     quire_count_hot(&cache->top[class], by);
 }
 
+/* Added up before it is used: what is stored to an address with an index isn't handed to the next
+ * load of it as fast. A pair of malloc and free took 9.3 instead of 4.9 ns. */
 static QUIRE_ALWAYS_INLINE void **slot_at(const char *base, uintptr_t at)
 {
-    return (void **)(uintptr_t)(base + at);
+    void **slot = (void **)(uintptr_t)(base + at);
+    __asm__("" : "+r"(slot));
+    return slot;
 }
 
 /* NULL: the stack is empty. */
@@ -66,11 +67,10 @@ static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, const
 static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, const char *base,
                                            size_t class, void *block)
 {
-    uintptr_t top = cache->top[class];
-    if (quire_unlikely(*slot_at(base, top) == block) || quire_unlikely(!(top & (STACK_BYTES - 1))))
+    void **top = slot_at(base, cache->top[class]);
+    if (quire_unlikely(*top == block) || quire_unlikely(!((uintptr_t)top & (STACK_BYTES - 1))))
         return false;
-    FORGET_COMMON_PART(top);
-    slot_at(base, top)[1] = block;
+    top[1] = block;
     move_top(cache, class, sizeof(void *));
     return true;
 }

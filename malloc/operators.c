@@ -4,8 +4,8 @@
  * throw) is there in every program that calls them. Names: _Zn w|a: new, new[]; _Zd l|a: delete,
  * delete[]; m: size_t; St11align_val_t: std::align_val_t; RKSt9nothrow_t: std::nothrow.
  *
- * new that doesn't throw is left to libstdc++: its own calls the new that throws, which is here,
- * and catches what that or a handler throws, which C can't.
+ * new that doesn't throw is in operators_nothrow.cc: it has to catch what a handler throws, which C
+ * can't.
  */
 #include <stdlib.h>
 

@@ -15,7 +15,7 @@
 #include "malloc/self.h"
 
 #define LEAST_RANGE (12ul << 20)
-#define LEFT_FOR_OTHERS (2ul << 20)
+#define LEFT_FOR_OTHERS (1ul << 20)
 #define MOST_RANGE (1ul << 40)
 #define RANGE_ALIGN                                                                                \
     ((QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER) > (2ul << 20) ? (QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)     \

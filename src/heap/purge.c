@@ -31,9 +31,11 @@ void pages_freed(struct quire_heap *heap, size_t pages)
     (void)quire_fetch_add(&heap->pages_used, 0 - pages);
 }
 
-static void purge(struct quire_heap *heap, unsigned long pages)
+/* A block that merged with one that went already goes again, and counts, so a part of what is dirty
+ * may go in place of all: `all` has no budget. */
+static void purge(struct quire_heap *heap, unsigned long pages, bool all)
 {
-    unsigned long done = quire_report_free_pages(heap->mem, 0, pages);
+    unsigned long done = quire_report_free_pages(heap->mem, 0, all ? ~0ul : pages);
     unsigned long peak = quire_load_relaxed(&heap->pages_peak);
     quire_store_relaxed(&heap->pages_peak, peak - (peak > pages ? pages : peak));
     count_heap_event(&heap->events.given_back, done);
@@ -68,7 +70,7 @@ void heap_purge_if_due(struct quire_heap *heap)
         quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
     }
     if (unneeded) {
-        purge(heap, unneeded);
+        purge(heap, unneeded, ebb);
         heap->purged_ns = now;
     }
     heap_unlock(&heap->purge_lock);

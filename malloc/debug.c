@@ -6,6 +6,8 @@
  */
 #include <string.h>
 
+#include "malloc/guard.h"
+#include "malloc/leak.h"
 #include "malloc/options.h"
 
 #define JUNK_NEW 0xa5
@@ -24,40 +26,79 @@ void mode_set(unsigned mode)
         debug_close_stacks();
 }
 
-static void fill(void *block, size_t size, int byte)
+static void *take(size_t size, size_t align, bool is_zero)
 {
-    memset(block, byte, size);
+    if (align > MIN_ALIGN) {
+        void *block = quire_heap_alloc_aligned(&self.cache, size, align);
+        return block && is_zero ? memset(block, 0, size) : block;
+    }
+    return is_zero ? quire_heap_zalloc(&self.cache, size) : quire_heap_alloc(&self.cache, size);
 }
 
 void *debug_allocate(size_t size, size_t align, bool is_zero)
 {
     debug_close_stacks();
-    void *block = align > MIN_ALIGN ? quire_heap_alloc_aligned(&self.cache, size, align)
-                  : is_zero         ? quire_heap_zalloc(&self.cache, size)
-                                    : quire_heap_alloc(&self.cache, size);
-    if (!block || is_zero)
+    void *block = options.mode & MODE_GUARD ? guard_allocate(size, align) : NULL;
+    if (!block)
+        block = take(size, align, is_zero);
+    if (!block)
+        return NULL;
+    if (options.mode & MODE_LEAK)
+        leak_add(block, size);
+    if (is_zero)
         return block;
     if (options.mode & MODE_JUNK)
-        fill(block, size, JUNK_NEW);
+        memset(block, JUNK_NEW, size);
     else if (options.mode & MODE_PERTURB)
-        fill(block, size, options.perturb ^ 0xff);
+        memset(block, options.perturb ^ 0xff, size);
     return block;
 }
 
 void debug_release(void *ptr)
 {
     debug_close_stacks();
+    if (options.mode & MODE_LEAK)
+        leak_remove(ptr);
+    if (guard_owns(ptr)) {
+        guard_release(ptr);
+        return;
+    }
     size_t size = quire_heap_usable_size(heap, ptr);
     if (size && options.mode & MODE_JUNK)
-        fill(ptr, size, JUNK_FREED);
+        memset(ptr, JUNK_FREED, size);
     else if (size && options.mode & MODE_PERTURB)
-        fill(ptr, size, options.perturb);
+        memset(ptr, options.perturb, size);
     cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
+}
+
+size_t debug_size(const void *ptr)
+{
+    return guard_owns(ptr) ? guard_size(ptr) : quire_heap_usable_size(heap, ptr);
+}
+
+/* Always moves, so that what grows past its block is found, and callers are those of the last. */
+void *debug_resize(void *ptr, size_t size)
+{
+    size_t has = debug_size(ptr);
+    if (!has) {
+        message_mistake(NULL, ptr, "realloc of what is no block, or was freed before");
+        return NULL;
+    }
+    void *moved = debug_allocate(size, 1, false);
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, size < has ? size : has);
+    debug_release(ptr);
+    return moved;
 }
 
 void debug_report(void)
 {
-    if (!options.stats || !heap_enter())
+    if (options.mode & MODE_LEAK) {
+        leak_report();
+        options.mode &= ~MODE_LEAK;
+    }
+    if (!options.stats || self.inside || !heap_enter())
         return;
     (void)quire_heap_view(heap, options.stats == STATS_JSON ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT,
                           write_stderr, NULL);

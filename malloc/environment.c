@@ -3,6 +3,8 @@
  *     QUIRE_MALLOC=WORD[,WORD...]
  *
  *     junk             new blocks are filled with 0xa5, freed ones with 0x5a
+ *     leak             at exit, a report of blocks that weren't freed, by callers: leak.c
+ *     guard[=N]        one of N blocks (1000) ends at a page that can't be touched: guard.c
  *     stats            at exit, the heap's counts on stderr; stats=json: as JSON
  *     decay=MS         what nobody needed for so long is given back (1000)
  *     trim=BYTES       as M_TRIM_THRESHOLD
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "malloc/guard.h"
 #include "malloc/options.h"
 
 /* False: it isn't one. */
@@ -47,7 +50,7 @@ static int as_int(unsigned long value)
     return value > INT_MAX ? INT_MAX : (int)value;
 }
 
-enum takes { NOTHING, A_NUMBER, A_NAME_OR_NOTHING };
+enum takes { NOTHING, A_NUMBER, A_NUMBER_OR_NOTHING, A_NAME_OR_NOTHING };
 
 struct word {
     const char *name;
@@ -60,6 +63,23 @@ static bool junk(unsigned long value, const char *name)
     (void)value;
     (void)name;
     mode_set(options.mode | MODE_JUNK);
+    return true;
+}
+
+static bool leak(unsigned long value, const char *name)
+{
+    (void)value;
+    (void)name;
+    mode_set(options.mode | MODE_LEAK);
+    return true;
+}
+
+static bool guard(unsigned long value, const char *name)
+{
+    (void)name;
+    if (!guard_start(value))
+        return false;
+    mode_set(options.mode | MODE_GUARD);
     return true;
 }
 
@@ -96,9 +116,14 @@ static bool perturb(unsigned long value, const char *name)
 }
 
 static const struct word words[] = {
-    {"junk", NOTHING, junk},    {"stats", A_NAME_OR_NOTHING, stats},
-    {"decay", A_NUMBER, decay}, {"trim", A_NUMBER, trim},
-    {"map", A_NUMBER, map},     {"perturb", A_NUMBER, perturb},
+    {"junk", NOTHING, junk},
+    {"leak", NOTHING, leak},
+    {"guard", A_NUMBER_OR_NOTHING, guard},
+    {"stats", A_NAME_OR_NOTHING, stats},
+    {"decay", A_NUMBER, decay},
+    {"trim", A_NUMBER, trim},
+    {"map", A_NUMBER, map},
+    {"perturb", A_NUMBER, perturb},
 };
 
 static bool apply(const struct word *word, const char *value, size_t length)

@@ -145,7 +145,8 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
         return resize_in_emergency(ptr, size);
     if (!heap_enter())
         return no_memory();
-    void *block = quire_heap_realloc(&self.cache, ptr, size);
+    void *block = quire_unlikely(options.mode) ? debug_resize(ptr, size)
+                                               : quire_heap_realloc(&self.cache, ptr, size);
     heap_leave();
     errno = block ? saved : ENOMEM;
     return block;
@@ -171,7 +172,8 @@ EXPORT void *realloc(void *ptr, size_t size)
         return NULL;
     }
     size_t class = class_of_address(heap_base, heap_size, ptr);
-    if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL)
+    if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
+        quire_unlikely(options.mode))
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
@@ -242,7 +244,7 @@ EXPORT size_t malloc_usable_size(void *ptr)
         return emergency_size(ptr);
     if (self.inside || !heap_enter())
         return 0;
-    size_t size = quire_heap_usable_size(heap, ptr);
+    size_t size = debug_size(ptr);
     heap_leave();
     return size;
 }

@@ -27,6 +27,9 @@ void mode_set(unsigned mode);
 /* Of a call that a mode looks at; `is_zero`: the block is to be cleared. */
 void *debug_allocate(size_t size, size_t align, bool is_zero);
 void debug_release(void *ptr);
+void *debug_resize(void *ptr, size_t size);
+/* Bytes that may be used; 0: it is no block. */
+size_t debug_size(const void *ptr);
 /* At exit: what modes and options.stats have to say. */
 void debug_report(void);
 /* Empties the stacks of this thread, which modes can't have. */

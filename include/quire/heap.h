@@ -103,6 +103,8 @@ struct quire_heap_cache {
     struct quire_heap_cache *next, **link;
     uint8_t visits[QUIRE_HEAP_CLASSES];   /* to the slow paths, up to 255 */
     uint8_t capacity[QUIRE_HEAP_CLASSES]; /* blocks; 0: the stack isn't used yet */
+    uint8_t place[QUIRE_HEAP_CLASSES];    /* of the stack among the slots: in the order of use */
+    uint8_t nr_places;
 };
 
 /* Makes it one that is attached to no heap. */

@@ -28,7 +28,7 @@
 
 static void **stack_slots(const struct quire_heap_cache *cache, size_t class)
 {
-    return cache->slots + class * STACK_SLOTS + 1;
+    return cache->slots + quire_load_relaxed(&cache->place[class]) * STACK_SLOTS + 1;
 }
 
 static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
@@ -112,8 +112,12 @@ static void visit(struct quire_heap_cache *cache, size_t class)
         return;
     unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
     wanted = wanted < most ? wanted : most;
-    if (take_room(cache, (wanted - capacity) * class_size(class)))
-        set_capacity(cache, class, wanted);
+    if (!take_room(cache, (wanted - capacity) * class_size(class)))
+        return;
+    if (!capacity)
+        quire_store_relaxed(&cache->place[class],
+                            cache->nr_places++); /* few pages for few classes */
+    set_capacity(cache, class, wanted);
 }
 
 /* ---- allocating ------------------------------------------------------------------------------ */

@@ -53,9 +53,8 @@ static int check(const struct quire_heap_config *config)
 {
     if (!config || !config->port)
         return refuse("config.port is missing");
-    if (config->size & (SECTION_BYTES - 1) ||
-        config->size > (quire_phys_t)QUIRE_MAX_PFN << QUIRE_PAGE_SHIFT ||
-        lay_out(config->size).sections > config->size)
+    quire_phys_t size = config->size, most = (quire_phys_t)QUIRE_MAX_PFN << QUIRE_PAGE_SHIFT;
+    if (size & (SECTION_BYTES - 1) || size > most || lay_out(config->size).sections > config->size)
         return refuse("config.size isn't whole sections, or too small for the heap's own tables");
     if (config->ops && !config->ops->map != !config->ops->unmap)
         return refuse("config.ops has only one of map and unmap");

@@ -198,6 +198,7 @@ __attribute__((destructor)) static void at_exit(void)
         return;
     if (self.cache.slots)
         quire_heap_cache_flush(&self.cache);
+    quire_heap_settle(heap);
     heap_leave();
     debug_report();
 }

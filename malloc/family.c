@@ -82,6 +82,17 @@ QUIRE_NOINLINE void release_slow(void *ptr)
     errno = saved;
 }
 
+/* Where only the size may say that something is wrong; what has no class is large, or of a mode. */
+QUIRE_NOINLINE bool is_of_size(const void *ptr, size_t size)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t expected = size <= QUIRE_HEAP_MAX_SMALL ? small_class(size) : NR_SMALL + pages_for(size);
+    if (class)
+        return class == expected;
+    return size > QUIRE_HEAP_MAX_SMALL ||
+           malloc_usable_size((void *)(uintptr_t)ptr) < NR_RUNS * QUIRE_PAGE_SIZE;
+}
+
 QUIRE_NOINLINE void release_wrong_size(void *ptr, size_t size)
 {
     message("quire-malloc: %p: freed as a block of %zu bytes, which it isn't", ptr, size);
@@ -173,7 +184,7 @@ EXPORT void *realloc(void *ptr, size_t size)
     }
     size_t class = class_of_address(heap_base, heap_size, ptr);
     if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
-        quire_unlikely(options.mode))
+        quire_unlikely(options.mode) || quire_unlikely(!class_is_warm(heap, class)))
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))

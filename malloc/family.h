@@ -38,11 +38,14 @@ static QUIRE_ALWAYS_INLINE void release(void *ptr)
 
 void release_wrong_size(void *ptr, size_t size);
 
+bool is_of_size(const void *ptr, size_t size);
+
 /* The size that a block was asked for says its class. */
 static QUIRE_ALWAYS_INLINE void release_sized(void *ptr, size_t size)
 {
     size_t class = class_of_address(heap_base, heap_size, ptr);
-    if (quire_unlikely(class && size <= MAX_TINY && tiny_class(size) != class)) {
+    bool fits = quire_likely(size <= MAX_TINY) && quire_likely(tiny_class(size) == class);
+    if (quire_unlikely(!fits) && ptr && !is_of_size(ptr, size)) {
         release_wrong_size(ptr, size);
         return;
     }

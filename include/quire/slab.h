@@ -200,6 +200,8 @@ void quire_kmem_cache_free_bulk(struct quire_kmem_cache *cache, size_t count, vo
  * beginning. How many: fewer only when there is no memory. */
 QUIRE_MUST_CHECK size_t quire_kmem_cache_take(struct quire_kmem_cache *cache, quire_gfp_t gfp,
                                               size_t count, void **objects);
+/* Whether `object` is one of this cache's, and allocated as far as its slab knows. */
+bool quire_kmem_cache_owns(struct quire_kmem_cache *cache, const void *object);
 /* Gives `count` objects back, none of them NULL, under one lock. */
 void quire_kmem_cache_put(struct quire_kmem_cache *cache, size_t count, void **objects);
 

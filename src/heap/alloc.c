@@ -78,9 +78,10 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
     if (!ptr)
         return quire_heap_alloc(cache, size);
     size_t class = class_of_address(heap->base, heap->size, ptr);
-    if (class && fits(heap, class, size))
+    bool is_freed = class && !class_is_run(class) && quarantine_has(heap, ptr);
+    if (class && !is_freed && fits(heap, class, size))
         return ptr;
-    size_t has = class ? class_size(class) : large_size(heap, ptr);
+    size_t has = is_freed ? 0 : class ? class_size(class) : large_size(heap, ptr);
     if (!has) {
         heap_mistake(heap, ptr, "realloc of what is no block, or was freed before");
         return NULL;

@@ -7,9 +7,10 @@
  * more than few.
  *
  * A class has no stacks before WARM_FREES of its blocks were freed, by whichever thread. Until then
- * each block goes back to its slab or run at once: a program that frees few blocks is told at once
- * of one that it frees twice, and no page of slots is touched for classes that it hardly uses.
- * Large runs also wait for their thread to come some times, since for them it is seldom worth it.
+ * each block goes to the quarantine, or back to its slab or run at once: a program that frees few
+ * blocks is told at once of one that it frees twice, and no page of slots is touched for classes
+ * that it hardly uses. Large runs also wait for their thread to come some times, since for them it
+ * is seldom worth it.
  *
  *   bound   a visit moves STACK_SLOTS / 2 blocks at most
  */
@@ -19,7 +20,6 @@
 #define RUN_STACK_BYTES (256ul << 10)
 #define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
 #define WARM_VISITS 8u
-#define WARM_FREES 64u
 /* And a NULL before them, and the cache's own members behind: see quire_heap_cache_leave. */
 #define SLOT_BYTES (NR_CLASSES * STACK_BYTES + 2 * MIN_ALIGN + sizeof(struct quire_heap_cache))
 #define SLOT_PAGES ((SLOT_BYTES + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT)
@@ -105,8 +105,7 @@ static void visit(struct quire_heap_cache *cache, size_t class)
     unsigned capacity = cache->capacity[class], most = most_capacity(class);
     if (cache->visits[class] < UINT8_MAX)
         cache->visits[class]++;
-    if (!cache->slots || quire_load_relaxed(&cache->heap->frees[class]) < WARM_FREES ||
-        capacity == most ||
+    if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
         (class_is_run(class) && class_pages(class) > WARM_RUN_PAGES &&
          cache->visits[class] < WARM_VISITS))
         return;
@@ -171,6 +170,25 @@ static void free_unclassed(struct quire_heap *heap, void *block)
         heap_mistake(heap, block, "free of what is no block, or was freed before");
 }
 
+/* Whether it is an allocated object of its slab. */
+static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
+{
+    return quire_kmem_cache_owns(heap->small[class], block);
+}
+
+/* The blocks of a class that is seldom used: mistakes are found at once. */
+static void free_cold(struct quire_heap *heap, size_t class, void *block)
+{
+    if (!quarantine_takes(class))
+        central_put(heap, class, 1, &block);
+    else if (quarantine_has(heap, block))
+        heap_mistake(heap, block, "double free");
+    else if (is_block(heap, class, block))
+        quarantine_add(heap, class, block);
+    else
+        central_put(heap, class, 1, &block); /* which says what is wrong */
+}
+
 void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
 {
     struct quire_heap *heap = cache->heap;
@@ -182,8 +200,11 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         heap_mistake(heap, block, "double free: it was freed just before");
         return;
     }
-    if (quire_load_relaxed(&heap->frees[class]) < WARM_FREES)
+    if (!class_is_warm(heap, class)) {
         (void)quire_fetch_add(&heap->frees[class], 1);
+        free_cold(heap, class, block);
+        return;
+    }
     visit(cache, class);
     unsigned capacity = cache->capacity[class];
     if (!capacity) {

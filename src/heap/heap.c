@@ -165,6 +165,7 @@ int quire_heap_create(struct quire_heap **heap, const struct quire_heap_config *
 
 void quire_heap_destroy(struct quire_heap *heap)
 {
+    quarantine_empty(heap);
     large_end(heap);
     (void)quire_slab_destroy(heap->slab);
     (void)quire_mem_destroy(heap->mem);

@@ -35,7 +35,7 @@ int quire_heap_class_info(struct quire_heap *heap, unsigned class,
     } else {
         small_info(heap, class, info);
     }
-    info->cached = cached_blocks(heap, class);
+    info->cached = cached_blocks(heap, class) + quarantine_count(heap, class);
     info->used -= info->cached < info->used ? info->cached : info->used;
     return 0;
 }

@@ -60,6 +60,18 @@ struct large_blocks {
     size_t allowance; /* bytes that may be kept */
 };
 
+#define RING 64u
+struct quarantined {
+    void *block; /* NULL: none */
+    uint8_t class;
+};
+
+struct quarantine {
+    quire_port_spinlock_t lock;
+    unsigned next; /* the oldest */
+    struct quarantined slot[RING];
+};
+
 struct quire_heap {
     char *base;  /* of the range; the class map begins here */
     size_t size; /* of the range */
@@ -94,6 +106,7 @@ struct quire_heap {
     uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */
     struct large_blocks large;
+    struct quarantine quarantine;
     struct {
         unsigned long grown, given_back, maps, unmaps, reused;
     } events;
@@ -164,6 +177,22 @@ void central_put(struct quire_heap *heap, size_t class, size_t count, void **blo
 void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
 /* layer 2 tells. */
 void slab_pages_changed(void *heap, void *pages, size_t bytes, size_t object_size);
+
+#define WARM_FREES 64u
+static inline bool class_is_warm(const struct quire_heap *heap, size_t class)
+{
+    return quire_load_relaxed(&heap->frees[class]) >= WARM_FREES;
+}
+
+/* ---- quarantine.c ---------------------------------------------------------------------------- */
+
+/* Whether blocks of the class are small enough. */
+bool quarantine_takes(size_t class);
+void quarantine_add(struct quire_heap *heap, size_t class, void *block);
+bool quarantine_has(struct quire_heap *heap, const void *block);
+unsigned quarantine_count(struct quire_heap *heap, size_t class);
+/* Frees what waits. */
+void quarantine_empty(struct quire_heap *heap);
 
 /* ---- grow.c ---------------------------------------------------------------------------------- */
 

@@ -80,6 +80,7 @@ size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
     if (cache)
         quire_heap_cache_flush(cache);
+    quarantine_empty(heap);
     size_t bytes = large_release(heap, true);
     (void)quire_slab_shrink(heap->slab, -1);
     heap_lock(&heap->purge_lock);

@@ -125,6 +125,28 @@ size_t quire_kmem_cache_take(struct quire_kmem_cache *handle, quire_gfp_t gfp, s
     return done;
 }
 
+bool quire_kmem_cache_owns(struct quire_kmem_cache *handle, const void *object)
+{
+    struct quire_page *page;
+    struct cache *cache = handle->cache;
+    if (!object_page_checked(cache->slab, object, &page))
+        return false;
+    struct cache_node *node = node_of_page(cache, page);
+    if (!node)
+        return false;
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    const struct quire_page *head = node_find_slab(cache, page);
+    bool owns = false;
+    if (head) {
+        uint32_t offset = (uint32_t)((const char *)object - slab_address(cache->slab, head));
+        unsigned index = object_index(cache, offset);
+        owns = index * cache->size + cache->offset == offset && index < slab_objects(head) &&
+               !slab_object_is_free(cache, head, index);
+    }
+    slab_unlock(&node->lock, irq);
+    return owns;
+}
+
 void quire_kmem_cache_put(struct quire_kmem_cache *handle, size_t count, void **objects)
 {
     struct aftermath after;

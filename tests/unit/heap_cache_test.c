@@ -95,6 +95,7 @@ static void a_thread_that_ends_gives_all_back(void)
     REQUIRE(ptr);
     quire_heap_free(&other, ptr);
     quire_heap_cache_detach(&heap_cache);
+    quire_heap_settle(heap_machine.heap);
     CHECK_EQ(heap_info().nr_cached, 0);
     REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &heap_cache));
     heap_end();

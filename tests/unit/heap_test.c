@@ -163,7 +163,12 @@ static void mistakes_are_reported_and_ignored(void)
     quire_heap_free(&heap_cache, a);
     quire_heap_free(&heap_cache, b);
     quire_heap_free(&heap_cache, a); /* the class is seldom used: at once */
-    CHECK(heap_caught("free of what is free"));
+    CHECK(heap_caught("double free"));
+    CHECK(!quire_heap_realloc(&heap_cache, a, 200));
+    CHECK(heap_caught("realloc"));
+    b[50] = 1;
+    quire_heap_settle(heap_machine.heap);
+    CHECK(heap_caught("written after it was freed"));
     warm_up(100);
     a = quire_heap_alloc(&heap_cache, 100);
     b = quire_heap_alloc(&heap_cache, 100);
@@ -196,10 +201,11 @@ static void mistakes_are_reported_and_ignored(void)
     heap_end();
 }
 
-static void nothing_is_written_into_free_blocks(void)
+static void nothing_is_written_into_free_blocks_of_classes_in_use(void)
 {
     if (!heap_boot())
         return;
+    warm_up(64);
     for (unsigned i = 0; i < COUNT; i++) {
         REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 64)));
         __builtin_memset(block[i], 0x77, 64);
@@ -245,7 +251,7 @@ static const struct test_case cases[] = {
     TEST_CASE(sizes_that_cannot_be_are_refused),
     TEST_CASE(the_range_grows_and_ends),
     TEST_CASE(mistakes_are_reported_and_ignored),
-    TEST_CASE(nothing_is_written_into_free_blocks),
+    TEST_CASE(nothing_is_written_into_free_blocks_of_classes_in_use),
     TEST_CASE(counts_are_those_of_the_caller),
     {0},
 };

@@ -93,8 +93,10 @@ static bool stats(unsigned long value, const char *name)
 static bool decay(unsigned long value, const char *name)
 {
     (void)name;
+    if (!value || value > 1000000)
+        return false;
     quire_heap_set_decay(heap, value * 1000000u);
-    return value > 0 && value <= 1000000;
+    return true;
 }
 
 static bool trim(unsigned long value, const char *name)

@@ -151,7 +151,7 @@ int quire_heap_create(struct quire_heap **heap, const struct quire_heap_config *
     made->large.most_mapped = DEFAULT_MOST_MAPPED;
     made->trim_threshold = DEFAULT_TRIM_THRESHOLD;
     made->cache_bytes = config->cache_bytes ? config->cache_bytes : DEFAULT_CACHE_BYTES;
-    made->decay_ns = config->decay_ns ? config->decay_ns : DEFAULT_DECAY_NS;
+    quire_heap_set_decay(made, config->decay_ns ? config->decay_ns : DEFAULT_DECAY_NS);
     made->maps = layout.maps;
     made->maps_committed = maps_committed;
     made->committed = layout.sections;

@@ -83,7 +83,7 @@ struct quire_heap {
     void *ops_arg;
     size_t map_threshold, trim_threshold;
     size_t cache_bytes;
-    uint64_t decay_ns;
+    unsigned long decay_ms; /* a word: others may be reading it when it is set */
 
     /* Pages that slabs and runs have taken from phys, by atomic adds; purge.c has the rest. */
     unsigned long pages_used;
@@ -136,6 +136,11 @@ static inline uint8_t *class_map(const struct quire_heap *heap)
 static inline size_t pages_for(size_t size)
 {
     return (size >> QUIRE_PAGE_SHIFT) + ((size & (QUIRE_PAGE_SIZE - 1)) != 0);
+}
+
+static inline uint64_t heap_decay_ns(const struct quire_heap *heap)
+{
+    return (uint64_t)quire_load_relaxed(&heap->decay_ms) * 1000000u;
 }
 
 static inline bool class_is_run(size_t class)

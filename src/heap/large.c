@@ -196,7 +196,7 @@ static void take_oldest(struct quire_heap *heap, uint64_t until, size_t bytes, s
 static uint64_t decayed(const struct quire_heap *heap)
 {
     uint64_t now = quire_port_clock_ns();
-    return now > heap->decay_ns ? now - heap->decay_ns : 0;
+    return now > heap_decay_ns(heap) ? now - heap_decay_ns(heap) : 0;
 }
 
 /* ---- mappings: without locks ----------------------------------------------------------------- */

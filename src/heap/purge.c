@@ -14,8 +14,9 @@
  */
 #include "heap/internal.h"
 
-#define LITTLE_BYTES (4ul << 20) /* to fault so much again costs a millisecond, about */
-#define LOOKS_PER_CLOCK 16u      /* to read it costs as much as to free some blocks */
+#define MOST_DECAY_MS 1000000000u /* eleven days */
+#define LITTLE_BYTES (4ul << 20)  /* to fault so much again costs a millisecond, about */
+#define LOOKS_PER_CLOCK 16u       /* to read it costs as much as to free some blocks */
 
 void pages_taken(struct quire_heap *heap, size_t pages)
 {
@@ -47,7 +48,7 @@ static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t 
     if (heap->trims_at_once && dirty > quire_load_relaxed(&heap->pages_used) / 32)
         return true;
     return (little || dirty > quire_load_relaxed(&heap->pages_used)) &&
-           (!heap->purged_ns || now - heap->purged_ns >= heap->decay_ns);
+           (!heap->purged_ns || now - heap->purged_ns >= heap_decay_ns(heap));
 }
 
 void heap_purge_if_due(struct quire_heap *heap)
@@ -59,7 +60,7 @@ void heap_purge_if_due(struct quire_heap *heap)
         !quire_port_spin_trylock(&heap->purge_lock))
         return;
     uint64_t now = quire_port_clock_ns();
-    bool over = now - heap->interval_began_ns >= heap->decay_ns;
+    bool over = now - heap->interval_began_ns >= heap_decay_ns(heap);
     bool ebb = is_ebb(heap, dirty, now);
     if (over || ebb)
         (void)quire_slab_shrink(heap->slab, -1);
@@ -100,5 +101,6 @@ void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes)
 
 void quire_heap_set_decay(struct quire_heap *heap, uint64_t ns)
 {
-    quire_store_relaxed(&heap->decay_ns, ns);
+    uint64_t ms = quire_div64(ns, 1000000), most = MOST_DECAY_MS;
+    quire_store_relaxed(&heap->decay_ms, (unsigned long)(ms < most ? ms : most));
 }

@@ -173,7 +173,7 @@ static void free_unclassed(struct quire_heap *heap, void *block)
 /* Whether it is an allocated object of its slab. */
 static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
 {
-    return quire_kmem_cache_owns(heap->small[class], block);
+    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
 }
 
 /* The blocks of a class that is seldom used: mistakes are found at once. */

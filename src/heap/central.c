@@ -61,12 +61,13 @@ static struct quire_kmem_cache *small_create(struct quire_heap *heap, size_t cla
     quire_snprintf(name, sizeof name, "heap-%zu", class_size(class));
     heap_lock(&heap->grow_lock);
     struct quire_kmem_cache *cache = heap->small[class];
-    if (!cache)
+    if (!cache) {
         cache = quire_kmem_cache_create(heap->slab, name, class_size(class), MIN_ALIGN,
                                         QUIRE_SLAB_NO_SHEAVES, NULL);
-    if (cache)
-        set_order(cache, class_size(class));
-    quire_store_release(&heap->small[class], cache);
+        if (cache)
+            set_order(cache, class_size(class));
+        quire_store_release(&heap->small[class], cache);
+    }
     heap_unlock(&heap->grow_lock);
     return cache;
 }
@@ -162,6 +163,6 @@ void central_put(struct quire_heap *heap, size_t class, size_t count, void **blo
         for (size_t i = 0; i < count; i++)
             put_run(heap, class, blocks[i]);
     else
-        quire_kmem_cache_put(heap->small[class], count, blocks);
+        quire_kmem_cache_put(quire_load_acquire(&heap->small[class]), count, blocks);
     heap_purge_if_due(heap);
 }

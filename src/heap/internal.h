@@ -91,7 +91,7 @@ struct quire_heap {
     unsigned long pages_interval_peak; /* most of them in this interval */
     uint64_t interval_began_ns, purged_ns;
     unsigned purge_looks;
-    bool trims_at_once;
+    bool trims_at_once, has_purged; /* looked at without the lock */
     quire_port_spinlock_t purge_lock;
 
     quire_port_spinlock_t grow_lock;

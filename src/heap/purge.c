@@ -45,17 +45,18 @@ static void purge(struct quire_heap *heap, unsigned long pages, bool all)
 static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t now)
 {
     bool little = dirty <= LITTLE_BYTES >> QUIRE_PAGE_SHIFT;
-    if (heap->trims_at_once && dirty > quire_load_relaxed(&heap->pages_used) / 32)
+    if (quire_load_relaxed(&heap->trims_at_once) &&
+        dirty > quire_load_relaxed(&heap->pages_used) / 32)
         return true;
     return (little || dirty > quire_load_relaxed(&heap->pages_used)) &&
-           (!heap->purged_ns || now - heap->purged_ns >= heap_decay_ns(heap));
+           (!heap->has_purged || now - heap->purged_ns >= heap_decay_ns(heap));
 }
 
 void heap_purge_if_due(struct quire_heap *heap)
 {
     unsigned long dirty = pages_dirty(heap);
     if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT) ||
-        (heap->purged_ns && !heap->trims_at_once &&
+        (quire_load_relaxed(&heap->has_purged) && !quire_load_relaxed(&heap->trims_at_once) &&
          quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK) ||
         !quire_port_spin_trylock(&heap->purge_lock))
         return;
@@ -73,6 +74,7 @@ void heap_purge_if_due(struct quire_heap *heap)
     if (unneeded) {
         purge(heap, unneeded, ebb);
         heap->purged_ns = now;
+        quire_store_relaxed(&heap->has_purged, true);
     }
     heap_unlock(&heap->purge_lock);
 }

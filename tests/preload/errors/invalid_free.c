@@ -66,16 +66,25 @@ static void what_lies_16_before_a_block(void)
     free(hidden(block_among_others(100) - 16));
 }
 
-static void the_end_of_a_block(void)
+/* Where there is nothing between blocks it is the next one, whose turn comes afterwards. */
+static void the_end_of(size_t size)
 {
-    char *block = block_among_others(96);
-    free(hidden(block + 96));
+    char *block = malloc(size), *next = malloc(size);
+    memset(block, 1, size);
+    memset(next, 1, size);
+    free(hidden(block + malloc_usable_size(block)));
+    free(hidden(next));
+    free(hidden(block));
+}
+
+static void the_end_of_a_small_block(void)
+{
+    the_end_of(96);
 }
 
 static void the_end_of_a_large_block(void)
 {
-    char *block = block_among_others(LARGE);
-    free(hidden(block + malloc_usable_size(block)));
+    the_end_of(LARGE);
 }
 
 static void aligned_block_and_64(void)
@@ -234,7 +243,7 @@ static const struct heap_error errors[] = {
     HEAP_ERROR(large_block_and_16),
     HEAP_ERROR(large_block_and_a_page),
     HEAP_ERROR(what_lies_16_before_a_block),
-    HEAP_ERROR(the_end_of_a_block),
+    HEAP_ERROR(the_end_of_a_small_block),
     HEAP_ERROR(the_end_of_a_large_block),
     HEAP_ERROR(aligned_block_and_64),
     HEAP_ERROR(heap_that_was_never_a_block),

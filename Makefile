@@ -10,6 +10,7 @@ MAP_BENCH = build/release/bench/map-bench
 REPLAY_BENCH = build/release/bench/replay-bench
 MAP_SIM_BENCH = build/release/bench/map-sim-bench
 VM_BENCH = build/release/bench/vm-bench
+HEAP_BENCH = build/release/bench/heap-bench
 
 all: release
 
@@ -57,6 +58,13 @@ bench-vm:
 	@if command -v valgrind >/dev/null; then bench/common/instructions.sh $(VM_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+# Beside Debian's other allocators and real programs, which it installs: see bench/heap/run.sh. About three
+# minutes; HEAP_OPTIONS=--full for longer runs, or '--case=request-*': heap-bench --help.
+bench-heap:
+	@cmake --preset release >&2
+	@$(BUILD) release --target heap-bench --parallel $(JOBS) >&2
+	@bench/heap/run.sh $(HEAP_BENCH) $(HEAP_OPTIONS)
+
 # TRACE=FILE: that trace instead of one that is made up.
 bench-replay:
 	@cmake --preset release >&2
@@ -89,4 +97,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-heap bench-replay model permute install coverage clean

@@ -162,8 +162,8 @@ static void children_allocate_while_8_threads_do(void)
     pthread_t thread[NR_THREADS];
     start_load(thread);
     bool good = true;
-    for (unsigned i = 0; good && i < 300; i++)
-        good = fork_and_work(i, 300);
+    for (unsigned i = 0; good && i < 1000; i++)
+        good = fork_and_work(i, 100);
     CHECK(good);
     end_load(thread);
 }

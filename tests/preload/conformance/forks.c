@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conformance.h"
@@ -126,9 +127,12 @@ static _Atomic(char *) shared[NR_SLOTS]; /* blocks that any thread frees */
 
 static void *load(void *arg)
 {
+    const struct timespec pause = {.tv_nsec = 20000};
     uint64_t seed = (uintptr_t)arg;
     bool good = true;
-    while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+    for (unsigned step = 0; !atomic_load_explicit(&stop, memory_order_relaxed); step++) {
+        if (step % 200 == 0)
+            nanosleep(&pause, NULL); /* or who forks has no turn */
         size_t size = random_size(&seed, random_next(&seed) % 64 ? 2000 : 200000);
         char *block = malloc(size);
         if (block)

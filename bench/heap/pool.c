@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 
@@ -121,7 +122,7 @@ static void pool_100(void)
         library = dlopen(file, RTLD_NOW);
         if (!library)
             exit(3);
-        if (__builtin_strcmp(file, kinds[i].file))
+        if (strcmp(file, kinds[i].file))
             continue;
         kinds[i].start();
         chunk = kinds[i].run;

@@ -78,12 +78,19 @@ static struct {
 } ring;
 static size_t ring_steps;
 
+static void spin(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
 static void *consume(void *arg)
 {
     (void)arg;
     for (size_t i = 0; i < ring_steps; i++) {
         while (atomic_load_explicit(&ring.head, memory_order_acquire) == i)
-            __builtin_ia32_pause();
+            spin();
         free(ring.slot[i % RING]);
         atomic_store_explicit(&ring.tail, i + 1, memory_order_release);
     }
@@ -102,7 +109,7 @@ static void producer_consumer(void)
             malloc(running->parameter ? running->parameter : 8 + random_below(&state, 1017));
         block[0] = 1;
         while (i - atomic_load_explicit(&ring.tail, memory_order_acquire) == RING)
-            __builtin_ia32_pause();
+            spin();
         ring.slot[i % RING] = block;
         atomic_store_explicit(&ring.head, i + 1, memory_order_release);
     }

@@ -35,8 +35,6 @@ static struct {
 /* Calls with these numbers fail; no call at first. */
 static unsigned long fail_from = (unsigned long)-1, fail_until;
 
-#ifdef __x86_64__
-
 /* The only place whose calls the filter lets through. */
 __attribute__((visibility("hidden"))) long call_through(long number, const long long *arguments);
 extern __attribute__((visibility("hidden"))) const char call_through_end[];
@@ -105,15 +103,6 @@ static void trap_calls(void)
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
         _exit(77);
 }
-
-#else
-
-static void trap_calls(void)
-{
-    _exit(77);
-}
-
-#endif
 
 /* ---- what a program does meanwhile ------------------------------------------------------------
  */

@@ -93,6 +93,12 @@ extern const struct test_suite suite_vm_swap_model;
 extern const struct test_suite suite_vm_faults;
 extern const struct test_suite suite_vm_model;
 extern const struct test_suite suite_vm_areas_model;
+extern const struct test_suite suite_pool;
+extern const struct test_suite suite_pool_cleanup;
+extern const struct test_suite suite_pool_limit;
+extern const struct test_suite suite_pool_source;
+extern const struct test_suite suite_pool_text;
+extern const struct test_suite suite_pool_thread;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -184,5 +190,11 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_faults,      //
     &suite_vm_model,       //
     &suite_vm_areas_model, //
+    &suite_pool,           //
+    &suite_pool_cleanup,   //
+    &suite_pool_limit,     //
+    &suite_pool_source,    //
+    &suite_pool_text,      //
+    &suite_pool_thread,    //
     NULL,
 };

@@ -114,7 +114,7 @@ version_is_that_of_the_project() {
 
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
 for name in types.h config.h port.h phys.h slab.h map.h paging.h fault.h segment.h mmu.h \
-    pgtable.h windows.h vmalloc.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc libquire.a libquire.so \
+    pgtable.h windows.h vmalloc.h pool.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc libquire.a libquire.so \
     QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
     tap_check "$name is installed" find_installed $name
 done

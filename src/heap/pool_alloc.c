@@ -162,7 +162,7 @@ void *quire_pool_alloc_slow(struct quire_pool *front, size_t size)
     size_t rounded = (size + (QUIRE_POOL_ALIGN - 1)) & ~(size_t)(QUIRE_POOL_ALIGN - 1);
     if (quire_likely(pool->state == POOL_ALIVE && rounded - 1 < pool->cache->small_max)) {
         void *memory = cut_from_new_block(pool, QUIRE_POOL_ALIGN, rounded, size);
-        if (quire_likely(memory))
+        if (quire_likely(memory) || !pool_made_room(pool, size))
             return memory;
     }
 #endif

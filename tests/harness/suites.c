@@ -99,6 +99,8 @@ extern const struct test_suite suite_pool_limit;
 extern const struct test_suite suite_pool_source;
 extern const struct test_suite suite_pool_text;
 extern const struct test_suite suite_pool_thread;
+extern const struct test_suite suite_pool_model;
+extern const struct test_suite suite_pool_faults;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
@@ -196,5 +198,7 @@ const struct test_suite *const test_suites[] = {
     &suite_pool_source,    //
     &suite_pool_text,      //
     &suite_pool_thread,    //
+    &suite_pool_model,     //
+    &suite_pool_faults,    //
     NULL,
 };

@@ -6,6 +6,7 @@
 
 extern const struct test_suite suite_pcp_protocol;
 extern const struct test_suite suite_phys_stress;
+extern const struct test_suite suite_pool_stress;
 extern const struct test_suite suite_posix;
 extern const struct test_suite suite_ranges_stress;
 extern const struct test_suite suite_slab_stress;
@@ -21,6 +22,7 @@ extern const struct test_suite suite_windows_stress;
 const struct test_suite *const test_suites[] = {
     &suite_pcp_protocol,   //
     &suite_phys_stress,    //
+    &suite_pool_stress,    //
     &suite_posix,          //
     &suite_ranges_stress,  //
     &suite_slab_stress,    //

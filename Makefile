@@ -10,6 +10,7 @@ MAP_BENCH = build/release/bench/map-bench
 REPLAY_BENCH = build/release/bench/replay-bench
 MAP_SIM_BENCH = build/release/bench/map-sim-bench
 VM_BENCH = build/release/bench/vm-bench
+POOL_BENCH = build/release/bench/pool-bench
 
 all: release
 
@@ -57,6 +58,13 @@ bench-vm:
 	@if command -v valgrind >/dev/null; then bench/common/instructions.sh $(VM_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+bench-pool:
+	@cmake --preset release >&2
+	@$(BUILD) release --target pool-bench --parallel $(JOBS) >&2
+	@$(POOL_BENCH)
+	@if command -v valgrind >/dev/null; then bench/common/instructions.sh $(POOL_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
 # TRACE=FILE: that trace instead of one that is made up.
 bench-replay:
 	@cmake --preset release >&2
@@ -89,4 +97,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-pool bench-replay model permute install coverage clean

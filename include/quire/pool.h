@@ -202,9 +202,9 @@ void quire_pool_set_oom(struct quire_pool *pool, quire_pool_oom_fn *oom, void *a
 /* What quire_pool_alloc doesn't do itself. */
 QUIRE_MUST_CHECK void *quire_pool_alloc_slow(struct quire_pool *pool, size_t size);
 
-/* `size` bytes. Eight to eleven instructions while the block has room: sizes 0 and those that wrap
- * around when rounded become the largest number there is, so that the one comparison is for them
- * too. */
+/* `size` bytes. Ten instructions on x86-64 while the block has room, seven if the size is a
+ * constant: 0 and what wraps around when rounded become the largest number there is, so that the
+ * one comparison is for them, too. */
 QUIRE_MUST_CHECK static inline void *quire_pool_alloc(struct quire_pool *pool, size_t size)
 {
     size_t rounded = (size + (QUIRE_POOL_ALIGN - 1)) & ~(size_t)(QUIRE_POOL_ALIGN - 1);

@@ -190,9 +190,10 @@ QUIRE_MUST_CHECK int quire_pool_attach(struct quire_pool *pool, struct quire_poo
  * the grain is a block. */
 void quire_pool_set_limit(struct quire_pool *pool, size_t bytes);
 
-/* Called without locks when `size` bytes can't be had for want of memory or by a limit: true, when
- * it made room (it may destroy and reset other pools, children included, free large blocks, raise
- * the limit), and it is tried again; false: NULL. It may also leave by longjmp. Sizes that no
+/* Called when `size` bytes can't be had for want of memory or by a limit: true, when it made room
+ * (it may reset pools, destroy others, children included, free large objects, raise the limit), and
+ * it is tried again; false: NULL. To destroy the pool itself, or one above, is a mistake, but it
+ * may leave by longjmp (unless a cleanup handler is under way) to where that is done. Sizes that no
  * memory could have aren't asked about. NULL: no handler. */
 typedef bool quire_pool_oom_fn(void *arg, struct quire_pool *pool, size_t size);
 void quire_pool_set_oom(struct quire_pool *pool, quire_pool_oom_fn *oom, void *arg);

@@ -123,6 +123,7 @@ static QUIRE_ALWAYS_INLINE void release(struct pool *pool)
         pool_let_go(pool->parent, pool->held);
         unlink_child(pool);
     }
+    pool->front.at = pool->front.end = NULL; /* what is asked for now is looked at */
     pool->state = POOL_ENDED;
     cache->nr_pools--;
 #ifndef POOL_ASAN
@@ -208,43 +209,43 @@ struct pool *pool_next_below(const struct pool *top, const struct pool *pool)
     return NULL;
 }
 
-/* Counts the pools, with what they hold, in `cache` or out of it. */
-static void change_cache(struct pool *top, struct quire_pool_cache *cache, bool in)
-{
-    for (struct pool *pool = top; pool; pool = pool_next_below(top, pool)) {
-        pool->cache = in ? cache : NULL;
-        cache->nr_pools += in ? 1ul : -1ul;
-    }
-    cache->held += in ? top->held : -top->held;
-}
-
 void quire_pool_detach(struct quire_pool *front)
 {
-    struct pool *pool = pool_of(front);
-    if (!pool_enter(pool))
+    struct pool *top = pool_of(front);
+    if (!pool_enter(top))
         return;
-    struct quire_pool_cache *cache = pool->cache;
-    if (pool->parent)
-        pool_mistake(pool->config, front, "detached, though it has a parent");
-    else if (may_end(pool, "detached by a handler of its own or of a pool below")) {
-        change_cache(pool, cache, false);
-        pool->state = POOL_DETACHED;
+    struct quire_pool_cache *cache = top->cache;
+    if (top->parent)
+        pool_mistake(top->config, front, "detached, though it has a parent");
+    else if (may_end(top, "detached by a handler of its own or of a pool below")) {
+        for (struct pool *pool = top; pool; pool = pool_next_below(top, pool)) {
+            pool->state = POOL_DETACHED;
+            pool->cache = NULL;
+            pool_set_room(pool, pool->front.at);
+            cache->nr_pools--;
+        }
+        cache->held -= top->held;
     }
     pool_cache_leave(cache);
 }
 
 int quire_pool_attach(struct quire_pool *front, struct quire_pool_cache *cache)
 {
-    struct pool *pool = pool_of(front);
-    if (pool->state != POOL_DETACHED) {
+    struct pool *top = pool_of(front);
+    if (top->state != POOL_DETACHED || top->parent) {
         pool_mistake(cache->config, front, "attached, but not detached");
         return -QUIRE_EINVAL;
     }
-    if (pool->config != cache->config)
+    if (top->config != cache->config)
         return -QUIRE_EINVAL;
     pool_cache_enter(cache);
-    pool->state = cache->debug ? POOL_ALIVE_DEBUG : POOL_ALIVE;
-    change_cache(pool, cache, true);
+    for (struct pool *pool = top; pool; pool = pool_next_below(top, pool)) {
+        pool->state = POOL_ALIVE + cache->debug;
+        pool->cache = cache;
+        pool_set_room(pool, pool->front.at);
+        cache->nr_pools++;
+    }
+    cache->held += top->held;
     pool_cache_leave(cache);
     return 0;
 }

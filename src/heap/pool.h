@@ -7,8 +7,8 @@
  *   invariant   `head` leads through all blocks, the first one last; `block` is the one whose room
  *               is front.at to its end, and all others' ends are counted in `lost`
  *   invariant   held = own blocks and large ones + held of all children
- *   invariant   running counts the handlers that are under way in this pool and all below it; while
- *               it isn't 0 the pool is neither reset, destroyed nor detached
+ *   invariant   running counts the cleanup handlers that are under way in this pool and all below
+ * it; while it isn't 0 the pool is neither reset, destroyed nor detached
  */
 #ifndef QUIRE_HEAP_POOL_H
 #define QUIRE_HEAP_POOL_H
@@ -216,9 +216,6 @@ void pool_large_free_all(struct pool *pool);
 
 /* ---- pool_cleanup.c -------------------------------------------------------------------------- */
 
-/* Around the calls of a pool's handlers, which may use the pool. */
-void pool_handler_begins(struct pool *pool);
-void pool_handler_ended(struct pool *pool);
 /* Ends all pools below, and runs all handlers. */
 void pool_end_inside(struct pool *pool);
 

@@ -42,14 +42,19 @@ void pool_let_go(struct pool *pool, size_t size)
     }
 }
 
+/* The handler may leave by longjmp, so nothing is marked meanwhile. */
 bool pool_made_room(struct pool *pool, size_t size)
 {
+    struct quire_pool_cache *cache = pool->cache;
     if (!pool->oom)
         return false;
-    pool_handler_begins(pool);
+    pool_cache_leave(cache);
     bool made = pool->oom(pool->oom_arg, &pool->front, size);
-    pool_handler_ended(pool);
-    return made;
+    pool_cache_enter(cache);
+    if (quire_likely(pool->state != POOL_ENDED))
+        return made;
+    pool_mistake(cache->config, &pool->front, "destroyed by its own out-of-memory handler");
+    return false;
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */

@@ -1,26 +1,16 @@
 /* heap/pool_cleanup.c: handlers, and the order in which pools end inside others */
 #include "heap/pool.h"
 
-void pool_handler_begins(struct pool *pool)
+/* It is taken out already, so that it can't be taken out again while it runs. */
+static void run(struct pool *pool, const struct quire_pool_cleanup *cleanup)
 {
     for (struct pool *above = pool; above; above = above->parent)
         above->running++;
     pool_cache_leave(pool->cache);
-}
-
-void pool_handler_ended(struct pool *pool)
-{
+    cleanup->run(cleanup->arg);
     pool_cache_enter(pool->cache);
     for (struct pool *above = pool; above; above = above->parent)
         above->running--;
-}
-
-/* It is taken out already, so that it can't be taken out again while it runs. */
-static void run(struct pool *pool, const struct quire_pool_cleanup *cleanup)
-{
-    pool_handler_begins(pool);
-    cleanup->run(cleanup->arg);
-    pool_handler_ended(pool);
 }
 
 void pool_end_inside(struct pool *top)

@@ -6,6 +6,7 @@
 
 extern const struct test_suite suite_pcp_protocol;
 extern const struct test_suite suite_phys_stress;
+extern const struct test_suite suite_pool_process;
 extern const struct test_suite suite_pool_stress;
 extern const struct test_suite suite_posix;
 extern const struct test_suite suite_ranges_stress;
@@ -22,6 +23,7 @@ extern const struct test_suite suite_windows_stress;
 const struct test_suite *const test_suites[] = {
     &suite_pcp_protocol,   //
     &suite_phys_stress,    //
+    &suite_pool_process,   //
     &suite_pool_stress,    //
     &suite_posix,          //
     &suite_ranges_stress,  //

@@ -319,6 +319,8 @@ static void a_pool_that_is_destroyed_twice_is_reported(void)
     CHECK(pool_caught("used after it was destroyed"));
     CHECK(!quire_pool_create_child(pool));
     CHECK(pool_caught("used after it was destroyed"));
+    CHECK(!quire_pool_alloc(pool, 10));
+    CHECK(pool_caught("used after it was destroyed"));
     CHECK_EQ(pool_cache_info().nr_pools, 0);
     CHECK_EQ(pool_cache_info().nr_kept, 1);
     pool_end();

@@ -143,6 +143,10 @@ static void what_is_detached_wrongly_stays(void)
     CHECK_EQ(quire_pool_attach(pool, &other), -QUIRE_EINVAL);
     quire_pool_destroy(pool);
     CHECK(pool_caught("attached to no cache"));
+    CHECK(!quire_pool_alloc(child, 10));
+    CHECK(pool_caught("attached to no cache"));
+    CHECK_EQ(quire_pool_attach(child, &pool_cache), -QUIRE_EINVAL);
+    CHECK(pool_caught("but not detached"));
     CHECK_EQ(quire_pool_attach(pool, &pool_cache), 0);
     quire_pool_destroy(pool);
     CHECK_EQ(quire_pool_cache_destroy(&other), 0);

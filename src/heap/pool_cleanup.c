@@ -30,11 +30,18 @@ void pool_end_inside(struct pool *top)
     }
 }
 
+/* One that was taken out, or from the room of the block, or with all that allocating may need. */
 static struct quire_pool_cleanup *take(struct pool *pool)
 {
     struct quire_pool_cleanup *cleanup = pool->unused;
+    size_t rounded = pool_round(sizeof *cleanup);
     if (cleanup)
         pool->unused = cleanup->next;
+    else if (quire_likely((size_t)(pool->front.end - pool->front.at) >= rounded)) {
+        cleanup = (struct quire_pool_cleanup *)(void *)pool->front.at;
+        pool->front.at += rounded;
+    } else
+        cleanup = pool_alloc(pool, QUIRE_POOL_ALIGN, sizeof *cleanup);
     return cleanup;
 }
 
@@ -45,8 +52,6 @@ struct quire_pool_cleanup *quire_pool_cleanup(struct quire_pool *front, void (*h
     if (!pool_enter(pool))
         return NULL;
     struct quire_pool_cleanup *cleanup = take(pool);
-    if (!cleanup)
-        cleanup = pool_alloc(pool, QUIRE_POOL_ALIGN, sizeof *cleanup);
     if (cleanup) {
         *cleanup = (struct quire_pool_cleanup){pool->cleanups, handler, arg};
         pool->cleanups = cleanup;

@@ -34,11 +34,12 @@
  * no two threads are at one cache, and with config.self that it is always the same.
  *
  * Errors: a pointer or NULL, 0 or a negative errno. What fails changes nothing. Sizes that no
- * memory could have are refused with NULL; size 0 gives memory that differs from all other, 16
- * bytes of it.
+ * memory could have are refused with NULL; size 0 gives memory that differs from all other, and has
+ * nothing to look at.
  *
  * Mistakes that are found (a pool destroyed twice, a foreign pointer freed) go to config.mistake as
- * a line of text; when that returns the call has been ignored. Without it they are a panic.
+ * a line of text; when that returns the call has been ignored, or, where only the thread was wrong,
+ * goes on. Without it they are a panic.
  *
  * Contexts: no locks, and no sleep but the source's own. Costs are constant unless a line says
  * otherwise; a call that needs a block may cost the source's allocation.
@@ -101,9 +102,6 @@ struct quire_pool_source quire_pool_from_buffer(struct quire_pool_buffer *buffer
 struct quire_pool_source quire_pool_from_pool(struct quire_pool *pool);
 
 /* ---- caches of blocks ------------------------------------------------------------------------ */
-
-#define QUIRE_POOL_BLOCK_BYTES 4096u /* a page, and what malloc hands out well */
-#define QUIRE_POOL_KEEP_BYTES (256u << 10)
 
 /* Each allocation is a block of its own, of exactly its size, so that a sanitizer or valgrind
  * behind the source sees it; and the rule of threads is checked. A library that was itself compiled
@@ -179,9 +177,9 @@ void quire_pool_destroy(struct quire_pool *pool);
 void quire_pool_reset(struct quire_pool *pool);
 
 /* Brings a pool without parent, and all below it, to another thread: the old one detaches it, hands
- * it over, and the new one attaches it to a cache of its own. In between it isn't used. O(pools
- * below). -EINVAL   the cache has another configuration, or the pool isn't detached (a mistake,
- * too) */
+ * it over, and the new one attaches it to a cache of its own. In between it isn't used. attach:
+ * -EINVAL if the cache has another configuration, or the pool isn't detached (a mistake, too).
+ * O(pools below). */
 void quire_pool_detach(struct quire_pool *pool);
 QUIRE_MUST_CHECK int quire_pool_attach(struct quire_pool *pool, struct quire_pool_cache *cache);
 

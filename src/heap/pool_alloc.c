@@ -4,8 +4,7 @@
  * block of its own, and the room stays; a smaller one is cut from a new block. Whichever of the two
  * blocks then has more room is the one at hand; the other's end is lost.
  *
- *   bound   of each block that isn't at hand less than small_max, and the padding of an alignment,
- * is lost at its end: a quarter
+ *   bound   less than small_max is lost at the end of each block that isn't at hand
  *
  * Limits count what comes from the source, so the inline path knows nothing of them.
  */
@@ -51,9 +50,10 @@ bool pool_made_room(struct pool *pool, size_t size)
     pool_cache_leave(cache);
     bool made = pool->oom(pool->oom_arg, &pool->front, size);
     pool_cache_enter(cache);
-    if (quire_likely(pool->state != POOL_ENDED))
+    if (quire_likely(pool->state == POOL_ALIVE || pool->state == POOL_ALIVE_DEBUG))
         return made;
-    pool_mistake(cache->config, &pool->front, "destroyed by its own out-of-memory handler");
+    pool_mistake(cache->config, &pool->front,
+                 "destroyed or detached by its own out-of-memory handler");
     return false;
 }
 
@@ -94,9 +94,8 @@ static QUIRE_ALWAYS_INLINE void use_block(struct pool *pool, struct quire_pool_b
     pool->front.end = POOL_RED_ZONE ? at : pool_block_end(block);
 }
 
-/* `rounded` bytes and the padding that `align` may need are small_max at most; `size` is the
- * object.
- */
+/* `rounded` bytes and the padding that `align` may need are small_max at most; `size` of them are
+ * the object. */
 static QUIRE_ALWAYS_INLINE void *cut_from_new_block(struct pool *pool, size_t align, size_t rounded,
                                                     size_t size)
 {
@@ -190,7 +189,7 @@ static bool free_last(struct pool *pool, char *memory, size_t size)
 {
     size_t rounded = pool_round(size) + POOL_RED_ZONE;
     const char *start = pool_block_start(pool, pool->block);
-    if ((uintptr_t)memory < (uintptr_t)start ||
+    if (!pool_round(size) || (uintptr_t)memory < (uintptr_t)start ||
         (uintptr_t)pool->front.at - (uintptr_t)memory != rounded ||
         (uintptr_t)memory % QUIRE_POOL_ALIGN)
         return false;

@@ -20,7 +20,7 @@ void quire_pool_info(const struct quire_pool *front, struct quire_pool_info *inf
         .own = pool->held,
         .peak = pool->held > pool->peak ? pool->held : pool->peak,
         .limit = pool->limit,
-        .room = pool->cache->debug ? 0 : room,
+        .room = pool->config->flags & QUIRE_POOL_DEBUG ? 0 : room,
         .lost = pool->lost,
         .large = pool->large_bytes,
         .nr_blocks = pool->nr_blocks,

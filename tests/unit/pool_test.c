@@ -189,6 +189,8 @@ static void the_last_object_can_be_freed(void)
     CHECK(quire_pool_free(pool, second, 0));
     CHECK(quire_pool_free(pool, first, 40));
     CHECK(quire_pool_free(pool, NULL, 12));
+    CHECK(!quire_pool_free(pool, pool->at, SIZE_MAX));
+    CHECK(pool_caught("isn't the pool's"));
     CHECK_EQ(pool_info(pool).used, 0);
     quire_pool_destroy(pool);
     pool_end();

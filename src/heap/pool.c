@@ -17,7 +17,7 @@ static QUIRE_ALWAYS_INLINE void begin(struct pool *pool, struct quire_pool_cache
 {
     pool->cache = cache;
     pool->config = cache->config;
-    pool->block = pool->head = block;
+    pool->block = block;
     pool->parent = pool->child = NULL;
     pool->older = pool->younger = NULL;
     pool->cleanups = pool->unused = NULL;
@@ -129,13 +129,13 @@ static QUIRE_ALWAYS_INLINE void release(struct pool *pool)
 #ifndef POOL_ASAN
     if (quire_likely(cache->nr_kept + pool->nr_blocks <= cache->max_kept)) {
         first->next = cache->kept;
-        cache->kept = pool->head;
+        cache->kept = pool->block;
         cache->nr_kept += pool->nr_blocks;
         return;
     }
 #endif
     (void)first;
-    give_blocks_one_by_one(cache, pool->head);
+    give_blocks_one_by_one(cache, pool->block);
 }
 
 void pool_release(struct pool *pool)
@@ -170,13 +170,12 @@ void quire_pool_destroy(struct quire_pool *front)
 static void give_further_blocks(struct pool *pool)
 {
     struct quire_pool_block *first = pool_first_block(pool);
-    while (pool->head != first) {
-        struct quire_pool_block *block = pool->head;
-        pool->head = block->next;
+    while (pool->block != first) {
+        struct quire_pool_block *block = pool->block;
+        pool->block = block->next;
         pool_let_go(pool, block->size);
         pool_block_put(pool->cache, block);
     }
-    pool->block = first;
     pool->nr_blocks = 1;
 }
 

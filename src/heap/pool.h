@@ -1,11 +1,11 @@
 /* heap/pool.h: what a pool is inside
  *
  *   pool_block | struct pool | objects ... room        the first block
- *   pool_block | objects ... (lost)                    further ones, the latest at the chain's head
+ *   pool_block | objects ... (lost)                    further ones
  *   pool_large | memory                                one object each, in a tree by address
  *
- *   invariant   `head` leads through all blocks, the first one last; `block` is the one whose room
- *               is front.at to its end, and all others' ends are counted in `lost`
+ *   invariant   `block` is the one at hand, whose room is front.at to its end, and leads through
+ *               all, the first one last; the ends of the others are counted in `lost`
  *   invariant   held = own blocks and large ones + held of all children
  *   invariant   running counts the cleanup handlers that are under way in this pool and all below
  * it; while it isn't 0 the pool is neither reset, destroyed nor detached
@@ -85,7 +85,7 @@ struct pool {
     _Alignas(QUIRE_POOL_ALIGN) struct quire_pool front;
     struct quire_pool_cache *cache;
     const struct quire_pool_config *config;
-    struct quire_pool_block *block, *head;
+    struct quire_pool_block *block;
     struct pool *parent, *child; /* the youngest */
     struct pool *older, *younger;
     struct quire_pool_cleanup *cleanups; /* the latest first */

@@ -1,10 +1,11 @@
 /* heap/pool_alloc.c: what the inline path leaves over: sizes 0 and none, new blocks, limits
  *
  * When the block at hand lacks room, an object above cache->small_max (a quarter of a block) gets a
- * block of its own, and the room stays; a smaller one is cut from a new block. Whichever of the two
- * blocks then has more room is the one at hand; the other's end is lost.
+ * block of its own, and the room stays; for a smaller one a new block comes to hand, and the end of
+ * the old one is lost.
  *
- *   bound   less than small_max is lost at the end of each block that isn't at hand
+ *   bound   less than small_max is lost of a block, since that was too little for a small object;
+ *           and of the new one at least three quarters are left, so it is always the better one
  *
  * Limits count what comes from the source, so the inline path knows nothing of them.
  */
@@ -59,6 +60,7 @@ bool pool_made_room(struct pool *pool, size_t size)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
+/* Not debugging. NULL: a limit, or the source has none. */
 static QUIRE_ALWAYS_INLINE struct quire_pool_block *add_block(struct pool *pool)
 {
     struct quire_pool_cache *cache = pool->cache;
@@ -71,27 +73,11 @@ static QUIRE_ALWAYS_INLINE struct quire_pool_block *add_block(struct pool *pool)
         pool_block_put(cache, block);
         return NULL;
     }
-    block->next = pool->head;
-    pool->head = block;
+    pool->lost += (size_t)(pool_block_end(pool->block) - pool->front.at);
+    block->next = pool->block;
+    pool->block = block;
     pool->nr_blocks++;
     return block;
-}
-
-/* Not debugging. A new block is cut up to `at`; the one with more room is the one at hand from now
- * on. */
-static QUIRE_ALWAYS_INLINE void use_block(struct pool *pool, struct quire_pool_block *block,
-                                          char *at)
-{
-    size_t room = (size_t)(pool_block_end(block) - at);
-    size_t old_room = (size_t)(pool_block_end(pool->block) - pool->front.at);
-    if (quire_unlikely(room < old_room)) {
-        pool->lost += room;
-        return;
-    }
-    pool->lost += old_room;
-    pool->block = block;
-    pool->front.at = at;
-    pool->front.end = POOL_RED_ZONE ? at : pool_block_end(block);
 }
 
 /* `rounded` bytes and the padding that `align` may need are small_max at most; `size` of them are
@@ -106,7 +92,8 @@ static QUIRE_ALWAYS_INLINE void *cut_from_new_block(struct pool *pool, size_t al
     if (align > QUIRE_POOL_ALIGN)
         memory += -(uintptr_t)memory & (align - 1);
     pool_show(memory, size);
-    use_block(pool, block, memory + rounded);
+    pool->front.at = memory + rounded;
+    pool->front.end = POOL_RED_ZONE ? pool->front.at : pool_block_end(block);
     return memory;
 }
 
@@ -200,7 +187,7 @@ static bool free_last(struct pool *pool, char *memory, size_t size)
 
 static bool lies_in_a_block(const struct pool *pool, const void *memory)
 {
-    for (const struct quire_pool_block *block = pool->head; block; block = block->next) {
+    for (const struct quire_pool_block *block = pool->block; block; block = block->next) {
         const char *start = pool_block_start(pool, block);
         if ((uintptr_t)memory >= (uintptr_t)start &&
             (uintptr_t)memory < (uintptr_t)pool_block_end(block))

@@ -6,7 +6,7 @@
 static size_t payload_of(const struct pool *pool)
 {
     size_t payload = 0;
-    for (const struct quire_pool_block *block = pool->head; block; block = block->next)
+    for (const struct quire_pool_block *block = pool->block; block; block = block->next)
         payload += (size_t)(pool_block_end(block) - pool_block_start(pool, block));
     return payload;
 }
@@ -50,17 +50,15 @@ void quire_pool_cache_info(const struct quire_pool_cache *cache, struct quire_po
 
 static size_t check_blocks(const struct pool *pool)
 {
-    const struct quire_pool_block *block = pool->head, *last = NULL;
+    const struct quire_pool_block *block = pool->block, *last = NULL;
     unsigned long count = 0;
     size_t bytes = 0;
-    bool at_hand = false;
     for (; block; last = block, block = block->next) {
         count++;
         bytes += block->size;
-        at_hand |= block == pool->block;
         QUIRE_BUG_ON(block->size < pool->cache->block_size);
     }
-    QUIRE_BUG_ON(!at_hand || count != pool->nr_blocks || last != pool_first_block(pool));
+    QUIRE_BUG_ON(count != pool->nr_blocks || last != pool_first_block(pool));
     const char *at = pool->front.at, *end = pool_block_end(pool->block);
     QUIRE_BUG_ON(at < pool_block_start(pool, pool->block) || at > end);
     QUIRE_BUG_ON((uintptr_t)at % QUIRE_POOL_ALIGN);

@@ -114,7 +114,7 @@ static void a_large_object_leaves_the_room_of_the_block(void)
     pool_end();
 }
 
-static void the_block_with_more_room_stays_at_hand(void)
+static void a_small_object_without_room_gets_a_new_block(void)
 {
     if (!pool_boot((struct quire_pool_config){.block_size = 1024}))
         return;
@@ -381,7 +381,7 @@ static const struct test_case cases[] = {
     TEST_CASE(sizes_that_no_memory_could_have_are_refused),
     TEST_CASE(memory_is_cleared_when_asked_for_that_way),
     TEST_CASE(a_large_object_leaves_the_room_of_the_block),
-    TEST_CASE(the_block_with_more_room_stays_at_hand),
+    TEST_CASE(a_small_object_without_room_gets_a_new_block),
     TEST_CASE(memory_is_aligned_as_asked),
     TEST_CASE(small_aligned_objects_share_blocks),
     TEST_CASE(the_last_object_can_be_freed),

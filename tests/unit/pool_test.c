@@ -304,7 +304,12 @@ static void the_cache_keeps_blocks_up_to_its_bound(void)
     pool_end();
 }
 
-static void a_pool_that_is_destroyed_twice_is_reported(void)
+static bool caught_as_ended(void)
+{
+    return pool_caught("used after it was destroyed");
+}
+
+static void a_pool_that_is_used_after_its_end_is_reported(void)
 {
     if (POOLS_ARE_POISONED) {
         test_skip("AddressSanitizer sees that first");
@@ -313,16 +318,32 @@ static void a_pool_that_is_destroyed_twice_is_reported(void)
     if (!pool_boot((struct quire_pool_config){0}))
         return;
     struct quire_pool *pool = pool_create();
+    void *memory = pool_take(pool, 100);
+    struct quire_pool_cleanup *cleanup = quire_pool_cleanup(pool, NULL, NULL);
+    CHECK(quire_pool_cleanup_cancel(pool, cleanup));
     quire_pool_destroy(NULL);
     quire_pool_destroy(pool);
+    CHECK_EQ(pool_source.mistakes, 0);
     quire_pool_destroy(pool);
-    CHECK(pool_caught("used after it was destroyed"));
+    CHECK(caught_as_ended());
     quire_pool_reset(pool);
-    CHECK(pool_caught("used after it was destroyed"));
-    CHECK(!quire_pool_create_child(pool));
-    CHECK(pool_caught("used after it was destroyed"));
-    CHECK(!quire_pool_alloc(pool, 10));
-    CHECK(pool_caught("used after it was destroyed"));
+    CHECK(caught_as_ended());
+    quire_pool_detach(pool);
+    CHECK(caught_as_ended());
+    quire_pool_set_limit(pool, 1);
+    CHECK(caught_as_ended());
+    quire_pool_set_oom(pool, never, NULL);
+    CHECK(caught_as_ended());
+    quire_pool_check(pool);
+    CHECK(caught_as_ended());
+    CHECK(!quire_pool_create_child(pool) && caught_as_ended());
+    CHECK(!quire_pool_alloc(pool, 10) && caught_as_ended());
+    CHECK(!quire_pool_alloc_aligned(pool, 64, 10) && caught_as_ended());
+    CHECK(!quire_pool_strdup(pool, "text") && caught_as_ended());
+    CHECK(!quire_pool_printf(pool, "%d", 1) && caught_as_ended());
+    CHECK(!quire_pool_free(pool, memory, 100) && caught_as_ended());
+    CHECK(!quire_pool_cleanup(pool, NULL, NULL) && caught_as_ended());
+    CHECK(!quire_pool_cleanup_run(pool, cleanup) && caught_as_ended());
     CHECK_EQ(pool_cache_info().nr_pools, 0);
     CHECK_EQ(pool_cache_info().nr_kept, 1);
     pool_end();
@@ -390,7 +411,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_reset_pool_is_empty_and_asks_the_source_for_nothing),
     TEST_CASE(an_arena_recycles_its_block),
     TEST_CASE(the_cache_keeps_blocks_up_to_its_bound),
-    TEST_CASE(a_pool_that_is_destroyed_twice_is_reported),
+    TEST_CASE(a_pool_that_is_used_after_its_end_is_reported),
     TEST_CASE(a_cache_with_pools_is_not_destroyed),
     TEST_CASE(configurations_that_make_no_sense_are_refused),
     TEST_CASE(any_block_size_works),

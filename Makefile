@@ -65,6 +65,12 @@ bench-pool:
 	@if command -v valgrind >/dev/null; then bench/common/instructions.sh $(POOL_BENCH); \
 	else echo 'No valgrind: instructions are not counted.' >&2; fi
 
+# LINUX=vmlinuz: that kernel instead of Debian's.
+bench-machine:
+	@cmake --preset release >&2
+	@$(BUILD) release --target machine-bench --parallel $(JOBS) >&2
+	@bench/machine/run.sh build/release/tools/quire build/release/bench
+
 # TRACE=FILE: that trace instead of one that is made up.
 bench-replay:
 	@cmake --preset release >&2
@@ -97,4 +103,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-pool bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-pool bench-replay model permute install coverage clean

@@ -11,7 +11,8 @@
  *     struct quire_pool *pool = quire_pool_create(&cache);
  *     struct request *request = quire_pool_zalloc(pool, sizeof *request);
  *     char *line = quire_pool_printf(pool, "%s %s", method, path);
- *     quire_pool_cleanup(pool, close_file, file);
+ *     if (!quire_pool_cleanup(pool, close_file, file))
+ *         ...;
  *     quire_pool_destroy(pool);
  *
  *     config ── cache (one a thread) ── free blocks, kept for the next pools
@@ -270,8 +271,8 @@ struct quire_pool_cleanup;
 
 /* Registers a handler for the pool's end or reset. Returns what names it until it has run or was
  * cancelled; NULL: no memory, and nothing is registered. */
-struct quire_pool_cleanup *quire_pool_cleanup(struct quire_pool *pool, void (*run)(void *arg),
-                                              void *arg);
+QUIRE_MUST_CHECK struct quire_pool_cleanup *quire_pool_cleanup(struct quire_pool *pool,
+                                                               void (*run)(void *arg), void *arg);
 /* Takes a handler out, or runs it at once and takes it out. False: it isn't registered (it is
  * running or has run, say), and nothing was done. O(handlers registered since). */
 bool quire_pool_cleanup_cancel(struct quire_pool *pool, struct quire_pool_cleanup *cleanup);

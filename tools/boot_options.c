@@ -55,11 +55,12 @@ static const struct argp_option options[] = {
     {"numa", 'n', "NODES", 0, "Spread memory over this many nodes", 2},
     {NULL, 0, NULL, 0, "What the program finds there (with a program or --shell)", 3},
     {"add", OPTION_ADD, "HOST[:GUEST]", 0,
-     "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place. "
-     "Symlinks stay symlinks",
+     "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place; a "
+     "file for GUEST/ goes into that folder. Symlinks stay symlinks",
      3},
     {"env", OPTION_ENV, "NAME=VALUE", 0, "Set a variable of its environment", 3},
-    {"cwd", OPTION_CWD, "FOLDER", 0, "Start it in this folder of the machine (default /)", 3},
+    {"cwd", OPTION_CWD, "FOLDER", 0,
+     "Start it in this folder of the machine, which is made if there is none (default /)", 3},
     {"verbose", 'v', NULL, 0,
      "Show the kernel's log on stderr, and system calls that don't exist there", 3},
     {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 4},

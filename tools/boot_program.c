@@ -194,22 +194,67 @@ static void print_unknown(const struct channel *channel, const char *program)
     free(list);
 }
 
+/* One line, however many there were: the first is most often the one to know of. */
+static void print_killed(const struct channel *channel, const struct boot *boot)
+{
+    size_t count = channel->killed.count;
+    if (!count)
+        return;
+    const char *line = channel->killed.text[0];
+    char *rest;
+    unsigned long pid = strtoul(line, &rest, 10);
+    unsigned long kib = strtoul(rest, &rest, 10);
+    char *others = count > 1 ? text(", and %zu more", count - 1) : text("%s", "");
+    complain("the machine's memory ran out, so%s (process %lu, which had %lu KiB) was killed%s. "
+             "Try --mem with more than %lluM",
+             rest, pid, kib, others, (unsigned long long)(boot->memory >> 20));
+    free(others);
+}
+
+/* What the machine could not do for it, and what may help. */
+static void explain_failure(const struct channel *channel, const struct boot *boot,
+                            const char *program)
+{
+    const char *advice = "-v shows the kernel's log";
+    if (!strncmp(channel->failed, "unpack", 6))
+        advice = "if --add names it, choose another place for it: --add=HOST:GUEST";
+    if (!strncmp(channel->failed, "start in", 8))
+        advice = "--cwd=FOLDER names it";
+    if (!strncmp(channel->failed, "execute", 7))
+        advice = "does --add put something else in its place, or in that of its interpreter?";
+    if (channel->number == ENOMEM)
+        advice = "try --mem with more";
+    complain("the machine of %lluM could not start %s: it can't %s: %s (%s)",
+             (unsigned long long)(boot->memory >> 20), program, channel->failed,
+             strerror((int)channel->number), advice);
+}
+
+/* Of a machine that ended by itself the log may say why; of one that we ended it doesn't. */
+static bool log_tells_why(int result)
+{
+    return result >= 0 && result < MACHINE_TIMEOUT;
+}
+
 /* System calls that don't exist are nobody's business as long as programs get on without. */
 static int end(int result, const struct boot *boot, const struct channel *channel, const char *qemu,
                const char *program)
 {
     int how = explain_end(result, boot, qemu);
     int status = PROGRAM_NOT_RUN;
+    bool ended = how == EXIT_DONE && channel->end != CHANNEL_NOTHING;
     if (how == EXIT_DONE && channel->end == CHANNEL_NOTHING)
         complain("the machine stopped without saying how %s ended", program);
+    else if (how == EXIT_DONE && channel->end == CHANNEL_FAILED)
+        explain_failure(channel, boot, program);
     else if (how == EXIT_DONE)
         status = channel->end == CHANNEL_EXITED ? (int)channel->number : 128 + (int)channel->number;
     else if (how == EXIT_TIMEOUT)
         status = PROGRAM_TIMEOUT;
     else if (how > 128)
         return how;
-    if (how != EXIT_DONE || channel->end == CHANNEL_NOTHING)
+    if (!ended && log_tells_why(result))
         channel_print_log(channel);
+    print_killed(channel, boot);
     if (channel->end == CHANNEL_KILLED || boot->verbose)
         print_unknown(channel, program);
     return status;

@@ -14,6 +14,7 @@
 
 #define LOG_BYTES ((size_t)1 << 20)
 #define MOST_UNKNOWN 1024u
+#define MOST_KILLED 1024u
 #define MARK '\1'
 
 void channel_init(struct channel *channel, bool echo)
@@ -24,6 +25,8 @@ void channel_init(struct channel *channel, bool echo)
 void channel_free(struct channel *channel)
 {
     texts_free(&channel->unknown);
+    texts_free(&channel->killed);
+    free(channel->failed);
     free(channel->log);
 }
 
@@ -41,6 +44,16 @@ static bool says(const char *line, const char *word, unsigned *number)
     return true;
 }
 
+/* "failed ERRNO WHAT" */
+static void fail(struct channel *channel, const char *line)
+{
+    char *what;
+    channel->number = (unsigned)strtoul(line, &what, 10);
+    free(channel->failed);
+    channel->failed = text("%s", what + (*what == ' '));
+    channel->end = CHANNEL_FAILED;
+}
+
 static void obey(struct channel *channel, const char *line)
 {
     if (!strcmp(line, "ready"))
@@ -49,8 +62,12 @@ static void obey(struct channel *channel, const char *line)
         channel->end = CHANNEL_EXITED;
     else if (says(line, "killed", &channel->number))
         channel->end = CHANNEL_KILLED;
+    else if (!strncmp(line, "failed ", 7))
+        fail(channel, line + 7);
     else if (!strncmp(line, "unknown ", 8) && channel->unknown.count < MOST_UNKNOWN)
         texts_add(&channel->unknown, text("%s", line + 8));
+    else if (!strncmp(line, "oom ", 4) && channel->killed.count < MOST_KILLED)
+        texts_add(&channel->killed, text("%s", line + 4));
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */

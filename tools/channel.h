@@ -1,7 +1,8 @@
 /* tools/channel.h: what a machine tells the tool, beside what its program says
  *
  * Lines of text are the kernel's log. Those that begin with a byte 1 are for us (docs/machine.md):
- * how the program ended, and which system calls it wanted that don't exist.
+ * how the program ended, what was killed for want of memory, and which system calls it wanted that
+ * don't exist.
  */
 #ifndef TOOLS_CHANNEL_H
 #define TOOLS_CHANNEL_H
@@ -12,12 +13,14 @@
 
 #include "allocate.h"
 
-enum channel_end { CHANNEL_NOTHING, CHANNEL_EXITED, CHANNEL_KILLED };
+enum channel_end { CHANNEL_NOTHING, CHANNEL_EXITED, CHANNEL_KILLED, CHANNEL_FAILED };
 
 struct channel {
     enum channel_end end;
-    unsigned number;      /* its exit status, or the signal's number */
+    unsigned number;      /* its exit status, or the signal's number, or errno */
+    char *failed;         /* what could not be done, so that it wasn't started */
     struct texts unknown; /* "NAME COUNT" */
+    struct texts killed;  /* for want of memory: "PID KIB NAME" */
     bool ready;           /* it takes input; what comes earlier is lost */
     bool echo;            /* the log goes to stderr as it comes; nothing is kept */
     bool raw;             /* stderr is a terminal that doesn't return its carriage itself */

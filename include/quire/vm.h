@@ -360,6 +360,10 @@ struct quire_mm_info {
     unsigned long min_flt, maj_flt;
 };
 void quire_mm_info(struct quire_mm *mm, struct quire_mm_info *info);
+/* min_flt and maj_flt of it, without a lock. */
+void quire_mm_nr_faults(struct quire_mm *mm, unsigned long *minor, unsigned long *major);
+/* Pages in memory as they are counted now. Takes no lock: also for callbacks of swap.h. */
+unsigned long quire_mm_nr_resident(struct quire_mm *mm);
 
 /* One area. `mapping` is borrowed: it stays at least as long as the area does. */
 struct quire_area {

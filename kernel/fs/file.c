@@ -4,6 +4,7 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "fs/devices.h"
+#include "fs/epoll.h"
 #include "fs/ioctl.h"
 #include "fs/lock.h"
 #include "fs/plain.h"
@@ -38,6 +39,7 @@ void file_put(struct file *file)
     QUIRE_BUG_ON(file && !file->refs);
     if (!file || --file->refs)
         return;
+    epoll_forget(file);
     if (file->ops->release)
         file->ops->release(file);
     lock_release_owner(file->inode, file);
@@ -198,6 +200,11 @@ long file_ioctl(struct file *file, unsigned command, void *argument, const struc
         return 0;
     }
     return -ENOTTY;
+}
+
+uint64_t file_due(struct file *file)
+{
+    return file->ops->due ? file->ops->due(file) : NO_DEADLINE;
 }
 
 unsigned file_poll(struct file *file)

@@ -19,6 +19,7 @@ struct pipe {
     char *chunk[NR_CHUNKS];
     unsigned start, size;
     unsigned readers, writers;
+    uint32_t written, drained; /* times that there was more to read, or room again after none */
     uint32_t opened[2]; /* for reading and for writing, ever: whoever waits for one sees it */
     struct event changed;
 };
@@ -124,6 +125,7 @@ static int64_t pipe_read(struct file *file, uint64_t at, void *to, size_t size)
         if (error)
             return error;
     }
+    pipe->drained += pipe->size == PIPE_BYTES;
     size_t done = take_bytes(pipe, to, size);
     event_signal(&pipe->changed);
     return (int64_t)done;
@@ -158,6 +160,7 @@ static int64_t pipe_write(struct file *file, uint64_t at, const void *from, size
         if (room < 0)
             return done ? (int64_t)done : room;
         put_bytes(pipe, (const char *)from + done, (size_t)room);
+        pipe->written += room > 0;
         done += (size_t)room;
         if (room)
             event_signal(&pipe->changed);
@@ -178,6 +181,12 @@ static unsigned pipe_poll(struct file *file)
         mask |= pipe->readers ? 0 : POLLERR;
     }
     return mask;
+}
+
+static uint32_t pipe_happened(struct file *file, unsigned events)
+{
+    const struct pipe *pipe = pipe_of(file);
+    return (events & POLLIN ? pipe->written : 0) + (events & POLLOUT ? pipe->drained : 0);
 }
 
 static long pipe_ioctl(struct file *file, unsigned command, void *argument,
@@ -207,6 +216,7 @@ static const struct file_ops pipe_ops = {
     .write = pipe_write,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
+    .happened = pipe_happened,
     .release = pipe_release,
 };
 
@@ -283,10 +293,12 @@ int pipe_open_fifo(struct inode *inode, struct file *file)
         else
             inode->pipe = pipe;
     }
+    /* One of pipe(2), by /proc/PID/fd: both sides were there from the beginning. */
+    bool is_fifo = inode->volume != &anonymous_volume;
     bool both = (file->flags & O_ACCMODE) == O_RDWR;
     bool writes_only = !file_may_read(file);
-    if (file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
+    if (is_fifo && file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
         return -ENXIO;
     attach(file);
-    return both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
+    return !is_fifo || both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
 }

@@ -65,6 +65,12 @@ static unsigned input_poll(struct file *file)
     return (input->read != input->end ? POLLIN | POLLRDNORM : 0) | (input->at_end ? POLLHUP : 0);
 }
 
+static uint32_t input_happened(struct file *file, unsigned events)
+{
+    const struct stream_input *input = file->data;
+    return events & POLLIN ? event_read(&input->changed) : 0;
+}
+
 static long input_ioctl(struct file *file, unsigned command, void *argument,
                         const struct fs_caller *caller)
 {
@@ -84,14 +90,22 @@ static int64_t output_write(struct file *file, uint64_t at, const void *from, si
     return (int64_t)size;
 }
 
+static unsigned output_poll(struct file *file)
+{
+    (void)file;
+    return POLLOUT | POLLWRNORM;
+}
+
 static const struct file_ops input_ops = {
     .name = "pipe",
     .stream = true,
     .read = input_read,
     .poll = input_poll,
+    .happened = input_happened,
     .ioctl = input_ioctl,
 };
-static const struct file_ops output_ops = {.name = "pipe", .stream = true, .write = output_write};
+static const struct file_ops output_ops = {
+    .name = "pipe", .stream = true, .write = output_write, .poll = output_poll};
 
 /* Opening it again, by /dev/stdin, is the same stream. */
 static int open_again(struct inode *inode, struct file *file)

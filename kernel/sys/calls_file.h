@@ -28,8 +28,14 @@ syscall_fn sys_access, sys_faccessat, sys_faccessat2, sys_chmod, sys_fchmod, sys
     sys_utimes, sys_futimesat, sys_utimensat;
 /* file_control.c. No file has extended attributes: sys_xattr gets, sets and removes none. */
 syscall_fn sys_xattr, sys_listxattr, sys_fcntl, sys_flock, sys_ioctl;
-/* file_poll.c */
+/* file_poll.c, epoll.c */
 syscall_fn sys_poll, sys_ppoll, sys_select, sys_pselect6;
+syscall_fn sys_epoll_create, sys_epoll_create1, sys_epoll_ctl, sys_epoll_wait, sys_epoll_pwait,
+    sys_epoll_pwait2;
+/* timerfd.c, signalfd.c */
+syscall_fn sys_timerfd_create, sys_timerfd_settime, sys_timerfd_gettime, sys_signalfd,
+    sys_signalfd4;
+syscall_fn sys_timerfd_settime64, sys_timerfd_gettime64;
 
 #if defined(__x86_64__)
 syscall_fn sys_stat, sys_lstat, sys_fstat, sys_newfstatat;

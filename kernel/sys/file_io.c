@@ -105,7 +105,7 @@ static int64_t within_limit(struct transfer *transfer, size_t size)
     if (file->flags & O_APPEND && file->ops->size)
         at = file->ops->size(file);
     if (at >= limit) {
-        signal_task(current, SIGXFSZ, NULL);
+        signal_self(SIGXFSZ);
         return -EFBIG;
     }
     return size < limit - at ? (int64_t)size : (int64_t)(limit - at);
@@ -175,7 +175,7 @@ static long transfer(unsigned long fd, struct user_vector *vector, const uint64_
     int64_t done = transfer_all(&t, vector, writes);
     file_put(t.file);
     if (done == -EPIPE && writes)
-        signal_task(current, SIGPIPE, NULL);
+        signal_self(SIGPIPE);
     return user_restart(done);
 }
 
@@ -299,7 +299,7 @@ static long sendfile(const unsigned long *arg, size_t width)
     file_put(in.file);
     file_put(out);
     if (done == -EPIPE)
-        signal_task(current, SIGPIPE, NULL);
+        signal_self(SIGPIPE);
     return user_restart(done);
 }
 

@@ -32,7 +32,8 @@ static uint64_t process_ns(const struct process *process)
 
 static uint64_t thread_ns(const struct task *task)
 {
-    return task == current ? task->cpu_ns + not_counted() : task->cpu_ns;
+    uint64_t counted = task->user_ns + task->system_ns;
+    return task == current ? counted + not_counted() : counted;
 }
 
 #define CPU_CLOCK_TYPE 3

@@ -319,6 +319,7 @@ static void become(struct program *program, const char *path)
         process_drop_mm(process);
     }
     process->mm = program->mm;
+    sched_begin_faults();
     process->vdso = (uintptr_t)program->stack.vdso;
     mm_use(process->mm);
     process_set_exe(process, program->file);

@@ -59,6 +59,8 @@ void process_drop_mm(struct process *process)
     process->min_flt = times.min_flt;
     process->maj_flt = times.maj_flt;
     process->max_rss = times.max_rss;
+    if (current->process == process)
+        sched_account_faults();
     process->mm = NULL;
     end_vfork(process);
     mm_leave(mm);
@@ -98,8 +100,10 @@ static void give_children_to_init(struct process *process)
         list_del(&child->sibling);
         child->parent = init_process;
         child->exit_signal = SIGCHLD;
+        const struct signal_info info = {
+            .code = SI_USER, .pid = process->pid, .uid = process->credentials.uid};
         if (child->attributes.death_signal)
-            signal_process(child, child->attributes.death_signal, NULL);
+            signal_process(child, child->attributes.death_signal, &info);
         list_add_tail(&init_process->children, &child->sibling);
         if (child->zombie)
             event_signal(&init_process->child_event);

@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "syscall.h"
 #include "task/lifecycle.h"
+#include "task/oom.h"
 #include "task/sched.h"
 #include "task/signal_deliver.h"
 #include "trap.h"
@@ -38,7 +39,7 @@ void enter_kernel(void)
 {
     uint64_t now = quire_port_clock_ns();
     current_process()->user_ns += now - current->switched_ns;
-    current->cpu_ns += now - current->switched_ns;
+    current->user_ns += now - current->switched_ns;
     current->switched_ns = now;
 }
 
@@ -46,7 +47,7 @@ static void leave_kernel(void)
 {
     uint64_t now = quire_port_clock_ns();
     current_process()->system_ns += now - current->switched_ns;
-    current->cpu_ns += now - current->switched_ns;
+    current->system_ns += now - current->switched_ns;
     current->switched_ns = now;
 }
 
@@ -85,7 +86,7 @@ static void page_fault(struct trap_frame *frame, uintptr_t address)
         if (current->nr_without_memory++ < MOST_WITHOUT_MEMORY)
             schedule();
         else
-            process_kill(current_process(), SIGKILL);
+            oom_kill(current_process());
         return;
     }
 }

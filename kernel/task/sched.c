@@ -81,6 +81,7 @@ void sched_finish_switch(struct task *previous)
     uint64_t now = quire_port_clock_ns();
     current->switched_ns = now;
     turn_end = now + TURN_NS;
+    sched_begin_faults();
     if (previous->state == TASK_DEAD)
         task_free(previous);
 }
@@ -98,8 +99,29 @@ void sched_account(void)
     uint64_t now = quire_port_clock_ns();
     if (task->process)
         task->process->system_ns += now - task->switched_ns;
-    task->cpu_ns += now - task->switched_ns;
+    task->system_ns += now - task->switched_ns;
     task->switched_ns = now;
+}
+
+void sched_begin_faults(void)
+{
+    struct quire_mm *mm = current->process ? current->process->mm : NULL;
+    current->mm_min_flt = current->mm_maj_flt = 0;
+    if (mm)
+        quire_mm_nr_faults(mm, &current->mm_min_flt, &current->mm_maj_flt);
+}
+
+void sched_account_faults(void)
+{
+    unsigned long minor, major;
+    struct task *task = current;
+    if (!task->process || !task->process->mm)
+        return;
+    quire_mm_nr_faults(task->process->mm, &minor, &major);
+    task->min_flt += minor - task->mm_min_flt;
+    task->maj_flt += major - task->mm_maj_flt;
+    task->mm_min_flt = minor;
+    task->mm_maj_flt = major;
 }
 
 void schedule(void)
@@ -116,10 +138,17 @@ void schedule(void)
         return;
     }
     sched_account();
+    sched_account_faults();
     switched_from = previous;
     current = next;
     arch_switch(previous, next);
     sched_finish_switch(switched_from);
+}
+
+void sched_yield(void)
+{
+    if (current && current != &idle_task)
+        schedule();
 }
 
 /* Has the running task to come back from this kind of sleep? */

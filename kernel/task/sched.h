@@ -22,8 +22,14 @@ void sched_add(struct task *task);
 /* Gives way to the next task that can run. `current` comes back unless its state is TASK_DEAD:
  * then whoever runs next calls task_free for it. */
 void schedule(void);
+/* The same from anywhere: not while there are no tasks yet, nor for the idle task. */
+void sched_yield(void);
 /* What `current` has done up to now is counted as the kernel's work for it. */
 void sched_account(void);
+/* One task runs at a time, so what its memory counts meanwhile are its faults: they are added to
+ * its own when it gives way, and before it changes its memory; then the count begins anew. */
+void sched_account_faults(void);
+void sched_begin_faults(void);
 /* Has another's turn come? */
 bool sched_turn_is_over(void);
 

@@ -26,6 +26,8 @@
     (SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGFPE) |          \
      SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGSYS))
 
+struct event signal_came;
+
 struct queued_signal {
     struct list link;
     struct signal_info info;
@@ -76,6 +78,7 @@ static int queue_add(struct signal_queue *queue, int number, const struct signal
         queue->nr_entries++;
     }
     queue->set |= SIGNAL_BIT(number);
+    event_signal(&signal_came);
     return 0;
 }
 
@@ -254,6 +257,14 @@ void signal_process(struct process *process, int number, const struct signal_inf
 void signal_task(struct task *task, int number, const struct signal_info *info)
 {
     (void)signal_send(task->process, task, number, info);
+}
+
+void signal_self(int number)
+{
+    const struct process *process = current_process();
+    const struct signal_info info = {
+        .code = SI_USER, .pid = process->pid, .uid = process->credentials.uid};
+    signal_task(current, number, &info);
 }
 
 int signal_group(int pgid, int number, const struct signal_info *info)

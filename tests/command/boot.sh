@@ -176,6 +176,13 @@ else
     runs 'a dynamic program' /bin/ls /etc/ld.so.cache
     tap_check 'symlinks on the way are kept' \
         packs_and_lists "^l.* lib64/ld-linux|^l.* lib64 -> usr/lib64" -- ls
+    if ldconfig -p 2>/dev/null | grep -q 'libgcc_s.so.1 .*x86-64'; then
+        tap_check 'what pthread_cancel loads comes with the C library' \
+            packs_and_lists ' [^ ]*/libgcc_s.so.1$' -- ls
+    else
+        tap_skip 'what pthread_cancel loads comes with the C library' 'there is no libgcc_s here'
+    fi
+    tap_check 'root has a name' packs_and_lists ' etc/passwd$' -- ls
     packs_the_same() {
         packs "$work/first" -- ls && packs "$work/second" -- ls && cmp "$work/first" "$work/second"
     }
@@ -271,6 +278,31 @@ else
         ' usr/lib/one$' --add="$work/tree/one:/lib/one" -- /bin/ls
     tap_check 'a file can not be where a folder is' ends_and_says 125 'is a folder' \
         --add="$work/tree/one:/usr/bin" -- /bin/ls
+    tap_check 'a file goes into a folder that is named with a slash' packs_and_lists \
+        ' data/in/one$' --add="$work/tree/one:/data/in/" -- /bin/ls
+    tap_check '... also into the root' packs_and_lists ' one$' --add="$work/tree/one:/" -- /bin/ls
+    for place in /proc /proc/one /.quire /.quire/argv; do
+        tap_check "nothing is put where the machine has its own: $place" ends_and_says 125 \
+            "tree/one can't be at $place in the machine.* choose another place: --add=" \
+            --add="$work/tree/one:$place" --dry-run -- ls
+    done
+    tap_check 'a file of /proc is not put there' ends_and_says 125 "/proc/version can't be at" \
+        --add=/proc/version --dry-run -- ls
+    tap_check 'all of a host is too much' ends_and_says 125 '^quire: / would be all of this host' \
+        --add=/ --dry-run -- ls
+    packs_what_is_read() { # FILE
+        packs "$work/archive" --add="$1:/made" -- ls || return
+        cpio -i --quiet --to-stdout made <"$work/archive" | cmp - "$1"
+    }
+    tap_check 'a file without a size is read until its end' packs_what_is_read /proc/version
+    if [ -r /sys/kernel/mm/transparent_hugepage/enabled ]; then
+        tap_check 'so is one whose size is made up' packs_what_is_read \
+            /sys/kernel/mm/transparent_hugepage/enabled
+    else
+        tap_skip 'so is one whose size is made up' 'there is no such file'
+    fi
+    tap_check 'a file can not be the folder to start in' ends_and_says 125 \
+        '--cwd=/data/one is a file' --add="$work/tree/one:/data/" --cwd=/data/one --dry-run -- ls
     tap_check 'what is to be added and is not there' \
         ends_and_says 125 'none: No such file' --add="$work/none" -- ls
 
@@ -349,6 +381,10 @@ is_exactly() { # OUTPUT TALK
     printf '%b' "$1" | diff - "$output" && printf '%b' "$2" | diff - "$talk"
 }
 
+one_line() {
+    [ "$(wc -l <"$talk")" -eq 1 ]
+}
+
 tap_check "the program's status is ours" machine_ends 7 arguments -- true
 tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=data stderr=data mem=512M$'
 tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
@@ -371,6 +407,13 @@ tap_check 'an end without a word is a failure of ours' \
     machine_says 125 'without saying how .*/true ended' silent -- true
 tap_check 'a reset is a failure of ours' machine_says 125 'reset itself' crash -- true
 tap_check 'a machine that hangs is stopped' machine_says 124 'stopped after 1 s' hang --timeout=1 -- true
+tap_check '... in one line' one_line
+tap_check 'what the machine could not do is told, with advice' machine_says 125 \
+    "could not start .*true: it can't unpack /a/b: File exists .*--add=HOST:GUEST" failed -- true
+tap_check '... in one line' one_line
+tap_check 'who was killed for want of memory is told' machine_says 137 \
+    'so hog of mine \(process 17, which had 4711 KiB\) was killed, and 1 more. Try --mem .* 64M$' \
+    oom --mem=64M -- true
 tap_check 'a missing QEMU names its package' ends_and_says 125 'package qemu-system-x86' \
     --qemu="$work/none" -- true
 
@@ -399,6 +442,31 @@ closed_input() {
     [ $? -eq 7 ] && grep -q 'stdin=null' "$output"
 }
 tap_check 'a closed input is none' closed_input
+closed_errors() {
+    machine arguments -- true 2>&- >"$output"
+    [ $? -eq 7 ] && [ -s "$output" ]
+}
+tap_check 'closed errors do no harm' closed_errors
+closed_output() {
+    machine arguments -- true >&- 2>"$talk"
+    [ $? -eq 125 ] && grep -q 'written: Bad file descriptor' "$talk"
+}
+tap_check 'closed output can not be written' closed_output
+all_closed() {
+    machine arguments -- true <&- >&- 2>&-
+    [ $? -eq 125 ]
+}
+tap_check 'so it is when all are closed' all_closed
+quiet_machine() {
+    machine silent -- true <&- >&- 2>"$talk"
+    [ $? -eq 125 ] && grep -q 'without saying how' "$talk"
+}
+tap_check 'closed output that nothing is written to does no harm' quiet_machine
+full_output() {
+    machine flood -- true >/dev/full 2>"$talk"
+    [ $? -eq 125 ] && grep -q 'written: No space left' "$talk" && one_line
+}
+tap_check 'output that can not be written is told in one line' full_output
 unread_input() {
     for _ in 1 2 3 4 5; do
         yes | machine arguments -- true >"$output"

@@ -117,6 +117,10 @@ int main(int argc, char **argv)
         flood();
     else if (!strcmp(what, "initrd"))
         copy_initrd();
+    else if (!strcmp(what, "failed"))
+        return say(COM4, "\001failed 17 unpack /a/b\n"), DONE;
+    else if (!strcmp(what, "oom"))
+        return say(COM4, "\001oom 17 4711 hog of mine\n\001oom 18 1 b\n\001killed 9\n"), DONE;
     else if (!strcmp(what, "errors"))
         say(COM2, "an error\n");
     else if (!strcmp(what, "unknown"))

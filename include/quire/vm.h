@@ -299,11 +299,14 @@ enum quire_fault_result {
     QUIRE_VM_OOM,         /* no memory, even after the OOM callback */
 };
 
-/* A thread's memory of the area that it used last; all zero at first. One thread uses it. */
+/* A thread's memory of the area that it used last, and of the table of its last fault; all zero at
+ * first. One thread uses it. */
 struct quire_fault_cache {
     struct quire_mm *mm;
     void *vma;
     uint64_t generation;
+    uint64_t region; /* what the table is for: the address without the bits that it translates */
+    void *table;     /* NULL: not known */
 };
 
 /* A page fault at any address. `cache` may be NULL. Counted in min_flt or maj_flt, as are faults

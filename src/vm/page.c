@@ -37,13 +37,17 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page)
  * counts it again. */
 void page_drop_user(struct quire_vm *vm, struct quire_page *page)
 {
+    const bool is_cached = page_is_cached(page);
     uint32_t word = quire_load_relaxed(&page->owner_word), now, left;
+    /* Others map it yet. */
+    while ((word & ~PAGE_MAPPED) / PAGE_USER - 1 > is_cached)
+        if (quire_compare_exchange(&page->owner_word, &word, word - PAGE_USER))
+            return;
     enum vm_stat stat = page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED;
-    bool cached = page_is_cached(page);
     do {
         left = (word & ~PAGE_MAPPED) / PAGE_USER - 1;
         now = word - PAGE_USER;
-        if (left == cached)
+        if (left == is_cached)
             now &= ~PAGE_MAPPED;
         QUIRE_ASSERT(left < MAX_USERS);
     } while (!quire_compare_exchange(&page->owner_word, &word, now));

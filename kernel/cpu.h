@@ -76,6 +76,13 @@ static inline uint64_t cpu_read_msr(uint32_t number)
     return (uint64_t)high << 32 | low;
 }
 
+static inline uint64_t cpu_ticks(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
 static inline void cpu_write_msr(uint32_t number, uint64_t value)
 {
     __asm__ volatile("wrmsr"

@@ -5,6 +5,7 @@
 #include "sys/proc.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/sched.h"
 
 #define TICK_NS 10000000u
 
@@ -273,6 +274,7 @@ int proc_show_limits(struct text *text, uint64_t subject)
  * ran, whoever has ended. */
 void proc_statistics(struct proc_statistics *statistics)
 {
+    sched_account();
     list_for_each (link, &all_processes) {
         const struct process *process = quire_container_of(link, struct process, all);
         statistics->user_ns += process->user_ns + process->children_user_ns;

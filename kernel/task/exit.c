@@ -24,6 +24,8 @@ void process_times(struct process *process, struct rusage_times *times)
 {
     struct quire_mm_info info;
     struct quire_mm *mm = process->mm;
+    if (process == current_process())
+        sched_account();
     *times = (struct rusage_times){.user_ns = process->user_ns,
                                    .system_ns = process->system_ns,
                                    .min_flt = process->min_flt,
@@ -173,6 +175,7 @@ void process_kill(struct process *process, int status)
     if (process->exiting)
         return;
     process->exiting = true;
+    sched_attend();
     process->status = status;
     list_for_each (at, &process->threads)
         sched_interrupt_for_end(quire_container_of(at, struct task, thread));
@@ -190,6 +193,7 @@ int end_other_threads(void)
     if (process->exiting || process->survivor)
         return -EINTR;
     process->survivor = current;
+    sched_attend();
     list_for_each (at, &process->threads) {
         struct task *task = quire_container_of(at, struct task, thread);
         if (task != current)

@@ -2,6 +2,7 @@
  */
 #include <quire/port.h>
 
+#include "base/compiler.h"
 #include "cpu.h"
 #include "errno.h"
 #include "syscall.h"
@@ -32,24 +33,6 @@
 #define SEGV_ACCERR 2
 #define SI_KERNEL 0x80
 #define MOST_WITHOUT_MEMORY 100u
-
-/* ---- time ------------------------------------------------------------------------------------ */
-
-void enter_kernel(void)
-{
-    uint64_t now = quire_port_clock_ns();
-    current_process()->user_ns += now - current->switched_ns;
-    current->user_ns += now - current->switched_ns;
-    current->switched_ns = now;
-}
-
-static void leave_kernel(void)
-{
-    uint64_t now = quire_port_clock_ns();
-    current_process()->system_ns += now - current->switched_ns;
-    current->system_ns += now - current->switched_ns;
-    current->switched_ns = now;
-}
 
 /* ---- exceptions ------------------------------------------------------------------------------ */
 
@@ -141,17 +124,22 @@ void system_call(struct trap_frame *frame)
         result = syscall_table[number].call(argument);
     else
         syscall_count_unknown(number);
+    if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK)
+        sched_attend();
     /* execve and sigreturn have made the frame anew, and its result with it. */
-    if (frame->vector == SYSCALL_VECTOR)
+    if (quire_likely(frame->vector == SYSCALL_VECTOR))
         trap_frame_set_result(frame, (unsigned long)result);
+    else
+        sched_attend(); /* a frame of the program's making */
 }
 
 /* ---- back ------------------------------------------------------------------------------------ */
 
-void return_to_user(struct trap_frame *frame)
+static QUIRE_NOINLINE void attend(struct trap_frame *frame)
 {
     for (;;) {
         struct process *process = current_process();
+        sched_attention = false;
         if (process->exiting)
             task_exit(process->status);
         if (process->survivor && process->survivor != current)
@@ -167,5 +155,11 @@ void return_to_user(struct trap_frame *frame)
         else
             break;
     }
-    leave_kernel();
+}
+
+void return_to_user(struct trap_frame *frame)
+{
+    if (quire_unlikely(sched_attention))
+        attend(frame);
+    sched_leave_kernel();
 }

@@ -201,6 +201,7 @@ void signal_set_blocked(uint64_t set)
 {
     uint64_t newly = set & ~current->blocked & ~SIGNALS_UNBLOCKABLE;
     current->blocked = set & ~SIGNALS_UNBLOCKABLE;
+    sched_attend();
     if (newly & current_process()->pending.set)
         signal_hand_over(current, newly);
 }
@@ -239,6 +240,7 @@ int signal_send(struct process *process, struct task *task, int number,
     }
     if (is_dropped(process, task, number))
         return 0;
+    sched_attend();
     int error = queue_add(task ? &task->pending : &process->pending, number, info);
     if (error)
         return error;

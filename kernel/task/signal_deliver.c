@@ -85,6 +85,7 @@ void signal_continue(struct process *process)
 static void stop(struct process *process, int number)
 {
     process->stopped = true;
+    sched_attend();
     process->continued = false;
     process->reported = false;
     process->stop_signal = number;

@@ -110,8 +110,7 @@ struct task {
     void (*kernel_main)(void);        /* of a task of the kernel's own */
     unsigned trap_vector, trap_error; /* the last exception, for signal frames */
     uintptr_t trap_address;
-    uint64_t user_ns, system_ns;    /* up to switched_ns */
-    uint64_t switched_ns;           /* when it last came in or out of user mode */
+    uint64_t user_ns, system_ns;    /* up to the last sched_account */
     unsigned long min_flt, maj_flt; /* up to the last switch, and what its memory counted then: */
     unsigned long mm_min_flt, mm_maj_flt;
 };

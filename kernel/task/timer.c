@@ -4,6 +4,7 @@
  * a process's own time are looked at by the clock's tick for the process that runs, whose time has
  * just been counted.
  */
+#include "task/sched.h"
 #include "task/timer.h"
 
 #include <quire/port.h>
@@ -85,6 +86,7 @@ static void expire_own(struct process *process)
 
 void timers_expire(uint64_t now)
 {
+    sched_account();
     if (current->process)
         expire_own(current->process);
     if (now >= first_due)

@@ -10,6 +10,8 @@ MAP_BENCH = build/release/bench/map-bench
 REPLAY_BENCH = build/release/bench/replay-bench
 MAP_SIM_BENCH = build/release/bench/map-sim-bench
 VM_BENCH = build/release/bench/vm-bench
+HEAP_BENCH = build/release/bench/heap-bench
+POOL_BENCH = build/release/bench/pool-bench
 
 all: release
 
@@ -63,6 +65,20 @@ bench-machine:
 	@$(BUILD) release --target machine-bench --parallel $(JOBS) >&2
 	@bench/machine/run.sh build/release/tools/quire build/release/bench
 
+# Beside Debian's other allocators and real programs, which it installs: see bench/heap/run.sh. About three
+# minutes; HEAP_OPTIONS=--full for longer runs, or '--case=request-*': heap-bench --help.
+bench-heap:
+	@cmake --preset release >&2
+	@$(BUILD) release --target heap-bench --parallel $(JOBS) >&2
+	@bench/heap/run.sh $(HEAP_BENCH) $(HEAP_OPTIONS)
+
+bench-pool:
+	@cmake --preset release >&2
+	@$(BUILD) release --target pool-bench --parallel $(JOBS) >&2
+	@$(POOL_BENCH)
+	@if command -v valgrind >/dev/null; then bench/common/instructions.sh $(POOL_BENCH); \
+	else echo 'No valgrind: instructions are not counted.' >&2; fi
+
 # TRACE=FILE: that trace instead of one that is made up.
 bench-replay:
 	@cmake --preset release >&2
@@ -95,4 +111,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-heap bench-pool bench-replay model permute install coverage clean

@@ -8,7 +8,8 @@ if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE RelWithDebInfo) # -O2 -g
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla)
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wvla
+                    $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>)
 if(QUIRE_WERROR)
     add_compile_options(-Werror)
 endif()

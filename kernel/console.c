@@ -10,23 +10,15 @@
 
 void (*log_hook)(int level, const char *text);
 
-static enum serial_port console = COM1;
-
 void console_init(void)
 {
-    serial_init(console);
-}
-
-void console_move(void)
-{
-    console = COM4;
-    serial_init(console);
+    serial_init();
 }
 
 void console_write(void *arg, const char *text, size_t length)
 {
     (void)arg;
-    serial_write(console, text, length);
+    serial_write(text, length);
 }
 
 void print_list(const char *format, va_list list)

@@ -41,12 +41,24 @@
 #define ENOTEMPTY 39
 #define ELOOP 40
 #define EIDRM 43
+#define ENODATA 61
 #define EOVERFLOW 75
 #define ELIBBAD 80
 #define ENOTSOCK 88
+#define EDESTADDRREQ 89
+#define EMSGSIZE 90
+#define EPROTOTYPE 91
+#define ENOPROTOOPT 92
+#define EPROTONOSUPPORT 93
+#define ESOCKTNOSUPPORT 94
 #define EOPNOTSUPP 95
 #define EAFNOSUPPORT 97
+#define EADDRINUSE 98
+#define ECONNRESET 104
+#define EISCONN 106
+#define ENOTCONN 107
 #define ETIMEDOUT 110
+#define ECONNREFUSED 111
 
 /* The call was interrupted before it did anything, and is begun anew after the signal, unless a
  * handler without SA_RESTART runs, for which it is EINTR. Programs never see it. */

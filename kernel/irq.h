@@ -7,8 +7,8 @@ struct trap_frame;
 
 /* All are masked at first. */
 void irq_init(void);
-/* Several handlers may share a number (COM1 and COM3 do); each is called with interrupts off.
- * Unmasks it. At most NR_SHARED each. */
+/* Several handlers may share a number, at most NR_SHARED; each is called with interrupts off.
+ * Unmasks it. */
 void irq_set_handler(unsigned irq, void (*handler)(void));
 void irq_handle(unsigned irq);
 

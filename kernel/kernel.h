@@ -13,10 +13,8 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *at, int value, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
-/* The serial line: COM1, or COM4 from console_move on, when a program has the others. A
- * quire_write_fn; `arg` isn't used. */
+/* The serial line COM1. A quire_write_fn; `arg` isn't used. */
 void console_init(void);
-void console_move(void);
 void console_write(void *arg, const char *text, size_t length);
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list list);

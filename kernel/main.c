@@ -5,6 +5,7 @@
  *   filter= seed= effort= for the tests
  *   demo                  show the allocators at work
  *   run stdin= stdout= stderr=  start the program that the RAM disk names
+ *   swap=                 so many disks are swap areas, before the program starts
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   check                 after a program's end, check every invariant of the memory
@@ -36,8 +37,8 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed", "effort", "demo",   "views",  "mem", "numa",
-    "crash",    "check",  "run",  "stdin",  "stdout", "stderr", NULL,
+    "selftest", "filter", "seed", "effort", "demo",  "views",  "mem",    "numa",
+    "crash",    "check",  "run",  "swap",   "stdin", "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)
@@ -94,8 +95,6 @@ _Noreturn void kernel_main(uint32_t start_info)
     console_init();
     traps_init();
     pvh_parse(&info, start_info);
-    if (cmdline_has(info.command_line, "run"))
-        console_move();
     print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
     print_map();
     numa_init(&numa, info.rsdp);

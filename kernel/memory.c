@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "paging.h"
 #include "tables.h"
+#include "task/sched.h"
 
 struct quire_mem *machine_mem;
 struct quire_slab *machine_slab;
@@ -80,6 +81,13 @@ static void reserve(const char *what, quire_phys_t base, quire_phys_t size)
         panic("memory: can't reserve the %s at 0x%llx", what, (unsigned long long)base);
 }
 
+/* Who finds no memory tries again: those who have some to give back come first. */
+static void let_others_run(void *arg)
+{
+    (void)arg;
+    sched_yield();
+}
+
 void memory_init(const struct pvh_info *info, const struct numa *numa)
 {
     quire_memblock_init(&memblock, "map", &machine_port);
@@ -94,8 +102,10 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
     direct_map_init(&memblock, &machine_port);
 
     struct quire_mem *mem;
+    static const struct quire_mem_ops ops = {.wait = let_others_run};
     struct quire_mem_config config = {
         .port = &machine_port,
+        .ops = &ops,
         .nr_cpus = 1,
         .cpu_node = &numa->boot_node,
         .distance = numa->has_distance ? numa->distance : NULL,

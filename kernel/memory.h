@@ -5,6 +5,7 @@
 #include <quire/phys.h>
 #include <quire/port.h>
 #include <quire/slab.h>
+#include <quire/swap.h>
 #include <quire/vm.h>
 #include <quire/vmalloc.h>
 
@@ -19,6 +20,24 @@ extern struct quire_vmalloc *machine_vmalloc;
 extern struct quire_vm *machine_vm;
 extern struct quire_pgtable machine_tables; /* the kernel's; every program's share its upper part */
 extern struct quire_pt_features machine_features;
+
+/* Pages that all swap areas have room for, and that they don't hold yet. */
+struct memory_swap {
+    unsigned long total, free;
+};
+
+static inline struct memory_swap memory_swap(void)
+{
+    struct memory_swap swap = {0, 0};
+    struct quire_swap_info info;
+    for (int area = 0; area < (int)QUIRE_MAX_SWAP_AREAS; area++) {
+        if (quire_swap_info(machine_vm, area, &info))
+            continue;
+        swap.total += (unsigned long)info.nr_slots;
+        swap.free += (unsigned long)(info.nr_slots - info.nr_used);
+    }
+    return swap;
+}
 
 /* From the firmware's map to zones. Panics when there isn't memory enough. */
 void memory_init(const struct pvh_info *info, const struct numa *numa);

@@ -2,6 +2,7 @@
 #include <quire/port.h>
 
 #include "cpu.h"
+#include "dev/lines.h"
 #include "kernel.h"
 #include "memory.h"
 #include "serial.h"
@@ -19,7 +20,8 @@ static bool panicking;
 
 _Noreturn void machine_exit(enum machine_status status)
 {
-    serial_wait_until_sent(); /* what a transmitter still has ends with the machine */
+    lines_wait_until_sent(); /* what a transmitter still has ends with the machine */
+    serial_wait_until_sent();
     cpu_out32(DEBUG_EXIT_PORT, status);
     print("The machine has no isa-debug-exit device at port 0x%x: stopped.\n", DEBUG_EXIT_PORT);
     cpu_stop();

@@ -10,6 +10,7 @@
 
 #include "cpu.h"
 #include "kernel.h"
+#include "time_units.h"
 
 #define RTC_INDEX 0x70
 #define RTC_DATA 0x71
@@ -27,7 +28,6 @@
 #define IS_BINARY 0x04u
 #define AFTERNOON 0x80u
 #define MAX_READINGS 100000u
-#define NS_PER_SECOND 1000000000ull
 
 struct date {
     unsigned second, minute, hour, day, month, year, century;

@@ -1,11 +1,11 @@
-/* kernel/standard.c: a program's standard input, output and error, over the serial ports */
+/* kernel/standard.c: a program's standard input, output and error, over the machine's lines */
 #include "standard.h"
 
 #include "cmdline.h"
+#include "dev/lines.h"
 #include "fs/devices.h"
 #include "fs/stream.h"
 #include "fs/tty.h"
-#include "serial.h"
 #include "string.h"
 #include "task/signal.h"
 
@@ -13,16 +13,24 @@ static struct tty terminal;
 static struct stream_input input;
 static bool has_terminal;
 
-/* ---- the terminal on COM1 -------------------------------------------------------------------- */
+/* ---- the terminal ---------------------------------------------------------------------------- */
 
-static void write_to_port(void *arg, const char *bytes, size_t size)
+static void write_terminal(void *arg, const char *bytes, size_t size)
 {
-    serial_write(*(const enum serial_port *)arg, bytes, size);
+    (void)arg;
+    line_write(LINE_OUTPUT, bytes, size);
 }
 
-static void resume_port(void *arg)
+static void echo_to_terminal(void *arg, const char *bytes, size_t size)
 {
-    serial_resume(*(const enum serial_port *)arg);
+    (void)arg;
+    line_try_write(LINE_OUTPUT, bytes, size);
+}
+
+static void resume_terminal(void *arg)
+{
+    (void)arg;
+    line_resume(LINE_OUTPUT);
 }
 
 static void signal_foreground(int pgid, int number)
@@ -30,14 +38,12 @@ static void signal_foreground(int pgid, int number)
     (void)signal_group(pgid, number, NULL);
 }
 
-static unsigned terminal_room(void *arg)
+static size_t terminal_receive(void *arg, const char *bytes, size_t size)
 {
-    return tty_room(arg);
-}
-
-static void terminal_receive(void *arg, unsigned char byte)
-{
-    tty_receive(arg, byte);
+    size_t done = 0;
+    for (; done < size && tty_room(arg); done++)
+        tty_receive(arg, (unsigned char)bytes[done]);
+    return done;
 }
 
 static int open_terminal(struct inode *inode, struct file *file)
@@ -49,17 +55,18 @@ static int open_terminal(struct inode *inode, struct file *file)
     return 0;
 }
 
-static enum serial_port com1 = COM1, com2 = COM2, com3 = COM3;
-
-static void start_terminal(void)
+static int start_terminal(void)
 {
-    static const struct serial_listener listener = {terminal_room, terminal_receive, &terminal};
-    const struct tty_driver driver = {write_to_port, resume_port, signal_foreground, &com1};
+    static const struct line_listener listener = {terminal_receive, &terminal};
+    const struct tty_driver driver = {.write = write_terminal,
+                                      .echo = echo_to_terminal,
+                                      .resume = resume_terminal,
+                                      .signal = signal_foreground};
     if (has_terminal)
-        return;
+        return 0;
     has_terminal = true;
     tty_init(&terminal, &driver);
-    serial_listen(COM1, &listener);
+    return line_listen(LINE_OUTPUT, &listener);
 }
 
 void console_set_session(int sid, int pgid)
@@ -77,29 +84,35 @@ uint64_t console_of_session(int sid, int *pgid)
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static unsigned input_room(void *arg)
+static size_t input_receive(void *arg, const char *bytes, size_t size)
 {
-    return stream_room(arg);
+    return stream_receive(arg, bytes, size);
 }
 
-static void input_receive(void *arg, unsigned char byte)
+static void resume_input(void *arg)
 {
-    stream_receive(arg, byte);
+    (void)arg;
+    line_resume(LINE_INPUT);
 }
 
-static struct file *open_data(unsigned fd, const struct credentials *who)
+static int64_t write_to_line(void *arg, const char *bytes, size_t size)
 {
-    static const struct serial_listener listener = {input_room, input_receive, &input};
+    return line_write_interruptible(*(const enum line *)arg, bytes, size);
+}
+
+static int open_data(struct file **file, unsigned fd, const struct credentials *who)
+{
+    static const struct line_listener listener = {input_receive, &input};
+    static enum line line[3] = {LINE_INPUT, LINE_OUTPUT, LINE_ERRORS};
     static struct stream_output outputs[3] = {
-        [1] = {write_to_port, &com1}, [2] = {write_to_port, &com2}};
+        [1] = {write_to_line, &line[1]}, [2] = {write_to_line, &line[2]}};
+    *file = fd ? stream_open_output(&outputs[fd], who) : stream_open_input(&input, who);
+    if (!*file)
+        return -ENOMEM;
     if (fd)
-        return stream_open_output(&outputs[fd], who);
-    input.resume = resume_port;
-    input.arg = &com3;
-    struct file *file = stream_open_input(&input, who);
-    if (file)
-        serial_listen(COM3, &listener);
-    return file;
+        return 0;
+    input.resume = resume_input;
+    return line_listen(LINE_INPUT, &listener);
 }
 
 /* ---- the three ------------------------------------------------------------------------------- */
@@ -107,16 +120,14 @@ static struct file *open_data(unsigned fd, const struct credentials *who)
 static int open_one(struct file **file, unsigned fd, const char *word, const struct fs_context *fs,
                     const struct credentials *who)
 {
-    if (string_equal(word, "data")) {
-        *file = open_data(fd, who);
-        return *file ? 0 : -ENOMEM;
-    }
+    if (string_equal(word, "data"))
+        return open_data(file, fd, who);
     if (string_equal(word, "null"))
         return file_open(file, fs, who, NULL, "/dev/null", O_RDWR, 0);
     if (!string_equal(word, "tty"))
         return -EINVAL;
-    start_terminal();
-    return file_open(file, fs, who, NULL, "/dev/ttyS0", O_RDWR, 0);
+    int error = start_terminal();
+    return error ? error : file_open(file, fs, who, NULL, "/dev/ttyS0", O_RDWR, 0);
 }
 
 int console_open(struct file *files[3], const char *command_line, const struct fs_context *fs,
@@ -128,9 +139,6 @@ int console_open(struct file *files[3], const char *command_line, const struct f
     device_register(device_number(TTY_MAJOR, TTY_SERIAL_MINOR), open_terminal);
     device_register(device_number(TTY_OTHER_MAJOR, 0), open_terminal);
     device_register(device_number(TTY_OTHER_MAJOR, 1), open_terminal);
-    for (unsigned port = COM1; port < NR_SERIAL_PORTS; port++)
-        if (port != COM4) /* the kernel's own channel, in use already */
-            serial_init((enum serial_port)port);
     for (unsigned fd = 0; fd < 3; fd++)
         files[fd] = NULL;
     for (unsigned fd = 0; !error && fd < 3; fd++) {

@@ -1,7 +1,7 @@
-/* kernel/standard.h: a program's standard input, output and error, over the serial ports
+/* kernel/standard.h: a program's standard input, output and error, over the machine's lines
  *
- * What the command line's words stdin=, stdout= and stderr= say: tty is the terminal on COM1; data
- * is bytes, input from COM3, output to COM1, errors to COM2; null is /dev/null.
+ * What the command line's words stdin=, stdout= and stderr= say: tty is the terminal on the
+ * output's line; data is bytes, each of its own line; null is /dev/null.
  */
 #ifndef KERNEL_STANDARD_H
 #define KERNEL_STANDARD_H

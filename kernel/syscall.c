@@ -2,6 +2,7 @@
  */
 #include "syscall.h"
 
+#include "dev/lines.h"
 #include "kernel.h"
 
 #define MAX_UNKNOWN 64u
@@ -36,8 +37,8 @@ void syscall_tell_unknown(void)
         unsigned long number = unknown[i].number;
         const char *name = number < nr_syscalls ? syscall_table[number].name : NULL;
         if (name)
-            print("\001unknown %s %lu\n", name, unknown[i].count);
+            tell("unknown %s %lu\n", name, unknown[i].count);
         else
-            print("\001unknown %ld %lu\n", (long)number, unknown[i].count);
+            tell("unknown %ld %lu\n", (long)number, unknown[i].count);
     }
 }

@@ -3,6 +3,7 @@
 #include "trap.h"
 
 #include "irq.h"
+#include "task/sched.h"
 
 bool (*trap_recover)(struct trap_frame *frame);
 
@@ -18,12 +19,14 @@ void trap(struct trap_frame *frame)
         irq_handle(vector - FIRST_IRQ_VECTOR);
         return;
     }
-    enter_kernel();
-    if (vector == SYSCALL_VECTOR)
+    sched_enter_kernel();
+    if (vector == SYSCALL_VECTOR) {
         system_call(frame);
-    else if (vector < FIRST_IRQ_VECTOR)
+    } else if (vector < FIRST_IRQ_VECTOR) {
         user_exception(frame);
-    else
+    } else {
         irq_handle(vector - FIRST_IRQ_VECTOR);
+        sched_attend(); /* the turn may be over, whatever the device */
+    }
     return_to_user(frame);
 }

@@ -32,7 +32,6 @@ void trap(struct trap_frame *frame);
 extern bool (*trap_recover)(struct trap_frame *frame);
 
 /* Programs' traps: task/return.c. */
-void enter_kernel(void);
 void user_exception(struct trap_frame *frame);
 void system_call(struct trap_frame *frame);
 /* Before a program goes on: signals, and others' turns. */

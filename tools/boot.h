@@ -31,6 +31,7 @@ struct boot {
      * neither was asked for. */
     char **program;
     struct texts adds, environment; /* HOST[:GUEST], NAME=VALUE */
+    struct texts swaps;             /* SIZE, FILE, FILE:SIZE or URL */
     const char *cwd, *save_initrd;  /* NULL: not given */
 };
 
@@ -46,10 +47,15 @@ void parse_boot_options(struct boot *boot, int argc, char **argv);
 struct qemu_setup {
     const char *image, *initrd; /* files; initrd NULL: none */
     bool i386;
-    const char *words; /* of the kernel's command line, to begin with; NULL: as the options say */
-    unsigned nr_ports; /* serial ports, each a socket; 0: one, QEMU's stdin and stdout */
-    int first_port;    /* their descriptors, one after the other */
+    const char *words;  /* of the kernel's command line, to begin with; NULL: as the options say */
+    int first_line;     /* descriptors, each a socket: its lines, then the log; 0: QEMU's stdin and
+                           stdout, for the log alone */
+    char *const *disks; /* what QEMU is to open, nr_disks of them */
+    unsigned nr_disks;
 };
+
+/* What connects the machine and us: kernel/dev/lines.h has the same numbers. */
+enum boot_line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, LINE_LOG, NR_LINES };
 
 /* QEMU and its arguments, NULL-terminated; never freed. */
 char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup);

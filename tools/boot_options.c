@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "quire.h"
+#include "swap.h"
 
 #define MIN_MEMORY (4ull << 20)
 #define MAX_MEMORY (16ull << 40) /* what Quire's frame numbers reach */
@@ -18,6 +19,7 @@ static const char examples[] =
     "  quire boot --mem=64M -- cat /proc/meminfo\n"
     "  quire boot --add=script.py --add=/usr/lib/python3.11 -- python3 $PWD/script.py\n"
     "  quire boot --add=/etc/services -- sort /etc/services | head\n"
+    "  quire boot --mem=32M --swap=1G -- sort -S 500M < large.txt\n"
     "  quire boot --shell                       look around in it\n"
     "  quire boot --selftest                    run all tests inside the machine\n"
     "  quire boot --selftest=pcp --arch=i386  those whose name holds \"pcp\", on 32 bits\n"
@@ -38,6 +40,7 @@ enum {
     OPTION_CWD,
     OPTION_ACCEL,
     OPTION_SAVE_INITRD,
+    OPTION_SWAP,
 };
 
 static const struct argp_option options[] = {
@@ -53,13 +56,21 @@ static const struct argp_option options[] = {
      "i386, x86-64, or auto (the default: what the program is for; x86-64 without one)", 2},
     {"mem", 'm', "SIZE", 0, "Memory, such as 64M or 6G (default 512M)", 2},
     {"numa", 'n', "NODES", 0, "Spread memory over this many nodes", 2},
+    {"swap", OPTION_SWAP, "WHERE", 0,
+     "Swap to a file of a SIZE, which is gone at the end (made in $TMPDIR or /var/tmp); to a FILE "
+     "or block "
+     "device that mkswap has prepared; to a new one, FILE:SIZE; or to what QEMU knows by a URL, "
+     "such as "
+     "nbd://HOST:PORT or nbd+unix:///?socket=PATH. Several are used one after the other",
+     2},
     {NULL, 0, NULL, 0, "What the program finds there (with a program or --shell)", 3},
     {"add", OPTION_ADD, "HOST[:GUEST]", 0,
-     "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place. "
-     "Symlinks stay symlinks",
+     "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place; a "
+     "file for GUEST/ goes into that folder. Symlinks stay symlinks",
      3},
     {"env", OPTION_ENV, "NAME=VALUE", 0, "Set a variable of its environment", 3},
-    {"cwd", OPTION_CWD, "FOLDER", 0, "Start it in this folder of the machine (default /)", 3},
+    {"cwd", OPTION_CWD, "FOLDER", 0,
+     "Start it in this folder of the machine, which is made if there is none (default /)", 3},
     {"verbose", 'v', NULL, 0,
      "Show the kernel's log on stderr, and system calls that don't exist there", 3},
     {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 4},
@@ -142,6 +153,15 @@ static void parse_added(struct boot *boot, const char *arg, struct argp_state *s
     texts_add(&boot->adds, text("%s", arg));
 }
 
+static void parse_swap(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    if (!*arg)
+        argp_error(state, "--swap: to what? A size such as 1G, a file, or a URL");
+    if (boot->swaps.count == MOST_SWAPS)
+        argp_error(state, "--swap: %d are the most", MOST_SWAPS);
+    texts_add(&boot->swaps, text("%s", arg));
+}
+
 static void parse_accel(struct boot *boot, const char *arg, struct argp_state *state)
 {
     boot->kvm = !strcmp(arg, "kvm");
@@ -166,6 +186,7 @@ static void check_program(const struct boot *boot, struct argp_state *state)
 {
     bool has_program = boot_has_program(boot);
     const char *useless = boot->adds.count          ? "--add"
+                          : boot->swaps.count       ? "--swap"
                           : boot->environment.count ? "--env"
                           : boot->cwd               ? "--cwd"
                           : boot->save_initrd       ? "--save-initrd"
@@ -238,6 +259,9 @@ static error_t parse_for_program(int key, char *arg, struct argp_state *state)
             argp_error(state, "--cwd is a folder of the machine, from its root on, not '%s'", arg);
         boot->cwd = arg;
         return 0;
+    case OPTION_SWAP:
+        parse_swap(boot, arg, state);
+        return 0;
     case OPTION_SAVE_INITRD:
         boot->save_initrd = arg;
         return 0;
@@ -302,6 +326,9 @@ static const struct argp argp = {
         "errors are this command's. It runs as root, in the folder / unless --cwd says otherwise, "
         "with an environment of PATH, HOME=/root, TERM and LANG=C. Like ssh, it may read more of "
         "the input than the program uses: in a loop of the shell, give it </dev/null.\n\n"
+        "The machine ends with the program, whatever else still runs there. It has one "
+        "processor, files in memory and swap only, and neither network, pseudo terminals, AVX, "
+        "ptrace nor inotify.\n\n"
         "On a terminal the program gets all keys, ^C too; ^A x ends the machine, ^A ^A is one "
         "^A. Otherwise ^C ends the machine.\n\n"
         "Exit status with a program: the program's; 128 + N when signal N killed it, or this "

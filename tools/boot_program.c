@@ -1,9 +1,9 @@
 /* tools/boot_program.c: runs a program of the host on a machine whose memory Quire manages
  *
- *   COM1   the program's output, or, when that is a terminal, the terminal in both directions
- *   COM2   its errors, unless they go to the terminal as well
- *   COM3   its input, unless that is the terminal: a byte DLE is doubled, DLE EOT is the end
- *   COM4   the kernel's log, and how the program ended (channel.h)
+ * The machine has a line for the program's output, or, when that is a terminal, for the terminal in
+ * both directions; one for its errors, unless they go to the terminal as well; one for its input,
+ * unless that is the terminal: a byte DLE is doubled, DLE EOT is the end; one by which the kernel
+ * says how the program ended (channel.h), and one for its log.
  *
  * The terminal is handed over whole or not at all: when the output isn't one, the input from one
  * comes line by line as from a file, and ^C ends the machine.
@@ -27,12 +27,12 @@
 #include "machine.h"
 #include "program.h"
 #include "quire.h"
+#include "swap.h"
 #include "terminal.h"
 
-#define NR_PORTS 4
-#define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_PORTS) /* the child's descriptor of the RAM disk */
-#define INITRD_PATH "/dev/fd/7"
-_Static_assert(INITRD_GIVEN == 7, "INITRD_PATH names it");
+#define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_LINES - 1) /* the child's descriptor of the disk */
+#define INITRD_PATH "/dev/fd/8"
+_Static_assert(INITRD_GIVEN == 8, "INITRD_PATH names it");
 
 #define DLE 0x10
 #define EOT 0x04
@@ -108,12 +108,16 @@ static struct standard_streams look_at_streams(void)
 
 static size_t quote_input(void *arg, const char *bytes, size_t size, char *to)
 {
-    size_t made = 0;
+    size_t made = 0, done = 0;
     (void)arg;
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] == DLE)
+    while (done < size) {
+        const char *special = memchr(bytes + done, DLE, size - done);
+        size_t piece = special ? (size_t)(special - bytes) + 1 - done : size - done;
+        memcpy(to + made, bytes + done, piece);
+        made += piece;
+        done += piece;
+        if (special)
             to[made++] = DLE;
-        to[made++] = bytes[i];
     }
     if (!size) {
         to[made++] = DLE;
@@ -123,57 +127,74 @@ static size_t quote_input(void *arg, const char *bytes, size_t size, char *to)
 }
 
 /* 0 or -errno. */
-static int open_ports(int ours[NR_PORTS], int given[NR_PORTS])
+static int open_lines(int ours[NR_LINES], int given[NR_LINES])
 {
-    for (int i = 0; i < NR_PORTS; i++) {
+    for (int i = LINE_INPUT; i < NR_LINES; i++) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ||
             fcntl(pair[0], F_SETFL, O_NONBLOCK))
             return -errno;
         ours[i] = pair[0];
-        given[i] = pair[1];
+        given[i - LINE_INPUT] = pair[1];
     }
     return 0;
 }
 
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
-               const struct standard_streams *streams, struct channel *channel)
+               const struct standard_streams *streams, const struct swap_stores *swaps,
+               struct channel *channel)
 {
-    int port[NR_PORTS], given[NR_PORTS + 1];
+    int line[NR_LINES], given[MACHINE_MOST_GIVEN];
+    size_t nr_given = NR_LINES;
     struct terminal_keys keys = {0};
     bool terminal = !strcmp(streams->in, "tty");
-    int error = open_ports(port, given);
+    int error = open_lines(line, given);
     if (error)
         return error;
-    given[NR_PORTS] = initrd;
-    struct flow flows[NR_PORTS] = {
-        {.from = port[0], .to = STDOUT_FILENO, .to_world = true, .from_machine = true},
-        {.from = port[1], .to = STDERR_FILENO, .to_world = true, .from_machine = true},
-        {.from = port[3], .to = -1, .from_machine = true, .filter = channel_take, .arg = channel},
-        {.from = STDIN_FILENO, .to = port[2], .may_begin = &channel->ready, .filter = quote_input},
+    given[NR_LINES - 1] = initrd;
+    for (unsigned i = 0; i < swaps->count; i++)
+        if (swaps->store[i].fd >= 0)
+            given[nr_given++] = fcntl(swaps->store[i].fd, F_DUPFD_CLOEXEC, 0);
+    struct flow flows[] = {
+        {.from = STDIN_FILENO,
+         .to = line[LINE_INPUT],
+         .may_begin = &channel->ready,
+         .filter = quote_input},
+        {.from = line[LINE_OUTPUT], .to = STDOUT_FILENO, .to_world = true, .from_machine = true},
+        {.from = line[LINE_ERRORS], .to = STDERR_FILENO, .to_world = true, .from_machine = true},
+        {.from = line[LINE_CONTROL],
+         .to = -1,
+         .from_machine = true,
+         .filter = channel_take_lines,
+         .arg = channel},
+        {.from = line[LINE_LOG],
+         .to = -1,
+         .from_machine = true,
+         .filter = channel_take_log,
+         .arg = channel},
     };
     if (terminal) {
-        flows[3].to = port[0];
-        flows[3].filter = terminal_filter_keys;
-        flows[3].arg = &keys;
+        flows[0].to = line[LINE_OUTPUT];
+        flows[0].filter = terminal_filter_keys;
+        flows[0].arg = &keys;
     } else if (!strcmp(streams->in, "null")) {
-        flows[3].from = -1;
+        flows[0].from = -1;
     }
     int result = machine_run(&(struct machine_run){
         .argv = qemu,
         .timeout = (unsigned)boot->timeout,
         .out = -1,
         .given = given,
-        .nr_given = NR_PORTS + 1,
+        .nr_given = nr_given,
         .flows = flows,
-        .nr_flows = NR_PORTS,
+        .nr_flows = sizeof flows / sizeof flows[0],
         .stop = &keys.leave,
         .terminal = terminal ? terminal_hand_over : NULL,
         .ready = &channel->ready,
     });
-    for (int i = 0; i < NR_PORTS; i++)
-        close(port[i]);
+    for (int i = LINE_INPUT; i < NR_LINES; i++)
+        close(line[i]);
     return result;
 }
 
@@ -194,22 +215,72 @@ static void print_unknown(const struct channel *channel, const char *program)
     free(list);
 }
 
+/* One line, however many there were: the first is most often the one to know of. */
+static void print_killed(const struct channel *channel, const struct boot *boot)
+{
+    size_t count = channel->killed.count;
+    if (!count)
+        return;
+    const char *line = channel->killed.text[0];
+    char *rest;
+    unsigned long pid = strtoul(line, &rest, 10);
+    unsigned long kib = strtoul(rest, &rest, 10);
+    char *others = count > 1 ? text(", and %zu more", count - 1) : text("%s", "");
+    complain("the machine's memory ran out, so%s (process %lu, which had %lu KiB) was killed%s. "
+             "Try --mem with more than %lluM, or %s",
+             rest, pid, kib, others, (unsigned long long)(boot->memory >> 20),
+             boot->swaps.count ? "more --swap" : "--swap");
+    free(others);
+}
+
+/* What the machine could not do for it, and what may help. */
+static void explain_failure(const struct channel *channel, const struct boot *boot,
+                            const char *program)
+{
+    const char *advice = "-v shows the kernel's log";
+    if (!strncmp(channel->why, "unpack", 6))
+        advice = "if --add names it, choose another place for it: --add=HOST:GUEST";
+    if (!strncmp(channel->why, "start in", 8))
+        advice = "--cwd=FOLDER names it";
+    if (!strncmp(channel->why, "execute", 7))
+        advice = "does --add put something else in its place, or in that of its interpreter?";
+    if (channel->number == ENOMEM)
+        advice = "try --mem with more";
+    complain("the machine of %lluM could not start %s: it can't %s: %s (%s)",
+             (unsigned long long)(boot->memory >> 20), program, channel->why,
+             strerror((int)channel->number), advice);
+}
+
+/* Of a machine that ended by itself the log may say why; of one that we ended it doesn't. */
+static bool log_tells_why(int result)
+{
+    return result >= 0 && result < MACHINE_TIMEOUT;
+}
+
 /* System calls that don't exist are nobody's business as long as programs get on without. */
 static int end(int result, const struct boot *boot, const struct channel *channel, const char *qemu,
                const char *program)
 {
     int how = explain_end(result, boot, qemu);
     int status = PROGRAM_NOT_RUN;
+    bool ended = how == EXIT_DONE && channel->end != CHANNEL_NOTHING;
     if (how == EXIT_DONE && channel->end == CHANNEL_NOTHING)
         complain("the machine stopped without saying how %s ended", program);
+    else if (how == EXIT_DONE && channel->end == CHANNEL_FAILED)
+        explain_failure(channel, boot, program);
+    else if (how == EXIT_DONE && channel->end == CHANNEL_NO_SWAP)
+        complain("--swap=%s: %s",
+                 channel->number < boot->swaps.count ? boot->swaps.text[channel->number] : "?",
+                 channel->why);
     else if (how == EXIT_DONE)
         status = channel->end == CHANNEL_EXITED ? (int)channel->number : 128 + (int)channel->number;
     else if (how == EXIT_TIMEOUT)
         status = PROGRAM_TIMEOUT;
     else if (how > 128)
         return how;
-    if (how != EXIT_DONE || channel->end == CHANNEL_NOTHING)
+    if (!ended && log_tells_why(result))
         channel_print_log(channel);
+    print_killed(channel, boot);
     if (channel->end == CHANNEL_KILLED || boot->verbose)
         print_unknown(channel, program);
     return status;
@@ -217,24 +288,40 @@ static int end(int result, const struct boot *boot, const struct channel *channe
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* What QEMU is to open: those that we have opened are its descriptors behind the RAM disk's. */
+static void name_disks(char *disks[MOST_SWAPS], const struct swap_stores *swaps)
+{
+    int fd = INITRD_GIVEN + 1;
+    for (unsigned i = 0; i < swaps->count; i++)
+        disks[i] =
+            swaps->store[i].fd < 0 ? text("%s", swaps->store[i].url) : text("/dev/fd/%d", fd++);
+}
+
 /* Prints the command or runs it. `initrd`: a descriptor, whose file QEMU finds at INITRD_PATH. */
 static int boot_image(const struct boot *boot, const struct program *program,
-                      const struct standard_streams *streams, int initrd)
+                      const struct standard_streams *streams, const struct swap_stores *swaps,
+                      int initrd)
 {
+    char *disks[MOST_SWAPS];
     bool i386 = program->bits == 32;
     char *image = find_image(i386 ? "quire-i386.elf" : "quire-x86-64.elf", boot->images);
     if (!image)
         return PROGRAM_NOT_RUN;
-    char *words =
-        text("run stdin=%s stdout=%s stderr=%s", streams->in, streams->out, streams->error);
+    char *words = text(swaps->count ? "run stdin=%s stdout=%s stderr=%s swap=%u"
+                                    : "run stdin=%s stdout=%s stderr=%s",
+                       streams->in, streams->out, streams->error, swaps->count);
+    name_disks(disks, swaps);
     char **qemu = qemu_arguments(
         boot, &(struct qemu_setup){.image = image,
                                    .initrd = boot->save_initrd ? boot->save_initrd : INITRD_PATH,
                                    .i386 = i386,
                                    .words = words,
-                                   .nr_ports = NR_PORTS,
-                                   .first_port = MACHINE_FIRST_GIVEN});
+                                   .first_line = MACHINE_FIRST_GIVEN,
+                                   .disks = disks,
+                                   .nr_disks = swaps->count});
     free(words);
+    for (unsigned i = 0; i < swaps->count; i++)
+        free(disks[i]);
     free(image);
     if (boot->dry_run) {
         print_command(qemu);
@@ -243,7 +330,7 @@ static int boot_image(const struct boot *boot, const struct program *program,
     struct channel channel;
     channel_init(&channel, boot->verbose);
     channel.raw = !strcmp(streams->in, "tty");
-    int result = run(qemu, boot, initrd, streams, &channel);
+    int result = run(qemu, boot, initrd, streams, swaps, &channel);
     int status = end(result, boot, &channel, qemu[0], program->path);
     channel_free(&channel);
     return status;
@@ -253,14 +340,16 @@ int boot_program(const struct boot *boot)
 {
     struct program program;
     struct standard_streams streams = look_at_streams();
+    struct swap_stores swaps = {.count = 0};
     int status = program_pack(&program, boot, !strcmp(streams.out, "tty"));
     int initrd = status ? -1 : make_initrd(boot, &program.tree);
-    if (!status && initrd < 0)
+    if (!status && (initrd < 0 || !swap_open(&swaps, &boot->swaps)))
         status = PROGRAM_NOT_RUN;
     if (!status && (!boot->save_initrd || boot->dry_run))
-        status = boot_image(boot, &program, &streams, initrd);
+        status = boot_image(boot, &program, &streams, &swaps, initrd);
     else if (initrd >= 0)
         close(initrd);
+    swap_close(&swaps);
     program_free(&program);
     return status;
 }

@@ -14,7 +14,7 @@
 
 #define LOG_BYTES ((size_t)1 << 20)
 #define MOST_UNKNOWN 1024u
-#define MARK '\1'
+#define MOST_KILLED 1024u
 
 void channel_init(struct channel *channel, bool echo)
 {
@@ -24,6 +24,8 @@ void channel_init(struct channel *channel, bool echo)
 void channel_free(struct channel *channel)
 {
     texts_free(&channel->unknown);
+    texts_free(&channel->killed);
+    free(channel->why);
     free(channel->log);
 }
 
@@ -41,6 +43,28 @@ static bool says(const char *line, const char *word, unsigned *number)
     return true;
 }
 
+/* "failed ERRNO WHAT" */
+static void fail(struct channel *channel, const char *line)
+{
+    char *what;
+    channel->number = (unsigned)strtoul(line, &what, 10);
+    free(channel->why);
+    channel->why = text("%s", what + (*what == ' '));
+    channel->end = CHANNEL_FAILED;
+}
+
+/* "no-swap NUMBER WHY" */
+static void note_no_swap(struct channel *channel, const char *line)
+{
+    unsigned number;
+    int begin = 0;
+    if (sscanf(line, "no-swap %u %n", &number, &begin) != 1 || !begin || channel->why)
+        return;
+    channel->end = CHANNEL_NO_SWAP;
+    channel->number = number;
+    channel->why = text("%s", line + begin);
+}
+
 static void obey(struct channel *channel, const char *line)
 {
     if (!strcmp(line, "ready"))
@@ -49,8 +73,37 @@ static void obey(struct channel *channel, const char *line)
         channel->end = CHANNEL_EXITED;
     else if (says(line, "killed", &channel->number))
         channel->end = CHANNEL_KILLED;
+    else if (!strncmp(line, "failed ", 7))
+        fail(channel, line + 7);
+    else if (!strncmp(line, "no-swap ", 8))
+        note_no_swap(channel, line);
     else if (!strncmp(line, "unknown ", 8) && channel->unknown.count < MOST_UNKNOWN)
         texts_add(&channel->unknown, text("%s", line + 8));
+    else if (!strncmp(line, "oom ", 4) && channel->killed.count < MOST_KILLED)
+        texts_add(&channel->killed, text("%s", line + 4));
+}
+
+static void take_byte(struct channel *channel, char byte)
+{
+    if (byte != '\n') {
+        channel->cut |= channel->line_bytes == sizeof channel->line - 1;
+        if (!channel->cut)
+            channel->line[channel->line_bytes++] = byte;
+        return;
+    }
+    channel->line[channel->line_bytes] = '\0';
+    if (!channel->cut)
+        obey(channel, channel->line);
+    channel->line_bytes = 0;
+    channel->cut = false;
+}
+
+size_t channel_take_lines(void *of, const char *bytes, size_t size, char *to)
+{
+    (void)to;
+    for (size_t i = 0; i < size; i++)
+        take_byte(of, bytes[i]);
+    return 0;
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -66,40 +119,12 @@ static void log_byte(struct channel *channel, char byte)
     fputc(byte, stderr);
 }
 
-static void end_of_line(struct channel *channel)
-{
-    if (channel->ours && !channel->cut) {
-        channel->line[channel->line_bytes] = '\0';
-        obey(channel, channel->line);
-    } else if (!channel->ours) {
-        log_byte(channel, '\n');
-    }
-    channel->line_bytes = 0;
-    channel->ours = channel->cut = false;
-}
-
-static void take_byte(struct channel *channel, char byte)
-{
-    if (byte == '\n') {
-        end_of_line(channel);
-    } else if (byte == MARK && !channel->line_bytes && !channel->ours) {
-        channel->ours = true;
-    } else if (channel->ours) {
-        channel->cut |= channel->line_bytes == sizeof channel->line - 1;
-        if (!channel->cut)
-            channel->line[channel->line_bytes++] = byte;
-    } else {
-        channel->line_bytes = 1; /* the beginning is over */
-        if (byte != '\r')
-            log_byte(channel, byte);
-    }
-}
-
-size_t channel_take(void *of, const char *bytes, size_t size, char *to)
+size_t channel_take_log(void *of, const char *bytes, size_t size, char *to)
 {
     (void)to;
     for (size_t i = 0; i < size; i++)
-        take_byte(of, bytes[i]);
+        if (bytes[i] != '\r')
+            log_byte(of, bytes[i]);
     return 0;
 }
 

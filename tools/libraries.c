@@ -349,6 +349,22 @@ static bool preload(struct libraries *libraries, const struct library_places *pl
     return found;
 }
 
+/* glibc loads it by itself when a thread is cancelled or its stack is shown. Who never does that
+ * needs none, so it may be missing. */
+static void add_unwinder(struct libraries *libraries, const struct library_places *places,
+                         const char *interpreter)
+{
+    for (size_t i = 1; i < libraries->count; i++) {
+        const struct library *library = libraries->library[i];
+        char *complaint = NULL;
+        if (strcmp(library->name, "libc.so.6"))
+            continue;
+        (void)find_one(libraries, places, library, "libgcc_s.so.1", interpreter, &complaint);
+        free(complaint);
+        return;
+    }
+}
+
 bool libraries_find(struct libraries *libraries, const struct library_places *places,
                     const char *path, struct binary *binary, const char *interpreter,
                     char **complaint)
@@ -366,6 +382,8 @@ bool libraries_find(struct libraries *libraries, const struct library_places *pl
             if (!find_one(libraries, places, needer, needer->binary.needed.text[n], linker,
                           complaint))
                 return false;
+        if (i + 1 == libraries->count)
+            add_unwinder(libraries, places, linker);
     }
     return true;
 }

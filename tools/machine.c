@@ -40,7 +40,7 @@ struct machine {
 /* Gives it its descriptors, as their numbers want it; those of now may be in their way. */
 static bool give(const struct machine_run *run)
 {
-    int high[MACHINE_MOST_FLOWS];
+    int high[MACHINE_MOST_GIVEN];
     for (size_t i = 0; i < run->nr_given; i++)
         if ((high[i] = fcntl(run->given[i], F_DUPFD_CLOEXEC, BEYOND_GIVEN)) < 0)
             return false;
@@ -56,7 +56,7 @@ _Noreturn static void become(const struct machine_run *run, int report, pid_t pa
 {
     int out = run->out < 0 ? STDERR_FILENO : run->out;
     int null = open("/dev/null", O_RDONLY);
-    int kept = fcntl(report, F_DUPFD_CLOEXEC, BEYOND_GIVEN + MACHINE_MOST_FLOWS);
+    int kept = fcntl(report, F_DUPFD_CLOEXEC, BEYOND_GIVEN + MACHINE_MOST_GIVEN);
     if (kept >= 0 && null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
         give(run) && !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent &&
         !sigprocmask(SIG_SETMASK, mask, NULL))

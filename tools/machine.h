@@ -8,14 +8,15 @@
 struct flow;
 
 #define MACHINE_MOST_FLOWS 8
+#define MACHINE_MOST_GIVEN 16
 #define MACHINE_FIRST_GIVEN 3 /* the child's number of the first descriptor that it is given */
 
 struct machine_run {
     char **argv;
-    unsigned timeout; /* seconds; 0: no limit */
-    int out;          /* the child's stdout, which is closed here; -1: our stderr */
-    int *given;       /* descriptors that it gets as 3, 4, ...; they are closed here */
-    size_t nr_given;
+    unsigned timeout;   /* seconds; 0: no limit */
+    int out;            /* the child's stdout, which is closed here; -1: our stderr */
+    int *given;         /* descriptors that it gets as 3, 4, ...; they are closed here */
+    size_t nr_given;    /* at most MACHINE_MOST_GIVEN */
     struct flow *flows; /* what goes between it and us */
     size_t nr_flows;    /* at most MACHINE_MOST_FLOWS */
     const bool *stop;   /* when this becomes true, it is ended; NULL: never */

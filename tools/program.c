@@ -280,18 +280,36 @@ static bool look_at_added(void *arg, const char *host, const char *path)
     return true;
 }
 
-static bool add_what_was_named(struct packer *packer)
+/* Where it goes: a file into a folder that is named with a slash at its end, as cp does it. */
+static char *place_of(const char *host, const char *named)
+{
+    struct stat status;
+    size_t length = strlen(named);
+    const char *slash = strrchr(host, '/');
+    bool into = named[length - 1] == '/' && !stat(host, &status) && !S_ISDIR(status.st_mode);
+    return into ? text("%s%s", named, slash ? slash + 1 : host) : text("%s", named);
+}
+
+static bool add_one(struct packer *packer, const char *host, const char *place)
 {
     const struct tree_visitor visitor = {look_at_added, packer};
     struct tree *tree = &packer->program->tree;
+    char *path = absolute(host);
+    char *there = place ? place_of(path, place) : NULL;
+    bool done =
+        there ? tree_add_as(tree, path, there, &visitor) : tree_add_host(tree, path, &visitor);
+    free(path);
+    free(there);
+    return done;
+}
+
+static bool add_what_was_named(struct packer *packer)
+{
     for (size_t i = 0; i < packer->boot->adds.count; i++) {
         const char *named = packer->boot->adds.text[i], *colon = strchr(named, ':');
         char *host = text("%.*s", (int)(colon ? colon - named : (long)strlen(named)), named);
-        char *path = absolute(host);
-        bool done = colon ? tree_add_as(tree, path, colon + 1, &visitor)
-                          : tree_add_host(tree, path, &visitor);
+        bool done = add_one(packer, host, colon ? colon + 1 : NULL);
         free(host);
-        free(path);
         if (!done)
             return fail(packer, PROGRAM_NOT_RUN);
     }
@@ -326,18 +344,43 @@ static void set_variable(struct texts *environment, char *added)
     texts_add(environment, added);
 }
 
-static void add_environment(struct tree *tree, const struct boot *boot, bool terminal)
+static bool is_no_terminal_library(void *arg, const struct node *node)
 {
-    const char *term = terminal ? getenv("TERM") : NULL;
+    const char *name = strrchr(node->path, '/');
+    (void)arg;
+    return strncmp(name, "/libtinfo", 9) && strncmp(name, "/libncurses", 11);
+}
+
+/* Who asks how a terminal is told things ends without a word where nobody knows: terminfo(5). */
+static void add_terminal_description(struct packer *packer, const char *term)
+{
+    static const char *const folders[] = {"/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"};
+    struct tree *tree = &packer->program->tree;
+    if (!*term || strchr(term, '/') || tree_walk(tree, is_no_terminal_library, NULL))
+        return;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char *path = text("%s/%c/%s", folders[i], term[0], term);
+        if (!access(path, R_OK) && !tree_find(tree, path))
+            (void)tree_add_way(tree, path, NULL);
+        free(path);
+    }
+}
+
+static void add_environment(struct packer *packer, bool terminal)
+{
+    const struct boot *boot = packer->boot;
+    const char *own = terminal ? getenv("TERM") : NULL, *wanted = variable(boot, "TERM");
+    const char *term = wanted ? wanted : own ? own : "dumb";
     struct texts environment = {0};
     texts_add(&environment, text("PATH=" GUEST_PATH));
     texts_add(&environment, text("HOME=/root"));
-    texts_add(&environment, text("TERM=%s", term ? term : "dumb"));
+    texts_add(&environment, text("TERM=%s", term));
     texts_add(&environment, text("LANG=C"));
     for (size_t i = 0; i < boot->environment.count; i++)
         set_variable(&environment, text("%s", boot->environment.text[i]));
-    add_texts(tree, "/.quire/env", environment.text);
+    add_texts(&packer->program->tree, "/.quire/env", environment.text);
     texts_free(&environment);
+    add_terminal_description(packer, term);
 }
 
 static void add_missing_folder(struct tree *tree, const char *path, mode_t mode)
@@ -346,7 +389,28 @@ static void add_missing_folder(struct tree *tree, const char *path, mode_t mode)
         tree_add_folder(tree, path, mode);
 }
 
-static void add_words(struct packer *packer)
+/* Programs look up who they run as. */
+static void add_missing_file(struct tree *tree, const char *path, const char *line)
+{
+    if (!tree_find(tree, path))
+        tree_add_bytes(tree, path, 0644, line, strlen(line));
+}
+
+/* It is made if there is none; what it is in /proc the kernel knows. */
+static bool add_cwd(struct packer *packer, const char *cwd)
+{
+    struct tree *tree = &packer->program->tree;
+    const struct node *node = tree_find(tree, cwd);
+    if (node && !S_ISDIR(node->mode) && !S_ISLNK(node->mode)) {
+        complain("--cwd=%s is a file in the machine, and no folder to start in", cwd);
+        return fail(packer, PROGRAM_NOT_RUN);
+    }
+    if (!node && strncmp(cwd, "/proc/", 6))
+        tree_add_folder(tree, cwd, 0755);
+    return true;
+}
+
+static bool add_words(struct packer *packer)
 {
     static char shell[] = "sh";
     struct tree *tree = &packer->program->tree;
@@ -362,12 +426,14 @@ static void add_words(struct packer *packer)
     add_texts(tree, "/.quire/exe", (char *[]){packer->program->path, NULL});
     add_texts(tree, "/.quire/cwd", (char *[]){(char *)(uintptr_t)cwd, NULL});
     texts_free(&argv);
-    add_missing_folder(tree, cwd, 0755);
     add_missing_folder(tree, "/tmp", 01777);
     add_missing_folder(tree, "/root", 0700);
     add_missing_folder(tree, "/etc", 0755);
     add_missing_folder(tree, "/dev", 0755);
     add_missing_folder(tree, "/proc", 0555);
+    add_missing_file(tree, "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
+    add_missing_file(tree, "/etc/group", "root:x:0:\n");
+    return add_cwd(packer, cwd);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -398,8 +464,8 @@ int program_pack(struct program *program, const struct boot *boot, bool terminal
     if (program->path && add_program(&packer, program->path, 0) && add_what_was_named(&packer)) {
         if (boot->shell && !tree_find(&program->tree, "/bin/sh"))
             tree_add_symlink(&program->tree, "/bin/sh", SHELL);
-        add_environment(&program->tree, boot, terminal);
-        add_words(&packer);
+        add_environment(&packer, terminal);
+        (void)add_words(&packer);
     }
     library_cache_free(&packer.places.cache);
     free(packer.interpreter);

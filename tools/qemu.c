@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "boot.h"
 #include "quire.h"
@@ -93,18 +94,70 @@ static char *command_line(const struct boot *boot, const char *first)
     return words;
 }
 
-/* One is QEMU's own stdin and stdout; several are sockets that it gets from us. */
-static void add_ports(struct arguments *arguments, const struct qemu_setup *setup)
+static void add_socket(struct arguments *arguments, const char *name, int fd)
 {
-    for (unsigned port = 0; port < setup->nr_ports; port++) {
-        add(arguments, "-chardev");
-        add(arguments, "socket,id=com%u,fd=%d", port + 1, setup->first_port + (int)port);
-        add(arguments, "-serial");
-        add(arguments, "chardev:com%u", port + 1);
-    }
-    if (!setup->nr_ports) {
+    add(arguments, "-chardev");
+    add(arguments, "socket,id=%s,fd=%d", name, fd);
+}
+
+/* The lines are ports of one device, and the log is the serial port; all are sockets that QEMU gets
+ * from us. The kernel speaks the legacy interface, and without ioeventfd what it sends is taken
+ * before it goes on, rather than by another thread. */
+static void add_lines(struct arguments *arguments, const struct qemu_setup *setup)
+{
+    static const char *const name[NR_LINES] = {[LINE_INPUT] = "input",
+                                               [LINE_OUTPUT] = "output",
+                                               [LINE_ERRORS] = "errors",
+                                               [LINE_CONTROL] = "control",
+                                               [LINE_LOG] = "log"};
+    if (!setup->first_line) {
         add(arguments, "-serial");
         add(arguments, "stdio");
+        return;
+    }
+    add(arguments, "-device");
+    add(arguments, "virtio-serial-pci,max_ports=%d,disable-modern=on,vectors=0,ioeventfd=off",
+        LINE_LOG);
+    for (int line = LINE_INPUT; line < NR_LINES; line++) {
+        add_socket(arguments, name[line], setup->first_line + line - 1);
+        if (line == LINE_LOG)
+            continue;
+        add(arguments, "-device");
+        add(arguments, "virtserialport,nr=%d,chardev=%s", line, name[line]);
+    }
+    add(arguments, "-serial");
+    add(arguments, "chardev:%s", name[LINE_LOG]);
+}
+
+/* In options of QEMU a comma ends a value, unless there are two. */
+static char *with_commas(const char *value)
+{
+    char *quoted = NULL;
+    size_t size;
+    FILE *to = open_memstream(&quoted, &size);
+    if (!to)
+        out_of_memory();
+    for (; *value; value++)
+        fprintf(to, *value == ',' ? ",," : "%c", *value);
+    fclose(to);
+    return quoted;
+}
+
+/* What is on them lasts as long as the machine, so nothing need be flushed. Errors are the guest's
+ * to see. What says its own format as JSON isn't told one. */
+static void add_disks(struct arguments *arguments, const struct qemu_setup *setup)
+{
+    for (unsigned disk = 0; disk < setup->nr_disks; disk++) {
+        char *file = with_commas(setup->disks[disk]);
+        add(arguments, "-drive");
+        add(arguments,
+            "if=none,id=disk%u,%scache=unsafe,discard=unmap,rerror=report,werror=report,"
+            "file=%s",
+            disk, strncmp(file, "json:", 5) ? "format=raw," : "", file);
+        add(arguments, "-device");
+        add(arguments, "virtio-blk-pci,drive=disk%u,disable-modern=on,vectors=0,ioeventfd=off",
+            disk);
+        free(file);
     }
 }
 
@@ -125,7 +178,8 @@ char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup)
         add(&arguments, "%s", fixed[i]);
     add(&arguments, "-accel");
     add(&arguments, "%s", boot->kvm ? "kvm" : "tcg");
-    add_ports(&arguments, setup);
+    add_lines(&arguments, setup);
+    add_disks(&arguments, setup);
     add(&arguments, "-m");
     add(&arguments, "%lluM", (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));
     if (boot->nodes)

@@ -6,10 +6,12 @@
 #include "quire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char examples[] = "Examples:\n"
                                "  quire boot              boot the machine and look at its memory\n"
@@ -110,9 +112,22 @@ error_t parse_common(int key, const struct argp *of, const char *name, const cha
     }
 }
 
+/* What we open must not get the number of a standard stream that we were started without. Output
+ * that nobody took still can't be written; errors and input are like /dev/null's. */
+static bool open_missing_streams(void)
+{
+    static const int how[] = {O_RDONLY, O_RDONLY, O_RDWR};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", how[fd]) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     int status = EXIT_USAGE;
+    if (!open_missing_streams())
+        return EXIT_FAILED;
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &status);
     return status;

@@ -8,15 +8,20 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "allocate.h"
 #include "quire.h"
 
+#define MOST_MADE_BYTES ((size_t)64 << 20)
 #define MOST_LINKS 40u /* on one way, as in Linux */
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
@@ -214,15 +219,65 @@ static bool put_link(struct tree *tree, const char *host, const char *path)
     return true;
 }
 
+/* Files that their kernel makes as they are read have no size, or another one, until then. */
+static bool is_made_when_read(const char *host, const struct stat *status)
+{
+    struct statfs where;
+    return !status->st_size || (!statfs(host, &where) &&
+                                (where.f_type == SYSFS_MAGIC || where.f_type == PROC_SUPER_MAGIC));
+}
+
+/* All that can be read of it, up to MOST_MADE_BYTES. */
+static bool read_bytes(struct node *node, const char *host)
+{
+    int fd = open(host, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return failed(host);
+    size_t size = 0, room = 0;
+    ssize_t got = 1;
+    while (got > 0 && size < MOST_MADE_BYTES) {
+        if (size == room)
+            node->bytes = must(realloc(node->bytes, room = 2 * room + 4096));
+        got = read(fd, node->bytes + size, room - size);
+        size += got > 0 ? (size_t)got : 0;
+    }
+    int error = got > 0 ? EFBIG : errno;
+    close(fd);
+    node->size = size;
+    errno = error;
+    return !got || failed(host);
+}
+
 static bool put_file(struct tree *tree, const char *host, const char *path,
                      const struct stat *status, const struct tree_visitor *visitor)
 {
     if (access(host, R_OK))
         return failed(host);
     struct node *node = put_own(tree, path, status->st_mode);
-    node->host = text("%s", host);
-    node->size = (uint64_t)status->st_size;
+    if (is_made_when_read(host, status)) {
+        if (!read_bytes(node, host))
+            return false;
+    } else {
+        node->host = text("%s", host);
+        node->size = (uint64_t)status->st_size;
+    }
     return !visitor || visitor->visit(visitor->arg, host, path);
+}
+
+/* Complains of a place that the machine has its own use for. */
+static bool is_kept(const char *path, const char *host, bool folder)
+{
+    static const char *const kept[] = {"/proc", "/.quire"};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        size_t length = strlen(kept[i]);
+        if (strncmp(path, kept[i], length) || (path[length] ? path[length] != '/' : folder))
+            continue;
+        complain("%s can't be at %s in the machine, which has its own %s; choose another place: "
+                 "--add=%s:/ANOTHER",
+                 host, path, kept[i], host);
+        return true;
+    }
+    return false;
 }
 
 /* The file, folder or symlink `host`, alone, as `path`. Others are passed over, in words. */
@@ -230,6 +285,8 @@ static bool put_host(struct tree *tree, const char *host, const char *path,
                      const struct stat *status, const struct tree_visitor *visitor)
 {
     const struct node *there = find(tree, path);
+    if (is_kept(path, host, S_ISDIR(status->st_mode)))
+        return false;
     if (there && S_ISDIR(there->mode) != S_ISDIR(status->st_mode)) {
         complain("%s is %s in the machine already, and can't be what %s is here", path,
                  S_ISDIR(there->mode) ? "a folder" : "no folder", host);
@@ -394,7 +451,13 @@ bool tree_add_host(struct tree *tree, const char *host, const struct tree_visito
     struct stat status;
     if (!go(&way, tree, host, visitor))
         return false;
-    if (lstat(*way.at ? way.at : "/", &status))
+    if (!*way.at) {
+        complain("%s would be all of this host, with its /proc and /dev: name those folders in it "
+                 "that are needed",
+                 host);
+        return false;
+    }
+    if (lstat(way.at, &status))
         return failed(host);
     return !S_ISDIR(status.st_mode) || put_entries(tree, way.at, way.at, true, visitor);
 }

@@ -19,14 +19,15 @@ say() {
 }
 
 find_linux() {
-    LINUX=${LINUX:-$(ls "$folder"/linux/boot/vmlinuz-* 2>/dev/null | tail -n 1)}
+    [ -z "${LINUX:-}" ] || return 0
+    LINUX=$(find "$folder" -path '*/linux/boot/vmlinuz-*' | tail -n 1)
     [ -z "$LINUX" ] || return 0
     package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: *//p' | head -n 1)
     [ -n "$package" ] || return 1
     say "fetching $package"
     (cd "$work" && apt-get download "$package" >/dev/null 2>&1 && dpkg-deb -x "$package"*.deb "$folder/linux") ||
         return 1
-    LINUX=$(ls "$folder"/linux/boot/vmlinuz-* | tail -n 1)
+    LINUX=$(find "$folder" -path '*/linux/boot/vmlinuz-*' | tail -n 1)
 }
 
 # rdinit= comes last: it drops unknown words before it, and later ones are arguments of the program.

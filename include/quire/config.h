@@ -69,6 +69,18 @@
 #define QUIRE_TLB_FLUSH_PAGES 32
 #endif
 
+/* Bytes of a memory pool's blocks where its configuration doesn't say: what an idle connection
+ * costs at least, and what malloc hands out well. */
+#ifndef QUIRE_POOL_BLOCK_BYTES
+#define QUIRE_POOL_BLOCK_BYTES 4096
+#endif
+
+/* Bytes of free blocks that a thread keeps for its next memory pools where its configuration
+ * doesn't say: some requests' worth. */
+#ifndef QUIRE_POOL_KEEP_BYTES
+#define QUIRE_POOL_KEEP_BYTES 262144
+#endif
+
 /* 0: QUIRE_BUG_ON only; 1: QUIRE_ASSERT too; 2: QUIRE_EXPENSIVE too (walks structures). */
 #ifndef QUIRE_DEBUG_LEVEL
 #define QUIRE_DEBUG_LEVEL 0
@@ -111,15 +123,21 @@
 #if QUIRE_TLB_FLUSH_PAGES < 1
 #error "QUIRE_TLB_FLUSH_PAGES must be 1 at least"
 #endif
+#if QUIRE_POOL_BLOCK_BYTES < 512 || QUIRE_POOL_BLOCK_BYTES > 16777216
+#error "QUIRE_POOL_BLOCK_BYTES must be 512 to 16 MiB"
+#endif
+#if QUIRE_POOL_KEEP_BYTES < 1
+#error "QUIRE_POOL_KEEP_BYTES must be 1 at least"
+#endif
 #if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"
 #endif
 
 /* A name with all knobs in it that the headers make use of; the others (QUIRE_PCP_SHIFT,
- * QUIRE_SHARD_BLOCKS, QUIRE_SLAB_MAX_CACHES, QUIRE_TLB_FLUSH_PAGES and QUIRE_DEBUG_LEVEL: no header
- * needs their values) are the library's own affair. A function that every
- * program calls has such a name, so that a program with other knobs lacks a symbol, whose name says
- * what differs. */
+ * QUIRE_SHARD_BLOCKS, QUIRE_SLAB_MAX_CACHES, QUIRE_TLB_FLUSH_PAGES, QUIRE_POOL_BLOCK_BYTES,
+ * QUIRE_POOL_KEEP_BYTES and QUIRE_DEBUG_LEVEL: no header needs their values) are the library's own
+ * affair. A function that every program calls has such a name, so that a program with other knobs
+ * lacks a symbol, whose name says what differs. */
 #define QUIRE_WITH_KNOBS(name)                                                                     \
     QUIRE_EXPAND_KNOBS(name, QUIRE_PAGE_SHIFT, QUIRE_PAGEBLOCK_ORDER, QUIRE_MAX_ORDER,             \
                        QUIRE_SECTION_SHIFT, QUIRE_MAX_NODES, QUIRE_MAX_CPUS,                       \

@@ -84,6 +84,7 @@ struct quire_pgtable {
     quire_gfp_t gfp;
     uint8_t height; /* steps that there are; the root is the last */
     bool wide;      /* entries of 8 bytes, not 4 */
+    bool has_huge;  /* a huge page was mapped some time: edges of ranges may have to be split */
     struct quire_pt_features features;
     struct quire_pt_step step[QUIRE_NR_PT_LEVELS]; /* from PT up */
     unsigned long nr_tables[QUIRE_NR_PT_LEVELS];   /* by level; the root's is PGD */
@@ -324,6 +325,15 @@ QUIRE_MUST_CHECK int quire_update_entry(struct quire_pgtable *pt, quire_linear_t
  * whether there has to be one, for which quire_tlb_flush_page will do. -EINVAL, -EAGAIN. O(1). */
 QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, void *where,
                                            uint64_t *expected, uint64_t desired, bool *flush);
+
+/* Moves entries of any kind, within one PT, to places within one PT that is there, and empty in
+ * that range; up to one that isn't present and of which stays() says true. How many bytes it came:
+ * `size` if none did. What was present is to be flushed by the batch before anybody uses the new
+ * place. The caller owns both ranges, as for a change of ranges; a huge page on either way is a
+ * panic. O(pages), about 20 instructions each. */
+uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
+                            uint64_t size, bool (*stays)(uint64_t entry),
+                            struct quire_tlb_batch *batch);
 
 /* Clears the bits `bits` (ACCESSED, DIRTY or both) of what maps `virt`, and returns those that were
  * set: atomically. A cleared ACCESSED isn't flushed, so a page that stays in a TLB may seem unused

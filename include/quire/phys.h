@@ -197,6 +197,10 @@ struct quire_memblock {
     const char *name;
     const struct quire_port_mem *port;
     struct quire_memblock_table memory, reserved;
+    /* For the caller to set after quire_memblock_init: all memory of the map holds zeros, and what
+     * isn't written costs nothing (reserved addresses of a process). Then early allocations aren't
+     * cleared; nothing that was one may be given back. */
+    bool is_zero;
     bool handed_over;
 };
 
@@ -301,6 +305,8 @@ struct quire_mem_config {
     unsigned watermark_scale_factor; /* 0: 10 (0.1 %); at most 3000 */
     unsigned watermark_boost_factor; /* in 1/10000 of the high watermark; 0: 15000; ~0u: none */
     bool no_mobility_grouping;       /* one migrate type for all, as Linux with little memory */
+    bool fresh_is_reported;          /* memory that is new takes nothing of its backing: what
+                                      * quire_report_free_pages needn't tell */
     bool no_pcp;                     /* no per-CPU lists: for tests of the zone's own paths */
     unsigned debug;                  /* QUIRE_DEBUG_ flags */
     quire_phys_t max_phys; /* memory added at run time ends here at most; 0: the map's end */
@@ -391,6 +397,16 @@ void quire_free_pages_bulk(struct quire_mem *mem, unsigned long count, struct qu
  * two) pages, written one by one; freeing as so many quire_free_pages_at. */
 QUIRE_MUST_CHECK void *quire_alloc_pages_exact(struct quire_mem *mem, size_t size, quire_gfp_t gfp);
 void quire_free_pages_exact(struct quire_mem *mem, void *addr, size_t size);
+
+/* A run: `pages` contiguous frames, aligned to 2^align_order frames, of no more than that. What the
+ * power of two has beyond is freed again in as few blocks as it makes, and what is kept is as few:
+ * so freeing, too, costs a block operation for each set bit of `pages`. NULL also for 0 pages, and
+ * when either is beyond QUIRE_MAX_ORDER, and for COMP. A run is freed whole, with the same number
+ * of pages; one that isn't allocated is reported to ops->bad_page. Context and locks as
+ * quire_alloc_pages and quire_free_pages. */
+QUIRE_MUST_CHECK struct quire_page *quire_alloc_run(struct quire_mem *mem, unsigned long pages,
+                                                    unsigned align_order, quire_gfp_t gfp);
+void quire_free_run(struct quire_mem *mem, struct quire_page *page, unsigned long pages);
 
 /* Turns one allocated block into 2^order blocks of order 0, each with the reference count of the
  * first. Not for compound pages, nor blocks of another order: ops->bad_page. Without locks, in any

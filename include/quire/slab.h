@@ -52,6 +52,9 @@ extern "C" {
 struct quire_slab;
 struct quire_kmem_cache;
 
+/* Bytes of config.maps for each frame. */
+#define QUIRE_SLAB_MAP_BYTES (QUIRE_PAGE_SIZE / 128)
+
 /* Owner flags of pages (QUIRE_PAGE_OWNER_FLAGS) that are this layer's in all pages, so that kfree
  * can tell whose a page is; other owners of pages leave them clear. */
 #define QUIRE_PAGE_SLAB 0x00400000u  /* every page of a slab */
@@ -71,6 +74,20 @@ struct quire_slab_config {
      * characters, which needn't outlive the call. */
     const char *debug;
     bool no_merge; /* caches of like objects stay apart */
+    /* No general caches: kmalloc and its like aren't to be called. */
+    bool no_general;
+    size_t
+        empty_bytes; /* of empty slabs that a cache keeps on a node; at least 4 slabs, and 1/32 */
+    /* Where the free maps of slabs with more than 64 objects are: QUIRE_SLAB_MAP_BYTES for each
+     * frame of the machine, from frame 0 on, all zero and writable once the frame is memory. Then
+     * no writer past an object's end meets them, and slabs hold objects alone: at most
+     * 8 * QUIRE_SLAB_MAP_BYTES a page. NULL: at the end of each slab. */
+    void *maps;
+    /* Told when pages become a slab's of a cache with QUIRE_SLAB_NO_SHEAVES, with the size of its
+     * objects, and before they go back to phys, with 0. Without locks; sheaves of other caches
+     * don't tell. May be NULL. */
+    void (*pages_changed)(void *arg, void *pages, size_t bytes, size_t object_size);
+    void *pages_arg;
     /* For tests: asked before pages or a sheaf are taken for whatever; true: that fails. Without
      * locks. */
     bool (*fail)(void *arg);
@@ -111,6 +128,9 @@ typedef unsigned int quire_slab_flags_t;
  * port knows no grace periods they go back when the cache is destroyed. */
 #define QUIRE_SLAB_TYPESAFE_BY_RCU 0x80000u
 #define QUIRE_SLAB_NO_MERGE 0x1000000u /* never shares slabs with another cache */
+
+/* No per-CPU sheaves: for users who keep free objects themselves, and come for many at once. */
+#define QUIRE_SLAB_NO_SHEAVES 0x2000000u
 
 /* A cache with any of these has no per-CPU sheaves: each operation checks, under the node's lock.
  */
@@ -174,6 +194,16 @@ QUIRE_MUST_CHECK bool quire_kmem_cache_alloc_bulk(struct quire_kmem_cache *cache
                                                   size_t count, void **objects);
 /* NULL elements are skipped. */
 void quire_kmem_cache_free_bulk(struct quire_kmem_cache *cache, size_t count, void **objects);
+
+/* For caches with QUIRE_SLAB_NO_SHEAVES, not debugged: up to `count` objects, under one lock as far
+ * as there are slabs, the one with the lowest address last in the array, which is filled from its
+ * beginning. How many: fewer only when there is no memory. */
+QUIRE_MUST_CHECK size_t quire_kmem_cache_take(struct quire_kmem_cache *cache, quire_gfp_t gfp,
+                                              size_t count, void **objects);
+/* Whether `object` is one of this cache's, and allocated as far as its slab knows. */
+bool quire_kmem_cache_owns(struct quire_kmem_cache *cache, const void *object);
+/* Gives `count` objects back, none of them NULL, under one lock. */
+void quire_kmem_cache_put(struct quire_kmem_cache *cache, size_t count, void **objects);
 
 /* ---- general caches -------------------------------------------------------------------------- */
 

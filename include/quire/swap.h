@@ -107,6 +107,16 @@ unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_p
 typedef bool quire_oom_fn(void *arg, struct quire_mm *victim, const char *report);
 void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg);
 
+/* Asked before anybody is chosen, with the same `arg`. `victim`: who was killed and still has
+ * memory; NULL: there is none. False: whoever allocates is on his way out himself, and his
+ * allocation fails, so that he gets there (Linux: a task with a fatal signal). True with a victim:
+ * he had time to run, and the allocation is tried again; after 16 times the next one is chosen,
+ * since he may wait for what the allocation holds. So it may wait, but not without an end; what it
+ * must not take is as above. NULL, as in the beginning: nobody is on his way out, and nothing
+ * waits. */
+typedef bool quire_oom_wait_fn(void *arg, struct quire_mm *victim);
+void quire_vm_set_oom_wait(struct quire_vm *vm, quire_oom_wait_fn *wait);
+
 /* /proc/PID/oom_score: 0 to 2000. */
 unsigned quire_mm_oom_score(struct quire_mm *mm);
 

@@ -299,11 +299,14 @@ enum quire_fault_result {
     QUIRE_VM_OOM,         /* no memory, even after the OOM callback */
 };
 
-/* A thread's memory of the area that it used last; all zero at first. One thread uses it. */
+/* A thread's memory of the area that it used last, and of the table of its last fault; all zero at
+ * first. One thread uses it. */
 struct quire_fault_cache {
     struct quire_mm *mm;
     void *vma;
     uint64_t generation;
+    uint64_t region; /* what the table is for: the address without the bits that it translates */
+    void *table;     /* NULL: not known */
 };
 
 /* A page fault at any address. `cache` may be NULL. Counted in min_flt or maj_flt, as are faults
@@ -360,6 +363,10 @@ struct quire_mm_info {
     unsigned long min_flt, maj_flt;
 };
 void quire_mm_info(struct quire_mm *mm, struct quire_mm_info *info);
+/* min_flt and maj_flt of it, without a lock. */
+void quire_mm_nr_faults(struct quire_mm *mm, unsigned long *minor, unsigned long *major);
+/* Pages in memory as they are counted now. Takes no lock: also for callbacks of swap.h. */
+unsigned long quire_mm_nr_resident(struct quire_mm *mm);
 
 /* One area. `mapping` is borrowed: it stays at least as long as the area does. */
 struct quire_area {

@@ -53,6 +53,7 @@ int memfd_create(struct file **file, struct inode *root, const struct credential
 struct eventfd {
     uint64_t count;
     bool semaphore;
+    uint32_t written, drained; /* times */
     struct event changed;
 };
 
@@ -74,6 +75,7 @@ static int64_t eventfd_read(struct file *file, uint64_t at, void *to, size_t siz
     }
     uint64_t value = eventfd->semaphore ? 1 : eventfd->count;
     eventfd->count -= value;
+    eventfd->drained++;
     __builtin_memcpy(to, &value, sizeof value);
     event_signal(&eventfd->changed);
     return sizeof value;
@@ -100,6 +102,7 @@ static int64_t eventfd_write(struct file *file, uint64_t at, const void *from, s
             return error;
     }
     eventfd->count += value;
+    eventfd->written++;
     event_signal(&eventfd->changed);
     return sizeof value;
 }
@@ -109,6 +112,12 @@ static unsigned eventfd_poll(struct file *file)
     const struct eventfd *eventfd = file->data;
     return (eventfd->count ? POLLIN | POLLRDNORM : 0) |
            (eventfd->count < UINT64_MAX - 1 ? POLLOUT | POLLWRNORM : 0);
+}
+
+static uint32_t eventfd_happened(struct file *file, unsigned events)
+{
+    const struct eventfd *eventfd = file->data;
+    return (events & POLLIN ? eventfd->written : 0) + (events & POLLOUT ? eventfd->drained : 0);
 }
 
 static void eventfd_release(struct file *file)
@@ -123,6 +132,7 @@ static const struct file_ops eventfd_ops = {
     .read = eventfd_read,
     .write = eventfd_write,
     .poll = eventfd_poll,
+    .happened = eventfd_happened,
     .release = eventfd_release,
 };
 

@@ -2,6 +2,7 @@
 #include "fs/devices.h"
 
 #include "base/compiler.h"
+#include "fs/block.h"
 #include "fs/ramfs.h"
 #include "fs/random.h"
 #include "string.h"
@@ -84,16 +85,24 @@ void device_register(uint64_t number, int (*open)(struct inode *inode, struct fi
 
 int device_open(struct inode *inode, struct file *file)
 {
+    if (inode_is(inode, S_IFBLK))
+        return block_open(inode, file);
     for (unsigned i = 0; i < sizeof mem_ops / sizeof mem_ops[0]; i++)
-        if (mem_ops[i] && inode_is(inode, S_IFCHR) &&
-            inode->device == device_number(MEM_MAJOR, i)) {
+        if (mem_ops[i] && inode->device == device_number(MEM_MAJOR, i)) {
             file->ops = mem_ops[i];
             return 0;
         }
     for (unsigned i = 0; i < nr_registered; i++)
-        if (inode_is(inode, S_IFCHR) && inode->device == registered[i].number)
+        if (inode->device == registered[i].number)
             return registered[i].open(inode, file);
     return -ENXIO;
+}
+
+static int make_node(struct inode *dev, const char *text, const struct ramfs_make *make)
+{
+    static const struct credentials root;
+    struct name name = {text, (unsigned)string_length(text)};
+    return ramfs_make(dev, name, &root, make, NULL);
 }
 
 int devices_populate(struct inode *dev)
@@ -115,18 +124,19 @@ int devices_populate(struct inode *dev)
         {"stdout", "/proc/self/fd/1"},
         {"stderr", "/proc/self/fd/2"},
     };
-    static const struct credentials root;
+    const struct block_device *block;
     int error = 0;
-    for (size_t i = 0; !error && i < sizeof nodes / sizeof nodes[0]; i++) {
-        struct ramfs_make make = {.mode = S_IFCHR | nodes[i].mode,
-                                  .device = device_number(nodes[i].major, nodes[i].minor)};
-        struct name name = {nodes[i].name, (unsigned)string_length(nodes[i].name)};
-        error = ramfs_make(dev, name, &root, &make, NULL);
-    }
-    for (size_t i = 0; !error && i < sizeof links / sizeof links[0]; i++) {
-        struct ramfs_make make = {.mode = S_IFLNK | 0777, .target = links[i].target};
-        struct name name = {links[i].name, (unsigned)string_length(links[i].name)};
-        error = ramfs_make(dev, name, &root, &make, NULL);
-    }
+    for (size_t i = 0; !error && i < sizeof nodes / sizeof nodes[0]; i++)
+        error = make_node(
+            dev, nodes[i].name,
+            &(struct ramfs_make){.mode = S_IFCHR | nodes[i].mode,
+                                 .device = device_number(nodes[i].major, nodes[i].minor)});
+    for (unsigned i = 0; !error && (block = block_device(i)); i++)
+        error = make_node(dev, block->name,
+                          &(struct ramfs_make){.mode = S_IFBLK | 0660,
+                                               .device = device_number(BLOCK_MAJOR, block->minor)});
+    for (size_t i = 0; !error && i < sizeof links / sizeof links[0]; i++)
+        error = make_node(dev, links[i].name,
+                          &(struct ramfs_make){.mode = S_IFLNK | 0777, .target = links[i].target});
     return error;
 }

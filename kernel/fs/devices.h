@@ -15,11 +15,12 @@ static inline uint64_t device_number(unsigned major, unsigned minor)
 
 /* Sets what the node's number says; -ENXIO: no such device. */
 int device_open(struct inode *inode, struct file *file);
-/* Another device; `open` as device_open. At most 8. */
+/* Another character device; `open` as device_open. At most 8. */
 void device_register(uint64_t number, int (*open)(struct inode *inode, struct file *file));
 bool device_is_zero(const struct file *file);
 
-/* Makes null, zero, full, random, urandom, tty, console, ttyS0 and the links to /proc/self/fd. */
+/* Makes null, zero, full, random, urandom, tty, console, ttyS0, the block devices that there are,
+ * and the links to /proc/self/fd. */
 int devices_populate(struct inode *dev);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "fs/devices.h"
+#include "fs/epoll.h"
 #include "fs/ioctl.h"
 #include "fs/lock.h"
 #include "fs/plain.h"
@@ -38,6 +39,7 @@ void file_put(struct file *file)
     QUIRE_BUG_ON(file && !file->refs);
     if (!file || --file->refs)
         return;
+    epoll_forget(file);
     if (file->ops->release)
         file->ops->release(file);
     lock_release_owner(file->inode, file);
@@ -175,10 +177,25 @@ struct ioctl_shape ioctl_shape(unsigned command)
         unsigned command;
         struct ioctl_shape shape;
     } shapes[] = {
-        {TCGETS, {0, 36}},   {TCSETS, {36, 0}},   {TCSETSW, {36, 0}},   {TCSETSF, {36, 0}},
-        {TIOCGPGRP, {0, 4}}, {TIOCSPGRP, {4, 0}}, {TIOCGWINSZ, {0, 8}}, {TIOCSWINSZ, {8, 0}},
-        {FIONREAD, {0, 4}},  {TIOCOUTQ, {0, 4}},  {TIOCGSID, {0, 4}},   {TIOCGETD, {0, 4}},
+        {TCGETS, {0, 36}},
+        {TCSETS, {36, 0}},
+        {TCSETSW, {36, 0}},
+        {TCSETSF, {36, 0}},
+        {TIOCGPGRP, {0, 4}},
+        {TIOCSPGRP, {4, 0}},
+        {TIOCGWINSZ, {0, 8}},
+        {TIOCSWINSZ, {8, 0}},
+        {FIONREAD, {0, 4}},
+        {TIOCOUTQ, {0, 4}},
+        {TIOCGSID, {0, 4}},
+        {TIOCGETD, {0, 4}},
         {TIOCGPTN, {0, 4}},
+        {BLKROGET, {0, 4}},
+        {BLKSSZGET, {0, 4}},
+        {BLKPBSZGET, {0, 4}},
+        {BLKBSZGET, {0, 4}},
+        {BLKGETSIZE64, {0, 8}},
+        {BLKGETSIZE, {0, sizeof(long)}},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (shapes[i].command == command)
@@ -198,6 +215,11 @@ long file_ioctl(struct file *file, unsigned command, void *argument, const struc
         return 0;
     }
     return -ENOTTY;
+}
+
+uint64_t file_due(struct file *file)
+{
+    return file->ops->due ? file->ops->due(file) : NO_DEADLINE;
 }
 
 unsigned file_poll(struct file *file)

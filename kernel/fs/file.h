@@ -32,8 +32,15 @@ struct file_ops {
     long (*ioctl)(struct file *file, unsigned command, void *argument,
                   const struct fs_caller *caller);
     unsigned (*poll)(struct file *file); /* POLL*; whoever waits for a change sleeps on any_event */
+    /* Counts what happened that may be new to who waits for these POLL*. NULL: nothing but what
+     * poll says. */
+    uint32_t (*happened)(struct file *file, unsigned events);
+    /* When poll will say more without an event: ns; NULL: never. */
+    uint64_t (*due)(struct file *file);
     void (*release)(struct file *file);
 };
+
+struct watch; /* epoll.c */
 
 struct file {
     unsigned refs;
@@ -42,7 +49,8 @@ struct file {
     struct inode *inode; /* counted; never NULL */
     struct entry *entry; /* counted; NULL: has no name, or the root */
     const struct file_ops *ops;
-    void *data;  /* of ops */
+    void *data;            /* of ops */
+    struct watch *watches; /* of epolls */
     bool writer; /* counted in the inode: regular files that have, or had, a name; no memfd */
 };
 
@@ -78,6 +86,7 @@ struct ioctl_shape ioctl_shape(unsigned command);
 long file_ioctl(struct file *file, unsigned command, void *argument,
                 const struct fs_caller *caller);
 unsigned file_poll(struct file *file);
+uint64_t file_due(struct file *file); /* NO_DEADLINE: never by itself */
 
 /* For mmap, borrowed: the file is held meanwhile. It shows the file's path in maps from now on.
  * Who maps it shared has to look at the file's flags: a mapping doesn't know how it was opened.

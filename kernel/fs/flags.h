@@ -68,6 +68,7 @@
 #define POLLRDBAND 0x080u
 #define POLLWRNORM 0x100u
 #define POLLWRBAND 0x200u
+#define POLLRDHUP 0x2000u
 
 #define DT_UNKNOWN 0u
 /* The others are the file type's bits of the mode. */

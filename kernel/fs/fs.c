@@ -13,15 +13,18 @@ static struct volume root_volume = {.type = "tmpfs", .at = "/", .minor = 16, .ma
 static struct volume dev_volume = {
     .type = "devtmpfs", .at = "/dev", .minor = 5, .magic = 0x01021994};
 
+static struct volume shm_volume = {
+    .type = "tmpfs", .at = "/dev/shm", .minor = 22, .magic = 0x01021994};
+
 static const struct credentials nobody_but_root;
 
-static int make_directory(const char *text, unsigned mode, struct volume *volume,
-                          struct inode **inode)
+static int make_directory(struct inode *parent, const char *text, unsigned mode,
+                          struct volume *volume, struct inode **inode)
 {
     struct entry *entry = NULL;
     struct ramfs_make make = {.mode = S_IFDIR | mode, .volume = volume};
     struct name name = {text, (unsigned)string_length(text)};
-    int error = ramfs_make(fs_root, name, &nobody_but_root, &make, &entry);
+    int error = ramfs_make(parent, name, &nobody_but_root, &make, &entry);
     if (!error && inode)
         *inode = entry->inode;
     entry_put(entry);
@@ -32,17 +35,19 @@ int fs_init(void)
 {
     struct inode *dev = NULL;
     fs_root = ramfs_root(&root_volume);
-    int error = fs_root ? make_directory("dev", 0755, &dev_volume, &dev) : -ENOMEM;
+    int error = fs_root ? make_directory(fs_root, "dev", 0755, &dev_volume, &dev) : -ENOMEM;
     if (!error)
         error = devices_populate(dev);
+    if (!error) /* where shm_open and sem_open have their files */
+        error = make_directory(dev, "shm", S_ISVTX | 0777, &shm_volume, NULL);
     if (!error)
         error = procfs_mount(fs_root);
     if (!error)
-        error = make_directory("tmp", 01777, NULL, NULL);
+        error = make_directory(fs_root, "tmp", 01777, NULL, NULL);
     if (!error)
-        error = make_directory("root", 0700, NULL, NULL);
+        error = make_directory(fs_root, "root", 0700, NULL, NULL);
     if (!error)
-        error = make_directory("etc", 0755, NULL, NULL);
+        error = make_directory(fs_root, "etc", 0755, NULL, NULL);
     return error;
 }
 

@@ -7,8 +7,8 @@
 /* The root of the tree, or NULL before fs_init. */
 extern struct inode *fs_root;
 
-/* Makes the tree: /dev with its devices, /proc, /tmp, /root and /etc. machine_slab and machine_vm
- * are there already. -ENOMEM. */
+/* Makes the tree: /dev with its devices and /dev/shm, /proc, /tmp, /root and /etc. machine_slab and
+ * machine_vm are there already. -ENOMEM. */
 int fs_init(void);
 /* The end, for tests: nothing of the tree is in use any more. */
 void fs_destroy(void);

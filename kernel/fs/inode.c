@@ -7,14 +7,16 @@
 #include "base/compiler.h"
 #include "fs/pipe.h"
 #include "fs/ramfs.h"
+#include "fs/xattr.h"
 #include "string.h"
+#include "time_units.h"
 
 uint64_t (*fs_clock_ns)(void);
 
 struct fs_time fs_time_of_ns(uint64_t ns)
 {
-    uint64_t seconds = quire_div64(ns, 1000000000);
-    return (struct fs_time){(int64_t)seconds, (uint32_t)(ns - seconds * 1000000000)};
+    uint64_t seconds = quire_div64(ns, NS_PER_SECOND);
+    return (struct fs_time){(int64_t)seconds, (uint32_t)(ns - seconds * NS_PER_SECOND)};
 }
 
 struct fs_time fs_time_now(void)
@@ -89,6 +91,7 @@ static struct inode *free_inode(struct inode *inode)
     }
     if (inode->ops->release)
         inode->ops->release(inode);
+    xattr_free(inode);
     quire_kfree(machine_slab, inode);
     return parent;
 }

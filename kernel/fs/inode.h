@@ -55,6 +55,7 @@ struct volume {
     uint32_t magic;      /* of statfs(2) */
     uint32_t block_size; /* as stat(2) gives it; 0: a page */
     uint64_t last_number;
+    unsigned long nr_pages; /* of its regular files, as they were counted last */
 };
 
 /* Told of each name in a directory; false: no room, stop before it. */
@@ -100,13 +101,15 @@ struct inode {
         struct directory *directory;
         char *target; /* of a symbolic link */
         struct pipe *pipe;
+        struct socket *socket; /* that is bound to it, not counted; NULL: none */
         struct {
             const void *node;
             uint64_t subject;
         } generated;
     };
-    struct list locks; /* of ranges and of whole files: lock.h */
-    bool busy;         /* inode_lock */
+    struct xattr *xattrs; /* xattr.c */
+    struct list locks;    /* of ranges and of whole files: lock.h */
+    bool busy;            /* inode_lock */
     struct event free;
 };
 

@@ -1,4 +1,4 @@
-/* kernel/fs/ioctl.h: commands of ioctl(2) (man 2 ioctl_tty) */
+/* kernel/fs/ioctl.h: commands of ioctl(2) (man 2 ioctl_tty; linux/fs.h) */
 #ifndef KERNEL_FS_IOCTL_H
 #define KERNEL_FS_IOCTL_H
 
@@ -27,5 +27,14 @@
 #define FIONCLEX 0x5450u
 #define FIOCLEX 0x5451u
 #define FIOASYNC 0x5452u
+
+/* Of block devices. Numbers of some say how large what they give is on the machine. */
+#define BLKROGET 0x125eu
+#define BLKGETSIZE 0x1260u
+#define BLKFLSBUF 0x1261u
+#define BLKSSZGET 0x1268u
+#define BLKPBSZGET 0x127bu
+#define BLKBSZGET (0x80001270u | (unsigned)sizeof(long) << 16)
+#define BLKGETSIZE64 (0x80001272u | (unsigned)sizeof(long) << 16)
 
 #endif

@@ -19,6 +19,7 @@ struct pipe {
     char *chunk[NR_CHUNKS];
     unsigned start, size;
     unsigned readers, writers;
+    uint32_t written, drained; /* times that there was more to read, or room again after none */
     uint32_t opened[2]; /* for reading and for writing, ever: whoever waits for one sees it */
     struct event changed;
 };
@@ -49,22 +50,29 @@ static size_t in_chunk(unsigned at, size_t size)
     return size < room ? size : room;
 }
 
-static size_t take_bytes(struct pipe *pipe, char *to, size_t size)
+/* Of what begins at `from`; it stays. */
+static size_t copy_bytes(const struct pipe *pipe, char *to, size_t from, size_t size)
 {
-    size_t done = 0;
-    if (size > pipe->size)
-        size = pipe->size;
+    size_t done = 0, there = from < pipe->size ? pipe->size - from : 0;
+    if (size > there)
+        size = there;
     while (done < size) {
-        size_t piece = in_chunk(pipe->start, size - done);
-        __builtin_memcpy(to + done,
-                         pipe->chunk[pipe->start / CHUNK_BYTES] + pipe->start % CHUNK_BYTES, piece);
-        pipe->start = (unsigned)(pipe->start + piece) % PIPE_BYTES;
-        pipe->size -= (unsigned)piece;
+        unsigned at = (unsigned)(pipe->start + from + done) % PIPE_BYTES;
+        size_t piece = in_chunk(at, size - done);
+        __builtin_memcpy(to + done, pipe->chunk[at / CHUNK_BYTES] + at % CHUNK_BYTES, piece);
         done += piece;
     }
+    return done;
+}
+
+static void skip_bytes(struct pipe *pipe, size_t size)
+{
+    pipe->drained += pipe->size == PIPE_BYTES;
+    pipe->start = (unsigned)(pipe->start + size) % PIPE_BYTES;
+    pipe->size -= (unsigned)size;
     if (!pipe->size)
         pipe->start = 0; /* so that what comes next begins a page */
-    return done;
+    event_signal(&pipe->changed);
 }
 
 /* Where the first chunk is missing that the next `size` bytes need; NULL: all are there. */
@@ -106,27 +114,38 @@ static void put_bytes(struct pipe *pipe, const char *from, size_t size)
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
-static int64_t pipe_read(struct file *file, uint64_t at, void *to, size_t size)
+int64_t pipe_peek(struct file *file, char *to, size_t from, size_t size, bool wait)
 {
     struct pipe *pipe = pipe_of(file);
-    (void)at;
-    if (!size)
-        return 0;
     for (;;) {
         uint32_t seen = event_read(&pipe->changed);
-        if (pipe->size)
-            break;
+        if (pipe->size > from)
+            return (int64_t)copy_bytes(pipe, to, from, size);
         if (!pipe->writers)
             return 0;
-        if (file->flags & O_NONBLOCK)
+        if (!wait || file->flags & O_NONBLOCK)
             return -EAGAIN;
         int error = event_wait(&pipe->changed, seen, NO_DEADLINE);
         if (error)
             return error;
     }
-    size_t done = take_bytes(pipe, to, size);
-    event_signal(&pipe->changed);
-    return (int64_t)done;
+}
+
+void pipe_skip(struct file *file, size_t size)
+{
+    struct pipe *pipe = pipe_of(file);
+    skip_bytes(pipe, size < pipe->size ? size : pipe->size);
+}
+
+static int64_t pipe_read(struct file *file, uint64_t at, void *to, size_t size)
+{
+    (void)at;
+    if (!size)
+        return 0;
+    int64_t done = pipe_peek(file, to, 0, size, true);
+    if (done > 0)
+        skip_bytes(pipe_of(file), (size_t)done);
+    return done;
 }
 
 /* Waits until `least` bytes fit: those that do, at most `size`; 0: look again. */
@@ -158,11 +177,29 @@ static int64_t pipe_write(struct file *file, uint64_t at, const void *from, size
         if (room < 0)
             return done ? (int64_t)done : room;
         put_bytes(pipe, (const char *)from + done, (size_t)room);
+        pipe->written += room > 0;
         done += (size_t)room;
         if (room)
             event_signal(&pipe->changed);
     }
     return (int64_t)done;
+}
+
+int64_t pipe_wait_for_room(struct file *file, bool wait)
+{
+    struct pipe *pipe = pipe_of(file);
+    for (;;) {
+        uint32_t seen = event_read(&pipe->changed);
+        if (!pipe->readers)
+            return -EPIPE;
+        if (pipe->size < PIPE_BYTES)
+            return PIPE_BYTES - pipe->size;
+        if (!wait || file->flags & O_NONBLOCK)
+            return -EAGAIN;
+        int error = event_wait(&pipe->changed, seen, NO_DEADLINE);
+        if (error)
+            return error;
+    }
 }
 
 static unsigned pipe_poll(struct file *file)
@@ -178,6 +215,12 @@ static unsigned pipe_poll(struct file *file)
         mask |= pipe->readers ? 0 : POLLERR;
     }
     return mask;
+}
+
+static uint32_t pipe_happened(struct file *file, unsigned events)
+{
+    const struct pipe *pipe = pipe_of(file);
+    return (events & POLLIN ? pipe->written : 0) + (events & POLLOUT ? pipe->drained : 0);
 }
 
 static long pipe_ioctl(struct file *file, unsigned command, void *argument,
@@ -207,6 +250,7 @@ static const struct file_ops pipe_ops = {
     .write = pipe_write,
     .ioctl = pipe_ioctl,
     .poll = pipe_poll,
+    .happened = pipe_happened,
     .release = pipe_release,
 };
 
@@ -283,10 +327,12 @@ int pipe_open_fifo(struct inode *inode, struct file *file)
         else
             inode->pipe = pipe;
     }
+    /* One of pipe(2), by /proc/PID/fd: both sides were there from the beginning. */
+    bool is_fifo = inode->volume != &anonymous_volume;
     bool both = (file->flags & O_ACCMODE) == O_RDWR;
     bool writes_only = !file_may_read(file);
-    if (file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
+    if (is_fifo && file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
         return -ENXIO;
     attach(file);
-    return both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
+    return !is_fifo || both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);
 }

@@ -13,6 +13,13 @@ int pipe_create(struct file *files[2], const struct credentials *who, int flags)
 int pipe_open_fifo(struct inode *inode, struct file *file);
 void pipe_free(struct pipe *pipe);
 
+/* For splice and tee, of an end for reading: bytes from `from` on stay in the pipe. Waits for the
+ * first of them if `wait`; 0: the end; -EAGAIN, -EINTR. */
+int64_t pipe_peek(struct file *file, char *to, size_t from, size_t size, bool wait);
+void pipe_skip(struct file *file, size_t size);
+/* Of an end for writing: bytes that a write puts in without waiting; -EAGAIN, -EINTR, -EPIPE. */
+int64_t pipe_wait_for_room(struct file *file, bool wait);
+
 /* Of PIPE_ATOMIC bytes, begun or full: what F_SETPIPE_SZ can't go below. */
 unsigned pipe_nr_pages(const struct file *file);
 bool file_is_pipe(const struct file *file);

@@ -13,6 +13,17 @@ static int look(struct poll_item *items, unsigned count)
     return nr_ready;
 }
 
+/* When one of them will be ready without an event. */
+static uint64_t first_due(const struct poll_item *items, unsigned count)
+{
+    uint64_t first = NO_DEADLINE;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t due = items[i].file ? file_due(items[i].file) : NO_DEADLINE;
+        first = due < first ? due : first;
+    }
+    return first;
+}
+
 int poll_wait(struct poll_item *items, unsigned count, uint64_t deadline)
 {
     for (;;) {
@@ -20,10 +31,11 @@ int poll_wait(struct poll_item *items, unsigned count, uint64_t deadline)
         int nr_ready = look(items, count);
         if (nr_ready || !deadline)
             return nr_ready;
-        int error = event_wait(&any_event, seen, deadline);
-        if (error == -ETIMEDOUT)
+        uint64_t due = first_due(items, count);
+        int error = event_wait(&any_event, seen, due < deadline ? due : deadline);
+        if (error == -ETIMEDOUT && deadline <= due)
             return look(items, count);
-        if (error)
+        if (error && error != -ETIMEDOUT)
             return error;
     }
 }

@@ -1,11 +1,10 @@
 /* kernel/fs/proc_machine.c: /proc of the machine: memory, processor, time (man 5 proc) */
 #include "base/bits.h"
+#include "fs/block.h"
 #include "fs/procfs.h"
 #include "memory.h"
 #include "task/system_name.h"
-
-#define TICK_NS 10000000u /* USER_HZ is 100 */
-#define SECOND_NS 1000000000u
+#include "time_units.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -145,7 +144,7 @@ static int show_cpuinfo(struct text *text, uint64_t subject)
 
 static void put_hundredths(struct text *text, uint64_t ns, const char *behind)
 {
-    uint64_t ticks = quire_div64(ns, TICK_NS), seconds = quire_div64(ticks, 100);
+    uint64_t ticks = ticks_of(ns), seconds = quire_div64(ticks, USER_HZ);
     text_printf(text, "%llu.%02u%s", (unsigned long long)seconds, (unsigned)(ticks - seconds * 100),
                 behind);
 }
@@ -165,15 +164,15 @@ static int show_stat(struct text *text, uint64_t subject)
     struct proc_statistics s;
     (void)subject;
     procfs_statistics(&s);
-    unsigned long long user = quire_div64(s.user_ns, TICK_NS);
-    unsigned long long system = quire_div64(s.system_ns, TICK_NS);
-    unsigned long long idle = quire_div64(s.idle_ns, TICK_NS);
+    unsigned long long user = ticks_of(s.user_ns);
+    unsigned long long system = ticks_of(s.system_ns);
+    unsigned long long idle = ticks_of(s.idle_ns);
     uint64_t now = fs_clock_ns ? fs_clock_ns() : 0, up = quire_port_clock_ns();
     uint64_t booted = now > up ? now - up : 0;
     text_printf(text, "cpu  %llu 0 %llu %llu 0 0 0 0 0 0\n", user, system, idle);
     text_printf(text, "cpu0 %llu 0 %llu %llu 0 0 0 0 0 0\n", user, system, idle);
     text_printf(text, "intr 0\nctxt %llu\nbtime %llu\n", (unsigned long long)s.nr_switches,
-                (unsigned long long)quire_div64(booted, SECOND_NS));
+                (unsigned long long)quire_div64(booted, NS_PER_SECOND));
     text_printf(text, "processes %llu\nprocs_running %u\nprocs_blocked %u\n",
                 (unsigned long long)s.nr_forks, s.nr_running, s.nr_blocked);
     return 0;
@@ -209,6 +208,8 @@ static int show_devices(struct text *text, uint64_t subject)
     (void)subject;
     text_puts(text, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n\n"
                     "Block devices:\n");
+    if (block_device(0))
+        text_printf(text, "%3u virtblk\n", BLOCK_MAJOR);
     return 0;
 }
 
@@ -218,12 +219,22 @@ static int show_devices(struct text *text, uint64_t subject)
     }
 
 const struct proc_node proc_machine_nodes[] = {
-    TEXT_NODE(buddyinfo, 0444),    TEXT_NODE(cpuinfo, 0444),
-    TEXT_NODE(devices, 0444),      TEXT_NODE(filesystems, 0444),
-    TEXT_NODE(loadavg, 0444),      TEXT_NODE(meminfo, 0444),
-    TEXT_NODE(pagetypeinfo, 0400), TEXT_NODE(slabinfo, 0400),
-    TEXT_NODE(stat, 0444),         TEXT_NODE(swaps, 0444),
-    TEXT_NODE(uptime, 0444),       TEXT_NODE(version, 0444),
-    TEXT_NODE(vmallocinfo, 0400),  TEXT_NODE(vmstat, 0444),
-    TEXT_NODE(zoneinfo, 0444),     {0},
+    TEXT_NODE(buddyinfo, 0444),
+    TEXT_NODE(cpuinfo, 0444),
+    TEXT_NODE(devices, 0444),
+    TEXT_NODE(filesystems, 0444),
+    TEXT_NODE(loadavg, 0444),
+    TEXT_NODE(meminfo, 0444),
+    TEXT_NODE(pagetypeinfo, 0400),
+    TEXT_NODE(slabinfo, 0400),
+    TEXT_NODE(stat, 0444),
+    TEXT_NODE(swaps, 0444),
+    TEXT_NODE(uptime, 0444),
+    TEXT_NODE(version, 0444),
+    TEXT_NODE(vmallocinfo, 0400),
+    TEXT_NODE(vmstat, 0444),
+    TEXT_NODE(zoneinfo, 0444),
+    {.name = "diskstats", .mode = S_IFREG | 0444, .show = block_show_diskstats},
+    {.name = "partitions", .mode = S_IFREG | 0444, .show = block_show_partitions},
+    {0},
 };

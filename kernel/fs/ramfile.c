@@ -37,7 +37,7 @@ static void release_names(void *owner)
 /* ---- how full memory is ---------------------------------------------------------------------- */
 
 /* Of all files, as they were counted last: what was written through a mapping is found out when the
- * file is written or cut the next time. */
+ * file is written, cut or looked at the next time. */
 static unsigned long total_pages;
 
 static unsigned long count_pages(struct inode *inode)
@@ -46,22 +46,25 @@ static unsigned long count_pages(struct inode *inode)
     quire_mapping_info(inode->regular.mapping, &info);
     unsigned long pages = info.nr_pages + info.nr_swapped;
     total_pages += pages - inode->regular.pages;
+    inode->volume->nr_pages += pages - inode->regular.pages;
     inode->regular.pages = pages;
     return pages;
 }
 
-/* Files may have half of the memory, as Linux's tmpfs; and more, as long as much is free. Without a
- * limit whoever fills /tmp would have programs killed rather than get an error. */
+/* Files may have half of the memory, as Linux's tmpfs, and of swap, which is where they go; and
+ * more, as long as much is free. Without a limit whoever fills /tmp would have programs killed
+ * rather than get an error. */
 static bool is_full(void)
 {
     struct quire_zone_info zone;
     unsigned long managed = quire_nr_managed_pages(machine_mem), kept = managed / 16;
-    if (total_pages < managed / 2)
+    const struct memory_swap swap = memory_swap();
+    if (total_pages < (managed + swap.total) / 2)
         return false;
     /* What zones keep for others can't be had. */
     for (unsigned i = 0; !quire_zone_info(machine_mem, i, &zone); i++)
         kept += zone.watermark_high + zone.watermark_boost;
-    return quire_nr_free_pages(machine_mem) < kept;
+    return quire_nr_free_pages(machine_mem) + swap.free < kept;
 }
 
 /* May a write need pages that the file hasn't? */
@@ -100,6 +103,7 @@ int ramfile_init(struct inode *inode)
 static void release(struct inode *inode)
 {
     total_pages -= inode->regular.pages;
+    inode->volume->nr_pages -= inode->regular.pages;
     quire_mapping_put(inode->regular.mapping);
 }
 
@@ -287,10 +291,8 @@ void ramfs_size(struct inode *inode, uint64_t *size, uint64_t *blocks)
 {
     *size = *blocks = 0;
     if (inode->ops == &ramfile_ops) {
-        struct quire_mapping_info info;
-        quire_mapping_info(inode->regular.mapping, &info);
         *size = quire_mapping_size(inode->regular.mapping);
-        *blocks = (uint64_t)(info.nr_pages + info.nr_swapped) * (QUIRE_PAGE_SIZE / 512);
+        *blocks = (uint64_t)count_pages(inode) * (QUIRE_PAGE_SIZE / 512);
     } else if (inode_is(inode, S_IFLNK) && !inode->ops->read_link) {
         *size = string_length(inode->target);
     } else if (inode_is(inode, S_IFDIR) && ramfs_is_kept(inode)) {

@@ -9,35 +9,72 @@
 #define DLE 0x10
 #define END 0x04
 
-void stream_receive(struct stream_input *input, unsigned char byte)
+/* Bytes before the next DLE; all if there is none. */
+static size_t plain_bytes(const char *bytes, size_t size)
 {
-    if (input->at_end)
-        return;
-    if (byte == DLE && !input->escaped) {
-        input->escaped = true;
-        return;
-    }
-    if (input->escaped && byte == END)
-        input->at_end = true;
-    else if (input->end - input->read < STREAM_BYTES)
-        input->bytes[input->end++ % STREAM_BYTES] = (char)byte;
-    input->escaped = false;
-    event_signal(&input->changed);
+    size_t plain = 0;
+    while (plain < size && bytes[plain] != DLE)
+        plain++;
+    return plain;
 }
 
-unsigned stream_room(const struct stream_input *input)
+/* What there is room for, in two pieces if it goes around the end. */
+static size_t put(struct stream_input *input, const char *bytes, size_t size)
 {
-    return STREAM_BYTES - (input->end - input->read);
+    size_t room = STREAM_BYTES - (input->end - input->read);
+    size = size < room ? size : room;
+    size_t at = input->end % STREAM_BYTES;
+    size_t first = size < STREAM_BYTES - at ? size : STREAM_BYTES - at;
+    __builtin_memcpy(input->bytes + at, bytes, first);
+    __builtin_memcpy(input->bytes, bytes + first, size - first);
+    input->end += (unsigned)size;
+    return size;
+}
+
+/* What a byte behind a DLE means; false: there is no room for it. */
+static bool put_escaped(struct stream_input *input, const char *byte)
+{
+    if (*byte == END)
+        input->at_end = true;
+    else if (!put(input, byte, 1))
+        return false;
+    input->escaped = false;
+    return true;
+}
+
+size_t stream_receive(struct stream_input *input, const char *bytes, size_t size)
+{
+    size_t done = 0;
+    while (done < size && !input->at_end) {
+        if (input->escaped) {
+            if (!put_escaped(input, bytes + done))
+                break;
+            done++;
+            continue;
+        }
+        size_t plain = plain_bytes(bytes + done, size - done);
+        size_t taken = put(input, bytes + done, plain);
+        done += taken;
+        if (taken < plain)
+            break;
+        input->escaped = done < size;
+        done += input->escaped;
+    }
+    event_signal(&input->changed);
+    return input->at_end ? size : done;
 }
 
 static size_t take(struct stream_input *input, char *to, size_t size)
 {
-    size_t done = 0;
-    for (; done < size && input->read != input->end; done++)
-        to[done] = input->bytes[input->read++ % STREAM_BYTES];
-    if (done && input->resume)
+    size_t there = input->end - input->read, at = input->read % STREAM_BYTES;
+    size = size < there ? size : there;
+    size_t first = size < STREAM_BYTES - at ? size : STREAM_BYTES - at;
+    __builtin_memcpy(to, input->bytes + at, first);
+    __builtin_memcpy(to + first, input->bytes, size - first);
+    input->read += (unsigned)size;
+    if (size && input->resume)
         input->resume(input->arg);
-    return done;
+    return size;
 }
 
 static int64_t input_read(struct file *file, uint64_t at, void *to, size_t size)
@@ -65,6 +102,12 @@ static unsigned input_poll(struct file *file)
     return (input->read != input->end ? POLLIN | POLLRDNORM : 0) | (input->at_end ? POLLHUP : 0);
 }
 
+static uint32_t input_happened(struct file *file, unsigned events)
+{
+    const struct stream_input *input = file->data;
+    return events & POLLIN ? event_read(&input->changed) : 0;
+}
+
 static long input_ioctl(struct file *file, unsigned command, void *argument,
                         const struct fs_caller *caller)
 {
@@ -80,8 +123,13 @@ static int64_t output_write(struct file *file, uint64_t at, const void *from, si
 {
     struct stream_output *output = file->data;
     (void)at;
-    output->write(output->arg, from, size);
-    return (int64_t)size;
+    return output->write(output->arg, from, size);
+}
+
+static unsigned output_poll(struct file *file)
+{
+    (void)file;
+    return POLLOUT | POLLWRNORM;
 }
 
 static const struct file_ops input_ops = {
@@ -89,9 +137,11 @@ static const struct file_ops input_ops = {
     .stream = true,
     .read = input_read,
     .poll = input_poll,
+    .happened = input_happened,
     .ioctl = input_ioctl,
 };
-static const struct file_ops output_ops = {.name = "pipe", .stream = true, .write = output_write};
+static const struct file_ops output_ops = {
+    .name = "pipe", .stream = true, .write = output_write, .poll = output_poll};
 
 /* Opening it again, by /dev/stdin, is the same stream. */
 static int open_again(struct inode *inode, struct file *file)

@@ -1,7 +1,7 @@
 /* kernel/fs/stream.h: standard input and output that aren't a terminal
  *
- * Bytes over a serial line. A line has no end, so that of the input is told within: 0x10 (DLE) is
- * sent twice, and DLE 0x04 is the end.
+ * Bytes over a line of the machine. A line has no end, so that of the input is told within: 0x10
+ * (DLE) is sent twice, and DLE 0x04 is the end.
  */
 #ifndef KERNEL_FS_STREAM_H
 #define KERNEL_FS_STREAM_H
@@ -22,15 +22,16 @@ struct stream_input {
     struct event changed;
 };
 
-/* A byte of the line. Interrupts are off. What isn't a DLE's second half loses the DLE. */
-void stream_receive(struct stream_input *input, unsigned char byte);
-unsigned stream_room(const struct stream_input *input);
+/* From the line; interrupts are off. How many bytes it took: what it has room for, and behind the
+ * end all, to nowhere. What isn't a DLE's second half loses the DLE. */
+size_t stream_receive(struct stream_input *input, const char *bytes, size_t size);
 /* A file to read it by; NULL: no memory. */
 struct file *stream_open_input(struct stream_input *input, const struct credentials *who);
 
 /* To the line. */
 struct stream_output {
-    void (*write)(void *arg, const char *bytes, size_t size);
+    /* How many bytes went, or a negative errno. May sleep. */
+    int64_t (*write)(void *arg, const char *bytes, size_t size);
     void *arg;
 };
 struct file *stream_open_output(struct stream_output *output, const struct credentials *who);

@@ -45,7 +45,7 @@ static bool is(const struct tty *tty, enum control_character which, unsigned cha
 
 static void echo_bytes(struct tty *tty, const char *bytes, size_t size)
 {
-    tty->driver.write(tty->driver.arg, bytes, size);
+    tty->driver.echo(tty->driver.arg, bytes, size);
 }
 
 /* As ^X where it can't be seen. */

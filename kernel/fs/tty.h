@@ -66,8 +66,10 @@ struct window_size {
 };
 
 struct tty_driver {
-    /* Both also from interrupt handlers. */
+    /* What programs write: all of it. May sleep. */
     void (*write)(void *arg, const char *bytes, size_t size);
+    /* What is typed, from an interrupt handler: as much as goes at once. */
+    void (*echo)(void *arg, const char *bytes, size_t size);
     /* There is room again after tty_room was 0. */
     void (*resume)(void *arg);
     /* To a process group. */

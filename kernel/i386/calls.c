@@ -4,6 +4,7 @@
 #include "i386/tls.h"
 #include "sys/calls_resource.h"
 #include "task/arch_task.h"
+#include "task/sched.h"
 #include "user.h"
 
 #define FIRST_ENTRY (SELECTOR_TLS / 8)
@@ -24,8 +25,10 @@ long sys_set_thread_area(const unsigned long *arg)
         memcpy(current->arch.tls, before, sizeof before);
         error = -EFAULT;
     }
-    if (!error)
+    if (!error) {
         arch_load(current);
+        sched_attend(); /* SS may hold a slot's selector: can the frame be returned to? */
+    }
     return error;
 }
 

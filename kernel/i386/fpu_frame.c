@@ -11,10 +11,7 @@
 #include "task/arch_task.h"
 #include "user.h"
 
-#define FPU_CONTROL 0x37f
-#define MXCSR_START 0x1f80u
-#define MXCSR_MASK_DEFAULT 0xffbfu /* where the CPU says 0 (SDM 1, 11.6.6) */
-#define HIGH_HALF 0xffff0000u      /* FSAVE's words of 16 bits have ones above */
+#define HIGH_HALF 0xffff0000u /* FSAVE's words of 16 bits have ones above */
 
 enum tag { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 

@@ -2,10 +2,8 @@
 #ifndef KERNEL_I386_FPU_FRAME_H
 #define KERNEL_I386_FPU_FRAME_H
 
+#include "fpu.h"
 #include "task/task.h"
-
-#define FXSAVE_BYTES 512u
-#define FPU_ALIGN 64u
 
 /* As FSAVE wrote it in its time, and two words of Linux's. */
 struct fsave_frame {

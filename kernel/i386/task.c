@@ -3,12 +3,9 @@
 
 #include "cpu.h"
 #include "errno.h"
+#include "fpu.h"
 #include "i386/tls.h"
 #include "user.h"
-
-#define FPU_CONTROL 0x37f /* as FNINIT sets it: all exceptions masked, 64 bits of precision */
-#define MXCSR 0x1f80
-#define MXCSR_OFFSET 24
 
 extern uint64_t gdt[];
 
@@ -56,7 +53,7 @@ void arch_reset(struct arch_task *arch)
 {
     *arch = (struct arch_task){0};
     *(uint16_t *)(void *)arch->fpu = FPU_CONTROL;
-    *(uint32_t *)(void *)(arch->fpu + MXCSR_OFFSET) = MXCSR;
+    *(uint32_t *)(void *)(arch->fpu + MXCSR_OFFSET) = MXCSR_START;
 }
 
 /* ---- set_thread_area ------------------------------------------------------------------------- */

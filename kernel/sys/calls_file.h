@@ -6,7 +6,9 @@
 
 /* file_io.c, file_sendfile.c */
 syscall_fn sys_read, sys_write, sys_pread64, sys_pwrite64, sys_readv, sys_writev, sys_preadv,
-    sys_pwritev, sys_sendfile;
+    sys_pwritev, sys_preadv2, sys_pwritev2, sys_sendfile;
+/* file_splice.c */
+syscall_fn sys_splice, sys_tee, sys_vmsplice, sys_copy_file_range;
 /* file_open.c */
 syscall_fn sys_open, sys_openat, sys_openat2, sys_creat, sys_close, sys_close_range, sys_dup,
     sys_dup2, sys_dup3, sys_pipe, sys_pipe2, sys_memfd_create, sys_eventfd, sys_eventfd2,
@@ -26,10 +28,20 @@ syscall_fn sys_link, sys_linkat, sys_unlink, sys_unlinkat, sys_symlink, sys_syml
 syscall_fn sys_access, sys_faccessat, sys_faccessat2, sys_chmod, sys_fchmod, sys_fchmodat,
     sys_fchmodat2, sys_chown, sys_lchown, sys_fchown, sys_fchownat, sys_umask, sys_utime,
     sys_utimes, sys_futimesat, sys_utimensat;
-/* file_control.c. No file has extended attributes: sys_xattr gets, sets and removes none. */
-syscall_fn sys_xattr, sys_listxattr, sys_fcntl, sys_flock, sys_ioctl;
-/* file_poll.c */
+/* file_control.c */
+syscall_fn sys_fcntl, sys_flock, sys_ioctl;
+/* file_xattr.c */
+syscall_fn sys_setxattr, sys_lsetxattr, sys_fsetxattr, sys_getxattr, sys_lgetxattr, sys_fgetxattr,
+    sys_listxattr, sys_llistxattr, sys_flistxattr, sys_removexattr, sys_lremovexattr,
+    sys_fremovexattr;
+/* file_poll.c, epoll.c */
 syscall_fn sys_poll, sys_ppoll, sys_select, sys_pselect6;
+syscall_fn sys_epoll_create, sys_epoll_create1, sys_epoll_ctl, sys_epoll_wait, sys_epoll_pwait,
+    sys_epoll_pwait2;
+/* timerfd.c, signalfd.c */
+syscall_fn sys_timerfd_create, sys_timerfd_settime, sys_timerfd_gettime, sys_signalfd,
+    sys_signalfd4;
+syscall_fn sys_timerfd_settime64, sys_timerfd_gettime64;
 
 #if defined(__x86_64__)
 syscall_fn sys_stat, sys_lstat, sys_fstat, sys_newfstatat;

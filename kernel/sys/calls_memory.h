@@ -1,4 +1,5 @@
-/* kernel/sys/calls_memory.h: system calls of memory: memory.c, process_vm.c, shm.c */
+/* kernel/sys/calls_memory.h: system calls of memory: memory.c, process_vm.c, shm.c,
+ * swap.c */
 #ifndef KERNEL_SYS_CALLS_MEMORY_H
 #define KERNEL_SYS_CALLS_MEMORY_H
 
@@ -6,6 +7,7 @@
 
 syscall_fn sys_brk, sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_madvise, sys_mincore,
     sys_msync, sys_mlock, sys_mlock2, sys_munlock, sys_mlockall, sys_munlockall;
+syscall_fn sys_swapon, sys_swapoff;
 syscall_fn sys_process_vm_readv, sys_process_vm_writev, sys_membarrier;
 syscall_fn sys_shmget, sys_shmat, sys_shmdt, sys_shmctl;
 #if !defined(__x86_64__)

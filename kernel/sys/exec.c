@@ -24,6 +24,8 @@ static long exec_from_user(struct inode *start, uintptr_t path_at, uintptr_t arg
     if (!error)
         error = exec_strings_from_user(&envp, envp_at);
     if (!error)
+        error = exec_strings_fit(path, &argv, &envp);
+    if (!error)
         error = exec(start, path, &argv, &envp);
     exec_strings_free(&argv);
     exec_strings_free(&envp);

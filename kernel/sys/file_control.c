@@ -305,21 +305,6 @@ long sys_fcntl64(const unsigned long *arg)
 }
 #endif
 
-/* ---- extended attributes --------------------------------------------------------------------- */
-
-long sys_xattr(const unsigned long *arg)
-{
-    (void)arg;
-    return -EOPNOTSUPP;
-}
-
-/* A list of none. */
-long sys_listxattr(const unsigned long *arg)
-{
-    (void)arg;
-    return 0;
-}
-
 /* ---- ioctl ----------------------------------------------------------------------------------- */
 
 /* What concerns descriptors and flags, of any file; -ENOTTY: not such a command. */

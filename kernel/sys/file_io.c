@@ -7,6 +7,7 @@
 #include "string.h"
 #include "sys/file_user.h"
 #include "sys/file_vector.h"
+#include "sys/socket_user.h"
 #include "task/limits.h"
 
 #define BUFFER_BYTES 4096u
@@ -105,7 +106,7 @@ static int64_t within_limit(struct transfer *transfer, size_t size)
     if (file->flags & O_APPEND && file->ops->size)
         at = file->ops->size(file);
     if (at >= limit) {
-        signal_task(current, SIGXFSZ, NULL);
+        signal_self(SIGXFSZ);
         return -EFBIG;
     }
     return size < limit - at ? (int64_t)size : (int64_t)(limit - at);
@@ -151,6 +152,8 @@ static int64_t transfer_all(struct transfer *transfer, struct user_vector *vecto
         return -ESPIPE;
     if (transfer->has_place && (int64_t)transfer->at < 0)
         return -EINVAL;
+    if (file_is_socket(file))
+        return socket_transfer(file, vector, writes);
     transfer->buffer = quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
     if (!transfer->buffer)
         return -ENOMEM;
@@ -173,9 +176,10 @@ static long transfer(unsigned long fd, struct user_vector *vector, const uint64_
     if (!t.file)
         return -EBADF;
     int64_t done = transfer_all(&t, vector, writes);
+    bool told = file_is_socket(t.file);
     file_put(t.file);
-    if (done == -EPIPE && writes)
-        signal_task(current, SIGPIPE, NULL);
+    if (done == -EPIPE && writes && !told)
+        signal_self(SIGPIPE);
     return user_restart(done);
 }
 
@@ -240,6 +244,27 @@ long sys_pwritev(const unsigned long *arg)
     return transfer_array(arg, &at, true);
 }
 
+#define RWF_KNOWN 0x0fu /* HIPRI, DSYNC, SYNC, NOWAIT: files in memory have it all at once */
+
+/* preadv2(fd, pieces, count, place, upper half, flags): place -1 is the file's position. */
+static long transfer_flagged(const unsigned long *arg, bool writes)
+{
+    uint64_t at = user_64(arg + 3);
+    if (arg[5] & ~(unsigned long)RWF_KNOWN)
+        return -EOPNOTSUPP;
+    return transfer_array(arg, at == UINT64_MAX ? NULL : &at, writes);
+}
+
+long sys_preadv2(const unsigned long *arg)
+{
+    return transfer_flagged(arg, false);
+}
+
+long sys_pwritev2(const unsigned long *arg)
+{
+    return transfer_flagged(arg, true);
+}
+
 /* ---- sendfile -------------------------------------------------------------------------------- */
 
 /* Reads at *at, or at the position. What was read and can't be written is read again. */
@@ -299,7 +324,7 @@ static long sendfile(const unsigned long *arg, size_t width)
     file_put(in.file);
     file_put(out);
     if (done == -EPIPE)
-        signal_task(current, SIGPIPE, NULL);
+        signal_self(SIGPIPE);
     return user_restart(done);
 }
 

@@ -12,15 +12,6 @@ static struct files *current_files(void)
     return current_process()->files;
 }
 
-/* A descriptor for a new file, whose reference it takes over whatever happens. */
-static long add_file(struct file *file, bool close_on_exec)
-{
-    int fd = files_add(current_files(), file, 0, close_on_exec);
-    if (fd < 0)
-        file_put(file);
-    return fd == -EINVAL ? -EMFILE : fd; /* the limit is 0 */
-}
-
 /* ---- open ------------------------------------------------------------------------------------ */
 
 static long open_at(unsigned long directory, uintptr_t text, int flags, unsigned mode)
@@ -33,7 +24,7 @@ static long open_at(unsigned long directory, uintptr_t text, int flags, unsigned
     error = file_open(&file, path.at.fs, path.at.who, path.at.start, path.text, flags | O_LARGEFILE,
                       mode);
     user_path_end(&path);
-    return error ? user_restart(error) : add_file(file, flags & O_CLOEXEC);
+    return error ? user_restart(error) : user_add_file(file, flags & O_CLOEXEC);
 }
 
 long sys_open(const unsigned long *arg)
@@ -101,7 +92,7 @@ long sys_close_range(const unsigned long *arg)
 long sys_dup(const unsigned long *arg)
 {
     struct file *file = user_file_any(arg[0]);
-    return file ? add_file(file, false) : -EBADF;
+    return file ? user_add_file(file, false) : -EBADF;
 }
 
 static long dup_to(unsigned long from, unsigned long to, bool close_on_exec)
@@ -142,8 +133,8 @@ static long make_pipe(uintptr_t to, unsigned long flags)
     int error = pipe_create(files, user_credentials(), (int)flags);
     if (error)
         return error;
-    fds[0] = (int)add_file(files[0], flags & O_CLOEXEC);
-    fds[1] = (int)add_file(files[1], flags & O_CLOEXEC);
+    fds[0] = (int)user_add_file(files[0], flags & O_CLOEXEC);
+    fds[1] = (int)user_add_file(files[1], flags & O_CLOEXEC);
     error = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : 0;
     if (!error)
         error = copy_to_user(to, fds, sizeof fds);
@@ -175,14 +166,14 @@ long sys_memfd_create(const unsigned long *arg)
     if (length < 0)
         return length == -ENAMETOOLONG ? -EINVAL : length;
     int error = memfd_create(&file, fs_root, user_credentials(), name, (unsigned)arg[1]);
-    return error ? error : add_file(file, arg[1] & MFD_CLOEXEC);
+    return error ? error : user_add_file(file, arg[1] & MFD_CLOEXEC);
 }
 
 static long make_eventfd(unsigned long initial, unsigned long flags)
 {
     struct file *file = NULL;
     int error = eventfd_create(&file, user_credentials(), (unsigned)initial, (int)flags);
-    return error ? error : add_file(file, flags & O_CLOEXEC);
+    return error ? error : user_add_file(file, flags & O_CLOEXEC);
 }
 
 long sys_eventfd(const unsigned long *arg)

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "sys/abi_file.h"
 #include "sys/file_user.h"
+#include "sys/poll_user.h"
 #include "sys/user_time.h"
 #include "task/limits.h"
 
@@ -48,9 +49,14 @@ static void timeout_end(const struct timeout *timeout)
         (void)!time_to_user(timeout->at, left, timeout->kind == TIMEOUT_SPEC ? TIME_LONG : TIME_64);
 }
 
-/* Blocks other signals until the call is over: after a signal they are so for its handler's frame
- * only, by the way that sigsuspend goes. */
-static int mask_begin(uintptr_t at, unsigned long size)
+uint64_t poll_deadline_of_ms(int ms)
+{
+    if (ms < 0)
+        return NO_DEADLINE;
+    return ms ? deadline_after((uint64_t)ms * NS_PER_MS) : 0;
+}
+
+int poll_mask_begin(uintptr_t at, unsigned long size)
 {
     uint64_t mask;
     if (!at)
@@ -65,7 +71,7 @@ static int mask_begin(uintptr_t at, unsigned long size)
     return 0;
 }
 
-static void mask_end(uintptr_t at, long result)
+void poll_mask_end(uintptr_t at, long result)
 {
     if (!at || result == -EINTR)
         return;
@@ -124,11 +130,7 @@ static long poll(uintptr_t at, unsigned long count, uint64_t deadline)
 
 long sys_poll(const unsigned long *arg)
 {
-    int ms = (int)arg[2];
-    uint64_t deadline = ms < 0    ? NO_DEADLINE
-                        : ms == 0 ? 0
-                                  : deadline_after((uint64_t)ms * NS_PER_MS);
-    return poll(arg[0], arg[1], deadline);
+    return poll(arg[0], arg[1], poll_deadline_of_ms((int)arg[2]));
 }
 
 static long ppoll(const unsigned long *arg, enum timeout_kind kind)
@@ -136,11 +138,11 @@ static long ppoll(const unsigned long *arg, enum timeout_kind kind)
     struct timeout timeout;
     int error = timeout_begin(&timeout, arg[2], kind);
     if (!error)
-        error = mask_begin(arg[3], arg[4]);
+        error = poll_mask_begin(arg[3], arg[4]);
     if (error)
         return error;
     long result = poll(arg[0], arg[1], timeout.deadline);
-    mask_end(arg[3], result);
+    poll_mask_end(arg[3], result);
     timeout_end(&timeout);
     return result;
 }
@@ -287,11 +289,11 @@ static long pselect(const unsigned long *arg, enum timeout_kind kind)
         return -EFAULT;
     int error = timeout_begin(&timeout, arg[4], kind);
     if (!error)
-        error = mask_begin(mask[0], mask[1]);
+        error = poll_mask_begin(mask[0], mask[1]);
     if (error)
         return error;
     long result = select_at(arg, timeout.deadline);
-    mask_end(mask[0], result);
+    poll_mask_end(mask[0], result);
     timeout_end(&timeout);
     return result;
 }

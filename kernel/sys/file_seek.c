@@ -38,7 +38,7 @@ static int check_limit(uint64_t size)
 {
     if (size <= current_process()->limit[RLIMIT_FSIZE].current)
         return 0;
-    signal_task(current, SIGXFSZ, NULL);
+    signal_self(SIGXFSZ);
     return -EFBIG;
 }
 

@@ -179,19 +179,24 @@ long sys_statx(const unsigned long *arg)
 #define ST_RELATIME 0x1000u
 #define PROC_MAGIC 0x9fa0u
 
-/* As a tmpfs of half the memory; /proc has no size. */
+/* As a tmpfs of half the memory and swap, or of what it has when that is more; /proc has no size.
+ * What is free may be in use by others: then it isn't available. */
 static void fill_statfs(struct abi_statfs64 *statfs, const struct volume *volume)
 {
     bool sized = volume->magic != PROC_MAGIC;
-    uint64_t blocks = sized ? quire_nr_managed_pages(machine_mem) / 2 : 0;
-    uint64_t free = sized ? quire_nr_free_pages(machine_mem) : 0;
-    free = free < blocks ? free : blocks;
+    const struct memory_swap swap = memory_swap();
+    uint64_t half = (quire_nr_managed_pages(machine_mem) + swap.total) / 2;
+    uint64_t used = volume->nr_pages;
+    uint64_t blocks = !sized ? 0 : half > used ? half : used;
+    uint64_t free = sized ? blocks - used : 0,
+             available = quire_nr_free_pages(machine_mem) + swap.free;
+    available = available < free ? available : free;
     *statfs = (struct abi_statfs64){
         .type = volume->magic,
         .block_size = QUIRE_PAGE_SIZE,
         .blocks = blocks,
         .free = free,
-        .available = free,
+        .available = available,
         .files = blocks,
         .free_files = free,
         .id = {(int32_t)volume->minor, 0},

@@ -18,6 +18,14 @@ struct file *user_file(unsigned long fd)
     return file;
 }
 
+long user_add_file(struct file *file, bool close_on_exec)
+{
+    int fd = files_add(current_process()->files, file, 0, close_on_exec);
+    if (fd < 0)
+        file_put(file);
+    return fd == -EINVAL ? -EMFILE : fd; /* the limit is 0 */
+}
+
 static int find_start(struct user_path *path, unsigned long directory, unsigned flags)
 {
     bool is_empty = !*path->text && flags & AT_EMPTY_PATH;

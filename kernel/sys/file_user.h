@@ -16,6 +16,9 @@
 struct file *user_file(unsigned long fd);
 struct file *user_file_any(unsigned long fd);
 
+/* A descriptor for a new file, whose reference it takes over whatever happens. -EMFILE, -ENOMEM. */
+long user_add_file(struct file *file, bool close_on_exec);
+
 /* A path of the program, and where it begins. */
 struct user_path {
     struct fs_at at;

@@ -6,6 +6,7 @@
 #include "sys/calls_time.h"
 #include "sys/user_time.h"
 #include "task/lifecycle.h"
+#include "task/sched.h"
 #include "task/timer.h"
 
 #define ITIMER_REAL 0
@@ -21,6 +22,7 @@ struct timer {
 
 static int timer_of(struct timer *timer, struct process *process, unsigned long which)
 {
+    sched_account();
     switch ((int)which) {
     case ITIMER_REAL:
         *timer = (struct timer){&process->itimer, quire_port_clock_ns()};

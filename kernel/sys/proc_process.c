@@ -115,6 +115,7 @@ static int show_mounts(struct text *text, uint64_t subject)
     (void)subject;
     text_puts(text, "tmpfs / tmpfs rw,relatime 0 0\n"
                     "devtmpfs /dev devtmpfs rw,relatime 0 0\n"
+                    "tmpfs /dev/shm tmpfs rw,relatime 0 0\n"
                     "proc /proc proc rw,relatime 0 0\n");
     return 0;
 }
@@ -124,6 +125,7 @@ static int show_mountinfo(struct text *text, uint64_t subject)
     (void)subject;
     text_puts(text, "1 1 0:16 / / rw,relatime - tmpfs tmpfs rw\n"
                     "2 1 0:5 / /dev rw,relatime - devtmpfs devtmpfs rw\n"
+                    "4 2 0:22 / /dev/shm rw,relatime - tmpfs tmpfs rw\n"
                     "3 1 0:21 / /proc rw,relatime - proc proc rw\n");
     return 0;
 }

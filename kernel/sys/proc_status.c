@@ -5,8 +5,8 @@
 #include "sys/proc.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
-
-#define TICK_NS 10000000u
+#include "task/sched.h"
+#include "time_units.h"
 
 /* What is told of a process or thread, copied while nothing sleeps. */
 struct snapshot {
@@ -100,11 +100,6 @@ static void drop(struct snapshot *s)
 
 /* ---- stat ------------------------------------------------------------------------------------ */
 
-static unsigned long long ticks(uint64_t ns)
-{
-    return quire_div64(ns, TICK_NS);
-}
-
 static void put_memory(struct text *text, const struct snapshot *s)
 {
     struct quire_mm_info info = {0};
@@ -138,9 +133,10 @@ int proc_show_stat(struct text *text, uint64_t subject)
     text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 %lu %lu %lu %lu", s.id, s.name, s.state, s.parent,
                 s.pgid, s.sid, s.times.min_flt, s.children_min_flt, s.times.maj_flt,
                 s.children_maj_flt);
-    text_printf(text, " %llu %llu %llu %llu %d %d %u 0 %llu", ticks(s.times.user_ns),
-                ticks(s.times.system_ns), ticks(s.children_user_ns), ticks(s.children_system_ns),
-                20 + s.nice, s.nice, s.nr_threads, ticks(s.start_ns));
+    text_printf(text, " %llu %llu %llu %llu %d %d %u 0 %llu", ticks_of(s.times.user_ns),
+                ticks_of(s.times.system_ns), ticks_of(s.children_user_ns),
+                ticks_of(s.children_system_ns), 20 + s.nice, s.nice, s.nr_threads,
+                ticks_of(s.start_ns));
     put_memory(text, &s);
     drop(&s);
     return 0;
@@ -273,6 +269,7 @@ int proc_show_limits(struct text *text, uint64_t subject)
  * ran, whoever has ended. */
 void proc_statistics(struct proc_statistics *statistics)
 {
+    sched_account();
     list_for_each (link, &all_processes) {
         const struct process *process = quire_container_of(link, struct process, all);
         statistics->user_ns += process->user_ns + process->children_user_ns;

@@ -7,6 +7,7 @@
 #include "sys/calls_resource.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/sched.h"
 #include "user.h"
 
 #define INFINITE ~0ul           /* as a register has it */
@@ -131,7 +132,18 @@ void abi_rusage_from(struct abi_rusage *usage, const struct rusage_times *times)
     usage->maj_flt = (long)times->maj_flt;
 }
 
-/* Of a thread there is only what the whole process used. */
+/* What only all of a process has, its memory, is told of each thread. */
+static void thread_times(struct rusage_times *times)
+{
+    sched_account();
+    sched_account_faults();
+    process_times(current_process(), times);
+    times->user_ns = current->user_ns;
+    times->system_ns = current->system_ns;
+    times->min_flt = current->min_flt;
+    times->maj_flt = current->maj_flt;
+}
+
 long sys_getrusage(const unsigned long *arg)
 {
     const struct process *process = current_process();
@@ -139,8 +151,10 @@ long sys_getrusage(const unsigned long *arg)
     struct abi_rusage usage;
     switch ((int)arg[0]) {
     case RUSAGE_SELF:
-    case RUSAGE_THREAD:
         process_times(current_process(), &times);
+        break;
+    case RUSAGE_THREAD:
+        thread_times(&times);
         break;
     case RUSAGE_CHILDREN:
         times = (struct rusage_times){.user_ns = process->children_user_ns,

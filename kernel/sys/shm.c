@@ -34,10 +34,12 @@ long sys_shmget(const unsigned long *arg)
     int key = (int)arg[0];
     size_t size = arg[1];
     unsigned flags = (unsigned)arg[2];
-    struct segment *segment = key == IPC_PRIVATE ? NULL : segment_by_key(key);
-    if (!segment) {
+    struct segment *segment;
+    while (!(segment = key == IPC_PRIVATE ? NULL : segment_by_key(key))) {
         bool create = key == IPC_PRIVATE || (flags & IPC_CREAT);
-        return create ? segment_create(key, size, flags) : -ENOENT;
+        int id = create ? segment_create(key, size, flags) : -ENOENT;
+        if (id != -EEXIST)
+            return id;
     }
     if ((flags & IPC_CREAT) && (flags & IPC_EXCL))
         return -EEXIST;

@@ -181,11 +181,15 @@ static int check_new(uint64_t size, unsigned flags)
 int segment_create(int key, uint64_t size, unsigned flags)
 {
     const struct process *process = current_process();
-    int error = check_new(size, flags);
-    struct segment *segment =
-        error ? NULL : quire_kzalloc(machine_slab, sizeof *segment, QUIRE_GFP_KERNEL);
+    struct segment *segment = quire_kzalloc(machine_slab, sizeof *segment, QUIRE_GFP_KERNEL);
     if (!segment)
-        return error ? error : -ENOMEM;
+        return -ENOMEM;
+    /* Looked at when nothing sleeps any more before it has its place. */
+    int error = key != IPC_PRIVATE && segment_by_key(key) ? -EEXIST : check_new(size, flags);
+    if (error) {
+        quire_kfree(machine_slab, segment);
+        return error;
+    }
     segment->key = key;
     segment->size = size;
     segment->mode = flags & SHM_PERMISSIONS;

@@ -67,7 +67,8 @@ struct segment *segment_by_key(int key);
 struct segment *segment_of(const struct quire_mapping *mapping);
 int segment_highest_index(void);
 
-/* A new one: its id. -EINVAL, -ENOSPC, -ENOMEM. May sleep. */
+/* A new one: its id. -EINVAL, -ENOSPC, -ENOMEM; -EEXIST: somebody made one of that key while this
+ * one waited for memory. May sleep. */
 int segment_create(int key, uint64_t size, unsigned flags);
 /* Goes with its last area. */
 void segment_remove(struct segment *segment);

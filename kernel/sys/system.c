@@ -1,6 +1,5 @@
 /* kernel/sys/system.c: what machine this is (man 2 sysinfo, uname, getcpu, syslog)
  */
-#include <quire/swap.h>
 
 #include "base/text.h"
 #include "errno.h"
@@ -9,6 +8,7 @@
 #include "sys/calls_resource.h"
 #include "task/lifecycle.h"
 #include "task/system_name.h"
+#include "time_units.h"
 #include "user.h"
 
 char system_node[UTS_BYTES] = "quire";
@@ -54,17 +54,6 @@ static void add_zones(struct amounts *amounts)
     }
 }
 
-static void add_swap(struct amounts *amounts)
-{
-    struct quire_swap_info info;
-    for (int area = 0; area < (int)QUIRE_MAX_SWAP_AREAS; area++) {
-        if (quire_swap_info(machine_vm, area, &info))
-            continue;
-        amounts->total_swap += info.nr_slots;
-        amounts->free_swap += info.nr_slots - info.nr_used;
-    }
-}
-
 static unsigned count_tasks(void)
 {
     unsigned count = 0;
@@ -80,12 +69,14 @@ long sys_sysinfo(const unsigned long *arg)
     struct amounts amounts = {0};
     struct abi_sysinfo info;
     add_zones(&amounts);
-    add_swap(&amounts);
+    const struct memory_swap swap = memory_swap();
+    amounts.total_swap = swap.total;
+    amounts.free_swap = swap.free;
     uint64_t all = amounts.total + amounts.total_swap;
     unsigned shift = all > (~0ul >> QUIRE_PAGE_SHIFT) ? 0 : QUIRE_PAGE_SHIFT;
     unsigned tasks = count_tasks();
     memset(&info, 0, sizeof info);
-    info.uptime = (long)(quire_port_clock_ns() / 1000000000);
+    info.uptime = (long)quire_div64(quire_port_clock_ns(), NS_PER_SECOND);
     info.total = (unsigned long)(amounts.total << shift);
     info.free = (unsigned long)(amounts.free << shift);
     info.total_high = (unsigned long)(amounts.total_high << shift);

@@ -11,28 +11,26 @@
 #include "sys/clocks.h"
 #include "sys/user_time.h"
 #include "task/lifecycle.h"
+#include "task/sched.h"
+#include "time_units.h"
 #include "user.h"
 
-#define NS_PER_TICK 10000000u /* of user space: USER_HZ is 100 */
-#define COARSE_NS 4000000u    /* a tick of the timer */
+#define COARSE_NS 4000000u /* a tick of the timer */
 
 /* ---- clocks of processes --------------------------------------------------------------------- */
 
-/* What is counted when `current` leaves the kernel hasn't been yet. */
-static uint64_t not_counted(void)
-{
-    return quire_port_clock_ns() - current->switched_ns;
-}
-
 static uint64_t process_ns(const struct process *process)
 {
-    uint64_t ns = process->user_ns + process->system_ns;
-    return process == current_process() ? ns + not_counted() : ns;
+    if (process == current_process())
+        sched_account();
+    return process->user_ns + process->system_ns;
 }
 
 static uint64_t thread_ns(const struct task *task)
 {
-    return task == current ? task->cpu_ns + not_counted() : task->cpu_ns;
+    if (task == current)
+        sched_account();
+    return task->user_ns + task->system_ns;
 }
 
 #define CPU_CLOCK_TYPE 3
@@ -169,16 +167,17 @@ long sys_time(const unsigned long *arg)
 
 static long ticks(uint64_t ns)
 {
-    return (long)quire_div64(ns, NS_PER_TICK);
+    return (long)ticks_of(ns);
 }
 
 long sys_times(const unsigned long *arg)
 {
     const struct process *process = current_process();
+    sched_account();
     const struct {
         long user, system, children_user, children_system;
-    } times = {ticks(process->user_ns), ticks(process->system_ns + not_counted()),
-               ticks(process->children_user_ns), ticks(process->children_system_ns)};
+    } times = {ticks(process->user_ns), ticks(process->system_ns), ticks(process->children_user_ns),
+               ticks(process->children_system_ns)};
     if (arg[0] && copy_to_user(arg[0], &times, sizeof times))
         return -EFAULT;
     return ticks(quire_port_clock_ns());

@@ -8,10 +8,17 @@
 
 #include <quire/types.h>
 
+#include "time_units.h"
+
 enum time_width { TIME_LONG, TIME_64 };
 
-#define NS_PER_SECOND 1000000000u
 #define NS_PER_US 1000u
+
+/* Of struct timespec. */
+static inline size_t time_spec_bytes(enum time_width width)
+{
+    return width == TIME_64 ? 16 : 2 * sizeof(long);
+}
 
 struct time_spec {
     int64_t seconds, ns;

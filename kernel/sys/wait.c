@@ -5,6 +5,7 @@
 #include "errno.h"
 #include "sys/abi_resource.h"
 #include "sys/calls_process.h"
+#include "task/signal.h"
 #include "user.h"
 
 #define WNOHANG 0x00000001u
@@ -27,11 +28,6 @@ static enum wait_kind kind_of(unsigned options)
 #define P_PID 1
 #define P_PGID 2
 
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
-#define CLD_STOPPED 5
-#define CLD_CONTINUED 6
 #define CORE_DUMPED 0x80
 
 static int give_usage(uintptr_t to, const struct wait_result *result)

@@ -73,7 +73,9 @@ static int copy_process(struct process **copy, uint64_t flags)
         quire_mm_put(mm);
         return -ENOMEM;
     }
-    if (!(flags & CLONE_VM))
+    if (flags & CLONE_VM)
+        process_joined_mm(process);
+    else
         quire_mm_set_name(mm, process->pid, process->name);
     if (flags & CLONE_CLEAR_SIGHAND)
         signal_reset_handlers(process);
@@ -151,6 +153,8 @@ int task_clone(const struct clone_arguments *arguments)
     uint64_t flags = arguments->flags;
     struct process *process = current_process();
     int error = check_flags(flags);
+    if (!error && tasks_are_full())
+        error = -EAGAIN;
     if (error)
         return error;
     if (!(flags & CLONE_THREAD)) {
@@ -167,7 +171,7 @@ int task_clone(const struct clone_arguments *arguments)
             process->vfork_parent = current_process()->pid;
     }
     struct task *task = task_create(process);
-    error = task ? set_up(task, arguments) : -ENOMEM;
+    error = task ? set_up(task, arguments) : tasks_are_full() ? -EAGAIN : -ENOMEM;
     if (error) {
         if (task)
             undo_task(task);

@@ -18,20 +18,21 @@
 #define FLAG_EXECUTE 1
 #define FLAG_WRITE 2
 #define FLAG_READ 4
-#define MAX_HEADER_BYTES 65536u /* of all program headers, as on Linux */
-#define LITTLE_ENDIAN 1
+#define MAX_HEADER_BYTES QUIRE_PAGE_SIZE /* of all program headers, as on Linux */
 
+/* -EIO: it ends before. */
 static int read_exactly(struct file *file, uint64_t at, void *to, size_t size)
 {
     int64_t got = file_pread(file, at, to, size);
     if (got < 0)
         return (int)got;
-    return (size_t)got == size ? 0 : -ENOEXEC;
+    return (size_t)got == size ? 0 : -EIO;
 }
 
+/* Of the identification Linux looks at these bytes only. */
 static bool is_ours(const struct elf_header *header)
 {
-    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', ELF_CLASS, LITTLE_ENDIAN};
+    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F'};
     return !memcmp(header->ident, magic, sizeof magic) && header->machine == ELF_MACHINE &&
            (header->type == ELF_EXECUTABLE || header->type == ELF_SHARED) &&
            header->phentsize == sizeof(struct elf_segment) && header->phnum &&
@@ -85,8 +86,7 @@ int elf_read(struct elf *elf, struct file *file)
     if (!elf->segments)
         return -ENOMEM;
     error = read_exactly(file, elf->header.phoff, elf->segments, size);
-    if (!error)
-        error = look_at_segments(elf);
+    error = error ? -ENOEXEC : look_at_segments(elf);
     if (error)
         elf_free(elf);
     return error;
@@ -119,9 +119,9 @@ int elf_interpreter(const struct elf *elf, char *path, size_t size)
     if (segment->file_size < 2 || segment->file_size > size)
         return -ENOEXEC;
     int error = read_exactly(elf->file, segment->offset, path, (size_t)segment->file_size);
-    if (error || path[segment->file_size - 1])
-        return -ENOEXEC;
-    return (int)segment->file_size - 1;
+    if (error)
+        return error;
+    return path[segment->file_size - 1] ? -ENOEXEC : (int)segment->file_size - 1;
 }
 
 /* ---- mapping --------------------------------------------------------------------------------- */
@@ -133,17 +133,19 @@ static unsigned protection(const struct elf_segment *segment)
            (segment->flags & FLAG_EXECUTE ? QUIRE_PROT_EXEC : 0);
 }
 
+/* `over`: QUIRE_MAP_FIXED for what may replace what is there, or QUIRE_MAP_FIXED_NOREPLACE. */
 static int map(struct quire_mm *mm, quire_linear_t from, quire_linear_t to, unsigned prot,
-               unsigned flags, struct quire_mapping *mapping, uint64_t offset)
+               unsigned over, struct quire_mapping *mapping, uint64_t offset)
 {
-    int64_t at = quire_mmap(mm, from, to - from, prot,
-                            flags | QUIRE_MAP_PRIVATE | QUIRE_MAP_FIXED_NOREPLACE, mapping, offset);
+    unsigned flags = over | QUIRE_MAP_PRIVATE | (mapping ? 0 : QUIRE_MAP_ANONYMOUS);
+    int64_t at = quire_mmap(mm, from, to - from, prot, flags, mapping, offset);
     return at < 0 ? (int)at : 0;
 }
 
 /* Beyond the file's part: the rest of its last page is cleared, whole pages are mapped anew. What
  * can't be written isn't cleared, as on Linux. */
-static int map_rest(struct quire_mm *mm, const struct elf_segment *segment, quire_linear_t bias)
+static int map_rest(struct quire_mm *mm, const struct elf_segment *segment, quire_linear_t bias,
+                    unsigned over)
 {
     quire_linear_t end = bias + segment->address + segment->memory_size;
     quire_linear_t file_end = bias + segment->address + segment->file_size;
@@ -154,24 +156,22 @@ static int map_rest(struct quire_mm *mm, const struct elf_segment *segment, quir
     if (!segment->file_size)
         page_end = quire_align_down(file_end, QUIRE_PAGE_SIZE);
     end = quire_align_up(end, QUIRE_PAGE_SIZE);
-    return end > page_end
-               ? map(mm, page_end, end, protection(segment), QUIRE_MAP_ANONYMOUS, NULL, 0)
-               : 0;
+    return end > page_end ? map(mm, page_end, end, protection(segment), over, NULL, 0) : 0;
 }
 
 static int map_segment(const struct elf *elf, struct quire_mm *mm,
-                       const struct elf_segment *segment, quire_linear_t bias)
+                       const struct elf_segment *segment, quire_linear_t bias, unsigned over)
 {
     quire_linear_t start = bias + quire_align_down(segment->address, QUIRE_PAGE_SIZE);
     quire_linear_t end =
         quire_align_up(bias + segment->address + segment->file_size, QUIRE_PAGE_SIZE);
     if (segment->file_size) {
-        int error = map(mm, start, end, protection(segment), 0, file_mapping(elf->file),
+        int error = map(mm, start, end, protection(segment), over, file_mapping(elf->file),
                         quire_align_down(segment->offset, QUIRE_PAGE_SIZE));
         if (error)
             return error;
     }
-    return segment->memory_size > segment->file_size ? map_rest(mm, segment, bias) : 0;
+    return segment->memory_size > segment->file_size ? map_rest(mm, segment, bias, over) : 0;
 }
 
 static void note_place(const struct elf *elf, const struct elf_segment *segment,
@@ -205,10 +205,25 @@ static int find_room(const struct elf *elf, struct quire_mm *mm, quire_linear_t 
     return quire_munmap(mm, *base, quire_align_up(elf->high - elf->low, QUIRE_PAGE_SIZE));
 }
 
+/* The largest that a segment asks for; what is no power of two isn't looked at. */
+static elf_word alignment(const struct elf *elf)
+{
+    elf_word most = QUIRE_PAGE_SIZE;
+    for (unsigned i = 0; i < elf->header.phnum; i++) {
+        elf_word align = elf->segments[i].align;
+        if (elf->segments[i].type == SEGMENT_LOAD && !(align & (align - 1)) && align > most)
+            most = align;
+    }
+    return most;
+}
+
 int elf_map(const struct elf *elf, struct quire_mm *mm, quire_linear_t base,
             struct elf_place *place)
 {
+    /* A program's segments may lie over each other: the later ones count, as on Linux. */
+    unsigned over = QUIRE_MAP_FIXED_NOREPLACE;
     *place = (struct elf_place){.start_code = (quire_linear_t)-1};
+    base &= ~(quire_linear_t)(alignment(elf) - 1);
     if (elf->header.type == ELF_SHARED) {
         int error = base ? 0 : find_room(elf, mm, &base);
         if (error)
@@ -219,9 +234,10 @@ int elf_map(const struct elf *elf, struct quire_mm *mm, quire_linear_t base,
         const struct elf_segment *segment = &elf->segments[i];
         if (segment->type != SEGMENT_LOAD || !segment->memory_size)
             continue;
-        int error = map_segment(elf, mm, segment, place->bias);
+        int error = map_segment(elf, mm, segment, place->bias, over);
         if (error)
             return error;
+        over = QUIRE_MAP_FIXED;
         note_place(elf, segment, place);
     }
     place->entry = place->bias + elf->header.entry;

@@ -6,12 +6,18 @@
 
 struct file;
 
+#ifndef ELF_CLASS /* a test on the host reads the other one, too */
 #if defined(__x86_64__)
 #define ELF_CLASS 2
+#else
+#define ELF_CLASS 1
+#endif
+#endif
+
+#if ELF_CLASS == 2
 #define ELF_MACHINE 62
 typedef uint64_t elf_word;
 #else
-#define ELF_CLASS 1
 #define ELF_MACHINE 3
 typedef uint32_t elf_word;
 #endif
@@ -27,7 +33,7 @@ struct elf_header {
 
 struct elf_segment {
     uint32_t type;
-#if defined(__x86_64__)
+#if ELF_CLASS == 2
     uint32_t flags;
     uint64_t offset, address, physical, file_size, memory_size, align;
 #else
@@ -47,11 +53,12 @@ struct elf {
     bool executable_stack;
 };
 
-/* -ENOEXEC: not such a file, or one that makes no sense; -ENOMEM; -EIO. */
+/* -ENOEXEC: not such a file, or one that makes no sense; -EIO: shorter than a header; -ENOMEM. */
 QUIRE_MUST_CHECK int elf_read(struct elf *elf, struct file *file);
 void elf_free(struct elf *elf);
 bool elf_has_interpreter(const struct elf *elf);
-/* The interpreter's path into `path`: its length, 0 if there is none, -ENOEXEC. */
+/* The interpreter's path into `path`: its length, 0 if there is none. -ENOEXEC; -EIO: it lies
+ * beyond the file's end; -EINVAL: beyond what a file can be. */
 QUIRE_MUST_CHECK int elf_interpreter(const struct elf *elf, char *path, size_t size);
 
 /* Where it was mapped. */
@@ -61,8 +68,10 @@ struct elf_place {
 };
 
 /* Maps its segments into an address space: at their addresses, or those plus a bias if it is
- * position-independent: `base` for its first page, or 0: wherever there is room. Private file
- * mappings, and zero pages for what isn't in the file. Some of it may be mapped when it fails. */
+ * position-independent: `base`, aligned down as the segments ask, for its first page, or 0:
+ * wherever there is room. Private file mappings, and zero pages for what isn't in the file. The
+ * first segment replaces nothing that is mapped; the others may lie over it, and over each other.
+ * Some of it may be mapped when it fails. */
 QUIRE_MUST_CHECK int elf_map(const struct elf *elf, struct quire_mm *mm, quire_linear_t base,
                              struct elf_place *place);
 

@@ -17,6 +17,7 @@
 #include "task/exec_stack.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/vdso.h"
 
@@ -29,7 +30,7 @@
 #define SHARED_BASE 0x555555554000 /* of position-independent programs: 2/3 of the addresses */
 #else
 #define LAYOUT quire_mm_layout_i386
-#define SHARED_BASE 0x80000000
+#define SHARED_BASE 0x400000
 #endif
 
 struct program {
@@ -164,6 +165,7 @@ static int find_program(struct program *program, struct inode *start, const char
             return error;
         int64_t got = file_pread(program->file, 0, line, sizeof line - 1);
         error = got < 0 ? (int)got : elf_read(&program->elf, program->file);
+        error = error == -EIO ? -ENOEXEC : error; /* too short for such a file */
         if (error != -ENOEXEC || parse_script(line, (size_t)got, &interpreter, &argument)) {
             if (error)
                 close_program(program->file);
@@ -319,10 +321,12 @@ static void become(struct program *program, const char *path)
         process_drop_mm(process);
     }
     process->mm = program->mm;
+    sched_begin_faults();
     process->vdso = (uintptr_t)program->stack.vdso;
     mm_use(process->mm);
     process_set_exe(process, program->file);
     attributes_exec(&process->attributes);
+    posix_timers_clear(process);
     take_ids(process, &program->who);
     set_name(process, path);
     signal_reset_handlers(process);

@@ -12,9 +12,8 @@ struct exec_strings {
     size_t size, room;
     unsigned count;
 };
-/* Arguments and environment together, and each of them, are bounded: Linux's limits are a quarter
- * of the stack's, and 128 KiB a string. */
-#define EXEC_STRINGS_MAX 0x200000u
+/* What arguments and environment have together at most, and each string, as on Linux. */
+#define EXEC_STRINGS_MAX 0x600000u
 #define EXEC_STRING_MAX 0x20000u
 
 /* -ENOMEM. */
@@ -25,6 +24,12 @@ QUIRE_MUST_CHECK int exec_strings_add(struct exec_strings *strings, const char *
                                       size_t length);
 /* A program's array of pointers, which ends with NULL. -EFAULT, -E2BIG. */
 QUIRE_MUST_CHECK int exec_strings_from_user(struct exec_strings *strings, uintptr_t array);
+
+/* Of the path, arguments and environment of a new program, and the pointers to them: whether they
+ * have at most a quarter of the stack's limit, but 128 KiB in any case, and at most
+ * EXEC_STRINGS_MAX. -E2BIG. */
+QUIRE_MUST_CHECK int exec_strings_fit(const char *path, const struct exec_strings *argv,
+                                      const struct exec_strings *envp);
 
 /* execve(2) of the current process. What fails leaves the old program as it was. On success the
  * task's frame is the new program's.

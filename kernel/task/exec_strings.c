@@ -1,7 +1,9 @@
 /* kernel/task/exec_strings.c: arguments and environment on their way to a new program */
 #include "errno.h"
 #include "memory.h"
+#include "string.h"
 #include "task/exec.h"
+#include "task/limits.h"
 #include "user.h"
 
 #define FIRST_BYTES 4096u
@@ -86,4 +88,20 @@ int exec_strings_from_user(struct exec_strings *strings, uintptr_t array)
             return error;
     }
     return 0;
+}
+
+#define LEAST_LIMIT 0x20000u /* Linux's ARG_MAX */
+
+int exec_strings_fit(const char *path, const struct exec_strings *argv,
+                     const struct exec_strings *envp)
+{
+    uint64_t limit = current_process()->limit[RLIMIT_STACK].current / 4;
+    uint64_t pointers = (argv->count ? argv->count : 1) + (uint64_t)envp->count;
+    limit = limit < EXEC_STRINGS_MAX ? limit : EXEC_STRINGS_MAX;
+    limit = limit > LEAST_LIMIT ? limit : LEAST_LIMIT;
+    uint64_t size = pointers * sizeof(uint64_t); /* as a Linux of 64 bits counts in both classes */
+    if (size >= limit)
+        return -E2BIG;
+    size += string_length(path) + 1 + argv->size + envp->size;
+    return size <= limit ? 0 : -E2BIG;
 }

@@ -11,19 +11,19 @@
 #include "task/futex.h"
 #include "task/init.h"
 #include "task/lifecycle.h"
+#include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/shm.h"
 #include "task/wait.h"
+#include "time_units.h"
 #include "user.h"
-
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
 
 void process_times(struct process *process, struct rusage_times *times)
 {
     struct quire_mm_info info;
     struct quire_mm *mm = process->mm;
+    if (process == current_process())
+        sched_account();
     *times = (struct rusage_times){.user_ns = process->user_ns,
                                    .system_ns = process->system_ns,
                                    .min_flt = process->min_flt,
@@ -48,6 +48,26 @@ static void end_vfork(struct process *process)
         event_signal(&parent->vfork_done);
 }
 
+/* Memory counts for all who share it: what it had counted before isn't the newcomer's. Differences
+ * may wrap; the sums that come out of process_times don't. */
+void process_joined_mm(struct process *process)
+{
+    struct quire_mm_info info;
+    quire_mm_info(process->mm, &info);
+    process->min_flt = 0 - info.min_flt;
+    process->maj_flt = 0 - info.maj_flt;
+}
+
+/* Nor is what the child of a vfork added its parent's, who slept meanwhile. */
+static void take_from_vfork_parent(const struct process *process)
+{
+    struct process *parent = process->vfork_parent ? process_find(process->vfork_parent) : NULL;
+    if (!parent || parent->mm != process->mm)
+        return;
+    parent->min_flt -= process->min_flt;
+    parent->maj_flt -= process->maj_flt;
+}
+
 /* What a process had in memory is counted on, then the memory goes. */
 void process_drop_mm(struct process *process)
 {
@@ -59,17 +79,14 @@ void process_drop_mm(struct process *process)
     process->min_flt = times.min_flt;
     process->maj_flt = times.maj_flt;
     process->max_rss = times.max_rss;
+    if (current->process == process)
+        sched_account_faults();
+    take_from_vfork_parent(process);
     process->mm = NULL;
     end_vfork(process);
     mm_leave(mm);
     quire_mm_put(mm);
     shm_reap();
-}
-
-/* 100 a second. */
-static unsigned long ticks(uint64_t ns)
-{
-    return (unsigned long)quire_div64(ns, 10000000);
 }
 
 static void tell_parent(struct process *process)
@@ -82,8 +99,8 @@ static void tell_parent(struct process *process)
                                    .code = by_signal ? CLD_KILLED : CLD_EXITED,
                                    .pid = process->pid,
                                    .uid = process->credentials.uid,
-                                   .user_ticks = ticks(process->user_ns),
-                                   .system_ticks = ticks(process->system_ns),
+                                   .user_ticks = (unsigned long)ticks_of(process->user_ns),
+                                   .system_ticks = (unsigned long)ticks_of(process->system_ns),
                                    .status = by_signal ? process->status & 0x7f
                                                        : process->status >> 8 & 0xff};
         signal_process(parent, number, &info);
@@ -98,8 +115,10 @@ static void give_children_to_init(struct process *process)
         list_del(&child->sibling);
         child->parent = init_process;
         child->exit_signal = SIGCHLD;
+        const struct signal_info info = {
+            .code = SI_USER, .pid = process->pid, .uid = process->credentials.uid};
         if (child->attributes.death_signal)
-            signal_process(child, child->attributes.death_signal, NULL);
+            signal_process(child, child->attributes.death_signal, &info);
         list_add_tail(&init_process->children, &child->sibling);
         if (child->zombie)
             event_signal(&init_process->child_event);
@@ -118,6 +137,7 @@ static void end_process(struct process *process, int status)
 {
     process->status = process->exiting ? process->status : status;
     timer_set(process, 0, 0);
+    posix_timers_clear(process);
     process_drop_mm(process);
     process_set_exe(process, NULL);
     struct files *files = process->files;
@@ -127,6 +147,7 @@ static void end_process(struct process *process, int status)
     files_put(files);
     fs_context_put(fs);
     give_children_to_init(process);
+    sched_account(); /* for its own last work: behind this it may be freed */
     process->zombie = true;
     if (is_ignored_by_parent(process)) {
         struct process *parent = process->parent;
@@ -169,6 +190,7 @@ void process_kill(struct process *process, int status)
     if (process->exiting)
         return;
     process->exiting = true;
+    sched_attend();
     process->status = status;
     list_for_each (at, &process->threads)
         sched_interrupt_for_end(quire_container_of(at, struct task, thread));
@@ -186,6 +208,7 @@ int end_other_threads(void)
     if (process->exiting || process->survivor)
         return -EINTR;
     process->survivor = current;
+    sched_attend();
     list_for_each (at, &process->threads) {
         struct task *task = quire_container_of(at, struct task, thread);
         if (task != current)

@@ -9,7 +9,10 @@
 #include <quire/port.h>
 #include <quire/swap.h>
 
+#include "base/text.h"
 #include "cmdline.h"
+#include "dev/lines.h"
+#include "dev/virtio_blk.h"
 #include "errno.h"
 #include "fs/file.h"
 #include "fs/files.h"
@@ -18,6 +21,7 @@
 #include "fs/names.h"
 #include "fs/path.h"
 #include "fs/random.h"
+#include "fs/swap.h"
 #include "memory.h"
 #include "standard.h"
 #include "sys/proc.h"
@@ -25,12 +29,11 @@
 #include "task/exec.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
+#include "task/oom.h"
 #include "task/sched.h"
 #include "task/wait.h"
 
 #define FOLDER "/.quire/"
-#define STATUS_NOT_EXECUTED 126
-#define STATUS_NOT_FOUND 127
 #define MAX_STRINGS_BYTES 0x200000u
 
 struct process *init_process;
@@ -41,11 +44,50 @@ static struct fs_context *directories;
 static struct exec_strings argv, envp, cwd, exe;
 static int program_pid;
 
+/* The tool says it to the user, with the error in words: so `what` is what could not be done. */
 _Noreturn static void give_up(const char *what, int error)
 {
-    print("init: %s: error %d\n", what, -error);
-    print("\001exit %d\n", STATUS_NOT_EXECUTED);
+    tell("failed %d %s\n", -error, what);
     machine_exit(MACHINE_DONE);
+}
+
+_Noreturn static void give_up_at(const char *what, const char *where, int error)
+{
+    char text[200]; /* the tool takes lines of 255 characters */
+    quire_snprintf(text, sizeof text, "%s%s", what, where);
+    for (char *c = text; *c; c++)
+        if (*c > 0 && *c < ' ')
+            *c = '?';
+    give_up(text, error);
+}
+
+/* ---- swap ------------------------------------------------------------------------------------ */
+
+/* The command line's swap=COUNT: the first disks are swap areas from the beginning on, the first of
+ * them first. */
+static void use_swap(void)
+{
+    unsigned count = (unsigned)cmdline_number(info->command_line, "swap", 0);
+    for (unsigned i = 0; i < count; i++) {
+        struct file *file = NULL;
+        const char *mistake = NULL;
+        char path[] = "/dev/vda";
+        path[sizeof path - 2] = (char)('a' + i);
+        int error = file_open(&file, directories, &root, NULL, path, O_RDWR, 0);
+        if (!error)
+            error = swap_on(file, 0, &mistake);
+        file_put(file);
+        if (!error)
+            continue;
+        if (!mistake)
+            mistake = error == -EIO      ? "its swap header can't be read"
+                      : error == -EACCES ? "it can't be written to"
+                      : error == -ENOMEM ? "the machine has too little memory to manage it"
+                      : error == -ENXIO  ? "the machine doesn't find it"
+                                         : "it can't be used";
+        tell("no-swap %u %s\n", i, mistake);
+        machine_exit(MACHINE_DONE);
+    }
 }
 
 /* ---- what is to be run ----------------------------------------------------------------------- */
@@ -99,14 +141,14 @@ static void read_what_to_run(void)
         if (!error && !parts[i].strings->count && parts[i].strings != &envp)
             error = -ENOENT;
         if (error)
-            give_up(parts[i].path, error);
+            give_up_at("read ", parts[i].path, error);
         error = names_unlink(&at, parts[i].path);
         if (error)
-            give_up(parts[i].path, error);
+            give_up_at("remove ", parts[i].path, error);
     }
     int error = names_rmdir(&at, FOLDER);
     if (error)
-        give_up(FOLDER, error);
+        give_up("remove " FOLDER, error);
 }
 
 /* ---- the program ----------------------------------------------------------------------------- */
@@ -115,10 +157,8 @@ static void read_what_to_run(void)
 static void start_program(void)
 {
     int error = exec(NULL, exe.text, &argv, &envp);
-    if (!error)
-        return;
-    print("\001failed %d\n", -error);
-    process_exit((error == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTED) << 8);
+    if (error)
+        give_up_at("execute ", exe.text, error);
 }
 
 static void open_standard_files(struct process *process)
@@ -128,8 +168,8 @@ static void open_standard_files(struct process *process)
     for (int fd = 0; error >= 0 && fd < 3; fd++)
         error = files_set(process->files, fd, files[fd], false);
     if (error < 0)
-        give_up("standard input and output", error);
-    print("\001ready\n");
+        give_up("open standard input and output", error);
+    tell("ready\n");
 }
 
 static void make_program(void)
@@ -138,14 +178,14 @@ static void make_program(void)
     struct process *process = process_create(init_process, init_process, NULL);
     struct task *task = process ? task_create(process) : NULL;
     if (!task)
-        give_up("the first program", -ENOMEM);
+        give_up("make a process", -ENOMEM);
     int error = path_walk(&walk, directories, &root, NULL, cwd.text, WALK_FOLLOW | WALK_DIRECTORY);
     if (error)
-        give_up(cwd.text, error);
+        give_up_at("start in the folder ", cwd.text, error);
     process->fs = fs_context_copy(directories);
     process->files = files_create();
     if (!process->fs || !process->files)
-        give_up("the first program", -ENOMEM);
+        give_up("make a process", -ENOMEM);
     fs_context_set_cwd(process->fs, walk.inode);
     walk_end(&walk);
     open_standard_files(process);
@@ -173,9 +213,9 @@ _Noreturn static void end_machine(int status)
         check_everything();
     syscall_tell_unknown();
     if (status & 0x7f)
-        print("\001killed %d\n", status & 0x7f);
+        tell("killed %d\n", status & 0x7f);
     else
-        print("\001exit %d\n", status >> 8 & 0xff);
+        tell("exit %d\n", status >> 8 & 0xff);
     machine_exit(MACHINE_DONE);
 }
 
@@ -204,21 +244,6 @@ static void reclaim_main(void)
     }
 }
 
-static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
-{
-    (void)arg;
-    print("%s", report);
-    bool killed = false;
-    list_for_each (at, &all_processes) {
-        struct process *process = quire_container_of(at, struct process, all);
-        if (process->mm == victim) {
-            signal_process(process, SIGKILL, NULL);
-            killed = true;
-        }
-    }
-    return killed;
-}
-
 /* ---- process 1 ------------------------------------------------------------------------------- */
 
 /* Maps physical memory of whole pages, wherever it is. 0: it can't be. */
@@ -244,33 +269,39 @@ static void unpack_initrd(void)
     uint64_t size = info->initrd_size;
     unsigned long count = (unsigned long)((size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT);
     if (!size)
-        give_up("there is no RAM disk", -ENXIO);
+        give_up("find a RAM disk", -ENXIO);
     uintptr_t at = map_pages(info->initrd, count);
     if (!at)
-        give_up("the RAM disk is larger than the kernel's addresses", -ENOMEM);
+        give_up("map the RAM disk", -ENOMEM);
     struct initrd_error where;
     int error = initrd_unpack(fs_root, (const void *)at, (size_t)size, &where);
     if (error && where.what)
-        print("init: the RAM disk: %s, at byte %zu, in \"%s\"\n", where.what, where.at, where.name);
+        print("init: the RAM disk: %s, at byte %zu\n", where.what, where.at);
+    if (error)
+        give_up_at("unpack /", where.name, error);
     quire_vunmap(machine_vmalloc, at);
     quire_vm_unmap_aliases(machine_vmalloc);
-    if (!error)
-        error = quire_free_reserved(machine_mem, info->initrd, size);
+    error = quire_free_reserved(machine_mem, info->initrd, size);
     if (error)
-        give_up("the RAM disk", error);
+        give_up("free the RAM disk", error);
 }
 
 static void init_main(void)
 {
-    int error = fs_init();
+    int error = lines_init();
     if (error)
-        give_up("the file system", error);
+        give_up("reach who started the machine", error);
+    virtio_blk_init();
+    error = fs_init();
+    if (error)
+        give_up("make the file system", error);
     proc_init();
     directories = fs_context_create(fs_root);
     if (!directories)
-        give_up("the file system", -ENOMEM);
+        give_up("make the file system", -ENOMEM);
     unpack_initrd();
     read_what_to_run();
+    use_swap();
     make_program();
     const struct wait_request request = {
         .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .block = true};
@@ -288,7 +319,7 @@ void run_program(const struct pvh_info *given)
     memory_init_programs();
     sched_init();
     quire_vm_set_wake(machine_vm, wake_reclaim, NULL);
-    quire_vm_set_oom(machine_vm, kill_for_memory, NULL);
+    oom_init();
     struct task *task = task_create_kernel("init", init_main);
     if (!task || !task_create_kernel("kswapd", reclaim_main))
         panic("no memory for the first processes");

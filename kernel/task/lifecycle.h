@@ -15,6 +15,8 @@ void mm_leave(struct quire_mm *mm);
 /* A thread of `process`, which doesn't run yet; its frame is all zero. NULL: no memory, or too many
  * tasks. */
 QUIRE_MUST_CHECK struct task *task_create(struct process *process);
+/* There are as many as there can be: -EAGAIN of fork and clone. */
+bool tasks_are_full(void);
 /* What task_create made, before it ran; or, once, a task that ended. */
 void task_free(struct task *task);
 /* A task of the kernel's own, without memory of a program's: runs `run` and never ends. */
@@ -64,6 +66,8 @@ _Noreturn void process_exit(int status);
 /* The same from outside: its threads end when they come to user mode. */
 void process_kill(struct process *process, int status);
 
+/* A new process has somebody else's memory: its own counts begin now. */
+void process_joined_mm(struct process *process);
 /* execve and exit: counts of its memory are kept, and it goes when nobody else uses it. */
 void process_drop_mm(struct process *process);
 

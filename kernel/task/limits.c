@@ -1,7 +1,8 @@
 /* kernel/task/limits.c: resource limits, and which of them the library keeps
  *
  * Addresses, data, stack and locked memory are counted by the address space. The number of open
- * files is looked at by the table of them. The others are noted and told, but not enforced.
+ * files is looked at by the table of them, processor time by the clock's tick (timer.c), the size
+ * of files by what writes them. The others are noted and told, but not enforced.
  */
 #include "task/limits.h"
 
@@ -25,10 +26,8 @@ void limits_init(struct rlimit64 limit[NR_RLIMITS])
     limit[RLIMIT_NICE] = limit[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
 }
 
-void limits_apply(const struct process *process, struct quire_mm *mm)
+static void apply(const struct rlimit64 limit[NR_RLIMITS], bool locks_freely, struct quire_mm *mm)
 {
-    const struct rlimit64 *limit = process->limit;
-    bool locks_freely = !process->credentials.euid;
     quire_mm_set_limit(mm, QUIRE_LIMIT_AS, limit[RLIMIT_AS].current);
     quire_mm_set_limit(mm, QUIRE_LIMIT_DATA, limit[RLIMIT_DATA].current);
     quire_mm_set_limit(mm, QUIRE_LIMIT_STACK, limit[RLIMIT_STACK].current);
@@ -36,9 +35,21 @@ void limits_apply(const struct process *process, struct quire_mm *mm)
                        locks_freely ? QUIRE_LIMIT_INFINITE : limit[RLIMIT_MEMLOCK].current);
 }
 
+void limits_apply(const struct process *process, struct quire_mm *mm)
+{
+    apply(process->limit, !process->credentials.euid, mm);
+}
+
+/* Another's process and memory may go while the memory's lock is waited for. */
 void limits_changed(const struct process *process)
 {
-    bool is_guest = process->parent && process->parent->mm == process->mm;
-    if (process->mm && !is_guest)
-        limits_apply(process, process->mm);
+    struct rlimit64 limit[NR_RLIMITS];
+    struct quire_mm *mm = process->mm;
+    bool is_guest = process->parent && process->parent->mm == mm;
+    if (!mm || is_guest)
+        return;
+    memcpy(limit, process->limit, sizeof limit);
+    quire_mm_get(mm);
+    apply(limit, !process->credentials.euid, mm);
+    quire_mm_put(mm);
 }

@@ -86,9 +86,14 @@ static void stack_free(char *stack)
         quire_vfree(machine_vmalloc, (uintptr_t)stack);
 }
 
+bool tasks_are_full(void)
+{
+    return nr_tasks == MAX_TASKS;
+}
+
 struct task *task_create(struct process *process)
 {
-    if (nr_tasks == MAX_TASKS)
+    if (tasks_are_full())
         return NULL;
     struct task *task = quire_kzalloc(machine_slab, sizeof *task, QUIRE_GFP_KERNEL);
     if (!task)
@@ -194,6 +199,7 @@ struct process *process_create(struct process *parent, const struct process *lik
     list_init(&process->sibling);
     list_init(&process->threads);
     list_init(&process->pending.entries);
+    list_init(&process->posix_timers);
     if (like)
         inherit(process, like);
     if (parent)

@@ -2,10 +2,13 @@
  */
 #include <quire/port.h>
 
+#include "base/compiler.h"
 #include "cpu.h"
 #include "errno.h"
 #include "syscall.h"
+#include "task/arch_task.h"
 #include "task/lifecycle.h"
+#include "task/oom.h"
 #include "task/sched.h"
 #include "task/signal_deliver.h"
 #include "trap.h"
@@ -22,7 +25,13 @@
 #define VECTOR_SIMD 19
 
 #define FPE_INTDIV 1
+#define FPE_FLTDIV 3
+#define FPE_FLTOVF 4
+#define FPE_FLTUND 5
+#define FPE_FLTRES 6
 #define FPE_FLTINV 7
+#define FPU_STATUS_OFFSET 2 /* as FXSAVE writes it, behind the control word */
+#define FPU_MXCSR_OFFSET 24
 #define ILL_ILLOPN 2
 #define TRAP_TRACE 2
 #define BUS_ADRALN 1
@@ -32,30 +41,42 @@
 #define SI_KERNEL 0x80
 #define MOST_WITHOUT_MEMORY 100u
 
-/* ---- time ------------------------------------------------------------------------------------ */
-
-void enter_kernel(void)
-{
-    uint64_t now = quire_port_clock_ns();
-    current_process()->user_ns += now - current->switched_ns;
-    current->cpu_ns += now - current->switched_ns;
-    current->switched_ns = now;
-}
-
-static void leave_kernel(void)
-{
-    uint64_t now = quire_port_clock_ns();
-    current_process()->system_ns += now - current->switched_ns;
-    current->cpu_ns += now - current->switched_ns;
-    current->switched_ns = now;
-}
-
 /* ---- exceptions ------------------------------------------------------------------------------ */
 
 static void raise(int number, int code, uintptr_t address)
 {
     struct signal_info info = {.number = number, .code = code, .address = address};
     signal_force(number, &info);
+}
+
+/* What is flagged and not masked; the order among several is Linux's. */
+static int fpe_code(unsigned errors)
+{
+    enum { INVALID = 1, DENORMAL = 2, DIVIDE = 4, OVERFLOW = 8, UNDERFLOW = 16, PRECISION = 32 };
+    if (errors & INVALID)
+        return FPE_FLTINV;
+    if (errors & DIVIDE)
+        return FPE_FLTDIV;
+    if (errors & OVERFLOW)
+        return FPE_FLTOVF;
+    if (errors & (UNDERFLOW | DENORMAL))
+        return FPE_FLTUND;
+    return errors & PRECISION ? FPE_FLTRES : 0;
+}
+
+static void fpu_exception(unsigned vector, uintptr_t pc)
+{
+    uint16_t control, status;
+    uint32_t mxcsr;
+    arch_save(current);
+    const uint8_t *fpu = current->arch.fpu;
+    memcpy(&control, fpu, sizeof control);
+    memcpy(&status, fpu + FPU_STATUS_OFFSET, sizeof status);
+    memcpy(&mxcsr, fpu + FPU_MXCSR_OFFSET, sizeof mxcsr);
+    unsigned errors = vector == VECTOR_X87 ? status & ~(unsigned)control : mxcsr & ~(mxcsr >> 7);
+    int code = fpe_code(errors);
+    if (code) /* else it was spurious */
+        raise(SIGFPE, code, pc);
 }
 
 static void page_fault(struct trap_frame *frame, uintptr_t address)
@@ -85,7 +106,7 @@ static void page_fault(struct trap_frame *frame, uintptr_t address)
         if (current->nr_without_memory++ < MOST_WITHOUT_MEMORY)
             schedule();
         else
-            process_kill(current_process(), SIGKILL);
+            oom_kill(current_process());
         return;
     }
 }
@@ -115,7 +136,7 @@ void user_exception(struct trap_frame *frame)
         return;
     case VECTOR_X87:
     case VECTOR_SIMD:
-        raise(SIGFPE, FPE_FLTINV, pc);
+        fpu_exception((unsigned)frame->vector, pc);
         return;
     case VECTOR_NOT_PRESENT:
     case VECTOR_STACK:
@@ -140,17 +161,22 @@ void system_call(struct trap_frame *frame)
         result = syscall_table[number].call(argument);
     else
         syscall_count_unknown(number);
+    if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK)
+        sched_attend();
     /* execve and sigreturn have made the frame anew, and its result with it. */
-    if (frame->vector == SYSCALL_VECTOR)
+    if (quire_likely(frame->vector == SYSCALL_VECTOR))
         trap_frame_set_result(frame, (unsigned long)result);
+    else
+        sched_attend(); /* a frame of the program's making */
 }
 
 /* ---- back ------------------------------------------------------------------------------------ */
 
-void return_to_user(struct trap_frame *frame)
+static QUIRE_NOINLINE void attend(struct trap_frame *frame)
 {
     for (;;) {
         struct process *process = current_process();
+        sched_attention = false;
         if (process->exiting)
             task_exit(process->status);
         if (process->survivor && process->survivor != current)
@@ -166,5 +192,11 @@ void return_to_user(struct trap_frame *frame)
         else
             break;
     }
-    leave_kernel();
+}
+
+void return_to_user(struct trap_frame *frame)
+{
+    if (quire_unlikely(sched_attention))
+        attend(frame);
+    sched_leave_kernel();
 }

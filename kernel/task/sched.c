@@ -22,6 +22,8 @@
 
 struct task *current;
 struct event any_event;
+struct sched_time sched_time;
+bool sched_attention = true;
 
 static struct task idle_task;
 static struct list run_queue, sleepers[NR_BUCKETS];
@@ -78,9 +80,10 @@ void sched_add(struct task *task)
 /* Runs on the stack of who comes back, or of a new task (task_begin). */
 void sched_finish_switch(struct task *previous)
 {
-    uint64_t now = quire_port_clock_ns();
-    current->switched_ns = now;
-    turn_end = now + TURN_NS;
+    sched_time.switched = cpu_ticks();
+    turn_end = quire_port_clock_ns() + TURN_NS;
+    sched_attend();
+    sched_begin_faults();
     if (previous->state == TASK_DEAD)
         task_free(previous);
 }
@@ -95,11 +98,37 @@ struct task *sched_switched_from(void)
 void sched_account(void)
 {
     struct task *task = current;
-    uint64_t now = quire_port_clock_ns();
-    if (task->process)
-        task->process->system_ns += now - task->switched_ns;
-    task->cpu_ns += now - task->switched_ns;
-    task->switched_ns = now;
+    sched_leave_kernel();
+    uint64_t user_ns = quire_x86_ticks_to_ns(sched_time.user);
+    uint64_t system_ns = quire_x86_ticks_to_ns(sched_time.system);
+    sched_time.user = sched_time.system = 0;
+    task->user_ns += user_ns;
+    task->system_ns += system_ns;
+    if (task->process) {
+        task->process->user_ns += user_ns;
+        task->process->system_ns += system_ns;
+    }
+}
+
+void sched_begin_faults(void)
+{
+    struct quire_mm *mm = current->process ? current->process->mm : NULL;
+    current->mm_min_flt = current->mm_maj_flt = 0;
+    if (mm)
+        quire_mm_nr_faults(mm, &current->mm_min_flt, &current->mm_maj_flt);
+}
+
+void sched_account_faults(void)
+{
+    unsigned long minor, major;
+    struct task *task = current;
+    if (!task->process || !task->process->mm)
+        return;
+    quire_mm_nr_faults(task->process->mm, &minor, &major);
+    task->min_flt += minor - task->mm_min_flt;
+    task->maj_flt += major - task->mm_maj_flt;
+    task->mm_min_flt = minor;
+    task->mm_maj_flt = major;
 }
 
 void schedule(void)
@@ -116,10 +145,17 @@ void schedule(void)
         return;
     }
     sched_account();
+    sched_account_faults();
     switched_from = previous;
     current = next;
     arch_switch(previous, next);
     sched_finish_switch(switched_from);
+}
+
+void sched_yield(void)
+{
+    if (current && current != &idle_task)
+        schedule();
 }
 
 /* Has the running task to come back from this kind of sleep? */

@@ -7,6 +7,7 @@
 #ifndef KERNEL_TASK_SCHED_H
 #define KERNEL_TASK_SCHED_H
 
+#include "cpu.h"
 #include "task/task.h"
 
 #define TICKS_PER_SECOND 250u
@@ -22,8 +23,48 @@ void sched_add(struct task *task);
 /* Gives way to the next task that can run. `current` comes back unless its state is TASK_DEAD:
  * then whoever runs next calls task_free for it. */
 void schedule(void);
+/* The same from anywhere: not while there are no tasks yet, nor for the idle task. */
+void sched_yield(void);
+/* Where time went since the last sched_account, which passes it on to `current` and its process. So
+ * coming in and out of user mode costs a look at the counter and no more; who reads the times of
+ * `current` calls sched_account first. In ticks of the counter. */
+struct sched_time {
+    uint64_t switched; /* when it last came in or out */
+    uint64_t user, system;
+};
+extern struct sched_time sched_time;
+
+static inline void sched_enter_kernel(void)
+{
+    uint64_t now = cpu_ticks();
+    sched_time.user += now - sched_time.switched;
+    sched_time.switched = now;
+}
+
+static inline void sched_leave_kernel(void)
+{
+    uint64_t now = cpu_ticks();
+    sched_time.system += now - sched_time.switched;
+    sched_time.switched = now;
+}
+
 /* What `current` has done up to now is counted as the kernel's work for it. */
 void sched_account(void);
+
+/* There may be something to look at before a program goes on: a signal, the end, another's turn.
+ * Who changes such a thing says so; a task that comes back, and an interrupt, always do. So most
+ * returns from calls and page faults look at one word. */
+extern bool sched_attention;
+
+static inline void sched_attend(void)
+{
+    sched_attention = true;
+}
+
+/* One task runs at a time, so what its memory counts meanwhile are its faults: they are added to
+ * its own when it gives way, and before it changes its memory; then the count begins anew. */
+void sched_account_faults(void);
+void sched_begin_faults(void);
 /* Has another's turn come? */
 bool sched_turn_is_over(void);
 

@@ -14,6 +14,7 @@
 #include "errno.h"
 #include "memory.h"
 #include "task/lifecycle.h"
+#include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/signal_deliver.h"
 
@@ -25,6 +26,8 @@
 #define SYNCHRONOUS                                                                                \
     (SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGFPE) |          \
      SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGSYS))
+
+struct event signal_came;
 
 struct queued_signal {
     struct list link;
@@ -61,7 +64,7 @@ void signal_queue_clear(struct signal_queue *queue)
  * that it was lost. */
 static int queue_add(struct signal_queue *queue, int number, const struct signal_info *info)
 {
-    bool is_queued = number >= SIGNALS_QUEUED_FROM;
+    bool is_queued = number >= SIGNALS_QUEUED_FROM || (info && info->code == SI_TIMER);
     if (!is_queued && (queue->set & SIGNAL_BIT(number)))
         return 0;
     struct queued_signal *entry = NULL;
@@ -76,6 +79,7 @@ static int queue_add(struct signal_queue *queue, int number, const struct signal
         queue->nr_entries++;
     }
     queue->set |= SIGNAL_BIT(number);
+    event_signal(&signal_came);
     return 0;
 }
 
@@ -108,6 +112,20 @@ static void queue_take(struct signal_queue *queue, int number, struct signal_inf
     }
     if (!more)
         queue->set &= ~SIGNAL_BIT(number);
+    if (info->code == SI_TIMER)
+        posix_timer_taken(info);
+}
+
+bool signal_timer_is_pending(const struct process *process, const struct task *task, int number,
+                             int id)
+{
+    const struct signal_queue *queue = task ? &task->pending : &process->pending;
+    list_for_each (at, &queue->entries) {
+        const struct signal_info *info = &quire_container_of(at, struct queued_signal, link)->info;
+        if (info->number == number && info->code == SI_TIMER && info->pid == id)
+            return true;
+    }
+    return false;
 }
 
 static int first_of(uint64_t set)
@@ -198,6 +216,7 @@ void signal_set_blocked(uint64_t set)
 {
     uint64_t newly = set & ~current->blocked & ~SIGNALS_UNBLOCKABLE;
     current->blocked = set & ~SIGNALS_UNBLOCKABLE;
+    sched_attend();
     if (newly & current_process()->pending.set)
         signal_hand_over(current, newly);
 }
@@ -236,6 +255,7 @@ int signal_send(struct process *process, struct task *task, int number,
     }
     if (is_dropped(process, task, number))
         return 0;
+    sched_attend();
     int error = queue_add(task ? &task->pending : &process->pending, number, info);
     if (error)
         return error;
@@ -254,6 +274,14 @@ void signal_process(struct process *process, int number, const struct signal_inf
 void signal_task(struct task *task, int number, const struct signal_info *info)
 {
     (void)signal_send(task->process, task, number, info);
+}
+
+void signal_self(int number)
+{
+    const struct process *process = current_process();
+    const struct signal_info info = {
+        .code = SI_USER, .pid = process->pid, .uid = process->credentials.uid};
+    signal_task(current, number, &info);
 }
 
 int signal_group(int pgid, int number, const struct signal_info *info)

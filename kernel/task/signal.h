@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "event.h"
 
 #define NR_SIGNALS 64
 #define SIGNAL_BIT(number) ((uint64_t)1 << ((number)-1))
@@ -104,7 +105,12 @@ struct signal_stack {
 #define SI_USER 0
 #define SI_KERNEL 0x80
 #define SI_QUEUE (-1)
+#define SI_TIMER (-2)
 #define SI_TKILL (-6)
+/* SIGCHLD's, and what waitid tells. */
+#define CLD_EXITED 1
+#define CLD_KILLED 2
+#define CLD_DUMPED 3
 #define CLD_STOPPED 5
 #define CLD_CONTINUED 6
 
@@ -113,11 +119,20 @@ struct signal_stack {
  * handler is told, the signal comes without. */
 void signal_process(struct process *process, int number, const struct signal_info *info);
 void signal_task(struct task *task, int number, const struct signal_info *info);
+/* The running thread's own doing, as if it had sent it itself: SIGPIPE, SIGXFSZ. */
+void signal_self(int number);
 /* To every process of a group; -ESRCH: there is none. */
 int signal_group(int pgid, int number, const struct signal_info *info);
 /* To one thread, or with `task` NULL to the process; -EAGAIN: too many are queued. */
 int signal_send(struct process *process, struct task *task, int number,
                 const struct signal_info *info);
+
+/* Signalled with each signal that becomes pending, also when it is blocked. */
+extern struct event signal_came;
+
+/* Is one of a timer's (SI_TIMER, `id`) on its way to the thread, or with NULL to the process? */
+bool signal_timer_is_pending(const struct process *process, const struct task *task, int number,
+                             int id);
 
 /* What is pending for a task, be it blocked or not. */
 uint64_t signal_pending_set(const struct task *task);

@@ -19,9 +19,8 @@
 #include "task/lifecycle.h"
 #include "task/sched.h"
 #include "task/signal_frame.h"
+#include "time_units.h"
 #include "trap.h"
-
-#define NS_PER_TICK 10000000u /* of user space: USER_HZ is 100 */
 
 static uint64_t takeable(const struct task *task)
 {
@@ -57,8 +56,8 @@ static void tell_parent(struct process *process, int code, int number)
                                .pid = process->pid,
                                .uid = process->credentials.uid,
                                .status = number};
-    info.user_ticks = (unsigned long)quire_div64(process->user_ns, NS_PER_TICK);
-    info.system_ticks = (unsigned long)quire_div64(process->system_ns, NS_PER_TICK);
+    info.user_ticks = (unsigned long)ticks_of(process->user_ns);
+    info.system_ticks = (unsigned long)ticks_of(process->system_ns);
     if (!(action->flags & SA_NOCLDSTOP))
         signal_process(parent, SIGCHLD, &info);
     event_signal(&parent->child_event);
@@ -85,6 +84,7 @@ void signal_continue(struct process *process)
 static void stop(struct process *process, int number)
 {
     process->stopped = true;
+    sched_attend();
     process->continued = false;
     process->reported = false;
     process->stop_signal = number;

@@ -57,6 +57,9 @@ struct process {
         uint64_t next, interval;              /* ns; next 0: off */
     } itimer, itimer_virtual, itimer_profile; /* of user_ns, and of both kinds of time */
 
+    struct list posix_timers;
+    int next_posix_timer; /* the number that is given next */
+
     bool exiting;          /* all threads end, with `status` */
     struct task *survivor; /* of an execve: all others end */
     struct event thread_ended;
@@ -110,8 +113,9 @@ struct task {
     void (*kernel_main)(void);        /* of a task of the kernel's own */
     unsigned trap_vector, trap_error; /* the last exception, for signal frames */
     uintptr_t trap_address;
-    uint64_t cpu_ns;      /* user and kernel, up to switched_ns */
-    uint64_t switched_ns; /* when it last came in or out of user mode */
+    uint64_t user_ns, system_ns;    /* up to the last sched_account */
+    unsigned long min_flt, maj_flt; /* up to the last switch, and what its memory counted then: */
+    unsigned long mm_min_flt, mm_maj_flt;
 };
 
 extern struct task *current;

@@ -1,14 +1,20 @@
-/* kernel/task/timer.c: interval timers (man 2 setitimer)
+/* kernel/task/timer.c: interval timers (man 2 setitimer), and the limit of a process's time
  *
  * ITIMER_REAL of all processes is looked through when the first of them is due. The two that count
  * a process's own time are looked at by the clock's tick for the process that runs, whose time has
  * just been counted.
  */
 #include "task/timer.h"
+#include "task/sched.h"
 
 #include <quire/port.h>
 
+#include "base/bits.h"
 #include "task/lifecycle.h"
+#include "task/limits.h"
+#include "task/posix_timer.h"
+
+#define NS_PER_SECOND 1000000000u
 
 /* No sooner is any ITIMER_REAL due. */
 static uint64_t first_due = NO_DEADLINE;
@@ -54,8 +60,25 @@ static void expire_real(uint64_t now)
     }
 }
 
+/* RLIMIT_CPU: SIGXCPU at the soft limit, which goes up by a second each time, so that it comes
+ * again (Linux shows that, too); the end at the hard one. */
+static void limit_time(struct process *process)
+{
+    struct rlimit64 *limit = &process->limit[RLIMIT_CPU];
+    if (limit->current == QUIRE_LIMIT_INFINITE)
+        return;
+    uint64_t seconds = quire_div64(process->user_ns + process->system_ns, NS_PER_SECOND);
+    if (seconds >= limit->max) {
+        signal_process(process, SIGKILL, NULL);
+    } else if (seconds >= limit->current) {
+        limit->current++;
+        signal_process(process, SIGXCPU, NULL);
+    }
+}
+
 static void expire_own(struct process *process)
 {
+    limit_time(process);
     if (is_due(&process->itimer_virtual, process->user_ns))
         signal_process(process, SIGVTALRM, NULL);
     if (is_due(&process->itimer_profile, process->user_ns + process->system_ns))
@@ -64,8 +87,10 @@ static void expire_own(struct process *process)
 
 void timers_expire(uint64_t now)
 {
+    sched_account();
     if (current->process)
         expire_own(current->process);
+    posix_timers_expire(now);
     if (now >= first_due)
         expire_real(now);
 }

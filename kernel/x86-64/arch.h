@@ -47,6 +47,7 @@ struct trap_frame {
 struct arch_task {
     uint8_t fpu[512] __attribute__((aligned(16))); /* as FXSAVE writes it */
     uint64_t fs_base, gs_base;
+    uint16_t ds, es, fs, gs;
 };
 
 /* Can IRET go there without an exception of the kernel's own? */

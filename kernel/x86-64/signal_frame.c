@@ -12,19 +12,12 @@
 #include "task/signal_frame.h"
 
 #include "errno.h"
+#include "fpu.h"
 #include "task/arch_task.h"
 #include "task/siginfo.h"
 #include "user.h"
 
 #define RED_ZONE_BYTES 128u
-#define FPU_BYTES 512u
-#define FPU_ALIGN 64u
-#define FPU_CONTROL 0x37f
-#define MXCSR_START 0x1f80u
-#define MXCSR_OFFSET 24
-#define MXCSR_MASK_OFFSET 28
-#define MXCSR_MASK_DEFAULT 0xffbfu /* where the CPU says 0 (SDM 1, 11.6.6) */
-#define FPU_SOFTWARE_OFFSET 464    /* 48 bytes that FXSAVE leaves alone */
 /* SS is in the frame and is to be kept as it is: Linux says so for programs that ask. */
 #define UC_SIGCONTEXT_SS 2u
 #define UC_STRICT_RESTORE_SS 4u
@@ -83,8 +76,8 @@ static void save_registers(struct sigcontext *to, const struct trap_frame *frame
 static int save_fpu(uintptr_t at)
 {
     arch_save(current);
-    memset(current->arch.fpu + FPU_SOFTWARE_OFFSET, 0, FPU_BYTES - FPU_SOFTWARE_OFFSET);
-    return copy_to_user(at, current->arch.fpu, FPU_BYTES);
+    memset(current->arch.fpu + FPU_SOFTWARE_OFFSET, 0, FXSAVE_BYTES - FPU_SOFTWARE_OFFSET);
+    return copy_to_user(at, current->arch.fpu, FXSAVE_BYTES);
 }
 
 static void fill(struct rt_frame *to, const struct trap_frame *frame, uint64_t blocked)
@@ -119,7 +112,7 @@ int signal_frame_push(struct trap_frame *frame, const struct signal_action *acti
                       const struct signal_info *info, uint64_t blocked)
 {
     uint64_t top = signal_stack_choose(&current->alternate, action, frame->rsp - RED_ZONE_BYTES);
-    uint64_t fpu = (top - FPU_BYTES) & ~(uint64_t)(FPU_ALIGN - 1);
+    uint64_t fpu = (top - FXSAVE_BYTES) & ~(uint64_t)(FPU_ALIGN - 1);
     uint64_t at = ((fpu - sizeof(struct rt_frame)) & ~(uint64_t)15) - 8;
     struct rt_frame to;
     if (!(action->flags & SA_RESTORER) || !signal_stack_allows(&current->alternate, top, at))
@@ -147,7 +140,7 @@ static uint32_t *word_of(uint8_t *fpu, unsigned offset)
 /* `at` 0: as at a program's start, which is what Linux makes of no state. */
 static int restore_fpu(uintptr_t at)
 {
-    uint8_t fpu[FPU_BYTES] __attribute__((aligned(16))) = {0};
+    uint8_t fpu[FXSAVE_BYTES] __attribute__((aligned(16))) = {0};
     *(uint16_t *)(void *)fpu = FPU_CONTROL;
     *word_of(fpu, MXCSR_OFFSET) = MXCSR_START;
     if (at && copy_from_user(fpu, at, sizeof fpu))

@@ -80,7 +80,11 @@ uint64_t quire_x86_clock_ns(void)
 {
     if (!multiplier)
         calibrate();
-    uint64_t ticks = read_ticks() - first_ticks;
+    return quire_x86_ticks_to_ns(read_ticks() - first_ticks);
+}
+
+uint64_t quire_x86_ticks_to_ns(uint64_t ticks)
+{
     return (((ticks >> 32) * multiplier) << (32 - SHIFT)) +
            (((ticks & UINT32_MAX) * multiplier) >> SHIFT);
 }

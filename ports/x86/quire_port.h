@@ -37,6 +37,8 @@ void quire_x86_kunmap_local(void *virt);
 /* The lock was held: returns when this CPU has it, or may go on without, because it panics. */
 void quire_x86_lock_slow(quire_port_spinlock_t *lock);
 uint64_t quire_x86_clock_ns(void);
+/* Ticks of the time-stamp counter as nanoseconds, once the clock has been read. */
+uint64_t quire_x86_ticks_to_ns(uint64_t ticks);
 /* The function that a return address is in, and how far. */
 void quire_x86_code_name(uintptr_t address, char *text, size_t size);
 void quire_x86_log(int level, const char *text);

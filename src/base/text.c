@@ -218,7 +218,7 @@ static void write_bounded(void *arg, const char *string, size_t length)
             to->buffer[to->length] = string[i];
 }
 
-static size_t format_bounded(char *buffer, size_t size, const char *format, va_list list)
+size_t quire_vsnprintf(char *buffer, size_t size, const char *format, va_list list)
 {
     struct bounded to = {buffer, size, 0};
     struct text text;
@@ -234,7 +234,7 @@ size_t quire_snprintf(char *buffer, size_t size, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    size_t length = format_bounded(buffer, size, format, list);
+    size_t length = quire_vsnprintf(buffer, size, format, list);
     va_end(list);
     return length;
 }
@@ -255,7 +255,7 @@ void quire_log(int level, const char *format, ...)
     char line[256];
     va_list list;
     va_start(list, format);
-    format_bounded(line, sizeof line, format, list);
+    quire_vsnprintf(line, sizeof line, format, list);
     va_end(list);
     quire_port_log(level, line);
 }

@@ -25,6 +25,8 @@ void text_vprintf(struct text *text, const char *format, va_list args);
 /* As snprintf: at most size - 1 characters and a NUL; returns the length it would have had. */
 __attribute__((format(printf, 3, 4))) size_t quire_snprintf(char *buffer, size_t size,
                                                             const char *format, ...);
+__attribute__((format(printf, 3, 0))) size_t quire_vsnprintf(char *buffer, size_t size,
+                                                             const char *format, va_list list);
 
 /* Where code is: its address, and what the port calls it in brackets behind. Returns `text`. */
 #define CODE_TEXT_BYTES 96

@@ -124,6 +124,35 @@ void tree_update(struct tree *tree, struct tree_node *node)
         node = node->parent;
 }
 
+struct building {
+    const struct tree *tree;
+    struct tree_node *(*next)(void *arg);
+    void *arg;
+};
+
+/* The next `count` nodes as a tree, halved at each height: both sides' heights differ by one at
+ * most. */
+static struct tree_node *build(const struct building *b, unsigned count)
+{
+    if (!count)
+        return NULL;
+    struct tree_node *left = build(b, count / 2), *node = b->next(b->arg);
+    node->child[0] = left;
+    node->child[1] = build(b, count - count / 2 - 1);
+    for (unsigned side = 0; side < 2; side++)
+        if (node->child[side])
+            node->child[side]->parent = node;
+    refresh(b->tree, node);
+    return node;
+}
+
+void tree_build(struct tree *tree, unsigned count, struct tree_node *(*next)(void *arg), void *arg)
+{
+    tree->root = build(&(struct building){tree, next, arg}, count);
+    if (tree->root)
+        tree->root->parent = NULL;
+}
+
 static struct tree_node *outermost(struct tree_node *node, unsigned side)
 {
     while (node && node->child[side])

@@ -40,6 +40,10 @@ void tree_update(struct tree *tree, struct tree_node *node);
 /* `node` takes the place of `old`, and what it knew; the order must be the same. */
 void tree_replace(struct tree *tree, struct tree_node *old, struct tree_node *node);
 
+/* Makes an empty tree of the `count` nodes that next() gives, in order. O(n) updates, where linking
+ * them one by one takes O(n log n). */
+void tree_build(struct tree *tree, unsigned count, struct tree_node *(*next)(void *arg), void *arg);
+
 struct tree_node *tree_first(const struct tree *tree);
 struct tree_node *tree_last(const struct tree *tree);
 struct tree_node *tree_next(const struct tree_node *node);

@@ -16,6 +16,26 @@ struct copying {
     struct run run;
 };
 
+/* The lowest tables that lead to all of [at, end) and are there in both trees. */
+static unsigned lowest_tables(const struct copying *c, uint64_t at, uint64_t end, void **from,
+                              void **to)
+{
+    const struct quire_pgtable *pt = c->from;
+    uint64_t differs = at ^ (end - 1);
+    unsigned height = pt->height - 1u;
+    *from = root_of(c->from);
+    *to = root_of(c->to);
+    for (; height && !(differs >> pt->step[height].shift); height--) {
+        unsigned index = step_index(pt, height, at);
+        uint64_t source = load(pt, *from, index), copy = load(pt, *to, index);
+        if (!leads_to_table(pt, height, source) || !leads_to_table(pt, height, copy))
+            break;
+        *from = table_of(pt, source);
+        *to = table_of(pt, copy);
+    }
+    return height;
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 /* Whether a range of the copy has nothing but tables. */
@@ -113,7 +133,7 @@ static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, 
     while (index < end_index && !stop) {
         uint64_t entry = entry_load(from, index, wide), *taken = c->run.entry;
         if (!entry) {
-            index++;
+            index = entry_skip_zeros(from, index + 1, end_index, wide);
             continue;
         }
         c->run.height = height;
@@ -205,7 +225,9 @@ static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *e
     int splits = edges_prepare(c->from, at, end, edges);
     if (splits < 0)
         return splits;
-    int error = look(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
+    void *from, *to;
+    unsigned height = lowest_tables(c, at, end, &from, &to);
+    int error = look(c, height, from, to, at, end);
     if (!error)
         error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
     if (error)
@@ -219,8 +241,13 @@ static int copy(struct copying *c, uint64_t at, uint64_t end)
     int error = prepare(c, at, end, &edges);
     if (error)
         return error;
-    edges_split(c->from, at, end, &edges, c->batch);
-    int stop = copy_table(c, c->from->height - 1u, root_of(c->from), root_of(c->to), at, end);
+    if (quire_load_relaxed(&c->from->has_huge)) {
+        quire_store_relaxed(&c->to->has_huge, true);
+        edges_split(c->from, at, end, &edges, c->batch);
+    }
+    void *from, *to;
+    unsigned height = lowest_tables(c, at, end, &from, &to);
+    int stop = copy_table(c, height, from, to, at, end);
     stock_empty(&c->stock, c->to);
     if (stop)
         undo(c, at, end);

@@ -125,6 +125,8 @@ static void split_at(struct quire_pgtable *pt, uint64_t edge, struct stock *stoc
 int edges_prepare(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock)
 {
     int error = 0;
+    if (!quire_load_relaxed(&pt->has_huge))
+        return 0;
     /* Both edges in one huge page may share a split: then a page is left over. */
     unsigned count = splits_at(pt, at, &error) + splits_at(pt, end, &error);
     if (quire_unlikely(count) && !error)
@@ -192,6 +194,7 @@ static void collapse(struct quire_pgtable *pt, const struct place *p, uint64_t a
     void *table = table_of(pt, p->entry);
     uint64_t bytes = step_bytes(pt, p->height);
     at &= ~(bytes - 1);
+    quire_store_relaxed(&pt->has_huge, true);
     store(pt, p->table, p->index, entry);
     batch_add(batch, at, at + bytes, pt->step[p->height - 1].shift);
     quire_tlb_flush(batch);

@@ -111,6 +111,7 @@ static void write_table(struct mapping *m, unsigned height, void *table, uint64_
             unsigned index = step_index(pt, height, at);
             next = step_next(pt, height, at, end);
             if (fits_huge(m, height, at, next) && !load(pt, table, index)) {
+                quire_store_relaxed(&pt->has_huge, true);
                 store(pt, table, index, leaf_entry(pt, height, phys_at(m, at), m->prot));
                 added++;
                 continue;

@@ -271,12 +271,16 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
 /* Frees a table and those below it. */
 static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table)
 {
-    for (unsigned i = 0; height && i < own_entries(pt, height); i++) {
-        uint64_t entry = load(pt, table, i);
+    const unsigned end = height ? own_entries(pt, height) : 0;
+    struct quire_page *page = table_page(pt, table);
+    uint32_t left = page->owner_word;
+    for (unsigned i = 0; left && i < end; i++, left--) {
+        i = skip_zeros(pt, table, i, end);
+        uint64_t entry = i < end ? load(pt, table, i) : 0;
         if (leads_to_table(pt, height, entry))
             destroy_table(pt, height - 1, table_of(pt, entry));
     }
-    quire_free_page(pt->mem, table_page(pt, table));
+    quire_free_page(pt->mem, page);
 }
 
 void quire_pgtable_destroy(struct quire_pgtable *pt)

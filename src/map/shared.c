@@ -89,6 +89,20 @@ static uint64_t shared_entry(const struct quire_pgtable *shared, unsigned index)
     return is_kept(shared, root_height(shared), index) ? load(shared, root_of(shared), index) : 0;
 }
 
+/* The first entry of [index, end) that is kept; or `end`. */
+static unsigned next_kept(const struct quire_pgtable *pt, unsigned index, unsigned end)
+{
+    while (index < end) {
+        uint32_t word = quire_load_relaxed(&pt->kept[index / 32]) >> index % 32;
+        if (word) {
+            index += quire_ctz32(word);
+            break;
+        }
+        index = (index | 31) + 1;
+    }
+    return index < end ? index : end;
+}
+
 int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from)
 {
     unsigned height = root_height(pt);
@@ -96,8 +110,10 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
     if (shared->shared || !are_alike(pt, shared) || !strip(pt, from, &at) || !at ||
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
-    for (unsigned i = step_index(pt, height, at); i < step_entries(pt, height); i++)
-        if (!is_kept(shared, height, i) && load(shared, root_of(shared), i))
+    const unsigned end = step_entries(pt, height);
+    for (unsigned i = step_index(pt, height, at);
+         (i = skip_zeros(shared, root_of(shared), i, end)) < end; i++)
+        if (!is_kept(shared, height, i))
             return -QUIRE_EINVAL;
     pt->shared = shared;
     pt->own_end = at;
@@ -108,8 +124,9 @@ void copy_shared(struct quire_pgtable *pt)
 {
     unsigned height = root_height(pt);
     (void)quire_fetch_add(&pt->shared->nr_sharers, 1);
-    for (unsigned i = own_entries(pt, height); i < step_entries(pt, height); i++)
-        store(pt, root_of(pt), i, shared_entry(pt->shared, i));
+    const unsigned end = step_entries(pt, height);
+    for (unsigned i = own_entries(pt, height); (i = next_kept(pt->shared, i, end)) < end; i++)
+        store(pt, root_of(pt), i, load(pt->shared, root_of(pt->shared), i));
 }
 
 void unshare(struct quire_pgtable *pt)

@@ -70,6 +70,13 @@ static inline uint64_t load(const struct quire_pgtable *pt, const void *table, u
     return pt->wide ? entry_load(table, index, true) : entry_load(table, index, false);
 }
 
+static inline unsigned skip_zeros(const struct quire_pgtable *pt, const void *table, unsigned index,
+                                  unsigned end)
+{
+    return pt->wide ? entry_skip_zeros(table, index, end, true)
+                    : entry_skip_zeros(table, index, end, false);
+}
+
 static inline void store(const struct quire_pgtable *pt, void *table, unsigned index,
                          uint64_t entry)
 {

@@ -60,7 +60,7 @@ static QUIRE_ALWAYS_INLINE uint32_t take_pages_of(struct unmap *u, void *table, 
     const unsigned end_index = first + (unsigned)((end - at) >> PT_SHIFT);
     for (unsigned i = first; i < end_index;) {
         if (!entry_load(table, i, wide)) {
-            i++;
+            i = entry_skip_zeros(table, i + 1, end_index, wide);
             continue;
         }
         uint64_t here = at + (i - first) * PT_PAGE_BYTES;
@@ -87,11 +87,13 @@ static QUIRE_ALWAYS_INLINE uint32_t clear(void *table, unsigned first, unsigned 
                                           uint64_t *any, const bool wide)
 {
     uint32_t gone = 0;
-    for (unsigned end = first + count; first < end; first++) {
+    for (unsigned end = first + count; first < end;) {
         uint64_t entry = entry_load(table, first, wide);
-        if (!entry)
+        if (!entry) {
+            first = entry_skip_zeros(table, first + 1, end, wide);
             continue;
-        entry_store(table, first, 0, wide);
+        }
+        entry_store(table, first++, 0, wide);
         *any |= entry;
         gone++;
     }
@@ -175,8 +177,9 @@ int quire_zap_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size
     u.run.height = u.run.count = 0;
     error = split_edges(pt, at, end, u.batch);
     if (!error) {
-        void *root = root_of(pt);
-        table_count(pt, root, 0 - unmap_table(&u, pt->height - 1u, root, at, end));
+        unsigned height = pt->height - 1u;
+        void *table = u.keep_tables ? table_for(pt, at, end, &height) : root_of(pt);
+        table_count(pt, table, 0 - unmap_table(&u, height, table, at, end));
         if (removed)
             tell(&u);
     }

@@ -69,7 +69,7 @@ static QUIRE_ALWAYS_INLINE int visit_pages(struct visit *v, const void *table, u
     while (i < end_index) {
         uint64_t entry = entry_load(table, i, wide);
         if (!is_told(v, entry)) {
-            i++;
+            i = entry_skip_zeros(table, i + 1, end_index, wide);
             continue;
         }
         int stop = visit_entry(v, 0, at + (i - first) * PT_PAGE_BYTES, entry);

@@ -232,7 +232,7 @@ static void free_mask(struct shard *shard, struct pageblock *block, unsigned lon
 
 /* Blocks to free come as pages, from a per-CPU list, or as slots, from an inbox. */
 struct batch {
-    struct quire_page **pages; /* NULL: slots */
+    struct quire_page *const *pages; /* NULL: slots */
     const uint64_t *slots;
     unsigned count;
 };
@@ -242,20 +242,12 @@ static QUIRE_ALWAYS_INLINE unsigned long batch_pfn(const struct batch *batch, un
     return batch->pages ? batch->pages[i]->pfn : (uint32_t)batch->slots[i];
 }
 
-/* Blocks of less than a word. Neighbours within one are freed together. Another shard's pages are
- * moved to the front; returns how many. */
-static QUIRE_ALWAYS_INLINE unsigned free_small(struct shard *shard, struct batch batch,
-                                               unsigned order)
+/* One block or more of less than a word. Neighbours within one are freed together. */
+static QUIRE_ALWAYS_INLINE void free_small(struct shard *shard, struct batch batch, unsigned order)
 {
-    struct shard_map map = shard_map(shard->zone);
-    unsigned foreign = 0, i = 0;
+    unsigned i = 0;
     unsigned long pfn = batch_pfn(&batch, 0);
     while (i < batch.count) {
-        if (batch.pages && quire_unlikely(map_index(&map, pfn) != shard->index)) {
-            batch.pages[foreign++] = batch.pages[i];
-            pfn = ++i < batch.count ? batch_pfn(&batch, i) : 0;
-            continue;
-        }
         struct pageblock *block = pfn_to_pageblock(shard->mem, pfn);
         unsigned long next = ++i < batch.count ? batch_pfn(&batch, i) : ~pfn;
         if (quire_likely((next ^ pfn) >= 64)) {
@@ -274,18 +266,25 @@ static QUIRE_ALWAYS_INLINE unsigned free_small(struct shard *shard, struct batch
         }
         pfn = next;
     }
-    return foreign;
 }
 
-unsigned buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
-                          unsigned order)
+static QUIRE_NOINLINE void free_small_pages(struct shard *shard, struct quire_page **pages,
+                                            unsigned count, unsigned order)
 {
     struct batch batch = {.pages = pages, .count = count};
-    if (!count)
-        return 0;
     if (order == 0)
-        return free_small(shard, batch, 0);
-    return order < 6 ? free_small(shard, batch, order) : superblock_free_pages(shard, pages, count);
+        free_small(shard, batch, 0);
+    else
+        free_small(shard, batch, order);
+}
+
+void buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
+                      unsigned order)
+{
+    if (order >= 6)
+        superblock_free_pages(shard, pages, count);
+    else if (count)
+        free_small_pages(shard, pages, count, order);
 }
 
 void buddy_free_slots(struct shard *shard, const uint64_t *slots, unsigned count, unsigned order)

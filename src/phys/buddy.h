@@ -75,7 +75,7 @@ static inline void block_change_type(struct shard *shard, struct pageblock *bloc
 
 /* Frees and takes blocks of PAGEBLOCK_ORDER and above, as buddy_free and buddy_take_exact do. */
 void superblock_free(struct shard *shard, struct pageblock *block, unsigned order);
-unsigned superblock_free_pages(struct shard *shard, struct quire_page **pages, unsigned count);
+void superblock_free_pages(struct shard *shard, struct quire_page **pages, unsigned count);
 void superblock_take_exact(struct shard *shard, struct pageblock *block, unsigned order);
 /* The pageblock that the free block of `block` begins at. */
 struct pageblock *superblock_head(const struct quire_mem *mem, struct pageblock *block);

@@ -61,6 +61,15 @@ static int find_node_of(void *arg, quire_pfn_t start, quire_pfn_t end, int node,
     return 1;
 }
 
+/* Sections that the map reaches; those that the table has beyond are for later. */
+static unsigned long map_sections(const struct init *init)
+{
+    quire_phys_t end = quire_memblock_end(init->memblock);
+    quire_phys_t section = (quire_phys_t)1 << QUIRE_SECTION_SHIFT;
+    unsigned long number = (unsigned long)((end + section - 1) >> QUIRE_SECTION_SHIFT);
+    return number < init->mem->sections.count ? number : init->mem->sections.count;
+}
+
 /* Descriptors lie on the node of the first memory that they describe, if there is room for what
  * stays. */
 static bool make_section(struct init *init, unsigned long number)
@@ -81,7 +90,7 @@ static bool make_section(struct init *init, unsigned long number)
 static bool make_sections(struct init *init)
 {
     memblock_for_each_memory_frames(init->memblock, widen_extents, init);
-    for (unsigned long number = 0; number < init->mem->sections.count; number++)
+    for (unsigned long number = 0; number < map_sections(init); number++)
         if (init->mem->extents[number].end && !make_section(init, number))
             return false;
     return true;
@@ -104,7 +113,7 @@ static void undo(struct init *init)
             give_back(init, quire_port_virt_to_phys(mem->port, zone->pcp),
                       zone_pcps_size(zone, zone->present));
     }
-    for (unsigned long number = mem->sections.count; number-- > 0;) {
+    for (unsigned long number = map_sections(init); number-- > 0;) {
         quire_phys_t phys = section_memory(mem, number);
         struct section_extent extent = mem->extents[number];
         if (phys)
@@ -161,7 +170,7 @@ static void mark_all_metadata(struct init *init)
 {
     struct quire_mem *mem = init->mem;
     mark_metadata(mem, init->core, init->core_size);
-    for (unsigned long number = 0; number < mem->sections.count; number++) {
+    for (unsigned long number = 0; number < map_sections(init); number++) {
         struct section_extent extent = mem->extents[number];
         if (extent.end)
             mark_metadata(mem, section_memory(mem, number),
@@ -205,6 +214,8 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
                            !!(config->debug & QUIRE_DEBUG_POISON);
     mark_all_metadata(&init);
     memblock_for_each_free_frames(memblock, release, &init);
+    for_each_zone (init.mem, zone)
+        shards_deal(zone);
     memblock_hand_over(memblock);
     zones_changed(init.mem);
     *mem = init.mem;

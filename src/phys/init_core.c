@@ -138,6 +138,7 @@ static void fill_core(struct init *init)
         mem->type_of_pcp[type] =
             (uint8_t)(mem->no_mobility_grouping ? QUIRE_MIGRATE_UNMOVABLE : type);
     mem->debug = config->debug;
+    mem->fresh_is_reported = config->fresh_is_reported;
     if (config->ops)
         mem->ops = mem->configured = *config->ops;
     mem->ops_arg = mem->reclaim_arg = config->ops_arg;

@@ -44,10 +44,11 @@
 
 #define ZONE_NONE 0xff /* `zone` of a pageblock without any memory */
 
-/* The first cache line is the free map; the second everything else. */
+/* The second cache line is the free map; the first everything else. A free or an allocation touches
+ * the map first, so that the lines come in descending order: in ascending order processors prefetch
+ * what follows, which may be another CPU's pageblock. */
 struct pageblock {
-    uint64_t free[PAGEBLOCK_WORDS]; /* bit set: the frame is free, and not on a per-CPU list */
-    uint64_t reported;              /* bit set: these frames are free and the port knows */
+    uint64_t reported;        /* bit set: these frames are free and the port knows */
     struct list link;         /* in shard->blocks[largest][type], unless none is free or TAIL */
     struct quire_page *pages; /* descriptor of its first frame */
     uint32_t pfn;
@@ -58,6 +59,8 @@ struct pageblock {
     uint8_t flags;
     uint8_t zone;       /* index in mem->zones */
     uint8_t saved_type; /* while ISOLATED: what it was before */
+    /* Bit set: the frame is free, and not on a per-CPU list. */
+    uint64_t free[PAGEBLOCK_WORDS] __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 #if QUIRE_PAGEBLOCK_ORDER == 9
@@ -220,7 +223,7 @@ struct quire_mem {
     quire_phys_t zone_end[QUIRE_NR_ZONES];
     uint8_t zone_of_gfp[16];        /* highest zone for the zone bits; 0xff: nonsense */
     uint8_t type_of_pcp[PCP_TYPES]; /* the identity; all UNMOVABLE without grouping */
-    bool no_mobility_grouping;
+    bool no_mobility_grouping, fresh_is_reported;
     unsigned debug;
     struct quire_mem_ops ops; /* the configuration's, or who reclaims now: quire_set_reclaim */
     struct quire_mem_ops configured;
@@ -362,6 +365,11 @@ unsigned max_shards(unsigned cpus_of_a_node);
 size_t inboxes_size(const struct quire_mem *mem, unsigned long frames);
 /* Puts them to use, for a zone that has nothing free yet. */
 void shards_open(struct zone *zone, void *inboxes, unsigned long frames);
+/* Moves those of `count` allocated or listed blocks that are the shard's to the front; returns how
+ * many. Without locks. */
+unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsigned count);
+/* Deals the zone's wholly free blocks of MAX_ORDER out by address. All are the first shard's. */
+void shards_deal(struct zone *zone);
 /* Gives blocks of one order, some of which may be other shards' than `home`, to whom they belong;
  * `pages` is used up. Locks what it needs. */
 void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order);
@@ -373,7 +381,12 @@ bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetyp
 unsigned long hand_overs_ended(const struct zone *zone);
 bool hand_over_since(const struct zone *zone, unsigned long ended);
 /* Gives what is in the shard's inbox to the shard, whose lock is held. */
-void shard_empty_inbox(struct shard *shard);
+void shard_empty_inbox_slow(struct shard *shard);
+static inline void shard_empty_inbox(struct shard *shard)
+{
+    if (quire_unlikely(quire_load_relaxed(&shard->inbox.count)))
+        shard_empty_inbox_slow(shard);
+}
 /* The same for all of a zone, without locks; false: there was nothing in them. */
 bool zone_empty_inboxes(struct zone *zone);
 
@@ -394,12 +407,11 @@ static inline unsigned long zone_isolated_free(const struct zone *zone)
 
 /* Frees the block of `order` at `pfn`, merging it with what is free around it. */
 void buddy_free(struct shard *shard, struct pageblock *block, unsigned long pfn, unsigned order);
-/* Frees those of `count` blocks of one order that are the shard's. Runs of buddies among neighbours
- * in `pages` are merged before they get to the lists. The others are gathered at the front of
- * `pages`; returns how many. */
-unsigned buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
-                          unsigned order);
-/* Frees blocks of one order, all the shard's, from an inbox. */
+/* Frees blocks of one order, all the shard's. Runs of buddies among neighbours in `pages` are
+ * merged before they get to the lists. */
+void buddy_free_pages(struct shard *shard, struct quire_page **pages, unsigned count,
+                      unsigned order);
+/* The same from an inbox. */
 void buddy_free_slots(struct shard *shard, const uint64_t *slots, unsigned count, unsigned order);
 /* Takes up to `max` blocks of `order` from the smallest free blocks of `type` that hold one;
  * returns how many, 0 only when there is none. Their first pages are stored downwards, the one of
@@ -422,9 +434,8 @@ void pageblock_set_type(struct shard *shard, struct pageblock *block, enum quire
  */
 unsigned superblock_take(struct shard *shard, unsigned order, unsigned from, unsigned to,
                          unsigned max, struct quire_page **end);
-/* Gives the first free block of MAX_ORDER and `type` of one shard to another. Both locks are held.
- */
-void superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
+/* Gives the free block of MAX_ORDER at `block` to another shard. Both locks are held. */
+void superblock_hand_over(struct shard *from, struct shard *to, struct pageblock *block);
 /* Whether two blocks of PAGEBLOCK_ORDER are buddies. */
 static inline bool superblock_are_halves(const struct quire_page *a, const struct quire_page *b)
 {
@@ -570,6 +581,11 @@ void pcp_open(struct zone *zone);
 unsigned long pcp_pages(const struct zone *zone);
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order);
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order);
+
+/* ---- report.c -------------------------------------------------------------------------------- */
+
+/* The port needn't be told of a free block within a pageblock. With zone_lock held. */
+void mark_reported(struct pageblock *block, unsigned long pfn, unsigned order);
 
 /* ---- section.c ------------------------------------------------------------------------------- */
 

@@ -272,7 +272,8 @@ static quire_phys_t take(struct quire_memblock *memblock, struct search *search)
     if (!base ||
         memblock_reserve_range(memblock, (struct memblock_range){base, base + search->size}))
         return 0;
-    __builtin_memset(quire_port_phys_to_virt(memblock->port, base), 0, (size_t)search->size);
+    if (!memblock->is_zero)
+        __builtin_memset(quire_port_phys_to_virt(memblock->port, base), 0, (size_t)search->size);
     QUIRE_EXPENSIVE(memblock_is_valid(memblock));
     return base;
 }

@@ -211,8 +211,11 @@ static void empty_list(struct zone *zone, struct pcp_list *list, unsigned order)
 {
     QUIRE_EXPENSIVE(pcp_list_is_valid(list));
     unsigned count = pcp_count(list);
-    for (unsigned left = count; left;)
-        left = buddy_free_pages(frame_shard(zone, list->base[0]->pfn), list->base, left, order);
+    for (unsigned done = 0, some; done < count; done += some) {
+        struct shard *shard = frame_shard(zone, list->base[done]->pfn);
+        some = shard_gather(shard, list->base + done, count - done);
+        buddy_free_pages(shard, list->base + done, some, order);
+    }
     list_drop(list, count);
     list_settle(list);
 }

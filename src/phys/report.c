@@ -40,6 +40,13 @@ static void set_reported(struct pageblock *block, unsigned offset, unsigned orde
         block[i].reported |= bits;
 }
 
+void mark_reported(struct pageblock *block, unsigned long pfn, unsigned order)
+{
+    unsigned least = REPORT_ORDER;
+    if (order >= least)
+        block->reported |= report_bits((unsigned)(pfn - block->pfn), order_within(order));
+}
+
 static bool upper_half_is_reported(const struct pageblock *block, unsigned long pfn, unsigned order)
 {
     unsigned long offset = pfn - block->pfn + (1ul << (order - 1));

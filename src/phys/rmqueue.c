@@ -1,19 +1,22 @@
 /* phys/rmqueue.c: where in a zone an allocation takes its blocks from
  *
  * What the request's own migrate type has comes first, wherever it is, so that types stay apart;
- * within a type, what is this CPU's:
+ * within a type, what is this CPU's. But whole pageblocks go before parts of another shard's:
  *
  *   1  free blocks of the type in the CPU's own shard
- *   2  a wholly free block of MAX_ORDER that another shard hands over, for good
- *   3  free blocks of the type in another shard
- *   4  for movable requests, what CMA areas lend
- *   5  when the own shard has no block of MAX_ORDER: one of another type, handed over
- *   6  pageblocks of other types, claimed; in the own shard first
- *   7  single blocks of other types, stolen; likewise
+ *   2  if there are plenty, a whole pageblock of another type, claimed in the own shard
+ *   3  a wholly free block of MAX_ORDER that another shard hands over, for good; of any type, if
+ *      there are plenty
+ *   4  free blocks of the type in another shard
+ *   5  for movable requests, what CMA areas lend
+ *   6  when the own shard has no block of MAX_ORDER: one of any type, handed over
+ *   7  pageblocks of other types, claimed; in the own shard first
+ *   8  single blocks of other types, stolen; likewise
  *
- * 2 comes before 3 though it leaves more blocks broken in part, one for each shard and type:
- * otherwise a CPU that grows would live on what another one has just begun, and the two would wait
- * for each other again.
+ * 2 and 3 leave more blocks broken in part, up to one for each shard and type. Otherwise a CPU that
+ * grows would live on what another one has just begun, and the two would wait for each other; and
+ * what they then free at random, a few pages of each block on some list, wouldn't be wholly free
+ * again for long. Claiming stops while there is still enough to keep types apart with.
  *
  *   bound   O(shards); each lock is held for one inbox and one batch. Looks at other shards before
  *           it takes their locks, and again if a block was handed over meanwhile
@@ -99,43 +102,73 @@ static unsigned take_from_others(struct shard *home, const struct request *reque
     return got;
 }
 
+/* Orders of the shard's free blocks: of one type, or of all that fall back to each other. */
+static uint32_t orders_of(const struct shard *shard, enum quire_migratetype type, bool any)
+{
+    uint32_t orders = quire_load_acquire(&shard->avail[type]);
+    for (unsigned other = 0; any && other < PCP_TYPES; other++)
+        orders |= quire_load_acquire(&shard->avail[other]);
+    return orders;
+}
+
+/* The shard with the most free memory of those that have a block of MAX_ORDER to hand over: its CPU
+ * is the least likely to miss it. */
+static struct shard *richest_shard(const struct shard *home, enum quire_migratetype type, bool any)
+{
+    struct shard *richest = NULL;
+    unsigned long most = 0;
+    for_each_shard (home->zone, shard) {
+        unsigned long free = quire_load_acquire(&shard->nr_free);
+        if (shard != home && free > most && orders_of(shard, type, any) >> MAX_ORDER) {
+            richest = shard;
+            most = free;
+        }
+    }
+    return richest;
+}
+
 static unsigned take_handed_by(struct shard *from, struct shard *to, const struct request *request,
-                               enum quire_migratetype type, take_fn *take)
+                               bool any)
 {
     struct shard *first = from < to ? from : to, *second = from < to ? to : from;
+    unsigned got = 0;
     quire_port_irq_t irq = shard_lock(first);
     quire_port_spin_lock(&second->lock);
-    unsigned got = shard_hand_over(from, to, type) ? take(to, request) : 0;
+    if (shard_hand_over(from, to, request->type))
+        got = take_own(to, request);
+    for (unsigned i = 0; !got && any && i < 2; i++)
+        if (shard_hand_over(from, to, fallback_type(request->type, i)))
+            got = take_by_claim(to, request);
     quire_port_spin_unlock(&second->lock);
     shard_unlock(first, irq);
     return got;
 }
 
-/* Gets `home` a block of MAX_ORDER from another shard, and takes from it at once, before another
- * CPU can. */
-static unsigned take_handed(struct shard *home, const struct request *request,
-                            enum quire_migratetype type, take_fn *take)
+/* Gets `home` a block of MAX_ORDER from another shard, of the request's type or of any, and takes
+ * from it at once, before another CPU can. */
+static unsigned take_handed(struct shard *home, const struct request *request, bool any)
 {
     unsigned got = 0;
-    for (struct shard *shard = next_shard(home); !got && shard != home; shard = next_shard(shard))
-        if (quire_load_acquire(&shard->avail[type]) >> MAX_ORDER & 1)
-            got = take_handed_by(shard, home, request, type, take);
+    struct shard *from;
+    while (!got && (from = richest_shard(home, request->type, any)))
+        got = take_handed_by(from, home, request, any);
     return got;
 }
 
-static bool has_largest(const struct shard *shard)
+/* At least a quarter of the zone is free in whole pageblocks. */
+static bool pageblocks_are_plentiful(const struct zone *zone)
 {
-    uint32_t orders = 0;
-    for (unsigned type = 0; type < PCP_TYPES; type++)
-        orders |= quire_load_relaxed(&shard->avail[type]);
-    return orders >> MAX_ORDER & 1;
+    unsigned long frames = 0;
+    for (unsigned order = PAGEBLOCK_ORDER; order <= MAX_ORDER; order++)
+        frames += zone_nr_blocks(zone, order) << order;
+    return frames >= quire_load_relaxed(&zone->managed) / 4;
 }
 
 static unsigned take_other_types(struct shard *home, const struct request *request)
 {
     unsigned got = 0;
-    for (unsigned i = 0; !got && i < 2 && !has_largest(home); i++)
-        got = take_handed(home, request, fallback_type(request->type, i), take_by_claim);
+    if (!(orders_of(home, request->type, true) >> MAX_ORDER))
+        got = take_handed(home, request, true);
     if (!got)
         got = take_from(home, request, take_by_claim);
     /* Claiming small pieces means a look at all of their pageblock: not in every shard. */
@@ -149,7 +182,12 @@ static unsigned take_other_types(struct shard *home, const struct request *reque
 
 static QUIRE_NOINLINE unsigned take_elsewhere(struct shard *home, const struct request *request)
 {
-    unsigned got = take_handed(home, request, request->type, take_own);
+    bool plentiful = pageblocks_are_plentiful(home->zone);
+    unsigned got = 0;
+    if (plentiful && orders_of(home, request->type, true) >> PAGEBLOCK_ORDER)
+        got = take_from(home, request, take_by_claim);
+    if (!got)
+        got = take_handed(home, request, plentiful);
     if (!got)
         got = take_from_others(home, request, request->order, take_own);
     if (!got && request->alloc_flags & ALLOC_CMA && quire_load_relaxed(&home->zone->cma)) {

@@ -168,6 +168,8 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
                               (uint32_t)zone->id << PAGE_ZONE_SHIFT);
             quire_port_irq_t irq = zone_lock(zone);
             buddy_free(frame_shard(zone, start), block, start, order);
+            if (mem->fresh_is_reported)
+                mark_reported(block, start, order);
             quire_count(&zone->managed, 1ul << order);
             zone_unlock(zone, irq);
         }

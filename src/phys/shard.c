@@ -2,9 +2,12 @@
  *
  * A large zone is divided into shards, each with the lists, counts and lock of a buddy allocator;
  * a CPU prefers one of them. What belongs to a shard is told by blocks of 2^MAX_ORDER frames: the
- * largest that can merge, so that merging never crosses shards. All begin in the first shard. One
- * that needs memory is handed blocks of MAX_ORDER that lie free in another (rmqueue.c), so that in
- * time each CPU's shard has as much as the CPU uses, wherever it lies.
+ * largest that can merge, so that merging never crosses shards. At the start each shard gets a run
+ * of them, so that pageblocks of different shards are seldom neighbours: processors prefetch what
+ * lies beside a cache line, and take it from the CPU that writes it. A shard that needs more memory
+ * is handed blocks of MAX_ORDER that lie free in another (rmqueue.c), so that in time each CPU's
+ * has as much as the CPU uses, wherever it lies. What is added to a zone later begins in the first
+ * shard.
  *
  * Memory that one CPU allocates and another frees would make the cache lines of pageblocks travel:
  * two for each frame, when frees come in random order. So a CPU gives foreign frames to the inbox
@@ -26,6 +29,10 @@
 #include "phys/internal.h"
 
 #define MAX_SHARDS 32 /* zone_lock takes all their locks */
+
+/* A drain leaves fewer slots in its shard's inbox: some cache lines go back and forth for each time
+ * that it is emptied. */
+#define INBOX_WORTH (INBOX_SLOTS / 8)
 
 unsigned nr_shards(const struct quire_mem *mem, unsigned long frames)
 {
@@ -64,6 +71,21 @@ void shards_open(struct zone *zone, void *inboxes, unsigned long frames)
     shard_unlock(&zone->shard[0], irq);
 }
 
+void shards_deal(struct zone *zone)
+{
+    unsigned long shards = zone_shard_mask(zone) + 1ul, first = zone->start >> MAX_ORDER;
+    unsigned long blocks = (zone->end >> MAX_ORDER) - first;
+    quire_port_irq_t irq = zone_lock(zone);
+    for (unsigned long i = 0; shards > 1 && i < blocks; i++) {
+        unsigned long pfn = (first + i) << MAX_ORDER;
+        struct pageblock *block =
+            pfn_valid(zone->mem, pfn) ? pfn_to_pageblock(zone->mem, pfn) : NULL;
+        if (block && pageblock_zone(block) == zone->id && block->largest == MAX_ORDER)
+            superblock_hand_over(&zone->shard[0], &zone->shard[i * shards / blocks], block);
+    }
+    zone_unlock(zone, irq);
+}
+
 struct shard *home_shard(const struct zone *zone, unsigned cpu)
 {
     const struct quire_mem *mem = zone->mem;
@@ -77,36 +99,28 @@ static uint64_t slot_of(const struct quire_page *page, unsigned order)
     return (uint64_t)order << 32 | page->pfn;
 }
 
-/* Puts those of `count` blocks that are `to`'s into its inbox, as far as there is room. The others
- * are gathered at the front; returns how many. */
+/* Puts the first of `count` blocks, all `to`'s, into its inbox, as many as there is room for;
+ * returns how many. */
 static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned count,
                            unsigned order)
 {
     struct inbox *inbox = &to->inbox;
-    struct shard_map map = shard_map(to->zone);
-    unsigned kept = 0, sent = 0;
     quire_port_irq_t irq = quire_port_irq_save();
     quire_port_spin_lock(&inbox->lock);
     uint64_t *slots = inbox->filling + inbox->count;
-    unsigned room = INBOX_SLOTS - inbox->count;
-    for (unsigned i = 0; i < count; i++) {
-        if (sent < room && map_index(&map, pages[i]->pfn) == to->index)
-            slots[sent++] = slot_of(pages[i], order);
-        else
-            pages[kept++] = pages[i];
-    }
+    unsigned room = INBOX_SLOTS - inbox->count, sent = count < room ? count : room;
+    for (unsigned i = 0; i < sent; i++)
+        slots[i] = slot_of(pages[i], order);
     quire_fetch_add(&inbox->frames, (unsigned long)sent << order);
     quire_store_relaxed(&inbox->count, inbox->count + sent);
     quire_port_spin_unlock(&inbox->lock);
     quire_port_irq_restore(irq);
-    return kept;
+    return sent;
 }
 
-void shard_empty_inbox(struct shard *shard)
+void shard_empty_inbox_slow(struct shard *shard)
 {
     struct inbox *inbox = &shard->inbox;
-    if (!quire_load_relaxed(&inbox->count))
-        return;
     quire_port_spin_lock(&inbox->lock);
     uint64_t *slots = inbox->filling;
     unsigned count = inbox->count;
@@ -140,22 +154,64 @@ bool zone_empty_inboxes(struct zone *zone)
     return any;
 }
 
+/* 0, but for bits beyond the map's mask, when the block is the shard's. */
+static QUIRE_ALWAYS_INLINE unsigned
+difference(const struct shard *shard, const struct shard_map *map, const struct quire_page *page)
+{
+    return quire_load_relaxed(&map->shard_of[page->pfn >> MAX_ORDER]) ^ shard->index;
+}
+
+/* Most often all are the shard's: four at a time, while they are. Then it swaps without branches,
+ * since whose the next one is can't be predicted when they come in random order. */
+unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsigned count)
+{
+    struct shard_map map = shard_map(shard->zone);
+    struct quire_page **own = pages, **end = pages + count;
+    while (end - own >= 4 && !((difference(shard, &map, own[0]) | difference(shard, &map, own[1]) |
+                                difference(shard, &map, own[2]) | difference(shard, &map, own[3])) &
+                               map.mask))
+        own += 4;
+    for (struct quire_page **at = own; at < end; at++) {
+        struct quire_page *page = *at;
+        *at = *own;
+        *own = page;
+        own += !(difference(shard, &map, page) & map.mask);
+    }
+    return (unsigned)(own - pages);
+}
+
+static QUIRE_ALWAYS_INLINE void free_directly(struct shard *shard, struct quire_page **pages,
+                                              unsigned count, unsigned order)
+{
+    quire_port_irq_t irq = shard_lock(shard);
+    if (quire_unlikely(quire_load_relaxed(&shard->inbox.count) >= INBOX_WORTH))
+        shard_empty_inbox_slow(shard);
+    buddy_free_pages(shard, pages, count, order);
+    shard_unlock(shard, irq);
+}
+
+static QUIRE_NOINLINE void free_foreign(struct zone *zone, struct quire_page **pages,
+                                        unsigned count, unsigned order)
+{
+    for (unsigned done = 0; done < count;) {
+        struct shard *to = frame_shard(zone, pages[done]->pfn);
+        unsigned some = shard_gather(to, pages + done, count - done);
+        unsigned sent = inbox_send(to, pages + done, some, order);
+        if (!sent) { /* full: its owner has been elsewhere for a while */
+            free_directly(to, pages + done, some, order);
+            sent = some;
+        }
+        done += sent;
+    }
+}
+
+/* The others' first, while their descriptors are in the cache. */
 void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order)
 {
-    quire_port_irq_t irq = shard_lock(home);
-    unsigned foreign = buddy_free_pages(home, pages, count, order);
-    shard_unlock(home, irq);
-    while (quire_unlikely(foreign)) {
-        struct shard *to = frame_shard(home->zone, pages[0]->pfn);
-        unsigned kept = inbox_send(to, pages, foreign, order);
-        if (kept == foreign) { /* full: its owner has been elsewhere for a while */
-            irq = shard_lock(to);
-            shard_empty_inbox(to);
-            kept = buddy_free_pages(to, pages, foreign, order);
-            shard_unlock(to, irq);
-        }
-        foreign = kept;
-    }
+    unsigned own = shard_gather(home, pages, count);
+    if (quire_unlikely(own < count))
+        free_foreign(home->zone, pages + own, count - own, order);
+    free_directly(home, pages, own, order);
 }
 
 /* ---- handing over ---------------------------------------------------------------------------- */
@@ -166,7 +222,8 @@ bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetyp
     if (!(from->avail[type] >> MAX_ORDER & 1))
         return false;
     quire_add_fetch(&zone->hand_overs_begun, 1);
-    superblock_hand_over(from, to, type);
+    struct list *first = from->blocks[MAX_ORDER][type].next;
+    superblock_hand_over(from, to, quire_container_of(first, struct pageblock, link));
     quire_add_fetch(&zone->hand_overs_ended, 1);
     return true;
 }

@@ -136,16 +136,10 @@ void superblock_free(struct shard *shard, struct pageblock *block, unsigned orde
 }
 
 /* Blocks of PAGEBLOCK_ORDER: two buddies that come one after the other go as one. */
-unsigned superblock_free_pages(struct shard *shard, struct quire_page **pages, unsigned count)
+void superblock_free_pages(struct shard *shard, struct quire_page **pages, unsigned count)
 {
-    struct shard_map map = shard_map(shard->zone);
-    unsigned foreign = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned long pfn = pages[i]->pfn;
-        if (quire_unlikely(map_index(&map, pfn) != shard->index)) {
-            pages[foreign++] = pages[i];
-            continue;
-        }
         struct pageblock *block = pfn_to_pageblock(shard->mem, pfn);
         fill(block);
         if (i + 1 < count && superblock_are_halves(pages[i], pages[i + 1])) {
@@ -161,7 +155,6 @@ unsigned superblock_free_pages(struct shard *shard, struct quire_page **pages, u
         }
         link_filled(shard, block, PAGEBLOCK_ORDER);
     }
-    return foreign;
 }
 
 /* ---- taking ---------------------------------------------------------------------------------- */
@@ -249,14 +242,12 @@ void superblock_take_exact(struct shard *shard, struct pageblock *block, unsigne
         clear(&block[i]);
 }
 
-void superblock_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type)
+void superblock_hand_over(struct shard *from, struct shard *to, struct pageblock *block)
 {
-    struct list *list = &from->blocks[MAX_ORDER][type];
-    struct pageblock *block = quire_container_of(list->next, struct pageblock, link);
     block_unlink(from, block);
-    count_taken(from, type, MAX_ORDER);
+    count_taken(from, block->type, MAX_ORDER);
     quire_store_relaxed(&from->mem->shard_of[block->pfn >> MAX_ORDER], to->index);
     block_link(to, block, MAX_ORDER);
     count_blocks(to, MAX_ORDER, 1);
-    count_free(to, type, 1l << MAX_ORDER);
+    count_free(to, block->type, 1l << MAX_ORDER);
 }

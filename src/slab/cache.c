@@ -11,11 +11,11 @@
 #define ALL_FLAGS                                                                                  \
     (QUIRE_SLAB_DEBUG_FLAGS | QUIRE_SLAB_FREELIST_RANDOM | QUIRE_SLAB_HWCACHE_ALIGN |              \
      QUIRE_SLAB_CACHE_DMA | QUIRE_SLAB_CACHE_DMA32 | QUIRE_SLAB_RECLAIM_ACCOUNT |                  \
-     QUIRE_SLAB_PANIC | QUIRE_SLAB_TYPESAFE_BY_RCU | QUIRE_SLAB_NO_MERGE)
+     QUIRE_SLAB_PANIC | QUIRE_SLAB_TYPESAFE_BY_RCU | QUIRE_SLAB_NO_MERGE | QUIRE_SLAB_NO_SHEAVES)
 /* Caches differ that differ in these. */
 #define MERGE_SAME                                                                                 \
     (QUIRE_SLAB_CACHE_DMA | QUIRE_SLAB_CACHE_DMA32 | QUIRE_SLAB_RECLAIM_ACCOUNT |                  \
-     QUIRE_SLAB_FREELIST_RANDOM)
+     QUIRE_SLAB_FREELIST_RANDOM | QUIRE_SLAB_NO_SHEAVES)
 /* Caches with one of these share with nobody. */
 #define MERGE_NEVER                                                                                \
     (QUIRE_SLAB_DEBUG_FLAGS | QUIRE_SLAB_TYPESAFE_BY_RCU | QUIRE_SLAB_NO_MERGE |                   \

@@ -11,7 +11,7 @@ static void check_pages(const struct cache *cache, const struct quire_page *head
 {
     unsigned order = slab_order(head);
     QUIRE_BUG_ON(quire_page_order(head) != order || quire_page_count(head) != 1);
-    QUIRE_BUG_ON(slab_objects(head) != slab_capacity(cache->size, order));
+    QUIRE_BUG_ON(slab_objects(head) != slab_capacity(cache, order));
     for (unsigned i = 0; i < 1u << order; i++) {
         QUIRE_BUG_ON(!(page_flags(&head[i]) & QUIRE_PAGE_SLAB));
         QUIRE_BUG_ON(page_cache_id(&head[i]) != cache->id);

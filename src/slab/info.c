@@ -42,7 +42,7 @@ void cache_info(struct cache *cache, struct quire_kmem_cache_info *info, char na
         .size = cache->size,
         .flags = cache->flags & ~(CACHE_NO_SHEAVES | CACHE_KMALLOC),
         .order = quire_load_relaxed(&cache->order),
-        .objects_per_slab = slab_capacity(cache->size, quire_load_relaxed(&cache->order)),
+        .objects_per_slab = slab_capacity(cache, quire_load_relaxed(&cache->order)),
         .sheaf_capacity = cache->sheaf_capacity,
         .nr_aliases = names - 1,
     };

@@ -130,6 +130,11 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
     slab->max_caches = max_caches;
     slab->size = size;
     slab->no_merge = config->no_merge;
+    slab->no_general = config->no_general;
+    slab->maps = config->maps;
+    slab->empty_pages = (unsigned long)(config->empty_bytes >> QUIRE_PAGE_SHIFT);
+    slab->pages_changed = config->pages_changed;
+    slab->pages_arg = config->pages_arg;
     slab->fail = config->fail;
     slab->fail_arg = config->fail_arg;
     slab->fail_objects = config->fail && config->fail_objects;
@@ -171,7 +176,7 @@ int quire_slab_init(struct quire_slab **slab, struct quire_mem *mem,
         boot_caches(made);
         error = create_sheaf_caches(made);
     }
-    if (!error)
+    if (!error && !made->no_general)
         error = kmalloc_init(made);
     if (error) {
         quire_slab_destroy(made);

@@ -187,7 +187,11 @@ struct quire_slab {
 
     quire_port_spinlock_t lock;
     struct list names;
-    bool no_merge;
+    bool no_merge, no_general;
+    char *maps;                /* config.maps */
+    unsigned long empty_pages; /* of config.empty_bytes */
+    void (*pages_changed)(void *arg, void *pages, size_t bytes, size_t object_size);
+    void *pages_arg;
     bool ending; /* quire_slab_destroy: nobody reads, so no grace period is waited for */
     bool has_debug;
     char debug[DEBUG_BYTES]; /* config.debug */
@@ -273,7 +277,7 @@ void aftermath_finish(struct cache *cache, struct aftermath *after);
 /* ---- page.c ---------------------------------------------------------------------------------- */
 
 /* Objects that a slab of this order has room for. */
-unsigned slab_capacity(uint32_t size, unsigned order);
+unsigned slab_capacity(const struct cache *cache, unsigned order);
 /* A slab of free objects, on no list; NULL: phys has none. Without locks. */
 struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node);
 /* Pages of the direct map, none of which phys marks as a slab's. */

@@ -29,7 +29,7 @@ static uint32_t wanted_align(size_t size, size_t align, quire_slab_flags_t flags
 /* Bytes of a slab that hold no object. */
 static size_t waste(const struct cache *cache, unsigned order)
 {
-    return (QUIRE_PAGE_SIZE << order) - (size_t)slab_capacity(cache->size, order) * cache->size;
+    return (QUIRE_PAGE_SIZE << order) - (size_t)slab_capacity(cache, order) * cache->size;
 }
 
 static unsigned least_waste(const struct cache *cache, unsigned first, unsigned last)
@@ -46,7 +46,7 @@ static unsigned usual_order(const struct cache *cache)
     unsigned first = cache->min_order;
     if (first >= MAX_USUAL_ORDER)
         return first;
-    while (first < MAX_USUAL_ORDER && slab_capacity(cache->size, first) < MIN_OBJECTS)
+    while (first < MAX_USUAL_ORDER && slab_capacity(cache, first) < MIN_OBJECTS)
         first++;
     for (unsigned share = 128; share >= 8; share /= 2)
         for (unsigned order = first; order <= MAX_USUAL_ORDER; order++)
@@ -98,13 +98,12 @@ void cache_layout(struct cache *cache, size_t size, size_t align, quire_slab_fla
     cache->size = (uint32_t)place_parts(cache, size);
     cache->reciprocal = (uint32_t)quire_div64((uint64_t)1 << 32, cache->size) + 1;
     cache->min_order = 0;
-    while (cache->min_order < QUIRE_KMEM_CACHE_MAX_ORDER &&
-           !slab_capacity(cache->size, cache->min_order))
+    while (cache->min_order < QUIRE_KMEM_CACHE_MAX_ORDER && !slab_capacity(cache, cache->min_order))
         cache->min_order++;
     /* The largest object with the widest red zone takes 34 pages. */
-    QUIRE_BUG_ON(!slab_capacity(cache->size, cache->min_order));
+    QUIRE_BUG_ON(!slab_capacity(cache, cache->min_order));
     cache->order = (uint8_t)usual_order(cache);
-    bool sheaves = !(flags & (QUIRE_SLAB_DEBUG_FLAGS | CACHE_NO_SHEAVES));
+    bool sheaves = !(flags & (QUIRE_SLAB_DEBUG_FLAGS | QUIRE_SLAB_NO_SHEAVES | CACHE_NO_SHEAVES));
     cache->sheaf_capacity = (uint16_t)(sheaves ? sheaf_capacity_for(cache->size) : 0);
     cache->barn_limit = barn_limit(cache);
 }

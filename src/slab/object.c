@@ -92,6 +92,71 @@ void *object_alloc(struct cache *cache, quire_gfp_t gfp, int node, uintptr_t cal
     return object;
 }
 
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+/* Stores them upwards from `objects`, the lowest last. */
+static size_t take_many(struct cache *cache, int number, size_t count, void **objects,
+                        struct quire_page *new_slab)
+{
+    struct cache_node *node = &cache->node[number];
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    if (new_slab)
+        node_add(cache, node, new_slab);
+    unsigned taken = node_take(cache, node, objects + count, (unsigned)count);
+    slab_unlock(&node->lock, irq);
+    if (taken < count)
+        __builtin_memmove(objects, objects + count - taken, taken * sizeof *objects);
+    return taken;
+}
+
+size_t quire_kmem_cache_take(struct quire_kmem_cache *handle, quire_gfp_t gfp, size_t count,
+                             void **objects)
+{
+    struct cache *cache = handle->cache;
+    const struct quire_slab *slab = cache->slab;
+    size_t done = take_many(cache, this_node(slab), count, objects, NULL);
+    while (done < count) {
+        struct quire_page *head = slab_create(cache, gfp, -1);
+        if (!head)
+            break;
+        done +=
+            take_many(cache, quire_page_node(slab->mem, head), count - done, objects + done, head);
+    }
+    return done;
+}
+
+bool quire_kmem_cache_owns(struct quire_kmem_cache *handle, const void *object)
+{
+    struct quire_page *page;
+    struct cache *cache = handle->cache;
+    if (!object_page_checked(cache->slab, object, &page))
+        return false;
+    struct cache_node *node = node_of_page(cache, page);
+    if (!node)
+        return false;
+    quire_port_irq_t irq = slab_lock(&node->lock);
+    const struct quire_page *head = node_find_slab(cache, page);
+    bool owns = false;
+    if (head) {
+        uint32_t offset = (uint32_t)((const char *)object - slab_address(cache->slab, head));
+        unsigned index = object_index(cache, offset);
+        owns = index * cache->size + cache->offset == offset && index < slab_objects(head) &&
+               !slab_object_is_free(cache, head, index);
+    }
+    slab_unlock(&node->lock, irq);
+    return owns;
+}
+
+void quire_kmem_cache_put(struct quire_kmem_cache *handle, size_t count, void **objects)
+{
+    struct aftermath after;
+    aftermath_init(&after);
+    slabs_put(handle->cache, objects, count, &after);
+    aftermath_finish(handle->cache, &after);
+}
+
+/* ---- back to their slabs --------------------------------------------------------------------- */
+
 void object_free(struct cache *cache, void *object, uintptr_t caller)
 {
     struct aftermath after;

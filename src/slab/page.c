@@ -251,15 +251,11 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
     node->nr_free += slab_objects(head);
 }
 
-bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object)
+/* Objects were put back into a slab of the node: it lies where its free objects say. */
+static void settle(struct cache *cache, struct cache_node *node, struct quire_page *head,
+                   bool was_full, unsigned freed)
 {
-    uint32_t offset = (uint32_t)((char *)object - slab_address(cache->slab, head));
-    unsigned index = object_index(cache, offset);
-    bool was_full = slab_is_full(head);
-    if (index * cache->size + cache->offset != offset || index >= slab_objects(head) ||
-        !map_put(cache, head, index))
-        return false;
-    node->nr_free++;
+    node->nr_free += freed;
     if (was_full && cache_is_debugged(cache))
         slab_list_del(cache, &node->full, head);
     if (slab_is_empty(head)) {
@@ -273,6 +269,21 @@ bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *h
         slab_list_add(cache, &node->partial, head);
         node->nr_partial++;
     }
+}
+
+static bool map_put_at(const struct cache *cache, struct quire_page *head, uint32_t offset)
+{
+    unsigned index = object_index(cache, offset);
+    return index * cache->size + cache->offset == offset && index < slab_objects(head) &&
+           map_put(cache, head, index);
+}
+
+bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object)
+{
+    bool was_full = slab_is_full(head);
+    if (!map_put_at(cache, head, (uint32_t)((char *)object - slab_address(cache->slab, head))))
+        return false;
+    settle(cache, node, head, was_full, 1);
     return true;
 }
 
@@ -294,8 +305,10 @@ void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
 
 void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_list *out)
 {
-    if (quire_unlikely(node->nr_empty > EMPTY_SLABS_KEPT) && cache_can_trim(cache))
-        node_trim(cache, node, EMPTY_SLABS_KEPT + node->nr_slabs / EMPTY_SLABS_SHARE, out);
+    unsigned long few = cache->slab->empty_pages >> cache->order;
+    few = few > EMPTY_SLABS_KEPT ? few : EMPTY_SLABS_KEPT;
+    if (quire_unlikely(node->nr_empty > few) && cache_can_trim(cache))
+        node_trim(cache, node, few + node->nr_slabs / EMPTY_SLABS_SHARE, out);
 }
 
 /* ---- many objects at once -------------------------------------------------------------------- */
@@ -323,38 +336,51 @@ static void misfit(struct aftermath *after, void *object, const char *what)
     after->nr_misfits++;
 }
 
-static void put_object(struct cache *cache, struct cache_node *node, struct quire_page *page,
-                       void *object, struct aftermath *after)
+/* Puts those objects back that begin the array and lie in this slab, with one look at the lists;
+ * how many they are. */
+static size_t put_run(struct cache *cache, struct cache_node *node, struct quire_page *head,
+                      void **objects, size_t count, struct aftermath *after)
 {
-    struct quire_page *head = node_find_slab(cache, page);
-    if (!head)
-        misfit(after, object, "free of what is no object of this cache");
-    else if (!node_put(cache, node, head, object))
-        misfit(after, object, "free of what is free, or begins no object");
-    else
-        node_trim_usual(cache, node, &after->slabs);
+    const char *base = slab_address(cache->slab, head);
+    size_t bytes = QUIRE_PAGE_SIZE << slab_order(head), n = 0;
+    bool was_full = slab_is_full(head);
+    unsigned freed = 0;
+    for (; n < count; n++) {
+        size_t offset = (size_t)((const char *)objects[n] - base);
+        if (offset >= bytes)
+            break;
+        if (map_put_at(cache, head, (uint32_t)offset))
+            freed++;
+        else
+            misfit(after, objects[n], "free of what is free, or begins no object");
+    }
+    if (freed)
+        settle(cache, node, head, was_full, freed);
+    node_trim_usual(cache, node, &after->slabs);
+    return n;
 }
 
 void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after)
 {
     struct cache_node *locked = NULL;
     quire_port_irq_t irq = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct quire_page *page;
+    for (size_t done = 0; done < count;) {
+        struct quire_page *page, *head = NULL;
         struct cache_node *node = NULL;
-        if (object_page(cache->slab, objects[i], &page))
+        if (object_page(cache->slab, objects[done], &page))
             node = node_of_page(cache, page);
-        if (!node) {
-            misfit(after, objects[i], "free of what is no object of this cache");
-            continue;
-        }
-        if (node != locked) {
+        if (node && node != locked) {
             if (locked)
                 slab_unlock(&locked->lock, irq);
             irq = slab_lock(&node->lock);
             locked = node;
         }
-        put_object(cache, node, page, objects[i], after);
+        if (node)
+            head = node_find_slab(cache, page);
+        if (!head)
+            misfit(after, objects[done++], "free of what is no object of this cache");
+        else
+            done += put_run(cache, node, head, objects + done, count - done, after);
     }
     if (locked)
         slab_unlock(&locked->lock, irq);
@@ -362,13 +388,14 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
 
 /* ---- from phys and back ---------------------------------------------------------------------- */
 
-unsigned slab_capacity(uint32_t size, unsigned order)
+unsigned slab_capacity(const struct cache *cache, unsigned order)
 {
-    size_t bytes = QUIRE_PAGE_SIZE << order;
+    size_t bytes = QUIRE_PAGE_SIZE << order, size = cache->size;
     size_t objects = bytes / size;
-    if (objects > MAX_OBJECTS)
-        objects = MAX_OBJECTS;
-    while (objects > BITS_PER_WORD &&
+    size_t most = cache->slab->maps ? (size_t)(8 * QUIRE_SLAB_MAP_BYTES) << order : MAX_OBJECTS;
+    if (objects > most)
+        objects = most;
+    while (!cache->slab->maps && objects > BITS_PER_WORD &&
            objects * size + (objects + BITS_PER_WORD - 1) / BITS_PER_WORD * 8 > bytes)
         objects--;
     return (unsigned)objects;
@@ -434,7 +461,7 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
     struct quire_page *head = pages_for_slab(cache, gfp, node, &order);
     if (!head)
         return NULL;
-    unsigned objects = slab_capacity(cache->size, order);
+    unsigned objects = slab_capacity(cache, order);
     for (uint32_t i = 0; i < 1u << order; i++) {
         quire_fetch_or(&head[i].flags, (i ? QUIRE_PAGE_SLAB : 0) | i << PAGE_INDEX_SHIFT |
                                            (uint32_t)order << PAGE_ORDER_SHIFT);
@@ -445,6 +472,9 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
     char *base = slab_address(cache->slab, head) + cache->offset;
     if (quire_unlikely(cache_is_debugged(cache)))
         debug_slab_created(cache, head);
+    if (quire_unlikely(cache->flags & QUIRE_SLAB_NO_SHEAVES) && cache->slab->pages_changed)
+        cache->slab->pages_changed(cache->slab->pages_arg, slab_address(cache->slab, head),
+                                   QUIRE_PAGE_SIZE << order, cache->size);
     if (cache->ctor)
         for (unsigned i = 0; i < objects; i++)
             cache->ctor(base + (size_t)i * cache->size);
@@ -456,6 +486,9 @@ void slab_give_back(struct cache *cache, struct quire_page *head)
     unsigned order = slab_order(head);
     if (quire_unlikely(cache_is_debugged(cache)))
         debug_slab_ends(cache, head);
+    if (quire_unlikely(cache->flags & QUIRE_SLAB_NO_SHEAVES) && cache->slab->pages_changed)
+        cache->slab->pages_changed(cache->slab->pages_arg, slab_address(cache->slab, head),
+                                   QUIRE_PAGE_SIZE << order, 0);
     for (unsigned i = 0; i < 1u << order; i++)
         quire_fetch_and(&head[i].flags, ~PAGE_SLAB_FLAGS);
     quire_free_pages(cache->slab->mem, head, order);

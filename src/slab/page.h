@@ -78,6 +78,8 @@ static inline char *slab_address(const struct quire_slab *slab, const struct qui
 
 static inline uint64_t *slab_map(const struct quire_slab *slab, const struct quire_page *head)
 {
+    if (slab->maps)
+        return (uint64_t *)(void *)(slab->maps + (size_t)head->pfn * QUIRE_SLAB_MAP_BYTES);
     unsigned words = (slab_objects(head) + BITS_PER_WORD - 1) / BITS_PER_WORD;
     char *end = slab_address(slab, head) + (QUIRE_PAGE_SIZE << slab_order(head));
     return (uint64_t *)(void *)end - words;

@@ -63,8 +63,13 @@ void vma_insert(struct quire_mm *mm, struct quire_vma *vma)
 
 void vma_free(struct quire_vma *vma)
 {
-    struct quire_mm *mm = vma->mm;
     areas_unlink(vma);
+    vma_discard(vma);
+}
+
+void vma_discard(struct quire_vma *vma)
+{
+    struct quire_mm *mm = vma->mm;
     if (!vma->mapping) {
         vma_drop(vma);
         return;

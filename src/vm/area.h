@@ -47,6 +47,11 @@ void areas_init(struct quire_mm *mm);
 void areas_link(struct quire_mm *mm, struct quire_vma *vma, struct quire_vma *prev,
                 struct quire_vma *next);
 void areas_unlink(struct quire_vma *vma);
+/* The same for many: behind the last one of the list, and the tree of all that the list has by
+ * then; and no tree, so that the list is emptied one by one. O(1) each, and O(n). */
+void areas_append(struct quire_mm *mm, struct quire_vma *vma);
+void areas_build(struct quire_mm *mm);
+void areas_forget(struct quire_mm *mm);
 /* vma->start (from `old`), or vma->end, changed without passing a neighbour's: gaps follow. */
 void areas_start_moved(struct quire_vma *vma, quire_linear_t old);
 void areas_end_moved(struct quire_vma *vma);
@@ -77,6 +82,8 @@ void vma_insert(struct quire_mm *mm, struct quire_vma *vma);
 /* The same between its neighbours; NULL: there is none. */
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next);
 void vma_free(struct quire_vma *vma);
+/* The same of one that is in no tree any more. */
+void vma_discard(struct quire_vma *vma);
 
 /* The same area with another range, which no other one has; pgoff follows `start`. */
 void vma_resize(struct quire_vma *vma, quire_linear_t start, quire_linear_t end);

@@ -148,6 +148,35 @@ void areas_unlink(struct quire_vma *vma)
     mm->generation++;
 }
 
+void areas_append(struct quire_mm *mm, struct quire_vma *vma)
+{
+    vma->gap = gap_between(vma_below(mm, NULL), vma);
+    vma->max_gap = 0;
+    list_add_tail(&mm->in_order, &vma->link);
+    mm->nr_areas++;
+}
+
+static struct tree_node *next_in_order(void *arg)
+{
+    struct list **at = arg;
+    *at = (*at)->next;
+    return &quire_container_of(*at, struct quire_vma, link)->node;
+}
+
+void areas_build(struct quire_mm *mm)
+{
+    struct list *at = &mm->in_order;
+    tree_build(&mm->areas, mm->nr_areas, next_in_order, &at);
+    mm->generation++;
+}
+
+void areas_forget(struct quire_mm *mm)
+{
+    mm->areas.root = NULL;
+    mm->nr_areas = 0;
+    mm->generation++;
+}
+
 void areas_start_moved(struct quire_vma *vma, quire_linear_t old)
 {
     /* A stack's guard may reach beyond its gap: there the area before has to be looked at. */

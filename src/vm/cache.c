@@ -170,7 +170,8 @@ void cache_delete(struct quire_mapping *mapping, struct quire_page *page)
 bool cache_remove(struct quire_mapping *mapping, struct quire_page *page, uint32_t shadow)
 {
     mapping_lock(mapping);
-    /* Who looks pages up pins them under the lock, and who maps them is a user before. */
+    /* Who looks pages up pins or locks them under the lock, and who maps them is a user before; the
+     * caller has this one locked. */
     bool unused = cache_holds(mapping, page, page_index(page)) && page_users(page) == 1 &&
                   quire_page_count(page) == 2 && !page_has(page, PG_DIRTY | PG_WRITEBACK);
     if (unused)

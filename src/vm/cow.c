@@ -61,6 +61,8 @@ static enum quire_fault_result copy_page(struct fault *fault, struct quire_page 
         return QUIRE_VM_MINOR;
     }
     if (!was_zero) {
+        if (fault->vma->flags & VM_LOCKED) /* this area's lock goes with its entry */
+            lru_munlock(vm, old);
         rmap_remove(fault->mm, old);
         page_unuse(vm, old);
     }

@@ -21,8 +21,13 @@ static struct quire_vma *find_cached(struct quire_mm *mm, quire_linear_t address
             return vma;
     }
     struct quire_vma *vma = vma_above(mm, address);
-    if (cache && vma && address >= vma->start)
-        *cache = (struct quire_fault_cache){mm, vma, mm->generation};
+    if (cache && vma && address >= vma->start) {
+        if (cache->mm != mm || cache->generation != mm->generation)
+            cache->table = NULL;
+        cache->mm = mm;
+        cache->vma = vma;
+        cache->generation = mm->generation;
+    }
     return vma;
 }
 
@@ -46,6 +51,8 @@ static struct quire_vma *find_area(struct quire_mm *mm, quire_linear_t address,
     struct quire_vma *vma = find_cached(mm, address, cache);
     if (quire_likely(vma && address >= vma->start))
         return vma;
+    if (cache)
+        cache->table = NULL; /* the lock is given up */
     return vma && vma->flags & VM_GROWSDOWN ? grow_stack(mm, address) : NULL;
 }
 
@@ -86,6 +93,8 @@ int fault_update_entry(struct fault *fault, uint64_t entry, bool *flush)
 bool fault_set_entry(struct fault *fault, uint64_t entry)
 {
     uint64_t expected = fault->entry;
+    if (!entry_present(expected) && fault->where)
+        return !quire_cmpxchg_entry_at(&fault->mm->pt, fault->where, &expected, entry);
     if (!entry_present(expected))
         return !quire_cmpxchg_entry(&fault->mm->pt, fault->address, &expected, entry);
     bool flush = false;
@@ -118,8 +127,29 @@ struct quire_page *fault_pin_page(struct fault *fault)
     return page;
 }
 
+/* The entry, into *where where it is. Tables don't go without a new generation, so a fault next to
+ * the last one needs no walk. */
+static inline uint64_t find_entry(const struct quire_pgtable *pt, quire_linear_t address,
+                                  struct quire_fault_cache *cache, void **where)
+{
+    const struct quire_pt_step *step = &pt->step[0];
+    const size_t offset =
+        (size_t)((address >> step->shift & step->index_mask) * pt->format->entry_bytes);
+    const uint64_t region = address >> step->shift & ~(uint64_t)step->index_mask;
+    if (cache && cache->table && cache->region == region) {
+        *where = (char *)cache->table + offset;
+        return quire_entry_at(pt, *where);
+    }
+    uint64_t entry = quire_find_entry(pt, address, where);
+    if (cache && *where) {
+        cache->region = region;
+        cache->table = (char *)*where - offset;
+    }
+    return entry;
+}
+
 static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linear_t address,
-                                              unsigned flags)
+                                              unsigned flags, struct quire_fault_cache *cache)
 {
     struct fault fault = {
         .vma = vma,
@@ -127,7 +157,7 @@ static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linea
         .address = address & ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1),
         .flags = flags,
     };
-    fault.entry = quire_find_entry(&vma->mm->pt, fault.address, &fault.where);
+    fault.entry = find_entry(&vma->mm->pt, fault.address, cache, &fault.where);
     if (!fault.entry)
         return vma->mapping ? fault_file(&fault) : fault_anon(&fault);
     if (!entry_present(fault.entry)) {
@@ -154,11 +184,17 @@ static inline void count(struct quire_mm *mm, enum quire_fault_result result)
     }
 }
 
-enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address, unsigned flags)
+static inline enum quire_fault_result counted(struct quire_vma *vma, quire_linear_t address,
+                                              unsigned flags, struct quire_fault_cache *cache)
 {
-    enum quire_fault_result result = resolve(vma, address, flags);
+    enum quire_fault_result result = resolve(vma, address, flags, cache);
     count(vma->mm, result);
     return result;
+}
+
+enum quire_fault_result fault_in_area(struct quire_vma *vma, quire_linear_t address, unsigned flags)
+{
+    return counted(vma, address, flags, NULL);
 }
 
 enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t address,
@@ -169,7 +205,7 @@ enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t a
     struct quire_vma *vma = find_area(mm, address, cache);
     if (quire_likely(vma))
         result =
-            access_allowed(vma, flags) ? fault_in_area(vma, address, flags) : QUIRE_VM_SEGV_ACCERR;
+            access_allowed(vma, flags) ? counted(vma, address, flags, cache) : QUIRE_VM_SEGV_ACCERR;
     rwlock_read_unlock(&mm->lock);
     return result;
 }

@@ -35,16 +35,18 @@ static uint64_t cache_prot(const struct quire_vma *vma, const struct quire_page 
     return prot | QUIRE_PTE_PRESENT;
 }
 
-/* Maps a page of the cache, which is locked, where nothing is. 0; -ENOMEM: no table, or too many
- * users; -EAGAIN: somebody else was faster. */
+/* Maps a page of the cache, which is locked, where nothing is; `where` is that entry, or NULL if
+ * its table isn't known. 0; -ENOMEM: no table, or too many users; -EAGAIN: somebody else was
+ * faster. */
 static int map_page(struct quire_vma *vma, struct quire_page *page, quire_linear_t address,
-                    uint64_t bits)
+                    void *where, uint64_t bits)
 {
     struct quire_mm *mm = vma->mm;
-    uint64_t expected = 0;
+    uint64_t expected = 0, entry = quire_page_to_phys(page) | bits;
     if (!rmap_add(mm, page))
         return -QUIRE_ENOMEM;
-    int error = quire_cmpxchg_entry(&mm->pt, address, &expected, quire_page_to_phys(page) | bits);
+    int error = where ? quire_cmpxchg_entry_at(&mm->pt, where, &expected, entry)
+                      : quire_cmpxchg_entry(&mm->pt, address, &expected, entry);
     if (!error) {
         if (vma->flags & VM_LOCKED)
             lru_mlock(mm->vm, page);
@@ -57,63 +59,59 @@ static int map_page(struct quire_vma *vma, struct quire_page *page, quire_linear
 
 /* ---- around ---------------------------------------------------------------------------------- */
 
-struct around {
-    struct quire_page *page[AROUND];
-    uint64_t index[AROUND];
-    unsigned count;
-};
-
-/* The pages that are in memory of [index, last], pinned. */
-static void gather(struct quire_mapping *mapping, uint64_t index, uint64_t last,
-                   struct around *around)
+/* The pages of [index, + count) that are in memory and can be locked without waiting, locked; NULL
+ * for others. One that is locked doesn't leave the cache, which keeps it: it needs no pin. */
+static void lock_pages(struct quire_mapping *mapping, uint64_t index, unsigned count,
+                       struct quire_page **page)
 {
-    uintptr_t word;
-    around->count = 0;
+    uintptr_t word[AROUND];
     mapping_lock(mapping);
-    for (; (word = xa_next(&mapping->pages, &index, last)); index++) {
-        struct quire_page *page = cache_word_page(word);
-        if (!page || !page_has(page, PG_UPTODATE))
-            continue;
-        page_pin(page);
-        around->page[around->count] = page;
-        around->index[around->count++] = index;
+    xa_load_range(&mapping->pages, index, count, word);
+    for (unsigned i = 0; i < count; i++) {
+        page[i] = cache_word_page(word[i]);
+        if (page[i] && (!page_has(page[i], PG_UPTODATE) || !page_trylock(page[i])))
+            page[i] = NULL;
     }
     mapping_unlock(mapping);
 }
 
-/* Without waiting. True: its entry is there. */
-static bool map_if_easy(struct quire_vma *vma, struct quire_page *page, uint64_t index,
-                        quire_linear_t address, uint64_t accessed)
-{
-    bool mapped = false;
-    if (!page_trylock(page))
-        return false;
-    if (cache_holds(vma->mapping, page, index))
-        mapped = !map_page(vma, page, address, cache_prot(vma, page) | accessed);
-    page_unlock(page);
-    return mapped;
-}
-
-/* Maps what is in the cache around a fault, within the area and the reach of one table: true if the
- * page itself was mapped. Neighbours' entries aren't accessed until they are. */
+/* Maps what is in the cache around a fault: AROUND pages from the aligned address before it or from
+ * the area's start, so that an area's first pages come at once wherever it starts; within the area
+ * and the reach of one table, whose entries follow each other. True if the page itself was mapped.
+ * Neighbours' entries aren't accessed until they are.
+ *
+ * Not before there is the table: to make it may take reclaim, and whoever has to end for that may
+ * wait for one of the pages. */
 static bool map_around(struct fault *fault)
 {
     struct quire_vma *vma = fault->vma;
-    struct quire_mapping *mapping = vma->mapping;
-    quire_linear_t start = fault->address & ~(AROUND_BYTES - 1), end = start + AROUND_BYTES;
+    struct quire_pgtable *pt = &fault->mm->pt;
+    const unsigned entry_bytes = pt->format->entry_bytes;
+    const unsigned table_shift = pt->format->level[QUIRE_PMD].shift;
+    quire_linear_t start = fault->address & ~(AROUND_BYTES - 1);
+    quire_linear_t last = fault->address | (((quire_linear_t)1 << table_shift) - 1);
     start = start > vma->start ? start : vma->start;
-    end = end < vma->end ? end : vma->end;
-    uint64_t first = vma_index(vma, start), here = vma_index(vma, fault->address);
-    struct around around;
+    last = start + (AROUND_BYTES - 1) < last ? start + (AROUND_BYTES - 1) : last;
+    last = last < vma->end - 1 ? last : vma->end - 1;
+    const unsigned count = (unsigned)((last - start) >> QUIRE_PAGE_SHIFT) + 1;
+    const unsigned here = (unsigned)((fault->address - start) >> QUIRE_PAGE_SHIFT);
+    struct quire_page *page[AROUND];
     bool mapped = false;
-    gather(mapping, first, vma_index(vma, end - 1), &around);
-    for (unsigned i = 0; i < around.count; i++) {
-        uint64_t index = around.index[i];
-        quire_linear_t address = start + ((index - first) << QUIRE_PAGE_SHIFT);
-        bool done = map_if_easy(vma, around.page[i], index, address,
-                                index == here ? QUIRE_PTE_ACCESSED : 0);
-        mapped |= done && index == here;
-        vm_put_page(mapping->vm, around.page[i]);
+    if (!fault->where)
+        return false;
+    lock_pages(vma->mapping, vma_index(vma, start), count, page);
+    for (unsigned i = 0; i < count; i++) {
+        if (!page[i])
+            continue;
+        quire_linear_t address = start + ((quire_linear_t)i << QUIRE_PAGE_SHIFT);
+        void *where =
+            (char *)fault->where + ((ptrdiff_t)i - (ptrdiff_t)here) * (ptrdiff_t)entry_bytes;
+        if (!quire_entry_at(pt, where)) {
+            uint64_t accessed = i == here ? QUIRE_PTE_ACCESSED : 0;
+            int error = map_page(vma, page[i], address, where, cache_prot(vma, page[i]) | accessed);
+            mapped |= i == here && !error;
+        }
+        page_unlock(page[i]);
     }
     return mapped;
 }
@@ -131,10 +129,14 @@ static enum quire_fault_result fault_read(struct fault *fault)
                                              CACHE_READ, vma->flags, &major, &error);
     if (!page)
         return result_of(error, false);
-    error = map_page(vma, page, fault->address, cache_prot(vma, page) | QUIRE_PTE_ACCESSED);
+    error = map_page(vma, page, fault->address, fault->where,
+                     cache_prot(vma, page) | QUIRE_PTE_ACCESSED);
     cache_put_page(vma->mapping, page);
-    if (major && !error)
-        map_around(fault);
+    const bool is_new_table = !fault->where;
+    if (is_new_table && !error)
+        (void)quire_find_entry(&fault->mm->pt, fault->address, &fault->where);
+    if ((major || is_new_table) && !error)
+        (void)map_around(fault);
     return result_of(error == -QUIRE_EAGAIN ? 0 : error, major);
 }
 
@@ -144,13 +146,11 @@ static enum quire_fault_result fault_read(struct fault *fault)
 static int map_copy(struct fault *fault, struct quire_page *copy)
 {
     struct quire_mm *mm = fault->mm;
-    uint64_t expected = 0;
     page_set(copy, PG_UPTODATE);
     rmap_new_anon(copy, fault->vma, fault->address);
     /* Once another thread can find it, it may be unmapped and gone. */
     lru_add(mm->vm, copy, fault->vma->flags);
-    int error = quire_cmpxchg_entry(&mm->pt, fault->address, &expected,
-                                    quire_page_to_phys(copy) | fault->vma->prot | WRITTEN);
+    int error = fault_fill_entry(fault, quire_page_to_phys(copy) | fault->vma->prot | WRITTEN);
     if (!error)
         return 0;
     rmap_remove(mm, copy);
@@ -190,7 +190,7 @@ static enum quire_fault_result fault_shared_new(struct fault *fault)
     if (!page)
         return result_of(error, false);
     bool refused = cache_make_dirty(vma->mapping, page);
-    error = refused ? 0 : map_page(vma, page, fault->address, vma->prot | WRITTEN);
+    error = refused ? 0 : map_page(vma, page, fault->address, fault->where, vma->prot | WRITTEN);
     cache_put_page(vma->mapping, page);
     if (refused)
         return QUIRE_VM_BUS_ADRERR;

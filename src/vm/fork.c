@@ -6,7 +6,7 @@
  */
 #include "vm/fault.h"
 
-/* The child's area, in its tree, with its entries. */
+/* The child's area, in its list, with its entries. */
 static int fork_area(struct quire_mm *child, struct quire_vma *parent)
 {
     struct quire_vm *vm = child->vm;
@@ -21,7 +21,9 @@ static int fork_area(struct quire_mm *child, struct quire_vma *parent)
     }
     error = parent->flags & VM_WIPEONFORK ? 0 : anon_vma_fork(vma, parent);
     /* From here on the area is the child's, with what is accounted: its teardown undoes it. */
-    vma_insert(child, vma);
+    if (vma->mapping)
+        mapping_link_vma(vma);
+    areas_append(child, vma);
     vma_count(child, vma, (long)vma_pages(vma));
     return error ? error : copy_entries(vma, parent);
 }
@@ -33,6 +35,7 @@ static int fork_areas(struct quire_mm *child, struct quire_mm *parent)
     for (; vma && !error; vma = vma_next(vma))
         if (!(vma->flags & VM_DONTCOPY))
             error = fork_area(child, vma);
+    areas_build(child);
     return error;
 }
 

@@ -253,6 +253,7 @@ struct quire_vm {
     struct rwlock policy_lock; /* rounds of reclaim are readers: the policy stays */
     long committed;            /* pages: atomic */
     quire_oom_fn *oom;
+    quire_oom_wait_fn *oom_wait;
     void *oom_arg;
     char *oom_report;   /* room for it, from the beginning: OOM_REPORT_BYTES */
     uint32_t oom_busy;  /* somebody chooses */

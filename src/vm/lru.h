@@ -59,9 +59,12 @@ struct lru_counts {
 };
 void lru_counts(struct quire_vm *vm, struct lru_counts *counts);
 
-/* Reclaims one given page if it can be: MADV_PAGEOUT. The caller's pin is given back in any case.
- * True: it went. */
-bool reclaim_page(struct quire_vm *vm, struct quire_page *page);
+/* Pages that are isolated and looked at in one go: Linux's SWAP_CLUSTER_MAX. */
+#define RECLAIM_BATCH 32u
+
+/* Reclaims those of some given pages, at most RECLAIM_BATCH, that can be: MADV_PAGEOUT. The
+ * caller's pins are given back in any case. */
+void reclaim_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count);
 
 /* Tells phys who reclaims; and that nobody does. vmscan.c */
 void reclaim_register(struct quire_vm *vm);

@@ -17,7 +17,16 @@ struct advising {
     void (*swapped)(struct advising *a, uint64_t entry, quire_linear_t address);
     struct quire_tlb_batch batch;
     bool pageout;
+    struct quire_page *going[RECLAIM_BATCH]; /* pinned */
+    unsigned nr_going;
 };
+
+static void send_out(struct advising *a)
+{
+    if (a->nr_going)
+        reclaim_pages(a->vma->mm->vm, a->going, a->nr_going);
+    a->nr_going = 0;
+}
 
 /* Pages are pinned when they are told, and not locked. */
 static int advise_run(void *arg, const struct quire_pt_run *run)
@@ -45,6 +54,7 @@ static void advise(struct advising *a, quire_linear_t start, quire_linear_t end)
     struct quire_pgtable *pt = &a->vma->mm->pt;
     quire_tlb_batch_init(&a->batch, pt);
     (void)!quire_visit_range(pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, advise_run, a);
+    send_out(a);
     quire_tlb_flush(&a->batch);
 }
 
@@ -98,9 +108,12 @@ static bool cool(struct advising *a, struct quire_page *page, quire_linear_t add
     (void)!quire_test_and_clear(&mm->pt, address, QUIRE_PTE_ACCESSED, &a->batch);
     page_clear(page, PG_REFERENCED);
     lru_deactivate(mm->vm, page);
-    if (a->pageout)
-        (void)reclaim_page(mm->vm, page);
-    return a->pageout;
+    if (!a->pageout)
+        return false;
+    a->going[a->nr_going++] = page;
+    if (a->nr_going == RECLAIM_BATCH)
+        send_out(a);
+    return true;
 }
 
 void advise_cold(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool pageout)

@@ -37,7 +37,7 @@ static int lock_run(void *arg, const struct quire_pt_run *run)
             .address = run->virt + (quire_linear_t)i * QUIRE_PAGE_SIZE,
             .entry = run->entry[i],
         };
-        struct quire_page *page = entry_present(at.entry) ? fault_pin_page(&at) : NULL;
+        struct quire_page *page = entry_has_page(at.entry) ? fault_pin_page(&at) : NULL;
         if (!page)
             continue;
         if (page != mm->vm->zero_page)
@@ -50,7 +50,9 @@ static int lock_run(void *arg, const struct quire_pt_run *run)
 void mlock_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, bool lock)
 {
     struct locking locking = {vma, lock};
-    (void)!quire_visit_range(&vma->mm->pt, start, end - start, 0, lock_run, &locking);
+    /* Pages without rights (PROT_NONE) are there, too. */
+    (void)!quire_visit_range(&vma->mm->pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, lock_run,
+                             &locking);
 }
 
 int mm_populate_locked(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,

@@ -42,6 +42,17 @@ void quire_mm_info(struct quire_mm *mm, struct quire_mm_info *info)
     rwlock_read_unlock(&mm->lock);
 }
 
+unsigned long quire_mm_nr_resident(struct quire_mm *mm)
+{
+    return resident(mm, RSS_ANON) + resident(mm, RSS_FILE) + resident(mm, RSS_SHMEM);
+}
+
+void quire_mm_nr_faults(struct quire_mm *mm, unsigned long *minor, unsigned long *major)
+{
+    *minor = quire_load_relaxed(&mm->min_flt);
+    *major = quire_load_relaxed(&mm->maj_flt);
+}
+
 /* ---- status, statm -----------------------------------------------------------------------------
  */
 

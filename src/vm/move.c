@@ -1,10 +1,11 @@
 /* vm/move.c: mremap: entries from one place to another
  *
- * One by one, with tables made beforehand, while walks of reverse maps are kept out: a truncation
- * must find each page in one place or the other, and nobody may find one in the new place before
- * TLBs have forgotten the old one. Who took it from there (reclaim) would flush only what he knows
- * of, and free a frame that a processor still writes to. Entries of a page that is being moved in
- * memory (migration) have to be found again by who moves it, so they are waited for, unlocked.
+ * A table's reach at a time, with tables made beforehand, while walks of reverse maps are kept out:
+ * a truncation must find each page in one place or the other, and nobody may find one in the new
+ * place before TLBs have forgotten the old one. Who took it from there (reclaim) would flush only
+ * what he knows of, and free a frame that a processor still writes to. Entries of a page that is
+ * being moved in memory (migration) have to be found again by who moves it, so they are waited for,
+ * unlocked.
  */
 #include "vm/fault.h"
 
@@ -26,45 +27,18 @@ static int make_tables(struct quire_mm *mm, quire_linear_t at)
     return 0;
 }
 
-/* Takes the entry out into *entry, 0 if there is none. -EAGAIN: its page is being moved in memory.
- */
-static int take_entry(struct quire_mm *mm, quire_linear_t at, uint64_t *entry,
-                      struct quire_tlb_batch *batch)
-{
-    struct quire_pt_query query;
-    int error;
-    entry_lock(mm, at);
-    do {
-        (void)!quire_query(&mm->pt, at, &query);
-        *entry = query.level == QUIRE_PT ? query.entry : 0;
-        if (!*entry)
-            error = 0;
-        else if (entry_is_migration(*entry))
-            break;
-        else if (entry_present(*entry))
-            error = quire_update_entry(&mm->pt, at, entry, 0, batch);
-        else
-            error = quire_cmpxchg_entry(&mm->pt, at, entry, 0);
-    } while (error == -QUIRE_EAGAIN);
-    entry_unlock(mm, at);
-    return entry_is_migration(*entry) ? -QUIRE_EAGAIN : 0;
-}
-
 /* How far it came: less than `size` if it met a page that is being moved in memory, whose mover
  * needs the lock that the caller holds. */
 static uint64_t move_piece(struct quire_mm *mm, quire_linear_t from, quire_linear_t to,
                            uint64_t size)
 {
     struct quire_tlb_batch batch;
-    uint64_t at = 0, entry;
     quire_tlb_batch_init(&batch, &mm->pt);
-    for (; at < size && !take_entry(mm, from + at, &entry, &batch); at += QUIRE_PAGE_SIZE) {
-        uint64_t none = 0;
-        int error = entry ? quire_cmpxchg_entry(&mm->pt, to + at, &none, entry) : 0;
-        QUIRE_BUG_ON(error);
-    }
+    entry_lock(mm, from);
+    uint64_t done = quire_move_entries(&mm->pt, from, to, size, entry_is_migration, &batch);
+    entry_unlock(mm, from);
     quire_tlb_flush(&batch);
-    return at;
+    return done;
 }
 
 int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_vma *to_vma,

@@ -14,6 +14,7 @@ static void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_l
 {
     struct quire_tlb_batch batch;
     quire_tlb_batch_init(&batch, &mm->pt);
+    mm->generation++; /* threads forget tables */
     rwlock_write(&mm->tables);
     int error = quire_unmap_range(&mm->pt, start, end - start, 0, &batch);
     rwlock_write_unlock(&mm->tables);
@@ -43,19 +44,24 @@ static void unmap_pages(struct quire_vma *vma, quire_linear_t start, quire_linea
     zap_range(vma, start, end);
 }
 
+/* Of an area whose pages are gone. */
+static void give_back(struct quire_vma *vma, long pages)
+{
+    vma_count(vma->mm, vma, -pages);
+    if (vma->flags & VM_ACCOUNT)
+        vm_uncommit(vma->mm->vm, pages);
+}
+
 /* What an area has of [start, end), which isn't in its midst. */
 static void unmap_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
                        bool untouched)
 {
-    struct quire_mm *mm = vma->mm;
     quire_linear_t from = vma->start > start ? vma->start : start;
     quire_linear_t to = vma->end < end ? vma->end : end;
     long pages = (long)((to - from) >> QUIRE_PAGE_SHIFT);
     if (!untouched)
         unmap_pages(vma, from, to);
-    vma_count(mm, vma, -pages);
-    if (vma->flags & VM_ACCOUNT)
-        vm_uncommit(mm->vm, pages);
+    give_back(vma, pages);
     if (from > vma->start)
         vma_resize(vma, vma->start, from);
     else if (to < vma->end)
@@ -84,9 +90,16 @@ int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 /* The tables go with the quire_mm. */
 void mm_unmap_all(struct quire_mm *mm)
 {
-    struct quire_vma *vma;
-    while ((vma = vma_above(mm, 0)))
-        unmap_area(vma, 0, mm->layout.end, false);
+    struct list *at, *next;
+    areas_forget(mm);
+    for (at = mm->in_order.next; at != &mm->in_order; at = next) {
+        struct quire_vma *vma = quire_container_of(at, struct quire_vma, link);
+        next = at->next;
+        unmap_pages(vma, vma->start, vma->end);
+        give_back(vma, (long)vma_pages(vma));
+        vma_discard(vma);
+    }
+    list_init(&mm->in_order);
 }
 
 unsigned long mm_mapped_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,

@@ -6,6 +6,7 @@
  *
  * A victim on its way out isn't chosen again, nor is another one at once: memory is about to come
  * back. But it may be waiting for what the allocation holds, so after some time the next is chosen.
+ * Who allocates while he ends himself gets nothing, so that he ends: nobody dies for him.
  *
  * One at a time: others who come here meanwhile try their allocation again.
  */
@@ -52,39 +53,52 @@ unsigned quire_mm_oom_score(struct quire_mm *mm)
     return score > 0 ? (unsigned)(score / 3) : 0;
 }
 
-/* The worst that isn't a victim yet, with a reference; NULL: nobody, or (*waits) a victim is still
- * there. */
-static struct quire_mm *choose(struct quire_vm *vm, bool *waits)
+/* With a reference each, NULL: nobody. */
+struct choice {
+    struct quire_mm *chosen; /* the worst that isn't a victim yet */
+    struct quire_mm *waited; /* a victim that is still there: nobody is chosen as long as he is */
+};
+
+static struct choice choose(struct quire_vm *vm)
 {
-    struct quire_mm *chosen = NULL;
+    struct choice choice = {NULL, NULL};
     int64_t worst = OOM_NEVER;
     unsigned long total = total_pages(vm);
-    *waits = false;
     quire_port_irq_t irq = vm_lock(vm);
     list_for_each (link, &vm->mms) {
         struct quire_mm *mm = quire_container_of(link, struct quire_mm, link);
         if (quire_load_relaxed(&mm->oom_victim)) {
-            *waits = *waits || oom_pages(mm) > quire_pgtable_nr_tables(&mm->pt);
+            if (oom_pages(mm) > quire_pgtable_nr_tables(&mm->pt))
+                choice.waited = mm;
             continue;
         }
         int64_t badness = oom_badness(mm, total);
         if (badness != OOM_NEVER && quire_load_relaxed(&mm->nr_users) &&
-            (!chosen || badness > worst)) {
-            chosen = mm;
+            (!choice.chosen || badness > worst)) {
+            choice.chosen = mm;
             worst = badness;
         }
     }
-    if (*waits && vm->oom_waits < MAX_WAITS) {
+    if (choice.waited && vm->oom_waits < MAX_WAITS) {
         vm->oom_waits++;
-        chosen = NULL;
+        choice.chosen = NULL;
     } else {
         vm->oom_waits = 0;
-        *waits = false;
+        choice.waited = NULL;
     }
-    if (chosen)
-        mm_ref(chosen);
+    if (choice.chosen)
+        mm_ref(choice.chosen);
+    if (choice.waited)
+        mm_ref(choice.waited);
     vm_unlock(vm, irq);
-    return chosen;
+    return choice;
+}
+
+/* False: whoever allocates gives up. */
+static bool wait(struct quire_vm *vm, struct quire_mm *victim)
+{
+    quire_oom_wait_fn *ask = quire_load_relaxed(&vm->oom_wait);
+    return !ask || ask(vm->oom_arg, victim);
 }
 
 static bool kill(struct quire_vm *vm, struct quire_mm *victim, quire_gfp_t gfp, unsigned order)
@@ -104,18 +118,21 @@ bool out_of_memory(void *arg, quire_gfp_t gfp, unsigned order)
 {
     struct quire_vm *vm = arg;
     uint32_t nobody = 0;
-    if (!quire_load_acquire(&vm->oom))
+    if (!quire_load_acquire(&vm->oom) || !wait(vm, NULL))
         return false;
     if (!quire_compare_exchange(&vm->oom_busy, &nobody, 1u))
         return true;
-    bool waits, killed = false;
-    struct quire_mm *victim = choose(vm, &waits);
-    if (victim) {
-        killed = kill(vm, victim, gfp, order);
-        mm_unref(victim);
+    struct choice choice = choose(vm);
+    bool again = false;
+    if (choice.waited) {
+        again = wait(vm, choice.waited);
+        mm_unref(choice.waited);
+    } else if (choice.chosen) {
+        again = kill(vm, choice.chosen, gfp, order);
+        mm_unref(choice.chosen);
     }
     quire_store_release(&vm->oom_busy, 0u);
-    return killed || waits;
+    return again;
 }
 
 void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg)
@@ -123,4 +140,9 @@ void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg)
     quire_store_release(&vm->oom, NULL);
     vm->oom_arg = arg;
     quire_store_release(&vm->oom, oom);
+}
+
+void quire_vm_set_oom_wait(struct quire_vm *vm, quire_oom_wait_fn *wait_for)
+{
+    quire_store_relaxed(&vm->oom_wait, wait_for);
 }

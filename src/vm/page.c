@@ -27,7 +27,8 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page)
     while (references != 1)
         if (quire_compare_exchange(&page->refcount, &references, references - 1))
             return;
-    QUIRE_ASSERT(!page_has(page, PG_LOCKED)); /* whoever locks a page pins it */
+    QUIRE_ASSERT(!page_has(
+        page, PG_LOCKED)); /* who locks a page pins it, or a cache that he holds it in does */
     page_clear(page, PG_FLAGS);
     quire_put_page(vm->mem, page);
 }
@@ -37,13 +38,19 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page)
  * counts it again. */
 void page_drop_user(struct quire_vm *vm, struct quire_page *page)
 {
+    const bool is_cached = page_is_cached(page);
     uint32_t word = quire_load_relaxed(&page->owner_word), now, left;
+    /* Others map it yet. */
+    while ((left = (word & ~PAGE_MAPPED) / PAGE_USER - 1) > is_cached) {
+        QUIRE_ASSERT(left < MAX_USERS);
+        if (quire_compare_exchange(&page->owner_word, &word, word - PAGE_USER))
+            return;
+    }
     enum vm_stat stat = page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED;
-    bool cached = page_is_cached(page);
     do {
         left = (word & ~PAGE_MAPPED) / PAGE_USER - 1;
         now = word - PAGE_USER;
-        if (left == cached)
+        if (left == is_cached)
             now &= ~PAGE_MAPPED;
         QUIRE_ASSERT(left < MAX_USERS);
     } while (!quire_compare_exchange(&page->owner_word, &word, now));

@@ -231,7 +231,7 @@ static inline unsigned page_mapcount(const struct quire_page *page)
 }
 
 /* One user less. The last one takes the page off its list and drops the users' reference. Takes
- * the lock of the node's lists; not under it, nor in a TLB's time: see quire_tlb_remove_page.
+ * the lock of the node's lists; not under it, nor before a flush of what mapped it.
  * vm/page.c. */
 void page_unuse(struct quire_vm *vm, struct quire_page *page);
 /* The same for who knows that the swap cache isn't left alone with the page by it: the cache. */

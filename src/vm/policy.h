@@ -14,9 +14,6 @@
 #include "vm/lru.h"
 #include "vm/rmap.h"
 
-/* Pages that are isolated and looked at in one go: Linux's SWAP_CLUSTER_MAX. */
-#define RECLAIM_BATCH 32u
-
 /* Why a page comes to a list. */
 enum place_reason {
     PLACE_NEW,       /* it was just allocated, or read */
@@ -44,6 +41,7 @@ struct scan;
 
 struct reclaim_policy {
     const char *name;
+    unsigned nr_lists;       /* of its own, from LIST_FIRST on */
     bool ignores_references; /* no need to ask the page tables */
     /* Where a page goes, which isn't on a list: a list, perhaps with PLACE_OLD. Under the lists'
      * lock. */
@@ -113,6 +111,7 @@ struct scan {
     bool by_kswapd;
     bool ignore_references; /* by request: MADV_PAGEOUT */
     unsigned long wanted, reclaimed, scanned, written;
+    unsigned refused; /* pages that swap didn't take, though it has room */
 };
 
 static inline bool scan_is_done(const struct scan *scan)

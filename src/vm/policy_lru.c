@@ -265,6 +265,7 @@ static void lru_shrink(struct scan *scan)
 
 const struct reclaim_policy policy_lru = {
     .name = "lru",
+    .nr_lists = 4,
     .place = lru_place,
     .used = lru_used,
     .judge = lru_judge,

@@ -212,6 +212,7 @@ static void mglru_shrink(struct scan *scan)
 
 const struct reclaim_policy policy_mglru = {
     .name = "mglru",
+    .nr_lists = 2 * NR_GENERATIONS,
     .place = mglru_place,
     .used = mglru_used,
     .judge = mglru_judge,

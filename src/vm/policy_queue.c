@@ -69,6 +69,7 @@ static void queue_shrink(struct scan *scan)
 
 const struct reclaim_policy policy_clock = {
     .name = "clock",
+    .nr_lists = 1,
     .place = queue_place,
     .used = queue_used,
     .judge = clock_judge,
@@ -78,6 +79,7 @@ const struct reclaim_policy policy_clock = {
 
 const struct reclaim_policy policy_fifo = {
     .name = "fifo",
+    .nr_lists = 1,
     .ignores_references = true,
     .place = queue_place,
     .used = queue_used,

@@ -4,12 +4,10 @@
 
 #include "vm/rmap.h"
 
-/* What is at an address, whatever it is; 0 where there is no table for it. */
-static inline uint64_t entry_at(const struct quire_mm *mm, quire_linear_t address)
+/* What is at an address, whatever it is, and where that is; 0 where there is no table for it. */
+static inline uint64_t entry_at(const struct quire_mm *mm, quire_linear_t address, void **where)
 {
-    struct quire_pt_query query;
-    int error = quire_query(&mm->pt, address, &query);
-    return error == -QUIRE_EINVAL || query.level != QUIRE_PT ? 0 : query.entry;
+    return quire_find_entry(&mm->pt, address, where);
 }
 
 /* Whether an entry maps this very page. */
@@ -27,13 +25,17 @@ static inline bool entry_awaits(uint64_t entry, const struct quire_page *page)
 }
 
 /* Replaces an entry that isn't 0, present or not, by one that isn't present or of the same page. As
- * quire_update_entry; no table is made. */
-static inline int entry_replace(struct quire_mm *mm, quire_linear_t address, uint64_t *expected,
-                                uint64_t desired, struct quire_tlb_batch *batch)
+ * quire_update_entry; `where` is entry_at's. */
+static inline int entry_replace(struct quire_mm *mm, quire_linear_t address, void *where,
+                                uint64_t *expected, uint64_t desired, struct quire_tlb_batch *batch)
 {
-    if (entry_present(*expected))
-        return quire_update_entry(&mm->pt, address, expected, desired, batch);
-    return quire_cmpxchg_entry(&mm->pt, address, expected, desired);
+    bool flush = false;
+    if (!entry_present(*expected))
+        return quire_cmpxchg_entry_at(&mm->pt, where, expected, desired);
+    int error = quire_update_entry_at(&mm->pt, where, expected, desired, &flush);
+    if (!error && flush)
+        quire_tlb_add(batch, address, QUIRE_PAGE_SIZE, QUIRE_PAGE_SHIFT);
+    return error;
 }
 
 #endif

@@ -16,14 +16,16 @@ struct referenced {
 };
 
 /* Clears the accessed bit of an entry that maps the page: whether it was set. */
-static bool clear_accessed(struct quire_mm *mm, quire_linear_t address, uint64_t entry,
+static bool clear_accessed(struct quire_mm *mm, void *where, uint64_t entry,
                            const struct quire_page *page)
 {
-    if (entry_present(entry))
-        return quire_test_and_clear(&mm->pt, address, QUIRE_PTE_ACCESSED, NULL) > 0;
+    const uint64_t accessed = QUIRE_PTE_ACCESSED;
     int error = -QUIRE_EAGAIN;
-    while (error == -QUIRE_EAGAIN && entry_maps(mm, entry, page) && entry & QUIRE_PTE_ACCESSED)
-        error = entry_replace(mm, address, &entry, entry & ~(uint64_t)QUIRE_PTE_ACCESSED, NULL);
+    bool flush; /* is the caller's to decide */
+    while (error == -QUIRE_EAGAIN && entry_maps(mm, entry, page) && entry & accessed)
+        error = entry_present(entry)
+                    ? quire_update_entry_at(&mm->pt, where, &entry, entry & ~accessed, &flush)
+                    : quire_cmpxchg_entry_at(&mm->pt, where, &entry, entry & ~accessed);
     return !error;
 }
 
@@ -41,10 +43,11 @@ static bool referenced_one(void *arg, struct quire_vma *vma, quire_linear_t addr
     struct referenced *r = arg;
     struct quire_mm *mm = vma->mm;
     uint32_t flags = quire_load_relaxed(&vma->flags);
+    void *where;
     entry_lock(mm, address);
-    uint64_t entry = entry_at(mm, address);
+    uint64_t entry = entry_at(mm, address, &where);
     bool maps = entry_maps(mm, entry, r->page), locked = maps && flags & VM_LOCKED;
-    bool accessed = maps && !locked && clear_accessed(mm, address, entry, r->page);
+    bool accessed = maps && !locked && clear_accessed(mm, where, entry, r->page);
     entry_unlock(mm, address);
     if (accessed && mm->vm->config.flush_accessed)
         flush_page(mm, address);
@@ -83,13 +86,14 @@ static bool clean_one(void *arg, struct quire_vma *vma, quire_linear_t address)
     if (!vma_is_shared(vma))
         return true;
     quire_tlb_batch_init(&batch, &mm->pt);
+    void *where;
     entry_lock(mm, address);
-    uint64_t entry = entry_at(mm, address);
+    uint64_t entry = entry_at(mm, address, &where);
     while (entry_maps(mm, entry, c->page) && entry & bits) {
-        if (!entry_replace(mm, address, &entry, entry & ~bits, &batch)) {
+        if (!entry_replace(mm, address, where, &entry, entry & ~bits, &batch)) {
             c->was_dirty = c->was_dirty || entry & QUIRE_PTE_DIRTY;
             /* A dirty bit that was set just then is in the new one too. */
-            entry = entry_at(mm, address);
+            entry = quire_entry_at(&mm->pt, where);
         }
     }
     entry_unlock(mm, address);

@@ -66,7 +66,8 @@ static bool take_out(struct unmapping *u, struct quire_vma *vma, quire_linear_t 
                      struct quire_tlb_batch *batch)
 {
     struct quire_mm *mm = vma->mm;
-    uint64_t entry = entry_at(mm, address);
+    void *where;
+    uint64_t entry = entry_at(mm, address, &where);
     int error = -QUIRE_EAGAIN;
     while (error == -QUIRE_EAGAIN) {
         if (!entry_maps(mm, entry, u->page))
@@ -74,7 +75,7 @@ static bool take_out(struct unmapping *u, struct quire_vma *vma, quire_linear_t 
         u->refused = !may_take(u, vma, entry) || (u->swap && !swap_duplicate(u->vm, u->swap));
         if (u->refused)
             return false;
-        error = entry_replace(mm, address, &entry, remains(u, entry), batch);
+        error = entry_replace(mm, address, where, &entry, remains(u, entry), batch);
         if (error && u->swap)
             swap_free(u->vm, u->swap);
     }
@@ -91,11 +92,13 @@ static bool take_out(struct unmapping *u, struct quire_vma *vma, quire_linear_t 
 static void write_protect(const struct unmapping *u, struct quire_mm *mm, quire_linear_t address,
                           struct quire_tlb_batch *batch)
 {
+    void *where;
     entry_lock(mm, address);
-    uint64_t entry = entry_at(mm, address);
+    uint64_t entry = entry_at(mm, address, &where);
     int error = -QUIRE_EAGAIN;
     while (error == -QUIRE_EAGAIN && entry_maps(mm, entry, u->page) && entry & QUIRE_PTE_WRITE)
-        error = entry_replace(mm, address, &entry, entry & ~(uint64_t)QUIRE_PTE_WRITE, batch);
+        error =
+            entry_replace(mm, address, where, &entry, entry & ~(uint64_t)QUIRE_PTE_WRITE, batch);
     entry_unlock(mm, address);
     quire_tlb_flush(batch);
 }
@@ -163,13 +166,14 @@ static bool remap_one(void *arg, struct quire_vma *vma, quire_linear_t address)
     struct remapping *r = arg;
     struct quire_mm *mm = vma->mm;
     int error = -QUIRE_EAGAIN;
+    void *where;
     entry_lock(mm, address);
-    uint64_t entry = entry_at(mm, address);
+    uint64_t entry = entry_at(mm, address, &where);
     bool awaited = entry_awaits(entry, r->from), added = awaited && rmap_add(mm, r->to);
     QUIRE_BUG_ON(awaited && !added); /* it had as many users before */
     while (error == -QUIRE_EAGAIN && entry_awaits(entry, r->from)) {
         bool write = entry_type(entry) == ENTRY_MIGRATION_WRITE;
-        error = quire_cmpxchg_entry(&mm->pt, address, &entry, mapping_entry(vma, r->to, write));
+        error = quire_cmpxchg_entry_at(&mm->pt, where, &entry, mapping_entry(vma, r->to, write));
     }
     entry_unlock(mm, address);
     if (added && error) {

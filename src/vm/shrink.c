@@ -5,6 +5,9 @@
  * cache, or the file's. What can't be done now leaves the page as it was, or at worst in the swap
  * cache, unmapped: whoever faults finds it there.
  *
+ * What goes to swap from page tables is written by the batch: its pages stay locked meanwhile. That
+ * is no deadlock, since pages are only locked here if nobody has them (vm/internal.h).
+ *
  * Nothing here may reclaim, or it would call itself: what is allocated on the way (by stores and
  * files) comes from reserves, or not at all.
  *
@@ -20,6 +23,13 @@ enum outcome {
     OUTCOME_KEEP,
     OUTCOME_ACTIVATE,
     OUTCOME_UNEVICTABLE,
+    OUTCOME_WRITE, /* to swap, together with others of the batch: it stays locked until then */
+};
+
+/* Pages of the swap cache, unmapped and locked, that go once they are written. */
+struct writing {
+    struct quire_page *pages[RECLAIM_BATCH];
+    unsigned count;
 };
 
 /* Somebody else pins it: beside all users' reference there is more than the scan's. */
@@ -60,6 +70,15 @@ static void undo_swap_cache(struct scan *scan, struct quire_page *page)
         swap_cache_remove(scan->vm, page);
 }
 
+/* Stores that fail are asked for some pages, not for all that there are each time: the rest stays
+ * as it is. Who reclaims next asks again, since it may go better. */
+#define MAX_REFUSED 32u
+
+static bool may_write_swap(const struct scan *scan)
+{
+    return scan->gfp & QUIRE_GFP_IO && scan->refused < MAX_REFUSED;
+}
+
 /* Nowhere to write it to. Shared memory isn't found from a page in the swap cache, so that the next
  * try has to begin with a page in its place. */
 static enum outcome not_written(struct quire_page *page, struct quire_mapping *mapping)
@@ -82,10 +101,14 @@ static enum outcome swap_out(struct scan *scan, struct quire_page *page,
         return page_users(page) ? OUTCOME_KEEP : OUTCOME_RECLAIMED;
     }
     if (page_has(page, PG_DIRTY)) {
-        if (!(scan->gfp & QUIRE_GFP_IO))
+        if (!may_write_swap(scan))
             return OUTCOME_KEEP;
-        if (swap_write_page(scan->vm, page, mapping))
+        if (!mapping)
+            return OUTCOME_WRITE;
+        if (swap_write_page(scan->vm, page, mapping)) {
+            scan->refused++;
             return not_written(page, mapping);
+        }
         scan->written++;
     }
     return swap_cache_evict(scan->vm, page) ? OUTCOME_RECLAIMED : OUTCOME_KEEP;
@@ -96,7 +119,7 @@ static enum outcome shrink_anon(struct scan *scan, struct quire_page *page)
     if (!page_has(page, PG_SWAPCACHE)) {
         if (!page_has(page, PG_DIRTY))
             return drop_lazily_freed(scan, page);
-        if (!(scan->gfp & QUIRE_GFP_IO))
+        if (!may_write_swap(scan))
             return OUTCOME_KEEP;
         if (swap_cache_add(scan->vm, page))
             return OUTCOME_ACTIVATE;
@@ -107,7 +130,7 @@ static enum outcome shrink_anon(struct scan *scan, struct quire_page *page)
 static enum outcome shrink_shmem(struct scan *scan, struct quire_mapping *mapping,
                                  struct quire_page *page)
 {
-    if (!(scan->gfp & QUIRE_GFP_IO) || !swap_free_pages(scan->vm))
+    if (!may_write_swap(scan) || !swap_free_pages(scan->vm))
         return OUTCOME_ACTIVATE;
     if (!unmap(scan, page))
         return still_mapped(scan, page);
@@ -161,7 +184,8 @@ static enum outcome shrink_locked(struct scan *scan, struct quire_page *page, st
     if (verdict != VERDICT_RECLAIM)
         return verdict == VERDICT_KEEP ? OUTCOME_KEEP : OUTCOME_ACTIVATE;
     if (page_has(page, PG_SWAPCACHE))
-        return swap_out(scan, page, NULL);
+        return page_has(page, PG_DIRTY) && !may_write_swap(scan) ? OUTCOME_KEEP
+                                                                 : swap_out(scan, page, NULL);
     if (page_is_anon(page))
         return shrink_anon(scan, page);
     *root = root_of_page(scan->vm, page);
@@ -172,17 +196,9 @@ static enum outcome shrink_locked(struct scan *scan, struct quire_page *page, st
                                     : shrink_file(scan, mapping, page);
 }
 
-static bool shrink_page(struct scan *scan, struct quire_page *page)
+/* What the outcome means for a page that isn't locked any more; true: it is free. */
+static bool finish(struct scan *scan, struct quire_page *page, bool is_file, enum outcome outcome)
 {
-    struct root *root = NULL;
-    bool is_file = !page_is_swapbacked(page);
-    enum outcome outcome = OUTCOME_KEEP;
-    if (page_trylock(page)) {
-        outcome = shrink_locked(scan, page, &root);
-        page_unlock(page);
-    }
-    if (root)
-        root_put(scan->vm, root);
     switch (outcome) {
     case OUTCOME_RECLAIMED:
         vm_count(scan->vm, is_file ? VM_PGSTEAL_FILE : VM_PGSTEAL_ANON, 1);
@@ -195,6 +211,46 @@ static bool shrink_page(struct scan *scan, struct quire_page *page)
         lru_return(scan->vm, page, outcome == OUTCOME_ACTIVATE ? PLACE_ACTIVATED : PLACE_KEPT);
         return false;
     }
+}
+
+static bool shrink_page(struct scan *scan, struct quire_page *page, struct writing *writing)
+{
+    struct root *root = NULL;
+    bool is_file = !page_is_swapbacked(page);
+    enum outcome outcome = OUTCOME_KEEP;
+    if (page_trylock(page)) {
+        outcome = shrink_locked(scan, page, &root);
+        if (outcome == OUTCOME_WRITE) {
+            writing->pages[writing->count++] = page;
+            return false;
+        }
+        page_unlock(page);
+    }
+    if (root)
+        root_put(scan->vm, root);
+    return finish(scan, page, is_file, outcome);
+}
+
+/* Whoever faults on one of these pages meanwhile waits for its lock. Pages that went. */
+static unsigned long write_out(struct scan *scan, const struct writing *writing)
+{
+    uint32_t failed = swap_write_pages(scan->vm, writing->pages, writing->count);
+    unsigned long reclaimed = 0;
+    for (unsigned i = 0; i < writing->count; i++) {
+        struct quire_page *page = writing->pages[i];
+        enum outcome outcome = OUTCOME_KEEP;
+        if (failed >> i & 1) {
+            scan->refused++;
+            outcome = not_written(page, NULL);
+        } else {
+            scan->written++;
+            if (swap_cache_evict(scan->vm, page))
+                outcome = OUTCOME_RECLAIMED;
+        }
+        page_unlock(page);
+        reclaimed += finish(scan, page, false, outcome);
+    }
+    return reclaimed;
 }
 
 /* ---- batches -----------------------------------------------------------------------------------
@@ -213,12 +269,15 @@ static void count_scan(struct scan *scan, unsigned count, unsigned files, unsign
 
 unsigned long shrink_pages(struct scan *scan, struct quire_page **pages, unsigned count)
 {
+    struct writing writing = {.count = 0};
     unsigned long reclaimed = 0;
     unsigned files = 0;
     for (unsigned i = 0; i < count; i++) {
         files += !page_is_swapbacked(pages[i]);
-        reclaimed += shrink_page(scan, pages[i]);
+        reclaimed += shrink_page(scan, pages[i], &writing);
     }
+    if (writing.count)
+        reclaimed += write_out(scan, &writing);
     count_scan(scan, count, files, reclaimed);
     return reclaimed;
 }

@@ -38,6 +38,8 @@ void swap_cache_remove(struct quire_vm *vm, struct quire_page *page);
 QUIRE_MUST_CHECK bool swap_cache_evict(struct quire_vm *vm, struct quire_page *page);
 /* The page's slot, as an entry. It is in the swap cache, and locked. */
 swap_entry swap_cache_entry(struct quire_vm *vm, const struct quire_page *page);
+/* Whether the page is the slot's. O(1), where swap_cache_entry looks for it. */
+bool swap_cache_is(struct quire_vm *vm, swap_entry entry, const struct quire_page *page);
 /* The page of a slot, pinned, not locked; NULL: it isn't in memory. */
 struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry);
 /* Removes it if nothing but the cache uses it, and no entry means its slot; pinned by the caller,
@@ -60,6 +62,11 @@ struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, i
  * errno, after having tried another slot. */
 QUIRE_MUST_CHECK int swap_write_page(struct quire_vm *vm, struct quire_page *page,
                                      struct quire_mapping *mapping);
+
+/* The same of several that page tables mean, neighbouring slots in one go. Bit i of the result:
+ * page i wasn't written. At most 32. */
+QUIRE_MUST_CHECK uint32_t swap_write_pages(struct quire_vm *vm, struct quire_page *const *pages,
+                                           unsigned count);
 
 /* Areas, also those that a swapoff is at work on. */
 unsigned swap_nr_areas(struct quire_vm *vm);

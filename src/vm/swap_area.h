@@ -148,6 +148,8 @@ static inline uint32_t *slot_word(struct swap_state *swap, swap_entry entry)
 /* A free slot becomes cached, for nobody yet; 0: there is none. *wants_discard says whether the
  * caller can discard; it stays true if there may be a slot after that, and none was taken. */
 swap_entry slot_take(struct swap_state *swap, bool *wants_discard);
+/* The same in any area but one, whose store has just failed; 0: there is none. Discards nothing. */
+swap_entry slot_take_outside(struct swap_state *swap, const struct swap_area *avoided);
 /* A slot whose state has become 0. */
 void slot_release(struct swap_state *swap, swap_entry entry);
 /* Gives up all clusters of an area that CPUs own. */

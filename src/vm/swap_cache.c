@@ -72,6 +72,15 @@ swap_entry swap_cache_entry(struct quire_vm *vm, const struct quire_page *page)
     return entry;
 }
 
+bool swap_cache_is(struct quire_vm *vm, swap_entry entry, const struct quire_page *page)
+{
+    quire_port_irq_t irq = swap_lock(vm->swap);
+    bool is =
+        slot_state_now(vm->swap, entry) & SLOT_CACHED && *slot_word(vm->swap, entry) == page->pfn;
+    swap_unlock(vm->swap, irq);
+    return is;
+}
+
 struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry)
 {
     struct quire_page *page = NULL;

@@ -8,6 +8,9 @@
  * memory is at hand: what was swapped out together lies together. The window grows and shrinks with
  * how many of the last one's pages were asked for (Linux: mm/swap_state.c, swapin_nr_pages).
  *
+ * What reclaim writes together lies together, mostly: neighbouring slots are one transfer. If that
+ * fails each of its pages is written alone.
+ *
  * A write that fails is tried once more, in another slot; for that the entries that mean the page
  * are found by its reverse maps and changed, or it's the place in shared memory's array that
  * changes. If that fails too the page stays, dirty.
@@ -37,22 +40,27 @@ static struct backing backing_of(struct quire_vm *vm, swap_entry entry)
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
-static int write_to(struct quire_vm *vm, struct quire_page *page, swap_entry entry)
+/* Pages of neighbouring slots, the first of them `entry`. */
+static int write_run(struct quire_vm *vm, struct quire_page *const *pages, unsigned count,
+                     swap_entry entry)
 {
     struct backing backing = backing_of(vm, entry);
-    struct quire_page *const pages[] = {page};
-    page_clear(page, PG_DIRTY);
-    page_set(page, PG_WRITEBACK);
-    vm_stat_add(vm, NR_WRITEBACK, 1);
-    int error = backing.ops->write(backing.store, entry_offset(entry), pages, 1);
-    if (error)
-        page_set(page, PG_DIRTY);
-    vm_stat_add(vm, NR_WRITEBACK, -1);
-    page_end_writeback(page);
+    for (unsigned i = 0; i < count; i++) {
+        page_clear(pages[i], PG_DIRTY);
+        page_set(pages[i], PG_WRITEBACK);
+    }
+    vm_stat_add(vm, NR_WRITEBACK, (long)count);
+    int error = backing.ops->write(backing.store, entry_offset(entry), pages, count);
+    vm_stat_add(vm, NR_WRITEBACK, -(long)count);
+    for (unsigned i = 0; i < count; i++) {
+        if (error)
+            page_set(pages[i], PG_DIRTY);
+        page_end_writeback(pages[i]);
+    }
     if (error)
         return error;
-    vm_count(vm, VM_PSWPOUT, 1);
-    vm_count(vm, VM_PGPGOUT, KIB_PER_PAGE);
+    vm_count(vm, VM_PSWPOUT, count);
+    vm_count(vm, VM_PGPGOUT, count * KIB_PER_PAGE);
     return 0;
 }
 
@@ -90,12 +98,15 @@ static void change_slot(struct quire_vm *vm, struct quire_page *page, struct qui
         rmap_walk(vm, page, change_entry, &change);
 }
 
-/* A second slot for the page, found by entries but not from the page yet; 0: none. */
-static swap_entry second_slot(struct quire_vm *vm, struct quire_page *page)
+/* A second slot for the page, found by entries but not from the page yet; 0: none. In another area
+ * than the first, if there is one: a store that fails once may fail always. */
+static swap_entry second_slot(struct quire_vm *vm, struct quire_page *page, swap_entry first)
 {
     bool wants_discard = false;
     quire_port_irq_t irq = swap_lock(vm->swap);
-    swap_entry entry = slot_take(vm->swap, &wants_discard);
+    swap_entry entry = slot_take_outside(vm->swap, area_of(vm->swap, first));
+    if (!entry)
+        entry = slot_take(vm->swap, &wants_discard);
     if (entry)
         *slot_word(vm->swap, entry) = page->pfn;
     swap_unlock(vm->swap, irq);
@@ -127,7 +138,7 @@ static bool settle(struct quire_vm *vm, struct quire_page *page, swap_entry from
 static swap_entry move_to_other_slot(struct quire_vm *vm, struct quire_page *page,
                                      struct quire_mapping *mapping, swap_entry from)
 {
-    swap_entry to = second_slot(vm, page);
+    swap_entry to = second_slot(vm, page, from);
     if (!to)
         return 0;
     change_slot(vm, page, mapping, from, to);
@@ -140,10 +151,30 @@ static swap_entry move_to_other_slot(struct quire_vm *vm, struct quire_page *pag
 int swap_write_page(struct quire_vm *vm, struct quire_page *page, struct quire_mapping *mapping)
 {
     swap_entry entry = swap_cache_entry(vm, page);
-    int error = write_to(vm, page, entry);
+    int error = write_run(vm, &page, 1, entry);
     if (error && (entry = move_to_other_slot(vm, page, mapping, entry)))
-        error = write_to(vm, page, entry);
+        error = write_run(vm, &page, 1, entry);
     return error;
+}
+
+uint32_t swap_write_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count)
+{
+    uint32_t failed = 0;
+    for (unsigned first = 0, run; first < count; first += run) {
+        swap_entry entry = swap_cache_entry(vm, pages[first]), next;
+        for (run = 1; first + run < count; run++) {
+            next = swap_cache_entry(vm, pages[first + run]);
+            if (entry_type(next) != entry_type(entry) ||
+                entry_offset(next) != entry_offset(entry) + run)
+                break;
+        }
+        if (run > 1 && !write_run(vm, pages + first, run, entry))
+            continue;
+        for (unsigned i = first; i < first + run; i++)
+            if (swap_write_page(vm, pages[i], NULL))
+                failed |= 1u << i;
+    }
+    return failed;
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -365,8 +396,7 @@ static struct quire_page *lock_cached(struct quire_vm *vm, swap_entry entry)
     if (!page)
         return NULL;
     page_lock(page);
-    if (page_has(page, PG_SWAPCACHE) && page_has(page, PG_UPTODATE) &&
-        swap_cache_entry(vm, page) == entry)
+    if (page_has(page, PG_UPTODATE) && swap_cache_is(vm, entry, page))
         return page;
     page_unlock(page);
     vm_put_page(vm, page);

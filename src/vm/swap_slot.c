@@ -210,6 +210,25 @@ swap_entry slot_take(struct swap_state *swap, bool *wants_discard)
     return entry;
 }
 
+swap_entry slot_take_outside(struct swap_state *swap, const struct swap_area *avoided)
+{
+    swap_entry entry = 0;
+    list_for_each (link, &swap->order) {
+        struct swap_area *area = quire_container_of(link, struct swap_area, link);
+        struct swap_cpu taker;
+        uint32_t number = area->queue[CLUSTER_PARTIAL].first;
+        if (number == NO_CLUSTER)
+            number = area->queue[CLUSTER_FREE].first;
+        if (area == avoided || number == NO_CLUSTER)
+            continue;
+        cpu_own(&taker, area, number);
+        entry = cpu_take(swap, &taker);
+        cpu_disown(&taker);
+        break;
+    }
+    return entry;
+}
+
 /* ---- giving back -------------------------------------------------------------------------------
  */
 

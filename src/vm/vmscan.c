@@ -93,15 +93,30 @@ unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_p
     return reclaimed;
 }
 
-bool reclaim_page(struct quire_vm *vm, struct quire_page *page)
+static void reclaim_taken(struct quire_vm *vm, struct quire_page **pages, unsigned count)
 {
-    struct scan scan = scan_of(vm, quire_page_node(vm->mem, page), QUIRE_GFP_KERNEL, 1);
-    struct quire_page *pages[] = {page};
+    struct scan scan = scan_of(vm, quire_page_node(vm->mem, pages[0]), QUIRE_GFP_KERNEL, count);
     scan.ignore_references = true;
-    if (lru_remove(vm, page))
-        return shrink_pages(&scan, pages, 1);
-    vm_put_page(vm, page);
-    return false;
+    (void)shrink_pages(&scan, pages, count);
+}
+
+void reclaim_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count)
+{
+    struct quire_page *taken[RECLAIM_BATCH];
+    unsigned nr_taken = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!lru_remove(vm, pages[i])) {
+            vm_put_page(vm, pages[i]);
+            continue;
+        }
+        if (nr_taken && quire_page_node(vm->mem, taken[0]) != quire_page_node(vm->mem, pages[i])) {
+            reclaim_taken(vm, taken, nr_taken);
+            nr_taken = 0;
+        }
+        taken[nr_taken++] = pages[i];
+    }
+    if (nr_taken)
+        reclaim_taken(vm, taken, nr_taken);
 }
 
 /* ---- in the background -------------------------------------------------------------------------

@@ -53,9 +53,12 @@ static unsigned long competing_pages(struct quire_vm *vm, struct node_lists *lis
     unsigned long active_file = 0, inactive_file = 0, active_anon = 0, inactive_anon = 0;
     bool can_swap = swap_free_pages(vm) != 0;
     quire_port_irq_t irq = lists_lock(lists);
-    for (unsigned i = LIST_FIRST; i < NR_LISTS; i++) {
-        unsigned holds = vm_policy(vm)->holds(lists, i);
+    const struct reclaim_policy *policy = vm_policy(vm);
+    for (unsigned i = LIST_FIRST; i < LIST_FIRST + policy->nr_lists; i++) {
         unsigned long count = lists->list[i].count;
+        if (!count)
+            continue;
+        unsigned holds = policy->holds(lists, i);
         if (holds & LIST_HOLDS_ACTIVE)
             *(holds & LIST_HOLDS_FILE ? &active_file : &active_anon) += count;
         else

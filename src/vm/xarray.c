@@ -105,6 +105,19 @@ uintptr_t xa_load(const struct xarray *xa, uint64_t index)
     return leaf ? leaf->slot[slot_of(index, 1)] : 0;
 }
 
+void xa_load_range(const struct xarray *xa, uint64_t first, unsigned count, uintptr_t *word)
+{
+    const struct xa_node *leaf = find_leaf(xa, first);
+    unsigned slot = slot_of(first, 1);
+    for (unsigned i = 0; i < count; i++, slot++) {
+        if (slot == XA_SLOTS) {
+            leaf = find_leaf(xa, first + i);
+            slot = 0;
+        }
+        word[i] = leaf ? leaf->slot[slot] : 0;
+    }
+}
+
 /* The tree gets as high as the index needs. */
 static void grow(struct xarray *xa, uint64_t index, struct xa_reserve *reserve)
 {

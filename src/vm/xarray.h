@@ -80,6 +80,8 @@ static inline size_t xa_node_size(void)
 }
 
 uintptr_t xa_load(const struct xarray *xa, uint64_t index);
+/* Those at `first` and the next ones. One walk for each node that they are in. */
+void xa_load_range(const struct xarray *xa, uint64_t first, unsigned count, uintptr_t *word);
 /* What was there. Storing 0 frees nodes that become empty (vm's slab: no lock of this layer is
  * needed for that). `reserve` may be NULL for 0, or where a word is already. A mark stays with the
  * index until 0 is stored. */

@@ -17,54 +17,56 @@ struct zap {
     struct quire_vma *vma;
     struct quire_tlb_batch batch;
     unsigned found;
-    unsigned taken; /* pages of this piece that are in the batch */
-    uint64_t dirty; /* which of them had dirty entries; what is left when some were released */
+    unsigned taken; /* pages of this piece, to be released after its flush */
+    struct quire_page *page[QUIRE_TLB_BATCH_PAGES];
+    uint64_t dirty; /* which of them had dirty entries */
+    long rss[NR_RSS];
 };
 _Static_assert(QUIRE_TLB_BATCH_PAGES <= 64, "a bit for each page of a piece");
-
-/* A file's page is dirty from here on, after the flush: until then a processor could write to it,
- * and write-back, which sees no entry any more, could have missed that. */
-static void release_page(void *arg, struct quire_page *page)
-{
-    struct zap *zap = arg;
-    if (zap->dirty & 1)
-        cache_set_dirty(zap->vma->mapping, page);
-    zap->dirty >>= 1;
-    page_unuse(zap->vma->mm->vm, page);
-}
 
 static void zap_begin(struct zap *zap, struct quire_vma *vma)
 {
     quire_tlb_batch_init(&zap->batch, &vma->mm->pt);
     zap->vma = vma;
-    zap->batch.release = release_page;
-    zap->batch.release_arg = zap;
-    zap->found = 0;
+    zap->found = 1; /* most ranges have something at their beginning */
+    for (unsigned kind = 0; kind < NR_RSS; kind++)
+        zap->rss[kind] = 0;
 }
 
-static void zap_page(struct zap *zap, uint64_t entry)
+/* At the end, and with each table: others may be looking. */
+static void pass_on_counts(struct zap *zap)
+{
+    for (unsigned kind = 0; kind < NR_RSS; kind++) {
+        if (zap->rss[kind])
+            mm_add_rss(zap->vma->mm, (enum rss)kind, zap->rss[kind]);
+        zap->rss[kind] = 0;
+    }
+}
+
+static inline void zap_page(struct zap *zap, uint64_t entry)
 {
     struct quire_mm *mm = zap->vma->mm;
     struct quire_page *page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry));
     if (page == mm->vm->zero_page)
         return;
-    if (!page_is_anon(page)) {
+    if (page_is_anon(page)) {
+        zap->rss[RSS_ANON]--;
+    } else {
+        zap->rss[page_rss(page)]--;
         if (entry & QUIRE_PTE_DIRTY)
             zap->dirty |= UINT64_C(1) << zap->taken;
         if (entry & QUIRE_PTE_ACCESSED && !(zap->vma->flags & (VM_SEQ_READ | VM_RAND_READ)))
             page_set(page, PG_REFERENCED);
     }
-    rmap_remove(mm, page);
-    zap->taken++;
-    quire_tlb_remove_page(&zap->batch, page);
+    zap->page[zap->taken++] = page;
 }
 
-static void zap_entry(struct zap *zap, uint64_t entry)
+static inline void zap_entry(struct zap *zap, uint64_t entry)
 {
     if (entry_has_page(entry)) {
         zap_page(zap, entry);
     } else if (entry_is_swap(entry)) {
-        mm_add_rss(zap->vma->mm, RSS_SWAP, -1);
+        zap->rss[RSS_SWAP]--;
         swap_free(zap->vma->mm->vm, entry);
     }
 }
@@ -77,7 +79,21 @@ static void zap_run(void *arg, const struct quire_pt_run *run)
     zap->found += run->count;
 }
 
-/* Under the entries' lock; the flush is the caller's, without it. */
+/* Flushes, and then the pages that were taken lose a user. A file's page is dirty from here on:
+ * until the flush a processor could write to it, and write-back, which sees no entry any more,
+ * could have missed that. */
+static void release_piece(struct zap *zap)
+{
+    struct quire_vm *vm = zap->vma->mm->vm;
+    quire_tlb_flush(&zap->batch);
+    for (unsigned i = 0; i < zap->taken; i++) {
+        if (quire_unlikely(zap->dirty >> i & 1))
+            cache_set_dirty(zap->vma->mapping, zap->page[i]);
+        page_unuse(vm, zap->page[i]);
+    }
+}
+
+/* Under the entries' lock; what follows is release_piece, without it. */
 static void take_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
 {
     zap->found = zap->taken = 0;
@@ -94,7 +110,7 @@ static void zap_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
     entry_lock(mm, start);
     take_piece(zap, start, end);
     entry_unlock(mm, start);
-    quire_tlb_flush(&zap->batch);
+    release_piece(zap);
 }
 
 static int stop_at_entry(void *arg, const struct quire_pt_run *run)
@@ -131,7 +147,10 @@ void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
             break;
         to = piece_end(start, end);
         zap_piece(&zap, start, to);
+        if (!(to & (TABLE_BYTES - 1)))
+            pass_on_counts(&zap);
     }
+    pass_on_counts(&zap);
 }
 
 /* ---- truncation --------------------------------------------------------------------------------
@@ -164,10 +183,11 @@ static void zap_if_of_file(struct zap *zap, quire_linear_t at)
 {
     struct quire_mm *mm = zap->vma->mm;
     entry_lock(mm, at);
+    zap->taken = 0;
     if (is_of_file(mm, at))
         take_piece(zap, at, at + QUIRE_PAGE_SIZE);
     entry_unlock(mm, at);
-    quire_tlb_flush(&zap->batch);
+    release_piece(zap);
 }
 
 static void zap_files_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
@@ -180,6 +200,7 @@ static void zap_files_pages(struct quire_vma *vma, quire_linear_t start, quire_l
         if (start < end)
             zap_if_of_file(&zap, start);
     }
+    pass_on_counts(&zap);
 }
 
 static void zap_one(void *arg, struct quire_vma *vma, quire_linear_t start, quire_linear_t end)

@@ -59,11 +59,12 @@ tap_check 'help begins with an example' ends_and_says 0 'quire boot -- ls -l /' 
 tap_check 'help says how to leave' says '\^A x ends'
 for wrong in '--nonsense -- true' '--' '--demo -- true' '--selftest -- true' '--env=x -- true' \
     '--env==x -- true' '--cwd=x -- true' '--add= -- true' '--add=:x -- true' '--add=x:y -- true' \
+    '--swap= -- true' '--swap=1M --swap=1M --swap=1M --swap=1M --swap=1M -- true' \
     '--accel=x -- true' '--arch=arm -- true' '--mem=1 -- true' '--shell --demo' 'name -- true'; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage with a program: $wrong" ends_and_says 125 'quire boot' $wrong
 done
-for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x; do
+for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x --swap=1M; do
     tap_check "usage without one: $wrong" ends_and_says 2 'quire boot' $wrong
 done
 tap_check 'a program without -- before it is told where it belongs' \
@@ -176,6 +177,19 @@ else
     runs 'a dynamic program' /bin/ls /etc/ld.so.cache
     tap_check 'symlinks on the way are kept' \
         packs_and_lists "^l.* lib64/ld-linux|^l.* lib64 -> usr/lib64" -- ls
+    if ldconfig -p 2>/dev/null | grep -q 'libgcc_s.so.1 .*x86-64'; then
+        tap_check 'what pthread_cancel loads comes with the C library' \
+            packs_and_lists ' [^ ]*/libgcc_s.so.1$' -- ls
+    else
+        tap_skip 'what pthread_cancel loads comes with the C library' 'there is no libgcc_s here'
+    fi
+    if command -v top >/dev/null && [ -e /lib/terminfo/v/vt100 ]; then
+        tap_check 'what is known of the terminal comes with who asks' \
+            packs_and_lists ' [^ ]*terminfo/v/vt100$' --env=TERM=vt100 -- top
+    else
+        tap_skip 'what is known of the terminal comes with who asks' 'there is no top, or no terminfo'
+    fi
+    tap_check 'root has a name' packs_and_lists ' etc/passwd$' -- ls
     packs_the_same() {
         packs "$work/first" -- ls && packs "$work/second" -- ls && cmp "$work/first" "$work/second"
     }
@@ -271,6 +285,31 @@ else
         ' usr/lib/one$' --add="$work/tree/one:/lib/one" -- /bin/ls
     tap_check 'a file can not be where a folder is' ends_and_says 125 'is a folder' \
         --add="$work/tree/one:/usr/bin" -- /bin/ls
+    tap_check 'a file goes into a folder that is named with a slash' packs_and_lists \
+        ' data/in/one$' --add="$work/tree/one:/data/in/" -- /bin/ls
+    tap_check '... also into the root' packs_and_lists ' one$' --add="$work/tree/one:/" -- /bin/ls
+    for place in /proc /proc/one /.quire /.quire/argv; do
+        tap_check "nothing is put where the machine has its own: $place" ends_and_says 125 \
+            "tree/one can't be at $place in the machine.* choose another place: --add=" \
+            --add="$work/tree/one:$place" --dry-run -- ls
+    done
+    tap_check 'a file of /proc is not put there' ends_and_says 125 "/proc/version can't be at" \
+        --add=/proc/version --dry-run -- ls
+    tap_check 'all of a host is too much' ends_and_says 125 '^quire: / would be all of this host' \
+        --add=/ --dry-run -- ls
+    packs_what_is_read() { # FILE
+        packs "$work/archive" --add="$1:/made" -- ls || return
+        cpio -i --quiet --to-stdout made <"$work/archive" | cmp - "$1"
+    }
+    tap_check 'a file without a size is read until its end' packs_what_is_read /proc/version
+    if [ -r /sys/kernel/mm/transparent_hugepage/enabled ]; then
+        tap_check 'so is one whose size is made up' packs_what_is_read \
+            /sys/kernel/mm/transparent_hugepage/enabled
+    else
+        tap_skip 'so is one whose size is made up' 'there is no such file'
+    fi
+    tap_check 'a file can not be the folder to start in' ends_and_says 125 \
+        '--cwd=/data/one is a file' --add="$work/tree/one:/data/" --cwd=/data/one --dry-run -- ls
     tap_check 'what is to be added and is not there' \
         ends_and_says 125 'none: No such file' --add="$work/none" -- ls
 
@@ -349,11 +388,15 @@ is_exactly() { # OUTPUT TALK
     printf '%b' "$1" | diff - "$output" && printf '%b' "$2" | diff - "$talk"
 }
 
+one_line() {
+    [ "$(wc -l <"$talk")" -eq 1 ]
+}
+
 tap_check "the program's status is ours" machine_ends 7 arguments -- true
 tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=data stderr=data mem=512M$'
 tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
 tap_check 'the command is told before it runs' ends_and_says 0 \
-    "fd=6 -serial chardev:com4 .* -initrd /dev/fd/7 -append 'run .* x=1'" --dry-run --append=x=1 -- true
+    "id=log,fd=7 -serial chardev:log .* -initrd /dev/fd/8 -append 'run .* x=1'" --dry-run --append=x=1 -- true
 tap_check 'a program that was killed' machine_ends 139 killed -- true
 tap_check 'errors go to errors' machine_ends 7 errors -- true
 tap_check '... and nowhere else' is_exactly '' 'an error\n'
@@ -371,8 +414,52 @@ tap_check 'an end without a word is a failure of ours' \
     machine_says 125 'without saying how .*/true ended' silent -- true
 tap_check 'a reset is a failure of ours' machine_says 125 'reset itself' crash -- true
 tap_check 'a machine that hangs is stopped' machine_says 124 'stopped after 1 s' hang --timeout=1 -- true
+tap_check '... in one line' one_line
+tap_check 'what the machine could not do is told, with advice' machine_says 125 \
+    "could not start .*true: it can't unpack /a/b: File exists .*--add=HOST:GUEST" failed -- true
+tap_check '... in one line' one_line
+tap_check 'who was killed for want of memory is told' machine_says 137 \
+    'so hog of mine \(process 17, which had 4711 KiB\) was killed, and 1 more. Try --mem .* 64M$' \
+    oom --mem=64M -- true
 tap_check 'a missing QEMU names its package' ends_and_says 125 'package qemu-system-x86' \
     --qemu="$work/none" -- true
+
+# What is swapped to is opened before the machine is.
+swap_fails() { # PATTERN SWAP
+    ends_and_says 125 "--swap=.*: $1" --swap="$2" -- true
+}
+head -c 100000 /dev/urandom >"$work/data"
+tap_check 'swap: a file that is not there' \
+    swap_fails 'there is no such file; --swap=.*/none:SIZE makes it' "$work/none"
+tap_check 'swap: a file without a header' swap_fails 'it has no swap header.*mkswap ' "$work/data"
+tap_check 'swap: a device that is none' swap_fails 'it is neither a file nor a block device' /dev/null
+tap_check 'swap: a folder' swap_fails '.*irectory' "$work"
+for size in 0 1K 36K 40961 17T; do
+    tap_check "swap: of $size" swap_fails 'a swap area has' "$size"
+done
+swap_nowhere() {
+    TMPDIR=$work/none && export TMPDIR
+    swap_fails 'no file can be made in .*/none' 1M
+}
+tap_check 'swap: nowhere to make a file' swap_nowhere
+makes_swap() {
+    machine_ends 7 arguments --swap="$work/new:1M" -- true && [ "$(wc -c <"$work/new")" -eq 1048576 ] &&
+        [ "$(tail -c +4087 "$work/new" | head -c 10)" = SWAPSPACE2 ] &&
+        says '^run .* swap=1 mem=' && says 'file=/dev/fd/9$'
+}
+tap_check 'swap: a file is made, with a header' makes_swap
+tap_check '... and used as it is the next time' machine_ends 7 arguments --swap="$work/new" -- true
+tap_check '... but not made again' swap_fails '.*is there already; --swap=.*/new uses it' "$work/new:1M"
+leaves_no_swap() {
+    mkdir "$work/temporary" && TMPDIR=$work/temporary && export TMPDIR
+    machine_ends 7 arguments --swap=1M --swap=2M -- true && says '^run .* swap=2 ' &&
+        says 'file=/dev/fd/10$' && [ -z "$(ls "$work/temporary")" ]
+}
+tap_check 'swap: a file of a size has no name' leaves_no_swap
+tap_check 'swap: a URL is for QEMU' ends_and_says 0 'format=raw,.*,file=nbd://host:1/a,,b ' --dry-run \
+    --swap=nbd://host:1/a,b -- true
+tap_check 'swap: what the machine refuses is told of' \
+    machine_says 125 '--swap=2M: it has no swap signature' no-swap --swap=1M --swap=2M -- true
 
 passes_input() { # FILE
     machine cat -- cat <"$1" >"$output"
@@ -399,6 +486,31 @@ closed_input() {
     [ $? -eq 7 ] && grep -q 'stdin=null' "$output"
 }
 tap_check 'a closed input is none' closed_input
+closed_errors() {
+    machine arguments -- true 2>&- >"$output"
+    [ $? -eq 7 ] && [ -s "$output" ]
+}
+tap_check 'closed errors do no harm' closed_errors
+closed_output() {
+    machine arguments -- true >&- 2>"$talk"
+    [ $? -eq 125 ] && grep -q 'written: Bad file descriptor' "$talk"
+}
+tap_check 'closed output can not be written' closed_output
+all_closed() {
+    machine arguments -- true <&- >&- 2>&-
+    [ $? -eq 125 ]
+}
+tap_check 'so it is when all are closed' all_closed
+quiet_machine() {
+    machine silent -- true <&- >&- 2>"$talk"
+    [ $? -eq 125 ] && grep -q 'without saying how' "$talk"
+}
+tap_check 'closed output that nothing is written to does no harm' quiet_machine
+full_output() {
+    machine flood -- true >/dev/full 2>"$talk"
+    [ $? -eq 125 ] && grep -q 'written: No space left' "$talk" && one_line
+}
+tap_check 'output that can not be written is told in one line' full_output
 unread_input() {
     for _ in 1 2 3 4 5; do
         yes | machine arguments -- true >"$output"

@@ -84,7 +84,7 @@ tap_fails 'a call of libc would be found' calls_libc
 
 for knobs in -DQUIRE_DEBUG_LEVEL=1 -DQUIRE_DEBUG_LEVEL=2 -DQUIRE_PAGE_SHIFT=14 \
     -DQUIRE_PAGEBLOCK_ORDER=6 -DQUIRE_MAX_ORDER=9 -DQUIRE_MAX_CPUS=1 -DQUIRE_MAX_NODES=1 \
-    -DQUIRE_SLAB_MAX_CACHES=64 '-DQUIRE_SECTION_SHIFT=24 -DQUIRE_PCP_SHIFT=5'; do
+    -DQUIRE_SLAB_MAX_CACHES=64 '-DQUIRE_POOL_BLOCK_BYTES=512 -DQUIRE_POOL_KEEP_BYTES=1' '-DQUIRE_SECTION_SHIFT=24 -DQUIRE_PCP_SHIFT=5'; do
     # shellcheck disable=SC2046,SC2086 # lists of flags and files
     tap_check "every source compiles with $knobs" \
         compile gcc -fsyntax-only $knobs $(cat src/sources.txt)

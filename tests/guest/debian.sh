@@ -150,6 +150,9 @@ try 'busybox: a script with pipes, loops and jobs' busybox same --add="$work/scr
     /bin/busybox sh "$work/script" "$work/folder"
 status=42
 try 'dash' dash same -- /bin/dash -c 'x=$(echo a | (read y; echo "$y$y")); echo "$x"; exit 42'
+status=0
+try 'bash: the output of a command as a file' bash same --add=/usr/bin/cat --add=/usr/bin/sleep -- /bin/bash -c \
+    'cat <(echo one) <(echo two; sleep 0.1; echo three) <(:); read -r x < <(echo four); echo "$x"; echo five > >(cat); wait'
 status=143
 try 'a program that a signal kills' dash same -- /bin/dash -c 'kill -TERM $$'
 
@@ -175,6 +178,82 @@ try 'python3: a million objects' /usr/bin/python3 same --mem=512M --add="/usr/li
     --add="/usr/lib/python$version/site.py" --add="/usr/lib/python$version/os.py" \
     --add="/usr/lib/python$version/lib-dynload" -- /usr/bin/python3 -S -E -c \
     'print(sum(len([object() for _ in range(10000)]) for _ in range(100)))'
+
+cat >"$work/processes.py" <<'END'
+import multiprocessing
+from multiprocessing import shared_memory
+def square(x):
+    return x * x
+def tell(queue, lock, shared):
+    with lock:
+        shared.buf[0] += 1
+    queue.put("child")
+multiprocessing.set_start_method("fork")
+queue, lock = multiprocessing.Queue(), multiprocessing.Lock()
+shared = shared_memory.SharedMemory(create=True, size=10000)
+processes = [multiprocessing.Process(target=tell, args=(queue, lock, shared)) for _ in range(4)]
+for process in processes:
+    process.start()
+print([queue.get() for _ in processes])
+for process in processes:
+    process.join()
+print(shared.buf[0], [process.exitcode for process in processes])
+shared.close()
+shared.unlink()
+with multiprocessing.Pool(3) as pool:
+    print(sum(pool.map(square, range(1000))))
+END
+status=0
+try 'python3: processes with queues, locks and a pool' /usr/bin/python3 same --add="/usr/lib/python$version" \
+    --add="$work/processes.py" -- /usr/bin/python3 "$work/processes.py"
+
+cat >"$work/events.py" <<'END'
+import asyncio
+import multiprocessing
+import os
+import signal
+async def tick(list):
+    for i in range(3):
+        await asyncio.sleep(0.01)
+        list.append(i)
+async def answer(reader, writer):
+    writer.write((await reader.readline()).upper())
+    await writer.drain()
+    writer.close()
+async def main():
+    ticks = []
+    await asyncio.gather(tick(ticks), tick(ticks))
+    print(sorted(ticks))
+    name = "\0quire-%d" % os.getpid()
+    server = await asyncio.start_unix_server(answer, path=name)
+    reader, writer = await asyncio.open_unix_connection(name)
+    writer.write(b"a question\n")
+    print(await reader.readline())
+    writer.close()
+    server.close()
+    loop = asyncio.get_running_loop()
+    came = loop.create_future()
+    loop.add_signal_handler(signal.SIGUSR1, lambda: came.set_result("signal"))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(await came, await loop.run_in_executor(None, lambda: 42))
+    echo = await asyncio.create_subprocess_exec("/bin/echo", "echoed", stdout=asyncio.subprocess.PIPE)
+    print(await echo.communicate(), echo.returncode)
+asyncio.run(main())
+with multiprocessing.Manager() as manager:
+    shared = manager.dict()
+    shared[1] = 2
+    print(dict(shared))
+END
+status=0
+try 'python3: asyncio, and a manager of processes' /usr/bin/python3 same --add="/usr/lib/python$version" \
+    --add="$work/events.py" --add=/bin/echo -- /usr/bin/python3 "$work/events.py"
+perl_base=$(perl -MSocket -e 'my $path = $INC{"Socket.pm"}; $path =~ s|/Socket.pm||; print $path' 2>/dev/null)
+try 'perl: a pair of sockets' perl same --add="$perl_base" -- /usr/bin/perl -e \
+    'use Socket; socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die $!;
+    if (!fork) { close $b; print $a "from a child\n"; exit } close $a; print <$b>; wait; print $?, "\n"'
+status=0
+try 'node' node same --mem=1G -- /usr/bin/node -e \
+    'console.log([1, 2, 3].map(x => x * x)); setTimeout(() => console.log("later"), 20)'
 
 # ---- compression and compilation ------------------------------------------------------------------
 
@@ -209,6 +288,14 @@ shows() { # PATTERN OPTIONS... -- PROGRAM ARGUMENTS...
 if [ -z "${QUIRE_BOOT_OPTIONS:-}" ]; then
     try 'the memory that there is' cat shows '^MemTotal: +1[0-3][0-9]{4} kB' --mem=128M -- /bin/cat /proc/meminfo
     try 'ps knows faults' ps shows '^ *[0-9]+ +[1-9][0-9]* ps$' -- /bin/ps -o majflt,minflt,comm -C ps
+    try 'files are in use of their file system' df shows '^tmpfs +[0-9]+ +10240 +[0-9]+ +[0-9]+% /dev/shm$' \
+        --add=/bin/df --add=/bin/busybox --mem=128M -- /bin/dash -c \
+        'i=0; while [ $i -lt 1024 ]; do echo "$i: 10 KiB"; i=$((i + 1)); done | /bin/busybox awk "{ printf \"%10240s\", \$0 }" >/dev/shm/file; df -k /dev/shm'
+    try 'ps' ps shows '^root +3 .* [0-9]:[0-9]{2} /bin/ps aux$' -- /bin/ps aux
+    try 'top' top shows '^ +3 root .* top$' -- /usr/bin/top -b -n1
+    try 'free' free shows '^Mem: +[1-9][0-9]+ ' -- /usr/bin/free
+    try 'vmstat' vmstat shows '^( +[0-9]+){17}$' -- /usr/bin/vmstat
+    try 'root has a name' id shows '^uid=0\(root\) gid=0\(root\)' -- /usr/bin/id
     try 'the shell' busybox shows '^MemFree: ' --shell -- -c 'cat /proc/meminfo; ls /'
 fi
 tap_end

@@ -10,7 +10,7 @@ quire=$1
 fuzzer=$2/$3-fuzz
 class=$3
 seed=${4:-1}
-seconds=${5:-${QUIRE_FUZZ_SECONDS:-30}}
+seconds=${5:-${QUIRE_FUZZ_SECONDS:-60}}
 
 survives() {
     set -- boot --mem=128M --timeout="$((seconds + 100))" -v -- "$fuzzer" --seconds "$seconds" --seed "$seed"

@@ -67,6 +67,10 @@ for variant in static dynamic; do
     echo $? >"$tap_scratch/$variant.status"
     tap_check "$class, $variant: the session ends as it should" ran_to_the_end "$variant"
     for name in $names; do
+        if grep -q "^##### $name: exited with 77$" "$tap_scratch/$variant.host"; then
+            tap_skip "$class, $variant: $name" "this host's Linux is too old to compare with"
+            continue
+        fi
         tap_check "$class, $variant: $name" same "$variant" "$name"
     done
 done

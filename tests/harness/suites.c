@@ -8,6 +8,7 @@ extern const struct test_suite suite_harness;
 extern const struct test_suite suite_text;
 extern const struct test_suite suite_bits;
 extern const struct test_suite suite_list;
+extern const struct test_suite suite_tree;
 extern const struct test_suite suite_memblock;
 extern const struct test_suite suite_memblock_alloc;
 extern const struct test_suite suite_memblock_model;
@@ -15,6 +16,7 @@ extern const struct test_suite suite_compaction;
 extern const struct test_suite suite_contig;
 extern const struct test_suite suite_cma;
 extern const struct test_suite suite_hotplug;
+extern const struct test_suite suite_run;
 extern const struct test_suite suite_phys_model;
 extern const struct test_suite suite_phys_faults;
 extern const struct test_suite suite_phys_start;
@@ -25,6 +27,7 @@ extern const struct test_suite suite_free;
 extern const struct test_suite suite_zonelist;
 extern const struct test_suite suite_pcp;
 extern const struct test_suite suite_shard;
+extern const struct test_suite suite_inbox;
 extern const struct test_suite suite_watermark;
 extern const struct test_suite suite_fallback;
 extern const struct test_suite suite_family;
@@ -33,6 +36,7 @@ extern const struct test_suite suite_debug;
 extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 extern const struct test_suite suite_slab_cache;
+extern const struct test_suite suite_slab_take;
 extern const struct test_suite suite_kmalloc;
 extern const struct test_suite suite_slab_debug;
 extern const struct test_suite suite_slab_options;
@@ -57,6 +61,10 @@ extern const struct test_suite suite_tables_faults;
 extern const struct test_suite suite_vmalloc;
 extern const struct test_suite suite_vmalloc_faults;
 extern const struct test_suite suite_vmalloc_model;
+extern const struct test_suite suite_heap;
+extern const struct test_suite suite_heap_cache;
+extern const struct test_suite suite_heap_faults;
+extern const struct test_suite suite_heap_model;
 extern const struct test_suite suite_vm_xarray;
 extern const struct test_suite suite_vm_interval;
 extern const struct test_suite suite_vm_roots;
@@ -93,12 +101,21 @@ extern const struct test_suite suite_vm_swap_model;
 extern const struct test_suite suite_vm_faults;
 extern const struct test_suite suite_vm_model;
 extern const struct test_suite suite_vm_areas_model;
+extern const struct test_suite suite_pool;
+extern const struct test_suite suite_pool_cleanup;
+extern const struct test_suite suite_pool_limit;
+extern const struct test_suite suite_pool_source;
+extern const struct test_suite suite_pool_text;
+extern const struct test_suite suite_pool_thread;
+extern const struct test_suite suite_pool_model;
+extern const struct test_suite suite_pool_faults;
 
 const struct test_suite *const test_suites[] = {
     &suite_harness,        //
     &suite_text,           //
     &suite_bits,           //
     &suite_list,           //
+    &suite_tree,           //
     &suite_memblock,       //
     &suite_memblock_alloc, //
     &suite_memblock_model, //
@@ -106,6 +123,7 @@ const struct test_suite *const test_suites[] = {
     &suite_contig,         //
     &suite_cma,            //
     &suite_hotplug,        //
+    &suite_run,            //
     &suite_phys_model,     //
     &suite_phys_faults,    //
     &suite_phys_start,     //
@@ -116,6 +134,7 @@ const struct test_suite *const test_suites[] = {
     &suite_zonelist,       //
     &suite_pcp,            //
     &suite_shard,          //
+    &suite_inbox,          //
     &suite_watermark,      //
     &suite_fallback,       //
     &suite_family,         //
@@ -124,6 +143,7 @@ const struct test_suite *const test_suites[] = {
     &suite_slowpath,       //
     &suite_view,           //
     &suite_slab_cache,     //
+    &suite_slab_take,      //
     &suite_kmalloc,        //
     &suite_slab_debug,     //
     &suite_slab_options,   //
@@ -184,5 +204,17 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_faults,      //
     &suite_vm_model,       //
     &suite_vm_areas_model, //
+    &suite_heap,           //
+    &suite_heap_cache,     //
+    &suite_heap_faults,    //
+    &suite_heap_model,     //
+    &suite_pool,           //
+    &suite_pool_cleanup,   //
+    &suite_pool_limit,     //
+    &suite_pool_source,    //
+    &suite_pool_text,      //
+    &suite_pool_thread,    //
+    &suite_pool_model,     //
+    &suite_pool_faults,    //
     NULL,
 };

@@ -74,6 +74,24 @@ sim_without_flush() {
     grep -q "TLB isn't flushed: .*quire_sim_tlb_flush" "$tap_scratch/output"
 }
 
+# A program with pools, which are inline in the installed header: it serves until it is told to end.
+# shellcheck disable=SC2046 # lists of flags
+server_by_pkg_config() { # FLAGS...
+    rm -f "$tap_scratch/server"
+    "$compiler" -std=c11 -Wall -Wextra -Werror "$@" examples/echo-server/main.c \
+        -o "$tap_scratch/server" $(flags --static --cflags --libs) \
+        -Wl,-rpath,"$(flags --variable=libdir)" || return
+    "$tap_scratch/server" 0 >"$tap_scratch/output" &
+    server=$!
+    for _ in $(seq 100); do
+        grep -q '^listening' "$tap_scratch/output" && break
+        sleep 0.1
+    done
+    kill -TERM "$server"
+    wait "$server" && cat "$tap_scratch/output" &&
+        grep -q '^0 connections, 0 requests' "$tap_scratch/output"
+}
+
 by_find_package() {
     rm -rf "$tap_scratch/consumer"
     cmake -S tests/install -B "$tap_scratch/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
@@ -114,7 +132,7 @@ version_is_that_of_the_project() {
 
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
 for name in types.h config.h port.h phys.h slab.h map.h paging.h fault.h segment.h mmu.h \
-    pgtable.h windows.h vmalloc.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc libquire.a libquire.so \
+    pgtable.h windows.h vmalloc.h pool.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc libquire.a libquire.so \
     QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
     tap_check "$name is installed" find_installed $name
 done
@@ -128,6 +146,8 @@ tap_check 'the example runs with pkg-config and libquire.a' by_pkg_config_static
 tap_check 'a simulated processor runs with libquire.so' sim_by_pkg_config
 tap_check 'a simulated processor runs with libquire.a' sim_by_pkg_config -static
 tap_check 'a simulated processor whose flush was forgotten is told' sim_without_flush
+tap_check 'a server with pools runs with libquire.so' server_by_pkg_config
+tap_check 'a server with pools runs with libquire.a' server_by_pkg_config -static
 tap_check 'the example runs with find_package and either library' by_find_package
 
 while read -r knob value name; do

@@ -1,8 +1,13 @@
 /* tests/kernel/fs_faults_test.c: each allocation fails once: nothing leaks, nothing breaks */
 #include "kernel/fs/anonymous.h"
+#include "kernel/fs/epoll.h"
 #include "kernel/fs/files.h"
 #include "kernel/fs/lock.h"
 #include "kernel/fs/pipe.h"
+#include "kernel/fs/socket.h"
+#include "kernel/fs/timerfd.h"
+#include "kernel/fs/xattr.h"
+#include "kernel/memory.h"
 #include "tests/kernel/fs_machine.h"
 
 static const struct quire_slab_config failing = {
@@ -74,6 +79,59 @@ static void use_descriptors(void)
     files_put(files);
 }
 
+/* Sockets that send each other sockets, and all that watch them. */
+static void use_sockets(void)
+{
+    const struct socket_caller caller = {.at = at_root, .user = {1, 0, 0}};
+    const struct socket_address name = {.length = 10, .path = "/tmp/name"};
+    struct epoll_event event = {POLLIN, 1}, told[2];
+    struct file *pair[2] = {NULL, NULL}, *listener = NULL, *client = NULL, *server = NULL;
+    struct file *epoll = NULL, *timer = NULL;
+    if (socket_pair(pair, &caller, SOCK_STREAM, O_NONBLOCK))
+        pair[0] = pair[1] = NULL;
+    CHECK(is_expected(epoll_create(&epoll, &root_user)));
+    CHECK(is_expected(timerfd_create(&timer, &root_user, 1, O_NONBLOCK)));
+    CHECK(is_expected(socket_create(&listener, &caller, SOCK_SEQPACKET, O_NONBLOCK)));
+    CHECK(is_expected(socket_create(&client, &caller, SOCK_SEQPACKET, O_NONBLOCK)));
+    if (listener && client && !socket_bind(listener, &caller, &name) &&
+        !socket_listen(listener, &caller, 1) && !socket_connect(client, &caller, &name))
+        CHECK(is_expected(socket_accept(listener, &server, O_NONBLOCK)));
+    if (epoll && timer && pair[1]) {
+        timerfd_set(timer, 1, 0);
+        CHECK(is_expected(epoll_change(epoll, EPOLL_CTL_ADD, timer, 3, &event)));
+        CHECK(is_expected(epoll_change(epoll, EPOLL_CTL_ADD, pair[1], 4, &event)));
+        CHECK(epoll_wait(epoll, told, 2, 0) >= 0);
+    }
+    struct packet *packet = pair[0] ? packet_new(10) : NULL;
+    if (packet) {
+        packet->files = quire_kzalloc(machine_slab, 2 * sizeof *packet->files, QUIRE_GFP_KERNEL);
+        for (; packet->files && packet->nr_files < 2 && client && server; packet->nr_files++)
+            packet->files[packet->nr_files] = file_get(packet->nr_files ? server : client);
+        CHECK_EQ(socket_send(pair[0], &caller, packet, NULL, false), 0);
+    }
+    file_put(server);
+    file_put(client); /* both may be in the packet, which goes with its receiver */
+    file_put(listener);
+    file_put(pair[0]);
+    file_put(pair[1]);
+    file_put(timer);
+    file_put(epoll);
+    CHECK(is_expected(names_unlink(&at_root, "/tmp/name")));
+}
+
+static void use_attributes(void)
+{
+    struct file *file = open_or_null("/tmp/attributes", O_RDWR | O_CREAT);
+    char value[8];
+    if (!file)
+        return;
+    int error = xattr_set(file->inode, &root_user, "user.a", "value", 5, 0);
+    CHECK(error == 0 || error == -ENOMEM);
+    int64_t size = xattr_get(file->inode, &root_user, "user.a", value, sizeof value);
+    CHECK_EQ(size, error ? -ENODATA : 5);
+    file_put(file);
+}
+
 static void whatever_fails_for_want_of_memory_leaves_nothing_behind(void)
 {
     unsigned nr_failed = 0;
@@ -86,6 +144,8 @@ static void whatever_fails_for_want_of_memory_leaves_nothing_behind(void)
         use_names();
         use_files();
         use_descriptors();
+        use_sockets();
+        use_attributes();
         failed = fail_at == 0; /* it was reached */
         nr_failed += failed;
         fail_at = 0;

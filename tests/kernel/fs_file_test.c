@@ -220,6 +220,35 @@ static void maps_name_files_and_say_when_they_are_deleted(void)
     fs_end();
 }
 
+static void a_volume_counts_the_pages_of_its_files(void)
+{
+    if (!fs_boot())
+        return;
+    struct file *file = open_or_null("/dev/shm/a", O_RDWR | O_CREAT);
+    REQUIRE(file);
+    const struct volume *volume = file->inode->volume;
+    CHECK(volume != fs_root->volume);
+    unsigned long root = fs_root->volume->nr_pages;
+    CHECK_EQ(volume->nr_pages, 0);
+    CHECK_EQ(file_pwrite(file, 3 * PAGE, "a", 1), 1);
+    CHECK_EQ(volume->nr_pages, 1);
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_file(mm, file_mapping(file), 0, 3 * PAGE, RW, QUIRE_MAP_SHARED);
+    run_on(mm);
+    CHECK(poke(at, 1));
+    CHECK_EQ(attributes_of("/dev/shm/a").blocks, 2 * PAGE / 512);
+    CHECK_EQ(volume->nr_pages, 2);
+    mm_end(mm);
+    CHECK_EQ(file_truncate(file, PAGE), 0);
+    CHECK_EQ(volume->nr_pages, 1);
+    CHECK_EQ(names_unlink(&at_root, "/dev/shm/a"), 0);
+    CHECK_EQ(volume->nr_pages, 1);
+    file_put(file);
+    CHECK_EQ(volume->nr_pages, 0);
+    CHECK_EQ(fs_root->volume->nr_pages, root);
+    fs_end();
+}
+
 static void a_memfd_is_sealed_for_good(void)
 {
     struct file *file = NULL;
@@ -457,6 +486,7 @@ static const struct test_case cases[] = {
     TEST_CASE(files_do_not_take_all_memory),
     TEST_CASE(mapped_files_share_pages_with_what_is_written),
     TEST_CASE(maps_name_files_and_say_when_they_are_deleted),
+    TEST_CASE(a_volume_counts_the_pages_of_its_files),
     TEST_CASE(a_memfd_is_sealed_for_good),
     TEST_CASE(nameless_files_are_gone_when_closed),
     TEST_CASE(descriptors_are_the_lowest_that_are_free),

@@ -4,6 +4,7 @@
 extern const struct test_suite suite_acpi;
 extern const struct test_suite suite_pvh;
 extern const struct test_suite suite_cmdline;
+extern const struct test_suite suite_fs_block;
 extern const struct test_suite suite_fs_faults;
 extern const struct test_suite suite_fs_file;
 extern const struct test_suite suite_fs_pipe;
@@ -16,6 +17,7 @@ const struct test_suite *const test_suites[] = {
     &suite_acpi,      //
     &suite_pvh,       //
     &suite_cmdline,   //
+    &suite_fs_block,  //
     &suite_fs_faults, //
     &suite_fs_file,   //
     &suite_fs_pipe,   //

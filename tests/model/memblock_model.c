@@ -32,29 +32,39 @@ static enum quire_memblock_kind kind_of(uint8_t entry)
 
 /* ---- reading the map back -------------------------------------------------------------------- */
 
-static bool is_own(unsigned unit)
+/* Where the map's own tables lie while it is looked at. They are never over each other: that is one
+ * of the map's own invariants, seen to first. */
+static struct memblock_range own[2];
+
+static void find_own(void)
 {
-    const struct quire_memblock_table *tables[2] = {&map.memory, &map.reserved};
-    quire_phys_t base = (quire_phys_t)unit * UNIT_BYTES, end = base + UNIT_BYTES;
+    own[0] = memblock_table_storage(&map, &map.memory);
+    own[1] = memblock_table_storage(&map, &map.reserved);
+}
+
+/* How many bytes of [base, end) are theirs. */
+static quire_phys_t own_bytes(quire_phys_t base, quire_phys_t end)
+{
+    quire_phys_t bytes = 0;
     for (unsigned t = 0; t < 2; t++) {
-        struct memblock_range storage = memblock_table_storage(&map, tables[t]);
-        if (storage.base < end && base < storage.end)
-            return true;
+        quire_phys_t from = own[t].base > base ? own[t].base : base;
+        quire_phys_t to = own[t].end < end ? own[t].end : end;
+        bytes += from < to ? to - from : 0;
     }
-    return false;
+    return bytes;
 }
 
 /* Tables lie in whole frames, units don't: of a unit that a table's place begins or ends in, only
  * a part is reserved. So the comparison is by the bytes at both ends of a unit. */
 static bool is_own_byte(quire_phys_t byte)
 {
-    const struct quire_memblock_table *tables[2] = {&map.memory, &map.reserved};
-    for (unsigned t = 0; t < 2; t++) {
-        struct memblock_range storage = memblock_table_storage(&map, tables[t]);
-        if (storage.base <= byte && byte < storage.end)
-            return true;
-    }
-    return false;
+    return own_bytes(byte, byte + 1);
+}
+
+static bool is_own(unsigned unit)
+{
+    find_own();
+    return own_bytes((quire_phys_t)unit * UNIT_BYTES, (unit + 1ull) * UNIT_BYTES);
 }
 
 static bool memory_agrees(void)
@@ -128,19 +138,15 @@ static bool free_agrees(void)
         if (memory[unit] == NOTHING || kind_of(memory[unit]) == QUIRE_MEMBLOCK_NOMAP ||
             reserved[unit])
             continue;
-        if (!is_own(unit)) {
-            expected += UNIT_BYTES;
-            continue;
-        }
-        for (quire_phys_t byte = (quire_phys_t)unit * UNIT_BYTES; byte < (unit + 1ull) * UNIT_BYTES;
-             byte++)
-            expected += !is_own_byte(byte);
+        quire_phys_t base = (quire_phys_t)unit * UNIT_BYTES;
+        expected += UNIT_BYTES - own_bytes(base, base + UNIT_BYTES);
     }
     return !check.wrong && check.size == expected;
 }
 
 static bool map_agrees(void)
 {
+    find_own();
     return memblock_is_valid(&map) && memory_agrees() && reserved_agrees() && free_agrees();
 }
 

@@ -177,7 +177,7 @@ static void swap_out(struct process *process, unsigned place)
         CHECK(try_to_unmap(test_vm, page, 0));
     page_unlock(page);
     if (test_random_below(2))
-        (void)reclaim_page(test_vm, page);
+        reclaim_pages(test_vm, &page, 1);
     else /* and it is found in the swap cache */
         vm_put_page(test_vm, page);
 }

@@ -18,7 +18,7 @@ static void say_by(struct channel *channel, const char *text, size_t piece)
 {
     for (size_t at = 0, left = strlen(text); left; at += piece, left -= piece) {
         piece = piece < left ? piece : left;
-        CHECK_EQ(channel_take(channel, text + at, piece, NULL), 0);
+        CHECK_EQ(channel_take_lines(channel, text + at, piece, NULL), 0);
     }
 }
 
@@ -27,23 +27,22 @@ static void the_end_is_heard_in_pieces_of_any_size(void)
     for (size_t piece = 1; piece < 40; piece++) {
         struct channel channel;
         channel_init(&channel, false);
-        say_by(&channel, "log\n\001unknown rseq 3\nmore \001exit 9\n\001killed 11\n\001odd\n\n",
-               piece);
+        say_by(&channel, "unknown rseq 3\nmore exit 9\nkilled 11\nodd\n\n", piece);
+        CHECK_EQ(channel_take_log(&channel, "log\r\nexit 9\n", 12, NULL), 0);
         CHECK_EQ(channel.end, CHANNEL_KILLED);
         CHECK_EQ(channel.number, 11);
         CHECK_EQ(channel.unknown.count, 1);
         CHECK(channel.unknown.count == 1 && !strcmp(channel.unknown.text[0], "rseq 3"));
-        CHECK_EQ(channel.log_bytes, strlen("log\nmore \001exit 9\n\n"));
-        CHECK(!memcmp(channel.log, "log\nmore \001exit 9\n\n", channel.log_bytes));
+        CHECK_EQ(channel.log_bytes, strlen("log\nexit 9\n"));
+        CHECK(!memcmp(channel.log, "log\nexit 9\n", channel.log_bytes));
         channel_free(&channel);
     }
 }
 
 static void words_that_make_no_sense_are_no_end(void)
 {
-    static const char *const odd[] = {"\001exit\n",    "\001exit x\n",    "\001exit 256\n",
-                                      "\001exit -1\n", "\001exited 3\n",  "\001exit 3",
-                                      "exit 3\n",      "\001\001exit 3\n"};
+    static const char *const odd[] = {"exit\n",     "exit x\n", "exit 256\n", "exit -1\n",
+                                      "exited 3\n", "exit 3",   " exit 3\n"};
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         struct channel channel;
         channel_init(&channel, false);
@@ -60,20 +59,19 @@ static void a_talkative_machine_costs_no_memory(void)
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\0';
     channel_init(&channel, false);
-    say_by(&channel, "\001unknown ", 100);
+    say_by(&channel, "unknown ", 100);
     say_by(&channel, line, 1000); /* too long for us: as if it weren't there */
     say_by(&channel, "\n", 1);
     CHECK_EQ(channel.unknown.count, 0);
-    for (unsigned i = 0; i < 1000; i++) {
-        say_by(&channel, line, 1000);
-        say_by(&channel, "\n", 1);
-    }
-    say_by(&channel, "newest\n", 100);
+    line[sizeof line - 1] = '\n';
+    for (unsigned i = 0; i < 1000; i++)
+        (void)channel_take_log(&channel, line, sizeof line, NULL);
+    (void)channel_take_log(&channel, "newest\n", 7, NULL);
     CHECK_EQ(channel.log_bytes, 1000 * sizeof line + 7);
     for (unsigned i = 0; i < 5000; i++)
-        say_by(&channel, "\001unknown a 1\n", 100);
+        say_by(&channel, "unknown a 1\n", 100);
     CHECK_EQ(channel.unknown.count, 1024);
-    say_by(&channel, "\001exit 0\n", 100);
+    say_by(&channel, "exit 0\n", 100);
     CHECK_EQ(channel.end, CHANNEL_EXITED);
     channel_free(&channel);
 }

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/list.h"
 #include "base/text.h"
+#include "base/tree.h"
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
@@ -318,6 +319,55 @@ static void elements_are_taken_out_anywhere(void)
     list_del(&item[0].link);
     CHECK(list_empty(&head));
 }
+
+/* ---- trees ------------------------------------------------------------------------------------
+ */
+
+struct leaf {
+    struct tree_node node;
+    unsigned below; /* nodes of its subtree */
+};
+
+static bool count_below(struct tree_node *node)
+{
+    struct leaf *leaf = quire_container_of(node, struct leaf, node);
+    unsigned below = 1;
+    for (unsigned side = 0; side < 2; side++)
+        if (node->child[side])
+            below += quire_container_of(node->child[side], struct leaf, node)->below;
+    bool changed = below != leaf->below;
+    leaf->below = below;
+    return changed;
+}
+
+static struct tree_node *next_leaf(void *arg)
+{
+    struct leaf **next = arg;
+    return &(*next)++->node;
+}
+
+static void a_tree_is_built_of_any_number_of_nodes_in_order(void)
+{
+    static struct leaf leaves[100];
+    for (unsigned count = 0; count <= 100; count++) {
+        struct tree tree = {.update = count_below};
+        struct leaf *next = leaves;
+        unsigned i = 0;
+        tree_build(&tree, count, next_leaf, &next);
+        tree_check(&tree);
+        for (struct tree_node *node = tree_first(&tree); node; node = tree_next(node))
+            CHECK(node == &leaves[i++].node);
+        CHECK_EQ(i, count);
+        if (count)
+            CHECK_EQ(quire_container_of(tree.root, struct leaf, node)->below, count);
+    }
+}
+
+static const struct test_case tree_cases[] = {
+    TEST_CASE(a_tree_is_built_of_any_number_of_nodes_in_order),
+    {0},
+};
+const struct test_suite suite_tree = {"tree", tree_cases};
 
 static const struct test_case list_cases[] = {
     TEST_CASE(a_new_list_is_empty),

@@ -319,6 +319,50 @@ static void an_entry_that_was_found_is_changed_without_another_walk(void)
     }
 }
 
+static bool is_marker(uint64_t entry)
+{
+    return entry == 0x800;
+}
+
+static void entries_move_up_to_one_that_stays(void)
+{
+    const quire_linear_t from = 0x12340000, to = 0x40000000;
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        struct quire_tlb_batch batch;
+        uint64_t entry = 0;
+        if (!start((enum quire_pt_format_id)id))
+            return;
+        quire_tlb_batch_init(&batch, &pt);
+        /* No table, so nothing to move, nor to move it to. */
+        CHECK_EQ(quire_move_entries(&pt, from, to, 0x8000, is_marker, &batch), 0x8000);
+        CHECK_EQ(quire_map_range(&pt, from, 0x5000, 8192, RW, 0), 0);
+        CHECK_EQ(quire_cmpxchg_entry(&pt, from + 0x3000, &entry, 0x900), 0); /* after a hole */
+        CHECK_EQ(quire_cmpxchg_entry(&pt, from + 0x5000, &entry, 0x800), 0);
+        CHECK_EQ(quire_map_range(&pt, from + 0x6000, 0x9000, 4096, RW, 0), 0);
+        CHECK_EQ(quire_map_range(&pt, to - 0, 0x1000, 4096, RW, 0), 0);
+        CHECK_EQ(quire_unmap_range(&pt, to, 4096, QUIRE_UNMAP_KEEP_TABLES, NULL), 0);
+        CHECK(hardware(from + 0x1000, true));
+        CHECK_EQ(quire_move_entries(&pt, from, to, 0x8000, is_marker, &batch), 0x5000);
+        quire_tlb_flush(&batch);
+        CHECK_EQ(quire_get_entry(&pt, to), 0x5000 | (entry_for(from + 0x6000) & 0xfff));
+        CHECK_EQ(quire_get_entry(&pt, to + 0x1000) & 0x6fff,
+                 0x6067 & 0x6fff); /* what hardware set */
+        CHECK_EQ(quire_get_entry(&pt, to + 0x2000), 0);
+        CHECK_EQ(quire_get_entry(&pt, to + 0x3000), 0x900);
+        CHECK_EQ(quire_get_entry(&pt, to + 0x5000), 0);
+        for (unsigned page = 0; page < 5; page++)
+            CHECK_EQ(quire_get_entry(&pt, from + page * 4096), 0);
+        CHECK_EQ(quire_get_entry(&pt, from + 0x5000), 0x800);
+        CHECK(!hardware(from, false));
+        CHECK(hardware(to, false));
+        quire_pgtable_check(&pt);
+        CHECK_EQ(quire_unmap_range(&pt, from, 0x8000, 0, NULL), 0);
+        CHECK_EQ(quire_unmap_range(&pt, to, 0x8000, 0, NULL), 0);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), empty_tables(&pt));
+        tables_end(&pt);
+    }
+}
+
 static void an_update_keeps_what_hardware_set_on_the_same_frame(void)
 {
     if (!start(QUIRE_PT_FORMAT_X86_64))
@@ -551,6 +595,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_harvest_marks_each_page_that_was_used),
     TEST_CASE(an_entry_goes_out_to_swap_and_comes_back),
     TEST_CASE(an_entry_that_was_found_is_changed_without_another_walk),
+    TEST_CASE(entries_move_up_to_one_that_stays),
     TEST_CASE(an_update_keeps_what_hardware_set_on_the_same_frame),
     TEST_CASE(a_huge_page_is_no_single_entry),
     TEST_CASE(a_split_and_a_collapse_undo_each_other),

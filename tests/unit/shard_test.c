@@ -1,69 +1,5 @@
 /* tests/unit/shard_test.c: which shard gives memory, takes it back, and hands it over */
-#include "tests/unit/machine.h"
-
-#include "phys/internal.h"
-
-#define LARGEST (1ul << MAX_ORDER)
-#define TWO_SHARDS ((uint64_t)(2 * QUIRE_SHARD_BLOCKS + 2) * LARGEST << QUIRE_PAGE_SHIFT)
-
-/* Two CPUs with a shard each; all memory begins in the first. */
-static struct zone *boot(void)
-{
-    struct quire_mem *mem = machine_boot_plain(TWO_SHARDS, (struct quire_mem_config){.nr_cpus = 2});
-    return mem ? &mem->zones[0] : NULL;
-}
-
-static struct shard *shard_of(const struct zone *zone, const struct quire_page *page)
-{
-    return frame_shard(zone, page->pfn);
-}
-
-/* Allocates on one CPU until the zone has nothing left. */
-static struct quire_page *take_all(unsigned cpu)
-{
-    struct quire_page *chain;
-    test_environment.set_cpu(cpu);
-    take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &chain);
-    test_environment.set_cpu(0);
-    return chain;
-}
-
-static void free_on(unsigned cpu, struct quire_page *chain)
-{
-    test_environment.set_cpu(cpu);
-    free_chain(chain);
-    test_environment.set_cpu(0);
-}
-
-/* Frees pages on one CPU until some wait in the inbox of another's shard; the others. */
-static struct quire_page *free_into(const struct inbox *inbox, unsigned cpu,
-                                    struct quire_page *chain)
-{
-    test_environment.set_cpu(cpu);
-    while (chain && !inbox->count) {
-        struct quire_page *next = chain->owner.pointer[0];
-        quire_free_page(machine.mem, chain);
-        chain = next;
-    }
-    test_environment.set_cpu(0);
-    CHECK(inbox->count > 0);
-    return chain;
-}
-
-static unsigned long chain_length(const struct quire_page *chain)
-{
-    unsigned long length = 0;
-    for (; chain; chain = chain->owner.pointer[0])
-        length++;
-    return length;
-}
-
-static void end(struct zone *zone)
-{
-    quire_drain_all_pages(zone->mem);
-    quire_mem_check(zone->mem);
-    CHECK_EQ(zone_nr_free(zone), zone->managed);
-}
+#include "tests/unit/shards.h"
 
 static void a_zone_has_as_many_shards_as_fit(void)
 {
@@ -106,17 +42,70 @@ static void the_cpus_of_a_node_are_spread_over_its_shards(void)
     }
 }
 
+static void each_shard_begins_with_a_run_of_the_zones_memory(void)
+{
+    struct zone *zone = shards_boot();
+    if (!zone)
+        return;
+    unsigned long half = zone->managed / 2;
+    for_each_shard (zone, shard)
+        CHECK(shard->nr_free >= half - LARGEST && shard->nr_free <= half + LARGEST);
+    unsigned index = 0;
+    for (unsigned long pfn = zone->start; pfn < zone->end; pfn += LARGEST) {
+        if (pfn_to_pageblock(zone->mem, pfn)->largest < MAX_ORDER)
+            continue;
+        CHECK(frame_shard(zone, pfn)->index >= index);
+        index = frame_shard(zone, pfn)->index;
+    }
+    CHECK_EQ(index, 1);
+    shards_end(zone);
+}
+
+static void memory_is_handed_over_by_who_has_most(void)
+{
+    uint64_t size = (uint64_t)(4 * QUIRE_SHARD_BLOCKS + 4) * LARGEST << QUIRE_PAGE_SHIFT;
+    struct quire_mem *mem = machine_boot_plain(size, (struct quire_mem_config){.nr_cpus = 4});
+    if (!mem)
+        return;
+    struct zone *zone = &mem->zones[0];
+    struct shard *shard = zone->shard;
+    REQUIRE(zone->shard_mask == 3);
+    struct quire_page *large[2]; /* of CPUs 1 and 3: 2 keeps what it has */
+    for (unsigned i = 0; i < 2; i++) {
+        test_environment.set_cpu(2 * i + 1);
+        large[i] = quire_alloc_pages(mem, QUIRE_GFP_HIGHUSER_MOVABLE, MAX_ORDER);
+        CHECK(large[i]);
+    }
+    test_environment.set_cpu(0);
+    struct quire_page *chain, *page;
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE, shard[0].nr_free, &chain);
+    quire_drain_all_pages(mem);
+    unsigned long before[4];
+    for_each_shard (zone, other)
+        before[other->index] = other->nr_free;
+    page = quire_alloc_pages(mem, QUIRE_GFP_HIGHUSER_MOVABLE, MAX_ORDER);
+    REQUIRE(page);
+    CHECK_EQ(shard[1].nr_free, before[1]);
+    CHECK_EQ(shard[2].nr_free, before[2] - LARGEST);
+    CHECK_EQ(shard[3].nr_free, before[3]);
+    quire_free_pages(mem, page, MAX_ORDER);
+    for (unsigned i = 0; i < 2; i++)
+        if (large[i])
+            quire_free_pages(mem, large[i], MAX_ORDER);
+    free_chain(chain);
+    shards_end(zone);
+}
+
 static void a_cpu_is_handed_memory_that_stays_with_its_shard(void)
 {
-    struct zone *zone = boot();
+    struct zone *zone = shards_boot_in_the_first();
     if (!zone)
         return;
     struct shard *first = &zone->shard[0], *second = &zone->shard[1];
-    CHECK_EQ(second->nr_free, 0);
     test_environment.set_cpu(1);
     struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER - 1);
     REQUIRE(page);
-    CHECK(shard_of(zone, page) == second);
+    CHECK(frame_shard(zone, page->pfn) == second);
     quire_drain_pages(zone->mem, 1);
     CHECK_EQ(second->nr_free % LARGEST, LARGEST / 2);
     quire_free_pages(zone->mem, page, MAX_ORDER - 1);
@@ -125,122 +114,101 @@ static void a_cpu_is_handed_memory_that_stays_with_its_shard(void)
     CHECK(second->nr_free >= LARGEST);
     CHECK_EQ(second->nr_free % LARGEST, 0);
     CHECK_EQ(first->nr_free, zone->managed - second->nr_free);
-    end(zone);
+    shards_end(zone);
 }
 
 static void one_cpu_can_have_all_memory(void)
 {
     for (unsigned cpu = 0; cpu < 2; cpu++) {
-        struct zone *zone = boot();
+        struct zone *zone = shards_boot();
         if (!zone)
             return;
-        struct quire_page *chain = take_all(cpu);
+        struct quire_page *chain = shards_take_all(cpu);
         CHECK_EQ(zone_nr_free(zone), 0);
-        free_on(!cpu, chain);
-        chain = take_all(!cpu);
+        shards_free_on(!cpu, chain);
+        chain = shards_take_all(!cpu);
         CHECK_EQ(zone_nr_free(zone), 0);
-        free_on(!cpu, chain);
-        end(zone);
+        shards_free_on(!cpu, chain);
+        shards_end(zone);
     }
 }
 
-static void what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free(void)
+/* Pages of two shards, shuffled: first the one's, then the other's, each once. */
+static void gathered_are_the_pages_of_a_shard_and_no_others(void)
 {
-    struct zone *zone = boot();
+    enum { PAGES = 64 };
+    struct zone *zone = shards_boot();
     if (!zone)
         return;
-    struct quire_page *chain;
-    unsigned long taken = take_pages(QUIRE_GFP_KERNEL, LARGEST, &chain);
-    CHECK_EQ(taken, LARGEST);
-    unsigned long before = zone_nr_free(zone);
-    struct inbox *inbox = &zone->shard[0].inbox;
-    chain = free_into(inbox, 1, chain);
-    CHECK_EQ(inbox->frames, inbox->count);
-    CHECK_EQ(zone_nr_free(zone), before + inbox->count);
-    CHECK_EQ(zone_nr_free(zone) + zone_info(0).nr_pcp + chain_length(chain), zone->managed);
-    CHECK_EQ(inbox->count, 0); /* zone_info took zone_lock */
-    CHECK_EQ(inbox->frames, 0);
-    free_chain(chain);
-    end(zone);
-}
-
-static void a_full_inbox_is_emptied_by_who_sends(void)
-{
-    struct zone *zone = boot();
-    if (!zone)
-        return;
-    struct quire_page *chain;
-    take_pages(QUIRE_GFP_KERNEL, 4ul * INBOX_SLOTS, &chain);
-    unsigned long before = zone->shard[0].nr_free;
-    free_on(1, chain);
-    CHECK(zone->shard[0].nr_free > before); /* CPU 0 did nothing meanwhile */
-    end(zone);
-}
-
-static void an_allocation_finds_what_lies_in_an_inbox(void)
-{
-    struct zone *zone = boot();
-    if (!zone)
-        return;
-    struct quire_page *chain = take_all(0), *some = chain;
-    struct quire_page *last = chain;
-    for (unsigned i = 0; i < INBOX_SLOTS; i++)
-        last = last->owner.pointer[0];
-    chain = last->owner.pointer[0];
-    last->owner.pointer[0] = NULL;
-    free_on(1, some);
-    REQUIRE(zone->shard[0].inbox.count > 0);
-    unsigned long inside = zone->shard[0].inbox.count;
-    test_environment.set_cpu(1);
-    struct quire_page *found;
-    unsigned long got = take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &found);
-    CHECK_EQ(got, INBOX_SLOTS + 1ul);
-    CHECK(got > inside);
-    CHECK_EQ(zone_nr_free(zone), 0);
-    free_chain(found);
+    struct quire_page *pages[PAGES];
+    for (unsigned i = 0; i < PAGES; i++) {
+        test_environment.set_cpu(i & 1);
+        pages[i] = quire_alloc_pages(zone->mem, QUIRE_GFP_HIGHUSER_MOVABLE, 0);
+        REQUIRE(pages[i]);
+    }
     test_environment.set_cpu(0);
-    free_chain(chain);
-    end(zone);
+    for (unsigned count = 0; count <= PAGES; count++)
+        for (unsigned index = 0; index < 2; index++) {
+            struct shard *shard = &zone->shard[index];
+            struct quire_page *some[PAGES];
+            for (unsigned i = 0; i < count; i++) {
+                unsigned other = (unsigned)test_random_below(i + 1);
+                some[i] = some[other];
+                some[other] = pages[i];
+            }
+            unsigned own = shard_gather(shard, some, count);
+            CHECK(count < PAGES || (own > 0 && own < PAGES));
+            for (unsigned i = 0; i < count; i++) {
+                CHECK((frame_shard(zone, some[i]->pfn) == shard) == (i < own));
+                quire_get_page(some[i]);
+            }
+            for (unsigned i = 0; i < count; i++) {
+                CHECK_EQ(quire_page_count(pages[i]), 2);
+                quire_put_page(zone->mem, pages[i]);
+            }
+        }
+    for (unsigned i = 0; i < PAGES; i++)
+        quire_free_page(zone->mem, pages[i]);
+    shards_end(zone);
 }
 
-static void a_large_block_is_put_together_from_an_inbox(void)
+/* Two unmovable pages of two CPUs while `percent` of the zone is in use, movable all of it. Whether
+ * they are in one pageblock. */
+static bool unmovable_pages_meet(struct zone *zone, unsigned percent)
 {
-    struct zone *zone = boot();
-    if (!zone)
-        return;
-    struct quire_page *huge = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
-    REQUIRE(huge);
-    struct quire_page *chain = take_all(0);
-    quire_split_page(zone->mem, huge, MAX_ORDER);
+    struct quire_page *chain;
+    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE, zone->managed / 100 * percent, &chain);
+    struct quire_page *unmovable = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
     test_environment.set_cpu(1);
-    for (unsigned long i = 0; i < LARGEST; i++)
-        quire_free_page(zone->mem, &huge[i]);
+    struct quire_page *other = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
     test_environment.set_cpu(0);
-    quire_drain_pages(zone->mem, 1);
-    struct quire_page *again =
-        quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, MAX_ORDER);
-    CHECK(again == huge);
-    if (again)
-        quire_free_pages(zone->mem, again, MAX_ORDER);
+    bool meet = false;
+    CHECK(unmovable && other);
+    if (unmovable && other) {
+        meet = unmovable->pfn >> PAGEBLOCK_ORDER == other->pfn >> PAGEBLOCK_ORDER;
+        quire_free_page(zone->mem, unmovable);
+        quire_free_page(zone->mem, other);
+    }
     free_chain(chain);
-    end(zone);
+    shards_end(zone);
+    return meet;
 }
 
 /* Other types' pageblocks are left alone while another shard has memory of the right one. */
 static void types_stay_apart_across_shards(void)
 {
-    struct zone *zone = boot();
-    if (!zone || zone->mem->no_mobility_grouping)
-        return;
-    struct quire_page *unmovable = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
-    test_environment.set_cpu(1);
-    struct quire_page *other = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
-    test_environment.set_cpu(0);
-    REQUIRE(unmovable && other);
-    CHECK_EQ(unmovable->pfn >> PAGEBLOCK_ORDER, other->pfn >> PAGEBLOCK_ORDER);
-    quire_free_page(zone->mem, unmovable);
-    quire_free_page(zone->mem, other);
-    end(zone);
+    struct zone *zone = shards_boot();
+    if (zone && !zone->mem->no_mobility_grouping)
+        CHECK(unmovable_pages_meet(zone, 80));
+}
+
+static void with_pageblocks_in_plenty_each_shard_has_its_own_of_a_type(void)
+{
+    for (unsigned dealt = 0; dealt < 2; dealt++) {
+        struct zone *zone = dealt ? shards_boot() : shards_boot_in_the_first();
+        if (zone && !zone->mem->no_mobility_grouping)
+            CHECK(!unmovable_pages_meet(zone, 20));
+    }
 }
 
 /* A block of MAX_ORDER that two nodes share is never free as one, so it stays where it is. */
@@ -258,45 +226,28 @@ static void a_block_that_two_zones_share_belongs_to_the_first_shards(void)
     if (!mem)
         return;
     for (unsigned cpu = 0; cpu < 4; cpu++) {
-        struct quire_page *chain = take_all(cpu);
+        struct quire_page *chain = shards_take_all(cpu);
         CHECK_EQ(mem->shard_of[(border >> QUIRE_PAGE_SHIFT) / LARGEST], 0);
-        free_on((cpu + 1) % 4, chain);
+        shards_free_on((cpu + 1) % 4, chain);
         quire_mem_check(mem);
     }
     quire_drain_all_pages(mem);
     CHECK_EQ(quire_nr_free_pages(mem), quire_nr_managed_pages(mem));
 }
 
-/* A machine with a CMA area of one pageblock in its middle. */
-static struct zone *boot_with_area(uint64_t *base)
-{
-    static const struct quire_memblock_region map[] = {{.size = TWO_SHARDS}, {0}};
-    static struct quire_cma cma;
-    uint64_t size = (uint64_t)PAGEBLOCK_PAGES << QUIRE_PAGE_SHIFT;
-    *base = quire_align_down(TWO_SHARDS / 2, size);
-    if (!machine_map(map))
-        return NULL;
-    bool made = !quire_memblock_reserve(&machine.memblock, *base, size) &&
-                !machine_start((struct quire_mem_config){
-                    .nr_cpus = 2, .zone_end = {[QUIRE_ZONE_NORMAL] = UINT64_MAX}}) &&
-                !quire_cma_init(machine.mem, &cma, "area", *base, size, 0);
-    CHECK(made);
-    return made ? &machine.mem->zones[0] : NULL;
-}
-
 static bool in_area(const struct quire_page *page, uint64_t base)
 {
-    return page->pfn >> PAGEBLOCK_ORDER == base >> QUIRE_PAGE_SHIFT >> PAGEBLOCK_ORDER;
+    return page->pfn - (base >> QUIRE_PAGE_SHIFT) < AREA_PAGES;
 }
 
 static void lent_memory_is_used_first_whichever_shard_has_it(void)
 {
     uint64_t base;
-    struct zone *zone = boot_with_area(&base);
+    struct zone *zone = shards_boot_with_area(&base);
     if (!zone)
         return;
     struct quire_page *chain;
-    unsigned long kept = zone_nr_free(zone) - 2 * PAGEBLOCK_PAGES + PAGEBLOCK_PAGES / 2;
+    unsigned long kept = zone_nr_free(zone) - 2 * AREA_PAGES + AREA_PAGES / 2;
     take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, kept, &chain);
     test_environment.set_cpu(1);
     quire_drain_all_pages(machine.mem);
@@ -307,13 +258,13 @@ static void lent_memory_is_used_first_whichever_shard_has_it(void)
     quire_free_page(machine.mem, page);
     free_chain(chain);
     test_environment.set_cpu(0);
-    end(zone);
+    shards_end(zone);
 }
 
 static void what_other_shards_have_of_the_type_comes_before_lent_memory(void)
 {
     uint64_t base;
-    struct zone *zone = boot_with_area(&base);
+    struct zone *zone = shards_boot_with_area(&base);
     if (!zone)
         return;
     struct quire_page *chain;
@@ -328,62 +279,12 @@ static void what_other_shards_have_of_the_type_comes_before_lent_memory(void)
         lent += in_area(page, base);
     CHECK_EQ(lent, 0);
     free_chain(chain);
-    end(zone);
-}
-
-static void lent_memory_in_an_inbox_is_not_for_who_cant_have_it(void)
-{
-    uint64_t base;
-    struct zone *zone = boot_with_area(&base);
-    if (!zone)
-        return;
-    struct quire_page *rest = take_all(1), *lent;
-    take_pages(QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_MEMALLOC, ~0ul, &lent);
-    CHECK_EQ(zone_nr_free(zone), 0);
-    unsigned long spare = zone->watermark[WMARK_MIN] / 2;
-    for (unsigned long i = 0; i < spare && rest; i++) {
-        struct quire_page *next = rest->owner.pointer[0];
-        quire_free_page(machine.mem, rest);
-        rest = next;
-    }
-    quire_drain_all_pages(machine.mem);
-    struct shard *shard = shard_of(zone, lent);
-    lent = free_into(&shard->inbox, shard == &zone->shard[0], lent);
-    unsigned long held = pcp_pages(zone); /* zone_info would empty the inbox */
-    struct quire_page *got;
-    CHECK(take_pages(QUIRE_GFP_NOWAIT, ~0ul, &got) <= held);
-    CHECK(zone_nr_free(zone) - zone_free_special(zone, QUIRE_MIGRATE_CMA) >= spare);
-    free_chain(got);
-    free_chain(rest);
-    free_chain(lent);
-    end(zone);
-}
-
-static void a_node_is_balanced_by_what_lies_in_inboxes_too(void)
-{
-    struct zone *zone = boot();
-    if (!zone)
-        return;
-    struct quire_page *block = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
-    REQUIRE(block && !quire_set_min_free_kbytes(zone->mem, 1 << (QUIRE_PAGE_SHIFT - 10)));
-    struct quire_page *rest = take_all(0);
-    quire_split_page(zone->mem, block, MAX_ORDER);
-    unsigned long freed = 0;
-    test_environment.set_cpu(1);
-    while (zone->shard[0].inbox.frames <= zone->watermark[WMARK_HIGH] + 8 && freed < LARGEST)
-        quire_free_page(zone->mem, &block[freed++]);
-    CHECK_EQ(zone->shard[0].nr_free, 0);
-    CHECK(quire_node_balanced(zone->mem, 0, 3, QUIRE_ZONE_NORMAL));
-    while (freed < LARGEST)
-        quire_free_page(zone->mem, &block[freed++]);
-    test_environment.set_cpu(0);
-    free_chain(rest);
-    end(zone);
+    shards_end(zone);
 }
 
 static void a_shard_with_large_blocks_doesnt_ask_for_others(void)
 {
-    struct zone *zone = boot();
+    struct zone *zone = shards_boot_in_the_first();
     if (!zone || zone->mem->no_mobility_grouping)
         return;
     test_environment.set_cpu(1);
@@ -396,18 +297,18 @@ static void a_shard_with_large_blocks_doesnt_ask_for_others(void)
     CHECK_EQ(zone->shard[1].nr_free, LARGEST);
     if (page)
         quire_free_page(zone->mem, page);
-    end(zone);
+    shards_end(zone);
 }
 
 static void the_reserve_for_atomic_allocations_is_the_whole_zones(void)
 {
-    struct zone *zone = boot();
+    struct zone *zone = shards_boot();
     if (!zone || zone->mem->no_mobility_grouping)
         return;
     struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, MAX_ORDER);
     REQUIRE(page);
     quire_free_pages(zone->mem, page, MAX_ORDER);
-    struct shard *shard = shard_of(zone, page);
+    struct shard *shard = frame_shard(zone, page->pfn);
     quire_port_irq_t irq = zone_lock(zone);
     pageblock_separate(shard, pfn_to_pageblock(zone->mem, page->pfn));
     CHECK(reserve_highatomic(zone, pfn_to_pageblock(zone->mem, page->pfn)));
@@ -422,24 +323,22 @@ static void the_reserve_for_atomic_allocations_is_the_whole_zones(void)
     CHECK(unreserve_highatomic(zone, true));
     CHECK(!unreserve_highatomic(zone, true));
     zone_unlock(zone, irq);
-    end(zone);
+    shards_end(zone);
 }
 
 static const struct test_case cases[] = {
     TEST_CASE(a_zone_has_as_many_shards_as_fit),
     TEST_CASE(the_cpus_of_a_node_are_spread_over_its_shards),
+    TEST_CASE(each_shard_begins_with_a_run_of_the_zones_memory),
+    TEST_CASE(memory_is_handed_over_by_who_has_most),
     TEST_CASE(a_cpu_is_handed_memory_that_stays_with_its_shard),
     TEST_CASE(one_cpu_can_have_all_memory),
-    TEST_CASE(what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free),
-    TEST_CASE(a_full_inbox_is_emptied_by_who_sends),
-    TEST_CASE(an_allocation_finds_what_lies_in_an_inbox),
-    TEST_CASE(a_large_block_is_put_together_from_an_inbox),
+    TEST_CASE(gathered_are_the_pages_of_a_shard_and_no_others),
     TEST_CASE(types_stay_apart_across_shards),
+    TEST_CASE(with_pageblocks_in_plenty_each_shard_has_its_own_of_a_type),
     TEST_CASE(a_block_that_two_zones_share_belongs_to_the_first_shards),
     TEST_CASE(lent_memory_is_used_first_whichever_shard_has_it),
     TEST_CASE(what_other_shards_have_of_the_type_comes_before_lent_memory),
-    TEST_CASE(lent_memory_in_an_inbox_is_not_for_who_cant_have_it),
-    TEST_CASE(a_node_is_balanced_by_what_lies_in_inboxes_too),
     TEST_CASE(a_shard_with_large_blocks_doesnt_ask_for_others),
     TEST_CASE(the_reserve_for_atomic_allocations_is_the_whole_zones),
     {0},

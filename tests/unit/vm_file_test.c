@@ -125,6 +125,24 @@ static void body_around(struct quire_mm *mm)
     at = map_file(mm, file, 4 * PAGE, 2 * PAGE, QUIRE_PROT_READ, QUIRE_MAP_SHARED);
     CHECK(holds(at + PAGE, word_of(5)));
     CHECK_EQ(mm_info(mm).rss_file, 2);
+    CHECK_EQ(quire_munmap(mm, at, 2 * PAGE), 0);
+    /* As on Linux: 16 pages from the area's start where that is within the aligned window, and none
+     * of another table. */
+    at = (quire_linear_t)0x10000000 + 9 * PAGE;
+    CHECK_EQ((quire_linear_t)quire_mmap(mm, at, SIZE, QUIRE_PROT_READ,
+                                        QUIRE_MAP_SHARED | QUIRE_MAP_FIXED, file, 0),
+             at);
+    CHECK(holds(at + 3 * PAGE, word_of(3)));
+    CHECK_EQ(mm_info(mm).rss_file, 16);
+    CHECK(holds(at + 20 * PAGE, word_of(20)));
+    CHECK_EQ(mm_info(mm).rss_file, 16 + 7);
+    CHECK_EQ(quire_munmap(mm, at, SIZE), 0);
+    at = (quire_linear_t)0x10400000 - 2 * PAGE;
+    CHECK_EQ((quire_linear_t)quire_mmap(mm, at, SIZE, QUIRE_PROT_READ,
+                                        QUIRE_MAP_SHARED | QUIRE_MAP_FIXED, file, 0),
+             at);
+    CHECK(holds(at + PAGE, word_of(1)));
+    CHECK_EQ(mm_info(mm).rss_file, 2);
     quire_mapping_put(file);
 }
 

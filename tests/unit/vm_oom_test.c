@@ -198,6 +198,59 @@ static void a_victim_on_its_way_out_is_waited_for_and_then_passed_over(void)
     end();
 }
 
+static unsigned asked_without, asked_with;
+static int waited_pid;
+static bool gives_up;
+
+static bool on_wait(void *arg, struct quire_mm *victim)
+{
+    CHECK(arg == &kills);
+    if (!victim)
+        asked_without++;
+    else
+        asked_with++;
+    if (victim)
+        waited_pid = pid_of(victim);
+    return !gives_up;
+}
+
+static void who_waits_for_a_victim_is_asked_each_time(void)
+{
+    if (!begin(4 * MIB))
+        return;
+    asked_without = asked_with = 0;
+    gives_up = false;
+    quire_vm_set_oom_wait(test_vm, on_wait);
+    start(0, "first", 300, 0);
+    start(1, "second", 200, 0);
+    stays = true;
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK_EQ(asked_without, 1);
+    CHECK_EQ(asked_with, 0);
+    for (unsigned i = 0; i < 16; i++)
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK_EQ(asked_with, 16);
+    CHECK_EQ(waited_pid, 1);
+    CHECK_EQ(kills, 1);
+    CHECK_EQ(quire_mm_nr_resident(process[0]), 300);
+    end();
+}
+
+static void nobody_is_killed_for_who_is_on_his_way_out(void)
+{
+    if (!begin(4 * MIB))
+        return;
+    gives_up = true;
+    quire_vm_set_oom_wait(test_vm, on_wait);
+    start(0, "first", 300, 0);
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK_EQ(kills, 0);
+    gives_up = false;
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK_EQ(kills, 1);
+    end();
+}
+
 static void swap_counts_too(void)
 {
     if (!begin(4 * MIB))
@@ -446,6 +499,8 @@ static const struct test_case cases[] = {
     TEST_CASE(scores_are_linuxs),
     TEST_CASE(without_a_callback_or_with_a_refusal_the_fault_fails),
     TEST_CASE(a_victim_on_its_way_out_is_waited_for_and_then_passed_over),
+    TEST_CASE(who_waits_for_a_victim_is_asked_each_time),
+    TEST_CASE(nobody_is_killed_for_who_is_on_his_way_out),
     TEST_CASE(swap_counts_too),
     TEST_CASE(many_tasks_are_cut_not_lost),
     TEST_CASE(meminfo_adds_up),

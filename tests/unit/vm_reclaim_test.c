@@ -200,6 +200,42 @@ static void locked_pages_stay(void)
     }
 }
 
+/* Whoever locked them is gone, or maps other pages by now. */
+static void no_page_stays_locked_without_a_lock(void)
+{
+    if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
+        return;
+    struct quire_mm *child;
+    quire_linear_t at = map_anon(rig.mm, 8 * PAGE);
+    struct quire_mapping *file = file_of(8 * PAGE);
+    quire_linear_t of_file =
+        map_file(rig.mm, file, 0, 8 * PAGE, QUIRE_PROT_READ | QUIRE_PROT_WRITE, QUIRE_MAP_PRIVATE);
+    write_pages(at, 0, 8);
+    /* To lock what may be written is to have it for oneself: the parent's pages are left. */
+    REQUIRE(!quire_mm_fork(&child, rig.mm));
+    CHECK_EQ(quire_mlock(child, at, 8 * PAGE, 0), 0);
+    CHECK_EQ(counts().unevictable, 8);
+    mm_end(child);
+    CHECK_EQ(counts().unevictable, 0);
+    /* So are a file's, by who locked them and writes then. */
+    CHECK_EQ(quire_mlock(rig.mm, of_file, 8 * PAGE, QUIRE_MLOCK_ONFAULT), 0);
+    run_on(rig.mm);
+    read_pages(of_file, 0, 1);
+    CHECK(poke(of_file, 1));
+    CHECK_EQ(quire_munmap(rig.mm, of_file, 8 * PAGE), 0);
+    CHECK_EQ(counts().unevictable, 0);
+    /* Pages without rights are unlocked like others. */
+    CHECK_EQ(quire_mlock(rig.mm, at, 8 * PAGE, 0), 0);
+    CHECK_EQ(quire_mprotect(rig.mm, at, 8 * PAGE, QUIRE_PROT_NONE), 0);
+    CHECK_EQ(counts().unevictable, 8);
+    CHECK_EQ(quire_munlock(rig.mm, at, 4 * PAGE), 0);
+    CHECK_EQ(counts().unevictable, 4);
+    CHECK_EQ(quire_munmap(rig.mm, at, 8 * PAGE), 0);
+    CHECK_EQ(counts().unevictable, 0);
+    quire_mapping_put(file);
+    swap_check_end();
+}
+
 /* ---- advice ------------------------------------------------------------------------------------
  */
 
@@ -462,6 +498,7 @@ static const struct test_case cases[] = {
     TEST_CASE(without_swappiness_only_files_go),
     TEST_CASE(the_peak_outlives_pages_however_they_go),
     TEST_CASE(locked_pages_stay),
+    TEST_CASE(no_page_stays_locked_without_a_lock),
     TEST_CASE(given_up_memory_goes_without_swap_unless_it_was_written),
     TEST_CASE(given_up_memory_goes_even_if_there_is_no_swap),
     TEST_CASE(pages_go_on_request),

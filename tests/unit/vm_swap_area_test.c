@@ -106,8 +106,9 @@ static void swapon_says_what_is_wrong(void)
 
 /* Stores that count what they get, each a half of swap_store. */
 struct half {
-    unsigned long writes, discarded;
+    unsigned long writes, discarded, refused;
     unsigned base;
+    bool refuses;
 };
 
 static int half_read(void *arg, uint64_t slot, struct quire_page *const *pages, unsigned count)
@@ -122,6 +123,10 @@ static int half_read(void *arg, uint64_t slot, struct quire_page *const *pages, 
 static int half_write(void *arg, uint64_t slot, struct quire_page *const *pages, unsigned count)
 {
     struct half *half = arg;
+    if (half->refuses) {
+        half->refused++;
+        return -QUIRE_EIO;
+    }
     for (unsigned i = 0; i < count; i++)
         page_read(test_vm, pages[i], 0,
                   swap_store.bytes + (half->base + slot + i) * QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
@@ -172,6 +177,39 @@ static void the_area_with_the_highest_priority_fills_first(void)
     CHECK_EQ(quire_swapoff(test_vm, number[1]), 0);
     CHECK(all_hold());
     CHECK_EQ(quire_swapoff(test_vm, number[0]), 0);
+    swap_end();
+}
+
+static void what_one_area_refuses_goes_to_another(void)
+{
+    struct half low = {.base = 0}, high = {.base = SLOTS / 2, .refuses = true};
+    if (!swap_begin(100, 0))
+        return;
+    int number[2] = {half_on(&low, &half_ops, 1), half_on(&high, &half_ops, 5)};
+    CHECK_EQ(swap_out_all(), 100);
+    CHECK_EQ(low.writes, 100);
+    CHECK(high.refused >= 100); /* each, and the batches */
+    quire_vm_check(test_vm);
+    CHECK(all_hold());
+    CHECK_EQ(quire_swapoff(test_vm, number[1]), 0);
+    CHECK_EQ(quire_swapoff(test_vm, number[0]), 0);
+    swap_end();
+}
+
+/* A batch of 32 pages, two tries for each of them alone, and what was begun: however many there
+ * are, and however often they are looked at. */
+static void an_area_that_takes_nothing_is_not_asked_for_every_page(void)
+{
+    struct half half = {.base = 0, .refuses = true};
+    if (!swap_begin(100, 0))
+        return;
+    int number = half_on(&half, &half_ops, 0);
+    CHECK_EQ(quire_vm_reclaim(test_vm, 0, 50), 0);
+    CHECK(half.refused >= 64 && half.refused < 200);
+    half.refuses = false;
+    CHECK_EQ(swap_out_all(), 100);
+    CHECK(all_hold());
+    CHECK_EQ(quire_swapoff(test_vm, number), 0);
     swap_end();
 }
 
@@ -294,6 +332,8 @@ static const struct test_case cases[] = {
     TEST_CASE(a_machine_does_not_end_while_a_swapoff_runs),
     TEST_CASE(swapon_says_what_is_wrong),
     TEST_CASE(the_area_with_the_highest_priority_fills_first),
+    TEST_CASE(what_one_area_refuses_goes_to_another),
+    TEST_CASE(an_area_that_takes_nothing_is_not_asked_for_every_page),
     TEST_CASE(areas_without_a_priority_come_in_order),
     TEST_CASE(stores_are_told_what_they_may_forget),
     TEST_CASE(there_are_as_many_areas_as_there_can_be),

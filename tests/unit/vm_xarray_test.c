@@ -60,6 +60,14 @@ static void words_are_found_where_they_were_stored(void)
     }
     CHECK_EQ(xa_load(&xa, 2), 0);
     CHECK_EQ(xa_load(&xa, 4097), 0);
+    /* Ranges within a node, over its end, and where there is none. */
+    static const uint64_t firsts[] = {0, 60, 4090, 262140, 300, XA_LAST - 15};
+    for (unsigned i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        uintptr_t word[16];
+        xa_load_range(&xa, firsts[i], 16, word);
+        for (unsigned n = 0; n < 16; n++)
+            CHECK_EQ(word[n], xa_load(&xa, firsts[i] + n));
+    }
     for (unsigned i = COUNT; i-- > 0;) {
         CHECK_EQ(xa_store(&vm, &xa, indices[i], 0, NULL), (uintptr_t)&vm);
         CHECK_EQ(xa_store(&vm, &xa, indices[i], 0, NULL), 0);

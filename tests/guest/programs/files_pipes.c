@@ -153,6 +153,40 @@ static void named(void)
     printf("%s\n", text);
 }
 
+/* /proc/self/fd/N opens another end of a pipe without a name, and waits for nobody. */
+static int opened_again(int fd, int flags)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    return open(path, flags);
+}
+
+static void by_descriptor(void)
+{
+    char text[8] = {0};
+    int fd, other;
+    fresh(0);
+    TELL(write(ends[1], "abc", 3));
+    close(ends[1]);
+    TELL_DONE(fd = opened_again(ends[0], O_RDONLY));
+    TELL(read(fd, text, 8));
+    TELL(read(fd, text, 8));
+    printf("%s\n", text);
+    TELL_DONE(other = opened_again(fd, O_WRONLY)); /* by the end for reading */
+    TELL(write(other, "de", 2));
+    TELL(read(ends[0], text, 8));
+    close(fd);
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN);
+    TELL(write(other, "f", 1));
+    TELL_DONE(fd = opened_again(other, O_WRONLY | O_NONBLOCK));
+    TELL(write(fd, "f", 1));
+    TELL_DONE(ends[0] = opened_again(other, O_RDWR));
+    TELL(write(fd, "g", 1));
+    TELL(read(ends[0], text, 8));
+    signal(SIGPIPE, SIG_DFL);
+}
+
 int main(void)
 {
     capacity();
@@ -161,5 +195,6 @@ int main(void)
     atomic_writes();
     selected();
     named();
+    by_descriptor();
     return 0;
 }

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define PAGE 4096ul
+#define NOT_COMPARABLE 77 /* what a program ends with where Linux is too old for it */
 #define UNUSED __attribute__((unused))
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -1,0 +1,42 @@
+/* kernel/dev/lines.h: the machine's lines to the outside: ports of a virtio serial device
+ *
+ * A line is a stream of bytes in each direction. Neither drops any: whoever writes faster than the
+ * other end reads waits, and what has no reader here stays with the device, whose other end waits.
+ */
+#ifndef KERNEL_DEV_LINES_H
+#define KERNEL_DEV_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The device's ports, but for number 0, which is for other things (docs/machine.md). */
+enum line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, NR_LINES };
+
+struct line_listener {
+    /* Some bytes came; interrupts are off. How many it takes; if not all, line_resume says when it
+     * can take more. */
+    size_t (*receive)(void *arg, const char *bytes, size_t size);
+    void *arg;
+};
+
+/* -ENXIO: there is no such device, or not all of its ports; -ENOMEM. May sleep. */
+int lines_init(void);
+/* All of it; sleeps while the other end is slow. Not from interrupt handlers. */
+void line_write(enum line line, const char *bytes, size_t size);
+/* The same, unless a signal comes: how much went, or -EINTR if nothing. */
+int64_t line_write_interruptible(enum line line, const char *bytes, size_t size);
+/* As much as goes at once, for echoes; from handlers, too. */
+void line_try_write(enum line line, const char *bytes, size_t size);
+/* Once for each line; `listener` has to stay. */
+int line_listen(enum line line, const struct line_listener *listener);
+void line_resume(enum line line);
+/* Before the machine ends: until the other ends have everything, however slow they are. Nothing
+ * before lines_init. */
+void lines_wait_until_sent(void);
+
+/* Words for who started the machine, a line at a time (docs/machine.md); nothing before
+ * lines_init. */
+__attribute__((format(printf, 1, 2))) void tell(const char *format, ...);
+
+#endif

@@ -1,0 +1,73 @@
+/* kernel/fs/socket_internal.h: what the parts of sockets share: socket.c, socket_queue.c,
+ * socket_name.c
+ *
+ * Two that are connected know each other; each counts the other, so that the one that is left finds
+ * out that it is: its peer is `closed`. A datagram's peer is only where it sends to. A socket with
+ * a path is found by its inode, which doesn't count it; one with a name of its own is in a list.
+ *
+ *   invariant   `queued` are the bytes of the packets in `queue` that weren't taken
+ *   invariant   in a backlog are connected sockets without a file: accept gives them one
+ *
+ * Sockets that were sent into each other's queues and closed stay: nobody looks for circles.
+ */
+#ifndef KERNEL_FS_SOCKET_INTERNAL_H
+#define KERNEL_FS_SOCKET_INTERNAL_H
+
+#include "fs/socket.h"
+
+struct socket {
+    unsigned refs;
+    int type, error;
+    bool connected, listening, closed, passes_credentials;
+    unsigned shut;       /* SHUT_* */
+    struct socket *peer; /* counted */
+    struct list queue;
+    size_t queued;
+    unsigned nr_packets;
+    struct list backlog; /* of a listener; or this one in it */
+    unsigned nr_backlog, most_backlog;
+    struct inode *inode; /* that it is bound to, counted */
+    struct list named;   /* in `names`: it has one beside the tree */
+    struct socket_address address;
+    struct socket_user user, peer_user;
+    uint32_t arrived, drained; /* times */
+    struct event changed;
+};
+
+static inline bool is_stream(const struct socket *socket)
+{
+    return socket->type == SOCK_STREAM;
+}
+
+static inline bool connects(const struct socket *socket)
+{
+    return socket->type != SOCK_DGRAM;
+}
+
+static inline struct socket *socket_of(const struct file *file)
+{
+    return file->data;
+}
+
+/* socket.c */
+extern const struct file_ops socket_ops;
+struct socket *socket_new(int type, const struct socket_user *user); /* NULL: no memory */
+struct socket *socket_get(struct socket *socket);
+void socket_put(struct socket *socket); /* NULL is ignored */
+void socket_set_peer(struct socket *socket, struct socket *peer);
+/* Each is the other's peer. */
+void socket_join(struct socket *a, struct socket *b);
+/* What may be new to both who reads and who writes. */
+void socket_tell(struct socket *socket);
+/* A file for a socket, whose reference it takes over whatever happens. NULL: no memory. */
+struct file *socket_open(struct socket *socket, const struct credentials *who, int flags);
+
+/* socket_queue.c */
+void socket_drop_packets(struct socket *socket);
+/* Where somebody sends to has room: of a stream for one more byte. */
+bool socket_has_room(const struct socket *to);
+/* To `to` if `addressed`, else to the peer. Takes the packet when it succeeds. */
+int socket_send_to(struct file *file, struct socket *to, struct packet *packet, bool addressed,
+                   bool wait);
+
+#endif

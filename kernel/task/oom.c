@@ -1,0 +1,82 @@
+/* kernel/task/oom.c: somebody is killed for want of memory
+ *
+ * Whom, vm/oom.c chooses. A victim ends when it comes to user mode, so it needs its turns: whoever
+ * waits for its memory gives way, again and again, until that is back; but not for ever, since what
+ * the victim sleeps for may be held by who waits here, in the middle of a fault. Who ends already
+ * doesn't wait, and gets no memory: he is on his way out of the kernel, and then gone.
+ */
+#include "task/oom.h"
+
+#include <quire/port.h>
+#include <quire/swap.h>
+
+#include "dev/lines.h"
+#include "memory.h"
+#include "task/lifecycle.h"
+#include "task/sched.h"
+
+#define MOST_TURNS 64u
+#define MOST_NS 100000000u /* of one wait: vm/oom.c allows several */
+
+static unsigned long resident_kib(struct quire_mm *mm)
+{
+    return quire_mm_nr_resident(mm) * (unsigned long)(QUIRE_PAGE_SIZE >> 10);
+}
+
+static void kill_one(struct process *process)
+{
+    if (process->exiting || process->zombie)
+        return;
+    char name[TASK_NAME_BYTES];
+    for (unsigned i = 0; i < sizeof name; i++) /* a program may call itself anything */
+        name[i] = process->name[i] > 0 && process->name[i] < ' ' ? '?' : process->name[i];
+    tell("oom %d %lu %s\n", process->pid, process->mm ? resident_kib(process->mm) : 0, name);
+    signal_process(process, SIGKILL, NULL);
+}
+
+static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
+{
+    (void)arg;
+    print("%s", report);
+    bool killed = false;
+    list_for_each (at, &all_processes) {
+        struct process *process = quire_container_of(at, struct process, all);
+        if (process->mm != victim)
+            continue;
+        kill_one(process);
+        killed = true;
+    }
+    return killed;
+}
+
+static bool is_ending(void)
+{
+    return current && current->process && current->process->exiting;
+}
+
+static bool wait_for_victim(void *arg, struct quire_mm *victim)
+{
+    uint64_t deadline = quire_port_clock_ns() + MOST_NS;
+    (void)arg;
+    if (!victim)
+        return !is_ending();
+    for (unsigned turn = 0; turn < MOST_TURNS && resident_kib(victim); turn++) {
+        sched_yield();
+        if (is_ending())
+            return false;
+        if (quire_port_clock_ns() >= deadline)
+            break;
+    }
+    return true;
+}
+
+void oom_kill(struct process *process)
+{
+    kill_one(process);
+}
+
+void oom_init(void)
+{
+    quire_vm_set_oom(machine_vm, kill_for_memory, NULL);
+    quire_vm_set_oom_wait(machine_vm, wait_for_victim);
+}

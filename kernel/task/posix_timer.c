@@ -1,0 +1,178 @@
+/* kernel/task/posix_timer.c: a process's timers, each with a signal of its own
+ *
+ * One signal of a timer is pending at a time; what would have been further ones is counted, and
+ * told when it is taken (si_overrun). Whether one is pending is seen in the queues, so nothing has
+ * to be undone when a signal is dropped on its way.
+ */
+#include "task/posix_timer.h"
+
+#include <quire/port.h>
+
+#include "errno.h"
+#include "memory.h"
+#include "task/lifecycle.h"
+#include "task/sched.h"
+
+#define MAX_OVERRUN INT32_MAX
+
+/* No timer of the machine's clock is due sooner. */
+static uint64_t first_due = NO_DEADLINE;
+
+/* ---- which there are ------------------------------------------------------------------------- */
+
+struct posix_timer *posix_timer_find(const struct process *process, int id)
+{
+    list_for_each (at, &process->posix_timers) {
+        struct posix_timer *timer = quire_container_of(at, struct posix_timer, link);
+        if (timer->id == id)
+            return timer;
+    }
+    return NULL;
+}
+
+int posix_timer_create(struct posix_timer **timer)
+{
+    struct process *process = current_process();
+    struct posix_timer *new = quire_kzalloc(machine_slab, sizeof *new, QUIRE_GFP_KERNEL);
+    if (!new)
+        return -EAGAIN;
+    do {
+        new->id = process->next_posix_timer;
+        process->next_posix_timer = new->id == INT32_MAX ? 0 : new->id + 1;
+    } while (posix_timer_find(process, new->id));
+    list_add_tail(&process->posix_timers, &new->link);
+    *timer = new;
+    return 0;
+}
+
+void posix_timer_delete(struct posix_timer *timer)
+{
+    list_del(&timer->link);
+    quire_kfree(machine_slab, timer);
+}
+
+void posix_timers_clear(struct process *process)
+{
+    while (!list_empty(&process->posix_timers))
+        posix_timer_delete(
+            quire_container_of(process->posix_timers.next, struct posix_timer, link));
+    process->next_posix_timer = 0;
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+uint64_t posix_timer_now(const struct posix_timer *timer)
+{
+    const struct process *process = current_process();
+    const struct task *task;
+    if (timer->clock != POSIX_CLOCK_MACHINE)
+        sched_account();
+    switch (timer->clock) {
+    case POSIX_CLOCK_PROCESS:
+        return process->user_ns + process->system_ns;
+    case POSIX_CLOCK_THREAD:
+        task = task_find(timer->clock_tid);
+        return task && task->process == process ? task->user_ns + task->system_ns : 0;
+    default:
+        return quire_port_clock_ns();
+    }
+}
+
+void posix_timer_set(struct posix_timer *timer, uint64_t next, uint64_t interval)
+{
+    timer->next = next;
+    timer->interval = interval;
+    timer->missed = 0;
+    timer->overrun = 0;
+    if (next && timer->clock == POSIX_CLOCK_MACHINE && next < first_due)
+        first_due = next;
+}
+
+/* Puts off what is due; how often it went off. */
+static unsigned advance(struct posix_timer *timer, uint64_t now)
+{
+    unsigned count = 0;
+    if (!timer->next || timer->next > now)
+        return 0;
+    if (!timer->interval) {
+        timer->next = 0;
+        return 1;
+    }
+    /* Few, as the clock ticks; unless it was set to long ago: then the rest isn't counted. */
+    for (; timer->next <= now && count < 100000; count++)
+        timer->next += timer->interval;
+    if (timer->next <= now)
+        timer->next = now + timer->interval;
+    return count;
+}
+
+uint64_t posix_timer_left(struct posix_timer *timer)
+{
+    uint64_t now = posix_timer_now(timer);
+    if (!timer->signal)
+        (void)advance(timer, now);
+    if (!timer->next)
+        return 0;
+    return timer->next > now ? timer->next - now : 1;
+}
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+static void send(struct process *process, struct posix_timer *timer, unsigned count)
+{
+    struct task *task = timer->tid ? task_find(timer->tid) : NULL;
+    const struct signal_info info = {
+        .number = timer->signal, .code = SI_TIMER, .pid = timer->id, .value = timer->value};
+    if (timer->tid && (!task || task->process != process))
+        return; /* who was to hear of it has ended */
+    unsigned sent = 0;
+    if (!signal_timer_is_pending(process, task, timer->signal, timer->id))
+        sent = !signal_send(process, task, timer->signal, &info);
+    timer->missed += count - sent;
+}
+
+void posix_timer_taken(struct signal_info *info)
+{
+    struct posix_timer *timer = posix_timer_find(current_process(), info->pid);
+    if (!timer || timer->signal != info->number)
+        return;
+    timer->overrun = timer->missed < MAX_OVERRUN ? (int)timer->missed : MAX_OVERRUN;
+    timer->missed = 0;
+    info->uid = (uint32_t)timer->overrun; /* where siginfo_t has si_overrun */
+}
+
+static void expire(struct process *process, struct posix_timer *timer, uint64_t now)
+{
+    unsigned count = timer->signal ? advance(timer, now) : 0;
+    if (count)
+        send(process, timer, count);
+}
+
+static void expire_machine(uint64_t now)
+{
+    first_due = NO_DEADLINE;
+    list_for_each (at, &all_processes) {
+        struct process *process = quire_container_of(at, struct process, all);
+        list_for_each (link, &process->posix_timers) {
+            struct posix_timer *timer = quire_container_of(link, struct posix_timer, link);
+            if (timer->clock != POSIX_CLOCK_MACHINE || !timer->signal)
+                continue;
+            expire(process, timer, now);
+            if (timer->next && timer->next < first_due)
+                first_due = timer->next;
+        }
+    }
+}
+
+void posix_timers_expire(uint64_t now)
+{
+    struct process *process = current->process;
+    if (process)
+        list_for_each (link, &process->posix_timers) {
+            struct posix_timer *timer = quire_container_of(link, struct posix_timer, link);
+            if (timer->clock != POSIX_CLOCK_MACHINE)
+                expire(process, timer, posix_timer_now(timer));
+        }
+    if (now >= first_due)
+        expire_machine(now);
+}

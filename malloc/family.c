@@ -1,0 +1,292 @@
+/* malloc/family.c: malloc and its family, as glibc has them
+ *
+ * Semantics are those of glibc 2.36: size 0 gives a block of its own; realloc to size 0 frees;
+ * memalign rounds an alignment up to a power of two; more than PTRDIFF_MAX bytes are refused. free
+ * leaves errno alone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "malloc/options.h"
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* ---- off the line ---------------------------------------------------------------------------- */
+
+QUIRE_NOINLINE void *allocate_slow(size_t size)
+{
+    int saved = errno;
+    if (quire_unlikely(self.inside))
+        return emergency_allocate(size, 1);
+    if (!heap_enter())
+        return no_memory();
+    fork_check();
+    void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, false)
+                                               : quire_heap_alloc(&self.cache, size);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+QUIRE_NOINLINE void *allocate_more(size_t size)
+{
+    if (size <= QUIRE_HEAP_MAX_SMALL) {
+        void *block = stack_pop(&self.cache, heap_base, small_class(size));
+        return quire_likely(block) ? block : allocate_slow(size);
+    }
+    size_t pages = pages_for(size);
+    if (pages <= NR_RUNS && heap && size < quire_load_relaxed(&heap->map_threshold)) {
+        void *block = stack_pop(&self.cache, heap_base, NR_SMALL + pages);
+        if (quire_likely(block))
+            return block;
+    }
+    return size > PTRDIFF_MAX ? no_memory() : allocate_slow(size);
+}
+
+QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
+{
+    int saved = errno;
+    if (align <= MIN_ALIGN)
+        return allocate(size);
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size)
+        return no_memory();
+    if (quire_unlikely(self.inside))
+        return emergency_allocate(size, align);
+    if (!heap_enter())
+        return no_memory();
+    void *block = quire_unlikely(options.mode) ? debug_allocate(size, align, false)
+                                               : quire_heap_alloc_aligned(&self.cache, size, align);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+QUIRE_NOINLINE void release_slow(void *ptr)
+{
+    int saved = errno;
+    if (!ptr || quire_unlikely(self.inside) || emergency_owns(ptr) || !heap_enter())
+        return;
+    fork_check();
+    if (quire_unlikely(options.mode))
+        debug_release(ptr);
+    else
+        cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
+    heap_leave();
+    errno = saved;
+}
+
+/* Where only the size may say that something is wrong; what has no class is large, or of a mode. */
+QUIRE_NOINLINE bool is_of_size(const void *ptr, size_t size)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t expected = size <= QUIRE_HEAP_MAX_SMALL ? small_class(size) : NR_SMALL + pages_for(size);
+    if (class)
+        return class == expected;
+    return size > QUIRE_HEAP_MAX_SMALL ||
+           malloc_usable_size((void *)(uintptr_t)ptr) < NR_RUNS * QUIRE_PAGE_SIZE;
+}
+
+QUIRE_NOINLINE void release_wrong_size(void *ptr, size_t size)
+{
+    message("quire-malloc: %p: freed as a block of %zu bytes, which it isn't", ptr, size);
+    abort();
+}
+
+/* ---- the family ------------------------------------------------------------------------------ */
+
+EXPORT void *malloc(size_t size)
+{
+    return allocate(size);
+}
+
+EXPORT void free(void *ptr)
+{
+    release(ptr);
+}
+
+static QUIRE_NOINLINE void *zalloc_large(size_t size)
+{
+    int saved = errno;
+    if (size > PTRDIFF_MAX)
+        return no_memory();
+    if (quire_unlikely(self.inside))
+        return emergency_allocate(size, 1);
+    if (!heap_enter())
+        return no_memory();
+    void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, true)
+                                               : quire_heap_zalloc(&self.cache, size);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return no_memory();
+    if (quire_unlikely(bytes > QUIRE_HEAP_MAX_SMALL))
+        return zalloc_large(bytes);
+    void *block = allocate(bytes);
+    return quire_likely(block) ? memset(block, 0, bytes) : NULL;
+}
+
+/* A block from emergency.c, or for it. */
+static void *resize_in_emergency(void *ptr, size_t size)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t has = class ? class_size(class) : emergency_owns(ptr) ? emergency_size(ptr) : 0;
+    void *moved = !has && !emergency_owns(ptr) ? no_memory() : allocate(size);
+    return moved ? memcpy(moved, ptr, size < has ? size : has) : NULL;
+}
+
+static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
+{
+    int saved = errno;
+    if (size > PTRDIFF_MAX)
+        return no_memory();
+    if (quire_unlikely(self.inside) || emergency_owns(ptr))
+        return resize_in_emergency(ptr, size);
+    if (!heap_enter())
+        return no_memory();
+    void *block = quire_unlikely(options.mode) ? debug_resize(ptr, size)
+                                               : quire_heap_realloc(&self.cache, ptr, size);
+    heap_leave();
+    errno = block ? saved : ENOMEM;
+    return block;
+}
+
+/* Sizes of small blocks are multiples of 16: most are copied in a few moves. */
+static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t size)
+{
+    if (size > 64) {
+        memcpy(to, from, size);
+        return;
+    }
+    for (size_t at = 0; at < size; at += MIN_ALIGN)
+        __builtin_memcpy((char *)to + at, (const char *)from + at, MIN_ALIGN);
+}
+
+EXPORT void *realloc(void *ptr, size_t size)
+{
+    if (!ptr)
+        return allocate(size);
+    if (quire_unlikely(!size)) {
+        release(ptr);
+        return NULL;
+    }
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
+        quire_unlikely(options.mode) || quire_unlikely(!class_is_warm(heap, class)))
+        return resize_slow(ptr, size);
+    size_t has = class_size(class);
+    if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
+        return ptr;
+    void *moved = allocate(size);
+    if (!moved)
+        return NULL;
+    copy_small(moved, ptr, size < has ? size : has);
+    release(ptr);
+    return moved;
+}
+
+EXPORT void *reallocarray(void *ptr, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return no_memory();
+    return realloc(ptr, bytes);
+}
+
+EXPORT void *memalign(size_t align, size_t size)
+{
+    if (align > SIZE_MAX / 2 + 1) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (align && !quire_is_power_of_2(align))
+        align = (size_t)2 << quire_fls64(align);
+    return allocate_aligned(size, align);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+    return memalign(align, size);
+}
+
+EXPORT int posix_memalign(void **ptr, size_t align, size_t size)
+{
+    int saved = errno;
+    if (align % sizeof(void *) || !quire_is_power_of_2(align))
+        return EINVAL;
+    void *block = allocate_aligned(size, align);
+    errno = saved;
+    if (!block)
+        return ENOMEM;
+    *ptr = block;
+    return 0;
+}
+
+EXPORT void *valloc(size_t size)
+{
+    return allocate_aligned(size, QUIRE_PAGE_SIZE);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    if (size > PTRDIFF_MAX - QUIRE_PAGE_SIZE)
+        return no_memory();
+    return allocate_aligned((size_t)quire_align_up(size, QUIRE_PAGE_SIZE), QUIRE_PAGE_SIZE);
+}
+
+EXPORT size_t malloc_usable_size(void *ptr)
+{
+    size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (class || !ptr)
+        return class ? class_size(class) : 0;
+    if (emergency_owns(ptr))
+        return emergency_size(ptr);
+    if (self.inside || !heap_enter())
+        return 0;
+    size_t size = debug_size(ptr);
+    heap_leave();
+    return size;
+}
+
+/* C23's. What has an alignment may be of a larger class than its size says. */
+EXPORT void free_sized(void *ptr, size_t size);
+EXPORT void free_sized(void *ptr, size_t size)
+{
+    release_sized(ptr, size);
+}
+
+EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size);
+EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size)
+{
+    (void)align;
+    (void)size;
+    release(ptr);
+}
+
+/* ---- older names, and those that glibc has for itself ---------------------------------------- */
+
+#if __has_attribute(copy)
+#define ALIAS(name) __attribute__((alias(#name), copy(name)))
+#else
+#define ALIAS(name) __attribute__((alias(#name)))
+#endif
+EXPORT void cfree(void *ptr) ALIAS(free);
+EXPORT void *__libc_malloc(size_t size) ALIAS(malloc);
+EXPORT void __libc_free(void *ptr) ALIAS(free);
+EXPORT void *__libc_calloc(size_t count, size_t size) ALIAS(calloc);
+EXPORT void *__libc_realloc(void *ptr, size_t size) ALIAS(realloc);
+EXPORT void *__libc_memalign(size_t align, size_t size) ALIAS(memalign);
+EXPORT void *__libc_valloc(size_t size) ALIAS(valloc);
+EXPORT void *__libc_pvalloc(size_t size) ALIAS(pvalloc);

@@ -1,0 +1,58 @@
+/* malloc/stack.c: who called
+ *
+ * The unwinder is the compiler's, linked into this library, so that none is loaded in the middle of
+ * a call. It takes the loader's lock, which the loader's own calls hold: it is recursive.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+#include <unwind.h>
+
+#include "malloc/self.h"
+#include "malloc/stack.h"
+
+struct walk {
+    struct stack *stack;
+    unsigned count;
+    const void *own; /* where this library is */
+};
+
+static const void *library_of(uintptr_t address)
+{
+    Dl_info info;
+    return dladdr((void *)address, &info) ? info.dli_fbase : NULL;
+}
+
+static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *arg)
+{
+    struct walk *walk = arg;
+    uintptr_t at = _Unwind_GetIP(context);
+    if (!at || walk->count == STACK_FRAMES)
+        return _URC_END_OF_STACK;
+    if (walk->count || library_of(at) != walk->own)
+        walk->stack->frame[walk->count++] = at;
+    return _URC_NO_REASON;
+}
+
+void stack_take(struct stack *stack)
+{
+    struct walk walk = {.stack = stack, .own = library_of((uintptr_t)&stack_take)};
+    *stack = (struct stack){{0}};
+    (void)_Unwind_Backtrace(visit, &walk);
+}
+
+void stack_print(const struct stack *stack)
+{
+    for (unsigned i = 0; i < STACK_FRAMES && stack->frame[i]; i++) {
+        Dl_info info;
+        uintptr_t at = stack->frame[i] - 1; /* in the call, not behind it */
+        if (!dladdr((void *)at, &info) || !info.dli_fname) {
+            message("    %p", (void *)at);
+            continue;
+        }
+        const char *slash = strrchr(info.dli_fname, '/');
+        message("    %s+0x%lx%s%s%s", slash ? slash + 1 : info.dli_fname,
+                (unsigned long)(at - (uintptr_t)info.dli_fbase), info.dli_sname ? " (" : "",
+                info.dli_sname ? info.dli_sname : "", info.dli_sname ? ")" : "");
+    }
+}

@@ -1,0 +1,127 @@
+/* malloc/thread.c: threads come and go
+ *
+ *   invariant   a thread in `threads` has an attached cache. It enters and leaves the list inside a
+ *               slow path, so while the gate is closed the list stays as it is
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include "malloc/self.h"
+
+QUIRE_MALLOC_TLS struct thread self;
+QUIRE_MALLOC_TLS uint32_t self_number;
+struct thread *threads;
+quire_port_spinlock_t threads_lock;
+uint32_t last_number;
+static pthread_key_t key;
+static bool has_key;
+
+static void enlist(void)
+{
+    quire_port_spin_lock(&threads_lock);
+    self.next = threads;
+    self.link = &threads;
+    if (threads)
+        threads->link = &self.next;
+    threads = &self;
+    quire_port_spin_unlock(&threads_lock);
+}
+
+static void delist(void)
+{
+    quire_port_spin_lock(&threads_lock);
+    *self.link = self.next;
+    if (self.next)
+        self.next->link = self.link;
+    quire_port_spin_unlock(&threads_lock);
+}
+
+void thread_close_stacks(void)
+{
+    if (self.state == THREAD_ATTACHED)
+        delist();
+    quire_heap_cache_detach(&self.cache);
+    self.cache.heap = heap;
+    self.state = THREAD_ENDED;
+}
+
+/* Destructors that run later may allocate: they do it without stacks. */
+static void thread_ends(void *value)
+{
+    int saved = errno;
+    (void)value;
+    if (self.state != THREAD_ATTACHED || !heap_enter())
+        return;
+    thread_close_stacks();
+    heap_leave();
+    errno = saved;
+}
+
+void threads_start(void)
+{
+    has_key = !pthread_key_create(&key, thread_ends);
+}
+
+/* What a thread has is cleared once more when the loader is done with relocation, so before this
+ * library's constructor threads have no stacks. */
+static bool is_loaded;
+__attribute__((constructor)) static void loaded(void)
+{
+    is_loaded = true;
+}
+
+/* Without a key, or memory for stacks, a thread does without them. */
+static void attach(void)
+{
+    self.cache.heap = heap;
+    if (!is_loaded)
+        return;
+    self.state = THREAD_ENDED;
+    if (!has_key || pthread_setspecific(key, &self) || quire_heap_cache_attach(heap, &self.cache))
+        return;
+    enlist();
+    self.state = THREAD_ATTACHED;
+}
+
+static void number_self(void)
+{
+    fork_check();
+    self_number = self.number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
+}
+
+/* Dekker's way with gate_close: either it sees us inside, or we see the gate closed. */
+static void pass_gate(void)
+{
+    for (;;) {
+        __atomic_store_n(&self.inside, 1, __ATOMIC_SEQ_CST);
+        uint32_t closed = __atomic_load_n(&gate, __ATOMIC_SEQ_CST);
+        if (quire_likely(!closed || closed == self_number))
+            return;
+        __atomic_store_n(&self.inside, 0, __ATOMIC_SEQ_CST);
+        fork_check();
+        gate_wait();
+    }
+}
+
+bool heap_enter(void)
+{
+    if (quire_unlikely(!self_number))
+        number_self();
+    if (quire_unlikely(self.inside)) /* a signal handler */
+        self.inside++;
+    else
+        pass_gate();
+    if (quire_unlikely(!quire_load_acquire(&heap)) && !heap_start()) {
+        heap_leave();
+        errno = ENOMEM;
+        return false;
+    }
+    if (quire_unlikely(self.state == THREAD_NEW))
+        attach();
+    return true;
+}
+
+void heap_leave(void)
+{
+    __atomic_store_n(&self.inside, self.inside - 1, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,319 @@
+/* heap/cache.c: a thread's stacks: the slow half of the hot path
+ *
+ * An empty stack is filled by half, a full one emptied by half, its oldest blocks first; each such
+ * visit is one batch under one lock. A stack begins small, and its capacity doubles with each visit
+ * up to a limit that its size sets, as long as all threads' stacks together stay within
+ * heap->cache_bytes: so what a thread seldom uses it keeps little of, and many threads don't keep
+ * more than few.
+ *
+ * A class has no stacks before WARM_FREES of its blocks were freed, by whichever thread. Until then
+ * each block goes to the quarantine, or back to its slab or run at once: a program that frees few
+ * blocks is told at once of one that it frees twice, and no page of slots is touched for classes
+ * that it hardly uses. Large runs also wait for their thread to come some times, since for them it
+ * is seldom worth it.
+ *
+ *   bound   a visit moves STACK_SLOTS / 2 blocks at most
+ */
+#include "heap/cache.h"
+
+#define SMALL_STACK_BYTES (32ul << 10)
+#define RUN_STACK_BYTES (256ul << 10)
+#define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
+#define WARM_VISITS 8u
+/* And a NULL before them, and the cache's own members behind: see quire_heap_cache_leave. */
+#define SLOT_BYTES (NR_CLASSES * STACK_BYTES + 2 * MIN_ALIGN + sizeof(struct quire_heap_cache))
+#define SLOT_PAGES ((SLOT_BYTES + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT)
+
+/* ---- capacities ------------------------------------------------------------------------------ */
+
+static void **stack_slots(const struct quire_heap_cache *cache, size_t class)
+{
+    return cache->slots + quire_load_relaxed(&cache->place[class]) * STACK_SLOTS + 1;
+}
+
+static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
+{
+    return stack_slots(cache, class) + STACK_LAST - cache->capacity[class];
+}
+
+static uintptr_t offset_of(const struct quire_heap_cache *cache, void **slot)
+{
+    return (uintptr_t)slot - (uintptr_t)cache->heap->base;
+}
+
+static void set_top(struct quire_heap_cache *cache, size_t class, void **slot)
+{
+    quire_store_relaxed(&cache->top[class], offset_of(cache, slot));
+}
+
+static void *pop(struct quire_heap_cache *cache, size_t class)
+{
+    return stack_pop(cache, cache->heap->base, class);
+}
+
+unsigned stack_count(const struct quire_heap_cache *cache, size_t class)
+{
+    unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
+    uintptr_t top = quire_load_relaxed(&cache->top[class]);
+    if (!capacity)
+        return 0;
+    void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
+    return (unsigned)((top - offset_of(cache, bottom)) / sizeof(void *));
+}
+
+static unsigned first_capacity(size_t class)
+{
+    size_t size = class_size(class);
+    return size <= 128 ? 16 : size <= 1024 ? 8 : size <= 4096 ? 4 : 2;
+}
+
+static unsigned most_capacity(size_t class)
+{
+    size_t size = class_size(class);
+    size_t most = (class_is_run(class) ? RUN_STACK_BYTES : SMALL_STACK_BYTES) / size;
+    return most < 2 ? 2 : most < STACK_LAST ? (unsigned)most : STACK_LAST;
+}
+
+/* Whether all stacks together may hold so many bytes more; counts them. */
+static bool take_room(struct quire_heap_cache *cache, size_t bytes)
+{
+    struct quire_heap *heap = cache->heap;
+    if (quire_fetch_add(&heap->caches_room, bytes) + bytes > heap->cache_bytes) {
+        (void)quire_fetch_add(&heap->caches_room, 0 - bytes);
+        return false;
+    }
+    cache->room += bytes;
+    return true;
+}
+
+/* Its blocks move down with its bottom. */
+static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned capacity)
+{
+    unsigned count = stack_count(cache, class);
+    void **old = stack_bottom(cache, class);
+    void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
+    if (count)
+        __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
+    *bottom = NULL;
+    set_top(cache, class, bottom + count);
+    quire_store_relaxed(&cache->capacity[class], (uint8_t)capacity);
+}
+
+/* Each visit makes a stack larger, if that may be. */
+static void visit(struct quire_heap_cache *cache, size_t class)
+{
+    unsigned capacity = cache->capacity[class], most = most_capacity(class);
+    if (cache->visits[class] < UINT8_MAX)
+        cache->visits[class]++;
+    if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
+        (class_is_run(class) && class_pages(class) > WARM_RUN_PAGES &&
+         cache->visits[class] < WARM_VISITS))
+        return;
+    unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
+    wanted = wanted < most ? wanted : most;
+    if (!take_room(cache, (wanted - capacity) * class_size(class)))
+        return;
+    if (!capacity)
+        quire_store_relaxed(&cache->place[class],
+                            cache->nr_places++); /* few pages for few classes */
+    set_capacity(cache, class, wanted);
+}
+
+/* ---- allocating ------------------------------------------------------------------------------ */
+
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
+{
+    void *block;
+    visit(cache, class);
+    unsigned capacity = cache->capacity[class];
+    if (!capacity) {
+        if (!central_take(cache->heap, class, 1, &block))
+            return NULL;
+        *mark_of(block) = 0;
+        return block;
+    }
+    if (stack_count(cache, class))
+        return pop(cache, class);
+    void **bottom = stack_bottom(cache, class);
+    size_t got =
+        central_take(cache->heap, class, class_is_run(class) ? 1 : (capacity + 1) / 2, bottom + 1);
+    set_top(cache, class, bottom + got);
+    return pop(cache, class);
+}
+
+void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
+{
+    bool is_zero;
+    struct quire_heap *heap = cache->heap;
+    size_t pages = pages_for(size);
+    if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold))
+        return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
+    size_t class = NR_SMALL + pages;
+    void *block = pop(cache, class);
+    return block ? block : cache_alloc_slow(cache, class);
+}
+
+/* ---- freeing --------------------------------------------------------------------------------- */
+
+/* Gives the `count` oldest blocks of a stack back. */
+static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
+{
+    void **bottom = stack_bottom(cache, class);
+    unsigned left = stack_count(cache, class) - count;
+    void *blocks[STACK_SLOTS];
+    __builtin_memcpy(blocks, bottom + 1, count * sizeof *blocks);
+    __builtin_memmove(bottom + 1, bottom + 1 + count, left * sizeof *bottom);
+    set_top(cache, class, bottom + left);
+    central_put(cache->heap, class, count, blocks);
+}
+
+/* In the range, but the map knows of no block: or outside, and perhaps a large one. */
+static void free_unclassed(struct quire_heap *heap, void *block)
+{
+    if (!large_free(heap, block))
+        heap_mistake(heap, block, "free of what is no block, or was freed before");
+}
+
+/* Whether it is an allocated object of its slab. */
+static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
+{
+    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
+}
+
+/* To its slab with the mark, as from a stack. The pages of a run aren't touched: the map knows. */
+static void put_one(struct quire_heap *heap, size_t class, void *block)
+{
+    if (!class_is_run(class) && is_block(heap, class, block))
+        *mark_of(block) = FREE_MARK;
+    central_put(heap, class, 1, &block);
+}
+
+static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, const void *block)
+{
+    unsigned count = stack_count(cache, class);
+    void **bottom = count ? stack_bottom(cache, class) : NULL;
+    for (unsigned i = 1; i <= count; i++)
+        if (bottom[i] == block)
+            return true;
+    return false;
+}
+
+/* One that has the mark of a free block: that may be what the user wrote there. On another thread's
+ * stack it isn't looked for. */
+static bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block)
+{
+    struct quire_heap *heap = cache->heap;
+    if (is_on_stack(cache, class, block))
+        return true;
+    return !class_is_run(class) && (quarantine_has(heap, block) || !is_block(heap, class, block));
+}
+
+/* The blocks of a class that is seldom used: mistakes are found at once. */
+static void free_cold(struct quire_heap *heap, size_t class, void *block)
+{
+    if (!quarantine_takes(class))
+        put_one(heap, class, block);
+    else if (quarantine_has(heap, block))
+        heap_mistake(heap, block, "double free");
+    else if (is_block(heap, class, block))
+        quarantine_add(heap, class, block);
+    else
+        put_one(heap, class, block); /* which says what is wrong */
+}
+
+void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
+{
+    struct quire_heap *heap = cache->heap;
+    if (!class) {
+        free_unclassed(heap, block);
+        return;
+    }
+    if (*mark_of(block) == FREE_MARK) {
+        if (is_free_already(cache, class, block)) {
+            heap_mistake(heap, block, "double free");
+            return;
+        }
+        *mark_of(block) = 0;
+    }
+    if (!class_is_warm(heap, class)) {
+        (void)quire_fetch_add(&heap->frees[class], 1);
+        free_cold(heap, class, block);
+        return;
+    }
+    visit(cache, class);
+    unsigned capacity = cache->capacity[class];
+    if (!capacity) {
+        put_one(heap, class, block);
+        return;
+    }
+    if (stack_count(cache, class) == capacity)
+        flush_oldest(cache, class, (capacity + 1) / 2);
+    bool pushed = stack_push(cache, heap->base, class, block);
+    QUIRE_BUG_ON(!pushed);
+}
+
+size_t cache_slot_bytes(void)
+{
+    return SLOT_PAGES << QUIRE_PAGE_SHIFT;
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+void quire_heap_cache_init(struct quire_heap_cache *cache)
+{
+    *cache = (struct quire_heap_cache){0};
+}
+
+int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    cache->slots = run_take(heap, SLOT_PAGES, 0);
+    if (!cache->slots)
+        return -QUIRE_ENOMEM;
+    cache->heap = heap;
+    heap_lock(&heap->caches_lock);
+    cache->next = heap->caches;
+    cache->link = &heap->caches;
+    if (cache->next)
+        cache->next->link = &cache->next;
+    heap->caches = cache;
+    heap->nr_caches++;
+    heap_unlock(&heap->caches_lock);
+    return 0;
+}
+
+/* The run of its slots has some room at its end. */
+struct quire_heap_cache *quire_heap_cache_leave(struct quire_heap_cache *cache)
+{
+    char *slots_end = (char *)(cache->slots + NR_CLASSES * STACK_SLOTS + 1);
+    struct quire_heap_cache *left = (void *)(uintptr_t)quire_align_up((uintptr_t)slots_end, 16);
+    *left = *cache;
+    *left->link = left;
+    if (left->next)
+        left->next->link = &left->next;
+    return left;
+}
+
+void quire_heap_cache_flush(struct quire_heap_cache *cache)
+{
+    for (size_t class = 1; class < NR_CLASSES; class ++)
+        if (stack_count(cache, class))
+            flush_oldest(cache, class, stack_count(cache, class));
+}
+
+void quire_heap_cache_detach(struct quire_heap_cache *cache)
+{
+    struct quire_heap *heap = cache->heap;
+    if (!heap)
+        return;
+    quire_heap_cache_flush(cache);
+    heap_lock(&heap->caches_lock);
+    *cache->link = cache->next;
+    if (cache->next)
+        cache->next->link = cache->link;
+    heap->nr_caches--;
+    heap_unlock(&heap->caches_lock);
+    (void)quire_fetch_add(&heap->caches_room, 0 - cache->room);
+    void *slots = cache->slots;
+    quire_heap_cache_init(cache);
+    central_put(heap, NR_SMALL + SLOT_PAGES, 1, &slots);
+}

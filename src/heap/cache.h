@@ -1,0 +1,127 @@
+/* heap/cache.h: a thread's stacks of free blocks, and the hot path
+ *
+ * A stack is an array of STACK_SLOTS pointers, of which the last `capacity` are used. Below them
+ * lies a NULL. The address of the last slot, and of no other, is a multiple of the array's size:
+ *
+ *        0        63 - capacity                    top                63
+ *     ┌──────────┬──────┬───────┬───────┬─────────┬───────┬─────────┬────┐
+ *     │ not used │ NULL │ block │ block │ ...     │ block │         │    │
+ *     └──────────┴──────┴───────┴───────┴─────────┴───────┴─────────┴────┘
+ *
+ *   invariant   `top` points to the block that was freed last, or to the NULL; so a stack is empty
+ *               when what `top` points to is NULL, and full when `top` is at the last slot, which
+ *               its address tells
+ *
+ * Tops are counted from the base of the range, where the class map has eight zeros for pages that
+ * nobody's blocks are in: a last slot that is NULL, of a stack both empty and full. So a top of 0
+ * is that of a class whose stack isn't used, and of all classes in memory that is all zero. There
+ * is no other test on the hot path, and everything else is the business of the slow one: cache.c.
+ *
+ * With tops in thread-local memory of a shared library, allocating takes 13 instructions on x86-64,
+ * and freeing 17.
+ */
+#ifndef QUIRE_HEAP_CACHE_H
+#define QUIRE_HEAP_CACHE_H
+
+#include "heap/internal.h"
+
+#define STACK_SLOTS 64u
+#define STACK_BYTES (STACK_SLOTS * sizeof(void *))
+#define STACK_LAST (STACK_SLOTS - 1)
+
+/* Where a result is returned: the block needn't be moved there after the last test. */
+#if defined(__x86_64__)
+#define IN_RESULT_REGISTER(block) __asm__("" : "+a"(block))
+#else
+#define IN_RESULT_REGISTER(block) ((void)0)
+#endif
+/* Changes the top where it is, in one instruction, and not by what was loaded. Others look at it to
+ * count blocks: an aligned word, which ThreadSanitizer is shown as the atomic that it is. */
+static QUIRE_ALWAYS_INLINE void move_top(struct quire_heap_cache *cache, size_t class, uintptr_t by)
+{
+    __asm__ volatile("" ::: "memory");
+    quire_count_hot(&cache->top[class], by);
+}
+
+/* Added up before it is used, so that no address of a slot has an index: once a pair of malloc and
+ * free took 9.3 ns with and 4.9 ns without, but it varies from 5 to 10 between processes anyway, by
+ * what isn't known. */
+static QUIRE_ALWAYS_INLINE void **slot_at(const char *base, uintptr_t at)
+{
+    void **slot = (void **)(uintptr_t)(base + at);
+    __asm__("" : "+r"(slot));
+    return slot;
+}
+
+/* The second word of a free block says so, from its free to its next allocation, whether it is on a
+ * stack or back in its slab: a block that is freed and has the mark is most likely free already,
+ * which the slow path finds out for certain. As a constant, it costs an instruction to be looked at
+ * and one to be written. */
+#define FREE_MARK ((uintptr_t)(intptr_t)(int32_t)0x9e3779b9)
+
+static QUIRE_ALWAYS_INLINE uintptr_t *mark_of(void *block)
+{
+    return (uintptr_t *)block + 1;
+}
+
+/* NULL: the stack is empty. */
+static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, const char *base,
+                                           size_t class)
+{
+    void *block = *slot_at(base, cache->top[class]);
+    IN_RESULT_REGISTER(block);
+    if (quire_likely(block)) {
+        move_top(cache, class, 0 - sizeof(void *));
+        *mark_of(block) = 0;
+    }
+    return block;
+}
+
+/* False: the stack is full, or `block` seems to be free. */
+static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, const char *base,
+                                           size_t class, void *block)
+{
+    void **top = slot_at(base, cache->top[class]);
+    if (quire_unlikely(!((uintptr_t)top & (STACK_BYTES - 1))) ||
+        quire_unlikely(*mark_of(block) == FREE_MARK))
+        return false;
+    top[1] = block;
+    *mark_of(block) = FREE_MARK;
+    move_top(cache, class, sizeof(void *));
+    return true;
+}
+
+/* The class of a block of `size` bytes, up to QUIRE_HEAP_MAX_SMALL; and up to MAX_TINY. */
+static QUIRE_ALWAYS_INLINE size_t small_class(size_t size)
+{
+    return quire_heap_size_class[(size + MIN_ALIGN - 1) / MIN_ALIGN];
+}
+
+static QUIRE_ALWAYS_INLINE size_t tiny_class(size_t size)
+{
+    return quire_heap_tiny_class[size];
+}
+
+/* What the map says about an address; 0 outside of the range. */
+static QUIRE_ALWAYS_INLINE size_t class_of_address(const char *base, size_t size, const void *ptr)
+{
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)base;
+    if (quire_unlikely(offset >= size))
+        return 0;
+    return quire_load_relaxed((const uint8_t *)base + (offset >> QUIRE_PAGE_SHIFT));
+}
+
+/* ---- cache.c: what the hot path can't do ----------------------------------------------------- */
+
+/* The stack of `class` is empty. NULL: no memory. */
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class);
+/* What is above QUIRE_HEAP_MAX_SMALL. */
+void *cache_alloc_more(struct quire_heap_cache *cache, size_t size);
+/* stack_push said no, or `class` is 0. */
+void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block);
+/* Bytes of the run that has a cache's slots. */
+size_t cache_slot_bytes(void);
+/* Blocks on a stack. */
+unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
+
+#endif

@@ -1,0 +1,124 @@
+/* heap/info.c: counts */
+#include "heap/cache.h"
+
+static unsigned long cached_blocks(struct quire_heap *heap, size_t class)
+{
+    unsigned long blocks = 0;
+    heap_lock(&heap->caches_lock);
+    for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
+        blocks += stack_count(cache, class);
+    heap_unlock(&heap->caches_lock);
+    return blocks;
+}
+
+static void small_info(struct quire_heap *heap, size_t class, struct quire_heap_class_info *info)
+{
+    struct quire_kmem_cache_info cache;
+    struct quire_kmem_cache *handle = quire_load_acquire(&heap->small[class]);
+    if (!handle)
+        return;
+    quire_kmem_cache_info(handle, &cache);
+    info->used = cache.nr_active;
+    info->slots = cache.nr_objects;
+    info->pages = cache.nr_pages;
+}
+
+int quire_heap_class_info(struct quire_heap *heap, unsigned class,
+                          struct quire_heap_class_info *info)
+{
+    if (!class || class >= NR_CLASSES)
+        return -QUIRE_ENOENT;
+    *info = (struct quire_heap_class_info){.size = class_size(class)};
+    if (class_is_run(class)) {
+        info->used = info->slots = quire_load_relaxed(&heap->nr_runs[class_pages(class)]);
+        info->pages = info->used * class_pages(class);
+    } else {
+        small_info(heap, class, info);
+    }
+    info->cached = cached_blocks(heap, class) + quarantine_count(heap, class);
+    info->used -= info->cached < info->used ? info->cached : info->used;
+    return 0;
+}
+
+static size_t largest_free(struct quire_heap *heap)
+{
+    struct quire_zone_info zone;
+    if (quire_zone_info(heap->mem, 0, &zone))
+        return 0;
+    for (unsigned order = QUIRE_MAX_ORDER + 1; order-- > 0;)
+        if (zone.nr_blocks[order])
+            return QUIRE_PAGE_SIZE << order;
+    return 0;
+}
+
+static void add_class(struct quire_heap *heap, unsigned class, struct quire_heap_info *info)
+{
+    struct quire_heap_class_info one;
+    if (quire_heap_class_info(heap, class, &one) || !one.pages)
+        return;
+    unsigned long slots = one.slots - one.used - one.cached;
+    info->used += one.used * one.size;
+    info->cached += one.cached * one.size;
+    info->nr_blocks += one.used;
+    info->nr_cached += one.cached;
+    info->slots += ((size_t)one.pages << QUIRE_PAGE_SHIFT) - (one.used + one.cached) * one.size;
+    info->nr_slots += slots;
+}
+
+static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
+{
+    struct large_blocks *large = &heap->large;
+    heap_lock(&large->lock);
+    info->large = large->used;
+    info->nr_large = large->nr_used;
+    info->kept = large->kept_bytes;
+    info->nr_kept = large->nr_kept;
+    info->peak_large = large->peak;
+    info->mapped = large->mapped;
+    info->nr_mapped = large->nr_mapped;
+    info->peak_mapped = large->peak_mapped;
+    info->nr_peak_mapped = large->nr_peak_mapped;
+    heap_unlock(&large->lock);
+}
+
+void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
+{
+    *info = (struct quire_heap_info){0};
+    for (unsigned class = 1; class < NR_CLASSES; class ++)
+        add_class(heap, class, info);
+    large_info(heap, info);
+    /* The stacks of threads are runs, too, but no caller has them. */
+    size_t stacks = cache_slot_bytes();
+    heap_lock(&heap->caches_lock);
+    info->nr_caches = heap->nr_caches;
+    heap_unlock(&heap->caches_lock);
+    info->used -= info->nr_caches * stacks;
+    info->nr_blocks -= info->nr_caches;
+    info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
+    info->metadata = quire_metadata_size(heap->mem) + sizeof *heap + info->nr_caches * stacks;
+    info->committed = quire_load_relaxed(&heap->committed);
+    info->largest_free = largest_free(heap);
+    info->nr_grown = quire_load_relaxed(&heap->events.grown);
+    info->nr_given_back = quire_load_relaxed(&heap->events.given_back);
+    info->nr_maps = quire_load_relaxed(&heap->events.maps);
+    info->nr_unmaps = quire_load_relaxed(&heap->events.unmaps);
+    info->nr_reused = quire_load_relaxed(&heap->events.reused);
+}
+
+void quire_heap_check(struct quire_heap *heap)
+{
+    quire_mem_check(heap->mem);
+    quire_slab_check(heap->slab);
+    heap_lock(&heap->large.lock);
+    tree_check(&heap->large.tree);
+    heap_unlock(&heap->large.lock);
+    for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
+        for (unsigned class = 1; class < NR_CLASSES; class ++) {
+            unsigned count = stack_count(cache, class);
+            QUIRE_BUG_ON(count > cache->capacity[class]);
+            for (unsigned i = 0; i < count; i++)
+                QUIRE_BUG_ON(class_of_address(heap->base, heap->size,
+                                              slot_at(heap->base, cache->top[class])[-(int)i]) !=
+                             class);
+        }
+}

@@ -1,0 +1,233 @@
+/* heap/internal.h: the structures of layer 5
+ *
+ *     quire_heap_cache ── top[class] ──► stack of free blocks        cache.h, cache.c
+ *        │
+ *     quire_heap ── small[class]: a quire_kmem_cache of layer 2      small.c
+ *        │       ── runs of pages of its quire_mem                   run.c, grow.c
+ *        └─────── ── tree and list of mappings                       large.c
+ *
+ * Locks, of which nobody holds two: large_lock for what large.c keeps, caches_lock for the list of
+ * attached caches, grow_lock while sections are added (those of the layers below are taken within).
+ */
+#ifndef QUIRE_HEAP_INTERNAL_H
+#define QUIRE_HEAP_INTERNAL_H
+
+#include <quire/heap.h>
+#include <quire/slab.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "base/list.h"
+#include "base/tree.h"
+
+#define NR_SMALL QUIRE_HEAP_SMALL_CLASSES
+#define NR_RUNS QUIRE_HEAP_RUN_CLASSES
+#define NR_CLASSES QUIRE_HEAP_CLASSES
+#define MIN_ALIGN 16u
+
+/* What hot paths look at is addressed directly, in a shared library too. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
+_Static_assert(NR_CLASSES <= 256, "a class is a byte in the map");
+_Static_assert(NR_RUNS <= 1ul << QUIRE_MAX_ORDER, "phys has blocks for every run");
+
+/* Pages may come from reserves, since nobody else has this memory, and lack of it is no news. */
+#define HEAP_GFP (QUIRE_GFP_MEMALLOC | QUIRE_GFP_NOWARN)
+
+struct large {
+    struct tree_node node; /* of a block that a caller has: by address */
+    struct list link;      /* of one that is kept: the oldest first */
+    char *at;
+    size_t size;  /* of the mapping */
+    size_t asked; /* of it, in whole pages: what counts */
+    uint64_t kept_since_ns;
+    bool is_mapped; /* counts as that */
+    bool is_grown;  /* by realloc, which will come again */
+};
+
+struct large_blocks {
+    quire_port_spinlock_t lock;
+    struct tree tree;
+    struct list kept;
+    struct quire_kmem_cache *records;
+    size_t used, kept_bytes, peak;
+    unsigned long nr_used, nr_kept;
+    /* Of those that count as mapped: see quire_heap_set_map_threshold. */
+    size_t mapped, peak_mapped, mapped_threshold;
+    unsigned long nr_mapped, nr_peak_mapped, most_mapped;
+    bool is_fixed;
+    size_t allowance; /* bytes that may be kept */
+};
+
+#define RING 64u
+struct quarantined {
+    void *block; /* NULL: none */
+    uint8_t class;
+};
+
+struct quarantine {
+    quire_port_spinlock_t lock;
+    unsigned next; /* the oldest */
+    struct quarantined slot[RING];
+};
+
+struct quire_heap {
+    char *base;  /* of the range; the class map begins here */
+    size_t size; /* of the range */
+    struct quire_mem *mem;
+    struct quire_slab *slab;
+    struct quire_kmem_cache *small[NR_SMALL + 1]; /* by class */
+    const struct quire_port_mem *port;
+    struct quire_heap_ops ops;
+    void *ops_arg;
+    size_t map_threshold, trim_threshold;
+    size_t cache_bytes;
+    unsigned long decay_ms; /* a word: others may be reading it when it is set */
+
+    /* Pages that slabs and runs have taken from phys, by atomic adds; purge.c has the rest. */
+    unsigned long pages_used;
+    unsigned long pages_peak; /* most of them since the last purge: what is dirty at most */
+    unsigned long pages_interval_peak; /* most of them in this interval */
+    uint64_t interval_began_ns, purged_ns;
+    unsigned purge_looks;
+    bool trims_at_once, has_purged; /* looked at without the lock */
+    quire_port_spinlock_t purge_lock;
+
+    quire_port_spinlock_t grow_lock;
+    size_t committed;            /* the range is memory up to here */
+    size_t maps, maps_committed; /* where the maps of free slots begin; bytes of them */
+
+    quire_port_spinlock_t caches_lock;
+    struct quire_heap_cache *caches;
+    unsigned long nr_caches;
+    size_t caches_room; /* bytes, by atomic adds */
+
+    uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
+    unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */
+    struct large_blocks large;
+    struct quarantine quarantine;
+    struct {
+        unsigned long grown, given_back, maps, unmaps, reused;
+    } events;
+    struct quire_memblock memblock; /* of creation */
+};
+
+static inline void heap_lock(quire_port_spinlock_t *lock)
+{
+    quire_port_spin_lock(lock);
+}
+
+static inline void heap_unlock(quire_port_spinlock_t *lock)
+{
+    quire_port_spin_unlock(lock);
+}
+
+static inline void count_heap_event(unsigned long *event, unsigned long n)
+{
+    (void)quire_fetch_add(event, n);
+}
+
+static inline uint8_t *class_map(const struct quire_heap *heap)
+{
+    return (uint8_t *)heap->base;
+}
+
+static inline size_t pages_for(size_t size)
+{
+    return (size >> QUIRE_PAGE_SHIFT) + ((size & (QUIRE_PAGE_SIZE - 1)) != 0);
+}
+
+static inline uint64_t heap_decay_ns(const struct quire_heap *heap)
+{
+    return (uint64_t)quire_load_relaxed(&heap->decay_ms) * 1000000u;
+}
+
+static inline bool class_is_run(size_t class)
+{
+    return class > NR_SMALL;
+}
+
+static inline size_t class_pages(size_t class)
+{
+    return class - NR_SMALL;
+}
+
+void heap_mistake(struct quire_heap *heap, const void *ptr, const char *text);
+
+/* ---- class.c --------------------------------------------------------------------------------- */
+
+#define NR_SIZE_STEPS (QUIRE_HEAP_MAX_SMALL / MIN_ALIGN + 1)
+/* By size in steps of 16 bytes, rounded up. */
+extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS] HIDDEN;
+/* By size in bytes: two instructions less. */
+#define MAX_TINY 1024u
+extern const uint8_t quire_heap_tiny_class[MAX_TINY + 1] HIDDEN;
+extern const uint32_t quire_heap_class_bytes[NR_CLASSES] HIDDEN;
+static inline size_t class_size(size_t class)
+{
+    return quire_heap_class_bytes[class];
+}
+/* The class of blocks of at least `size` bytes that are aligned to `align`; 0: none is. `order`:
+ * what a run must be aligned to. */
+size_t class_for(size_t size, size_t align, unsigned *order);
+
+/* ---- central.c: blocks from slabs and runs, and back ------------------------------------------
+ */
+
+/* Up to `count` blocks, the lowest last; 0: no memory. */
+size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks);
+void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks);
+/* A run that is aligned to more than a page. */
+void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
+/* layer 2 tells. */
+void slab_pages_changed(void *heap, void *pages, size_t bytes, size_t object_size);
+
+#define WARM_FREES 64u
+static inline bool class_is_warm(const struct quire_heap *heap, size_t class)
+{
+    return quire_load_relaxed(&heap->frees[class]) >= WARM_FREES;
+}
+
+/* ---- quarantine.c ---------------------------------------------------------------------------- */
+
+/* Whether blocks of the class are small enough. */
+bool quarantine_takes(size_t class);
+void quarantine_add(struct quire_heap *heap, size_t class, void *block);
+bool quarantine_has(struct quire_heap *heap, const void *block);
+unsigned quarantine_count(struct quire_heap *heap, size_t class);
+/* Frees what waits. */
+void quarantine_empty(struct quire_heap *heap);
+
+/* ---- grow.c ---------------------------------------------------------------------------------- */
+
+/* Adds memory, unless somebody has since `committed`. False: there is none. */
+bool heap_grow(struct quire_heap *heap, size_t committed);
+
+/* ---- purge.c --------------------------------------------------------------------------------- */
+
+void pages_taken(struct quire_heap *heap, size_t pages);
+void pages_freed(struct quire_heap *heap, size_t pages);
+/* If enough is free, and it is time. Without locks. */
+void heap_purge_if_due(struct quire_heap *heap);
+static inline unsigned long pages_dirty(const struct quire_heap *heap)
+{
+    unsigned long used = quire_load_relaxed(&heap->pages_used);
+    unsigned long peak = quire_load_relaxed(&heap->pages_peak);
+    return peak > used ? peak - used : 0;
+}
+
+/* ---- large.c --------------------------------------------------------------------------------- */
+
+int large_init(struct quire_heap *heap);
+void large_end(struct quire_heap *heap);
+void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_zero);
+/* False: no large block begins there. */
+bool large_free(struct quire_heap *heap, void *ptr);
+size_t large_size(struct quire_heap *heap, const void *ptr);
+/* NULL: it must be moved by copying, or there is no memory; then it is as it was. */
+void *large_resize(struct quire_heap *heap, void *ptr, size_t size);
+/* Unmaps what has been kept for longer than the decay (all: everything); bytes. */
+size_t large_release(struct quire_heap *heap, bool all);
+
+#endif

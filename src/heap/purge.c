@@ -1,0 +1,108 @@
+/* heap/purge.c: free pages go back to the system
+ *
+ * Pages that were used and are free still take memory: they are dirty. How many is known by the
+ * most that were used at a time since the last purge: phys hands out what was used before first, so
+ * peak less used is what could go, about.
+ *
+ * Two rules, looked at when pages are freed and more than the trim threshold is dirty:
+ *
+ *   decay   the time is divided into intervals; what nobody needed in all of one goes at its end
+ *   ebb     when more is dirty than is used, or it is little, all of it goes, once an interval at
+ *           most: a program that is done with its memory doesn't wait for the decay, and may never
+ *           call again. If the threshold was set it goes each time, but for what is little beside
+ * what is used: that is what was asked for
+ */
+#include "heap/internal.h"
+
+#define MOST_DECAY_MS 1000000000u /* eleven days */
+#define LITTLE_BYTES (4ul << 20)  /* to fault so much again costs a millisecond, about */
+#define LOOKS_PER_CLOCK 16u       /* to read it costs as much as to free some blocks */
+
+void pages_taken(struct quire_heap *heap, size_t pages)
+{
+    unsigned long used = quire_fetch_add(&heap->pages_used, pages) + pages;
+    if (used > quire_load_relaxed(&heap->pages_interval_peak))
+        quire_store_relaxed(&heap->pages_interval_peak, used);
+    if (used > quire_load_relaxed(&heap->pages_peak))
+        quire_store_relaxed(&heap->pages_peak, used);
+}
+
+void pages_freed(struct quire_heap *heap, size_t pages)
+{
+    (void)quire_fetch_add(&heap->pages_used, 0 - pages);
+}
+
+/* A block that merged with one that went already goes again, and counts, so a part of what is dirty
+ * may go in place of all: `all` has no budget. */
+static void purge(struct quire_heap *heap, unsigned long pages, bool all)
+{
+    unsigned long done = quire_report_free_pages(heap->mem, 0, all ? ~0ul : pages);
+    unsigned long peak = quire_load_relaxed(&heap->pages_peak);
+    quire_store_relaxed(&heap->pages_peak, peak - (peak > pages ? pages : peak));
+    count_heap_event(&heap->events.given_back, done);
+}
+
+static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t now)
+{
+    bool little = dirty <= LITTLE_BYTES >> QUIRE_PAGE_SHIFT;
+    if (quire_load_relaxed(&heap->trims_at_once) &&
+        dirty > quire_load_relaxed(&heap->pages_used) / 32)
+        return true;
+    return (little || dirty > quire_load_relaxed(&heap->pages_used)) &&
+           (!heap->has_purged || now - heap->purged_ns >= heap_decay_ns(heap));
+}
+
+void heap_purge_if_due(struct quire_heap *heap)
+{
+    unsigned long dirty = pages_dirty(heap);
+    if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT) ||
+        (quire_load_relaxed(&heap->has_purged) && !quire_load_relaxed(&heap->trims_at_once) &&
+         quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK) ||
+        !quire_port_spin_trylock(&heap->purge_lock))
+        return;
+    uint64_t now = quire_port_clock_ns();
+    bool over = now - heap->interval_began_ns >= heap_decay_ns(heap);
+    bool ebb = is_ebb(heap, dirty, now);
+    if (over || ebb)
+        (void)quire_slab_shrink(heap->slab, -1);
+    unsigned long peak = heap->pages_peak, needed = quire_load_relaxed(&heap->pages_interval_peak);
+    unsigned long unneeded = ebb ? pages_dirty(heap) : over && peak > needed ? peak - needed : 0;
+    if (over || ebb) {
+        heap->interval_began_ns = now;
+        quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
+    }
+    if (unneeded) {
+        purge(heap, unneeded, ebb);
+        heap->purged_ns = now;
+        quire_store_relaxed(&heap->has_purged, true);
+    }
+    heap_unlock(&heap->purge_lock);
+}
+
+size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    if (cache)
+        quire_heap_cache_flush(cache);
+    quarantine_empty(heap);
+    size_t bytes = large_release(heap, true);
+    (void)quire_slab_shrink(heap->slab, -1);
+    heap_lock(&heap->purge_lock);
+    unsigned long pages = quire_report_free_pages(heap->mem, 0, ~0ul);
+    quire_store_relaxed(&heap->pages_peak, quire_load_relaxed(&heap->pages_used));
+    quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
+    heap_unlock(&heap->purge_lock);
+    count_heap_event(&heap->events.given_back, pages);
+    return bytes + ((size_t)pages << QUIRE_PAGE_SHIFT);
+}
+
+void quire_heap_set_trim_threshold(struct quire_heap *heap, size_t bytes)
+{
+    quire_store_relaxed(&heap->trim_threshold, bytes);
+    quire_store_relaxed(&heap->trims_at_once, true);
+}
+
+void quire_heap_set_decay(struct quire_heap *heap, uint64_t ns)
+{
+    uint64_t ms = quire_div64(ns, 1000000), most = MOST_DECAY_MS;
+    quire_store_relaxed(&heap->decay_ms, (unsigned long)(ms < most ? ms : most));
+}

@@ -1,0 +1,66 @@
+/* map/move.c: entries from one place of a tree to another
+ *
+ * What mremap needs: within one PT each, so that two walks are paid for by up to 512 entries, and
+ * the two tables' counts change once. Hardware may still use an entry while it is taken out, so it
+ * is exchanged, and with it goes what hardware had set.
+ */
+#include "map/table.h"
+
+struct moved {
+    unsigned looked_at; /* entries up to one that stays */
+    uint32_t count;
+    uint64_t any; /* of all of them */
+};
+
+static QUIRE_ALWAYS_INLINE struct moved move(void *from, void *to, unsigned count,
+                                             bool (*stays)(uint64_t), const bool wide)
+{
+    struct moved moved = {.looked_at = 0};
+    unsigned i = 0;
+    while (i < count) {
+        uint64_t entry = entry_load(from, i, wide);
+        if (!entry) {
+            i = entry_skip_zeros(from, i + 1, count, wide);
+            continue;
+        }
+        if (!entry_is_present(entry) && stays(entry))
+            break;
+        entry = entry_exchange(from, i, 0, wide);
+        entry_store(to, i++, entry, wide);
+        moved.any |= entry;
+        moved.count++;
+    }
+    moved.looked_at = i;
+    return moved;
+}
+
+/* Where the PT entry of `at` is; NULL: there is no such table. */
+static void *pt_entry(const struct quire_pgtable *pt, uint64_t at)
+{
+    unsigned height;
+    char *table = table_at(pt, at, &height);
+    QUIRE_BUG_ON(height && load(pt, table, step_index(pt, height, at)));
+    return height ? NULL : table + step_index(pt, 0, at) * pt->format->entry_bytes;
+}
+
+uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
+                            uint64_t size, bool (*stays)(uint64_t entry),
+                            struct quire_tlb_batch *batch)
+{
+    uint64_t source_at, target_at;
+    const unsigned count = (unsigned)(size >> PT_SHIFT);
+    QUIRE_BUG_ON(!strip_own(pt, from, &source_at) || !strip_own(pt, to, &target_at));
+    QUIRE_BUG_ON(step_index(pt, 0, source_at) + count > step_entries(pt, 0) ||
+                 step_index(pt, 0, target_at) + count > step_entries(pt, 0));
+    void *source = pt_entry(pt, source_at), *target = pt_entry(pt, target_at);
+    if (!source)
+        return size;
+    QUIRE_BUG_ON(!target);
+    struct moved moved = pt->wide ? move(source, target, count, stays, true)
+                                  : move(source, target, count, stays, false);
+    table_count(pt, source, 0 - moved.count);
+    table_count(pt, target, moved.count);
+    if (entry_is_present(moved.any))
+        batch_add(batch, source_at, source_at + ((uint64_t)moved.looked_at << PT_SHIFT), PT_SHIFT);
+    return (uint64_t)moved.looked_at << PT_SHIFT;
+}

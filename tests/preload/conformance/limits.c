@@ -1,0 +1,236 @@
+/* tests/preload/conformance/limits.c: when the system has no more: NULL and ENOMEM, then on it goes
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conformance.h"
+
+#define MIB ((size_t)1 << 20)
+#define ENOUGH (400 * MIB)
+
+static char *block[ENOUGH / 500 + 1];
+
+static void limit(__rlimit_resource_t which, size_t bytes)
+{
+    struct rlimit limits = {bytes, RLIM_INFINITY};
+    REQUIRE(!getrlimit(which, &limits));
+    limits.rlim_cur = bytes;
+    REQUIRE(!setrlimit(which, &limits));
+}
+
+/* Blocks of that size until there are no more, or more than any limit here; how many. */
+static unsigned exhaust(size_t size)
+{
+    unsigned count = 0;
+    errno = 0;
+    while (count * size < ENOUGH && (block[count] = malloc(size))) {
+        memset(block[count], (int)count, size);
+        count++;
+    }
+    if (count * size < ENOUGH)
+        CHECK_EQ(errno, ENOMEM);
+    return count;
+}
+
+static void free_first(unsigned count)
+{
+    while (count)
+        free(block[--count]);
+}
+
+/* Takes all, frees half, takes it again; frees all, and has as much as before. */
+static void exhaust_and_recover(size_t size, size_t room)
+{
+    unsigned count = exhaust(size);
+    note("blocks of %zu bytes in %zu MiB: %u", size, room / MIB, count);
+    /* More than the room where address space had been reserved before; but it ends. */
+    CHECK(count * size > room / 2 && count * size < ENOUGH);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(block[i][0] == (char)i && block[i][size - 1] == (char)i);
+        if (i % 2) {
+            free(block[i]);
+            block[i] = NULL;
+        }
+    }
+    for (unsigned i = 1; i < count * 9 / 10; i += 2) {
+        block[i] = malloc(size);
+        REQUIRE(block[i]);
+    }
+    free_first(count);
+    unsigned again = exhaust(size);
+    CHECK(again >= count * 9 / 10);
+    free_first(again);
+}
+
+static void small_blocks_end_in_ENOMEM_and_come_back(void)
+{
+    limit(RLIMIT_AS, virtual_bytes() + 64 * MIB);
+    exhaust_and_recover(1000, 64 * MIB);
+}
+
+static void middle_blocks_end_in_ENOMEM_and_come_back(void)
+{
+    limit(RLIMIT_AS, virtual_bytes() + 64 * MIB);
+    exhaust_and_recover(50000, 64 * MIB);
+}
+
+static void large_blocks_end_in_ENOMEM_and_come_back(void)
+{
+    limit(RLIMIT_AS, virtual_bytes() + 64 * MIB);
+    exhaust_and_recover(MIB, 64 * MIB);
+}
+
+static void sizes_may_change_at_the_limit(void)
+{
+    limit(RLIMIT_AS, virtual_bytes() + 64 * MIB);
+    for (size_t size = 500; size < 2 * MIB; size *= 10) {
+        unsigned count = exhaust(size);
+        CHECK(count * size > 24 * MIB);
+        free_first(count);
+        malloc_trim(0);
+    }
+}
+
+static void RLIMIT_DATA_ends_in_ENOMEM_too(void)
+{
+    limit(RLIMIT_DATA, 96 * MIB);
+    unsigned count = exhaust(MIB);
+    CHECK(count > 40 && count < 100);
+    free_first(count);
+    CHECK(exhaust(MIB) >= count * 9 / 10);
+}
+
+static void calloc_realloc_and_memalign_end_in_ENOMEM(void)
+{
+    limit(RLIMIT_AS, virtual_bytes() + 64 * MIB);
+    char *kept = malloc(1000);
+    REQUIRE(kept);
+    fill(kept, 1000, 8);
+    unsigned count = exhaust(MIB);
+    void *out = &out;
+    errno = 0;
+    CHECK(!opaque(calloc(8, MIB)));
+    CHECK_EQ(errno, ENOMEM);
+    errno = 0;
+    CHECK(!opaque(realloc(opaque(kept), 8 * MIB)));
+    CHECK_EQ(errno, ENOMEM);
+    CHECK(holds(kept, 1000, 8));
+    errno = 0;
+    CHECK(!opaque(memalign(4096, 8 * MIB)));
+    CHECK_EQ(errno, ENOMEM);
+    errno = 0;
+    CHECK(!opaque(pvalloc(8 * MIB)));
+    CHECK_EQ(errno, ENOMEM);
+    CHECK_EQ(posix_memalign(&out, 4096, 8 * MIB), ENOMEM);
+    CHECK(out == &out);
+    errno = 0;
+    CHECK(!opaque(realloc(opaque(block[0]), 30 * MIB)));
+    CHECK_EQ(errno, ENOMEM);
+    CHECK(!block[0][MIB - 1]);
+    free_first(count);
+    kept = opaque(realloc(kept, 8 * MIB));
+    CHECK(kept && holds(kept, 1000, 8));
+}
+
+static void *exhaust_here(void *arg)
+{
+    (void)arg;
+    unsigned had = 0;
+    for (unsigned round = 0; round < 20; round++) {
+        char *own[2000];
+        unsigned count = 0;
+        while (count < 2000 && (own[count] = malloc(40000))) {
+            own[count][0] = 1;
+            count++;
+        }
+        had += count;
+        while (count)
+            free(own[--count]);
+    }
+    return had ? arg : (void *)1;
+}
+
+static void threads_end_in_ENOMEM_and_come_back(void)
+{
+    pthread_t thread[6];
+    void *result;
+    unsigned made = 0;
+    limit(RLIMIT_AS, virtual_bytes() + 200 * MIB);
+    while (made < 6 && !pthread_create(&thread[made], NULL, exhaust_here, NULL))
+        made++;
+    CHECK(made > 1);
+    while (made) {
+        pthread_join(thread[--made], &result);
+        CHECK(!result);
+    }
+    char *after = malloc(20 * MIB);
+    CHECK(after);
+}
+
+/* ---- limits from before the program began ---------------------------------------------------- */
+
+static void of_a_small_address_space(void)
+{
+    struct rlimit limits;
+    REQUIRE(!getrlimit(RLIMIT_AS, &limits));
+    unsigned count = exhaust(10000);
+    note("%zu MiB of address space: %zu MiB had", (size_t)limits.rlim_cur / MIB,
+         count * (size_t)10000 / MIB);
+    CHECK(count * (size_t)10000 > limits.rlim_cur / 3);
+    free_first(count);
+    CHECK(exhaust(10000) > count * 9 / 10);
+}
+
+static void limit_to_40_MiB(void)
+{
+    limit(RLIMIT_AS, 40 * MIB);
+}
+
+static void limit_to_256_MiB(void)
+{
+    limit(RLIMIT_AS, 256 * MIB);
+}
+
+static void limit_to_2_GiB(void)
+{
+    limit(RLIMIT_AS, 2048 * MIB);
+}
+
+static void a_program_starts_in_a_small_address_space(void)
+{
+    CHECK_EQ(run_self("limits.of_a_small_address_space", NULL, limit_to_40_MiB), 0);
+    CHECK_EQ(run_self("limits.of_a_small_address_space", NULL, limit_to_256_MiB), 0);
+}
+
+static void of_a_larger_address_space(void)
+{
+    char *at = malloc(1000 * MIB);
+    CHECK(at);
+}
+
+static void a_block_of_1000_MiB_fits_in_2_GiB_of_address_space(void)
+{
+    CHECK_EQ(run_self("limits.of_a_larger_address_space", NULL, limit_to_2_GiB), 0);
+}
+
+static const struct conformance_case cases[] = {
+    CASE(small_blocks_end_in_ENOMEM_and_come_back),
+    CASE(middle_blocks_end_in_ENOMEM_and_come_back),
+    CASE(large_blocks_end_in_ENOMEM_and_come_back),
+    CASE(sizes_may_change_at_the_limit),
+    CASE(RLIMIT_DATA_ends_in_ENOMEM_too),
+    CASE(calloc_realloc_and_memalign_end_in_ENOMEM),
+    CASE(threads_end_in_ENOMEM_and_come_back),
+    CASE_INNER(of_a_small_address_space),
+    CASE(a_program_starts_in_a_small_address_space),
+    CASE_INNER(of_a_larger_address_space),
+    CASE(a_block_of_1000_MiB_fits_in_2_GiB_of_address_space),
+    END_OF_CASES,
+};
+const struct conformance_group conformance_limits = {"limits", cases};

@@ -1,0 +1,56 @@
+#!/bin/sh
+# tests/server/test.sh SERVER LOAD: examples/echo-server under load
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+server=$1
+load=$2
+limit=65536
+log=$tap_work/server.log
+# What AddressSanitizer keeps of freed memory isn't the server's.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1"
+
+start() {
+    : >"$log" # nothing of an earlier one
+    "$server" 0 "$limit" >"$log" 2>&1 &
+    pid=$!
+    for _ in $(seq 100); do
+        port=$(sed -n 's/^listening on port //p' "$log")
+        [ -n "$port" ] && return
+        sleep 0.1
+    done
+    cat "$log"
+    return 1
+}
+
+ends_with_nothing_left() {
+    kill -TERM "$pid"
+    wait "$pid"
+    status=$?
+    cat "$log"
+    [ "$status" -eq 0 ] && grep -q '^[1-9][0-9]* connections, [0-9]* requests' "$log"
+}
+
+# Clients are connected when it ends.
+ends_in_the_middle() {
+    start || return
+    "$load" "$port" "$pid" "$limit" 1 1000000 7 >"$tap_work/load.log" 2>&1 &
+    loader=$!
+    connected=
+    for _ in $(seq 200); do
+        connected=$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)
+        [ "$connected" -gt 50 ] && break
+        sleep 0.05
+    done
+    ends_with_nothing_left
+    ended=$?
+    wait "$loader"
+    [ "$ended" -eq 0 ] && [ "$connected" -gt 50 ]
+}
+
+tap_check 'it starts' start
+tap_check 'clients get back what they send, and memory stays flat' \
+    "$load" "$port" "$pid" "$limit" 4 1000 1
+tap_check 'at its end nothing is left' ends_with_nothing_left
+tap_check 'it can end with clients connected' ends_in_the_middle
+tap_end

@@ -1,0 +1,122 @@
+/* tests/stress/heap_stress.c: threads that allocate, and free each other's blocks
+ *
+ * Blocks change hands through slots that all threads exchange blocks with; who takes one out owns
+ * it. Content tells when two threads have one block. Under ThreadSanitizer the exchange orders what
+ * the threads do with a block, so that any other race is the heap's.
+ */
+#include <pthread.h>
+
+#include "tests/unit/heap_machine.h"
+
+enum { THREADS = 4, SHARED = 64, OWN = 200 };
+
+struct held {
+    unsigned char *ptr;
+    size_t size;
+    unsigned seed;
+};
+
+static struct held *shared[SHARED];
+static unsigned long wrong;
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static size_t size_of(uint64_t random)
+{
+    return random % 64 == 0   ? random / 64 % (64 * QUIRE_PAGE_SIZE)
+           : random % 16 == 0 ? random / 64 % (8 * QUIRE_PAGE_SIZE)
+                              : random / 64 % 700;
+}
+
+static void look(const struct held *held)
+{
+    if (!pattern_is(held->ptr, held->size, held->seed))
+        __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+}
+
+/* The record of a block is a block itself. */
+static struct held *make(struct quire_heap_cache *cache, uint64_t random)
+{
+    struct held *held = quire_heap_alloc(cache, sizeof *held);
+    if (!held)
+        return NULL;
+    held->size = size_of(random);
+    held->seed = (unsigned)random;
+    held->ptr = quire_heap_alloc(cache, held->size);
+    if (!held->ptr) {
+        quire_heap_free(cache, held);
+        return NULL;
+    }
+    pattern_write(held->ptr, held->size, held->seed);
+    return held;
+}
+
+static void drop(struct quire_heap_cache *cache, struct held *held)
+{
+    if (!held)
+        return;
+    look(held);
+    quire_heap_free(cache, held->ptr);
+    quire_heap_free(cache, held);
+}
+
+static void *run(void *arg)
+{
+    struct quire_heap_cache cache;
+    struct held *own[OWN] = {0};
+    uint64_t state = test_environment.seed * 7919 + (uintptr_t)arg;
+    quire_heap_cache_init(&cache);
+    if (quire_heap_cache_attach(heap_machine.heap, &cache))
+        return NULL;
+    for (uint64_t i = 0; i < test_environment.effort / 10; i++) {
+        uint64_t random = next_random(&state);
+        struct held **mine = &own[random % OWN];
+        random >>= 8;
+        if (random % 4 == 0) {
+            struct held **slot = &shared[random / 4 % SHARED];
+            *mine = __atomic_exchange_n(slot, *mine, __ATOMIC_ACQ_REL);
+        } else if (*mine) {
+            drop(&cache, *mine);
+            *mine = NULL;
+        } else {
+            *mine = make(&cache, random);
+        }
+        if (i % 10007 == 10006)
+            (void)quire_heap_trim(heap_machine.heap, &cache);
+        if (i % 15013 == 15012) {
+            struct quire_heap_info info;
+            quire_heap_info(heap_machine.heap, &info);
+        }
+    }
+    for (unsigned i = 0; i < OWN; i++)
+        drop(&cache, own[i]);
+    quire_heap_cache_detach(&cache);
+    return NULL;
+}
+
+static void blocks_belong_to_one_thread_at_a_time(void)
+{
+    pthread_t thread[THREADS];
+    if (!heap_boot_with(&(struct quire_heap_config){.decay_ns = 1000000}))
+        return;
+    wrong = 0;
+    for (uintptr_t i = 0; i < THREADS; i++)
+        REQUIRE(!pthread_create(&thread[i], NULL, run, (void *)(i + 1)));
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (unsigned i = 0; i < SHARED; i++) {
+        drop(&heap_cache, shared[i]);
+        shared[i] = NULL;
+    }
+    CHECK_EQ(wrong, 0);
+    heap_end();
+}
+
+static const struct test_case cases[] = {TEST_CASE(blocks_belong_to_one_thread_at_a_time), {0}};
+const struct test_suite suite_heap_stress = {"heap_stress", cases};

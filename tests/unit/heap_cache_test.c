@@ -1,0 +1,240 @@
+/* tests/unit/heap_cache_test.c: threads' stacks, and what is given back */
+#include "tests/unit/heap_machine.h"
+
+#include "heap/cache.h"
+
+static void *block[4000];
+
+static void a_freed_block_is_the_next_one_of_its_size(void)
+{
+    if (!heap_boot())
+        return;
+    for (size_t size = 1; size <= 32 * QUIRE_PAGE_SIZE; size += size / 3 + 1) {
+        for (unsigned i = 0; i < 70; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size)));
+        for (unsigned i = 0; i < 70; i++)
+            quire_heap_free(&heap_cache, block[i]);
+        void *ptr = quire_heap_alloc(&heap_cache, size);
+        quire_heap_free(&heap_cache, ptr);
+        CHECK(quire_heap_alloc(&heap_cache, size) == ptr);
+        quire_heap_free(&heap_cache, ptr);
+    }
+    heap_end();
+}
+
+static void stacks_grow_with_use_up_to_their_limit(void)
+{
+    if (!heap_boot())
+        return;
+    size_t class = small_class(64);
+    unsigned before = 0;
+    for (unsigned round = 0; round < 8; round++) {
+        for (unsigned i = 0; i < 500; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 64)));
+        for (unsigned i = 0; i < 500; i++)
+            quire_heap_free(&heap_cache, block[i]);
+        CHECK(heap_cache.capacity[class] >= before);
+        before = heap_cache.capacity[class];
+        CHECK(stack_count(&heap_cache, class) <= before);
+    }
+    CHECK_EQ(before, STACK_LAST);
+    heap_end();
+}
+
+static void all_stacks_together_stay_within_their_bound(void)
+{
+    enum { THREADS = 50 };
+    static struct quire_heap_cache caches[THREADS];
+    size_t bound = 256 << 10;
+    if (!heap_boot_with(&(struct quire_heap_config){.cache_bytes = bound}))
+        return;
+    for (unsigned t = 0; t < THREADS; t++) {
+        quire_heap_cache_init(&caches[t]);
+        REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &caches[t]));
+        for (size_t size = 16; size <= 8192; size *= 2)
+            for (unsigned i = 0; i < 200; i++)
+                REQUIRE((block[i] = quire_heap_alloc(&caches[t], size)));
+        for (unsigned round = 0; round < 3; round++)
+            for (unsigned i = 0; i < 200; i++) {
+                quire_heap_free(&caches[t], block[i]);
+                REQUIRE((block[i] = quire_heap_alloc(&caches[t], 8192)));
+            }
+        for (unsigned i = 0; i < 200; i++)
+            quire_heap_free(&caches[t], block[i]);
+    }
+    CHECK(heap_info().cached <= bound);
+    CHECK_EQ(heap_info().nr_caches, THREADS + 1);
+    for (unsigned t = 0; t < THREADS; t++)
+        quire_heap_cache_detach(&caches[t]);
+    CHECK_EQ(heap_info().cached, 0);
+    heap_machine.mistakes = 0;
+    /* What this test dropped on purpose. */
+    CHECK(heap_info().nr_blocks > 0);
+    quire_heap_cache_detach(&heap_cache);
+    quire_heap_destroy(heap_machine.heap);
+}
+
+static void a_thread_that_ends_gives_all_back(void)
+{
+    if (!heap_boot())
+        return;
+    struct quire_heap_cache other;
+    quire_heap_cache_init(&other);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &other));
+    for (unsigned i = 0; i < 1000; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 200)));
+    for (unsigned i = 0; i < 1000; i++)
+        quire_heap_free(&other, block[i]);
+    CHECK(heap_info().nr_cached > 0);
+    quire_heap_cache_detach(&other);
+    CHECK_EQ(heap_info().nr_caches, 1);
+    /* Without stacks it still works. */
+    quire_heap_cache_init(&other);
+    other.heap = heap_machine.heap;
+    void *ptr = quire_heap_alloc(&other, 77);
+    REQUIRE(ptr);
+    quire_heap_free(&other, ptr);
+    quire_heap_cache_detach(&heap_cache);
+    quire_heap_settle(heap_machine.heap);
+    CHECK_EQ(heap_info().nr_cached, 0);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &heap_cache));
+    heap_end();
+}
+
+/* ---- giving back ----------------------------------------------------------------------------- */
+
+static void trim_gives_free_pages_back(void)
+{
+    if (!heap_boot_with(&(struct quire_heap_config){.decay_ns = ~0ull >> 1}))
+        return;
+    quire_heap_set_trim_threshold(heap_machine.heap, SIZE_MAX);
+    for (unsigned i = 0; i < 4000; i++) {
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 1000)));
+        __builtin_memset(block[i], 1, 1000);
+    }
+    for (unsigned i = 0; i < 4000; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_info().dirty > 0);
+    CHECK_EQ(heap_info().nr_given_back, 0);
+    CHECK(quire_heap_trim(heap_machine.heap, &heap_cache) > 0);
+    CHECK_EQ(heap_info().dirty, 0);
+    CHECK(heap_info().nr_given_back > 0);
+    CHECK_EQ(quire_heap_trim(heap_machine.heap, &heap_cache), 0);
+    heap_end();
+}
+
+static void what_a_program_is_done_with_goes_back_at_once(void)
+{
+    if (!heap_boot())
+        return;
+    size_t size = 25 * QUIRE_PAGE_SIZE;
+    quire_heap_set_trim_threshold(heap_machine.heap, 32 * QUIRE_PAGE_SIZE);
+    for (unsigned i = 0; i < 4; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size)));
+    for (unsigned i = 0; i < 4; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    CHECK(heap_info().nr_given_back > 0);
+    heap_end();
+}
+
+static void large_blocks_are_unmapped_at_first_then_kept(void)
+{
+    if (!heap_boot())
+        return;
+    size_t size = 500 * QUIRE_PAGE_SIZE;
+    unsigned long maps = 0;
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned i = 0; i < 4; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size)));
+        quire_heap_free(&heap_cache, block[0]);
+        if (!round)
+            CHECK_EQ(heap_machine.unmaps, 1);
+        for (unsigned i = 1; i < 4; i++)
+            quire_heap_free(&heap_cache, block[i]);
+        if (round == 4)
+            maps = heap_machine.maps;
+    }
+    CHECK_EQ(heap_machine.maps, maps);
+    CHECK_EQ(heap_info().kept, 4 * size);
+    heap_end();
+}
+
+static void what_is_kept_never_adds_to_the_most_that_is_mapped(void)
+{
+    if (!heap_boot())
+        return;
+    for (size_t pages = 50; pages < 2000; pages += pages / 2) {
+        size_t size = pages * QUIRE_PAGE_SIZE;
+        for (unsigned i = 0; i < 3; i++) {
+            void *ptr = quire_heap_alloc(&heap_cache, size);
+            REQUIRE(ptr);
+            quire_heap_free(&heap_cache, ptr);
+        }
+        struct quire_heap_info info = heap_info();
+        CHECK(info.kept + info.large <= info.peak_large + size / 8);
+    }
+    heap_end();
+}
+
+static void kept_blocks_are_cut_and_joined(void)
+{
+    if (!heap_boot())
+        return;
+    size_t size = 1200 * QUIRE_PAGE_SIZE;
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size)));
+        quire_heap_free(&heap_cache, block[0]);
+    }
+    unsigned long maps = heap_machine.maps;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 3; i++) {
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size / 3)));
+            pattern_write(block[i], size / 3, i);
+        }
+        CHECK_EQ(heap_info().kept, 0);
+        for (unsigned i = 0; i < 3; i++) {
+            CHECK(pattern_is(block[i], size / 3, i));
+            quire_heap_free(&heap_cache, block[i]);
+        }
+        CHECK_EQ(heap_info().nr_kept, 1);
+    }
+    CHECK_EQ(heap_machine.maps, maps);
+    heap_end();
+}
+
+static void blocks_count_as_mapped_from_the_threshold_on(void)
+{
+    if (!heap_boot())
+        return;
+    size_t size = 100 * QUIRE_PAGE_SIZE;
+    REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size)));
+    CHECK_EQ(heap_info().mapped, size);
+    quire_heap_free(&heap_cache, block[0]);
+    REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size / 2)));
+    CHECK_EQ(heap_info().nr_mapped, 0); /* the threshold followed */
+    quire_heap_free(&heap_cache, block[0]);
+    quire_heap_set_map_threshold(heap_machine.heap, 10 * QUIRE_PAGE_SIZE, 1, true);
+    REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size)));
+    REQUIRE((block[1] = quire_heap_alloc(&heap_cache, 10 * QUIRE_PAGE_SIZE)));
+    CHECK_EQ(heap_info().nr_large, 2);
+    CHECK_EQ(heap_info().nr_mapped, 1);
+    quire_heap_free(&heap_cache, block[0]);
+    quire_heap_free(&heap_cache, block[1]);
+    heap_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(a_freed_block_is_the_next_one_of_its_size),
+    TEST_CASE(stacks_grow_with_use_up_to_their_limit),
+    TEST_CASE(all_stacks_together_stay_within_their_bound),
+    TEST_CASE(a_thread_that_ends_gives_all_back),
+    TEST_CASE(trim_gives_free_pages_back),
+    TEST_CASE(what_a_program_is_done_with_goes_back_at_once),
+    TEST_CASE(large_blocks_are_unmapped_at_first_then_kept),
+    TEST_CASE(what_is_kept_never_adds_to_the_most_that_is_mapped),
+    TEST_CASE(kept_blocks_are_cut_and_joined),
+    TEST_CASE(blocks_count_as_mapped_from_the_threshold_on),
+    {0},
+};
+const struct test_suite suite_heap_cache = {"heap_cache", cases};

@@ -1,0 +1,273 @@
+/* tests/unit/heap_test.c: blocks of any size */
+#include "tests/unit/heap_machine.h"
+
+#include "heap/cache.h"
+
+enum { COUNT = 3000 };
+static void *block[COUNT];
+
+static void blocks_are_aligned_disjoint_and_keep_their_content(void)
+{
+    if (!heap_boot())
+        return;
+    for (unsigned i = 0; i < COUNT; i++) {
+        size_t size = i < 2500 ? i : (size_t)(i - 2490) * 400;
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size)));
+        CHECK_EQ((uintptr_t)block[i] % 16, 0);
+        CHECK(quire_heap_usable_size(heap_machine.heap, block[i]) >= size);
+        pattern_write(block[i], quire_heap_usable_size(heap_machine.heap, block[i]), i);
+    }
+    quire_heap_check(heap_machine.heap);
+    for (unsigned i = 0; i < COUNT; i++) {
+        CHECK(pattern_is(block[i], quire_heap_usable_size(heap_machine.heap, block[i]), i));
+        quire_heap_free(&heap_cache, block[i]);
+    }
+    heap_end();
+}
+
+static void a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page(void)
+{
+    if (!heap_boot())
+        return;
+    for (size_t size = 144; size < 40 * QUIRE_PAGE_SIZE; size += size / 50 + 1) {
+        void *ptr = quire_heap_alloc(&heap_cache, size);
+        REQUIRE(ptr);
+        size_t has = quire_heap_usable_size(heap_machine.heap, ptr);
+        CHECK(has - size <= has / 9 || has - size < QUIRE_PAGE_SIZE);
+        quire_heap_free(&heap_cache, ptr);
+    }
+    heap_end();
+}
+
+static void zeroed_blocks_are_zero_when_memory_was_used_before(void)
+{
+    static const size_t sizes[] = {1, 100, 5000, 20000, 300000, 3000000};
+    if (!heap_boot())
+        return;
+    for (unsigned round = 0; round < 4; round++)
+        for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            unsigned char *ptr = quire_heap_zalloc(&heap_cache, sizes[i]);
+            REQUIRE(ptr);
+            size_t at = 0;
+            while (at < sizes[i] && !ptr[at])
+                at++;
+            CHECK_EQ(at, sizes[i]);
+            __builtin_memset(ptr, 0xff, sizes[i]);
+            quire_heap_free(&heap_cache, ptr);
+        }
+    heap_end();
+}
+
+static void alignment_is_kept_for_any_size(void)
+{
+    static const size_t sizes[] = {0, 1, 24, 100, 1000, 5000, 9000, 100000, 1000000};
+    if (!heap_boot())
+        return;
+    for (size_t align = 1; align <= 1ul << 21; align *= 2)
+        for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            void *ptr[3];
+            for (unsigned n = 0; n < 3; n++) {
+                REQUIRE((ptr[n] = quire_heap_alloc_aligned(&heap_cache, sizes[i], align)));
+                CHECK_EQ((uintptr_t)ptr[n] & (align - 1), 0);
+                pattern_write(ptr[n], sizes[i], n);
+            }
+            for (unsigned n = 0; n < 3; n++) {
+                CHECK(pattern_is(ptr[n], sizes[i], n));
+                quire_heap_free(&heap_cache, ptr[n]);
+            }
+        }
+    heap_end();
+}
+
+static void realloc_keeps_content_and_stays_where_it_fits(void)
+{
+    if (!heap_boot())
+        return;
+    size_t size = 10;
+    char *ptr = quire_heap_realloc(&heap_cache, NULL, size);
+    REQUIRE(ptr);
+    pattern_write(ptr, size, 1);
+    for (size_t next = 17; next < 4000000; next += next / 2) {
+        REQUIRE((ptr = quire_heap_realloc(&heap_cache, ptr, next)));
+        CHECK(pattern_is(ptr, size < 250 ? size : 250, 1));
+        size = next;
+        pattern_write(ptr, size, 1);
+    }
+    for (size_t next = size; next > 10; next -= next / 3) {
+        REQUIRE((ptr = quire_heap_realloc(&heap_cache, ptr, next)));
+        CHECK(pattern_is(ptr, next < 250 ? next : 250, 1));
+    }
+    quire_heap_free(&heap_cache, ptr);
+    REQUIRE((ptr = quire_heap_alloc(&heap_cache, 100)));
+    CHECK(quire_heap_realloc(&heap_cache, ptr, 112) == ptr);
+    CHECK(quire_heap_realloc(&heap_cache, ptr, 60) == ptr);
+    quire_heap_free(&heap_cache, ptr);
+    heap_end();
+}
+
+static void sizes_that_cannot_be_are_refused(void)
+{
+    if (!heap_boot())
+        return;
+    CHECK(!quire_heap_alloc(&heap_cache, SIZE_MAX));
+    CHECK(!quire_heap_alloc(&heap_cache, PTRDIFF_MAX));
+    CHECK(!quire_heap_zalloc(&heap_cache, SIZE_MAX / 2));
+    CHECK(!quire_heap_alloc_aligned(&heap_cache, SIZE_MAX - 10, 4096));
+    void *ptr = quire_heap_alloc(&heap_cache, 1000000);
+    REQUIRE(ptr);
+    CHECK(!quire_heap_realloc(&heap_cache, ptr, SIZE_MAX));
+    CHECK(quire_heap_usable_size(heap_machine.heap, ptr) >= 1000000);
+    quire_heap_free(&heap_cache, ptr);
+    heap_end();
+}
+
+static void the_range_grows_and_ends(void)
+{
+    if (!heap_boot())
+        return;
+    unsigned long count = 0;
+    void **chain = NULL, **next;
+    size_t size = 30 * QUIRE_PAGE_SIZE;
+    while ((next = quire_heap_alloc(&heap_cache, size))) {
+        *next = chain;
+        chain = next;
+        count++;
+    }
+    struct quire_heap_info info = heap_info();
+    CHECK(info.nr_grown > 0);
+    CHECK(count * size > info.committed / 4);
+    void *small = quire_heap_alloc(&heap_cache, 100);
+    for (; chain; chain = next) {
+        next = *chain;
+        quire_heap_free(&heap_cache, chain);
+    }
+    quire_heap_free(&heap_cache, small);
+    heap_end();
+}
+
+/* Makes a class one that has stacks. */
+static void warm_up(size_t size)
+{
+    for (unsigned i = 0; i < 200; i++)
+        CHECK((block[i] = quire_heap_alloc(&heap_cache, size)));
+    for (unsigned i = 0; i < 200; i++)
+        quire_heap_free(&heap_cache, block[i]);
+}
+
+static void mistakes_are_reported_and_ignored(void)
+{
+    if (!heap_boot())
+        return;
+    char *a = quire_heap_alloc(&heap_cache, 100), *b = quire_heap_alloc(&heap_cache, 100);
+    char *run = quire_heap_alloc(&heap_cache, 5 * QUIRE_PAGE_SIZE);
+    char *large = quire_heap_alloc(&heap_cache, 1000000);
+    REQUIRE(a && b && run && large);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, a); /* the class is seldom used: at once */
+    CHECK(heap_caught("double free"));
+    CHECK(!quire_heap_realloc(&heap_cache, a, 200));
+    CHECK(heap_caught("realloc"));
+    b[50] = 1;
+    quire_heap_settle(heap_machine.heap);
+    CHECK(heap_caught("written after it was freed"));
+    warm_up(100);
+    a = quire_heap_alloc(&heap_cache, 100);
+    b = quire_heap_alloc(&heap_cache, 100);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, a);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, a);
+    CHECK(heap_caught("double free"));
+    ((uintptr_t *)(void *)a)[1] = 0; /* written after it was freed: then it isn't found at once */
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_caught("free of what is free"));
+    /* In its slab it has the mark, too; and what a user writes may look like that. */
+    quire_heap_free(&heap_cache, a);
+    CHECK(heap_caught("double free"));
+    a = quire_heap_alloc(&heap_cache, 100);
+    REQUIRE(a);
+    ((uintptr_t *)(void *)a)[1] = FREE_MARK;
+    quire_heap_free(&heap_cache, a);
+    CHECK(quire_heap_alloc(&heap_cache, 100) == a);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, run + 3 * QUIRE_PAGE_SIZE);
+    CHECK(heap_caught("no block"));
+    quire_heap_free(&heap_cache, run + 16);
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_caught("into a block"));
+    quire_heap_free(&heap_cache, run);
+    quire_heap_cache_flush(&heap_cache);
+    quire_heap_free(&heap_cache, run);
+    CHECK(heap_caught("no block"));
+    quire_heap_free(&heap_cache, large + QUIRE_PAGE_SIZE);
+    CHECK(heap_caught("no block"));
+    quire_heap_free(&heap_cache, large);
+    quire_heap_free(&heap_cache, large);
+    CHECK(heap_caught("no block"));
+    int local;
+    quire_heap_free(&heap_cache, &local);
+    CHECK(heap_caught("no block"));
+    CHECK(!quire_heap_realloc(&heap_cache, &local, 10));
+    CHECK(heap_caught("no block"));
+    heap_end();
+}
+
+static void only_a_mark_is_written_into_free_blocks_of_classes_in_use(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(64);
+    for (unsigned i = 0; i < COUNT; i++) {
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 64)));
+        __builtin_memset(block[i], 0x77, 64);
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    for (unsigned i = 0; i < COUNT; i++)
+        for (unsigned at = 0; at < 64; at++)
+            if (at / sizeof(uintptr_t) != 1)
+                CHECK(((unsigned char *)block[i])[at] == 0x77);
+    heap_end();
+}
+
+static void counts_are_those_of_the_caller(void)
+{
+    if (!heap_boot())
+        return;
+    size_t own = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, i * 1024)));
+        own += i * 1024;
+    }
+    for (unsigned i = 1; i < 200; i += 2) {
+        quire_heap_free(&heap_cache, block[i]);
+        own -= i * 1024;
+    }
+    struct quire_heap_info info = heap_info();
+    if (QUIRE_PAGE_SHIFT == 12) {
+        CHECK(info.used + info.large >= own);
+        CHECK(info.used + info.large - own <= own / 50);
+    }
+    CHECK_EQ(info.nr_blocks + info.nr_large, 100);
+    for (unsigned i = 0; i < 200; i += 2)
+        quire_heap_free(&heap_cache, block[i]);
+    heap_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(blocks_are_aligned_disjoint_and_keep_their_content),
+    TEST_CASE(a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page),
+    TEST_CASE(zeroed_blocks_are_zero_when_memory_was_used_before),
+    TEST_CASE(alignment_is_kept_for_any_size),
+    TEST_CASE(realloc_keeps_content_and_stays_where_it_fits),
+    TEST_CASE(sizes_that_cannot_be_are_refused),
+    TEST_CASE(the_range_grows_and_ends),
+    TEST_CASE(mistakes_are_reported_and_ignored),
+    TEST_CASE(only_a_mark_is_written_into_free_blocks_of_classes_in_use),
+    TEST_CASE(counts_are_those_of_the_caller),
+    {0},
+};
+const struct test_suite suite_heap = {"heap", cases};

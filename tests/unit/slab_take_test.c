@@ -1,0 +1,115 @@
+/* tests/unit/slab_take_test.c: caches whose users keep free objects themselves */
+#include "tests/unit/slab_machine.h"
+
+enum { COUNT = 700 };
+static void *object[COUNT];
+static unsigned told_made, told_gone;
+static size_t told_size;
+
+static void pages_changed(void *arg, void *pages, size_t bytes, size_t object_size)
+{
+    (void)pages;
+    CHECK_EQ((uintptr_t)arg, 42);
+    if (object_size) {
+        told_made += (unsigned)(bytes >> QUIRE_PAGE_SHIFT);
+        told_size = object_size;
+    } else {
+        told_gone += (unsigned)(bytes >> QUIRE_PAGE_SHIFT);
+    }
+}
+
+static void many_objects_are_taken_and_put_back(void)
+{
+    static const size_t sizes[] = {16, 48, 1024};
+    if (!slab_boot(NULL))
+        return;
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct quire_kmem_cache *cache = cache_of("taken", sizes[i], QUIRE_SLAB_NO_SHEAVES);
+        REQUIRE(cache);
+        CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, COUNT, object), COUNT);
+        for (unsigned n = 0; n < COUNT; n++)
+            fill(object[n], sizes[i]);
+        CHECK_EQ(info_of(cache).nr_active, COUNT);
+        CHECK_EQ(info_of(cache).nr_cpu, 0);
+        for (unsigned n = 0; n < COUNT; n++)
+            CHECK(is_filled(object[n], sizes[i]));
+        quire_kmem_cache_put(cache, COUNT, object);
+        CHECK_EQ(info_of(cache).nr_active, 0);
+        destroy(cache);
+    }
+    slab_end();
+}
+
+static void without_memory_fewer_are_taken_and_none_is_lost(void)
+{
+    if (!slab_boot(&(struct quire_slab_config){.fail = fail_once}))
+        return;
+    struct quire_kmem_cache *cache = cache_of("taken", 256, QUIRE_SLAB_NO_SHEAVES);
+    REQUIRE(cache);
+    fail_at = 2;
+    size_t got = quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, COUNT, object);
+    CHECK(got > 0 && got < COUNT);
+    CHECK_EQ(info_of(cache).nr_active, got);
+    quire_kmem_cache_put(cache, got, object);
+    destroy(cache);
+    slab_end();
+}
+
+static void an_object_put_back_twice_is_reported(void)
+{
+    if (!slab_boot(NULL))
+        return;
+    struct quire_kmem_cache *cache = cache_of("taken", 64, QUIRE_SLAB_NO_SHEAVES);
+    REQUIRE(cache);
+    CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, 3, object), 3);
+    object[3] = object[1];
+    quire_kmem_cache_put(cache, 4, object);
+    CHECK(machine_caught("free"));
+    machine.bad_pages = 0;
+    destroy(cache);
+    slab_end();
+}
+
+/* A writer past the end of a slab's last object doesn't meet the map. */
+static void maps_can_lie_apart_from_objects(void)
+{
+    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
+        return;
+    size_t bytes = PAGES(16 * MIB) * QUIRE_SLAB_MAP_BYTES;
+    struct quire_page *maps =
+        quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO,
+                          bytes <= QUIRE_PAGE_SIZE << QUIRE_PAGEBLOCK_ORDER ? QUIRE_PAGEBLOCK_ORDER
+                                                                            : QUIRE_MAX_ORDER);
+    if (!maps || bytes > QUIRE_PAGE_SIZE << quire_page_order(maps)) {
+        test_skip("no room for the maps");
+        return;
+    }
+    told_made = told_gone = 0;
+    if (!slab_start(&(struct quire_slab_config){.maps = quire_page_address(machine.mem, maps),
+                                                .no_general = true,
+                                                .pages_changed = pages_changed,
+                                                .pages_arg = (void *)42}))
+        return;
+    struct quire_kmem_cache *cache = cache_of("apart", 32, QUIRE_SLAB_NO_SHEAVES);
+    REQUIRE(cache);
+    CHECK_EQ(info_of(cache).objects_per_slab, (QUIRE_PAGE_SIZE << info_of(cache).order) / 32);
+    CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, COUNT, object), COUNT);
+    CHECK_EQ(told_size, 32);
+    CHECK_EQ(told_made, info_of(cache).nr_pages);
+    for (unsigned n = 0; n < COUNT; n++)
+        __builtin_memset(object[n], 0xff, 32);
+    quire_kmem_cache_put(cache, COUNT, object);
+    CHECK_EQ(info_of(cache).nr_active, 0);
+    destroy(cache);
+    CHECK_EQ(told_gone, told_made);
+    slab_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(many_objects_are_taken_and_put_back),
+    TEST_CASE(without_memory_fewer_are_taken_and_none_is_lost),
+    TEST_CASE(an_object_put_back_twice_is_reported),
+    TEST_CASE(maps_can_lie_apart_from_objects),
+    {0},
+};
+const struct test_suite suite_slab_take = {"slab_take", cases};

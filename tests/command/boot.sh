@@ -419,7 +419,7 @@ tap_check 'what the machine could not do is told, with advice' machine_says 125 
     "could not start .*true: it can't unpack /a/b: File exists .*--add=HOST:GUEST" failed -- true
 tap_check '... in one line' one_line
 tap_check 'who was killed for want of memory is told' machine_says 137 \
-    'so hog of mine \(process 17, which had 4711 KiB\) was killed, and 1 more. Try --mem .* 64M$' \
+    'so hog of mine \(process 17, which had 4711 KiB\) was killed, and 1 more. Try --mem .* 64M, or --swap$' \
     oom --mem=64M -- true
 tap_check 'a missing QEMU names its package' ends_and_says 125 'package qemu-system-x86' \
     --qemu="$work/none" -- true

@@ -40,6 +40,7 @@ struct port {
     char *in[NR_BUFFERS], *out[NR_BUFFERS];
     unsigned free; /* of `out`, a bit for each that the device doesn't have */
     struct event sent;
+    unsigned nr_waiting; /* for it: as long as there are any, the device interrupts */
     const struct line_listener *listener;
     struct {
         unsigned buffer;
@@ -91,13 +92,15 @@ static int wait_for_buffer(struct port *port, bool interruptible)
 {
     uint32_t seen = event_read(&port->sent);
     int error = 0;
+    port->nr_waiting++;
     if (virtio_queue_interrupts(&port->send, true))
         error = 0;
     else if (interruptible)
         error = event_wait(&port->sent, seen, NO_DEADLINE);
     else
         event_wait_uninterruptible(&port->sent, seen);
-    (void)virtio_queue_interrupts(&port->send, false);
+    if (!--port->nr_waiting)
+        (void)virtio_queue_interrupts(&port->send, false);
     return error;
 }
 

@@ -177,19 +177,27 @@ static unsigned depth_above(const struct file *file)
     return deepest;
 }
 
-static int add(struct file *epoll, struct file *file, int fd, const struct epoll_event *event)
+static int check_new(const struct file *epoll, const struct file *file, int fd)
 {
     if (find(epoll->data, file, fd))
         return -EEXIST;
     if (file_is_epoll(file) && depth_below(file, epoll->data) + depth_above(epoll) >= MAX_DEPTH)
         return -ELOOP;
-    struct watch *watch = quire_kzalloc(machine_slab, sizeof *watch, QUIRE_GFP_KERNEL);
-    if (!watch)
-        return -ENOMEM;
+    return 0;
+}
+
+/* To have memory may take a sleep, in which others add: what is looked at comes after. */
+static int add(struct file *epoll, struct file *file, int fd, const struct epoll_event *event)
+{
     struct epoll *of = epoll->data;
-    if (find(of, file, fd)) { /* somebody else was faster while memory was had */
-        quire_kfree(machine_slab, watch);
-        return -EEXIST;
+    struct watch *watch = quire_kzalloc(machine_slab, sizeof *watch, QUIRE_GFP_KERNEL);
+    int error = check_new(epoll, file, fd);
+    if (!error && !watch)
+        error = -ENOMEM;
+    if (error) {
+        if (watch)
+            quire_kfree(machine_slab, watch);
+        return error;
     }
     *watch = (struct watch){.epoll = of, .file = file, .fd = fd, .event = *event};
     watch->happened = happened(file, wanted(watch));

@@ -145,16 +145,15 @@ int swap_on(struct file *file, unsigned flags, const char **mistake)
         return -EINVAL;
     if (device->claimed)
         return -EBUSY;
+    device->claimed = true; /* before anything sleeps */
     char *name = quire_kmalloc(machine_slab, FS_PATH_MAX, QUIRE_GFP_KERNEL);
-    if (!name)
-        return -ENOMEM;
-    device->claimed = true;
-    int error = file_path(file, name, FS_PATH_MAX);
+    int error = name ? file_path(file, name, FS_PATH_MAX) : -ENOMEM;
     if (error >= 0)
         error = add_area(device, name, flags, mistake);
     if (error)
         device->claimed = false;
-    quire_kfree(machine_slab, name);
+    if (name)
+        quire_kfree(machine_slab, name);
     return error;
 }
 

@@ -202,10 +202,11 @@ long sys_accept4(const unsigned long *arg)
 long sys_shutdown(const unsigned long *arg)
 {
     static const unsigned ways[] = {SHUT_RECEIVE, SHUT_SEND, SHUT_RECEIVE | SHUT_SEND};
+    const unsigned how = (unsigned)arg[1];
     int error;
     struct file *file = socket_file(arg[0], &error);
     if (file)
-        error = (unsigned)arg[1] < 3 ? socket_shutdown(file, ways[arg[1]]) : -EINVAL;
+        error = how < 3 ? socket_shutdown(file, ways[how]) : -EINVAL;
     file_put(file);
     return error;
 }

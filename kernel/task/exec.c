@@ -165,7 +165,8 @@ static int find_program(struct program *program, struct inode *start, const char
             return error;
         int64_t got = file_pread(program->file, 0, line, sizeof line - 1);
         error = got < 0 ? (int)got : elf_read(&program->elf, program->file);
-        error = error == -EIO ? -ENOEXEC : error; /* too short for such a file */
+        if (error == -EIO && got >= 0)
+            error = -ENOEXEC; /* too short for such a file */
         if (error != -ENOEXEC || parse_script(line, (size_t)got, &interpreter, &argument)) {
             if (error)
                 close_program(program->file);

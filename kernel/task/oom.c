@@ -16,6 +16,7 @@
 #include "task/sched.h"
 
 #define MOST_TURNS 64u
+#define MOST_TOLD 4u       /* of processes that share memory */
 #define MOST_NS 100000000u /* of one wait: vm/oom.c allows several */
 
 static unsigned long resident_kib(struct quire_mm *mm)
@@ -23,30 +24,48 @@ static unsigned long resident_kib(struct quire_mm *mm)
     return quire_mm_nr_resident(mm) * (unsigned long)(QUIRE_PAGE_SIZE >> 10);
 }
 
-static void kill_one(struct process *process)
+/* What is told of one that was killed: telling may sleep, and it may be gone by then. */
+struct killed {
+    int pid;
+    unsigned long kib;
+    char name[TASK_NAME_BYTES];
+};
+
+/* False: it is ending already. */
+static bool kill_one(struct process *process, struct killed *killed)
 {
     if (process->exiting || process->zombie)
-        return;
-    char name[TASK_NAME_BYTES];
-    for (unsigned i = 0; i < sizeof name; i++) /* a program may call itself anything */
-        name[i] = process->name[i] > 0 && process->name[i] < ' ' ? '?' : process->name[i];
-    tell("oom %d %lu %s\n", process->pid, process->mm ? resident_kib(process->mm) : 0, name);
+        return false;
+    killed->pid = process->pid;
+    killed->kib = process->mm ? resident_kib(process->mm) : 0;
+    for (unsigned i = 0; i < sizeof killed->name; i++) /* a program may call itself anything */
+        killed->name[i] = process->name[i] > 0 && process->name[i] < ' ' ? '?' : process->name[i];
     signal_process(process, SIGKILL, NULL);
+    return true;
+}
+
+static void tell_of(const struct killed *killed)
+{
+    tell("oom %d %lu %s\n", killed->pid, killed->kib, killed->name);
 }
 
 static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
 {
     (void)arg;
     print("%s", report);
-    bool killed = false;
+    struct killed killed[MOST_TOLD];
+    unsigned count = 0;
+    bool found = false;
     list_for_each (at, &all_processes) {
         struct process *process = quire_container_of(at, struct process, all);
         if (process->mm != victim)
             continue;
-        kill_one(process);
-        killed = true;
+        found = true;
+        count += kill_one(process, &killed[count < MOST_TOLD ? count : MOST_TOLD - 1]);
     }
-    return killed;
+    for (unsigned i = 0; i < count && i < MOST_TOLD; i++)
+        tell_of(&killed[i]);
+    return found;
 }
 
 static bool is_ending(void)
@@ -72,7 +91,9 @@ static bool wait_for_victim(void *arg, struct quire_mm *victim)
 
 void oom_kill(struct process *process)
 {
-    kill_one(process);
+    struct killed killed;
+    if (kill_one(process, &killed))
+        tell_of(&killed);
 }
 
 void oom_init(void)

@@ -48,6 +48,9 @@ static void refusals(void)
     TELL(send(one, "a", 1, MSG_NOSIGNAL));
     TELL(recv(one, bytes, 1, 0));
     TELL(shutdown(one, SHUT_RD));
+#if __SIZEOF_LONG__ == 8
+    TELL(syscall(SYS_shutdown, one, 1ul << 32)); /* the kernel looks at an int */
+#endif
     TELL(lseek(one, 0, SEEK_SET));
     TELL(pwrite(one, "a", 1, 0));
     events("alone", one);

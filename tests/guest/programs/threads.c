@@ -227,6 +227,8 @@ static void signals(void)
     pthread_join(thread, NULL);
     printf("who doesn't block it handles it: %d\n", handled_by == its_id);
     TELL((int)syscall(SYS_tgkill, getpid(), gettid(), 0));
+    while (!syscall(SYS_tgkill, getpid(), its_id, 0)) /* a joined thread may not be quite gone */
+        usleep(1000);
     TELL((int)syscall(SYS_tgkill, getpid(), its_id, 0));
     TELL((int)syscall(SYS_tgkill, 1, gettid(), 0));
     TELL((int)syscall(SYS_tkill, -1, 0));

@@ -32,9 +32,9 @@ find_linux() {
 
 # rdinit= comes last: it drops unknown words before it, and later ones are arguments of the program.
 on_linux() { # PROGRAM RESULT
-    mkdir "$work/root"
-    cp "$1" "$work/root/init"
-    (cd "$work/root" && echo init | cpio --quiet -o -H newc) >"$work/initrd" || return 1
+    mkdir "$work/tree"
+    cp "$1" "$work/tree/init"
+    (cd "$work/tree" && echo init | cpio --quiet -o -H newc) >"$work/initrd" || return 1
     timeout 600 "${QUIRE_QEMU:-qemu-system-x86_64}" -accel tcg,thread=single -icount shift=0,sleep=off \
         -cpu qemu64 -m 512 -smp 1 -nodefaults -display none -no-reboot -serial stdio \
         -kernel "$LINUX" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps \

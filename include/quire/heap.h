@@ -27,8 +27,8 @@
  *     56 + n     a run of n pages (layer 1), up to 32
  *
  * What is larger is a mapping of its own, outside the range, known by a tree. So an address says by
- * one load what it is, and nothing is ever written next to what users write: not when memory is
- * freed either.
+ * one load what it is, and nothing of the heap's lies next to what users write. A freed block gets
+ * a mark in its second word, by which a second free is noticed; nothing depends on it.
  *
  * A cache has a small stack of free blocks for each class. Allocating pops, freeing pushes, and
  * that is the hot path: no lock, no atomic instruction (src/heap/cache.h). A block that another

@@ -123,7 +123,8 @@ static QUIRE_ALWAYS_INLINE void release(struct pool *pool)
         pool_let_go(pool->parent, pool->held);
         unlink_child(pool);
     }
-    pool->front.at = pool->front.end = NULL; /* what is asked for now is looked at */
+    /* Without room: whoever asks takes the slow path, which sees the end. */
+    pool->front.at = pool->front.end = NULL;
     pool->state = POOL_ENDED;
     cache->nr_pools--;
 #ifndef POOL_ASAN

@@ -125,11 +125,20 @@ struct compact_state {
  * doesn't wait for who works on the shard. */
 struct inbox {
     quire_port_spinlock_t lock;
-    uint32_t count;       /* slots in `filling` */
-    uint64_t *filling;    /* INBOX_SLOTS of them */
-    uint64_t *emptying;   /* the other half, while its blocks are given to the shard */
-    unsigned long frames; /* of all blocks in both halves */
+    uint32_t count;     /* slots in `filling` */
+    uint64_t *filling;  /* INBOX_SLOTS of them */
+    uint64_t *emptying; /* the other half, while its blocks are given to the shard */
+    unsigned long sent; /* frames of all blocks that were ever put in */
+    /* Written by who empties it, with the shard's lock: on another line than what senders write. */
+    unsigned long freed __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+
+/* Frames of all blocks in both halves. */
+static inline unsigned long inbox_frames(const struct inbox *inbox)
+{
+    unsigned long freed = quire_load_acquire(&inbox->freed);
+    return quire_load_acquire(&inbox->sent) - freed;
+}
 
 #define INBOX_SLOTS (1u << QUIRE_PCP_SHIFT)
 

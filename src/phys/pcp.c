@@ -23,7 +23,9 @@ static unsigned list_order(unsigned index)
 }
 
 /* Slots of a list. All CPUs' lists of one small order and type together hold at most 1/64 of the
- * zone; huge lists rest at 1/16 and may reach twice that. */
+ * zone; huge lists rest at 1/16, or 1/8 of a
+ * large one, and may reach twice that: what goes to another CPU's inbox travels in whole batches.
+ */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
@@ -32,7 +34,7 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
         return 0;
     if (order == PAGEBLOCK_ORDER) {
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
-        return blocks > 4 ? 16 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
+        return blocks > 4 ? 32 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
     }
     unsigned long most = 1ul << QUIRE_PCP_SHIFT;
     unsigned long cap = (share < most ? share : most) >> order;
@@ -150,6 +152,8 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
         rmqueue(list->shard, flags_order(flags), type, alloc_flags, wanted, list->base + wanted);
     if (quire_unlikely(got < wanted))
         __builtin_memmove(list->base, list->base + (wanted - got), got * sizeof list->base[0]);
+    for (unsigned i = 0; i < got; i++)
+        __builtin_prefetch(list->base[i], 1); /* all at once: another CPU may have written them */
     quire_count(&list->net_in, got);
     quire_store_relaxed(&list->top, list->base + got);
     quire_store_relaxed(&list->drain, batch_start(list));

@@ -96,7 +96,7 @@ static unsigned take_from_others(struct shard *home, const struct request *reque
         uint32_t orders = 0;
         for (unsigned type = 0; type <= QUIRE_MIGRATE_CMA; type++)
             orders |= quire_load_acquire(&shard->avail[type]);
-        if (orders >> least || quire_load_acquire(&shard->inbox.frames))
+        if (orders >> least || inbox_frames(&shard->inbox))
             got = take_from(shard, request, take);
     }
     return got;

@@ -111,7 +111,7 @@ static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned
     unsigned room = INBOX_SLOTS - inbox->count, sent = count < room ? count : room;
     for (unsigned i = 0; i < sent; i++)
         slots[i] = slot_of(pages[i], order);
-    quire_fetch_add(&inbox->frames, (unsigned long)sent << order);
+    quire_store_release(&inbox->sent, inbox->sent + ((unsigned long)sent << order));
     quire_store_relaxed(&inbox->count, inbox->count + sent);
     quire_port_spin_unlock(&inbox->lock);
     quire_port_irq_restore(irq);
@@ -137,14 +137,14 @@ void shard_empty_inbox_slow(struct shard *shard)
         frames += (unsigned long)run << order;
     }
     /* Only now, and after the shard's counts: for a moment they count twice, never not at all. */
-    (void)quire_sub_fetch(&inbox->frames, frames);
+    quire_store_release(&inbox->freed, inbox->freed + frames);
 }
 
 bool zone_empty_inboxes(struct zone *zone)
 {
     bool any = false;
     for_each_shard (zone, shard) {
-        if (!quire_load_relaxed(&shard->inbox.frames)) /* falls when they are in the maps */
+        if (!inbox_frames(&shard->inbox)) /* falls when they are in the maps */
             continue;
         any = true;
         quire_port_irq_t irq = shard_lock(shard);
@@ -264,7 +264,7 @@ unsigned long zone_inbox_frames(const struct zone *zone)
 {
     unsigned long frames = 0;
     for_each_shard (zone, shard)
-        frames += quire_load_acquire(&shard->inbox.frames);
+        frames += inbox_frames(&shard->inbox);
     return frames;
 }
 

@@ -12,11 +12,11 @@ static void what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free(void)
     unsigned long before = zone_nr_free(zone);
     struct inbox *inbox = &zone->shard[0].inbox;
     chain = shards_free_into(inbox, 1, 1, chain);
-    CHECK_EQ(inbox->frames, inbox->count);
+    CHECK_EQ(inbox_frames(inbox), inbox->count);
     CHECK_EQ(zone_nr_free(zone), before + inbox->count);
     CHECK_EQ(zone_nr_free(zone) + zone_info(0).nr_pcp + chain_length(chain), zone->managed);
     CHECK_EQ(inbox->count, 0); /* zone_info took zone_lock */
-    CHECK_EQ(inbox->frames, 0);
+    CHECK_EQ(inbox_frames(inbox), 0);
     free_chain(chain);
     shards_end(zone);
 }
@@ -147,7 +147,8 @@ static void a_node_is_balanced_by_what_lies_in_inboxes_too(void)
     quire_split_page(zone->mem, block, MAX_ORDER);
     unsigned long freed = 0;
     test_environment.set_cpu(1);
-    while (zone->shard[0].inbox.frames <= zone->watermark[WMARK_HIGH] + 8 && freed < LARGEST)
+    while (inbox_frames(&zone->shard[0].inbox) <= zone->watermark[WMARK_HIGH] + 8 &&
+           freed < LARGEST)
         quire_free_page(zone->mem, &block[freed++]);
     CHECK_EQ(zone->shard[0].nr_free, 0);
     CHECK(quire_node_balanced(zone->mem, 0, 3, QUIRE_ZONE_NORMAL));

@@ -11,7 +11,7 @@ console=$tap_scratch/console
 ends() { # STATUS ARGUMENTS...
     wanted=$1
     shift
-    "$quire" boot --timeout=60 "$@" >"$console" 2>&1
+    "$quire" boot --timeout=200 "$@" >"$console" 2>&1
     got=$?
     cat "$console"
     echo "exit status $got, expected $wanted"

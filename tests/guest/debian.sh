@@ -19,7 +19,7 @@ guest_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Runs `OPTIONS... -- PROGRAM ARGUMENTS...` there, and `PROGRAM ARGUMENTS...` here.
 both() {
     # shellcheck disable=SC2086 # several options
-    "$quire" boot --timeout=120 ${QUIRE_BOOT_OPTIONS:-} "$@" <"$input" >"$work/there" 2>"$work/there.errors"
+    "$quire" boot --timeout=400 ${QUIRE_BOOT_OPTIONS:-} "$@" <"$input" >"$work/there" 2>"$work/there.errors"
     there=$?
     while [ "$1" != -- ]; do
         shift
@@ -279,7 +279,7 @@ try 'gcc: driver, compiler and assembler' gcc compiles
 shows() { # PATTERN OPTIONS... -- PROGRAM ARGUMENTS...
     wanted=$1
     shift
-    "$quire" boot --timeout=120 "$@" >"$work/there" 2>&1 </dev/null
+    "$quire" boot --timeout=400 "$@" >"$work/there" 2>&1 </dev/null
     there=$?
     cat "$work/there"
     echo "exit status $there, expected 0; looking for: $wanted"

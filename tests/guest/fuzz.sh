@@ -13,7 +13,7 @@ seed=${4:-1}
 seconds=${5:-${QUIRE_FUZZ_SECONDS:-60}}
 
 survives() {
-    set -- boot --mem=128M --timeout="$((seconds + 100))" -v -- "$fuzzer" --seconds "$seconds" --seed "$seed"
+    set -- boot --mem=128M --timeout="$((seconds + 400))" -v -- "$fuzzer" --seconds "$seconds" --seed "$seed"
     "$quire" "$@" </dev/null 2>&1
     status=$?
     echo "exit status $status; again: $quire $*"

@@ -56,7 +56,7 @@ for run in $(every_run "$class"); do
 done
 if [ -n "$runs" ]; then
     # shellcheck disable=SC2086 # several runs
-    "$quire" boot --mem=128M --timeout=100 "$@" -- "$folder/runs" $runs >"$tap_scratch/said" 2>"$tap_scratch/log" </dev/null
+    "$quire" boot --mem=128M --timeout=400 "$@" -- "$folder/runs" $runs >"$tap_scratch/said" 2>"$tap_scratch/log" </dev/null
     status=$?
     tap_check "$class: all runs end with 0" ended_well
 fi

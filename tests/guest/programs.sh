@@ -62,7 +62,7 @@ for variant in static dynamic; do
     # shellcheck disable=SC2086 # several names
     "$session" --folder="$place/$variant" $names 2>&1 </dev/null | cat >"$tap_scratch/$variant.host"
     # shellcheck disable=SC2086
-    "$quire" boot --mem=128M --timeout=100 -v -- "$session" $names \
+    "$quire" boot --mem=128M --timeout=900 -v -- "$session" $names \
         >"$tap_scratch/$variant.machine" 2>"$tap_scratch/$variant.log" </dev/null
     echo $? >"$tap_scratch/$variant.status"
     tap_check "$class, $variant: the session ends as it should" ran_to_the_end "$variant"

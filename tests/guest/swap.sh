@@ -21,7 +21,7 @@ fi
 ends() { # STATUS OPTIONS... -- PROGRAM...
     wanted=$1
     shift
-    "$quire" boot --timeout=100 --append=check "$@" >"$work/said" 2>&1 </dev/null
+    "$quire" boot --timeout=400 --append=check "$@" >"$work/said" 2>&1 </dev/null
     got=$?
     tail -n 30 "$work/said"
     echo "exit status $got, expected $wanted"

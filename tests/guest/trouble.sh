@@ -16,7 +16,7 @@ ends() { # STATUS OUTPUT TALK-PATTERN ARGUMENTS...
     printf '%b' "$2" >"$work/expected"
     pattern=$3
     shift 3
-    "$quire" boot --timeout=100 "$@" >"$work/output" 2>"$work/talk" </dev/null
+    "$quire" boot --timeout=400 "$@" >"$work/output" 2>"$work/talk" </dev/null
     got=$?
     head -c 2000 "$work/output"
     echo "exit status $got, expected $wanted; looking for: $pattern"

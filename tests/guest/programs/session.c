@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define SECONDS 20
+#define SECONDS 120
 
 #define PROGRAM(name) int program_##name();
 #include "list.def"

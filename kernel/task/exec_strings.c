@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "string.h"
 #include "task/exec.h"
+#include "task/give_way.h"
 #include "task/limits.h"
 #include "user.h"
 
@@ -53,11 +54,13 @@ int exec_strings_add(struct exec_strings *strings, const char *text, size_t leng
     return 0;
 }
 
-/* In steps, so that a short string asks for little room. */
+/* In steps, so that a short string asks for little room; the last is all that there may be. */
 static int add_from_user(struct exec_strings *strings, uintptr_t at)
 {
+    size_t most = EXEC_STRINGS_MAX - strings->size;
+    most = most < EXEC_STRING_MAX ? most : EXEC_STRING_MAX;
     for (size_t step = 256;; step *= 8) {
-        int error = make_room(strings, step < EXEC_STRING_MAX ? step : EXEC_STRING_MAX);
+        int error = make_room(strings, step < most ? step : most);
         if (error)
             return error;
         size_t room = strings->room - strings->size;
@@ -70,7 +73,7 @@ static int add_from_user(struct exec_strings *strings, uintptr_t at)
         }
         if (length != -ENAMETOOLONG)
             return length;
-        if (step >= EXEC_STRING_MAX)
+        if (step >= most)
             return -E2BIG;
     }
 }
@@ -86,6 +89,10 @@ int exec_strings_from_user(struct exec_strings *strings, uintptr_t array)
         int error = add_from_user(strings, at);
         if (error)
             return error;
+        if (strings->count * sizeof(uint64_t) + strings->size > EXEC_STRINGS_MAX)
+            return -E2BIG; /* exec_strings_fit will say so, too */
+        if (!give_way())
+            return -EINTR;
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -173,6 +174,38 @@ static void much(void)
     TELL(recv(pair[1], bytes, sizeof bytes, 0) > 60000);
 }
 
+/* What costs the queue more than it holds. */
+static void small(int type, size_t size)
+{
+    int sent = 0;
+    fresh(type);
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    while (sent < 100000 && send(pair[0], "a", size, 0) == (ssize_t)size)
+        sent++;
+    printf("many: %d, %s\n", sent > 50 && sent < 100000, error_name(errno));
+    events("full", pair[0]);
+}
+
+static void timeouts(void)
+{
+    struct timeval time = {0, 20000}, wrong = {0, 1000000};
+    socklen_t size = sizeof time;
+    fresh(SOCK_STREAM);
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &wrong, sizeof wrong));
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, 3));
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time));
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time));
+    TELL(recv(pair[0], bytes, 10, 0));
+    while (send(pair[0], bytes, sizeof bytes, 0) == sizeof bytes)
+        ;
+    TELL(send(pair[0], bytes, 1, 0));
+    time.tv_usec = 1;
+    TELL(getsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, &size));
+    printf("%d bytes, %d.%06d\n", (int)size, (int)time.tv_sec, (int)time.tv_usec);
+    TELL(getsockopt(pair[1], SOL_SOCKET, SO_SNDTIMEO, &time, &size));
+    printf("%d.%06d\n", (int)time.tv_sec, (int)time.tv_usec);
+}
+
 /* ---- packets --------------------------------------------------------------------------------- */
 
 static void packets(int type)
@@ -310,6 +343,93 @@ static void descriptors(void)
     close(fd);
 }
 
+/* Plain bytes before and behind those that a file comes along with. */
+static void behind_bytes(void)
+{
+    int file = open("passed", O_RDWR | O_CREAT, 0600), fd;
+    fresh(SOCK_STREAM);
+    TELL(write(pair[0], "0123456789", 10));
+    TELL(give(&file, 1));
+    TELL(write(pair[0], "more", 4));
+    TELL(give(&file, 1));
+    TELL(receive(sizeof(union control), 100, 0, &fd));
+    close(fd);
+    TELL(receive(sizeof(union control), 3, 0, &fd));
+    TELL(receive(sizeof(union control), 100, MSG_WAITALL, &fd));
+    close(fd);
+    close(file);
+}
+
+/* Control messages that can't be written. */
+static void unwritable(void)
+{
+    int file = open("passed", O_RDWR | O_CREAT, 0600), yes = 1, free;
+    struct iovec piece = {bytes, 10};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = (void *)8, .msg_controllen = 64};
+    fresh(SOCK_STREAM);
+    free = dup(file);
+    close(free);
+    TELL(give(&file, 1));
+    TELL(recvmsg(pair[1], &message, 0));
+    printf("control %d, flags %#x\n", (int)message.msg_controllen, (unsigned)message.msg_flags);
+    printf("none is open: %d\n", dup(file) == free);
+    close(free);
+    TELL(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes));
+    TELL(send(pair[0], "a", 1, 0));
+    message.msg_control = (void *)8;
+    message.msg_controllen = 64;
+    TELL(recvmsg(pair[1], &message, 0));
+    printf("control %d, flags %#x\n", (int)message.msg_controllen, (unsigned)message.msg_flags);
+    close(file);
+}
+
+/* Sockets that only their own queues hold, and what they hold. */
+static void circles(void)
+{
+    int ends[2], other[2];
+    char byte;
+    TELL(pipe(ends));
+    for (int i = 0; i < 3; i++) {
+        fresh(SOCK_STREAM);
+        TELL(socketpair(AF_UNIX, SOCK_DGRAM, 0, other));
+        int both[3] = {pair[0], pair[1], ends[1]}, swapped[2] = {pair[1], pair[0]};
+        TELL(give(both, i == 1 ? 3 : 2));
+        pair[0] = swapped[0];
+        pair[1] = swapped[1];
+        TELL(give(both, 2));
+        pair[0] = other[0];
+        TELL(give(swapped, 2)); /* one that is in a circle, and not of it */
+        close(swapped[0]);
+        close(swapped[1]);
+        close(other[0]);
+        pair[0] = pair[1] = 0;
+        if (i < 2)
+            close(other[1]);
+        else
+            pair[1] = other[1];
+    }
+    close(ends[1]);
+    fresh(SOCK_STREAM);
+    fresh(SOCK_STREAM);
+    TELL(read(ends[0], &byte, 1));
+    close(ends[0]);
+}
+
+/* Who may not do what root may. */
+static void in_flight(void)
+{
+    struct rlimit limit = {20, 20};
+    int sent = 0;
+    fresh(SOCK_STREAM);
+    if (!getuid() && setresuid(12345, 12345, 12345))
+        printf("no other user: %s\n", error_name(errno));
+    TELL(setrlimit(RLIMIT_NOFILE, &limit));
+    while (sent < 100 && give(&pair[0], 1) == 1)
+        sent++;
+    printf("%d, %s\n", sent, error_name(errno));
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static struct sockaddr_un name_of(const char *path)
@@ -437,6 +557,34 @@ static void datagrams(void)
     close(fd[0]);
 }
 
+static void lengths(void)
+{
+    struct sockaddr_un name = name_of("lengths"), got;
+    socklen_t size = sizeof got;
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    TELL(bind(listener, (struct sockaddr *)&name, sizeof name));
+    TELL(listen(listener, 5));
+    TELL(connect(client, (struct sockaddr *)&name, 2));
+    TELL(connect(client, (struct sockaddr *)&name, sizeof name));
+    long end = syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC);
+    TELL(send((int)end, "a", 1, 0));
+    TELL(recvfrom(client, bytes, 10, 0, (struct sockaddr *)&got, &size));
+    say_name("from", &got, size);
+    TELL(sendto(client, "a", 1, 0, (struct sockaddr *)&name, 0));
+    size = sizeof got;
+    TELL(recvfrom((int)end, bytes, 10, 0, (struct sockaddr *)&got, &size));
+    printf("%d bytes\n", (int)size);
+    close((int)end);
+    close(client);
+    close(listener);
+    unlink("lengths");
+    fresh(SOCK_DGRAM);
+    TELL(sendto(pair[0], "a", 1, 0, (struct sockaddr *)&name, 0));
+    TELL(sendto(pair[0], "a", 1, 0, (struct sockaddr *)&name, 2));
+    TELL(connect(pair[0], (struct sockaddr *)&name, 2));
+    TELL(send(pair[0], "a", 1, 0));
+}
+
 static void watched(void)
 {
     int epoll = epoll_create1(0);
@@ -463,13 +611,22 @@ int main(void)
     streams();
     IN_CHILD(dies_of_it);
     much();
+    small(SOCK_SEQPACKET, 0);
+    small(SOCK_SEQPACKET, 1);
+    small(SOCK_STREAM, 1);
+    timeouts();
     packets(SOCK_DGRAM);
     packets(SOCK_SEQPACKET);
     descriptors();
+    behind_bytes();
+    unwritable();
+    circles();
+    IN_CHILD(in_flight);
     named(SOCK_STREAM);
     named(SOCK_SEQPACKET);
     abstract();
     datagrams();
+    lengths();
     watched();
     return 0;
 }

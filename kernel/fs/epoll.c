@@ -129,6 +129,8 @@ static void end_watch(struct watch *watch)
 /* What epolls count goes on from where it was. */
 void epoll_forget(struct file *file)
 {
+    if (!file->watches)
+        return;
     epoll_looks_begin();
     for (struct watch *watch = file->watches; watch; watch = watch->next)
         watch->epoll->past += happened_to(watch);

@@ -88,12 +88,12 @@ struct socket_message {
     bool begun;   /* something was received: what follows is of the first packet */
     size_t whole; /* of the packet, whatever had room */
     struct file **files;
-    unsigned nr_files; /* the receiver's now; the array, too: quire_kfree */
+    unsigned nr_files; /* the receiver's now; the array, too: quire_kfree, also if none came */
     struct socket_user user;
     struct socket_address from;
 };
-/* Bytes; 0: the end. `peek`: they stay, and files don't come along. A stream's message that is
- * begun goes on, until files have come along, and with what is one user's if those are told. */
+/* Bytes; 0: the end. `peek`: they stay, and files come along all the same. A stream's message that
+ * is begun goes on, until files have come along, and with what is one user's if those are told. */
 int64_t socket_receive(struct file *file, void *to, size_t size, bool peek, bool wait,
                        struct socket_message *message);
 

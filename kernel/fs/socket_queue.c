@@ -196,6 +196,21 @@ int socket_send_to(struct file *file, struct socket *to, struct packet *packet, 
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
+/* Whoever only looks gets references of his own. */
+static void take_files(struct packet *packet, bool peek, struct socket_message *message)
+{
+    message->nr_files = packet->nr_files;
+    if (peek) {
+        for (unsigned i = 0; i < packet->nr_files; i++)
+            message->files[i] = file_get(packet->files[i]);
+        return;
+    }
+    flight_end(packet);
+    message->files = packet->files;
+    packet->files = NULL;
+    packet->nr_files = 0;
+}
+
 /* The first packet says whose it is; files come from it, or of a stream from the last. */
 static void take_note(struct packet *packet, bool peek, struct socket_message *message)
 {
@@ -205,13 +220,8 @@ static void take_note(struct packet *packet, bool peek, struct socket_message *m
         message->user = packet->user;
         message->from = packet->from;
     }
-    if (peek || !packet->nr_files)
-        return;
-    flight_end(packet);
-    message->files = packet->files;
-    message->nr_files = packet->nr_files;
-    packet->files = NULL;
-    packet->nr_files = 0;
+    if (packet->nr_files)
+        take_files(packet, peek, message);
 }
 
 static void take_from(struct socket *socket, struct packet *packet, size_t size)
@@ -291,6 +301,11 @@ int64_t socket_receive(struct file *file, void *to, size_t size, bool peek, bool
     uint64_t deadline = socket_deadline(socket, SOCKET_RECEIVES);
     if (connects(socket) && !socket->connected)
         return is_stream(socket) ? -EINVAL : -ENOTCONN;
+    if (peek && !message->files)
+        message->files = quire_kmalloc_array(machine_slab, SOCKET_MOST_FILES, sizeof(struct file *),
+                                             QUIRE_GFP_KERNEL);
+    if (peek && !message->files)
+        return -ENOMEM;
     for (;;) {
         uint32_t seen = event_read(&socket->changed);
         if (!list_empty(&socket->queue))

@@ -352,6 +352,9 @@ static void behind_bytes(void)
     TELL(give(&file, 1));
     TELL(write(pair[0], "more", 4));
     TELL(give(&file, 1));
+    TELL(receive(sizeof(union control), 100, MSG_PEEK, &fd));
+    TELL_DONE(fcntl(fd, F_GETFD));
+    close(fd);
     TELL(receive(sizeof(union control), 100, 0, &fd));
     close(fd);
     TELL(receive(sizeof(union control), 3, 0, &fd));

@@ -228,6 +228,29 @@ static void shared_pipe(void)
     TELL(pipe(ends));
 }
 
+/* Bytes that go round in two pipes, whoever waits for whom. */
+static void round_and_round(void)
+{
+    char got[200];
+    pid_t pid[4];
+    TELL(write(ends[1], text, 100));
+    for (int i = 0; i < 4; i++) {
+        pid[i] = fork();
+        while (!pid[i])
+            (void)!(i % 2 ? splice(others[0], NULL, ends[1], NULL, 7, 0)
+                          : splice(ends[0], NULL, others[1], NULL, 9, 0));
+    }
+    usleep(100000);
+    for (int i = 0; i < 4; i++) {
+        kill(pid[i], SIGKILL);
+        waitpid(pid[i], NULL, 0);
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    fcntl(others[0], F_SETFL, O_NONBLOCK);
+    int one = (int)read(ends[0], got, sizeof got), other = (int)read(others[0], got, sizeof got);
+    printf("there are %d\n", (one > 0 ? one : 0) + (other > 0 ? other : 0));
+}
+
 static void broken(void)
 {
     close(ends[0]);
@@ -249,6 +272,7 @@ int main(void)
     pieces(file);
     close(letters("letters", 50000));
     shared_pipe();
+    round_and_round();
     IN_CHILD(limited);
     IN_CHILD(broken);
     return 0;

@@ -399,10 +399,12 @@ int epoll_wait(struct file *epoll, struct epoll_event *events, unsigned most, ui
 {
     for (;;) {
         uint32_t seen = event_read(&any_event);
-        /* Asked first: what is due by then is seen by the look. */
-        uint64_t due = deadline ? epoll_due(epoll) : 0;
         unsigned count = collect(epoll->data, events, most);
         if (count || !deadline)
+            return (int)count;
+        uint64_t due = epoll_due(epoll);
+        count = collect(epoll->data, events, most); /* what is due by now isn't told by `due` */
+        if (count)
             return (int)count;
         int error = event_wait(&any_event, seen, due < deadline ? due : deadline);
         if (error && error != -ETIMEDOUT)

@@ -36,10 +36,12 @@ int poll_wait(struct poll_item *items, unsigned count, uint64_t deadline)
 {
     for (;;) {
         uint32_t seen = event_read(&any_event);
-        /* Asked first: what is due by then is seen by the look. */
-        uint64_t due = deadline ? first_due(items, count) : 0;
         int nr_ready = look(items, count);
         if (nr_ready || !deadline)
+            return nr_ready;
+        uint64_t due = first_due(items, count);
+        nr_ready = look(items, count); /* what is due by now isn't told by `due` */
+        if (nr_ready)
             return nr_ready;
         int error = event_wait(&any_event, seen, due < deadline ? due : deadline);
         if (error && error != -ETIMEDOUT)

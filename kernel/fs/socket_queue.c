@@ -142,8 +142,11 @@ bool socket_has_room(const struct socket *to)
     return to->charged < SOCKET_BUFFER_BYTES && (connects(to) || to->nr_packets <= MOST_DATAGRAMS);
 }
 
+/* What one queue may take is there in any case, so that the rest is rarely asked. */
 static bool are_too_many(void)
 {
+    if (charged_to_all <= SOCKET_BUFFER_BYTES)
+        return false;
     uint64_t all = (uint64_t)quire_nr_managed_pages(machine_mem) << QUIRE_PAGE_SHIFT;
     return charged_to_all > all / MEMORY_SHARE;
 }

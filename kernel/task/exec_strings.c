@@ -78,6 +78,16 @@ static int add_from_user(struct exec_strings *strings, uintptr_t at)
     }
 }
 
+#define LEAST_LIMIT 0x20000u /* Linux's ARG_MAX */
+
+/* Of strings and pointers to them, which a Linux of 64 bits counts with 8 bytes in both classes. */
+static uint64_t limit(void)
+{
+    uint64_t bytes = current_process()->limit[RLIMIT_STACK].current / 4;
+    bytes = bytes < EXEC_STRINGS_MAX ? bytes : EXEC_STRINGS_MAX;
+    return bytes > LEAST_LIMIT ? bytes : LEAST_LIMIT;
+}
+
 int exec_strings_from_user(struct exec_strings *strings, uintptr_t array)
 {
     for (; array; array += sizeof(uintptr_t)) {
@@ -89,26 +99,21 @@ int exec_strings_from_user(struct exec_strings *strings, uintptr_t array)
         int error = add_from_user(strings, at);
         if (error)
             return error;
-        if (strings->count * sizeof(uint64_t) + strings->size > EXEC_STRINGS_MAX)
-            return -E2BIG; /* exec_strings_fit will say so, too */
+        if (strings->count * sizeof(uint64_t) + strings->size > limit())
+            return -E2BIG; /* as exec_strings_fit would say when all is copied */
         if (!give_way())
             return -EINTR;
     }
     return 0;
 }
 
-#define LEAST_LIMIT 0x20000u /* Linux's ARG_MAX */
-
 int exec_strings_fit(const char *path, const struct exec_strings *argv,
                      const struct exec_strings *envp)
 {
-    uint64_t limit = current_process()->limit[RLIMIT_STACK].current / 4;
     uint64_t pointers = (argv->count ? argv->count : 1) + (uint64_t)envp->count;
-    limit = limit < EXEC_STRINGS_MAX ? limit : EXEC_STRINGS_MAX;
-    limit = limit > LEAST_LIMIT ? limit : LEAST_LIMIT;
-    uint64_t size = pointers * sizeof(uint64_t); /* as a Linux of 64 bits counts in both classes */
-    if (size >= limit)
+    uint64_t size = pointers * sizeof(uint64_t);
+    if (size >= limit())
         return -E2BIG;
     size += string_length(path) + 1 + argv->size + envp->size;
-    return size <= limit ? 0 : -E2BIG;
+    return size <= limit() ? 0 : -E2BIG;
 }

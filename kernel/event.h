@@ -42,6 +42,9 @@ void event_wait_uninterruptible(struct event *event, uint32_t seen);
 /* The same but for the end of the process: -EINTR. */
 int event_wait_killable(struct event *event, uint32_t seen);
 
+/* Who runs, and would be the one to sleep: only to be compared. */
+const void *event_who(void);
+
 /* Wakes all who wait. Also from interrupt handlers. */
 void event_signal(struct event *event);
 

@@ -6,27 +6,44 @@
  * that wasn't there, or a count of what happened to the file (file_ops.happened) that went on since
  * the last time it was told.
  *
+ * Epolls watch epolls, and one may be reached from another in any number of ways. Nothing changes
+ * while nobody sleeps, so within one look at files each epoll is walked once, and what came of it
+ * is known to all ways that lead there.
+ *
  *   order       a watch that was told goes to the end of the list, so that with room for few all
  *               have their turn
  *   invariant   epolls that watch epolls make no circle, and no chain of more than MAX_DEPTH
+ *   bound       a look, whatever it begins at, visits each watch there is once for each question
+ *   bound       all watches together take at most one in MEMORY_SHARE of memory
  */
 #include "fs/epoll.h"
+
+#include <quire/port.h>
 
 #include "fs/anonymous.h"
 #include "memory.h"
 
 #define MAX_DEPTH 5u
+#define MEMORY_SHARE 25u /* Linux: fs.epoll.max_user_watches */
 #define ALWAYS (POLLERR | POLLHUP)
+
+/* What is asked of an epoll that others watch. */
+enum question { IS_READY, DUE, HAPPENED, DEPTH, HEIGHT, NR_QUESTIONS };
 
 struct epoll {
     struct file *file; /* whose data it is */
     struct list watches;
     struct event changed;
+    uint32_t past; /* what happened to watches that are gone, or changed */
+    struct {
+        uint64_t look; /* whose answer it is */
+        uint64_t answer;
+    } known[NR_QUESTIONS];
 };
 
 struct watch {
-    struct list link;   /* of the epoll's */
-    struct watch *next; /* of the file's */
+    struct list link;             /* of the epoll's */
+    struct watch *next, **before; /* of the file's, and what leads here */
     struct epoll *epoll;
     struct file *file;
     int fd;
@@ -35,6 +52,34 @@ struct watch {
     unsigned told; /* the state that was last seen, of an edge */
     uint32_t happened;
 };
+
+static unsigned long nr_watches;
+static unsigned looks_begun;
+static uint64_t this_look;
+
+void epoll_looks_begin(void)
+{
+    if (!looks_begun++)
+        this_look++;
+}
+
+void epoll_looks_end(void)
+{
+    looks_begun--;
+}
+
+/* Walks it at most once a look. */
+static uint64_t ask(struct epoll *epoll, enum question question,
+                    uint64_t (*walk)(const struct epoll *epoll))
+{
+    epoll_looks_begin();
+    if (epoll->known[question].look != this_look) {
+        epoll->known[question].answer = walk(epoll);
+        epoll->known[question].look = this_look;
+    }
+    epoll_looks_end();
+    return epoll->known[question].answer;
+}
 
 static unsigned wanted(const struct watch *watch)
 {
@@ -66,40 +111,73 @@ static unsigned look(struct watch *watch, bool tell)
 
 /* ---- as a file ------------------------------------------------------------------------------- */
 
-static void end_watch(struct watch *watch)
+static uint32_t happened_to(const struct watch *watch)
 {
-    struct watch **at = &watch->file->watches;
-    while (*at != watch)
-        at = &(*at)->next;
-    *at = watch->next;
-    list_del(&watch->link);
-    quire_kfree(machine_slab, watch);
+    return happened(watch->file, wanted(watch));
 }
 
+static void end_watch(struct watch *watch)
+{
+    *watch->before = watch->next;
+    if (watch->next)
+        watch->next->before = watch->before;
+    list_del(&watch->link);
+    quire_kfree(machine_slab, watch);
+    nr_watches--;
+}
+
+/* What epolls count goes on from where it was. */
 void epoll_forget(struct file *file)
 {
+    if (!file->watches)
+        return;
+    epoll_looks_begin();
+    for (struct watch *watch = file->watches; watch; watch = watch->next)
+        watch->epoll->past += happened_to(watch);
+    epoll_looks_end();
     while (file->watches)
         end_watch(file->watches);
 }
 
-static unsigned epoll_poll(struct file *file)
+static uint64_t is_ready(const struct epoll *epoll)
 {
-    struct epoll *epoll = file->data;
     list_for_each (at, &epoll->watches)
         if (look(quire_container_of(at, struct watch, link), false))
-            return POLLIN | POLLRDNORM;
-    return 0;
+            return true;
+    return false;
 }
 
-static uint64_t epoll_due(struct file *file)
+static unsigned epoll_poll(struct file *file)
 {
-    struct epoll *epoll = file->data;
+    return ask(file->data, IS_READY, is_ready) ? POLLIN | POLLRDNORM : 0;
+}
+
+static uint64_t first_due(const struct epoll *epoll)
+{
     uint64_t first = NO_DEADLINE;
     list_for_each (at, &epoll->watches) {
         uint64_t due = file_due(quire_container_of(at, struct watch, link)->file);
         first = due < first ? due : first;
     }
     return first;
+}
+
+static uint64_t epoll_due(struct file *file)
+{
+    return ask(file->data, DUE, first_due);
+}
+
+static uint64_t count_happened(const struct epoll *epoll)
+{
+    uint32_t count = epoll->past;
+    list_for_each (at, &epoll->watches)
+        count += happened_to(quire_container_of(at, struct watch, link));
+    return count;
+}
+
+static uint32_t epoll_happened(struct file *file, unsigned events)
+{
+    return events & POLLIN ? (uint32_t)ask(file->data, HAPPENED, count_happened) : 0;
 }
 
 static void epoll_release(struct file *file)
@@ -115,6 +193,7 @@ static const struct file_ops epoll_ops = {
     .shared_name = true,
     .stream = true,
     .poll = epoll_poll,
+    .happened = epoll_happened,
     .due = epoll_due,
     .release = epoll_release,
 };
@@ -150,40 +229,66 @@ static struct watch *find(const struct epoll *epoll, const struct file *file, in
     return NULL;
 }
 
-/* How many epolls one watches the other from `file` on; more than MAX_DEPTH when `end` is among
- * them. */
-static unsigned depth_below(const struct file *file, const struct epoll *end)
+static const struct epoll *above; /* that no way below may lead to */
+
+static unsigned depth_below(const struct file *file);
+static unsigned depth_above(struct epoll *epoll);
+
+static uint64_t deepest_below(const struct epoll *epoll)
 {
     unsigned deepest = 0;
-    const struct epoll *epoll = file->data;
-    if (!file_is_epoll(file))
-        return 0;
-    if (epoll == end)
-        return MAX_DEPTH + 1;
+    if (epoll == above)
+        return MAX_DEPTH;
     list_for_each (at, &epoll->watches) {
-        unsigned depth = depth_below(quire_container_of(at, struct watch, link)->file, end);
+        unsigned depth = depth_below(quire_container_of(at, struct watch, link)->file);
         deepest = depth > deepest ? depth : deepest;
     }
     return deepest + 1;
 }
 
-static unsigned depth_above(const struct file *file)
+/* How many epolls one watches the other from `file` on; MAX_DEPTH or more if `above` is one. */
+static unsigned depth_below(const struct file *file)
 {
-    unsigned deepest = 0;
-    for (const struct watch *watch = file->watches; watch; watch = watch->next) {
-        unsigned depth = depth_above(watch->epoll->file) + 1;
-        deepest = depth > deepest ? depth : deepest;
+    return file_is_epoll(file) ? (unsigned)ask(file->data, DEPTH, deepest_below) : 0;
+}
+
+static uint64_t highest_above(const struct epoll *epoll)
+{
+    unsigned highest = 0;
+    for (const struct watch *watch = epoll->file->watches; watch; watch = watch->next) {
+        unsigned height = depth_above(watch->epoll) + 1;
+        highest = height > highest ? height : highest;
     }
-    return deepest;
+    return highest;
+}
+
+static unsigned depth_above(struct epoll *epoll)
+{
+    return (unsigned)ask(epoll, HEIGHT, highest_above);
+}
+
+static bool is_too_deep(struct epoll *epoll, const struct file *file)
+{
+    above = epoll;
+    epoll_looks_begin();
+    unsigned depth = depth_below(file) + depth_above(epoll);
+    epoll_looks_end();
+    return depth >= MAX_DEPTH;
+}
+
+static unsigned long most_watches(void)
+{
+    return quire_nr_managed_pages(machine_mem) / MEMORY_SHARE *
+           (QUIRE_PAGE_SIZE / sizeof(struct watch));
 }
 
 static int check_new(const struct file *epoll, const struct file *file, int fd)
 {
+    if (nr_watches >= most_watches())
+        return -ENOSPC;
     if (find(epoll->data, file, fd))
         return -EEXIST;
-    if (file_is_epoll(file) && depth_below(file, epoll->data) + depth_above(epoll) >= MAX_DEPTH)
-        return -ELOOP;
-    return 0;
+    return file_is_epoll(file) && is_too_deep(epoll->data, file) ? -ELOOP : 0;
 }
 
 /* To have memory may take a sleep, in which others add: what is looked at comes after. */
@@ -199,12 +304,31 @@ static int add(struct file *epoll, struct file *file, int fd, const struct epoll
             quire_kfree(machine_slab, watch);
         return error;
     }
-    *watch = (struct watch){.epoll = of, .file = file, .fd = fd, .event = *event};
-    watch->happened = happened(file, wanted(watch));
-    watch->next = file->watches;
+    *watch = (struct watch){.next = file->watches,
+                            .before = &file->watches,
+                            .epoll = of,
+                            .file = file,
+                            .fd = fd,
+                            .event = *event};
+    watch->happened = happened_to(watch);
+    if (watch->next)
+        watch->next->before = &watch->next;
     file->watches = watch;
     list_add_tail(&of->watches, &watch->link);
+    of->past -= watch->happened; /* what happened before isn't news */
+    nr_watches++;
     return 0;
+}
+
+/* Whatever there is is news then, as if it had been told of nothing. */
+static void change(struct watch *watch, const struct epoll_event *event)
+{
+    watch->epoll->past += happened_to(watch);
+    watch->event = *event;
+    watch->off = false;
+    watch->told = 0;
+    watch->happened = happened_to(watch);
+    watch->epoll->past -= watch->happened;
 }
 
 int epoll_change(struct file *epoll, int operation, struct file *file, int fd,
@@ -224,6 +348,7 @@ int epoll_change(struct file *epoll, int operation, struct file *file, int fd,
     case EPOLL_CTL_DEL:
         if (!watch)
             return -ENOENT;
+        of->past += happened_to(watch);
         end_watch(watch);
         break;
     case EPOLL_CTL_MOD:
@@ -231,9 +356,7 @@ int epoll_change(struct file *epoll, int operation, struct file *file, int fd,
             return -ENOENT;
         if ((watch->event.events | event->events) & EPOLLEXCLUSIVE)
             return -EINVAL;
-        watch->event = *event;
-        watch->off = false;
-        watch->told = 0;
+        change(watch, event);
         break;
     default:
         return -EINVAL;
@@ -251,6 +374,7 @@ static unsigned collect(struct epoll *epoll, struct epoll_event *events, unsigne
     unsigned count = 0;
     struct list told;
     list_init(&told);
+    epoll_looks_begin();
     for (struct list *at = epoll->watches.next, *next; at != &epoll->watches && count < most;
          at = next) {
         struct watch *watch = quire_container_of(at, struct watch, link);
@@ -267,6 +391,7 @@ static unsigned collect(struct epoll *epoll, struct epoll_event *events, unsigne
         list_del(first);
         list_add_tail(&epoll->watches, first);
     }
+    epoll_looks_end();
     return count;
 }
 
@@ -278,10 +403,13 @@ int epoll_wait(struct file *epoll, struct epoll_event *events, unsigned most, ui
         if (count || !deadline)
             return (int)count;
         uint64_t due = epoll_due(epoll);
+        count = collect(epoll->data, events, most); /* what is due by now isn't told by `due` */
+        if (count)
+            return (int)count;
         int error = event_wait(&any_event, seen, due < deadline ? due : deadline);
-        if (error == -ETIMEDOUT && deadline <= due)
-            return (int)collect(epoll->data, events, most);
         if (error && error != -ETIMEDOUT)
             return error;
+        if (error && quire_port_clock_ns() >= deadline)
+            return (int)collect(epoll->data, events, most);
     }
 }

@@ -24,12 +24,17 @@ bool file_is_epoll(const struct file *file);
 
 /* epoll_ctl(2), for what is open as `fd` now: the two together are what is watched, until the file
  * is closed by all who have it. -EINVAL, -EEXIST, -ENOENT, -EPERM: can't be waited for; -ELOOP;
- * -ENOMEM. */
+ * -ENOMEM; -ENOSPC: there are too many. */
 int epoll_change(struct file *epoll, int operation, struct file *file, int fd,
                  const struct epoll_event *event);
 /* Up to `most` events, once there is one; 0: the deadline is over; -EINTR. A deadline of 0 only
  * looks. */
 int epoll_wait(struct file *epoll, struct epoll_event *events, unsigned most, uint64_t deadline);
+
+/* Between the two nothing sleeps: what was seen of one epoll needn't be looked for again. They
+ * nest. */
+void epoll_looks_begin(void);
+void epoll_looks_end(void);
 
 /* An open file is gone: nobody watches it any more. */
 void epoll_forget(struct file *file);

@@ -32,10 +32,11 @@ struct file_ops {
     long (*ioctl)(struct file *file, unsigned command, void *argument,
                   const struct fs_caller *caller);
     unsigned (*poll)(struct file *file); /* POLL*; whoever waits for a change sleeps on any_event */
-    /* Counts what happened that may be new to who waits for these POLL*. NULL: nothing but what
-     * poll says. */
+    /* How often something came for who waits for these POLL*, be it more of what there was: bytes,
+     * room that a writer may have missed, an expiration. It never goes back, whatever was taken, so
+     * a count that is another one is an edge. NULL: nothing but what poll says. */
     uint32_t (*happened)(struct file *file, unsigned events);
-    /* When poll will say more without an event: ns; NULL: never. */
+    /* When poll will say more without an event: ns, of what isn't due yet; NULL: never. */
     uint64_t (*due)(struct file *file);
     void (*release)(struct file *file);
 };

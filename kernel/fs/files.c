@@ -1,10 +1,12 @@
 /* kernel/fs/files.c: a process's open files by descriptor
  *
  *   invariant   `refs` is the number of processes that have the table; the last one closes
- *   invariant   slots that are NULL are free; `capacity` slots exist, and no descriptor is beyond
+ *   invariant   slots that are NULL and not promised are free; `capacity` slots exist, and no
+ *               descriptor is beyond
  */
 #include "fs/files.h"
 
+#include "base/compiler.h"
 #include "fs/lock.h"
 #include "memory.h"
 #include "string.h"
@@ -14,6 +16,7 @@
 struct slot {
     struct file *file;
     bool close_on_exec;
+    bool promised; /* to a file that comes by files_keep */
 };
 
 struct files {
@@ -52,9 +55,10 @@ struct files *files_copy(const struct files *files)
             return NULL;
     }
     for (unsigned fd = 0; fd < files->capacity; fd++) {
+        if (!files->slot[fd].file)
+            continue;
         copy->slot[fd] = files->slot[fd];
-        if (copy->slot[fd].file)
-            (void)file_get(copy->slot[fd].file);
+        (void)file_get(copy->slot[fd].file);
     }
     return copy;
 }
@@ -63,9 +67,9 @@ struct files *files_copy(const struct files *files)
 static void close_slot(struct files *files, unsigned fd)
 {
     struct file *file = files->slot[fd].file;
-    files->slot[fd] = (struct slot){NULL, false};
     if (!file)
         return;
+    files->slot[fd] = (struct slot){0};
     lock_release_owner(file->inode, files);
     file_put(file);
 }
@@ -136,24 +140,48 @@ static int grow(struct files *files, unsigned fd)
     return 0;
 }
 
-int files_add(struct files *files, struct file *file, unsigned from, bool close_on_exec)
+static bool is_free(const struct slot *slot)
+{
+    return !slot->file && !slot->promised;
+}
+
+/* The lowest free descriptor from `from` on gets `with`. */
+static int fill_free(struct files *files, unsigned from, struct slot with)
 {
     if (from >= files->limit)
         return -EINVAL;
     for (;;) {
         unsigned fd = from;
-        while (fd < files->capacity && files->slot[fd].file)
+        while (fd < files->capacity && !is_free(&files->slot[fd]))
             fd++;
         if (fd >= files->limit)
             return -EMFILE;
         if (fd < files->capacity) {
-            files->slot[fd] = (struct slot){file, close_on_exec};
+            files->slot[fd] = with;
             return (int)fd;
         }
         int error = grow(files, fd);
         if (error)
             return error;
     }
+}
+
+int files_add(struct files *files, struct file *file, unsigned from, bool close_on_exec)
+{
+    return fill_free(files, from, (struct slot){.file = file, .close_on_exec = close_on_exec});
+}
+
+int files_promise(struct files *files, bool close_on_exec)
+{
+    int fd = fill_free(files, 0, (struct slot){.promised = true, .close_on_exec = close_on_exec});
+    return fd == -EINVAL ? -EMFILE : fd;
+}
+
+void files_keep(struct files *files, int fd, struct file *file)
+{
+    struct slot *slot = &files->slot[fd];
+    QUIRE_BUG_ON(!slot->promised);
+    *slot = (struct slot){.file = file, .close_on_exec = file && slot->close_on_exec};
 }
 
 int files_set(struct files *files, int fd, struct file *file, bool close_on_exec)
@@ -163,8 +191,10 @@ int files_set(struct files *files, int fd, struct file *file, bool close_on_exec
     int error = (unsigned)fd < files->capacity ? 0 : grow(files, (unsigned)fd);
     if (error)
         return error;
+    if (files->slot[fd].promised)
+        return -EBUSY;
     struct file *before = files->slot[fd].file;
-    files->slot[fd] = (struct slot){file, close_on_exec};
+    files->slot[fd] = (struct slot){.file = file, .close_on_exec = close_on_exec};
     if (before) {
         lock_release_owner(before->inode, files);
         file_put(before);

@@ -31,7 +31,12 @@ struct file *files_get(const struct files *files, int fd);
 /* The lowest free descriptor from `from` on; takes over the caller's reference when it succeeds.
  * -EMFILE, -EINVAL: `from` is beyond the limit; -ENOMEM. */
 int files_add(struct files *files, struct file *file, unsigned from, bool close_on_exec);
-/* At that very descriptor, closing what is there; takes over the reference when it succeeds. */
+/* The lowest free one for a file that isn't to be seen yet; -EMFILE, -ENOMEM. Then, whatever slept
+ * meanwhile, it gets that file with the caller's reference, or with NULL is free again. */
+int files_promise(struct files *files, bool close_on_exec);
+void files_keep(struct files *files, int fd, struct file *file);
+/* At that very descriptor, closing what is there; takes over the reference when it succeeds.
+ * -EBUSY: it is promised. */
 int files_set(struct files *files, int fd, struct file *file, bool close_on_exec);
 int files_close(struct files *files, int fd);
 /* Those that are open from `first` to `last`; or marks them. */

@@ -3,6 +3,9 @@
  * A ring of bytes in pages that are made when they are first written to. A writer of more than
  * PIPE_ATOMIC bytes puts in what fits, as often as it takes; one of less waits until all fits.
  *
+ * Moving bytes between a pipe and another file takes sleeps. Meanwhile the pipe's start is held, so
+ * that nobody else reads what is being moved out, or its end, so that what comes has room.
+ *
  *   invariant   size <= PIPE_BYTES; bytes start .. start + size of the ring, modulo PIPE_BYTES, are
  *               what has been written and not yet read, and lie in pages that exist
  */
@@ -19,7 +22,8 @@ struct pipe {
     char *chunk[NR_CHUNKS];
     unsigned start, size;
     unsigned readers, writers;
-    uint32_t written, drained; /* times that there was more to read, or room again after none */
+    bool start_held, end_held;
+    uint32_t written, drained; /* times that there was more to read, or room that a writer missed */
     uint32_t opened[2]; /* for reading and for writing, ever: whoever waits for one sees it */
     struct event changed;
 };
@@ -67,10 +71,10 @@ static size_t copy_bytes(const struct pipe *pipe, char *to, size_t from, size_t 
 
 static void skip_bytes(struct pipe *pipe, size_t size)
 {
-    pipe->drained += pipe->size == PIPE_BYTES;
+    pipe->drained += PIPE_BYTES - pipe->size < PIPE_ATOMIC;
     pipe->start = (unsigned)(pipe->start + size) % PIPE_BYTES;
     pipe->size -= (unsigned)size;
-    if (!pipe->size)
+    if (!pipe->size && !pipe->end_held)
         pipe->start = 0; /* so that what comes next begins a page */
     event_signal(&pipe->changed);
 }
@@ -114,14 +118,15 @@ static void put_bytes(struct pipe *pipe, const char *from, size_t size)
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
-int64_t pipe_peek(struct file *file, char *to, size_t from, size_t size, bool wait)
+/* How many can be read, waiting for the first if `wait`; 0: the end. */
+static int64_t wait_for_bytes(struct file *file, bool wait)
 {
     struct pipe *pipe = pipe_of(file);
     for (;;) {
         uint32_t seen = event_read(&pipe->changed);
-        if (pipe->size > from)
-            return (int64_t)copy_bytes(pipe, to, from, size);
-        if (!pipe->writers)
+        if (pipe->size && !pipe->start_held)
+            return pipe->size;
+        if (!pipe->size && !pipe->writers)
             return 0;
         if (!wait || file->flags & O_NONBLOCK)
             return -EAGAIN;
@@ -131,37 +136,35 @@ int64_t pipe_peek(struct file *file, char *to, size_t from, size_t size, bool wa
     }
 }
 
-void pipe_skip(struct file *file, size_t size)
-{
-    struct pipe *pipe = pipe_of(file);
-    skip_bytes(pipe, size < pipe->size ? size : pipe->size);
-}
-
 static int64_t pipe_read(struct file *file, uint64_t at, void *to, size_t size)
 {
+    struct pipe *pipe = pipe_of(file);
     (void)at;
     if (!size)
         return 0;
-    int64_t done = pipe_peek(file, to, 0, size, true);
-    if (done > 0)
-        skip_bytes(pipe_of(file), (size_t)done);
-    return done;
+    int64_t there = wait_for_bytes(file, true);
+    if (there <= 0)
+        return there;
+    size = copy_bytes(pipe, to, 0, size);
+    skip_bytes(pipe, size);
+    return (int64_t)size;
 }
 
-/* Waits until `least` bytes fit: those that do, at most `size`; 0: look again. */
-static int64_t wait_for_room(struct file *file, size_t least, size_t size)
+/* Waits until `least` bytes fit: those that do, at most `size`; 0: look again. With success nothing
+ * slept since. */
+static int64_t wait_for_room(struct file *file, size_t least, size_t size, bool wait)
 {
     struct pipe *pipe = pipe_of(file);
     uint32_t seen = event_read(&pipe->changed);
     size_t room = PIPE_BYTES - pipe->size;
     if (!pipe->readers)
         return -EPIPE;
-    if (room >= least) {
+    if (room >= least && !pipe->end_held) {
         size = size < room ? size : room;
         char **missing = missing_chunk(pipe, size);
         return missing ? make_chunk(missing) : (int64_t)size;
     }
-    if (file->flags & O_NONBLOCK)
+    if (!wait || file->flags & O_NONBLOCK)
         return -EAGAIN;
     return event_wait(&pipe->changed, seen, NO_DEADLINE);
 }
@@ -173,7 +176,7 @@ static int64_t pipe_write(struct file *file, uint64_t at, const void *from, size
     (void)at;
     while (done < size) {
         size_t left = size - done;
-        int64_t room = wait_for_room(file, size <= PIPE_ATOMIC ? left : 1, left);
+        int64_t room = wait_for_room(file, size <= PIPE_ATOMIC ? left : 1, left, true);
         if (room < 0)
             return done ? (int64_t)done : room;
         put_bytes(pipe, (const char *)from + done, (size_t)room);
@@ -185,33 +188,17 @@ static int64_t pipe_write(struct file *file, uint64_t at, const void *from, size
     return (int64_t)done;
 }
 
-int64_t pipe_wait_for_room(struct file *file, bool wait)
-{
-    struct pipe *pipe = pipe_of(file);
-    for (;;) {
-        uint32_t seen = event_read(&pipe->changed);
-        if (!pipe->readers)
-            return -EPIPE;
-        if (pipe->size < PIPE_BYTES)
-            return PIPE_BYTES - pipe->size;
-        if (!wait || file->flags & O_NONBLOCK)
-            return -EAGAIN;
-        int error = event_wait(&pipe->changed, seen, NO_DEADLINE);
-        if (error)
-            return error;
-    }
-}
-
 static unsigned pipe_poll(struct file *file)
 {
     const struct pipe *pipe = pipe_of(file);
     unsigned mask = 0;
     if (file_may_read(file)) {
-        mask |= pipe->size ? POLLIN | POLLRDNORM : 0;
+        mask |= pipe->size && !pipe->start_held ? POLLIN | POLLRDNORM : 0;
         mask |= !pipe->writers && pipe->opened[1] ? POLLHUP : 0;
     }
     if (file_may_write(file)) {
-        mask |= PIPE_BYTES - pipe->size >= PIPE_ATOMIC ? POLLOUT | POLLWRNORM : 0;
+        bool room = PIPE_BYTES - pipe->size >= PIPE_ATOMIC && !pipe->end_held;
+        mask |= room ? POLLOUT | POLLWRNORM : 0;
         mask |= pipe->readers ? 0 : POLLERR;
     }
     return mask;
@@ -253,6 +240,65 @@ static const struct file_ops pipe_ops = {
     .happened = pipe_happened,
     .release = pipe_release,
 };
+
+/* ---- moving ---------------------------------------------------------------------------------- */
+
+int64_t pipe_hold_start(struct file *file, bool wait)
+{
+    int64_t there = wait_for_bytes(file, wait);
+    if (there > 0)
+        pipe_of(file)->start_held = true;
+    return there;
+}
+
+size_t pipe_copy(const struct file *file, char *to, size_t from, size_t size)
+{
+    return copy_bytes(pipe_of(file), to, from, size);
+}
+
+/* To those who had to let it be it is as if the bytes came now. */
+void pipe_give_start(struct file *file, size_t taken)
+{
+    struct pipe *pipe = pipe_of(file);
+    pipe->start_held = false;
+    pipe->written++;
+    skip_bytes(pipe, taken);
+}
+
+int64_t pipe_hold_end(struct file *file, size_t most, bool wait)
+{
+    int64_t room;
+    do {
+        room = wait_for_room(file, 1, most, wait);
+    } while (!room);
+    if (room > 0)
+        pipe_of(file)->end_held = true;
+    return room;
+}
+
+int64_t pipe_give_end(struct file *file, const char *from, size_t size)
+{
+    struct pipe *pipe = pipe_of(file);
+    pipe->end_held = false;
+    pipe->drained++;
+    if (pipe->readers) {
+        put_bytes(pipe, from, size);
+        pipe->written += size > 0;
+    }
+    event_signal(&pipe->changed);
+    return pipe->readers ? (int64_t)size : -EPIPE;
+}
+
+int pipe_wait_for_room(struct file *file)
+{
+    int64_t room;
+    do {
+        room = wait_for_room(file, 1, 1, true);
+    } while (!room);
+    return room < 0 ? (int)room : 0;
+}
+
+/* ---- what it is ------------------------------------------------------------------------------ */
 
 unsigned pipe_nr_pages(const struct file *file)
 {

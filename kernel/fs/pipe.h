@@ -13,12 +13,18 @@ int pipe_create(struct file *files[2], const struct credentials *who, int flags)
 int pipe_open_fifo(struct inode *inode, struct file *file);
 void pipe_free(struct pipe *pipe);
 
-/* For splice and tee, of an end for reading: bytes from `from` on stay in the pipe. Waits for the
- * first of them if `wait`; 0: the end; -EAGAIN, -EINTR. */
-int64_t pipe_peek(struct file *file, char *to, size_t from, size_t size, bool wait);
-void pipe_skip(struct file *file, size_t size);
-/* Of an end for writing: bytes that a write puts in without waiting; -EAGAIN, -EINTR, -EPIPE. */
-int64_t pipe_wait_for_room(struct file *file, bool wait);
+/* For splice and tee, which sleep between looking at a pipe and changing it. What is held is nobody
+ * else's: readers or writers wait, as if nothing were there. Of an end for reading: how many bytes
+ * are there, of which those from `from` on can be copied; then they are given back but for those
+ * taken. 0: the end; -EAGAIN: it would have to wait; -EINTR. */
+int64_t pipe_hold_start(struct file *file, bool wait);
+size_t pipe_copy(const struct file *file, char *to, size_t from, size_t size);
+void pipe_give_start(struct file *file, size_t taken);
+/* Of an end for writing: room for how many bytes, at most `most`; then as many or fewer are put
+ * there. -EPIPE, -EAGAIN, -EINTR, -ENOMEM. */
+int64_t pipe_hold_end(struct file *file, size_t most, bool wait);
+int64_t pipe_give_end(struct file *file, const char *from, size_t size);
+int pipe_wait_for_room(struct file *file); /* for somebody, by now */
 
 /* Of PIPE_ATOMIC bytes, begun or full: what F_SETPIPE_SZ can't go below. */
 unsigned pipe_nr_pages(const struct file *file);

@@ -1,6 +1,8 @@
 /* kernel/fs/socket.c: sockets between programs of this machine: as files, alone and in pairs */
 #include "fs/socket_internal.h"
 
+#include <quire/port.h>
+
 #include "fs/anonymous.h"
 #include "fs/ioctl.h"
 #include "memory.h"
@@ -18,6 +20,7 @@ struct socket *socket_new(int type, const struct socket_user *user)
     list_init(&socket->queue);
     list_init(&socket->backlog);
     list_init(&socket->named);
+    list_init(&socket->flight);
     return socket;
 }
 
@@ -34,9 +37,11 @@ struct socket *socket_get(struct socket *socket)
     return socket;
 }
 
+/* What counts room goes on from where it was. */
 void socket_set_peer(struct socket *socket, struct socket *peer)
 {
     struct socket *before = socket->peer;
+    socket->drained += (before ? before->taken : 0) - (peer ? peer->taken : 0);
     socket->peer = peer ? socket_get(peer) : NULL;
     socket_put(before);
 }
@@ -46,6 +51,18 @@ void socket_tell(struct socket *socket)
     socket->arrived++;
     socket->drained++;
     event_signal(&socket->changed);
+}
+
+uint64_t socket_deadline(const struct socket *socket, unsigned kind)
+{
+    uint64_t ns = socket->timeout_ns[kind];
+    return ns ? quire_port_clock_ns() + ns : NO_DEADLINE;
+}
+
+int socket_wait(struct socket *socket, uint32_t seen, uint64_t deadline)
+{
+    int error = event_wait(&socket->changed, seen, deadline);
+    return error == -ETIMEDOUT ? -EAGAIN : error;
 }
 
 /* Nobody has it open, or ever had. What it didn't read is lost, and the other one is told so. */
@@ -81,6 +98,7 @@ static void socket_close(struct socket *socket)
 static void socket_release(struct file *file)
 {
     socket_close(socket_of(file));
+    flight_collect();
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -105,7 +123,8 @@ static unsigned socket_poll(struct file *file)
 static uint32_t socket_happened(struct file *file, unsigned events)
 {
     const struct socket *socket = socket_of(file);
-    return (events & POLLIN ? socket->arrived : 0) + (events & POLLOUT ? socket->drained : 0);
+    uint32_t drained = socket->drained + (socket->peer ? socket->peer->taken : 0);
+    return (events & POLLIN ? socket->arrived : 0) + (events & POLLOUT ? drained : 0);
 }
 
 static long socket_ioctl(struct file *file, unsigned command, void *argument,
@@ -128,7 +147,7 @@ static long socket_ioctl(struct file *file, unsigned command, void *argument,
 
 static int64_t socket_read(struct file *file, uint64_t at, void *to, size_t size)
 {
-    struct socket_message message;
+    struct socket_message message = {0};
     (void)at;
     int64_t done = socket_receive(file, to, size, false, !(file->flags & O_NONBLOCK), &message);
     for (unsigned i = 0; i < message.nr_files; i++)
@@ -181,6 +200,7 @@ struct file *socket_open(struct socket *socket, const struct credentials *who, i
     struct file *file =
         inode ? file_new(inode, NULL, &socket_ops, O_RDWR | (flags & O_NONBLOCK)) : NULL;
     inode_put(inode);
+    socket->file = file;
     if (file)
         file->data = socket;
     else
@@ -246,4 +266,9 @@ int socket_take_error(struct file *file)
 bool *socket_passes_credentials(struct file *file)
 {
     return &socket_of(file)->passes_credentials;
+}
+
+uint64_t *socket_timeout_ns(struct file *file, unsigned kind)
+{
+    return &socket_of(file)->timeout_ns[kind];
 }

@@ -1,14 +1,13 @@
 /* kernel/fs/socket_internal.h: what the parts of sockets share: socket.c, socket_queue.c,
- * socket_name.c
+ * socket_flight.c, socket_name.c
  *
  * Two that are connected know each other; each counts the other, so that the one that is left finds
  * out that it is: its peer is `closed`. A datagram's peer is only where it sends to. A socket with
  * a path is found by its inode, which doesn't count it; one with a name of its own is in a list.
  *
- *   invariant   `queued` are the bytes of the packets in `queue` that weren't taken
+ *   invariant   `queued` are the bytes of the packets in `queue` that weren't taken, `charged` the
+ *               memory of those packets
  *   invariant   in a backlog are connected sockets without a file: accept gives them one
- *
- * Sockets that were sent into each other's queues and closed stay: nobody looks for circles.
  */
 #ifndef KERNEL_FS_SOCKET_INTERNAL_H
 #define KERNEL_FS_SOCKET_INTERNAL_H
@@ -17,20 +16,26 @@
 
 struct socket {
     unsigned refs;
+    struct file *file; /* not counted */
     int type, error;
-    bool connected, listening, closed, passes_credentials;
+    bool connected, listening, binding, closed, passes_credentials;
     unsigned shut;       /* SHUT_* */
     struct socket *peer; /* counted */
     struct list queue;
-    size_t queued;
+    size_t queued, charged;
     unsigned nr_packets;
+    unsigned nr_in_flight; /* times that its file is in a queue; then it is in a list of such: */
+    struct list flight;
+    unsigned nr_inside;  /* of those, in queues of sockets that are in flight: socket_flight.c */
     struct list backlog; /* of a listener; or this one in it */
     unsigned nr_backlog, most_backlog;
     struct inode *inode; /* that it is bound to, counted */
     struct list named;   /* in `names`: it has one beside the tree */
     struct socket_address address;
     struct socket_user user, peer_user;
-    uint32_t arrived, drained; /* times */
+    uint64_t timeout_ns[2];  /* SOCKET_RECEIVES, SOCKET_SENDS; 0: none */
+    uint32_t arrived, taken; /* times, of its queue */
+    uint32_t drained;        /* times that it may have got room, but for what its peer took */
     struct event changed;
 };
 
@@ -62,7 +67,18 @@ void socket_tell(struct socket *socket);
 /* A file for a socket, whose reference it takes over whatever happens. NULL: no memory. */
 struct file *socket_open(struct socket *socket, const struct credentials *who, int flags);
 
-/* socket_queue.c */
+/* Until when a call of this kind waits, and how: -EAGAIN: until then. */
+uint64_t socket_deadline(const struct socket *socket, unsigned kind);
+int socket_wait(struct socket *socket, uint32_t seen, uint64_t deadline);
+
+/* socket_flight.c: its files are in a queue now, or no longer. */
+void flight_begin(const struct packet *packet);
+void flight_end(const struct packet *packet);
+/* What only circles of sockets in each other's queues still hold is closed. May sleep. */
+void flight_collect(void);
+
+/* socket_queue.c: all that wait, to a list of the caller's, who frees them. */
+void socket_take_packets(struct socket *socket, struct list *packets);
 void socket_drop_packets(struct socket *socket);
 /* Where somebody sends to has room: of a stream for one more byte. */
 bool socket_has_room(const struct socket *to);

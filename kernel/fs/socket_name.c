@@ -62,6 +62,7 @@ static struct socket *socket_find(const struct socket_caller *caller,
     return socket ? socket_get(socket) : NULL;
 }
 
+/* It has name and inode at once: what comes behind may sleep. */
 static int bind_to_path(struct socket *socket, const struct socket_caller *caller,
                         const struct socket_address *address)
 {
@@ -74,11 +75,12 @@ static int bind_to_path(struct socket *socket, const struct socket_caller *calle
     error = path_walk(&walk, caller->at.fs, caller->at.who, caller->at.start, path, 0);
     if (error)
         return error;
-    if (socket->address.length || !inode_is(walk.inode, S_IFSOCK) || walk.inode->socket) {
-        error = -EINVAL; /* somebody else was faster */
+    if (!inode_is(walk.inode, S_IFSOCK) || walk.inode->socket) {
+        error = -EINVAL; /* somebody else has taken the name meanwhile */
     } else {
         socket->inode = inode_get(walk.inode);
         walk.inode->socket = socket;
+        socket->address = *address;
     }
     walk_end(&walk);
     return error;
@@ -105,22 +107,23 @@ int socket_bind(struct file *file, const struct socket_caller *caller,
 {
     struct socket *socket = socket_of(file);
     struct socket_address chosen = *address;
-    int error = socket->address.length ? -EINVAL : 0;
-    if (!error && !chosen.length)
-        error = choose_name(&chosen, socket->type);
+    if (socket->address.length || socket->binding)
+        return -EINVAL;
+    if (chosen.length && !is_abstract(&chosen)) {
+        socket->binding = true;
+        int error = bind_to_path(socket, caller, &chosen);
+        socket->binding = false;
+        return error;
+    }
+    int error = chosen.length ? 0 : choose_name(&chosen, socket->type);
     if (error)
         return error;
-    if (!is_abstract(&chosen)) {
-        error = bind_to_path(socket, caller, &chosen);
-    } else if (find_abstract(&chosen, socket->type)) {
-        error = -EADDRINUSE;
-    } else {
-        list_del(&socket->named);
-        list_add_tail(&names, &socket->named);
-    }
-    if (!error)
-        socket->address = chosen;
-    return error;
+    if (find_abstract(&chosen, socket->type))
+        return -EADDRINUSE;
+    list_del(&socket->named);
+    list_add_tail(&names, &socket->named);
+    socket->address = chosen;
+    return 0;
 }
 
 void socket_name(const struct file *file, struct socket_address *address)
@@ -156,6 +159,7 @@ int socket_listen(struct file *file, const struct socket_caller *caller, unsigne
 /* `end` is the listener's side, without a file yet. */
 static int meet(struct socket *socket, struct socket *listener, struct socket *end, bool wait)
 {
+    uint64_t deadline = socket_deadline(socket, SOCKET_SENDS);
     for (;;) {
         uint32_t seen = event_read(&listener->changed);
         if (socket->connected)
@@ -168,7 +172,7 @@ static int meet(struct socket *socket, struct socket *listener, struct socket *e
             break;
         if (!wait)
             return -EAGAIN;
-        int error = event_wait(&listener->changed, seen, NO_DEADLINE);
+        int error = socket_wait(listener, seen, deadline);
         if (error)
             return error;
     }
@@ -205,22 +209,30 @@ int socket_connect(struct file *file, const struct socket_caller *caller,
 {
     struct socket *socket = socket_of(file);
     int error = 0;
+    if (!address->length)
+        return -EINVAL;
     if (connects(socket))
-        return address->length ? connect_stream(file, caller, address) : -EINVAL;
-    struct socket *peer =
-        address->length ? socket_find(caller, address, socket->type, &error) : NULL;
-    if (error && !peer)
+        return connect_stream(file, caller, address);
+    struct socket *peer = socket_find(caller, address, socket->type, &error);
+    if (!peer)
         return error;
-    if (peer && peer->peer && peer->peer != socket)
-        error = -EPERM;
-    else
-        error = 0;
+    error = peer->peer && peer->peer != socket ? -EPERM : 0;
     if (!error) {
         socket_set_peer(socket, peer);
         event_signal(&socket->changed);
     }
     socket_put(peer);
     return error;
+}
+
+int socket_disconnect(struct file *file)
+{
+    struct socket *socket = socket_of(file);
+    if (connects(socket))
+        return -EINVAL;
+    socket_set_peer(socket, NULL);
+    event_signal(&socket->changed);
+    return 0;
 }
 
 int socket_accept(struct file *file, struct file **accepted, int flags)
@@ -230,6 +242,7 @@ int socket_accept(struct file *file, struct file **accepted, int flags)
         return -EOPNOTSUPP;
     if (!socket->listening)
         return -EINVAL;
+    uint64_t deadline = socket_deadline(socket, SOCKET_RECEIVES);
     for (;;) {
         uint32_t seen = event_read(&socket->changed);
         if (!list_empty(&socket->backlog))
@@ -238,7 +251,7 @@ int socket_accept(struct file *file, struct file **accepted, int flags)
             return -EINVAL;
         if (file->flags & O_NONBLOCK)
             return -EAGAIN;
-        int error = event_wait(&socket->changed, seen, NO_DEADLINE);
+        int error = socket_wait(socket, seen, deadline);
         if (error)
             return error;
     }
@@ -279,6 +292,8 @@ int socket_send(struct file *file, const struct socket_caller *caller, struct pa
         return socket->connected ? -EISCONN : -EOPNOTSUPP;
     if (packet->size > SOCKET_BUFFER_BYTES - 32)
         return -EMSGSIZE;
+    if (address && !address->length)
+        return -EINVAL;
     if (!address || connects(socket)) /* where a connection leads is settled */
         return socket_send_to(file, NULL, packet, false, wait);
     struct socket *to = socket_find(caller, address, socket->type, &error);

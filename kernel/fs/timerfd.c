@@ -9,32 +9,34 @@
 
 #include "fs/anonymous.h"
 #include "memory.h"
+#include "time_units.h"
 
 struct timerfd {
     int clock;
-    uint64_t next, interval;
+    uint64_t next, interval; /* `next` is the first that wasn't read; 0: it is off */
+    uint32_t past;           /* times that there was something to read, and no longer is */
     struct event changed;
 };
 
-/* How often `interval` goes into `ns`: by hand, since i386 has no such division. */
-static uint64_t times_in(uint64_t ns, uint64_t interval)
-{
-    uint64_t count = 0;
-    for (int bit = 63; bit >= 0; bit--)
-        if (interval <= ns >> bit) {
-            count |= (uint64_t)1 << bit;
-            ns -= interval << bit;
-        }
-    return count;
-}
-
-/* What has come together since it was set or read. */
-static uint64_t take(struct timerfd *timer, uint64_t now)
+/* How often it went off since it was set or read. */
+static uint64_t count_due(const struct timerfd *timer, uint64_t now)
 {
     if (!timer->next || timer->next > now)
         return 0;
-    uint64_t count = timer->interval ? times_in(now - timer->next, timer->interval) + 1 : 1;
-    timer->next = timer->interval ? timer->next + count * timer->interval : 0;
+    return timer->interval ? times_in(now - timer->next, timer->interval) + 1 : 1;
+}
+
+/* What comes after what is due already; 0: nothing. */
+static uint64_t next_after(const struct timerfd *timer, uint64_t count)
+{
+    return timer->interval || !count ? timer->next + count * timer->interval : 0;
+}
+
+static uint64_t take(struct timerfd *timer, uint64_t now)
+{
+    uint64_t count = count_due(timer, now);
+    timer->next = next_after(timer, count);
+    timer->past += count > 0;
     return count;
 }
 
@@ -62,24 +64,20 @@ static int64_t timerfd_read(struct file *file, uint64_t at, void *to, size_t siz
 
 static unsigned timerfd_poll(struct file *file)
 {
-    const struct timerfd *timer = file->data;
-    return timer->next && timer->next <= quire_port_clock_ns() ? POLLIN | POLLRDNORM : 0;
+    return count_due(file->data, quire_port_clock_ns()) ? POLLIN | POLLRDNORM : 0;
 }
 
+/* What went off isn't told anew before it is read, as on Linux. */
 static uint64_t timerfd_due(struct file *file)
 {
     const struct timerfd *timer = file->data;
-    return timer->next ? timer->next : NO_DEADLINE;
+    return timer->next > quire_port_clock_ns() ? timer->next : NO_DEADLINE;
 }
 
-/* Each time it goes off is an edge: told apart by when the next time is. */
 static uint32_t timerfd_happened(struct file *file, unsigned events)
 {
     const struct timerfd *timer = file->data;
-    uint64_t now = quire_port_clock_ns();
-    if (!(events & POLLIN) || !timer->next || timer->next > now)
-        return 0;
-    return 1 + (timer->interval ? (uint32_t)times_in(now - timer->next, timer->interval) : 0);
+    return events & POLLIN ? timer->past + (count_due(timer, quire_port_clock_ns()) > 0) : 0;
 }
 
 static void timerfd_release(struct file *file)
@@ -127,6 +125,7 @@ int timerfd_create(struct file **file, const struct credentials *who, int clock,
 void timerfd_set(struct file *file, uint64_t next, uint64_t interval)
 {
     struct timerfd *timer = file->data;
+    timer->past += count_due(timer, quire_port_clock_ns()) > 0;
     timer->next = next;
     timer->interval = interval;
     event_signal(&timer->changed);
@@ -135,11 +134,7 @@ void timerfd_set(struct file *file, uint64_t next, uint64_t interval)
 uint64_t timerfd_left(const struct file *file, uint64_t *interval)
 {
     const struct timerfd *timer = file->data;
-    uint64_t now = quire_port_clock_ns(), next = timer->next;
+    uint64_t now = quire_port_clock_ns(), next = next_after(timer, count_due(timer, now));
     *interval = timer->interval;
-    if (!next)
-        return 0;
-    if (next <= now && timer->interval)
-        next += (times_in(now - next, timer->interval) + 1) * timer->interval;
-    return next > now ? next - now : 0;
+    return next ? next - now : 0;
 }

@@ -101,6 +101,12 @@ static unsigned tty_poll(struct file *file)
     return POLLOUT | POLLWRNORM | (tty->read != tty->ready ? POLLIN | POLLRDNORM : 0);
 }
 
+static uint32_t tty_happened(struct file *file, unsigned events)
+{
+    const struct tty *tty = tty_of(file);
+    return events & POLLIN ? event_read(&tty->changed) : 0;
+}
+
 /* ---- settings -------------------------------------------------------------------------------- */
 
 static void flush_input(struct tty *tty)
@@ -234,6 +240,7 @@ static const struct file_ops tty_ops = {
     .write = tty_write,
     .ioctl = tty_ioctl,
     .poll = tty_poll,
+    .happened = tty_happened,
 };
 
 void tty_open(struct tty *tty, struct file *file)

@@ -3,6 +3,8 @@
  * A list for each inode, by name, the last one first, as Linux tells them. There are the kinds that
  * Linux's tmpfs has: user.*, of files and directories, by their permissions; trusted.* and
  * security.*, which root sets.
+ *
+ *   bound   all of them together take at most one in MEMORY_SHARE of memory
  */
 #include "fs/xattr.h"
 
@@ -10,6 +12,9 @@
 #include "string.h"
 
 #define TMPFS_MAGIC 0x01021994u
+#define MEMORY_SHARE 16u
+
+static uint64_t bytes_used;
 
 struct xattr {
     struct xattr *next;
@@ -96,6 +101,27 @@ int64_t xattr_get(struct inode *inode, const struct credentials *who, const char
     return (int64_t)(*at)->size;
 }
 
+/* As the slab counts it, more or less. */
+static size_t bytes_of(const struct xattr *xattr)
+{
+    return sizeof *xattr + xattr->size + string_length(xattr->name) + 1;
+}
+
+static bool are_too_many(void)
+{
+    uint64_t all = (uint64_t)quire_nr_managed_pages(machine_mem) << QUIRE_PAGE_SHIFT;
+    return bytes_used > all / MEMORY_SHARE;
+}
+
+static void drop(struct xattr *xattr)
+{
+    if (!xattr)
+        return;
+    bytes_used -= bytes_of(xattr);
+    quire_kfree(machine_slab, xattr);
+}
+
+/* Counted from the beginning, so that many who make some at once have no more than there may be. */
 static struct xattr *make(const char *name, const void *value, size_t size)
 {
     size_t length = string_length(name) + 1;
@@ -103,6 +129,7 @@ static struct xattr *make(const char *name, const void *value, size_t size)
         quire_kmalloc(machine_slab, sizeof *made + size + length, QUIRE_GFP_KERNEL);
     if (!made)
         return NULL;
+    bytes_used += sizeof *made + size + length;
     *made = (struct xattr){.size = size, .name = made->value + size};
     __builtin_memcpy(made->value, value, size);
     __builtin_memcpy(made->name, name, length);
@@ -118,17 +145,21 @@ int xattr_set(struct inode *inode, const struct credentials *who, const char *na
     struct xattr *made = make(name, value, size);
     if (!made)
         return -ENOMEM;
+    if (are_too_many()) {
+        drop(made);
+        return -ENOSPC;
+    }
     struct xattr **at = find(inode, name);
     bool there = is_at(at, name);
     if (there ? flags & XATTR_CREATE : flags & XATTR_REPLACE) {
-        quire_kfree(machine_slab, made);
+        drop(made);
         return there ? -EEXIST : -ENODATA;
     }
     struct xattr *before = there ? *at : NULL;
     made->next = there ? before->next : *at;
     *at = made;
     inode->changed = fs_time_now();
-    quire_kfree(machine_slab, before);
+    drop(before);
     return 0;
 }
 
@@ -143,7 +174,7 @@ int xattr_remove(struct inode *inode, const struct credentials *who, const char 
     struct xattr *gone = *at;
     *at = gone->next;
     inode->changed = fs_time_now();
-    quire_kfree(machine_slab, gone);
+    drop(gone);
     return 0;
 }
 
@@ -168,6 +199,6 @@ void xattr_free(struct inode *inode)
     while (inode->xattrs) {
         struct xattr *first = inode->xattrs;
         inode->xattrs = first->next;
-        quire_kfree(machine_slab, first);
+        drop(first);
     }
 }

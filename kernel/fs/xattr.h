@@ -15,7 +15,7 @@
 /* The value's size, and the value if it fits: -ERANGE; `size` 0 only asks. */
 int64_t xattr_get(struct inode *inode, const struct credentials *who, const char *name, void *to,
                   size_t size);
-/* `flags`: XATTR_*: -EEXIST, -ENODATA. -ENOMEM. May sleep. */
+/* `flags`: XATTR_*: -EEXIST, -ENODATA. -ENOMEM; -ENOSPC: there are too many. May sleep. */
 int xattr_set(struct inode *inode, const struct credentials *who, const char *name,
               const void *value, size_t size, int flags);
 int xattr_remove(struct inode *inode, const struct credentials *who, const char *name);

@@ -26,7 +26,8 @@ long sys_epoll_create(const unsigned long *arg)
 
 long sys_epoll_create1(const unsigned long *arg)
 {
-    return arg[0] & ~(unsigned long)O_CLOEXEC ? -EINVAL : create(arg[0]);
+    unsigned flags = (unsigned)arg[0];
+    return flags & ~(unsigned)O_CLOEXEC ? -EINVAL : create(flags);
 }
 
 /* epoll_ctl(epoll, operation, fd, event). */

@@ -8,7 +8,6 @@
 #include "sys/file_user.h"
 #include "sys/file_vector.h"
 #include "sys/socket_user.h"
-#include "task/limits.h"
 
 #define BUFFER_BYTES 4096u
 
@@ -20,13 +19,17 @@ struct transfer {
     char *buffer;
 };
 
+static uint64_t place_of(const struct transfer *transfer)
+{
+    return transfer->has_place ? transfer->at : transfer->file->position;
+}
+
 /* Up to the end of a page of the file, so that whole pages are written whole. */
 static size_t next_piece(const struct transfer *transfer, size_t left)
 {
-    uint64_t at = transfer->has_place ? transfer->at : transfer->file->position;
     size_t piece = BUFFER_BYTES;
     if (!transfer->file->ops->stream)
-        piece -= (size_t)(at & (BUFFER_BYTES - 1));
+        piece -= (size_t)(place_of(transfer) & (BUFFER_BYTES - 1));
     return left < piece ? left : piece;
 }
 
@@ -95,23 +98,6 @@ static int64_t write_piece(struct transfer *transfer, size_t size)
     return done;
 }
 
-/* RLIMIT_FSIZE: what may be written of `size` bytes; -EFBIG, with SIGXFSZ. */
-static int64_t within_limit(struct transfer *transfer, size_t size)
-{
-    struct file *file = transfer->file;
-    uint64_t limit = current_process()->limit[RLIMIT_FSIZE].current;
-    if (!inode_is(file->inode, S_IFREG) || limit > INT64_MAX)
-        return (int64_t)size;
-    uint64_t at = transfer->has_place ? transfer->at : file->position;
-    if (file->flags & O_APPEND && file->ops->size)
-        at = file->ops->size(file);
-    if (at >= limit) {
-        signal_self(SIGXFSZ);
-        return -EFBIG;
-    }
-    return size < limit - at ? (int64_t)size : (int64_t)(limit - at);
-}
-
 /* Of what has no content that could be written in part, all or nothing. */
 static int64_t fetch(struct transfer *transfer, struct user_vector *vector, int64_t size)
 {
@@ -126,7 +112,7 @@ static int64_t write_all(struct transfer *transfer, struct user_vector *vector)
     int64_t done = 0, put;
     do {
         size_t wanted = next_piece(transfer, vector->total);
-        int64_t piece = wanted ? within_limit(transfer, wanted) : 0;
+        int64_t piece = wanted ? user_within_limit(transfer->file, place_of(transfer), wanted) : 0;
         put = piece;
         if (piece > 0)
             put = piece = fetch(transfer, vector, piece);
@@ -275,7 +261,9 @@ static int64_t send(struct transfer *in, struct file *out, size_t size)
         int64_t got = read_piece(in, next_piece(in, size - (size_t)done));
         if (got <= 0)
             return done ? done : got;
-        put = file_write(out, in->buffer, (size_t)got);
+        put = user_within_limit(out, out->position, (size_t)got);
+        if (put > 0)
+            put = file_write(out, in->buffer, (size_t)put);
         int64_t lost = got - (put > 0 ? put : 0);
         if (in->has_place)
             in->at -= (uint64_t)lost;

@@ -127,21 +127,10 @@ long sys_dup3(const unsigned long *arg)
 static long make_pipe(uintptr_t to, unsigned long flags)
 {
     struct file *files[2];
-    int fds[2];
     if (flags & ~(unsigned long)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
         return -EINVAL;
     int error = pipe_create(files, user_credentials(), (int)flags);
-    if (error)
-        return error;
-    fds[0] = (int)user_add_file(files[0], flags & O_CLOEXEC);
-    fds[1] = (int)user_add_file(files[1], flags & O_CLOEXEC);
-    error = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : 0;
-    if (!error)
-        error = copy_to_user(to, fds, sizeof fds);
-    for (unsigned i = 0; error && i < 2; i++)
-        if (fds[i] >= 0)
-            (void)files_close(current_files(), fds[i]);
-    return error;
+    return error ? error : user_add_pair(files, flags & O_CLOEXEC, to);
 }
 
 long sys_pipe(const unsigned long *arg)

@@ -1,11 +1,13 @@
 /* kernel/sys/file_splice.c: splice(2), tee(2), vmsplice(2), copy_file_range(2)
  *
- * Bytes go through a buffer; what they came from gives them up when they have arrived.
+ * Bytes go through a buffer; what they came from gives them up when they have arrived. Only what a
+ * socket or terminal gave, and has no place left to go, is lost.
  */
 #include "fs/pipe.h"
 #include "memory.h"
 #include "sys/file_user.h"
 #include "sys/file_vector.h"
+#include "task/give_way.h"
 #include "task/lifecycle.h"
 
 #define BUFFER_BYTES PIPE_ATOMIC
@@ -22,7 +24,7 @@ struct end {
 struct copy {
     struct end in, out;
     size_t size;
-    bool waits;
+    bool waits, ends; /* `ends`: nothing more goes now */
     char *buffer;
 };
 
@@ -54,64 +56,123 @@ static int64_t read_end(struct end *end, char *to, size_t size)
     return got;
 }
 
+/* As much as RLIMIT_FSIZE allows. */
 static int64_t write_end(struct end *end, const char *from, size_t size)
 {
     file_write_begin(end->file);
-    int64_t put = end->place ? file_pwrite(end->file, end->at, from, size)
-                             : file_write(end->file, from, size);
+    int64_t put = user_within_limit(end->file, end->place ? end->at : end->file->position, size);
+    if (put > 0)
+        put = end->place ? file_pwrite(end->file, end->at, from, (size_t)put)
+                         : file_write(end->file, from, (size_t)put);
     file_write_end(end->file);
     end->at += end->place && put > 0 ? (uint64_t)put : 0;
     return put;
 }
 
+/* What was read and isn't wanted is read again. */
+static void step_back(struct end *end, int64_t lost)
+{
+    if (end->place)
+        end->at -= (uint64_t)lost;
+    else if (!end->file->ops->stream)
+        end->file->position -= (uint64_t)lost;
+}
+
 /* ---- moving ---------------------------------------------------------------------------------- */
 
-/* Both from a pipe: what is there, once there is something, goes on, and then out of the pipe. */
-static int64_t from_pipe(struct copy *copy, size_t left, bool first, bool keep, size_t from)
+static size_t next_piece(size_t left, int64_t most)
 {
     size_t piece = left < BUFFER_BYTES ? left : BUFFER_BYTES;
-    int64_t got = pipe_peek(copy->in.file, copy->buffer, from, piece, first && copy->waits);
-    if (got <= 0)
-        return got == -EAGAIN && !first ? 0 : got;
-    if (file_is_pipe(copy->out.file)) {
-        int64_t room = pipe_wait_for_room(copy->out.file, first && copy->waits);
-        if (room <= 0)
-            return room == -EAGAIN && !first ? 0 : room;
-        got = got < room ? got : room;
-    }
-    int64_t put = write_end(&copy->out, copy->buffer, (size_t)got);
-    if (put > 0 && !keep)
-        pipe_skip(copy->in.file, (size_t)put);
+    return piece < (size_t)most ? piece : (size_t)most;
+}
+
+/* What is there, once there is something. */
+static int64_t from_pipe(struct copy *copy, size_t left, bool wait)
+{
+    int64_t there = pipe_hold_start(copy->in.file, wait);
+    if (there <= 0)
+        return there;
+    size_t got = pipe_copy(copy->in.file, copy->buffer, 0, next_piece(left, there));
+    int64_t put = write_end(&copy->out, copy->buffer, got);
+    pipe_give_start(copy->in.file, put > 0 ? (size_t)put : 0);
+    copy->ends = put < (int64_t)got;
     return put;
 }
 
-static int64_t into_pipe(struct copy *copy, size_t left, bool first)
+static bool has_to_wait(struct file *file)
 {
-    int64_t room = pipe_wait_for_room(copy->out.file, first && copy->waits);
-    if (room <= 0)
-        return room == -EAGAIN && !first ? 0 : room;
-    size_t piece = left < BUFFER_BYTES ? left : BUFFER_BYTES;
-    piece = piece < (size_t)room ? piece : (size_t)room;
-    int64_t got = read_end(&copy->in, copy->buffer, piece);
-    return got > 0 ? write_end(&copy->out, copy->buffer, (size_t)got) : got;
+    return file->ops->stream && !(file_poll(file) & (POLLIN | POLLHUP | POLLERR));
 }
 
-static int64_t move(struct copy *copy, bool keep)
+static int64_t into_pipe(struct copy *copy, size_t left, bool wait)
+{
+    int64_t room = pipe_hold_end(copy->out.file, left < BUFFER_BYTES ? left : BUFFER_BYTES, wait);
+    if (room <= 0)
+        return room;
+    int64_t got = !copy->waits && has_to_wait(copy->in.file)
+                      ? -EAGAIN
+                      : read_end(&copy->in, copy->buffer, (size_t)room);
+    int64_t put = pipe_give_end(copy->out.file, copy->buffer, got > 0 ? (size_t)got : 0);
+    if (got <= 0)
+        return got;
+    if (put < 0)
+        step_back(&copy->in, got);
+    copy->ends = copy->in.file->ops->stream; /* more might have to be waited for */
+    return put;
+}
+
+static int64_t move(struct copy *copy)
 {
     size_t done = 0;
     int64_t moved = 0;
     bool is_pipe = file_is_pipe(copy->in.file);
-    while (done < copy->size) {
+    while (done < copy->size && !copy->ends) {
         size_t left = copy->size - done;
-        moved = is_pipe ? from_pipe(copy, left, !done, keep, keep ? done : 0)
-                        : into_pipe(copy, left, !done);
+        bool wait = !done && copy->waits;
+        moved = is_pipe ? from_pipe(copy, left, wait) : into_pipe(copy, left, wait);
         if (moved <= 0)
             break;
         done += (size_t)moved;
-        if (!is_pipe && copy->in.file->ops->stream)
-            break; /* more might have to be waited for */
+        if (!give_way())
+            break;
     }
     return done ? (int64_t)done : moved;
+}
+
+/* From pipe to pipe while the first one's start is held: what is there and has room. -EAGAIN: there
+ * is none. */
+static int64_t fill_pipe(struct copy *copy, size_t there)
+{
+    size_t done = 0, all = copy->size < there ? copy->size : there;
+    int64_t put = 0;
+    while (done < all) {
+        put = pipe_hold_end(copy->out.file, next_piece(all - done, BUFFER_BYTES), false);
+        if (put <= 0)
+            break;
+        (void)pipe_copy(copy->in.file, copy->buffer, done, (size_t)put);
+        put = pipe_give_end(copy->out.file, copy->buffer, (size_t)put);
+        if (put < 0)
+            break;
+        done += (size_t)put;
+    }
+    return done ? (int64_t)done : put;
+}
+
+/* Nothing is held while it waits, so that pipes may be moved in circles. */
+static int64_t between_pipes(struct copy *copy, bool keep)
+{
+    for (;;) {
+        int64_t there = pipe_hold_start(copy->in.file, copy->waits);
+        if (there <= 0)
+            return there;
+        int64_t put = fill_pipe(copy, (size_t)there);
+        pipe_give_start(copy->in.file, put > 0 && !keep ? (size_t)put : 0);
+        if (put != -EAGAIN || !copy->waits)
+            return put;
+        put = pipe_wait_for_room(copy->out.file);
+        if (put)
+            return put;
+    }
 }
 
 static int64_t move_by_buffer(struct copy *copy, bool keep)
@@ -129,7 +190,7 @@ static int64_t move_by_buffer(struct copy *copy, bool keep)
     copy->buffer = quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
     if (!copy->buffer)
         return -ENOMEM;
-    int64_t done = move(copy, keep);
+    int64_t done = pipes[0] && pipes[1] ? between_pipes(copy, keep) : move(copy);
     quire_kfree(machine_slab, copy->buffer);
     return done;
 }
@@ -177,7 +238,7 @@ long sys_vmsplice(const unsigned long *arg)
     file_put(file);
     if (!is_pipe)
         return -EBADF;
-    if (arg[3] & ~(unsigned long)SPLICE_FLAGS)
+    if ((unsigned)arg[3] & ~SPLICE_FLAGS)
         return -EINVAL;
     return writes ? sys_writev(arg) : sys_readv(arg);
 }
@@ -213,13 +274,16 @@ static int64_t copy_files(struct copy *copy)
     if (!copy->buffer)
         return -ENOMEM;
     while (done < copy->size) {
-        size_t piece = copy->size - done < BUFFER_BYTES ? copy->size - done : BUFFER_BYTES;
-        put = read_end(&copy->in, copy->buffer, piece);
-        if (put > 0)
-            put = write_end(&copy->out, copy->buffer, (size_t)put);
+        int64_t got =
+            read_end(&copy->in, copy->buffer, next_piece(copy->size - done, BUFFER_BYTES));
+        put = got > 0 ? write_end(&copy->out, copy->buffer, (size_t)got) : got;
+        if (put < got)
+            step_back(&copy->in, got - (put > 0 ? put : 0));
         if (put <= 0)
             break;
         done += (size_t)put;
+        if (put < got || !give_way())
+            break;
     }
     quire_kfree(machine_slab, copy->buffer);
     return done ? (int64_t)done : put;

@@ -2,6 +2,7 @@
 #include "sys/file_user.h"
 
 #include "string.h"
+#include "task/limits.h"
 
 struct file *user_file_any(unsigned long fd)
 {
@@ -24,6 +25,41 @@ long user_add_file(struct file *file, bool close_on_exec)
     if (fd < 0)
         file_put(file);
     return fd == -EINVAL ? -EMFILE : fd; /* the limit is 0 */
+}
+
+/* While memory is written the numbers are nobody's, so that no other thread closes what isn't told
+ * yet. */
+int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to)
+{
+    struct files *table = current_process()->files;
+    int fds[2] = {-1, -1}, error = 0;
+    for (unsigned i = 0; i < 2 && !error; i++) {
+        fds[i] = files_promise(table, close_on_exec);
+        error = fds[i] < 0 ? fds[i] : 0;
+    }
+    if (!error)
+        error = copy_to_user(to, fds, sizeof fds);
+    for (unsigned i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            files_keep(table, fds[i], error ? NULL : files[i]);
+        if (error)
+            file_put(files[i]);
+    }
+    return error;
+}
+
+int64_t user_within_limit(struct file *file, uint64_t at, size_t size)
+{
+    uint64_t limit = current_process()->limit[RLIMIT_FSIZE].current;
+    if (!inode_is(file->inode, S_IFREG) || limit > INT64_MAX)
+        return (int64_t)size;
+    if (file->flags & O_APPEND && file->ops->size)
+        at = file->ops->size(file);
+    if (at >= limit) {
+        signal_self(SIGXFSZ);
+        return -EFBIG;
+    }
+    return size < limit - at ? (int64_t)size : (int64_t)(limit - at);
 }
 
 static int find_start(struct user_path *path, unsigned long directory, unsigned flags)

@@ -19,6 +19,13 @@ struct file *user_file_any(unsigned long fd);
 /* A descriptor for a new file, whose reference it takes over whatever happens. -EMFILE, -ENOMEM. */
 long user_add_file(struct file *file, bool close_on_exec);
 
+/* The same for two, whose numbers are written to `to`: int[2]. -EFAULT. */
+int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to);
+
+/* RLIMIT_FSIZE, of a file whose lock is held: what may be written of `size` bytes at `at`; -EFBIG,
+ * with SIGXFSZ. */
+int64_t user_within_limit(struct file *file, uint64_t at, size_t size);
+
 /* A path of the program, and where it begins. */
 struct user_path {
     struct fs_at at;

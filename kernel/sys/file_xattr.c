@@ -41,7 +41,7 @@ static long set(const unsigned long *arg, enum way way)
     char name[XATTR_NAME_MAX + 1];
     struct inode *inode = NULL;
     size_t size = arg[3];
-    if (arg[4] & ~(unsigned long)(XATTR_CREATE | XATTR_REPLACE))
+    if ((unsigned)arg[4] & ~(unsigned)(XATTR_CREATE | XATTR_REPLACE))
         return -EINVAL;
     int error = name_from_user(name, arg[1]);
     if (!error && size > XATTR_SIZE_MAX)

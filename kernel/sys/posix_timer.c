@@ -112,7 +112,7 @@ long sys_timer_create(const unsigned long *arg)
     /* Another thread may have deleted it while memory was written. */
     timer = error ? posix_timer_find(current_process(), id) : NULL;
     if (timer)
-        posix_timer_delete(timer);
+        posix_timer_delete(current_process(), timer);
     return error;
 }
 
@@ -121,7 +121,7 @@ long sys_timer_delete(const unsigned long *arg)
     struct posix_timer *timer = posix_timer_find(current_process(), (int)arg[0]);
     if (!timer)
         return -EINVAL;
-    posix_timer_delete(timer);
+    posix_timer_delete(current_process(), timer);
     return 0;
 }
 

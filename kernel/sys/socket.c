@@ -4,6 +4,9 @@
 #include "string.h"
 #include "sys/abi_socket.h"
 #include "sys/socket_user.h"
+#include "sys/user_time.h"
+
+#define US_PER_SECOND 1000000u
 
 /* ---- in common ------------------------------------------------------------------------------- */
 
@@ -100,19 +103,10 @@ long sys_socket(const unsigned long *arg)
 long sys_socketpair(const unsigned long *arg)
 {
     struct file *files[2];
-    int fds[2];
     const struct socket_caller caller = socket_caller();
     int type = check_kind(arg);
     int error = type < 0 ? type : socket_pair(files, &caller, type, (int)arg[1]);
-    if (error)
-        return error;
-    for (unsigned i = 0; i < 2; i++)
-        fds[i] = (int)user_add_file(files[i], arg[1] & O_CLOEXEC);
-    error = fds[0] < 0 ? fds[0] : fds[1] < 0 ? fds[1] : copy_to_user(arg[3], fds, sizeof fds);
-    for (unsigned i = 0; error && i < 2; i++)
-        if (fds[i] >= 0)
-            (void)files_close(current_process()->files, fds[i]);
-    return error;
+    return error ? error : user_add_pair(files, arg[1] & O_CLOEXEC, arg[3]);
 }
 
 /* ---- names and connections ------------------------------------------------------------------- */
@@ -144,15 +138,13 @@ long sys_bind(const unsigned long *arg)
 long sys_connect(const unsigned long *arg)
 {
     uint16_t family;
-    const struct socket_address none = {0};
-    const struct socket_caller caller = socket_caller();
     if ((unsigned)arg[2] < sizeof family || copy_from_user(&family, arg[1], sizeof family) ||
         family)
         return with_address(arg, socket_connect);
     int error;
     struct file *file = socket_file(arg[0], &error);
     if (file)
-        error = socket_connect(file, &caller, &none);
+        error = socket_disconnect(file);
     file_put(file);
     return error;
 }
@@ -168,12 +160,12 @@ long sys_listen(const unsigned long *arg)
     return error;
 }
 
-static long accept(const unsigned long *arg, unsigned long flags)
+static long accept(const unsigned long *arg, unsigned flags)
 {
     struct file *accepted;
     struct socket_address address;
     int error;
-    if (flags & ~(unsigned long)(O_NONBLOCK | O_CLOEXEC))
+    if (flags & ~(unsigned)(O_NONBLOCK | O_CLOEXEC))
         return -EINVAL;
     struct file *file = socket_file(arg[0], &error);
     if (file)
@@ -196,7 +188,7 @@ long sys_accept(const unsigned long *arg)
 
 long sys_accept4(const unsigned long *arg)
 {
-    return accept(arg, arg[3]);
+    return accept(arg, (unsigned)arg[3]);
 }
 
 long sys_shutdown(const unsigned long *arg)
@@ -248,6 +240,26 @@ static bool is_without_effect(int option)
            option == SO_RCVBUFFORCE;
 }
 
+static bool is_timeout(int option)
+{
+    return option == SO_RCVTIMEO || option == SO_SNDTIMEO;
+}
+
+static uint64_t *timeout_of(struct file *file, int option)
+{
+    return socket_timeout_ns(file, option == SO_RCVTIMEO ? SOCKET_RECEIVES : SOCKET_SENDS);
+}
+
+/* struct timeval. */
+static int set_timeout(struct file *file, int option, uintptr_t value, unsigned length)
+{
+    uint64_t ns;
+    int error = length < 2 * sizeof(long) ? -EINVAL : timeval_from_user(&ns, value);
+    if (!error)
+        *timeout_of(file, option) = ns;
+    return error == -EINVAL && length >= 2 * sizeof(long) ? -EDOM : error;
+}
+
 /* setsockopt(socket, level, option, value, length). */
 long sys_setsockopt(const unsigned long *arg)
 {
@@ -259,6 +271,8 @@ long sys_setsockopt(const unsigned long *arg)
         error = -EOPNOTSUPP;
     else if ((unsigned)arg[4] < sizeof value)
         error = -EINVAL;
+    else if (is_timeout((int)arg[2]))
+        error = set_timeout(file, (int)arg[2], arg[3], (unsigned)arg[4]);
     else if (copy_from_user(&value, arg[3], sizeof value))
         error = -EFAULT;
     else if ((int)arg[2] == SO_PASSCRED)
@@ -318,12 +332,19 @@ static int get_option(struct file *file, const unsigned long *arg)
     if (length < 0)
         return -EINVAL;
     const struct socket_user user = socket_peer_user(file);
+    unsigned long time[2];
     const void *from = &value;
     unsigned size = sizeof value;
     int error = 0;
     if ((int)arg[2] == SO_PEERCRED) {
         from = &user;
         size = sizeof user;
+    } else if (is_timeout((int)arg[2])) {
+        uint64_t us = quire_div64(*timeout_of(file, (int)arg[2]), NS_PER_US);
+        time[0] = (unsigned long)quire_div64(us, US_PER_SECOND);
+        time[1] = (unsigned long)(us - time[0] * (uint64_t)US_PER_SECOND);
+        from = time;
+        size = sizeof time;
     } else {
         error = read_option(file, (int)arg[2], &value);
     }

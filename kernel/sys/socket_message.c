@@ -11,6 +11,7 @@
 #include "sys/calls_socket.h"
 #include "sys/socket_user.h"
 #include "task/lifecycle.h"
+#include "task/limits.h"
 
 #define PIECE_BYTES 32768u
 #define MOST_CONTROL_BYTES 4096u
@@ -43,10 +44,20 @@ static void drop_files(struct file **files, unsigned count)
     quire_kfree(machine_slab, files);
 }
 
+/* Linux counts them for each user, and lets root send any number. */
+static bool may_send_files(void)
+{
+    const struct rlimit64 *limit = &current_process()->limit[RLIMIT_NOFILE];
+    uint64_t most = user_credentials()->euid ? limit->current : limit->max;
+    return !socket_files_wait(most < FILES_MAX_LIMIT ? (unsigned)most : FILES_MAX_LIMIT);
+}
+
 static int add_files(struct sending *sending, const int *fds, unsigned count)
 {
     if (sending->files || count > SOCKET_MOST_FILES)
         return -EINVAL;
+    if (count && !may_send_files())
+        return -ETOOMANYREFS;
     sending->files = quire_kmalloc_array(machine_slab, count ? count : 1, sizeof(struct file *),
                                          QUIRE_GFP_KERNEL);
     if (!sending->files)
@@ -168,7 +179,7 @@ long sys_sendto(const unsigned long *arg)
         return error;
     vector_of_piece(&vector, arg[1], arg[2]);
     struct sending sending = {.file = file, .vector = &vector, .flags = (unsigned)arg[3]};
-    if (arg[4]) {
+    if (arg[4] && (int)arg[5]) {
         error = socket_address_from_user(&address, arg[4], (unsigned)arg[5]);
         sending.address = &address;
     }
@@ -217,26 +228,21 @@ long sys_sendmsg(const unsigned long *arg)
 struct receiving {
     struct file *file;
     struct user_vector *vector;
-    unsigned flags;                /* MSG_* as they were asked for */
-    unsigned told;                 /* MSG_* to be told */
-    struct socket_message message; /* of the first packet */
+    unsigned flags; /* MSG_* as they were asked for */
+    unsigned told;  /* MSG_* to be told */
+    struct socket_message message;
 };
 
 /* One packet, or of a stream what there is up to the buffer's size. */
 static int64_t receive_piece(struct receiving *receiving, char *buffer, size_t size, bool first)
 {
-    struct socket_message message;
+    struct socket_message *message = &receiving->message;
     bool peek = receiving->flags & MSG_PEEK;
     bool wait =
         waits(receiving->file, receiving->flags) && (first || receiving->flags & MSG_WAITALL);
-    int64_t got = socket_receive(receiving->file, buffer, size, peek, wait, &message);
-    if (first) {
-        receiving->message = message;
-        if ((size_t)(got > 0 ? got : 0) < message.whole)
-            receiving->told |= MSG_TRUNC;
-    } else {
-        drop_files(message.files, message.nr_files);
-    }
+    int64_t got = socket_receive(receiving->file, buffer, size, peek, wait, message);
+    if (first && (size_t)(got > 0 ? got : 0) < message->whole)
+        receiving->told |= MSG_TRUNC;
     if (got > 0 && vector_to_user(receiving->vector, buffer, (size_t)got) != (size_t)got)
         got = -EFAULT;
     return got;
@@ -289,9 +295,9 @@ long sys_recvfrom(const unsigned long *arg)
     drop_message(&receiving);
     if (result >= 0 && arg[4]) {
         uint32_t none = 0;
-        bool named = socket_type(receiving.file) == SOCK_DGRAM && receiving.message.from.length;
-        error = named ? socket_address_to_user(&receiving.message.from, arg[4], arg[5])
-                      : copy_to_user(arg[5], &none, sizeof none);
+        error = receiving.message.from.length
+                    ? socket_address_to_user(&receiving.message.from, arg[4], arg[5])
+                    : copy_to_user(arg[5], &none, sizeof none);
         result = error ? error : result;
     }
     file_put(receiving.file);
@@ -327,9 +333,11 @@ static int put_control(struct control *control, int type, const void *data, size
     return 0;
 }
 
-/* Descriptors for as many files as the control message has room for. */
-static int put_rights(struct control *control, struct receiving *receiving)
+/* Descriptors for as many files as the control message has room for. Their numbers are nobody's
+ * until they are told: what can't be told isn't open. */
+static void put_rights(struct control *control, struct receiving *receiving)
 {
+    struct files *table = current_process()->files;
     struct socket_message *message = &receiving->message;
     size_t room = control->left > sizeof(struct abi_cmsghdr)
                       ? (control->left - sizeof(struct abi_cmsghdr)) / sizeof(int)
@@ -337,29 +345,30 @@ static int put_rights(struct control *control, struct receiving *receiving)
     unsigned count = message->nr_files < room ? message->nr_files : (unsigned)room, made = 0;
     int fds[SOCKET_MOST_FILES];
     while (made < count) {
-        long fd =
-            user_add_file(file_get(message->files[made]), receiving->flags & MSG_CMSG_CLOEXEC);
+        int fd = files_promise(table, receiving->flags & MSG_CMSG_CLOEXEC);
         if (fd < 0)
             break;
-        fds[made++] = (int)fd;
+        fds[made++] = fd;
     }
-    if (made < message->nr_files)
+    bool told =
+        made && !put_control(control, SCM_RIGHTS, fds, made * sizeof(int), &receiving->told);
+    for (unsigned i = 0; i < made; i++)
+        files_keep(table, fds[i], told ? file_get(message->files[i]) : NULL);
+    if (!told || made < message->nr_files)
         receiving->told |= MSG_CTRUNC;
-    return made ? put_control(control, SCM_RIGHTS, fds, made * sizeof(int), &receiving->told) : 0;
 }
 
-static int put_controls(struct abi_msghdr *header, struct receiving *receiving)
+/* What can't be written is left out, as on Linux. */
+static void put_controls(struct abi_msghdr *header, struct receiving *receiving)
 {
     struct control control = {header->control, header->control ? header->control_length : 0};
     size_t before = control.left;
-    int error = 0;
     if (*socket_passes_credentials(receiving->file))
-        error = put_control(&control, SCM_CREDENTIALS, &receiving->message.user,
-                            sizeof receiving->message.user, &receiving->told);
-    if (!error && receiving->message.nr_files)
-        error = put_rights(&control, receiving);
+        (void)put_control(&control, SCM_CREDENTIALS, &receiving->message.user,
+                          sizeof receiving->message.user, &receiving->told);
+    if (receiving->message.nr_files)
+        put_rights(&control, receiving);
     header->control_length = before - control.left;
-    return error;
 }
 
 static int64_t receive_message(struct receiving *receiving, struct abi_msghdr *header)
@@ -370,9 +379,8 @@ static int64_t receive_message(struct receiving *receiving, struct abi_msghdr *h
     int64_t result = receive_all(receiving);
     if (result < 0)
         return result;
-    error = put_controls(header, receiving);
-    bool named = socket_type(receiving->file) == SOCK_DGRAM && receiving->message.from.length;
-    if (!error && header->name && named)
+    put_controls(header, receiving);
+    if (header->name && receiving->message.from.length)
         error = socket_address_copy(&receiving->message.from, header->name, &header->name_length);
     else
         header->name_length = 0;

@@ -16,7 +16,7 @@ long sys_timerfd_create(const unsigned long *arg)
     int clock = (int)arg[0];
     bool known = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME ||
                  clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
-    if (!known || arg[1] & ~(unsigned long)(O_CLOEXEC | O_NONBLOCK))
+    if (!known || (unsigned)arg[1] & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
         return -EINVAL;
     int error = timerfd_create(&file, user_credentials(), clock, (int)arg[1]);
     return error ? error : user_add_file(file, arg[1] & O_CLOEXEC);
@@ -59,7 +59,7 @@ static long set_time(const unsigned long *arg, enum time_width width)
     int error = time_from_user(&interval, arg[2], width);
     if (!error)
         error = time_from_user(&value, arg[2] + time_spec_bytes(width), width);
-    if (!error && arg[1] & ~(unsigned long)(TIMER_ABSTIME | CANCEL_ON_SET))
+    if (!error && (unsigned)arg[1] & ~(TIMER_ABSTIME | CANCEL_ON_SET))
         error = -EINVAL;
     struct file *file = error ? NULL : timer_of(arg[0], &error);
     if (!file)

@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "string.h"
 #include "task/exec.h"
+#include "task/give_way.h"
 #include "task/limits.h"
 #include "user.h"
 
@@ -53,11 +54,13 @@ int exec_strings_add(struct exec_strings *strings, const char *text, size_t leng
     return 0;
 }
 
-/* In steps, so that a short string asks for little room. */
+/* In steps, so that a short string asks for little room; the last is all that there may be. */
 static int add_from_user(struct exec_strings *strings, uintptr_t at)
 {
+    size_t most = EXEC_STRINGS_MAX - strings->size;
+    most = most < EXEC_STRING_MAX ? most : EXEC_STRING_MAX;
     for (size_t step = 256;; step *= 8) {
-        int error = make_room(strings, step < EXEC_STRING_MAX ? step : EXEC_STRING_MAX);
+        int error = make_room(strings, step < most ? step : most);
         if (error)
             return error;
         size_t room = strings->room - strings->size;
@@ -70,9 +73,19 @@ static int add_from_user(struct exec_strings *strings, uintptr_t at)
         }
         if (length != -ENAMETOOLONG)
             return length;
-        if (step >= EXEC_STRING_MAX)
+        if (step >= most)
             return -E2BIG;
     }
+}
+
+#define LEAST_LIMIT 0x20000u /* Linux's ARG_MAX */
+
+/* Of strings and pointers to them, which a Linux of 64 bits counts with 8 bytes in both classes. */
+static uint64_t limit(void)
+{
+    uint64_t bytes = current_process()->limit[RLIMIT_STACK].current / 4;
+    bytes = bytes < EXEC_STRINGS_MAX ? bytes : EXEC_STRINGS_MAX;
+    return bytes > LEAST_LIMIT ? bytes : LEAST_LIMIT;
 }
 
 int exec_strings_from_user(struct exec_strings *strings, uintptr_t array)
@@ -86,22 +99,21 @@ int exec_strings_from_user(struct exec_strings *strings, uintptr_t array)
         int error = add_from_user(strings, at);
         if (error)
             return error;
+        if (strings->count * sizeof(uint64_t) + strings->size > limit())
+            return -E2BIG; /* as exec_strings_fit would say when all is copied */
+        if (!give_way())
+            return -EINTR;
     }
     return 0;
 }
 
-#define LEAST_LIMIT 0x20000u /* Linux's ARG_MAX */
-
 int exec_strings_fit(const char *path, const struct exec_strings *argv,
                      const struct exec_strings *envp)
 {
-    uint64_t limit = current_process()->limit[RLIMIT_STACK].current / 4;
     uint64_t pointers = (argv->count ? argv->count : 1) + (uint64_t)envp->count;
-    limit = limit < EXEC_STRINGS_MAX ? limit : EXEC_STRINGS_MAX;
-    limit = limit > LEAST_LIMIT ? limit : LEAST_LIMIT;
-    uint64_t size = pointers * sizeof(uint64_t); /* as a Linux of 64 bits counts in both classes */
-    if (size >= limit)
+    uint64_t size = pointers * sizeof(uint64_t);
+    if (size >= limit())
         return -E2BIG;
     size += string_length(path) + 1 + argv->size + envp->size;
-    return size <= limit ? 0 : -E2BIG;
+    return size <= limit() ? 0 : -E2BIG;
 }

@@ -1,8 +1,9 @@
 /* kernel/task/limits.c: resource limits, and which of them the library keeps
  *
  * Addresses, data, stack and locked memory are counted by the address space. The number of open
- * files is looked at by the table of them, processor time by the clock's tick (timer.c), the size
- * of files by what writes them. The others are noted and told, but not enforced.
+ * files is looked at by the table of them, and by who sends some (socket_message.c), processor time
+ * by the clock's tick (timer.c), the size of files by what writes them. That of pending signals
+ * bounds a process's POSIX timers. The others are noted and told, but not enforced.
  */
 #include "task/limits.h"
 

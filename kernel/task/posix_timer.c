@@ -1,8 +1,11 @@
 /* kernel/task/posix_timer.c: a process's timers, each with a signal of its own
  *
  * One signal of a timer is pending at a time; what would have been further ones is counted, and
- * told when it is taken (si_overrun). Whether one is pending is seen in the queues, so nothing has
- * to be undone when a signal is dropped on its way.
+ * told when it is taken (si_overrun).
+ *
+ *   invariant   a timer and what is queued of it know each other, until one of them goes
+ *   bound       a process has at most as many as it may have signals pending, and MOST_TIMERS; a
+ *               tick takes O(64) steps for each that is due, however short its interval is
  */
 #include "task/posix_timer.h"
 
@@ -11,9 +14,12 @@
 #include "errno.h"
 #include "memory.h"
 #include "task/lifecycle.h"
+#include "task/limits.h"
 #include "task/sched.h"
+#include "time_units.h"
 
 #define MAX_OVERRUN INT32_MAX
+#define MOST_TIMERS 1024u
 
 /* No timer of the machine's clock is due sooner. */
 static uint64_t first_due = NO_DEADLINE;
@@ -36,18 +42,27 @@ int posix_timer_create(struct posix_timer **timer)
     struct posix_timer *new = quire_kzalloc(machine_slab, sizeof *new, QUIRE_GFP_KERNEL);
     if (!new)
         return -EAGAIN;
+    uint64_t limit = process->limit[RLIMIT_SIGPENDING].current;
+    if (process->nr_posix_timers >= (limit < MOST_TIMERS ? limit : MOST_TIMERS)) {
+        quire_kfree(machine_slab, new);
+        return -EAGAIN;
+    }
     do {
         new->id = process->next_posix_timer;
         process->next_posix_timer = new->id == INT32_MAX ? 0 : new->id + 1;
     } while (posix_timer_find(process, new->id));
     list_add_tail(&process->posix_timers, &new->link);
+    process->nr_posix_timers++;
     *timer = new;
     return 0;
 }
 
-void posix_timer_delete(struct posix_timer *timer)
+void posix_timer_delete(struct process *process, struct posix_timer *timer)
 {
+    if (timer->queued)
+        timer->queued->timer = NULL;
     list_del(&timer->link);
+    process->nr_posix_timers--;
     quire_kfree(machine_slab, timer);
 }
 
@@ -55,7 +70,7 @@ void posix_timers_clear(struct process *process)
 {
     while (!list_empty(&process->posix_timers))
         posix_timer_delete(
-            quire_container_of(process->posix_timers.next, struct posix_timer, link));
+            process, quire_container_of(process->posix_timers.next, struct posix_timer, link));
     process->next_posix_timer = 0;
 }
 
@@ -89,20 +104,16 @@ void posix_timer_set(struct posix_timer *timer, uint64_t next, uint64_t interval
 }
 
 /* Puts off what is due; how often it went off. */
-static unsigned advance(struct posix_timer *timer, uint64_t now)
+static uint64_t advance(struct posix_timer *timer, uint64_t now)
 {
-    unsigned count = 0;
     if (!timer->next || timer->next > now)
         return 0;
     if (!timer->interval) {
         timer->next = 0;
         return 1;
     }
-    /* Few, as the clock ticks; unless it was set to long ago: then the rest isn't counted. */
-    for (; timer->next <= now && count < 100000; count++)
-        timer->next += timer->interval;
-    if (timer->next <= now)
-        timer->next = now + timer->interval;
+    uint64_t count = times_in(now - timer->next, timer->interval) + 1;
+    timer->next += count * timer->interval;
     return count;
 }
 
@@ -118,24 +129,24 @@ uint64_t posix_timer_left(struct posix_timer *timer)
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
-static void send(struct process *process, struct posix_timer *timer, unsigned count)
+static void send(struct process *process, struct posix_timer *timer, uint64_t count)
 {
     struct task *task = timer->tid ? task_find(timer->tid) : NULL;
-    const struct signal_info info = {
-        .number = timer->signal, .code = SI_TIMER, .pid = timer->id, .value = timer->value};
+    const struct signal_info info = {.number = timer->signal,
+                                     .code = SI_TIMER,
+                                     .pid = timer->id,
+                                     .value = timer->value,
+                                     .timer = timer};
     if (timer->tid && (!task || task->process != process))
         return; /* who was to hear of it has ended */
-    unsigned sent = 0;
-    if (!signal_timer_is_pending(process, task, timer->signal, timer->id))
-        sent = !signal_send(process, task, timer->signal, &info);
+    bool sent = !timer->queued && !signal_send(process, task, timer->signal, &info);
     timer->missed += count - sent;
 }
 
 void posix_timer_taken(struct signal_info *info)
 {
-    struct posix_timer *timer = posix_timer_find(current_process(), info->pid);
-    if (!timer || timer->signal != info->number)
-        return;
+    struct posix_timer *timer = info->timer;
+    info->timer = NULL;
     timer->overrun = timer->missed < MAX_OVERRUN ? (int)timer->missed : MAX_OVERRUN;
     timer->missed = 0;
     info->uid = (uint32_t)timer->overrun; /* where siginfo_t has si_overrun */
@@ -143,7 +154,7 @@ void posix_timer_taken(struct signal_info *info)
 
 static void expire(struct process *process, struct posix_timer *timer, uint64_t now)
 {
-    unsigned count = timer->signal ? advance(timer, now) : 0;
+    uint64_t count = timer->signal ? advance(timer, now) : 0;
     if (count)
         send(process, timer, count);
 }

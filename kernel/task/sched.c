@@ -258,6 +258,11 @@ int event_wait_killable(struct event *event, uint32_t seen)
     return sched_sleep(&event->changes, seen, SLEEP_KILLABLE, NO_DEADLINE);
 }
 
+const void *event_who(void)
+{
+    return current;
+}
+
 void event_signal(struct event *event)
 {
     event->changes++;

@@ -6,7 +6,7 @@
  * the process, as exit_group does. Stop signals and SIGCONT take each other away, and SIGCONT's
  * effect is at once, be it blocked or ignored.
  *
- *   bound   MAX_QUEUED entries a queue; a signal below 32 is one
+ *   bound   MAX_QUEUED entries a queue; a signal below 32 is one, and one of each timer
  */
 #include "task/signal.h"
 
@@ -38,6 +38,8 @@ struct queued_signal {
 
 static void remove_entry(struct signal_queue *queue, struct queued_signal *entry)
 {
+    if (entry->info.timer)
+        entry->info.timer->queued = NULL;
     list_del(&entry->link);
     queue->nr_entries--;
     quire_kfree(machine_slab, entry);
@@ -64,7 +66,7 @@ void signal_queue_clear(struct signal_queue *queue)
  * that it was lost. */
 static int queue_add(struct signal_queue *queue, int number, const struct signal_info *info)
 {
-    bool is_queued = number >= SIGNALS_QUEUED_FROM || (info && info->code == SI_TIMER);
+    bool is_queued = number >= SIGNALS_QUEUED_FROM || (info && info->timer);
     if (!is_queued && (queue->set & SIGNAL_BIT(number)))
         return 0;
     struct queued_signal *entry = NULL;
@@ -75,6 +77,8 @@ static int queue_add(struct signal_queue *queue, int number, const struct signal
     if (entry) {
         entry->info = info ? *info : (struct signal_info){.code = SI_KERNEL};
         entry->info.number = number;
+        if (entry->info.timer)
+            entry->info.timer->queued = &entry->info;
         list_add_tail(&queue->entries, &entry->link);
         queue->nr_entries++;
     }
@@ -112,20 +116,8 @@ static void queue_take(struct signal_queue *queue, int number, struct signal_inf
     }
     if (!more)
         queue->set &= ~SIGNAL_BIT(number);
-    if (info->code == SI_TIMER)
+    if (info->timer)
         posix_timer_taken(info);
-}
-
-bool signal_timer_is_pending(const struct process *process, const struct task *task, int number,
-                             int id)
-{
-    const struct signal_queue *queue = task ? &task->pending : &process->pending;
-    list_for_each (at, &queue->entries) {
-        const struct signal_info *info = &quire_container_of(at, struct queued_signal, link)->info;
-        if (info->number == number && info->code == SI_TIMER && info->pid == id)
-            return true;
-    }
-    return false;
 }
 
 static int first_of(uint64_t set)

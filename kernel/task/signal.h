@@ -1,7 +1,8 @@
 /* kernel/task/signal.h: signals (man 7 signal)
  *
- * Bit n - 1 of a set is signal n. A signal below 32 is pending once; of those from 32 on every one
- * is queued. What a handler is told of a standard signal is that of the first one.
+ * Bit n - 1 of a set is signal n. A signal below 32 is pending once, and once for each timer that
+ * sends it; of those from 32 on every one is queued. What a handler is told of a standard signal is
+ * that of the first one.
  */
 #ifndef KERNEL_TASK_SIGNAL_H
 #define KERNEL_TASK_SIGNAL_H
@@ -63,6 +64,7 @@
 #define SA_NODEFER 0x40000000ul
 #define SA_RESETHAND 0x80000000ul
 
+struct posix_timer; /* posix_timer.h */
 struct process;
 struct task;
 
@@ -84,6 +86,7 @@ struct signal_info {
     int status;
     unsigned long user_ticks, system_ticks; /* of SIGCHLD */
     uintptr_t address, value;
+    struct posix_timer *timer; /* whose signal it is, while both are there */
 };
 
 struct signal_queue {
@@ -129,10 +132,6 @@ int signal_send(struct process *process, struct task *task, int number,
 
 /* Signalled with each signal that becomes pending, also when it is blocked. */
 extern struct event signal_came;
-
-/* Is one of a timer's (SI_TIMER, `id`) on its way to the thread, or with NULL to the process? */
-bool signal_timer_is_pending(const struct process *process, const struct task *task, int number,
-                             int id);
 
 /* What is pending for a task, be it blocked or not. */
 uint64_t signal_pending_set(const struct task *task);

@@ -58,6 +58,7 @@ struct process {
     } itimer, itimer_virtual, itimer_profile; /* of user_ns, and of both kinds of time */
 
     struct list posix_timers;
+    unsigned nr_posix_timers;
     int next_posix_timer; /* the number that is given next */
 
     bool exiting;          /* all threads end, with `status` */

@@ -1,5 +1,6 @@
 /* tests/kernel/fs_tty_test.c: a terminal's line discipline, and streams with an end in them */
 #include "kernel/fs/devices.h"
+#include "kernel/fs/epoll.h"
 #include "kernel/fs/ioctl.h"
 #include "kernel/fs/poll.h"
 #include "kernel/fs/stream.h"
@@ -95,6 +96,28 @@ static void lines_are_read_when_they_are_complete(void)
     char part[4];
     CHECK_EQ(file_read(file, part, 4), 4);
     CHECK(gives(" line\n"));
+    tty_end();
+}
+
+/* However much of the one before is left. */
+static void each_line_is_news_to_who_watches_for_edges(void)
+{
+    struct file *epoll;
+    struct epoll_event event = {POLLIN | EPOLLET, 1};
+    if (!tty_boot())
+        return;
+    CHECK_EQ(epoll_create(&epoll, &root_user), 0);
+    CHECK_EQ(epoll_change(epoll, EPOLL_CTL_ADD, file, 1, &event), 0);
+    type("one\n");
+    CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 1);
+    CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 0);
+    CHECK(gives("one\n"));
+    type("two\n");
+    CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 1);
+    type("three\n");
+    CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 1);
+    CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 0);
+    file_put(epoll);
     tty_end();
 }
 
@@ -350,6 +373,7 @@ static void a_full_stream_waits_until_it_is_read(void)
 
 static const struct test_case cases[] = {
     TEST_CASE(lines_are_read_when_they_are_complete),
+    TEST_CASE(each_line_is_news_to_who_watches_for_edges),
     TEST_CASE(lines_are_edited),
     TEST_CASE(the_end_of_the_input_is_read_once),
     TEST_CASE(keys_send_signals_to_the_foreground),

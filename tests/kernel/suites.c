@@ -10,6 +10,7 @@ extern const struct test_suite suite_fs_file;
 extern const struct test_suite suite_fs_pipe;
 extern const struct test_suite suite_fs_initrd;
 extern const struct test_suite suite_fs_proc;
+extern const struct test_suite suite_fs_socket;
 extern const struct test_suite suite_fs_tty;
 extern const struct test_suite suite_fs_tree;
 
@@ -23,6 +24,7 @@ const struct test_suite *const test_suites[] = {
     &suite_fs_pipe,   //
     &suite_fs_initrd, //
     &suite_fs_proc,   //
+    &suite_fs_socket, //
     &suite_fs_tty,    //
     &suite_fs_tree,   //
     NULL,

@@ -4,7 +4,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <time.h>
 
 static int watcher, ends[2];
@@ -111,6 +113,41 @@ static void turns(void)
     say_events("closed", 8, 0);
 }
 
+/* Edges that come while one isn't asked for. */
+static void missed_edges(void)
+{
+    static char bytes[65536];
+    int full[2], pair[2], sent = 0, wrong = 0;
+    TELL(pipe2(full, O_NONBLOCK));
+    TELL(change(EPOLL_CTL_ADD, full[1], EPOLLOUT | EPOLLET, 2));
+    say_events("room", 8, 0);
+    TELL(write(full[1], bytes, 65436));
+    TELL(write(full[1], bytes, 200));
+    TELL(read(full[0], bytes, 60000));
+    say_events("room again", 8, 0);
+    close(full[0]);
+    close(full[1]);
+
+    struct sockaddr_un name = {AF_UNIX, "receiver"};
+    for (int i = 0; i < 2; i++)
+        pair[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    TELL(bind(pair[1], (struct sockaddr *)&name, sizeof name));
+    TELL(connect(pair[0], (struct sockaddr *)&name, sizeof name));
+    TELL(change(EPOLL_CTL_ADD, pair[0], EPOLLOUT | EPOLLET, 3));
+    say_events("room", 8, 0);
+    while (send(pair[0], "a", 1, 0) == 1)
+        sent++;
+    printf("some: %d, %s\n", sent > 3, error_name(errno));
+    say_events("none", 8, 0);
+    for (; sent; sent--)
+        wrong += recv(pair[1], bytes, 1, 0) != 1;
+    printf("wrong: %d\n", wrong);
+    say_events("room again", 8, 0);
+    close(pair[0]);
+    close(pair[1]);
+    unlink("receiver");
+}
+
 static void closing(void)
 {
     int copy = dup(ends[0]);
@@ -142,6 +179,41 @@ static void nested(void)
     say_events("bytes", 8, 0);
     drain(ends[0], 8);
     close(outer);
+    outer = epoll_create1(0);
+    watcher = outer;
+    TELL(change(EPOLL_CTL_ADD, inner, EPOLLIN | EPOLLET, 4));
+    TELL(write(ends[1], "h", 1));
+    say_events("an edge", 8, 0);
+    say_events("none", 8, 0);
+    TELL(write(ends[1], "i", 1));
+    say_events("another one", 8, 0);
+    close(outer);
+    watcher = inner;
+    drain(ends[0], 8);
+}
+
+/* Each of a layer watches all of the next: few epolls, and many ways. */
+#define LAYERS 5
+#define WIDTH 24
+static void layers(void)
+{
+    int epoll[LAYERS][WIDTH], before = watcher, made = 0;
+    for (int i = 0; i < LAYERS * WIDTH; i++)
+        epoll[i / WIDTH][i % WIDTH] = epoll_create1(0);
+    for (int layer = LAYERS - 2; layer >= 0; layer--)
+        for (int i = 0; i < WIDTH * WIDTH; i++) {
+            watcher = epoll[layer][i / WIDTH];
+            made += !change(EPOLL_CTL_ADD, epoll[layer + 1][i % WIDTH], EPOLLIN, 1);
+        }
+    printf("%d watches\n", made);
+    watcher = epoll[0][0];
+    say_events("the first", 8, 0);
+    watcher = epoll[LAYERS - 1][0];
+    TELL(change(EPOLL_CTL_ADD, epoll[0][0], EPOLLIN, 1));
+    TELL(change(EPOLL_CTL_ADD, before, EPOLLIN, 1));
+    for (int i = 0; i < LAYERS * WIDTH; i++)
+        close(epoll[i / WIDTH][i % WIDTH]);
+    watcher = before;
 }
 
 static void waits(void)
@@ -220,6 +292,34 @@ static void timers(void)
     close(fd);
 }
 
+/* What was told isn't news, and nothing that a timeout has to wait for. */
+static void timers_told(void)
+{
+    uint64_t count = 0;
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    struct pollfd item = {fd, POLLOUT, 0};
+    TELL(set(fd, 0, 5, 0));
+    TELL(change(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, 6));
+    say_events("it goes off", 8, 5000);
+    say_events("not again", 8, 30);
+    TELL(poll(&item, 1, 30));
+    TELL(read(fd, &count, 8));
+    TELL(set(fd, 0, 5, 0));
+    usleep(30000);
+    say_events("anew", 8, 0);
+    say_events("not again", 8, 30);
+    TELL(set(fd, 0, 5, 0));
+    usleep(30000);
+    say_events("without a read", 8, 0);
+    TELL(read(fd, &count, 8));
+    TELL(set(fd, 0, 10, 10));
+    say_events("one", 8, 5000);
+    say_events("the next", 8, 5000);
+    TELL(change(EPOLL_CTL_MOD, fd, EPOLLOUT, 6));
+    say_events("nobody asks", 8, 30);
+    close(fd);
+}
+
 /* ---- signals --------------------------------------------------------------------------------- */
 
 static void signals(void)
@@ -295,11 +395,14 @@ int main(void)
     refusals();
     levels();
     edges();
+    missed_edges();
     turns();
     closing();
     nested();
+    layers();
     waits();
     timers();
+    timers_told();
     signals();
     alarm(0);
     interrupted();

@@ -1,6 +1,7 @@
 /* Bytes that the kernel moves: splice, tee, vmsplice, sendfile, copy_file_range; preadv2 */
 #include "say.h"
 
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -135,6 +136,7 @@ static void to_sockets(int file)
     off_t place = 0;
     TELL(sendfile(pair[0], file, &place, 10));
     show("sendfile", pair[1]);
+    TELL(splice(pair[0], NULL, ends[1], NULL, 100, SPLICE_F_NONBLOCK));
     close(pair[0]);
     close(pair[1]);
 }
@@ -156,6 +158,99 @@ static void pieces(int file)
     TELL(vmsplice(file, vector, 2, 0));
 }
 
+/* RLIMIT_FSIZE; what wasn't written is where it was. */
+static void limited(void)
+{
+    struct rlimit limit = {6000, 6000};
+    loff_t in = 0, out = 0;
+    off_t place = 0;
+    int file = open("letters", O_RDONLY), copy = open("limited", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    TELL(setrlimit(RLIMIT_FSIZE, &limit));
+    TELL(copy_file_range(file, &in, copy, &out, 10000, 0));
+    printf("%d %d\n", (int)in, (int)out);
+    TELL(copy_file_range(file, &in, copy, &out, 10000, 0));
+    printf("%d %d\n", (int)in, (int)out);
+    TELL(sendfile(copy, file, &place, 10000));
+    printf("%d\n", (int)place);
+    TELL(sendfile(copy, file, &place, 10000));
+    printf("%d\n", (int)place);
+    TELL(ftruncate(copy, 0));
+    TELL(splice(file, NULL, ends[1], NULL, 10000, 0));
+    out = 0;
+    TELL(splice(ends[0], NULL, copy, &out, 10000, 0));
+    TELL(splice(ends[0], NULL, copy, &out, 10000, 0));
+    printf("%d\n", (int)out);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    TELL(read(ends[0], text, sizeof text));
+    TELL(lseek(file, 0, SEEK_SET));
+    close(ends[0]);
+    TELL(splice(file, NULL, ends[1], NULL, 10000, 0));
+    TELL(lseek(file, 0, SEEK_CUR));
+}
+
+/* Two take from a pipe: each byte comes to one of them. */
+static void shared_pipe(void)
+{
+    int file = open("shared", O_RDWR | O_CREAT, 0600), status[2];
+    long sum = 0, taken = 0;
+    fcntl(ends[0], F_SETFL, 0);
+    pid_t writer = fork();
+    if (!writer) {
+        for (size_t done = 0; done < sizeof text; done += 1000)
+            if (write(ends[1], text + done, 1000) != 1000)
+                _exit(1);
+        _exit(0);
+    }
+    close(ends[1]);
+    pid_t splicer = fork();
+    if (!splicer) {
+        while (splice(ends[0], NULL, file, NULL, 3000, 0) > 0)
+            ;
+        _exit(0);
+    }
+    static char got[sizeof text];
+    for (long size; (size = read(ends[0], got, 700)) > 0; taken += size)
+        for (long i = 0; i < size; i++)
+            sum += (unsigned char)got[i];
+    waitpid(writer, &status[0], 0);
+    waitpid(splicer, &status[1], 0);
+    long size = pread(file, got, sizeof got, 0);
+    for (long i = 0; i < size; i++)
+        sum += (unsigned char)got[i];
+    for (size_t i = 0; i < sizeof text; i++)
+        sum -= (unsigned char)text[i];
+    printf("%d %d, all: %d, another sum by %ld\n", status[0], status[1],
+           size + taken == sizeof text, sum);
+    close(file);
+    close(ends[0]);
+    TELL(pipe(ends));
+}
+
+/* Bytes that go round in two pipes, whoever waits for whom. */
+static void round_and_round(void)
+{
+    char got[200];
+    pid_t pid[4];
+    TELL(write(ends[1], text, 100));
+    for (int i = 0; i < 4; i++) {
+        pid[i] = fork();
+        while (!pid[i])
+            (void)!(i % 2 ? splice(others[0], NULL, ends[1], NULL, 7, 0)
+                          : splice(ends[0], NULL, others[1], NULL, 9, 0));
+    }
+    usleep(100000);
+    for (int i = 0; i < 4; i++) {
+        kill(pid[i], SIGKILL);
+        waitpid(pid[i], NULL, 0);
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    fcntl(others[0], F_SETFL, O_NONBLOCK);
+    int one = (int)read(ends[0], got, sizeof got), other = (int)read(others[0], got, sizeof got);
+    printf("there are %d\n", (one > 0 ? one : 0) + (other > 0 ? other : 0));
+}
+
 static void broken(void)
 {
     close(ends[0]);
@@ -175,6 +270,10 @@ int main(void)
     ranges(file);
     to_sockets(file);
     pieces(file);
+    close(letters("letters", 50000));
+    shared_pipe();
+    round_and_round();
+    IN_CHILD(limited);
     IN_CHILD(broken);
     return 0;
 }

@@ -38,6 +38,20 @@ static bool is_too_large(unsigned count, size_t more)
     return begin(count, more) == 77;
 }
 
+/* Strings of no bytes cost their pointers. */
+static void many_of_none(void)
+{
+    enum { MANY = 100000 };
+    char **many = calloc(MANY + 1, sizeof *many);
+    struct rlimit limit;
+    getrlimit(RLIMIT_STACK, &limit);
+    limit.rlim_cur = 1 << 20;
+    TELL(setrlimit(RLIMIT_STACK, &limit));
+    for (unsigned i = 0; many && i < MANY; i++)
+        many[i] = "";
+    TELL(execve("/proc/self/exe", many, none));
+}
+
 /* The most words, and then the most bytes, that are taken. */
 static void search(const char *what, rlim_t stack, unsigned high)
 {
@@ -67,5 +81,6 @@ int main(void)
     printf("8 MiB: %d, one more: %d\n", is_too_large(2078, 395), is_too_large(2078, 396));
     search("1 MiB", 1u << 20, 300);
     search("little", 256u << 10, 150);
+    IN_CHILD(many_of_none);
     return 0;
 }

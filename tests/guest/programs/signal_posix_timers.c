@@ -111,6 +111,45 @@ static void overruns(void)
     printf("deleted: %d\n", came <= 1);
 }
 
+/* However short the interval, each time counts; and only the kernel's own word for it does. */
+static void short_intervals(void)
+{
+    timer_t timer;
+    sigset_t blocked, old;
+    siginfo_t info = {.si_signo = SIGUSR2, .si_code = SI_TIMER};
+    const struct timespec soon = {0, 0};
+    const struct itimerspec shortest = {{0, 1}, {0, 1}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    sigfillset(&blocked);
+    sigprocmask(SIG_BLOCK, &blocked, &old);
+    TELL(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    TELL(timer_settime(timer, 0, &shortest, NULL));
+    usleep(50000);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    TELL(sigtimedwait(&blocked, &info, &soon) == SIGUSR1);
+    printf("code %d, many: %d\n", info.si_code, info.si_overrun >= 10000000);
+    TELL(timer_delete(timer));
+    info = (siginfo_t){.si_signo = SIGUSR2, .si_code = SI_TIMER};
+    info.si_overrun = 7;
+    sigaddset(&blocked, SIGUSR2);
+    TELL(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR2, &info));
+    TELL(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR2, &info));
+    sigdelset(&blocked, SIGUSR1);
+    TELL(sigtimedwait(&blocked, &info, &soon) == SIGUSR2);
+    printf("code %d, overrun %d\n", info.si_code, info.si_overrun);
+    TELL(sigtimedwait(&blocked, &info, &soon));
+    sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static void limited(void)
+{
+    timer_t timer;
+    struct rlimit none = {0, 0};
+    TELL(setrlimit(RLIMIT_SIGPENDING, &none));
+    TELL(timer_create(CLOCK_MONOTONIC, NULL, &timer));
+}
+
 static void *in_thread(void *arg)
 {
     timer_t timer;
@@ -189,6 +228,8 @@ static void not_inherited(void)
 
 int main(void)
 {
+    short_intervals();
+    IN_CHILD(limited);
     pthread_t thread;
     struct sigevent event = {.sigev_notify = SIGEV_NONE};
     struct itimerspec left;

@@ -173,6 +173,38 @@ static void much(void)
     TELL(recv(pair[1], bytes, sizeof bytes, 0) > 60000);
 }
 
+/* What costs the queue more than it holds. */
+static void small(int type, size_t size)
+{
+    int sent = 0;
+    fresh(type);
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    while (sent < 100000 && send(pair[0], "a", size, 0) == (ssize_t)size)
+        sent++;
+    printf("many: %d, %s\n", sent > 50 && sent < 100000, error_name(errno));
+    events("full", pair[0]);
+}
+
+static void timeouts(void)
+{
+    struct timeval time = {0, 20000}, wrong = {0, 1000000};
+    socklen_t size = sizeof time;
+    fresh(SOCK_STREAM);
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &wrong, sizeof wrong));
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, 3));
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time));
+    TELL(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time));
+    TELL(recv(pair[0], bytes, 10, 0));
+    while (send(pair[0], bytes, sizeof bytes, 0) == sizeof bytes)
+        ;
+    TELL(send(pair[0], bytes, 1, 0));
+    time.tv_usec = 1;
+    TELL(getsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, &size));
+    printf("%d bytes, %d.%06d\n", (int)size, (int)time.tv_sec, (int)time.tv_usec);
+    TELL(getsockopt(pair[1], SOL_SOCKET, SO_SNDTIMEO, &time, &size));
+    printf("%d.%06d\n", (int)time.tv_sec, (int)time.tv_usec);
+}
+
 /* ---- packets --------------------------------------------------------------------------------- */
 
 static void packets(int type)
@@ -204,110 +236,6 @@ static void packets(int type)
     TELL(send(pair[0], "a", 1, MSG_NOSIGNAL));
     if (type == SOCK_SEQPACKET)
         TELL(recv(pair[0], bytes, 10, 0));
-}
-
-/* ---- files that come along ------------------------------------------------------------------- */
-
-union control {
-    char bytes[CMSG_SPACE(4 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-    struct cmsghdr header;
-};
-
-static long give(const int *fds, unsigned count)
-{
-    union control control = {{0}};
-    char byte = 'f';
-    struct iovec piece = {&byte, 1};
-    struct msghdr message = {.msg_iov = &piece,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
-    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-    return sendmsg(pair[0], &message, 0);
-}
-
-static int receive(size_t room, size_t size, int flags, int *fd)
-{
-    union control control;
-    struct iovec piece = {bytes, size};
-    struct msghdr message = {
-        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = room};
-    long got = recvmsg(pair[1], &message, flags);
-    printf("%ld bytes, control %d, flags %#x\n", got, (int)message.msg_controllen,
-           (unsigned)message.msg_flags);
-    *fd = -1;
-    int count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;
-         header = CMSG_NXTHDR(&message, header)) {
-        printf("level %d, type %d, %d bytes\n", header->cmsg_level, header->cmsg_type,
-               (int)header->cmsg_len);
-        if (header->cmsg_type == SCM_RIGHTS) {
-            memcpy(fd, CMSG_DATA(header), sizeof *fd);
-            count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        } else {
-            struct ucred user;
-            memcpy(&user, CMSG_DATA(header), sizeof user);
-            printf("this: %d %d\n", user.pid == getpid(), user.uid == getuid());
-        }
-    }
-    return count;
-}
-
-static void descriptors(void)
-{
-    int file = open("passed", O_RDWR | O_CREAT, 0600), fd, ends[2], yes = 1;
-    int wrong[1] = {99}, two[2] = {file, file};
-    char text[8] = {0};
-    fresh(SOCK_STREAM);
-    TELL(write(file, "text", 4));
-    TELL(give(wrong, 1));
-    TELL(give(&file, 1));
-    TELL(send(pair[0], "more", 4, 0));
-    close(file);
-    TELL(receive(sizeof(union control), 10, MSG_CMSG_CLOEXEC, &fd));
-    TELL(fcntl(fd, F_GETFD));
-    TELL(pread(fd, text, 8, 0));
-    printf("%s\n", text);
-    TELL(receive(sizeof(union control), 10, 0, &file));
-    two[0] = two[1] = fd;
-    TELL(give(two, 2));
-    TELL(give(two, 2));
-    TELL(receive(CMSG_LEN(sizeof(int)), 10, 0, &file));
-    close(file);
-    TELL(recv(pair[1], text, 8, 0));
-    /* The end that came along keeps the pipe open; the one that nobody took doesn't. */
-    TELL(pipe(ends));
-    TELL(give(&ends[1], 1));
-    close(ends[1]);
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    TELL(read(ends[0], text, 8));
-    close(pair[1]);
-    pair[1] = 0;
-    TELL(read(ends[0], text, 8));
-    close(ends[0]);
-    fresh(SOCK_STREAM);
-    TELL(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes));
-    TELL(give(&fd, 1));
-    TELL(receive(sizeof(union control), 10, 0, &file));
-    close(file);
-    /* Sockets in sockets. */
-    for (int i = 0; i < 100; i++) {
-        int inner[2];
-        socketpair(AF_UNIX, SOCK_STREAM, 0, inner);
-        pair[0] = dup2(pair[0], pair[0]);
-        int outer = pair[0];
-        pair[0] = inner[0];
-        if (i < 3)
-            give(&outer, 1);
-        close(outer);
-        close(pair[1]);
-        pair[1] = inner[1];
-    }
-    close(fd);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -437,6 +365,34 @@ static void datagrams(void)
     close(fd[0]);
 }
 
+static void lengths(void)
+{
+    struct sockaddr_un name = name_of("lengths"), got;
+    socklen_t size = sizeof got;
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    TELL(bind(listener, (struct sockaddr *)&name, sizeof name));
+    TELL(listen(listener, 5));
+    TELL(connect(client, (struct sockaddr *)&name, 2));
+    TELL(connect(client, (struct sockaddr *)&name, sizeof name));
+    long end = syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC);
+    TELL(send((int)end, "a", 1, 0));
+    TELL(recvfrom(client, bytes, 10, 0, (struct sockaddr *)&got, &size));
+    say_name("from", &got, size);
+    TELL(sendto(client, "a", 1, 0, (struct sockaddr *)&name, 0));
+    size = sizeof got;
+    TELL(recvfrom((int)end, bytes, 10, 0, (struct sockaddr *)&got, &size));
+    printf("%d bytes\n", (int)size);
+    close((int)end);
+    close(client);
+    close(listener);
+    unlink("lengths");
+    fresh(SOCK_DGRAM);
+    TELL(sendto(pair[0], "a", 1, 0, (struct sockaddr *)&name, 0));
+    TELL(sendto(pair[0], "a", 1, 0, (struct sockaddr *)&name, 2));
+    TELL(connect(pair[0], (struct sockaddr *)&name, 2));
+    TELL(send(pair[0], "a", 1, 0));
+}
+
 static void watched(void)
 {
     int epoll = epoll_create1(0);
@@ -463,13 +419,17 @@ int main(void)
     streams();
     IN_CHILD(dies_of_it);
     much();
+    small(SOCK_SEQPACKET, 0);
+    small(SOCK_SEQPACKET, 1);
+    small(SOCK_STREAM, 1);
+    timeouts();
     packets(SOCK_DGRAM);
     packets(SOCK_SEQPACKET);
-    descriptors();
     named(SOCK_STREAM);
     named(SOCK_SEQPACKET);
     abstract();
     datagrams();
+    lengths();
     watched();
     return 0;
 }

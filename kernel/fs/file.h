@@ -28,6 +28,8 @@ struct file_ops {
     int64_t (*write)(struct file *file, uint64_t at, const void *from, size_t size);
     /* Bytes that SEEK_END counts from. */
     uint64_t (*size)(struct file *file);
+    /* What was written is safe: 0, or what says that it isn't. NULL: it always is. May sleep. */
+    int (*sync)(struct file *file);
     /* `argument` is the number that was passed, or the buffer of ioctl_shape. */
     long (*ioctl)(struct file *file, unsigned command, void *argument,
                   const struct fs_caller *caller);

@@ -90,6 +90,8 @@ int elf_read(struct elf *elf, struct file *file, int shorter)
     error = read_exactly(file, elf->header.phoff, elf->segments, size, -ENOEXEC);
     if (!error)
         error = look_at_segments(elf);
+    else if (error != -EIO) /* an offset that no file has */
+        error = -ENOEXEC;
     if (error)
         elf_free(elf);
     return error;

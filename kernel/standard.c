@@ -97,6 +97,13 @@ static int start_terminal(void)
     return line_listen(LINE_OUTPUT, &listener);
 }
 
+void console_set_size(unsigned rows, unsigned columns)
+{
+    const struct window_size size = {.rows = (uint16_t)rows, .columns = (uint16_t)columns};
+    if (has_terminal && rows && columns)
+        tty_set_size(&terminal, &size);
+}
+
 void console_set_session(int sid, int pgid)
 {
     terminal.sid = sid;
@@ -168,6 +175,10 @@ static int open_one(struct file **file, unsigned fd, const char *word, const str
         return open_data(file, fd, who);
     if (string_equal(word, "null"))
         return file_open(file, fs, who, NULL, "/dev/null", O_RDWR, 0);
+    if (string_equal(word, "folder"))
+        return file_open(file, fs, who, NULL, "/", O_RDONLY, 0);
+    if (string_equal(word, "closed"))
+        return 0;
     if (!string_equal(word, "tty"))
         return -EINVAL;
     int error = start_terminal();
@@ -195,5 +206,7 @@ int console_open(struct file *files[3], const char *command_line, const struct f
         file_put(files[fd]);
         files[fd] = NULL;
     }
+    console_set_size((unsigned)cmdline_number(command_line, "rows", 0),
+                     (unsigned)cmdline_number(command_line, "columns", 0));
     return error;
 }

@@ -24,6 +24,7 @@ struct file_ops {
     const char *name; /* of files without one, as /proc/PID/fd shows it: "pipe" */
     bool shared_name; /* that is all; otherwise the inode's number follows: "pipe:[17]" */
     bool stream;      /* no position: read and write are given 0 */
+    bool no_position; /* the same, and each seek ends at 0 instead of failing */
     int64_t (*read)(struct file *file, uint64_t at, void *to, size_t size);
     int64_t (*write)(struct file *file, uint64_t at, const void *from, size_t size);
     /* Bytes that SEEK_END counts from. */

@@ -100,6 +100,9 @@ unsigned tty_room(const struct tty *tty);
 /* The line is gone: who reads is at the end, now and ever after. Also from handlers. */
 void tty_hang_up(struct tty *tty);
 
+/* The foreground hears of a change. Also from handlers. */
+void tty_set_size(struct tty *tty, const struct window_size *size);
+
 /* Makes `file` one of the terminal. */
 void tty_open(struct tty *tty, struct file *file);
 bool file_is_tty(const struct file *file);

@@ -202,7 +202,7 @@ static long control(struct tty *tty, unsigned command, void *argument,
     }
 }
 
-static void set_size(struct tty *tty, const struct window_size *size)
+void tty_set_size(struct tty *tty, const struct window_size *size)
 {
     bool changed = __builtin_memcmp(&tty->size, size, sizeof *size);
     tty->size = *size;
@@ -227,7 +227,7 @@ static long tty_ioctl(struct file *file, unsigned command, void *argument,
         __builtin_memcpy(argument, &tty->size, sizeof tty->size);
         return 0;
     case TIOCSWINSZ:
-        set_size(tty, argument);
+        tty_set_size(tty, argument);
         return 0;
     case FIONREAD:
         *(int *)argument = count_ready(tty);

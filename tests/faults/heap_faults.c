@@ -7,7 +7,9 @@ static size_t size_of[COUNT];
 
 static size_t size_for(unsigned i)
 {
-    return i % 10 == 9 ? (40 + i) * QUIRE_PAGE_SIZE : i % 10 == 8 ? 20 * QUIRE_PAGE_SIZE : 50 * i;
+    return i % 10 == 9   ? (40 + i / 8) * QUIRE_PAGE_SIZE
+           : i % 10 == 8 ? 20 * QUIRE_PAGE_SIZE
+                         : 50 * i;
 }
 
 /* What is looked at later, and the end: pages may be large, and this is done some thousand times.

@@ -53,6 +53,9 @@ target_compile_options(quire-shared PRIVATE -fno-semantic-interposition)
 target_link_options(quire-shared PRIVATE
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/libquire.map -Wl,-Bsymbolic-functions)
 quire_library_usage(quire-shared)
+if(QUIRE_SANITIZE) # nothing that runs then is linked with it
+    set_target_properties(quire-shared PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
 
 add_library(Quire::quire ALIAS quire)
 add_library(Quire::quire-shared ALIAS quire-shared)

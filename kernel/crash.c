@@ -81,5 +81,10 @@ __attribute__((noinline)) _Noreturn void crash(const char *way)
     if (string_equal(way, "hang"))
         cpu_stop();
     by_protection(way);
-    panic("as the command line asks for");
+    if (string_equal(way, "panic"))
+        panic("as the command line asks for");
+    print("crash=%s: there is no such way; there are pf, ud, df, text, rodata, nx, stack, panic, "
+          "lock, reset and hang\n",
+          way);
+    machine_exit(MACHINE_FAILED);
 }

@@ -2,7 +2,8 @@
 #ifndef KERNEL_CRASH_H
 #define KERNEL_CRASH_H
 
-/* Ends the machine in this way; an unknown one is a panic that says so. */
+/* Ends the machine in this way; one that there isn't is told of, as a mistake of the command line.
+ */
 _Noreturn void crash(const char *way);
 
 #endif

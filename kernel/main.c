@@ -37,8 +37,9 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed", "effort", "demo",  "views",  "mem",    "numa",
-    "crash",    "check",  "run",  "swap",   "stdin", "stdout", "stderr", NULL,
+    "selftest", "filter", "seed",   "effort", "demo", "views", "mem",
+    "numa",     "crash",  "check",  "run",    "swap", "rows",  "columns",
+    "ignore",   "stdin",  "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)
@@ -74,7 +75,7 @@ static void print_map(void)
 
 static enum machine_status run(void)
 {
-    char way[8];
+    char way[16];
     if (cmdline_string(info.command_line, "crash", way, sizeof way))
         crash(way);
     if (cmdline_has(info.command_line, "selftest"))

@@ -3,12 +3,14 @@
 
 #include "cpu.h"
 #include "dev/lines.h"
+#include "event.h"
 #include "kernel.h"
 #include "memory.h"
 #include "serial.h"
 #include "trap.h"
 
 #define DEBUG_EXIT_PORT 0xf4
+#define PANIC_PATIENCE_NS 1000000000u
 #define PAGE_FAULT 14
 #define PAGE_FAULT_PRESENT 1 /* bits of its error code */
 #define PAGE_FAULT_WRITE 2
@@ -18,13 +20,20 @@ void (*panic_hook)(void);
 
 static bool panicking;
 
-_Noreturn void machine_exit(enum machine_status status)
+_Noreturn static void leave(enum machine_status status)
 {
-    lines_wait_until_sent(); /* what a transmitter still has ends with the machine */
     serial_wait_until_sent();
     cpu_out32(DEBUG_EXIT_PORT, status);
     print("The machine has no isa-debug-exit device at port 0x%x: stopped.\n", DEBUG_EXIT_PORT);
     cpu_stop();
+}
+
+/* What a transmitter still has ends with the machine. Who reads it may take his time, but not after
+ * a panic, which may be one of the lines themselves. */
+_Noreturn void machine_exit(enum machine_status status)
+{
+    lines_wait_until_sent(status == MACHINE_PANIC ? PANIC_PATIENCE_NS : NO_DEADLINE);
+    leave(status);
 }
 
 /* A panic inside a panic says so and ends at once: the first one's message is out already. */
@@ -33,7 +42,7 @@ static void panic_begin(void)
     quire_port_irq_save();
     if (panicking) {
         print("panic: again, while panicking\n");
-        machine_exit(MACHINE_PANIC);
+        leave(MACHINE_PANIC);
     }
     panicking = true;
 }

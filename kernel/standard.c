@@ -3,6 +3,7 @@
 
 #include "cmdline.h"
 #include "dev/lines.h"
+#include "errno.h"
 #include "fs/devices.h"
 #include "fs/stream.h"
 #include "fs/tty.h"
@@ -15,16 +16,36 @@ static bool has_terminal;
 
 /* ---- the terminal ---------------------------------------------------------------------------- */
 
-static void write_terminal(void *arg, const char *bytes, size_t size)
+static int64_t write_to(enum line line, const char *bytes, size_t size, bool wait)
+{
+    if (wait)
+        return line_write_interruptible(line, bytes, size);
+    size_t sent = line_try_write(line, bytes, size);
+    return sent || !size ? (int64_t)sent : -EAGAIN;
+}
+
+static int64_t write_terminal(void *arg, const char *bytes, size_t size, bool wait)
 {
     (void)arg;
-    line_write(LINE_OUTPUT, bytes, size);
+    return write_to(LINE_OUTPUT, bytes, size, wait);
+}
+
+static bool terminal_has_room(void *arg)
+{
+    (void)arg;
+    return line_has_room(LINE_OUTPUT);
+}
+
+static uint32_t happened_to_terminal(void *arg)
+{
+    (void)arg;
+    return line_changes(LINE_OUTPUT);
 }
 
 static void echo_to_terminal(void *arg, const char *bytes, size_t size)
 {
     (void)arg;
-    line_try_write(LINE_OUTPUT, bytes, size);
+    (void)line_try_write(LINE_OUTPUT, bytes, size);
 }
 
 static void resume_terminal(void *arg)
@@ -46,6 +67,11 @@ static size_t terminal_receive(void *arg, const char *bytes, size_t size)
     return done;
 }
 
+static void terminal_gone(void *arg)
+{
+    tty_hang_up(arg);
+}
+
 static int open_terminal(struct inode *inode, struct file *file)
 {
     (void)inode;
@@ -57,8 +83,10 @@ static int open_terminal(struct inode *inode, struct file *file)
 
 static int start_terminal(void)
 {
-    static const struct line_listener listener = {terminal_receive, &terminal};
+    static const struct line_listener listener = {terminal_receive, terminal_gone, &terminal};
     const struct tty_driver driver = {.write = write_terminal,
+                                      .has_room = terminal_has_room,
+                                      .happened = happened_to_terminal,
                                       .echo = echo_to_terminal,
                                       .resume = resume_terminal,
                                       .signal = signal_foreground};
@@ -67,6 +95,13 @@ static int start_terminal(void)
     has_terminal = true;
     tty_init(&terminal, &driver);
     return line_listen(LINE_OUTPUT, &listener);
+}
+
+void console_set_size(unsigned rows, unsigned columns)
+{
+    const struct window_size size = {.rows = (uint16_t)rows, .columns = (uint16_t)columns};
+    if (has_terminal && rows && columns)
+        tty_set_size(&terminal, &size);
 }
 
 void console_set_session(int sid, int pgid)
@@ -95,17 +130,33 @@ static void resume_input(void *arg)
     line_resume(LINE_INPUT);
 }
 
-static int64_t write_to_line(void *arg, const char *bytes, size_t size)
+static void input_gone(void *arg)
 {
-    return line_write_interruptible(*(const enum line *)arg, bytes, size);
+    stream_end(arg);
+}
+
+static int64_t write_to_line(void *arg, const char *bytes, size_t size, bool wait)
+{
+    return write_to(*(const enum line *)arg, bytes, size, wait);
+}
+
+static bool has_room(void *arg)
+{
+    return line_has_room(*(const enum line *)arg);
+}
+
+static uint32_t happened_to_line(void *arg)
+{
+    return line_changes(*(const enum line *)arg);
 }
 
 static int open_data(struct file **file, unsigned fd, const struct credentials *who)
 {
-    static const struct line_listener listener = {input_receive, &input};
+    static const struct line_listener listener = {input_receive, input_gone, &input};
     static enum line line[3] = {LINE_INPUT, LINE_OUTPUT, LINE_ERRORS};
     static struct stream_output outputs[3] = {
-        [1] = {write_to_line, &line[1]}, [2] = {write_to_line, &line[2]}};
+        [1] = {write_to_line, has_room, happened_to_line, &line[1]},
+        [2] = {write_to_line, has_room, happened_to_line, &line[2]}};
     *file = fd ? stream_open_output(&outputs[fd], who) : stream_open_input(&input, who);
     if (!*file)
         return -ENOMEM;
@@ -124,6 +175,10 @@ static int open_one(struct file **file, unsigned fd, const char *word, const str
         return open_data(file, fd, who);
     if (string_equal(word, "null"))
         return file_open(file, fs, who, NULL, "/dev/null", O_RDWR, 0);
+    if (string_equal(word, "folder"))
+        return file_open(file, fs, who, NULL, "/", O_RDONLY, 0);
+    if (string_equal(word, "closed"))
+        return 0;
     if (!string_equal(word, "tty"))
         return -EINVAL;
     int error = start_terminal();
@@ -151,5 +206,7 @@ int console_open(struct file *files[3], const char *command_line, const struct f
         file_put(files[fd]);
         files[fd] = NULL;
     }
+    console_set_size((unsigned)cmdline_number(command_line, "rows", 0),
+                     (unsigned)cmdline_number(command_line, "columns", 0));
     return error;
 }

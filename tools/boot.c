@@ -4,17 +4,21 @@
  * through QEMU's isa-debug-exit device, which makes QEMU exit with 2 * value + 1; the values are
  * kernel/kernel.h's.
  */
+#define _GNU_SOURCE
 #include "boot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "flow.h"
 #include "image.h"
 #include "machine.h"
+#include "monitor.h"
 #include "quire.h"
 
 #define STATUS_QEMU_FAILED 1 /* no value makes it: ours are odd and larger */
@@ -54,9 +58,13 @@ int explain_end(int result, const struct boot *boot, const char *qemu)
         return EXIT_FAILED;
     }
     if (result == MACHINE_TIMEOUT) {
-        complain("the machine was stopped after %llu s (--timeout)",
-                 (unsigned long long)boot->timeout);
+        complain("the machine was stopped after %g s (--timeout)", boot->timeout_ms / 1000.0);
         return EXIT_TIMEOUT;
+    }
+    if (result == MACHINE_PAUSED) {
+        complain("%s has paused the machine, which can't go on%s", qemu,
+                 boot->kvm ? " with KVM; --accel=tcg does without" : "");
+        return EXIT_NO_STATUS;
     }
     if (result >= MACHINE_UNHEARD) {
         complain("the machine was stopped, since its output can't be written: %s",
@@ -85,9 +93,40 @@ static bool kvm_is_there(void)
     return false;
 }
 
+/* A machine whose stdout is ours. As machine_run. */
+static int run_machine(char **argv, unsigned timeout_ms)
+{
+    struct monitor monitor = {.paused = false};
+    int console[2], commands, given;
+    int error = monitor_open(&commands, &given);
+    if (error)
+        return error;
+    if (pipe2(console, O_CLOEXEC)) {
+        error = -errno;
+        close(commands);
+        close(given);
+        return error;
+    }
+    struct flow flows[] = {
+        {.from = console[0], .to = STDOUT_FILENO, .to_world = true, .from_machine = true},
+        {.from = commands, .to = -1, .from_machine = true, .filter = monitor_take, .arg = &monitor},
+    };
+    int result = machine_run(&(struct machine_run){.argv = argv,
+                                                   .timeout_ms = timeout_ms,
+                                                   .out = console[1],
+                                                   .given = &given,
+                                                   .nr_given = 1,
+                                                   .flows = flows,
+                                                   .nr_flows = 2,
+                                                   .paused = &monitor.paused});
+    close(console[0]);
+    close(commands);
+    return result;
+}
+
 static int boot_machine(const struct boot *boot)
 {
-    struct qemu_setup setup = {.i386 = boot->arch == BOOT_I386};
+    struct qemu_setup setup = {.i386 = boot->arch == BOOT_I386, .monitor = MACHINE_FIRST_GIVEN};
     char name[64];
     snprintf(name, sizeof name, "quire-%s%s.elf", setup.i386 ? "i386" : "x86-64",
              boot->selftest ? "-tests" : "");
@@ -100,7 +139,7 @@ static int boot_machine(const struct boot *boot)
         print_command(qemu);
         return all_written();
     }
-    return explain_end(run_machine(qemu, (unsigned)boot->timeout), boot, qemu[0]);
+    return explain_end(run_machine(qemu, boot->timeout_ms), boot, qemu[0]);
 }
 
 int command_boot(int argc, char **argv)

@@ -24,15 +24,17 @@ struct boot {
     enum boot_arch arch;
     const char *filter, *qemu, *images, *append; /* NULL: not given */
     uint64_t memory, nodes;                      /* bytes; 0 nodes: none described */
-    uint64_t seed, effort, timeout;
+    uint64_t seed, effort;
+    unsigned timeout_ms; /* 0: never */
     bool has_seed, has_effort, has_timeout;
 
     /* The program and its arguments, NULL-terminated; of a shell: its arguments alone. NULL:
      * neither was asked for. */
     char **program;
-    struct texts adds, environment; /* HOST[:GUEST], NAME=VALUE */
-    struct texts swaps;             /* SIZE, FILE, FILE:SIZE or URL */
-    const char *cwd, *save_initrd;  /* NULL: not given */
+    struct texts adds, places; /* what of the host; where each is to be, "": at the same place */
+    struct texts environment;  /* NAME=VALUE */
+    struct texts swaps;        /* SIZE, FILE, FILE:SIZE or URL */
+    const char *cwd, *save_initrd; /* NULL: not given */
 };
 
 static inline bool boot_has_program(const struct boot *boot)
@@ -50,6 +52,7 @@ struct qemu_setup {
     const char *words;  /* of the kernel's command line, to begin with; NULL: as the options say */
     int first_line;     /* descriptors, each a socket: its lines, then the log; 0: QEMU's stdin and
                            stdout, for the log alone */
+    int monitor;        /* a descriptor, a socket: QEMU's own words */
     char *const *disks; /* what QEMU is to open, nr_disks of them */
     unsigned nr_disks;
 };

@@ -10,7 +10,8 @@
 #define MIN_MEMORY (4ull << 20)
 #define MAX_MEMORY (16ull << 40) /* what Quire's frame numbers reach */
 #define DEFAULT_MEMORY (512ull << 20)
-#define DEFAULT_TIMEOUT 600
+#define DEFAULT_TIMEOUT_MS 600000u
+#define MAX_TIMEOUT_MS 1000000000u
 #define MAX_NODES 16
 
 static const char examples[] =
@@ -66,7 +67,8 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What the program finds there (with a program or --shell)", 3},
     {"add", OPTION_ADD, "HOST[:GUEST]", 0,
      "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place; a "
-     "file for GUEST/ goes into that folder. Symlinks stay symlinks",
+     "file for GUEST/ goes into that folder. Symlinks stay symlinks. A colon in a name is written "
+     "\\:",
      3},
     {"env", OPTION_ENV, "NAME=VALUE", 0, "Set a variable of its environment", 3},
     {"cwd", OPTION_CWD, "FOLDER", 0,
@@ -77,8 +79,8 @@ static const struct argp_option options[] = {
     {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 4},
     {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 4},
     {NULL, 0, NULL, 0, "How QEMU runs", 5},
-    {"timeout", 't', "SECONDS", 0, "Stop it after this time (default 600, with a program 0: never)",
-     5},
+    {"timeout", 't', "SECONDS", 0,
+     "Stop it after this time, such as 90 or 0.5 (default 600, with a program 0: never)", 5},
     {"qemu", OPTION_QEMU, "PATH", 0, "This QEMU", 5},
     {"images", OPTION_IMAGES, "DIRECTORY", 0, "Kernel images of this directory", 5},
     {"append", OPTION_APPEND, "WORDS", 0,
@@ -142,15 +144,78 @@ static void parse_variable(struct boot *boot, const char *arg, struct argp_state
     texts_add(&boot->environment, text("%s", arg));
 }
 
+/* Up to a colon or the end, with \: for a colon; *end is put there. */
+static char *name_until_colon(const char *arg, const char **end)
+{
+    char *name = text("%s", arg), *to = name;
+    for (; *arg && *arg != ':'; *to++ = *arg++)
+        arg += arg[0] == '\\' && arg[1] == ':';
+    *to = '\0';
+    *end = arg;
+    return name;
+}
+
 static void parse_added(struct boot *boot, const char *arg, struct argp_state *state)
 {
-    const char *colon = strchr(arg, ':');
-    if (!*arg || colon == arg)
+    const char *end;
+    char *host = name_until_colon(arg, &end);
+    bool has_place = *end == ':';
+    char *place = name_until_colon(has_place ? end + 1 : end, &end);
+    if (!*host)
         argp_error(state, "--add: which file or folder of this host? '%s'", arg);
-    if (colon && colon[1] != '/')
-        argp_error(state, "--add: the place in the machine begins with a slash, not so '%s'",
-                   colon + 1);
-    texts_add(&boot->adds, text("%s", arg));
+    if (has_place && *place != '/')
+        argp_error(state, "--add: the place in the machine begins with a slash, not so '%s'%s",
+                   place, " (a colon in a name is written \\:)");
+    if (*end)
+        argp_error(state, "--add: one colon too many (in a name it is written \\:): '%s'", arg);
+    texts_add(&boot->adds, host);
+    texts_add(&boot->places, place);
+}
+
+/* Without "." and "..", as if no folder on the way were a symlink. */
+static char *plain_path(const char *path)
+{
+    char *plain = text("%s", path), *to = plain;
+    for (size_t length; *path; path += length) {
+        path += strspn(path, "/");
+        length = strcspn(path, "/");
+        if (!length || (length == 1 && path[0] == '.'))
+            continue;
+        if (length == 2 && path[0] == '.' && path[1] == '.') {
+            while (to > plain && *--to != '/')
+                ;
+            continue;
+        }
+        *to++ = '/';
+        memcpy(to, path, length);
+        to += length;
+    }
+    if (to == plain)
+        *to++ = '/';
+    *to = '\0';
+    return plain;
+}
+
+static void parse_cwd(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    if (*arg != '/')
+        argp_error(state, "--cwd is a folder of the machine, from its root on, not '%s'", arg);
+    boot->cwd = plain_path(arg);
+}
+
+/* Digits, and maybe a point and more: to a millisecond, which isn't rounded down to none. */
+static void parse_timeout(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    size_t whole = strspn(arg, "0123456789");
+    size_t part = arg[whole] == '.' ? strspn(arg + whole + 1, "0123456789") : 0;
+    bool point = arg[whole] == '.';
+    double seconds = strtod(arg, NULL);
+    if (!(whole + part) || arg[whole + point + part] || seconds > MAX_TIMEOUT_MS / 1000)
+        argp_error(state, "--timeout is a number of seconds up to %u, such as 90 or 0.5, not '%s'",
+                   MAX_TIMEOUT_MS / 1000, arg);
+    boot->timeout_ms = (unsigned)(seconds * 1000);
+    boot->timeout_ms += seconds > 0 && !boot->timeout_ms;
+    boot->has_timeout = true;
 }
 
 static void parse_swap(struct boot *boot, const char *arg, struct argp_state *state)
@@ -208,7 +273,7 @@ static void check(struct boot *boot, struct argp_state *state)
         argp_error(state, "%llu nodes need %llu MiB at least", (unsigned long long)boot->nodes,
                    (unsigned long long)(boot->nodes * MIN_MEMORY >> 20));
     if (boot_has_program(boot) && !boot->has_timeout)
-        boot->timeout = 0;
+        boot->timeout_ms = 0;
 }
 
 static error_t parse_machine(int key, char *arg, struct argp_state *state)
@@ -225,8 +290,7 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
         parse_within("--numa", arg, 1, MAX_NODES, &boot->nodes, state);
         return 0;
     case 't':
-        parse_within("--timeout", arg, 0, 1000000, &boot->timeout, state);
-        boot->has_timeout = true;
+        parse_timeout(boot, arg, state);
         return 0;
     case OPTION_SEED:
         parse_within("--seed", arg, 0, UINT64_MAX, &boot->seed, state);
@@ -255,9 +319,7 @@ static error_t parse_for_program(int key, char *arg, struct argp_state *state)
         parse_variable(boot, arg, state);
         return 0;
     case OPTION_CWD:
-        if (*arg != '/')
-            argp_error(state, "--cwd is a folder of the machine, from its root on, not '%s'", arg);
-        boot->cwd = arg;
+        parse_cwd(boot, arg, state);
         return 0;
     case OPTION_SWAP:
         parse_swap(boot, arg, state);
@@ -328,9 +390,14 @@ static const struct argp argp = {
         "the input than the program uses: in a loop of the shell, give it </dev/null.\n\n"
         "The machine ends with the program, whatever else still runs there. It has one "
         "processor, files in memory and swap only, and neither network, pseudo terminals, AVX, "
-        "ptrace nor inotify.\n\n"
+        "ptrace nor inotify. What this command was started to ignore (nohup) the program "
+        "ignores.\n\n"
         "On a terminal the program gets all keys, ^C too; ^A x ends the machine, ^A ^A is one "
-        "^A. Otherwise ^C ends the machine.\n\n"
+        "^A. Otherwise ^C ends the machine. If ^Z or a signal stops the program, this command "
+        "stops "
+        "with it, as a job of the shell; without a terminal it says so, and SIGCONT sent to it "
+        "lets "
+        "the program go on.\n\n"
         "Exit status with a program: the program's; 128 + N when signal N killed it, or this "
         "command (^A x: 130); 124 it took longer than --timeout; 125 wrong usage, or the machine "
         "could not be started, or it failed; 126 the program can't be executed; 127 it, its "
@@ -364,7 +431,7 @@ static bool is_for_program(const struct boot *boot, int argc, char **argv)
 void parse_boot_options(struct boot *boot, int argc, char **argv)
 {
     static char name[] = "quire boot";
-    *boot = (struct boot){.memory = DEFAULT_MEMORY, .timeout = DEFAULT_TIMEOUT};
+    *boot = (struct boot){.memory = DEFAULT_MEMORY, .timeout_ms = DEFAULT_TIMEOUT_MS};
     argc = split(boot, argc, argv);
     if (is_for_program(boot, argc, argv))
         argp_err_exit_status = PROGRAM_NOT_RUN;

@@ -11,9 +11,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -25,6 +27,7 @@
 #include "flow.h"
 #include "image.h"
 #include "machine.h"
+#include "monitor.h"
 #include "program.h"
 #include "quire.h"
 #include "swap.h"
@@ -41,8 +44,10 @@ _Static_assert(INITRD_GIVEN == 8, "INITRD_PATH names it");
 #define KERNEL_BYTES ((uint64_t)4 << 20)
 #define KERNEL_SHARE 64
 
+#define MOST_UNKNOWN_IN_SHORT 4u
+
 struct standard_streams {
-    const char *in, *out, *error; /* as the kernel is told: tty, data or null */
+    const char *in, *out, *error; /* as the kernel is told: tty, data, null, folder, closed */
 };
 
 /* ---- the RAM disk ---------------------------------------------------------------------------- */
@@ -54,10 +59,9 @@ static bool fits(const struct boot *boot, uint64_t image)
         return true;
     uint64_t least = (2 * image + KERNEL_BYTES) / (KERNEL_SHARE - 1) * KERNEL_SHARE;
     complain("the program and what it comes with take %llu KiB, twice while they are unpacked, and "
-             "the kernel %llu KiB: that doesn't fit into %llu MiB. Try --mem=%lluM",
+             "the kernel some %llu KiB: that doesn't fit into %llu MiB. Try --mem=%lluM or more",
              (unsigned long long)(image + 1023) >> 10, (unsigned long long)(kernel >> 10),
-             (unsigned long long)(boot->memory >> 20),
-             (unsigned long long)(((least >> 24) + 1) << 4));
+             (unsigned long long)(boot->memory >> 20), (unsigned long long)((least >> 20) + 1));
     return false;
 }
 
@@ -94,11 +98,19 @@ static bool is_null(int fd)
     return fstat(fd, &status) || (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3));
 }
 
+static bool is_folder(int fd)
+{
+    struct stat status;
+    return !fstat(fd, &status) && S_ISDIR(status.st_mode);
+}
+
 static struct standard_streams look_at_streams(void)
 {
     bool terminal = isatty(STDOUT_FILENO);
     return (struct standard_streams){
-        .in = is_null(STDIN_FILENO)              ? "null"
+        .in = stdin_was_closed                   ? "closed"
+              : is_folder(STDIN_FILENO)          ? "folder"
+              : is_null(STDIN_FILENO)            ? "null"
               : terminal && isatty(STDIN_FILENO) ? "tty"
                                                  : "data",
         .out = terminal ? "tty" : "data",
@@ -140,6 +152,29 @@ static int open_lines(int ours[NR_LINES], int given[NR_LINES])
     return 0;
 }
 
+/* Something for the kernel; it is short, so there is room. */
+static void tell(int control, const char *format, unsigned first, unsigned second)
+{
+    char line[64];
+    int length = snprintf(line, sizeof line, format, first, second);
+    (void)!send(control, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static bool window_size(struct winsize *size)
+{
+    return !ioctl(STDOUT_FILENO, TIOCGWINSZ, size) && size->ws_row && size->ws_col;
+}
+
+static void pass_on(void *arg, int number)
+{
+    int control = *(const int *)arg;
+    struct winsize size;
+    if (window_size(&size))
+        tell(control, "size %u %u\n", size.ws_row, size.ws_col);
+    if (number == SIGCONT)
+        tell(control, "continue\n", 0, 0);
+}
+
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
                const struct standard_streams *streams, const struct swap_stores *swaps,
@@ -148,6 +183,8 @@ static int run(char **qemu, const struct boot *boot, int initrd,
     int line[NR_LINES], given[MACHINE_MOST_GIVEN];
     size_t nr_given = NR_LINES;
     struct terminal_keys keys = {0};
+    struct monitor monitor = {.paused = false};
+    int commands;
     bool terminal = !strcmp(streams->in, "tty");
     int error = open_lines(line, given);
     if (error)
@@ -156,6 +193,9 @@ static int run(char **qemu, const struct boot *boot, int initrd,
     for (unsigned i = 0; i < swaps->count; i++)
         if (swaps->store[i].fd >= 0)
             given[nr_given++] = fcntl(swaps->store[i].fd, F_DUPFD_CLOEXEC, 0);
+    error = monitor_open(&commands, &given[nr_given++]);
+    if (error)
+        return error;
     struct flow flows[] = {
         {.from = STDIN_FILENO,
          .to = line[LINE_INPUT],
@@ -173,42 +213,52 @@ static int run(char **qemu, const struct boot *boot, int initrd,
          .from_machine = true,
          .filter = channel_take_log,
          .arg = channel},
+        {.from = commands, .to = -1, .from_machine = true, .filter = monitor_take, .arg = &monitor},
     };
     if (terminal) {
         flows[0].to = line[LINE_OUTPUT];
         flows[0].filter = terminal_filter_keys;
         flows[0].arg = &keys;
-    } else if (!strcmp(streams->in, "null")) {
+    } else if (strcmp(streams->in, "data")) {
         flows[0].from = -1;
     }
     int result = machine_run(&(struct machine_run){
         .argv = qemu,
-        .timeout = (unsigned)boot->timeout,
+        .timeout_ms = boot->timeout_ms,
         .out = -1,
         .given = given,
         .nr_given = nr_given,
         .flows = flows,
         .nr_flows = sizeof flows / sizeof flows[0],
         .stop = &keys.leave,
+        .paused = &monitor.paused,
+        .suspend = &channel->stopped,
+        .signalled = pass_on,
+        .arg = &line[LINE_CONTROL],
         .terminal = terminal ? terminal_hand_over : NULL,
         .ready = &channel->ready,
     });
     for (int i = LINE_INPUT; i < NR_LINES; i++)
         close(line[i]);
+    close(commands);
     return result;
 }
 
 /* ---- its end --------------------------------------------------------------------------------- */
 
-static void print_unknown(const struct channel *channel, const char *program)
+/* At most `most` of them by name. */
+static void print_unknown(const struct channel *channel, const char *program, size_t most)
 {
-    if (!channel->unknown.count)
+    size_t count = channel->unknown.count;
+    if (!count)
         return;
     char *list = NULL;
     size_t size;
     FILE *to = must(open_memstream(&list, &size));
-    for (size_t i = 0; i < channel->unknown.count; i++)
+    for (size_t i = 0; i < count && i < most; i++)
         fprintf(to, "%s%s", i ? ", " : "", channel->unknown.text[i]);
+    if (count > most)
+        fprintf(to, ", and %zu more (-v shows all)", count - most);
     fclose(to);
     complain("%s made system calls that this machine doesn't have (and how often): %s", program,
              (char *)must(list));
@@ -258,6 +308,16 @@ static bool log_tells_why(int result)
 }
 
 /* System calls that don't exist are nobody's business as long as programs get on without. */
+static void tell_of_unknown(const struct channel *channel, const struct boot *boot,
+                            const char *program)
+{
+    bool failed = channel->end == CHANNEL_EXITED && channel->number;
+    if (boot->verbose || channel->end == CHANNEL_KILLED)
+        print_unknown(channel, program, SIZE_MAX);
+    else if (failed)
+        print_unknown(channel, program, MOST_UNKNOWN_IN_SHORT);
+}
+
 static int end(int result, const struct boot *boot, const struct channel *channel, const char *qemu,
                const char *program)
 {
@@ -281,20 +341,48 @@ static int end(int result, const struct boot *boot, const struct channel *channe
     if (!ended && log_tells_why(result))
         channel_print_log(channel);
     print_killed(channel, boot);
-    if (channel->end == CHANNEL_KILLED || boot->verbose)
-        print_unknown(channel, program);
+    tell_of_unknown(channel, boot, program);
     return status;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-/* What QEMU is to open: those that we have opened are its descriptors behind the RAM disk's. */
-static void name_disks(char *disks[MOST_SWAPS], const struct swap_stores *swaps)
+/* A bit for each signal that the program is to ignore, as exec would pass it on. */
+static uint64_t ignored_signals(void)
+{
+    uint64_t set = 0;
+    for (int number = 1; number <= 64; number++)
+        set |= (uint64_t)machine_signal_is_ignored(number) << (number - 1);
+    return set;
+}
+
+static char *kernel_words(const struct standard_streams *streams, const struct swap_stores *swaps)
+{
+    char *words = NULL;
+    size_t length;
+    struct winsize size;
+    uint64_t ignored = ignored_signals();
+    FILE *to = must(open_memstream(&words, &length));
+    fprintf(to, "run stdin=%s stdout=%s stderr=%s", streams->in, streams->out, streams->error);
+    if (!strcmp(streams->out, "tty") && window_size(&size))
+        fprintf(to, " rows=%u columns=%u", size.ws_row, size.ws_col);
+    if (ignored)
+        fprintf(to, " ignore=0x%llx", (unsigned long long)ignored);
+    if (swaps->count)
+        fprintf(to, " swap=%u", swaps->count);
+    fclose(to);
+    return must(words);
+}
+
+/* What QEMU is to open: those that we have opened are its descriptors behind the RAM disk's. The
+ * number of the next one. */
+static int name_disks(char *disks[MOST_SWAPS], const struct swap_stores *swaps)
 {
     int fd = INITRD_GIVEN + 1;
     for (unsigned i = 0; i < swaps->count; i++)
         disks[i] =
             swaps->store[i].fd < 0 ? text("%s", swaps->store[i].url) : text("/dev/fd/%d", fd++);
+    return fd;
 }
 
 /* Prints the command or runs it. `initrd`: a descriptor, whose file QEMU finds at INITRD_PATH. */
@@ -307,16 +395,15 @@ static int boot_image(const struct boot *boot, const struct program *program,
     char *image = find_image(i386 ? "quire-i386.elf" : "quire-x86-64.elf", boot->images);
     if (!image)
         return PROGRAM_NOT_RUN;
-    char *words = text(swaps->count ? "run stdin=%s stdout=%s stderr=%s swap=%u"
-                                    : "run stdin=%s stdout=%s stderr=%s",
-                       streams->in, streams->out, streams->error, swaps->count);
-    name_disks(disks, swaps);
+    char *words = kernel_words(streams, swaps);
+    int monitor = name_disks(disks, swaps);
     char **qemu = qemu_arguments(
         boot, &(struct qemu_setup){.image = image,
                                    .initrd = boot->save_initrd ? boot->save_initrd : INITRD_PATH,
                                    .i386 = i386,
                                    .words = words,
                                    .first_line = MACHINE_FIRST_GIVEN,
+                                   .monitor = monitor,
                                    .disks = disks,
                                    .nr_disks = swaps->count});
     free(words);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "quire.h"
 
@@ -65,10 +66,22 @@ static void note_no_swap(struct channel *channel, const char *line)
     channel->why = text("%s", line + begin);
 }
 
+/* "stopped NUMBER". At a terminal we stop, too, and a shell says it. */
+static void note_stopped(struct channel *channel, unsigned number)
+{
+    channel->stopped = channel->raw;
+    if (!channel->raw)
+        complain("signal %u has stopped the program; kill -CONT %d lets it go on", number,
+                 (int)getpid());
+}
+
 static void obey(struct channel *channel, const char *line)
 {
+    unsigned number;
     if (!strcmp(line, "ready"))
         channel->ready = true;
+    else if (says(line, "stopped", &number))
+        note_stopped(channel, number);
     else if (says(line, "exit", &channel->number))
         channel->end = CHANNEL_EXITED;
     else if (says(line, "killed", &channel->number))

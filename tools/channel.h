@@ -26,6 +26,7 @@ struct channel {
     char *why;            /* of CHANNEL_FAILED, what can't be done; of CHANNEL_NO_SWAP; else NULL */
     struct texts unknown; /* "NAME COUNT" */
     struct texts killed;  /* for want of memory: "PID KIB NAME" */
+    bool stopped;         /* a signal stopped the program, at a terminal: the reader sets it back */
     bool ready;           /* it takes input; what comes earlier is lost */
     bool echo;            /* the log goes to stderr as it comes; nothing is kept */
     bool raw;             /* stderr is a terminal that doesn't return its carriage itself */

@@ -56,9 +56,10 @@ _Noreturn static void become(const struct machine_run *run, int report, pid_t pa
 {
     int out = run->out < 0 ? STDERR_FILENO : run->out;
     int null = open("/dev/null", O_RDONLY);
+    signal(SIGTTOU, SIG_IGN); /* in a group of its own it may still complain on the terminal */
     int kept = fcntl(report, F_DUPFD_CLOEXEC, BEYOND_GIVEN + MACHINE_MOST_GIVEN);
     if (kept >= 0 && null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
-        give(run) && !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent &&
+        give(run) && !setpgid(0, 0) && !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent &&
         !sigprocmask(SIG_SETMASK, mask, NULL))
         execvp(run->argv[0], run->argv);
     int error = errno;
@@ -170,8 +171,26 @@ static void hand_terminal(struct machine *machine, bool has)
     machine->has_terminal = has;
 }
 
-/* Takes note of its end; the number of another signal that came to us, or 0. Several of one kind
- * may have come as one. */
+/* As the terminal's ^Z does it: not at all where nobody would continue us. */
+static void suspend(struct machine *machine)
+{
+    bool had = machine->has_terminal;
+    sigset_t stop;
+    hand_terminal(machine, false);
+    kill(machine->child, SIGSTOP);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    kill(machine->child, SIGCONT);
+    hand_terminal(machine, had);
+    if (machine->run->signalled)
+        machine->run->signalled(machine->run->arg, SIGCONT);
+}
+
+/* Takes note of its end; the number of another signal that came to us and is to end it, or 0.
+ * Several of one kind may have come as one. */
 static int look_at_signals(struct machine *machine)
 {
     struct signalfd_siginfo info;
@@ -179,10 +198,12 @@ static int look_at_signals(struct machine *machine)
     if (read(machine->signals, &info, sizeof info) != (ssize_t)sizeof info)
         return 0;
     if (info.ssi_signo == SIGTSTP) {
-        bool had = machine->has_terminal;
-        hand_terminal(machine, false);
-        kill(getpid(), SIGSTOP);
-        hand_terminal(machine, had);
+        suspend(machine);
+        return 0;
+    }
+    if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT) {
+        if (machine->run->signalled)
+            machine->run->signalled(machine->run->arg, (int)info.ssi_signo);
         return 0;
     }
     if (info.ssi_signo != SIGCHLD)
@@ -212,10 +233,11 @@ static int wait_for(struct machine *machine)
     struct timespec deadline;
     bool moved = true;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += run->timeout;
+    deadline.tv_sec += run->timeout_ms / 1000;
+    deadline.tv_nsec += run->timeout_ms % 1000 * 1000000L;
     while (!machine->ended || (moved && is_open(machine))) {
         bool waits = !machine->ended || has_unwritten(machine);
-        int left = !waits ? 0 : run->timeout ? time_left(&deadline) : -1;
+        int left = !waits ? 0 : run->timeout_ms ? time_left(&deadline) : -1;
         if (waits && !left)
             return end(machine, MACHINE_TIMEOUT);
         moved = waits;
@@ -226,6 +248,12 @@ static int wait_for(struct machine *machine)
             return end(machine, unheard);
         if (run->stop && *run->stop)
             return end(machine, MACHINE_STOPPED);
+        if (run->paused && *run->paused)
+            return end(machine, MACHINE_PAUSED);
+        if (run->suspend && *run->suspend) {
+            *run->suspend = false;
+            suspend(machine);
+        }
         int number = look_at_signals(machine);
         if (number)
             return end(machine, MACHINE_INTERRUPTED + number);
@@ -259,30 +287,26 @@ static int run_blocked(const struct machine_run *run, const sigset_t *signals,
     return result;
 }
 
+bool machine_signal_is_ignored(int number)
+{
+    struct sigaction action;
+    return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 int machine_run(const struct machine_run *run)
 {
-    static const int awaited[] = {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    static const int awaited[] = {SIGCHLD, SIGINT,  SIGTERM,  SIGHUP,
+                                  SIGQUIT, SIGTSTP, SIGWINCH, SIGCONT};
     sigset_t signals, blocked, before;
     sigemptyset(&signals);
     for (size_t i = 0; i < sizeof awaited / sizeof awaited[0]; i++)
-        sigaddset(&signals, awaited[i]);
+        if (awaited[i] == SIGCHLD || !machine_signal_is_ignored(awaited[i]))
+            sigaddset(&signals, awaited[i]);
     blocked = signals;
     sigaddset(&blocked, SIGPIPE);
     sigprocmask(SIG_BLOCK, &blocked, &before);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would take the child's status with it */
     int result = run_blocked(run, &signals, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    return result;
-}
-
-int run_machine(char **argv, unsigned timeout)
-{
-    int console[2];
-    if (pipe2(console, O_CLOEXEC))
-        return -errno;
-    struct flow flow = {
-        .from = console[0], .to = STDOUT_FILENO, .to_world = true, .from_machine = true};
-    int result = machine_run(&(struct machine_run){
-        .argv = argv, .timeout = timeout, .out = console[1], .flows = &flow, .nr_flows = 1});
-    close(console[0]);
     return result;
 }

@@ -13,13 +13,18 @@ struct flow;
 
 struct machine_run {
     char **argv;
-    unsigned timeout;   /* seconds; 0: no limit */
-    int out;            /* the child's stdout, which is closed here; -1: our stderr */
-    int *given;         /* descriptors that it gets as 3, 4, ...; they are closed here */
-    size_t nr_given;    /* at most MACHINE_MOST_GIVEN */
-    struct flow *flows; /* what goes between it and us */
-    size_t nr_flows;    /* at most MACHINE_MOST_FLOWS */
-    const bool *stop;   /* when this becomes true, it is ended; NULL: never */
+    unsigned timeout_ms; /* 0: no limit */
+    int out;             /* the child's stdout, which is closed here; -1: our stderr */
+    int *given;          /* descriptors that it gets as 3, 4, ...; they are closed here */
+    size_t nr_given;     /* at most MACHINE_MOST_GIVEN */
+    struct flow *flows;  /* what goes between it and us */
+    size_t nr_flows;     /* at most MACHINE_MOST_FLOWS */
+    const bool *stop;    /* when this becomes true, it is ended; NULL: never */
+    const bool *paused;  /* the same, since it doesn't go on by itself */
+    bool *suspend; /* when this becomes true, we stop as by SIGTSTP, and it with us; NULL: never */
+    /* Told of SIGWINCH, and of SIGCONT or what we were suspended for being over; NULL: nobody. */
+    void (*signalled)(void *arg, int number);
+    void *arg;
     /* Called with true when the machine has the terminal: once *ready is true (NULL: from its start
      * on), and when we go on after we were suspended; with false when not: before that, and at its
      * end. NULL: it has it never. */
@@ -28,20 +33,29 @@ struct machine_run {
 };
 
 /* Runs a child with our stderr and no stdin, and moves its flows, until it has ended and those from
- * it have, too; or until `timeout` passes, *stop says so, we get SIGINT, SIGTERM, SIGHUP or
- * SIGQUIT, or its output can't be written, which end it. Its flows are then moved on for as long as
- * somebody takes what comes of them. Returns 0..255         its exit status MACHINE_KILLED + N   it
- * died of signal N MACHINE_TIMEOUT MACHINE_STOPPED   *stop MACHINE_INTERRUPTED + N   signal N came
- * to us MACHINE_UNHEARD + errno   its output can't be written -errno         it could not be
- * started */
+ * it have, too; or until the timeout passes, *stop or *paused say so, we get SIGINT, SIGTERM,
+ * SIGHUP or SIGQUIT, unless we ignore it, or its output can't be written, which end it. Its flows
+ * are then moved on for as long as somebody takes what comes of them. It has a process group of its
+ * own: keys of a terminal are ours. Returns
+ *
+ *     0..255                    its exit status
+ *     MACHINE_KILLED + N        it died of signal N
+ *     MACHINE_TIMEOUT
+ *     MACHINE_STOPPED           *stop
+ *     MACHINE_PAUSED            *paused
+ *     MACHINE_INTERRUPTED + N   signal N came to us
+ *     MACHINE_UNHEARD + errno   its output can't be written
+ *     -errno                    it could not be started
+ */
 #define MACHINE_KILLED 256
 #define MACHINE_TIMEOUT 512
 #define MACHINE_STOPPED 513
+#define MACHINE_PAUSED 514
 #define MACHINE_INTERRUPTED 1024
 #define MACHINE_UNHEARD 2048
 int machine_run(const struct machine_run *run);
 
-/* A machine whose stdout is ours, and nothing else. */
-int run_machine(char **argv, unsigned timeout);
+/* By who started us: it doesn't end a machine, and its program ignores it, too. */
+bool machine_signal_is_ignored(int number);
 
 #endif

@@ -29,6 +29,8 @@ struct packer {
     const char *path;  /* the machine's PATH */
     char *interpreter; /* of the first dynamic program; NULL: none yet */
     int status;        /* what goes wrong ends with it */
+    char *warning;     /* the first of what added files need and isn't there; NULL: none */
+    unsigned nr_warnings;
 };
 
 static bool fail(struct packer *packer, int status)
@@ -273,9 +275,11 @@ static bool look_at_added(void *arg, const char *host, const char *path)
         complaint = add_libraries(packer, host, &binary, interpreter);
     else
         binary_free(&binary);
-    if (complaint)
-        complain("warning: %s", complaint);
-    free(complaint);
+    packer->nr_warnings += complaint != NULL;
+    if (!packer->warning)
+        packer->warning = complaint;
+    else
+        free(complaint);
     (void)path;
     return true;
 }
@@ -306,14 +310,27 @@ static bool add_one(struct packer *packer, const char *host, const char *place)
 static bool add_what_was_named(struct packer *packer)
 {
     for (size_t i = 0; i < packer->boot->adds.count; i++) {
-        const char *named = packer->boot->adds.text[i], *colon = strchr(named, ':');
-        char *host = text("%.*s", (int)(colon ? colon - named : (long)strlen(named)), named);
-        bool done = add_one(packer, host, colon ? colon + 1 : NULL);
-        free(host);
-        if (!done)
+        const char *place = packer->boot->places.text[i];
+        if (!add_one(packer, packer->boot->adds.text[i], *place ? place : NULL))
             return fail(packer, PROGRAM_NOT_RUN);
     }
     return true;
+}
+
+/* One line for all of a kind: a folder can have hundreds. */
+static void warn(const struct packer *packer)
+{
+    const struct tree *tree = &packer->program->tree;
+    if (packer->nr_warnings == 1)
+        complain("warning: %s", packer->warning);
+    else if (packer->nr_warnings)
+        complain("warning: %u added files need what isn't there; the first: %s",
+                 packer->nr_warnings, packer->warning);
+    if (tree->nr_left_out == 1)
+        complain("%s is left out: it is no file, folder or symlink", tree->left_out);
+    else if (tree->nr_left_out)
+        complain("%u are left out, being no file, folder or symlink; the first: %s",
+                 tree->nr_left_out, tree->left_out);
 }
 
 /* ---- what it is told ------------------------------------------------------------------------- */
@@ -396,6 +413,39 @@ static void add_missing_file(struct tree *tree, const char *path, const char *li
         tree_add_bytes(tree, path, 0644, line, strlen(line));
 }
 
+/* Where the host's is a symlink to a folder of /usr, so is the machine's: paths are the same. */
+static void add_link_of_host(struct tree *tree, const char *path)
+{
+    char target[64];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length <= 0 || tree_find(tree, path))
+        return;
+    target[length] = '\0';
+    char *folder = target[0] == '/' ? text("%s", target) : text("/%s", target);
+    if (!strncmp(folder, "/usr/", 5) && !strchr(folder + 5, '/')) {
+        add_missing_folder(tree, folder, 0755);
+        tree_add_symlink(tree, path, target);
+    }
+    free(folder);
+}
+
+static void add_links_of_host(struct tree *tree)
+{
+    static const char *const links[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+        add_link_of_host(tree, links[i]);
+}
+
+/* What exec is given, which a script finds in $0: as it was typed, where that leads to it. */
+static const char *exec_path(const struct packer *packer, const char *cwd)
+{
+    char here[PATH_MAX];
+    const struct boot *boot = packer->boot;
+    bool typed = boot->program && strchr(boot->program[0], '/');
+    return typed && getcwd(here, sizeof here) && !strcmp(here, cwd) ? boot->program[0]
+                                                                    : packer->program->path;
+}
+
 /* It is made if there is none; what it is in /proc the kernel knows. */
 static bool add_cwd(struct packer *packer, const char *cwd)
 {
@@ -423,7 +473,7 @@ static bool add_words(struct packer *packer)
         texts_add(&argv, text("%s", *argument));
     tree_add_folder(tree, "/.quire", 0700);
     add_texts(tree, "/.quire/argv", argv.text);
-    add_texts(tree, "/.quire/exe", (char *[]){packer->program->path, NULL});
+    add_texts(tree, "/.quire/exe", (char *[]){(char *)(uintptr_t)exec_path(packer, cwd), NULL});
     add_texts(tree, "/.quire/cwd", (char *[]){(char *)(uintptr_t)cwd, NULL});
     texts_free(&argv);
     add_missing_folder(tree, "/tmp", 01777);
@@ -431,6 +481,7 @@ static bool add_words(struct packer *packer)
     add_missing_folder(tree, "/etc", 0755);
     add_missing_folder(tree, "/dev", 0755);
     add_missing_folder(tree, "/proc", 0555);
+    add_links_of_host(tree);
     add_missing_file(tree, "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
     add_missing_file(tree, "/etc/group", "root:x:0:\n");
     return add_cwd(packer, cwd);
@@ -466,7 +517,9 @@ int program_pack(struct program *program, const struct boot *boot, bool terminal
             tree_add_symlink(&program->tree, "/bin/sh", SHELL);
         add_environment(&packer, terminal);
         (void)add_words(&packer);
+        warn(&packer);
     }
+    free(packer.warning);
     library_cache_free(&packer.places.cache);
     free(packer.interpreter);
     return packer.status;

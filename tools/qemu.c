@@ -129,6 +129,13 @@ static void add_lines(struct arguments *arguments, const struct qemu_setup *setu
     add(arguments, "chardev:%s", name[LINE_LOG]);
 }
 
+static void add_monitor(struct arguments *arguments, const struct qemu_setup *setup)
+{
+    add_socket(arguments, "monitor", setup->monitor);
+    add(arguments, "-mon");
+    add(arguments, "chardev=monitor,mode=control");
+}
+
 /* In options of QEMU a comma ends a value, unless there are two. */
 static char *with_commas(const char *value)
 {
@@ -179,6 +186,7 @@ char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup)
     add(&arguments, "-accel");
     add(&arguments, "%s", boot->kvm ? "kvm" : "tcg");
     add_lines(&arguments, setup);
+    add_monitor(&arguments, setup);
     add_disks(&arguments, setup);
     add(&arguments, "-m");
     add(&arguments, "%lluM", (unsigned long long)(boot->memory / BOOT_MEMORY_UNIT));

@@ -112,6 +112,8 @@ error_t parse_common(int key, const struct argp *of, const char *name, const cha
     }
 }
 
+bool stdin_was_closed;
+
 /* What we open must not get the number of a standard stream that we were started without. Output
  * that nobody took still can't be written; errors and input are like /dev/null's. */
 static bool open_missing_streams(void)
@@ -126,6 +128,7 @@ static bool open_missing_streams(void)
 int main(int argc, char **argv)
 {
     int status = EXIT_USAGE;
+    stdin_was_closed = fcntl(STDIN_FILENO, F_GETFD) < 0;
     if (!open_missing_streams())
         return EXIT_FAILED;
     argp_err_exit_status = EXIT_USAGE;

@@ -20,6 +20,9 @@ enum exit_status {
     EXIT_NO_STATUS = 5, /* boot: it ended without saying how */
 };
 
+/* We were started without one; it is /dev/null now. */
+extern bool stdin_was_closed;
+
 /* One line on stderr, begun by the command's name. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 

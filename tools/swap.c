@@ -102,6 +102,13 @@ static bool has_header(const struct swap_store *store)
            !memcmp(found, signature, sizeof found);
 }
 
+/* QEMU locks bytes from 100 on of what it uses, each for something that others may not do. */
+static bool is_locked(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 200};
+    return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
 static bool open_existing(struct swap_store *store)
 {
     const char *name = store->wanted;
@@ -115,6 +122,8 @@ static bool open_existing(struct swap_store *store)
         return failed(store, strerror(errno));
     if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
         return failed(store, "it is neither a file nor a block device");
+    if (is_locked(store->fd))
+        return failed(store, "another machine uses it");
     if (has_header(store))
         return true;
     complain("--swap=%s: it has no swap header, and may hold something else; if it doesn't, "
@@ -151,9 +160,25 @@ static bool open_one(struct swap_store *store)
     char *name = name_before_size(store->wanted, &size);
     if (!name)
         return open_existing(store);
-    bool opened = is_sensible(store, size) && open_new(store, name) && make_area(store, size);
+    bool opened = is_sensible(store, size) && open_new(store, name);
+    if (opened && !make_area(store, size)) {
+        unlink(name);
+        opened = false;
+    }
     free(name);
     return opened;
+}
+
+static bool is_named_before(const struct swap_stores *stores, const struct swap_store *store)
+{
+    struct stat status, other;
+    if (store->fd < 0 || fstat(store->fd, &status))
+        return false;
+    for (const struct swap_store *before = stores->store; before < store; before++)
+        if (before->fd >= 0 && !fstat(before->fd, &other) && other.st_dev == status.st_dev &&
+            other.st_ino == status.st_ino)
+            return true;
+    return false;
 }
 
 bool swap_open(struct swap_stores *stores, const struct texts *wanted)
@@ -164,6 +189,8 @@ bool swap_open(struct swap_stores *stores, const struct texts *wanted)
         *store = (struct swap_store){.wanted = wanted->text[i], .fd = -1};
         if (!open_one(store))
             return false;
+        if (is_named_before(stores, store))
+            return failed(store, "it is named twice");
     }
     return true;
 }

@@ -203,7 +203,8 @@ bool tree_walk(const struct tree *tree, bool (*each)(void *arg, const struct nod
 void tree_free(struct tree *tree)
 {
     tdestroy(tree->root, free_node);
-    tree->root = NULL;
+    free(tree->left_out);
+    *tree = (struct tree){0};
 }
 
 /* ---- one thing of the host ------------------------------------------------------------------- */
@@ -280,7 +281,7 @@ static bool is_kept(const char *path, const char *host, bool folder)
     return false;
 }
 
-/* The file, folder or symlink `host`, alone, as `path`. Others are passed over, in words. */
+/* The file, folder or symlink `host`, alone, as `path`. Others are passed over, and counted. */
 static bool put_host(struct tree *tree, const char *host, const char *path,
                      const struct stat *status, const struct tree_visitor *visitor)
 {
@@ -299,8 +300,8 @@ static bool put_host(struct tree *tree, const char *host, const char *path,
         done = put_link(tree, host, path);
     else if (S_ISREG(status->st_mode))
         done = put_file(tree, host, path, status, visitor);
-    else
-        complain("%s is left out: it is no file, folder or symlink", host);
+    else if (!tree->nr_left_out++)
+        tree->left_out = text("%s", host);
     struct node *node = find(tree, path);
     if (!done || !node)
         return done;

@@ -19,7 +19,9 @@ struct node {
 };
 
 struct tree {
-    void *root; /* of tsearch(3), by path */
+    void *root;           /* of tsearch(3), by path */
+    unsigned nr_left_out; /* of the host's, being no file, folder or symlink */
+    char *left_out;       /* the first of them; NULL: none */
 };
 
 /* The node at a path of the machine, to which symlinks of the tree may lead; NULL: there is none.

@@ -194,7 +194,7 @@ static bool with_file(void)
 /* A number on each page of more memory than there is, and all of them are found again. */
 static bool fill(quire_linear_t at)
 {
-    uint64_t pages = LARGE_BYTES / QUIRE_PAGE_SIZE, number;
+    uint64_t pages = LARGE_BYTES / QUIRE_PAGE_SIZE, number = 0;
     for (uint64_t i = 0; i < pages; i++)
         if (!quire_sim_write(&cpu, at + i * QUIRE_PAGE_SIZE, &i, sizeof i))
             return false;

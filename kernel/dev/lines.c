@@ -27,6 +27,7 @@
 #define MESSAGE_BYTES 64u
 #define NR_MESSAGES 32u
 #define PATIENCE_NS 5000000000u
+#define MAX_LINE_BYTES 256u /* of a line for who started the machine */
 
 enum message_event { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE, OPEN };
 
@@ -41,6 +42,7 @@ struct port {
     unsigned free; /* of `out`, a bit for each that the device doesn't have */
     struct event sent;
     unsigned nr_waiting; /* for it: as long as there are any, the device interrupts */
+    bool polled;         /* somebody saw that there is no room: until the next interrupt the same */
     const struct line_listener *listener;
     struct {
         unsigned buffer;
@@ -49,7 +51,7 @@ struct port {
     unsigned nr_full;
 };
 
-static struct virtio_device device = {.name = "the serial lines"};
+static struct virtio_device device;
 static struct port ports[NR_LINES];
 static bool ready;
 
@@ -88,19 +90,25 @@ static size_t send(struct port *port, const char *bytes, size_t size)
     return size;
 }
 
+static void need_no_interrupt(struct port *port)
+{
+    if (!port->nr_waiting && !port->polled)
+        (void)virtio_queue_interrupts(&port->send, false);
+}
+
 static int wait_for_buffer(struct port *port, bool interruptible)
 {
     uint32_t seen = event_read(&port->sent);
     int error = 0;
     port->nr_waiting++;
-    if (virtio_queue_interrupts(&port->send, true))
-        error = 0;
-    else if (interruptible)
-        error = event_wait(&port->sent, seen, NO_DEADLINE);
-    else
-        event_wait_uninterruptible(&port->sent, seen);
-    if (!--port->nr_waiting)
-        (void)virtio_queue_interrupts(&port->send, false);
+    if (!virtio_queue_interrupts(&port->send, true)) {
+        if (interruptible)
+            error = event_wait(&port->sent, seen, NO_DEADLINE);
+        else
+            event_wait_uninterruptible(&port->sent, seen);
+    }
+    port->nr_waiting--;
+    need_no_interrupt(port);
     return error;
 }
 
@@ -125,38 +133,61 @@ int64_t line_write_interruptible(enum line line, const char *bytes, size_t size)
     return write_all(&ports[line], bytes, size, true);
 }
 
-void line_try_write(enum line line, const char *bytes, size_t size)
+size_t line_try_write(enum line line, const char *bytes, size_t size)
 {
-    for (size_t sent = 1; size && sent; bytes += sent, size -= sent)
-        sent = send(&ports[line], bytes, size);
+    size_t done = 0;
+    for (size_t sent = 1; done < size && sent; done += sent)
+        sent = send(&ports[line], bytes + done, size - done);
+    return done;
 }
 
-void lines_wait_until_sent(void)
+bool line_has_room(enum line line)
 {
+    struct port *port = &ports[line];
+    quire_port_irq_t irq = quire_port_irq_save();
+    take_back(port);
+    if (!port->free && !device.broken) {
+        port->polled = true;
+        if (virtio_queue_interrupts(&port->send, true))
+            take_back(port);
+    }
+    bool room = port->free || device.broken;
+    quire_port_irq_restore(irq);
+    return room;
+}
+
+uint32_t line_changes(enum line line)
+{
+    return event_read(&ports[line].sent);
+}
+
+void lines_wait_until_sent(uint64_t patience_ns)
+{
+    uint64_t begin = quire_port_clock_ns();
     for (enum line line = LINE_INPUT; ready && line < NR_LINES; line++)
         while (ports[line].free != (1u << NR_BUFFERS) - 1 && !device.broken) {
             take_back(&ports[line]);
+            if (quire_port_clock_ns() - begin > patience_ns)
+                return;
             quire_port_relax();
         }
 }
 
-static void tell_piece(void *arg, const char *text, size_t length)
-{
-    (void)arg;
-    line_write(LINE_CONTROL, text, length);
-}
-
+/* A line goes at once, so that two tasks' lines don't mix. */
 void tell(const char *format, ...)
 {
-    struct text text;
+    char line[MAX_LINE_BYTES];
     va_list list;
     if (!ready)
         return;
-    text_init(&text, tell_piece, NULL);
     va_start(list, format);
-    text_vprintf(&text, format, list);
+    size_t length = quire_vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    text_flush(&text);
+    if (length >= sizeof line) {
+        length = sizeof line - 1;
+        line[length - 1] = '\n';
+    }
+    line_write(LINE_CONTROL, line, length);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -229,7 +260,20 @@ static void interrupt(struct virtio_device *which)
         struct port *port = &ports[line];
         if (port->listener)
             receive(port);
+        port->polled = false;
+        need_no_interrupt(port);
         event_signal(&port->sent);
+    }
+}
+
+static void broke(struct virtio_device *which)
+{
+    (void)which;
+    for (enum line line = LINE_INPUT; line < NR_LINES; line++) {
+        const struct line_listener *listener = ports[line].listener;
+        if (listener)
+            listener->gone(listener->arg);
+        event_signal(&ports[line].sent);
     }
 }
 
@@ -309,14 +353,16 @@ static int open_ports(struct control *control)
 static int init_port(enum line line)
 {
     struct port *port = &ports[line];
+    *port = (struct port){.free = (1u << NR_BUFFERS) - 1};
     int error = virtio_queue_init(&port->receive, &device, 2 * line + 2);
     if (!error)
         error = virtio_queue_init(&port->send, &device, 2 * line + 3);
+    if (!error && (port->receive.size < NR_BUFFERS || port->send.size < NR_BUFFERS))
+        error = -ENXIO;
     for (unsigned i = 0; !error && i < NR_BUFFERS; i++) {
         port->out[i] = quire_get_free_pages(machine_mem, QUIRE_GFP_KERNEL, 0);
         error = port->out[i] ? 0 : -ENOMEM;
     }
-    port->free = (1u << NR_BUFFERS) - 1;
     return error;
 }
 
@@ -325,7 +371,8 @@ int lines_init(void)
 {
     struct pci_device pci = {0};
     struct control control;
-    device.interrupt = interrupt;
+    device =
+        (struct virtio_device){.name = "the serial lines", .interrupt = interrupt, .broke = broke};
     if (!virtio_find(&device, &pci, VIRTIO_CONSOLE))
         return -ENXIO;
     virtio_accept(&device, FEATURE_MULTIPORT);
@@ -334,9 +381,10 @@ int lines_init(void)
     int error = init_control(&control);
     for (enum line line = LINE_INPUT; !error && line < NR_LINES; line++)
         error = init_port(line);
+    if (!error)
+        error = virtio_start(&device);
     if (error)
         return error;
-    virtio_start(&device);
     error = open_ports(&control);
     ready = !error;
     return error;

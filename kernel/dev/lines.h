@@ -1,7 +1,8 @@
 /* kernel/dev/lines.h: the machine's lines to the outside: ports of a virtio serial device
  *
- * A line is a stream of bytes in each direction. Neither drops any: whoever writes faster than the
- * other end reads waits, and what has no reader here stays with the device, whose other end waits.
+ * A line is a stream of bytes in each direction. Neither drops any, but for echoes and what is
+ * written to a broken device: whoever writes faster than the other end reads waits, and what has no
+ * reader here stays with the device, whose other end waits.
  */
 #ifndef KERNEL_DEV_LINES_H
 #define KERNEL_DEV_LINES_H
@@ -17,6 +18,8 @@ struct line_listener {
     /* Some bytes came; interrupts are off. How many it takes; if not all, line_resume says when it
      * can take more. */
     size_t (*receive)(void *arg, const char *bytes, size_t size);
+    /* No more will come: the device broke. Perhaps in the midst of `receive`. */
+    void (*gone)(void *arg);
     void *arg;
 };
 
@@ -26,14 +29,18 @@ int lines_init(void);
 void line_write(enum line line, const char *bytes, size_t size);
 /* The same, unless a signal comes: how much went, or -EINTR if nothing. */
 int64_t line_write_interruptible(enum line line, const char *bytes, size_t size);
-/* As much as goes at once, for echoes; from handlers, too. */
-void line_try_write(enum line line, const char *bytes, size_t size);
+/* As much as goes at once, and how much that is; from handlers, too. */
+size_t line_try_write(enum line line, const char *bytes, size_t size);
+/* Something can go at once. False: there will be an interrupt when it can, which counts up what
+ * line_changes returns, and any_event. */
+bool line_has_room(enum line line);
+uint32_t line_changes(enum line line);
 /* Once for each line; `listener` has to stay. */
 int line_listen(enum line line, const struct line_listener *listener);
 void line_resume(enum line line);
-/* Before the machine ends: until the other ends have everything, however slow they are. Nothing
- * before lines_init. */
-void lines_wait_until_sent(void);
+/* Before the machine ends: until the other ends have everything, or NO_DEADLINE or so many ns are
+ * over. Nothing before lines_init. */
+void lines_wait_until_sent(uint64_t patience_ns);
 
 /* Words for who started the machine, a line at a time (docs/machine.md); nothing before
  * lines_init. */

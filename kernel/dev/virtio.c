@@ -102,6 +102,7 @@ void virtio_break(struct virtio_device *device, const char *why)
     device->broken = true;
     cpu_out8(port_of(device, DEVICE_STATUS), 0); /* a reset: it has no memory of ours any more */
     print("virtio: %s: %s; the device isn't used any more\n", device->name, why);
+    device->broke(device);
 }
 
 bool virtio_find(struct virtio_device *device, struct pci_device *pci, enum virtio_type type)
@@ -134,18 +135,26 @@ static void interrupt(void)
             device->interrupt(device);
 }
 
-void virtio_start(struct virtio_device *device)
+int virtio_start(struct virtio_device *device)
 {
     bool handled = false;
-    if (device->pci.irq >= NR_IRQS)
+    if (device->pci.irq >= NR_IRQS) {
         virtio_break(device, "it has no interrupt");
+        return -ENXIO;
+    }
     for (const struct virtio_device *other = devices; other; other = other->next)
         handled = handled || other->pci.irq == device->pci.irq;
     device->next = devices;
     devices = device;
-    if (!handled && !device->broken)
+    if (!handled)
         irq_set_handler(device->pci.irq, interrupt);
     add_status(device, STATUS_DRIVER_OK);
+    return 0;
+}
+
+void virtio_forget_all(void)
+{
+    devices = NULL;
 }
 
 /* ---- a queue's memory ------------------------------------------------------------------------ */
@@ -186,6 +195,7 @@ int virtio_queue_init(struct virtio_queue *queue, struct virtio_device *device, 
         quire_kfree(machine_slab, queue->entry);
         if (memory)
             quire_free_pages_exact(machine_mem, memory, used_offset(size) + used_bytes);
+        *queue = (struct virtio_queue){.device = device};
         return -ENOMEM;
     }
     lay_out(queue, memory);

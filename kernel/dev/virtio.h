@@ -26,6 +26,9 @@ struct virtio_device {
     bool broken;
     /* Some queue has something back, perhaps; called from the interrupt. */
     void (*interrupt)(struct virtio_device *device);
+    /* It is broken: whoever waits for it is woken, and nothing else is done, since it may have
+     * broken in the midst of anything. */
+    void (*broke)(struct virtio_device *device);
     struct virtio_device *next;
 };
 
@@ -49,11 +52,14 @@ struct virtio_queue {
 bool virtio_find(struct virtio_device *device, struct pci_device *pci, enum virtio_type type);
 /* What of `wanted` it has, it is to do. */
 void virtio_accept(struct virtio_device *device, uint32_t wanted);
-/* Queues first, then this; from now on the interrupt is called. */
-void virtio_start(struct virtio_device *device);
+/* Queues first, then this; from now on the interrupt is called. -ENXIO: it has none, and is broken.
+ */
+int virtio_start(struct virtio_device *device);
 uint8_t virtio_config8(const struct virtio_device *device, unsigned at);
 uint32_t virtio_config32(const struct virtio_device *device, unsigned at);
 void virtio_break(struct virtio_device *device, const char *why);
+/* The end, for tests: none has an interrupt any more. */
+void virtio_forget_all(void);
 
 /* Memory for the queue, and the device gets to know it; no interrupts come of it yet. -ENOMEM,
  * -ENXIO: it has no such queue. May sleep. */

@@ -27,7 +27,9 @@
 
 #define MAX_DISKS 4u
 #define NR_REQUESTS 16u
-#define MOST_PIECES 32u /* of a request */
+#define MOST_PIECES 32u     /* of a request */
+#define LEAST_ENTRIES 4u    /* of the queue: the longest request but for its pieces has three */
+#define LEAST_DISCARD 2048u /* sectors at once: less isn't worth the requests */
 
 enum request_type { REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 4, REQUEST_DISCARD = 11 };
 enum request_status { STATUS_OK, STATUS_ERROR, STATUS_UNSUPPORTED };
@@ -83,6 +85,11 @@ static void take_back(struct disk *disk)
 static void interrupt(struct virtio_device *virtio)
 {
     take_back(quire_container_of(virtio, struct disk, virtio));
+}
+
+static void broke(struct virtio_device *virtio)
+{
+    event_signal(&quire_container_of(virtio, struct disk, virtio)->changed);
 }
 
 /* A free request, with as many entries of the queue; waits for it. -EIO: the device is broken. */
@@ -215,11 +222,13 @@ static void configure(struct disk *disk)
     disk->most_pieces = 1;
     if (virtio->features & FEATURE_SEG_MAX)
         disk->most_pieces = virtio_config32(virtio, CONFIG_SEG_MAX);
+    if (!disk->most_pieces) /* nonsense, but devices say it: Linux takes it for one, too */
+        disk->most_pieces = 1;
     if (disk->most_pieces > MOST_PIECES)
         disk->most_pieces = MOST_PIECES;
     if (virtio->features & FEATURE_DISCARD)
         disk->most_discard = virtio_config32(virtio, CONFIG_MAX_DISCARD);
-    if (disk->most_discard)
+    if (disk->most_discard >= LEAST_DISCARD)
         disk->block.discard = discard;
     if (virtio->features & FEATURE_FLUSH)
         disk->block.flush = flush;
@@ -228,6 +237,8 @@ static void configure(struct disk *disk)
 static int start(struct disk *disk)
 {
     int error = virtio_queue_init(&disk->queue, &disk->virtio, 0);
+    if (!error && disk->queue.size < LEAST_ENTRIES)
+        error = -ENXIO;
     if (!error)
         disk->memory = quire_get_free_pages(machine_mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO, 0);
     if (!error && !disk->memory)
@@ -236,7 +247,9 @@ static int start(struct disk *disk)
         return error;
     if (disk->most_pieces > disk->queue.size - 2)
         disk->most_pieces = disk->queue.size - 2;
-    virtio_start(&disk->virtio);
+    error = virtio_start(&disk->virtio);
+    if (error)
+        return error;
     (void)virtio_queue_interrupts(&disk->queue, true);
     return block_register(&disk->block) ? 0 : -ENXIO;
 }
@@ -246,15 +259,17 @@ void virtio_blk_init(void)
     struct pci_device pci = {0};
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         struct disk *disk = &disks[i];
+        *disk = (struct disk){.virtio = {.interrupt = interrupt, .broke = broke},
+                              .block = {.transfer = transfer},
+                              .name = {'v', 'd', (char)('a' + i)}};
+        disk->virtio.name = disk->block.name = disk->name;
         if (!virtio_find(&disk->virtio, &pci, VIRTIO_BLOCK))
             break;
-        memcpy(disk->name, (char[]){'v', 'd', (char)('a' + i), 0}, sizeof disk->name);
-        disk->virtio.name = disk->block.name = disk->name;
-        disk->virtio.interrupt = interrupt;
-        disk->block.transfer = transfer;
         configure(disk);
         int error = start(disk);
-        if (error)
+        if (error) {
             print("virtio: %s can't be used: error %d\n", disk->name, -error);
+            virtio_break(&disk->virtio, "it didn't start");
+        }
     }
 }

@@ -21,6 +21,8 @@ bool block_register(struct block_device *device)
 {
     if (nr_devices == BLOCK_MAX_DEVICES)
         return false;
+    if (device->nr_sectors > INT64_MAX / SECTOR_BYTES) /* no position in a file is beyond */
+        device->nr_sectors = INT64_MAX / SECTOR_BYTES;
     device->minor = nr_devices * BLOCK_MINORS;
     devices[nr_devices++] = device;
     return true;
@@ -143,6 +145,12 @@ static int write_window(struct block_device *device, const struct window *window
     return move_window(device, window, true);
 }
 
+static int sync_file(struct file *file)
+{
+    struct block_device *device = file->data;
+    return device->flush ? device->flush(device) : 0;
+}
+
 static int64_t write_file(struct file *file, uint64_t at, const void *from, size_t size)
 {
     struct block_device *device = file->data;
@@ -155,7 +163,8 @@ static int64_t write_file(struct file *file, uint64_t at, const void *from, size
         done += error ? 0 : window.size;
     }
     unlock(device);
-    return done ? (int64_t)done : error;
+    int lost = done && file->flags & O_DSYNC ? sync_file(file) : 0;
+    return lost ? lost : done ? (int64_t)done : error;
 }
 
 static uint64_t file_size(struct file *file)
@@ -186,7 +195,7 @@ static long file_control(struct file *file, unsigned command, void *argument,
         *(int *)argument = device->read_only;
         return 0;
     case BLKFLSBUF:
-        return device->flush ? device->flush(device) : 0;
+        return sync_file(file);
     default:
         return -ENOTTY;
     }
@@ -197,6 +206,7 @@ static const struct file_ops block_ops = {
     .read = read_file,
     .write = write_file,
     .size = file_size,
+    .sync = sync_file,
     .ioctl = file_control,
 };
 
@@ -214,6 +224,13 @@ int block_open(struct inode *inode, struct file *file)
     file->ops = &block_ops;
     file->data = device;
     return 0;
+}
+
+void block_flush_all(void)
+{
+    for (unsigned i = 0; i < nr_devices; i++)
+        if (devices[i]->flush)
+            (void)devices[i]->flush(devices[i]);
 }
 
 /* ---- /proc ----------------------------------------------------------------------------------- */

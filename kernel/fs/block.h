@@ -1,7 +1,8 @@
 /* kernel/fs/block.h: block devices: /dev/vda and its like
  *
- * A driver makes them known; files and swap areas use them. There is no cache: what is read comes
- * from the device, and what is written has reached it, and the cache that it may have.
+ * A driver makes them known; files and swap areas use them. There is no cache here: what is read
+ * comes from the device, and what is written has reached it, but perhaps only the cache that it has
+ * itself; `flush` makes that durable.
  */
 #ifndef KERNEL_FS_BLOCK_H
 #define KERNEL_FS_BLOCK_H
@@ -55,6 +56,9 @@ struct block_device *block_device_of(const struct inode *inode);
  * allocates nothing. */
 int block_transfer(struct block_device *device, bool write, uint64_t sector,
                    const struct block_piece *pieces, unsigned count);
+
+/* What was written to any of them so far is on its medium, or lost. */
+void block_flush_all(void);
 
 /* Of devices.c: as inode_ops.open. */
 int block_open(struct inode *inode, struct file *file);

@@ -48,11 +48,14 @@ static int64_t random_write(struct file *file, uint64_t at, const void *from, si
     return (int64_t)size;
 }
 
-static const struct file_ops null_ops = {.name = "null", .read = null_read, .write = null_write};
-static const struct file_ops zero_ops = {.name = "zero", .read = zero_read, .write = null_write};
-static const struct file_ops full_ops = {.name = "full", .read = zero_read, .write = full_write};
+static const struct file_ops null_ops = {
+    .name = "null", .no_position = true, .read = null_read, .write = null_write};
+static const struct file_ops zero_ops = {
+    .name = "zero", .no_position = true, .read = zero_read, .write = null_write};
+static const struct file_ops full_ops = {
+    .name = "full", .no_position = true, .read = zero_read, .write = full_write};
 static const struct file_ops random_ops = {
-    .name = "random", .read = random_read, .write = random_write};
+    .name = "random", .no_position = true, .read = random_read, .write = random_write};
 
 static const struct file_ops *const mem_ops[] = {
     [3] = &null_ops, [5] = &zero_ops, [7] = &full_ops, [8] = &random_ops, [9] = &random_ops};

@@ -146,6 +146,8 @@ int64_t file_seek(struct file *file, int64_t offset, int whence)
         return -EBADF;
     if (file->ops->stream)
         return -ESPIPE;
+    if (file->ops->no_position)
+        return whence >= SEEK_SET && whence <= SEEK_HOLE ? 0 : -EINVAL;
     switch (whence) {
     case SEEK_SET:
         return seek_to(file, 0, offset);

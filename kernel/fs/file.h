@@ -24,10 +24,13 @@ struct file_ops {
     const char *name; /* of files without one, as /proc/PID/fd shows it: "pipe" */
     bool shared_name; /* that is all; otherwise the inode's number follows: "pipe:[17]" */
     bool stream;      /* no position: read and write are given 0 */
+    bool no_position; /* the same, and each seek ends at 0 instead of failing */
     int64_t (*read)(struct file *file, uint64_t at, void *to, size_t size);
     int64_t (*write)(struct file *file, uint64_t at, const void *from, size_t size);
     /* Bytes that SEEK_END counts from. */
     uint64_t (*size)(struct file *file);
+    /* What was written is safe: 0, or what says that it isn't. NULL: it always is. May sleep. */
+    int (*sync)(struct file *file);
     /* `argument` is the number that was passed, or the buffer of ioctl_shape. */
     long (*ioctl)(struct file *file, unsigned command, void *argument,
                   const struct fs_caller *caller);

@@ -64,6 +64,12 @@ size_t stream_receive(struct stream_input *input, const char *bytes, size_t size
     return input->at_end ? size : done;
 }
 
+void stream_end(struct stream_input *input)
+{
+    input->at_end = true;
+    event_signal(&input->changed);
+}
+
 static size_t take(struct stream_input *input, char *to, size_t size)
 {
     size_t there = input->end - input->read, at = input->read % STREAM_BYTES;
@@ -123,13 +129,19 @@ static int64_t output_write(struct file *file, uint64_t at, const void *from, si
 {
     struct stream_output *output = file->data;
     (void)at;
-    return output->write(output->arg, from, size);
+    return output->write(output->arg, from, size, !(file->flags & O_NONBLOCK));
 }
 
 static unsigned output_poll(struct file *file)
 {
-    (void)file;
-    return POLLOUT | POLLWRNORM;
+    const struct stream_output *output = file->data;
+    return !output->has_room || output->has_room(output->arg) ? POLLOUT | POLLWRNORM : 0;
+}
+
+static uint32_t output_happened(struct file *file, unsigned events)
+{
+    const struct stream_output *output = file->data;
+    return events & POLLOUT && output->happened ? output->happened(output->arg) : 0;
 }
 
 static const struct file_ops input_ops = {
@@ -141,7 +153,12 @@ static const struct file_ops input_ops = {
     .ioctl = input_ioctl,
 };
 static const struct file_ops output_ops = {
-    .name = "pipe", .stream = true, .write = output_write, .poll = output_poll};
+    .name = "pipe",
+    .stream = true,
+    .write = output_write,
+    .poll = output_poll,
+    .happened = output_happened,
+};
 
 /* Opening it again, by /dev/stdin, is the same stream. */
 static int open_again(struct inode *inode, struct file *file)

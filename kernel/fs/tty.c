@@ -224,7 +224,6 @@ unsigned tty_room(const struct tty *tty)
 
 void tty_hang_up(struct tty *tty)
 {
-    tty->sid = tty->pgid = 0;
-    put(tty, TTY_END_OF_FILE | TTY_END_OF_LINE);
+    tty->gone = true;
     make_ready(tty);
 }

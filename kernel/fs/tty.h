@@ -66,8 +66,12 @@ struct window_size {
 };
 
 struct tty_driver {
-    /* What programs write: all of it. May sleep. */
-    void (*write)(void *arg, const char *bytes, size_t size);
+    /* What programs write: how much went. If it may wait: all of it, unless a signal comes; -EINTR
+     * if nothing went, or -EAGAIN. Two bytes go together or not at all. */
+    int64_t (*write)(void *arg, const char *bytes, size_t size, bool wait);
+    /* Something can be written at once, and counts what happened to that. NULL: always. */
+    bool (*has_room)(void *arg);
+    uint32_t (*happened)(void *arg);
     /* What is typed, from an interrupt handler: as much as goes at once. */
     void (*echo)(void *arg, const char *bytes, size_t size);
     /* There is room again after tty_room was 0. */
@@ -84,6 +88,7 @@ struct tty {
     int sid, pgid; /* 0: nobody's */
     uint16_t queue[TTY_QUEUE];
     unsigned read, ready, end;
+    bool gone; /* the line is: who reads is at the end */
     struct event changed;
 };
 
@@ -92,8 +97,11 @@ void tty_init(struct tty *tty, const struct tty_driver *driver);
 void tty_receive(struct tty *tty, unsigned char byte);
 /* How many bytes may come now. */
 unsigned tty_room(const struct tty *tty);
-/* The line is gone: who reads is at the end. */
+/* The line is gone: who reads is at the end, now and ever after. Also from handlers. */
 void tty_hang_up(struct tty *tty);
+
+/* The foreground hears of a change. Also from handlers. */
+void tty_set_size(struct tty *tty, const struct window_size *size);
 
 /* Makes `file` one of the terminal. */
 void tty_open(struct tty *tty, struct file *file);

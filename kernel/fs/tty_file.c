@@ -63,6 +63,8 @@ static int64_t tty_read(struct file *file, uint64_t at, void *to, size_t size)
         size_t enough = tty->termios.cc[VMIN] ? tty->termios.cc[VMIN] : 1;
         if (any && (is_canonical(tty) || done >= enough || !done))
             break;
+        if (tty->gone)
+            break;
         if (file->flags & O_NONBLOCK)
             return done ? (int64_t)done : -EAGAIN;
         if (any)
@@ -78,27 +80,53 @@ static int64_t tty_read(struct file *file, uint64_t at, void *to, size_t size)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* Up to the next newline that the carriage returns with. */
+static size_t plain_bytes(const struct tty *tty, const char *bytes, size_t size)
+{
+    uint32_t both = OPOST | ONLCR;
+    size_t plain = 0;
+    if ((tty->termios.oflag & both) != both)
+        return size;
+    while (plain < size && bytes[plain] != '\n')
+        plain++;
+    return plain;
+}
+
 static int64_t tty_write(struct file *file, uint64_t at, const void *from, size_t size)
 {
-    struct tty *tty = tty_of(file);
+    const struct tty *tty = tty_of(file);
     const char *bytes = from;
-    size_t start = 0;
-    uint32_t both = OPOST | ONLCR;
+    size_t done = 0;
     (void)at;
-    for (size_t i = 0; i < size && (tty->termios.oflag & both) == both; i++)
-        if (bytes[i] == '\n') {
-            tty->driver.write(tty->driver.arg, bytes + start, i - start);
-            tty->driver.write(tty->driver.arg, "\r\n", 2);
-            start = i + 1;
-        }
-    tty->driver.write(tty->driver.arg, bytes + start, size - start);
-    return (int64_t)size;
+    while (done < size) {
+        size_t piece = plain_bytes(tty, bytes + done, size - done);
+        const char *what = piece ? bytes + done : "\r\n";
+        int64_t sent = tty->driver.write(tty->driver.arg, what, piece ? piece : 2,
+                                         !(file->flags & O_NONBLOCK));
+        if (sent < 0)
+            return done ? (int64_t)done : sent;
+        done += piece ? (size_t)sent : 1;
+        if ((size_t)sent < piece)
+            break;
+    }
+    return (int64_t)done;
 }
 
 static unsigned tty_poll(struct file *file)
 {
     const struct tty *tty = tty_of(file);
-    return POLLOUT | POLLWRNORM | (tty->read != tty->ready ? POLLIN | POLLRDNORM : 0);
+    bool room = !tty->driver.has_room || tty->driver.has_room(tty->driver.arg);
+    bool any = tty->read != tty->ready || tty->gone;
+    return (room ? POLLOUT | POLLWRNORM : 0) | (any ? POLLIN | POLLRDNORM : 0) |
+           (tty->gone ? POLLHUP : 0);
+}
+
+static uint32_t tty_happened(struct file *file, unsigned events)
+{
+    const struct tty *tty = tty_of(file);
+    uint32_t out =
+        events & POLLOUT && tty->driver.happened ? tty->driver.happened(tty->driver.arg) : 0;
+    return out + (events & POLLIN ? event_read(&tty->changed) : 0);
 }
 
 static uint32_t tty_happened(struct file *file, unsigned events)
@@ -180,7 +208,7 @@ static long control(struct tty *tty, unsigned command, void *argument,
     }
 }
 
-static void set_size(struct tty *tty, const struct window_size *size)
+void tty_set_size(struct tty *tty, const struct window_size *size)
 {
     bool changed = __builtin_memcmp(&tty->size, size, sizeof *size);
     tty->size = *size;
@@ -205,7 +233,7 @@ static long tty_ioctl(struct file *file, unsigned command, void *argument,
         __builtin_memcpy(argument, &tty->size, sizeof tty->size);
         return 0;
     case TIOCSWINSZ:
-        set_size(tty, argument);
+        tty_set_size(tty, argument);
         return 0;
     case FIONREAD:
         *(int *)argument = count_ready(tty);

@@ -1,4 +1,5 @@
 /* kernel/sys/file_seek.c: positions, sizes, and what would bring content to a disk */
+#include "fs/block.h"
 #include "fs/ramfs.h"
 #include "sys/file_user.h"
 #include "task/limits.h"
@@ -127,9 +128,9 @@ long sys_fallocate(const unsigned long *arg)
     return error;
 }
 
-/* ---- disks that aren't there ----------------------------------------------------------------- */
+/* ---- what is written is safe ----------------------------------------------------------------- */
 
-/* Files are in memory, so they are as safe as they get. */
+/* Most files are in memory, so they are as safe as they get. */
 static long nothing_to_do(unsigned long fd, bool streams_too)
 {
     struct file *file = user_file(fd);
@@ -142,17 +143,23 @@ static long nothing_to_do(unsigned long fd, bool streams_too)
 
 long sys_fsync(const unsigned long *arg)
 {
-    return nothing_to_do(arg[0], false);
+    struct file *file = user_file(arg[0]);
+    if (!file)
+        return -EBADF;
+    long error = file->ops->stream ? -EINVAL : file->ops->sync ? file->ops->sync(file) : 0;
+    file_put(file);
+    return error;
 }
 
 long sys_fdatasync(const unsigned long *arg)
 {
-    return nothing_to_do(arg[0], false);
+    return sys_fsync(arg);
 }
 
 long sys_sync(const unsigned long *arg)
 {
     (void)arg;
+    block_flush_all();
     return 0;
 }
 

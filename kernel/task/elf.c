@@ -20,13 +20,13 @@
 #define FLAG_READ 4
 #define MAX_HEADER_BYTES QUIRE_PAGE_SIZE /* of all program headers, as on Linux */
 
-/* -EIO: it ends before. */
-static int read_exactly(struct file *file, uint64_t at, void *to, size_t size)
+/* `shorter`: what it is when the file ends before. */
+static int read_exactly(struct file *file, uint64_t at, void *to, size_t size, int shorter)
 {
     int64_t got = file_pread(file, at, to, size);
     if (got < 0)
         return (int)got;
-    return (size_t)got == size ? 0 : -EIO;
+    return (size_t)got == size ? 0 : shorter;
 }
 
 /* Of the identification Linux looks at these bytes only. */
@@ -39,15 +39,17 @@ static bool is_ours(const struct elf_header *header)
            header->phnum * sizeof(struct elf_segment) <= MAX_HEADER_BYTES;
 }
 
-/* Addresses and sizes that can be added, and agree within a page. */
+/* Addresses and sizes that can be added, and agree within a page if anything is mapped of the file:
+ * of a segment without bytes in it Linux doesn't look at the offset. */
 static bool makes_sense(const struct elf_segment *segment)
 {
     elf_word end;
     return segment->file_size <= segment->memory_size &&
            !__builtin_add_overflow(segment->address, segment->memory_size, &end) &&
            end <= (elf_word)-QUIRE_PAGE_SIZE &&
-           !__builtin_add_overflow(segment->offset, segment->file_size, &end) &&
-           !((segment->address ^ segment->offset) & (QUIRE_PAGE_SIZE - 1));
+           (!segment->file_size ||
+            (!__builtin_add_overflow(segment->offset, segment->file_size, &end) &&
+             !((segment->address ^ segment->offset) & (QUIRE_PAGE_SIZE - 1))));
 }
 
 static int look_at_segments(struct elf *elf)
@@ -73,10 +75,10 @@ static int look_at_segments(struct elf *elf)
     return elf->high > elf->low ? 0 : -ENOEXEC;
 }
 
-int elf_read(struct elf *elf, struct file *file)
+int elf_read(struct elf *elf, struct file *file, int shorter)
 {
     *elf = (struct elf){.file = file};
-    int error = read_exactly(file, 0, &elf->header, sizeof elf->header);
+    int error = read_exactly(file, 0, &elf->header, sizeof elf->header, shorter);
     if (error)
         return error;
     if (!is_ours(&elf->header) || !file_mapping(file))
@@ -85,8 +87,11 @@ int elf_read(struct elf *elf, struct file *file)
     elf->segments = quire_kmalloc(machine_slab, size, QUIRE_GFP_KERNEL);
     if (!elf->segments)
         return -ENOMEM;
-    error = read_exactly(file, elf->header.phoff, elf->segments, size);
-    error = error ? -ENOEXEC : look_at_segments(elf);
+    error = read_exactly(file, elf->header.phoff, elf->segments, size, -ENOEXEC);
+    if (!error)
+        error = look_at_segments(elf);
+    else if (error != -EIO) /* an offset that no file has */
+        error = -ENOEXEC;
     if (error)
         elf_free(elf);
     return error;
@@ -118,7 +123,7 @@ int elf_interpreter(const struct elf *elf, char *path, size_t size)
         return 0;
     if (segment->file_size < 2 || segment->file_size > size)
         return -ENOEXEC;
-    int error = read_exactly(elf->file, segment->offset, path, (size_t)segment->file_size);
+    int error = read_exactly(elf->file, segment->offset, path, (size_t)segment->file_size, -EIO);
     if (error)
         return error;
     return path[segment->file_size - 1] ? -ENOEXEC : (int)segment->file_size - 1;

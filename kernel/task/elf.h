@@ -53,8 +53,9 @@ struct elf {
     bool executable_stack;
 };
 
-/* -ENOEXEC: not such a file, or one that makes no sense; -EIO: shorter than a header; -ENOMEM. */
-QUIRE_MUST_CHECK int elf_read(struct elf *elf, struct file *file);
+/* -ENOEXEC: not such a file, or one that makes no sense; -ENOMEM; what reading it says. `shorter`:
+ * what it is when the file is shorter than a header. */
+QUIRE_MUST_CHECK int elf_read(struct elf *elf, struct file *file, int shorter);
 void elf_free(struct elf *elf);
 bool elf_has_interpreter(const struct elf *elf);
 /* The interpreter's path into `path`: its length, 0 if there is none. -ENOEXEC; -EIO: it lies

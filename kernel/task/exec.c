@@ -164,9 +164,7 @@ static int find_program(struct program *program, struct inode *start, const char
         if (error)
             return error;
         int64_t got = file_pread(program->file, 0, line, sizeof line - 1);
-        error = got < 0 ? (int)got : elf_read(&program->elf, program->file);
-        if (error == -EIO && got >= 0)
-            error = -ENOEXEC; /* too short for such a file */
+        error = got < 0 ? (int)got : elf_read(&program->elf, program->file, -ENOEXEC);
         if (error != -ENOEXEC || parse_script(line, (size_t)got, &interpreter, &argument)) {
             if (error)
                 close_program(program->file);
@@ -196,7 +194,7 @@ static int map_interpreter(struct program *program)
     quire_kfree(machine_slab, path);
     if (error || !length)
         return error;
-    error = elf_read(&elf, file);
+    error = elf_read(&elf, file, -EIO);
     if (!error) {
         error = elf_map(&elf, program->mm, 0, &program->interpreter);
         program->stack.interpreter = program->interpreter.bias + elf.low;

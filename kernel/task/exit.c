@@ -58,7 +58,10 @@ void process_joined_mm(struct process *process)
     process->maj_flt = 0 - info.maj_flt;
 }
 
-/* Nor is what the child of a vfork added its parent's, who slept meanwhile. */
+/* Nor is what the child of a vfork added its parent's, whose thread slept meanwhile. (Faults of the
+ * parent's other threads count as the child's: the sum has them once.) The parent's number may be
+ * somebody else's by now; who has another memory isn't it, and who has the same shares its counts.
+ */
 static void take_from_vfork_parent(const struct process *process)
 {
     struct process *parent = process->vfork_parent ? process_find(process->vfork_parent) : NULL;

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cmdline.h"
+#include "control.h"
 #include "dev/lines.h"
 #include "dev/virtio_blk.h"
 #include "errno.h"
@@ -153,6 +154,27 @@ static void read_what_to_run(void)
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
+bool init_is_program(const struct process *process)
+{
+    return process->pid == program_pid;
+}
+
+void init_continue_program(void)
+{
+    (void)signal_group(program_pid, SIGCONT, NULL);
+}
+
+/* Who starts programs by exec passes on which signals they are to ignore: a bit each, the lowest
+ * for number 1. */
+static void ignore_signals(struct process *process)
+{
+    const struct signal_action ignore = {.handler = 1};
+    uint64_t set = cmdline_number(info->command_line, "ignore", 0);
+    for (int number = 1; number <= NR_SIGNALS; number++)
+        if (set & SIGNAL_BIT(number) && number != SIGKILL && number != SIGSTOP)
+            signal_set_action(process, number, &ignore);
+}
+
 /* The first thing that the program's task does. */
 static void start_program(void)
 {
@@ -166,7 +188,9 @@ static void open_standard_files(struct process *process)
     struct file *files[3];
     int error = console_open(files, info->command_line, directories, &root);
     for (int fd = 0; error >= 0 && fd < 3; fd++)
-        error = files_set(process->files, fd, files[fd], false);
+        error = files[fd] ? files_set(process->files, fd, files[fd], false) : 0;
+    if (error >= 0)
+        error = control_init();
     if (error < 0)
         give_up("open standard input and output", error);
     tell("ready\n");
@@ -188,6 +212,7 @@ static void make_program(void)
         give_up("make a process", -ENOMEM);
     fs_context_set_cwd(process->fs, walk.inode);
     walk_end(&walk);
+    ignore_signals(process);
     open_standard_files(process);
     process->exit_signal = SIGCHLD;
     process->pgid = process->sid = process->pid;
@@ -304,12 +329,15 @@ static void init_main(void)
     use_swap();
     make_program();
     const struct wait_request request = {
-        .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .block = true};
+        .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .stopped = true, .block = true};
     for (;;) {
         struct wait_result result;
         error = wait_for_child(&request, &result);
-        if (!error && result.pid == program_pid)
+        if (error || result.pid != program_pid)
+            continue;
+        if ((result.status & 0xff) != 0x7f)
             end_machine(result.status);
+        tell("stopped %d\n", result.status >> 8);
     }
 }
 

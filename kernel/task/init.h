@@ -7,6 +7,12 @@
 
 extern struct process *init_process;
 
+/* The program that the machine is for; it ends with it, and who started the machine can continue
+ * it: so its group is no orphan. */
+bool init_is_program(const struct process *process);
+/* If a signal stopped it. Also from interrupt handlers. */
+void init_continue_program(void);
+
 /* Makes the first process and hands it the machine. */
 _Noreturn void run_program(const struct pvh_info *info);
 

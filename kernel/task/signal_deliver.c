@@ -16,6 +16,7 @@
 
 #include "base/bits.h"
 #include "errno.h"
+#include "task/init.h"
 #include "task/lifecycle.h"
 #include "task/sched.h"
 #include "task/signal_frame.h"
@@ -101,14 +102,17 @@ static void wait_until_continued(void)
 }
 
 /* Nobody is there to continue it: no process of the group has its parent in another group of the
- * session (POSIX: an orphaned process group). */
+ * session (POSIX: an orphaned process group), nor does who started the machine know of it. */
 static bool is_orphaned(int pgid)
 {
     list_for_each (at, &all_processes) {
         const struct process *process = quire_container_of(at, struct process, all);
         const struct process *parent = process->parent;
-        if (process->pgid == pgid && !process->zombie && parent && parent->pgid != pgid &&
-            parent->sid == process->sid)
+        if (process->pgid != pgid || process->zombie)
+            continue;
+        if (init_is_program(process))
+            return false;
+        if (parent && parent->pgid != pgid && parent->sid == process->sid)
             return false;
     }
     return true;

@@ -6,7 +6,9 @@
  * cache, unmapped: whoever faults finds it there.
  *
  * What goes to swap from page tables is written by the batch: its pages stay locked meanwhile. That
- * is no deadlock, since pages are only locked here if nobody has them (vm/internal.h).
+ * is no deadlock, since pages are only locked here if nobody has them (vm/internal.h), and since
+ * nothing of a file's owner is called with such pages: he may have locks that others hold when they
+ * fault.
  *
  * Nothing here may reclaim, or it would call itself: what is allocated on the way (by stores and
  * files) comes from reserves, or not at all.
@@ -26,10 +28,12 @@ enum outcome {
     OUTCOME_WRITE, /* to swap, together with others of the batch: it stays locked until then */
 };
 
-/* Pages of the swap cache, unmapped and locked, that go once they are written. */
+/* Pages of the swap cache, unmapped and locked, that go once they are written; and what is put only
+ * then. */
 struct writing {
     struct quire_page *pages[RECLAIM_BATCH];
-    unsigned count;
+    struct root *roots[RECLAIM_BATCH];
+    unsigned count, nr_roots;
 };
 
 /* Somebody else pins it: beside all users' reference there is more than the scan's. */
@@ -171,8 +175,8 @@ static enum verdict judge(struct scan *scan, struct quire_page *page, uint32_t *
     return scan->policy->judge(page, references, *vma_flags);
 }
 
-/* The page is locked. *root is put after it has been unlocked: with the last reference a file goes,
- * which needs its pages' locks. */
+/* The page is locked. *root is put after this one and the batch's have been unlocked: with the last
+ * reference a file goes, which needs its pages' locks, and calls its owner. */
 static enum outcome shrink_locked(struct scan *scan, struct quire_page *page, struct root **root)
 {
     uint32_t vma_flags = 0;
@@ -227,13 +231,15 @@ static bool shrink_page(struct scan *scan, struct quire_page *page, struct writi
         page_unlock(page);
     }
     if (root)
-        root_put(scan->vm, root);
+        writing->roots[writing->nr_roots++] = root;
     return finish(scan, page, is_file, outcome);
 }
 
 /* Whoever faults on one of these pages meanwhile waits for its lock. Pages that went. */
-static unsigned long write_out(struct scan *scan, const struct writing *writing)
+static unsigned long write_out(struct scan *scan, struct writing *writing)
 {
+    if (!writing->count)
+        return 0;
     uint32_t failed = swap_write_pages(scan->vm, writing->pages, writing->count);
     unsigned long reclaimed = 0;
     for (unsigned i = 0; i < writing->count; i++) {
@@ -250,6 +256,7 @@ static unsigned long write_out(struct scan *scan, const struct writing *writing)
         page_unlock(page);
         reclaimed += finish(scan, page, false, outcome);
     }
+    writing->count = 0;
     return reclaimed;
 }
 
@@ -269,15 +276,19 @@ static void count_scan(struct scan *scan, unsigned count, unsigned files, unsign
 
 unsigned long shrink_pages(struct scan *scan, struct quire_page **pages, unsigned count)
 {
-    struct writing writing = {.count = 0};
+    struct writing writing = {.count = 0, .nr_roots = 0};
     unsigned long reclaimed = 0;
     unsigned files = 0;
     for (unsigned i = 0; i < count; i++) {
-        files += !page_is_swapbacked(pages[i]);
+        bool is_file = !page_is_swapbacked(pages[i]);
+        files += is_file;
+        if (is_file)
+            reclaimed += write_out(scan, &writing);
         reclaimed += shrink_page(scan, pages[i], &writing);
     }
-    if (writing.count)
-        reclaimed += write_out(scan, &writing);
+    reclaimed += write_out(scan, &writing);
+    for (unsigned i = 0; i < writing.nr_roots; i++)
+        root_put(scan->vm, writing.roots[i]);
     count_scan(scan, count, files, reclaimed);
     return reclaimed;
 }

@@ -1,9 +1,8 @@
 /* tests/command/fake_machine.c: answers where a machine would, for tests of what carries its bytes
  *
  * Started in QEMU's place, with its lines and the log as descriptors 3 to 7 and the RAM disk
- * as 8. FAKE in
- * the environment says what it does; then it ends as a machine does whose program has exited
- * with 7.
+ * as 8, and the monitor as 9 where nothing is swapped to. FAKE in the environment says what it
+ * does; then it ends as a machine does whose program has exited with 7.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT = 3, OUTPUT, ERRORS, CONTROL, LOG, INITRD };
+enum { INPUT = 3, OUTPUT, ERRORS, CONTROL, LOG, INITRD, MONITOR };
 enum { DONE = 33, PANIC = 37 };
 
 static void put(int port, const char *bytes, size_t size)
@@ -89,6 +88,29 @@ static void copy_initrd(void)
         put(OUTPUT, bytes, (size_t)got);
 }
 
+/* A line for the kernel, without its end. */
+static bool is_told(const char *line)
+{
+    char found[64];
+    size_t size = 0;
+    while (size < sizeof found - 1 && read(CONTROL, found + size, 1) == 1 && found[size] != '\n')
+        size++;
+    found[size] = '\0';
+    return !strcmp(found, line);
+}
+
+/* QEMU's monitor, asked for events first. */
+static void pause_machine(void)
+{
+    char byte;
+    do
+        if (read(MONITOR, &byte, 1) != 1)
+            exit(1);
+    while (byte != '\n');
+    say(MONITOR, "{\"QMP\": {}}\r\n{\"timestamp\": {}, \"event\": \"STOP\"}\r\n");
+    pause();
+}
+
 /* Input that comes before it is asked for would be lost. */
 static int only_what_comes_when_ready(void)
 {
@@ -126,6 +148,16 @@ int main(int argc, char **argv)
         say(ERRORS, "an error\n");
     else if (!strcmp(what, "unknown"))
         say(CONTROL, "unknown frobnicate 3\nunknown 999 1\n");
+    else if (!strcmp(what, "many-unknown"))
+        say(CONTROL,
+            "unknown a 1\nunknown b 1\nunknown c 1\nunknown d 1\nunknown e 1\nunknown f 2\n");
+    else if (!strcmp(what, "harmless"))
+        return say(CONTROL, "unknown frobnicate 3\nexit 0\n"), DONE;
+    else if (!strcmp(what, "paused"))
+        pause_machine();
+    else if (!strcmp(what, "stopped"))
+        return say(CONTROL, "stopped 19\n"),
+               say(CONTROL, is_told("continue") ? "exit 7\n" : "exit 1\n"), DONE;
     else if (!strcmp(what, "no-swap")) {
         say(CONTROL, "no-swap 1 it has no swap signature\n");
         return DONE;

@@ -19,7 +19,7 @@ compile() { # COMPILER FLAGS... FILE -o OBJECT
     shift
     # shellcheck disable=SC2086 # a list of flags
     "$compiler" -std=c11 -O2 $warnings -ffreestanding -nostdlib -nostdinc \
-        -isystem "$("$compiler" -print-file-name=include)" -fno-pic -fno-pie \
+        -isystem "$includes" -fno-pic -fno-pie \
         -Iinclude -Iexamples/minimal-port -Isrc "$@"
 }
 
@@ -28,6 +28,7 @@ link_all() { # COMPILER FLAGS...
     objects=
     broken=
     linker=$1
+    includes=$("$1" -print-file-name=include)
     while read -r file; do
         object=$tap_scratch/$(echo "$file" | tr / _).o
         compile "$@" -c "$file" -o "$object" || broken=1
@@ -82,6 +83,7 @@ machine aarch64 aarch64-linux-gnu- -mgeneral-regs-only -mno-outline-atomics
 
 tap_fails 'a call of libc would be found' calls_libc
 
+includes=$(gcc -print-file-name=include)
 for knobs in -DQUIRE_DEBUG_LEVEL=1 -DQUIRE_DEBUG_LEVEL=2 -DQUIRE_PAGE_SHIFT=14 \
     -DQUIRE_PAGEBLOCK_ORDER=6 -DQUIRE_MAX_ORDER=9 -DQUIRE_MAX_CPUS=1 -DQUIRE_MAX_NODES=1 \
     -DQUIRE_SLAB_MAX_CACHES=64 '-DQUIRE_POOL_BLOCK_BYTES=512 -DQUIRE_POOL_KEEP_BYTES=1' '-DQUIRE_SECTION_SHIFT=24 -DQUIRE_PCP_SHIFT=5'; do

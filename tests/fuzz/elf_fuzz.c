@@ -312,7 +312,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     start();
     file_start(&file);
     fail_at = data[1];
-    int error = elf_read(&elf, &file);
+    int error = elf_read(&elf, &file, -EIO);
     EXPECT(!error || error == -ENOEXEC || (error == -EIO && nr_bytes < sizeof elf.header) ||
            (error == -ENOMEM && failed));
     if (!error) {

@@ -127,10 +127,12 @@ tap_check "a missing QEMU's package is named, and the option for another one" \
 tap_check "a QEMU that can't start the machine is a failure" \
     ends_and_says 1 'could not start the machine' --qemu=/bin/false
 tap_check "--mem=64 is asked about" ends_and_says 2 'is it 64M' --mem=64
+tap_check "a way to crash that there isn't is a mistake" \
+    ends_and_says 1 '^crash=frogs: there is no such way; there are pf, ' --append=crash=frogs
 tap_check "crash= is explained" ends_and_says 0 'crash=WAY' --help
 tap_check "a missing image's places are named" \
     ends_and_says 1 "$tap_scratch/quire-x86-64.elf" --images="$tap_scratch"
-for wrong in --arch=arm --mem=1x --mem=1M --mem=64 --mem=100T --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x \
+for wrong in --arch=arm --mem=1x --mem=1M --mem=64 --mem=100T --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x --timeout=1e3 --timeout=. --timeout=-1 --timeout=0.5x --timeout=2000000 \
     --nonsense name "--selftest --demo" "--selftest=a b" --seed=1 --effort=9 "--demo --seed=1" "--mem=8M --numa=4"; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage: $wrong" ends_and_says 2 'quire boot' $wrong

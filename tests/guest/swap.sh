@@ -58,6 +58,23 @@ tap_check "$class: priorities" ends 0 --mem=24M --swap=64M --swap=16M -- "$progr
 tap_check "$class: swapoff brings all back, under load" ends 0 --mem=64M --swap=64M -- "$program" off 24
 tap_check "$class: a swapoff that can't is undone" ends 0 --mem=24M --swap=64M -- "$program" stay 40
 
+# A file of another machine, which takes it before it runs.
+taken() {
+    "$quire" boot --swap="$tap_scratch/taken:1M" -- /bin/busybox sh -c 'echo on; exec sleep 60' >"$tap_scratch/on" &
+    tries=300
+    until [ -s "$tap_scratch/on" ] || [ $((tries -= 1)) -eq 0 ]; do
+        sleep 0.1
+    done
+    ends_and_says 125 '^quire: --swap=.*/taken: another machine uses it$' --swap="$tap_scratch/taken" -- /bin/busybox true
+    result=$?
+    kill $!
+    wait $!
+    return "$result"
+}
+if [ "$class" = x86-64 ] && [ -x /bin/busybox ]; then
+    tap_check "$class: an area that another machine uses" taken
+fi
+
 # ---- the end of memory ----------------------------------------------------------------------------
 
 tap_check "$class: without swap" ends_and_says 137 'Out of memory: Kill' --mem=32M -v -- "$program" too-much 100

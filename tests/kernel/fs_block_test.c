@@ -40,12 +40,29 @@ static void note_discard(struct block_device *device, uint64_t sector, uint64_t 
     discarded += count;
 }
 
+static unsigned nr_flushes;
+static int flush_error;
+
+static int note_flush(struct block_device *device)
+{
+    (void)device;
+    nr_flushes++;
+    return flush_error;
+}
+
 static struct block_device disk;
 
 static bool disk_boot(void)
 {
     disk = (struct block_device){
-        .name = "vda", .nr_sectors = NR_SECTORS, .transfer = move, .discard = note_discard};
+        .name = "vda",
+        .nr_sectors = NR_SECTORS,
+        .transfer = move,
+        .flush = note_flush,
+        .discard = note_discard,
+    };
+    nr_flushes = 0;
+    flush_error = 0;
     transfer_fails = 0;
     discarded = 0;
     for (size_t i = 0; i < sizeof content; i++)
@@ -211,12 +228,49 @@ static void an_area_is_one_until_it_is_turned_off(void)
     disk_end();
 }
 
+static void what_is_to_be_durable_is_flushed(void)
+{
+    if (!disk_boot())
+        return;
+    struct file *file = open_or_null("/dev/vda", O_RDWR);
+    REQUIRE(file);
+    CHECK_EQ(file_write(file, "a", 1), 1);
+    CHECK_EQ(nr_flushes, 0);
+    CHECK_EQ(file->ops->sync(file), 0);
+    CHECK_EQ(nr_flushes, 1);
+    file->flags |= O_DSYNC;
+    CHECK_EQ(file_write(file, "b", 1), 1);
+    CHECK_EQ(nr_flushes, 2);
+    block_flush_all();
+    CHECK_EQ(nr_flushes, 3);
+    flush_error = -EIO;
+    CHECK_EQ(file_write(file, "c", 1), -EIO);
+    CHECK_EQ(file->ops->sync(file), -EIO);
+    file_put(file);
+    disk_end();
+}
+
+static void a_device_is_no_larger_than_positions_are(void)
+{
+    disk = (struct block_device){.name = "vda", .nr_sectors = UINT64_MAX, .transfer = move};
+    CHECK(block_register(&disk));
+    if (fs_boot()) {
+        struct file *file = open_or_null("/dev/vda", O_RDONLY);
+        REQUIRE(file);
+        CHECK_EQ(file_seek(file, 0, SEEK_END), INT64_MAX / SECTOR_BYTES * SECTOR_BYTES);
+        file_put(file);
+    }
+    disk_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(any_bytes_are_read_and_written),
     TEST_CASE(a_device_ends_where_it_ends),
     TEST_CASE(what_fails_is_told_of_and_changes_nothing),
     TEST_CASE(headers_that_make_no_sense_are_refused),
     TEST_CASE(an_area_is_one_until_it_is_turned_off),
+    TEST_CASE(what_is_to_be_durable_is_flushed),
+    TEST_CASE(a_device_is_no_larger_than_positions_are),
     {0},
 };
 const struct test_suite suite_fs_block = {"fs_block", cases};

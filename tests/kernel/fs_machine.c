@@ -36,6 +36,7 @@ void event_wait_uninterruptible(struct event *event, uint32_t seen)
     CHECK(event->changes != seen || fs_while_asleep);
     if (event->changes == seen && fs_while_asleep)
         (void)fs_while_asleep();
+    CHECK(event->changes != seen); /* or he slept on */
 }
 
 const void *event_who(void)

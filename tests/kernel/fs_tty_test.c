@@ -16,12 +16,31 @@ static int last_pgid, last_signal;
 static const struct fs_caller leader = {.pid = 5, .pgid = 5, .sid = 5};
 static const struct fs_caller stranger = {.pid = 9, .pgid = 9, .sid = 9};
 
-static void show(void *arg, const char *bytes, size_t size)
+static void echo(void *arg, const char *bytes, size_t size)
 {
     (void)arg;
     for (size_t i = 0; i < size && nr_shown < sizeof shown - 1; i++)
         shown[nr_shown++] = bytes[i];
     shown[nr_shown] = '\0';
+}
+
+/* How much the line takes; what is left of it. */
+static size_t line_room;
+
+static int64_t show(void *arg, const char *bytes, size_t size, bool wait)
+{
+    if (size > line_room && size <= 2)
+        size = 0;
+    size_t sent = size < line_room ? size : line_room;
+    echo(arg, bytes, sent);
+    line_room -= sent;
+    return sent ? (int64_t)sent : wait ? -EINTR : -EAGAIN;
+}
+
+static bool has_room(void *arg)
+{
+    (void)arg;
+    return line_room;
 }
 
 static void note_signal(int pgid, int number)
@@ -39,11 +58,13 @@ static int open_tty(struct inode *inode, struct file *opened)
 
 static bool tty_boot(void)
 {
-    static const struct tty_driver driver = {.write = show, .echo = show, .signal = note_signal};
+    static const struct tty_driver driver = {
+        .write = show, .has_room = has_room, .echo = echo, .signal = note_signal};
     if (!fs_boot())
         return false;
     tty_init(&tty, &driver);
     nr_shown = 0;
+    line_room = SIZE_MAX;
     last_signal = last_pgid = 0;
     device_register(device_number(TTY_MAJOR, TTY_SERIAL_MINOR), open_tty);
     file = open_or_null("/dev/ttyS0", O_RDWR);
@@ -333,11 +354,9 @@ static void a_full_stream_keeps_what_an_escape_meant(void)
     fs_end();
 }
 
-static int64_t show_some(void *arg, const char *bytes, size_t size)
+static int64_t show_some(void *arg, const char *bytes, size_t size, bool wait)
 {
-    size = size < 3 ? size : 3;
-    show(arg, bytes, size);
-    return (int64_t)size;
+    return show(arg, bytes, size < 3 ? size : 3, wait);
 }
 
 static void a_full_stream_waits_until_it_is_read(void)
@@ -360,15 +379,70 @@ static void a_full_stream_waits_until_it_is_read(void)
     CHECK_EQ(file_read(file, many, sizeof many), STREAM_BYTES);
     CHECK(!__builtin_memcmp(many + STREAM_BYTES - 10, "0123456789", 10));
     file_put(file);
-    struct stream_output output = {.write = show_some};
+    struct stream_output output = {.write = show_some, .has_room = has_room};
     nr_shown = 0;
+    line_room = SIZE_MAX;
     file = stream_open_output(&output, &root_user);
     REQUIRE(file);
     CHECK_EQ(file_write(file, "out\n", 4), 3);
     CHECK(was_shown("out"));
     CHECK_EQ(file_read(file, found, 1), -EBADF);
+    CHECK_EQ(file_poll(file), POLLOUT | POLLWRNORM);
+    line_room = 0;
+    CHECK_EQ(file_poll(file), 0);
+    CHECK_EQ(file_write(file, "x", 1), -EINTR);
+    file->flags |= O_NONBLOCK;
+    CHECK_EQ(file_write(file, "x", 1), -EAGAIN);
     file_put(file);
     fs_end();
+}
+
+static void a_stream_that_breaks_is_at_its_end(void)
+{
+    char found[8];
+    if (!fs_boot())
+        return;
+    input = (struct stream_input){0};
+    file = stream_open_input(&input, &root_user);
+    REQUIRE(file);
+    CHECK_EQ(stream_receive(&input, "ab", 2), 2);
+    stream_end(&input);
+    CHECK_EQ(file_read(file, found, sizeof found), 2);
+    CHECK_EQ(file_read(file, found, sizeof found), 0);
+    file_put(file);
+    fs_end();
+}
+
+static void who_writes_to_a_terminal_that_is_stuck_can_be_called_away(void)
+{
+    if (!tty_boot())
+        return;
+    CHECK_EQ(file_poll(file), POLLOUT | POLLWRNORM);
+    line_room = 9;
+    CHECK_EQ(file_write(file, "one\ntwo\nthree\n", 14), 7);
+    CHECK(was_shown("one\r\ntwo"));
+    CHECK_EQ(file_poll(file), POLLOUT | POLLWRNORM); /* one byte, and that isn't enough */
+    line_room = 0;
+    CHECK_EQ(file_poll(file), 0);
+    CHECK_EQ(file_write(file, "\n", 1), -EINTR);
+    CHECK_EQ(file_write(file, "", 0), 0);
+    file->flags |= O_NONBLOCK;
+    CHECK_EQ(file_write(file, "x", 1), -EAGAIN);
+    tty_end();
+}
+
+static void a_terminal_that_is_gone_is_at_its_end_ever_after(void)
+{
+    char found[8];
+    if (!tty_boot())
+        return;
+    type("a\n");
+    tty_hang_up(&tty);
+    CHECK_EQ(file_read(file, found, sizeof found), 2);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQ(file_read(file, found, sizeof found), 0);
+    CHECK(file_poll(file) & POLLHUP);
+    tty_end();
 }
 
 static const struct test_case cases[] = {
@@ -383,6 +457,9 @@ static const struct test_case cases[] = {
     TEST_CASE(the_window_has_a_size),
     TEST_CASE(a_stream_has_all_bytes_and_an_end),
     TEST_CASE(a_full_stream_waits_until_it_is_read),
+    TEST_CASE(a_stream_that_breaks_is_at_its_end),
+    TEST_CASE(who_writes_to_a_terminal_that_is_stuck_can_be_called_away),
+    TEST_CASE(a_terminal_that_is_gone_is_at_its_end_ever_after),
     TEST_CASE(a_full_stream_keeps_what_an_escape_meant),
     {0},
 };

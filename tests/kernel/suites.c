@@ -13,6 +13,8 @@ extern const struct test_suite suite_fs_proc;
 extern const struct test_suite suite_fs_socket;
 extern const struct test_suite suite_fs_tty;
 extern const struct test_suite suite_fs_tree;
+extern const struct test_suite suite_lines;
+extern const struct test_suite suite_virtio_blk;
 
 const struct test_suite *const test_suites[] = {
     &suite_acpi,      //
@@ -27,5 +29,6 @@ const struct test_suite *const test_suites[] = {
     &suite_fs_socket, //
     &suite_fs_tty,    //
     &suite_fs_tree,   //
-    NULL,
+    &suite_lines,     //
+    &suite_virtio_blk, NULL,
 };

@@ -9,8 +9,18 @@
 
 #include "channel.h"
 #include "flow.h"
+#include "monitor.h"
+#include "quire.h"
 #include "terminal.h"
 #include "tests/harness/harness.h"
+
+static unsigned nr_complaints;
+
+void complain(const char *format, ...)
+{
+    (void)format;
+    nr_complaints++;
+}
 
 /* ---- the channel ----------------------------------------------------------------------------- */
 
@@ -50,6 +60,35 @@ static void words_that_make_no_sense_are_no_end(void)
         CHECK_EQ(channel.end, CHANNEL_NOTHING);
         channel_free(&channel);
     }
+}
+
+static void who_is_stopped_is_told_of_where_nobody_sees_it(void)
+{
+    struct channel channel;
+    channel_init(&channel, false);
+    nr_complaints = 0;
+    say_by(&channel, "stopped 19\nstopped x\nstopped\n", 100);
+    CHECK_EQ(nr_complaints, 1);
+    CHECK(!channel.stopped);
+    channel.raw = true;
+    say_by(&channel, "stopped 20\n", 100);
+    CHECK_EQ(nr_complaints, 1);
+    CHECK(channel.stopped);
+    CHECK_EQ(channel.end, CHANNEL_NOTHING);
+    channel_free(&channel);
+}
+
+static void a_paused_machine_is_noticed(void)
+{
+    struct monitor monitor = {.paused = false};
+    char text[] = "{\"QMP\": {}}\r\n{\"return\": {}}\r\n{\"event\": \"RESUME\"}\r\n"
+                  "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"STOP\"}\r\n";
+    for (size_t i = 0; i < sizeof text - 2; i++) {
+        CHECK_EQ(monitor_take(&monitor, text + i, 1, NULL), 0);
+        CHECK(!monitor.paused);
+    }
+    CHECK_EQ(monitor_take(&monitor, "\n", 1, NULL), 0);
+    CHECK(monitor.paused);
 }
 
 static void a_talkative_machine_costs_no_memory(void)
@@ -164,6 +203,8 @@ static void a_slow_reader_loses_nothing(void)
 static const struct test_case cases[] = {
     TEST_CASE(the_end_is_heard_in_pieces_of_any_size),
     TEST_CASE(words_that_make_no_sense_are_no_end),
+    TEST_CASE(who_is_stopped_is_told_of_where_nobody_sees_it),
+    TEST_CASE(a_paused_machine_is_noticed),
     TEST_CASE(a_talkative_machine_costs_no_memory),
     TEST_CASE(the_escape_is_ours_and_others_pass),
     TEST_CASE(a_slow_reader_loses_nothing),

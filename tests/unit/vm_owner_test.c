@@ -333,6 +333,38 @@ static void the_owner_finds_out_how_long_a_file_is_when_it_is_written(void)
     on_each_format(body_longer);
 }
 
+/* ---- reclaim --------------------------------------------------------------------------------- */
+
+/* Of one batch: a program's own page, which goes to swap, and the file's, whose owner looks at that
+ * one when he is to write. */
+static void who_writes_a_page_for_reclaim_may_use_what_goes_to_swap(void)
+{
+    static const struct quire_mapping_ops ops = {
+        .read_pages = read_zeros, .write_page = write_and_use, .release = release_and_use};
+    const struct quire_mapping_config config = {
+        .ops = &ops, .owner = &owner, .size = SIZE, .may_write = true};
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    struct quire_mapping *file = NULL;
+    run_on(mm);
+    int area = swap_of(64);
+    CHECK_EQ(quire_mapping_create(&file, test_vm, &config), 0);
+    quire_linear_t at = map_file(mm, file, 0, SIZE, RW, QUIRE_MAP_PRIVATE);
+    put_word(file, PAGE, 7);
+    CHECK(poke(at, 1));
+    CHECK(holds(at + PAGE, 7));
+    owner = (struct owner){.mm = mm, .at = at, .word = 1};
+    CHECK_EQ(quire_madvise(mm, at, SIZE, QUIRE_MADV_PAGEOUT), 0);
+    CHECK_EQ(owner.writes, 1);
+    CHECK_EQ(owner.used, 1);
+    CHECK(holds(at, 2));
+    quire_mapping_put(file);
+    mm_end(mm);
+    CHECK_EQ(quire_swapoff(test_vm, area), 0);
+    vm_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(a_file_that_nobody_maps_any_more_may_use_memory_of_who_unmapped_it),
     TEST_CASE(a_file_may_go_with_the_last_address_space),
@@ -340,6 +372,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_there_is_no_room_for_is_not_written),
     TEST_CASE(a_file_gets_as_long_as_there_is_room),
     TEST_CASE(the_owner_finds_out_how_long_a_file_is_when_it_is_written),
+    TEST_CASE(who_writes_a_page_for_reclaim_may_use_what_goes_to_swap),
     {0},
 };
 const struct test_suite suite_vm_owner = {"vm_owner", cases};

@@ -51,7 +51,7 @@ static unsigned fail_each(bool all)
 {
     unsigned failures = 0;
     for (unsigned long at = 1;; at++) {
-        if (!heap_prepare())
+        if (!heap_prepare_sections(1))
             return 1;
         heap_machine.fail_at = at;
         heap_machine.fail_all = all;

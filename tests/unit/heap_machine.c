@@ -1,12 +1,14 @@
 /* tests/unit/heap_machine.c: a heap for a test case */
 #include "tests/unit/heap_machine.h"
 
-#define RANGE_BYTES (4ul << QUIRE_SECTION_SHIFT)
+#define SECTION_BYTES (1ul << QUIRE_SECTION_SHIFT)
+#define NR_SECTIONS 4u
 #define LARGE_PAGES 16384u
 
 struct heap_machine heap_machine;
 struct quire_heap_cache heap_cache;
 static quire_port_spinlock_t lock;
+static size_t range_bytes;
 static uint8_t taken[LARGE_PAGES]; /* pages behind the range */
 
 static bool is_to_fail(void)
@@ -26,7 +28,7 @@ static int commit(void *arg, void *at, size_t size)
 
 static char *area(void)
 {
-    return heap_machine.port.base + RANGE_BYTES;
+    return heap_machine.port.base + range_bytes;
 }
 
 static bool is_free(size_t first, size_t pages)
@@ -119,10 +121,16 @@ static void no_log(int level, const char *text)
 
 bool heap_prepare(void)
 {
+    return heap_prepare_sections(NR_SECTIONS);
+}
+
+bool heap_prepare_sections(unsigned count)
+{
+    range_bytes = count * SECTION_BYTES;
     heap_machine = (struct heap_machine){0};
     for (size_t i = 0; i < LARGE_PAGES; i++)
         taken[i] = 0;
-    if (!test_environment.memory(RANGE_BYTES + (LARGE_PAGES << QUIRE_PAGE_SHIFT),
+    if (!test_environment.memory(range_bytes + (LARGE_PAGES << QUIRE_PAGE_SHIFT),
                                  &heap_machine.port)) {
         test_skip("no range for a heap");
         return false;
@@ -137,7 +145,7 @@ int heap_start(const struct quire_heap_config *config)
     static const struct quire_heap_ops ops = {commit, map, unmap, remap, mistake};
     struct quire_heap_config complete = config ? *config : (struct quire_heap_config){0};
     complete.port = &heap_machine.port;
-    complete.size = RANGE_BYTES;
+    complete.size = range_bytes;
     complete.ops = &ops;
     complete.ops_arg = (void *)7;
     quire_heap_cache_init(&heap_cache);

@@ -32,6 +32,8 @@ bool heap_boot_with(const struct quire_heap_config *config);
 bool heap_boot(void);
 /* The range and the callbacks, but no heap yet. */
 bool heap_prepare(void);
+/* With a range of so many sections rather than 4: all of it is cleared. */
+bool heap_prepare_sections(unsigned count);
 int heap_start(const struct quire_heap_config *config);
 /* Checks everything, empties the cache, and sees that nothing is left and no mistake was made. */
 void heap_end(void);

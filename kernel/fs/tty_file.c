@@ -129,12 +129,6 @@ static uint32_t tty_happened(struct file *file, unsigned events)
     return out + (events & POLLIN ? event_read(&tty->changed) : 0);
 }
 
-static uint32_t tty_happened(struct file *file, unsigned events)
-{
-    const struct tty *tty = tty_of(file);
-    return events & POLLIN ? event_read(&tty->changed) : 0;
-}
-
 /* ---- settings -------------------------------------------------------------------------------- */
 
 static void flush_input(struct tty *tty)

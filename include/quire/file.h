@@ -124,8 +124,18 @@ unsigned long quire_mapping_drop(struct quire_mapping *mapping);
 /* The same for all mappings: drop_caches. */
 unsigned long quire_drop_caches(struct quire_vm *vm);
 
+/* cachestat(2): pages of [first, last] in the cache, in pages; evicted: that were there, as far as
+ * that is remembered, and of shared memory in swap. */
+struct quire_cachestat {
+    uint64_t nr_cache, nr_dirty, nr_writeback, nr_evicted, nr_recently_evicted;
+};
+/* O(pages there). */
+void quire_mapping_cachestat(struct quire_mapping *mapping, uint64_t first, uint64_t last,
+                             struct quire_cachestat *stat);
+
 struct quire_mapping_info {
     unsigned long nr_pages, nr_dirty, nr_swapped, nr_areas;
+    unsigned long nr_writable_areas; /* shared ones that can be, or be made, writable */
 };
 void quire_mapping_info(struct quire_mapping *mapping, struct quire_mapping_info *info);
 

@@ -333,6 +333,10 @@ const struct quire_port_mem *quire_mem_port(const struct quire_mem *mem);
 unsigned quire_mem_nr_cpus(const struct quire_mem *mem);
 unsigned quire_mem_nr_nodes(const struct quire_mem *mem);
 int quire_mem_cpu_node(const struct quire_mem *mem, unsigned cpu);
+/* The nodes that have memory, a bit each. O(nodes). */
+uint64_t quire_mem_nodes(const struct quire_mem *mem);
+/* How far it is between two nodes that exist; 10: not at all. O(1). */
+unsigned quire_node_distance(const struct quire_mem *mem, unsigned from, unsigned to);
 
 /* For the layers above: reports a caller's mistake with what is at `pfn` as this layer's own are
  * reported: a line in the log, and ops->bad_page or the panic. */
@@ -360,6 +364,12 @@ QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages(struct quire_mem *mem, qui
  * the CPU's list is empty. NULL also when there is no such node. */
 QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node,
                                                            quire_gfp_t gfp, unsigned order);
+
+/* The same of no node but those whose bit is set in `nodes`; `node` (-1: the CPU's) is where the
+ * search begins, be it one of them or not. What is reclaimed for it is theirs, too. */
+QUIRE_MUST_CHECK struct quire_page *quire_alloc_pages_nodemask(struct quire_mem *mem, int node,
+                                                               uint32_t nodes, quire_gfp_t gfp,
+                                                               unsigned order);
 
 /* Drops a reference of a block (not NULL) of exactly this order; frees it with the last. With one
  * reference left nobody else may be taking another meanwhile: blocks that others look up are
@@ -629,6 +639,14 @@ struct quire_zone_info {
 
 /* The zones that exist are numbered from 0; -ENOENT beyond the last. O(CPUs), for nr_pcp. */
 int quire_zone_info(struct quire_mem *mem, unsigned zone, struct quire_zone_info *info);
+
+/* What a node has, in pages, and what was allocated there (man 8 numastat), in blocks. */
+struct quire_node_info {
+    unsigned long present, managed, nr_free; /* per-CPU lists included */
+    unsigned long numa_hit, numa_miss, numa_foreign, numa_local, numa_other;
+};
+/* -ENOENT: no such node. O(zones * CPUs), without locks. */
+int quire_node_info(struct quire_mem *mem, unsigned node, struct quire_node_info *info);
 
 /* Sums over all zones, in pages, without locks: true while the machine is still. Free includes the
  * per-CPU lists, O(zones * CPUs); managed O(zones). */

@@ -221,6 +221,19 @@ QUIRE_MUST_CHECK int64_t quire_mremap(struct quire_mm *mm, quire_linear_t old_ad
  * writer. */
 quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
 
+/* mseal(2): areas of the range aren't unmapped, moved, resized or given other rights any more, nor
+ * is what is private and read-only there thrown away by madvise: -EPERM. A fork's child has them
+ * so, too. Locks: writer. -EINVAL: address or length; -ENOMEM: a hole (nothing changed), or too
+ * many areas. */
+QUIRE_MUST_CHECK int quire_mseal(struct quire_mm *mm, quire_linear_t address, uint64_t length);
+
+/* remap_file_pages(2): as mmap of the file that a shared mapping has there, from page `index` on.
+ * Locks: reader, then writer. -EINVAL: `prot` isn't 0, a range that is empty or wraps around, or
+ * isn't of one shared mapping; and what mmap says. */
+QUIRE_MUST_CHECK int quire_remap_file_pages(struct quire_mm *mm, quire_linear_t start,
+                                            uint64_t size, unsigned prot, uint64_t index,
+                                            unsigned flags);
+
 #define QUIRE_MADV_NORMAL 0
 #define QUIRE_MADV_RANDOM 1
 #define QUIRE_MADV_SEQUENTIAL 2
@@ -249,6 +262,7 @@ quire_linear_t quire_brk(struct quire_mm *mm, quire_linear_t brk);
  *   -EINVAL   not of whole pages, unknown advice, or not for such memory (locked, of a file, not
  *             readable or writable)
  *   -EACCES   REMOVE of what isn't shared and writable
+ *   -EPERM    sealed (mseal), private and read-only, and the advice would lose what is there
  *   -EOPNOTSUPP REMOVE of a file that has an owner: quire_mapping_punch is for him to call
  *   -EAGAIN   no memory, or too many areas
  *   -EFAULT, -ENOMEM  POPULATE_*: a page couldn't be had */
@@ -350,6 +364,10 @@ enum quire_overcommit {
 /* vm.overcommit_memory and vm.overcommit_ratio (at first GUESS and 50). -EINVAL: no such mode. */
 QUIRE_MUST_CHECK int quire_vm_set_overcommit(struct quire_vm *vm, enum quire_overcommit mode,
                                              unsigned ratio);
+/* vm.overcommit_kbytes: in place of the ratio, as long as neither is set anew; 0: the ratio. */
+void quire_vm_set_overcommit_kbytes(struct quire_vm *vm, unsigned long kbytes);
+/* vm.max_map_count: areas that an address space may have, 65530 at first. */
+void quire_vm_set_max_map_count(struct quire_vm *vm, unsigned areas);
 
 /* ---- counts and views ------------------------------------------------------------------------ */
 
@@ -380,19 +398,25 @@ struct quire_area {
 QUIRE_MUST_CHECK int quire_mm_area(struct quire_mm *mm, quire_linear_t from,
                                    struct quire_area *area);
 
-/* /proc/PID/: maps, smaps, smaps_rollup, status (the lines Vm*, Rss*), statm. As text in Linux's
- * format, or as JSON, where addresses and offsets are strings in hexadecimal. `write` is called
- * with the address space's lock (reader): it must not call back. */
+/* /proc/PID/: maps, smaps, smaps_rollup, status (the lines Vm*, Rss*), statm, numa_maps. As text
+ * in Linux's format, or as JSON, where addresses and offsets are strings in hexadecimal. `write` is
+ * called with the address space's lock (reader): it must not call back. */
 enum quire_mm_view {
     QUIRE_MM_VIEW_MAPS,
     QUIRE_MM_VIEW_SMAPS,
     QUIRE_MM_VIEW_SMAPS_ROLLUP,
     QUIRE_MM_VIEW_STATUS,
     QUIRE_MM_VIEW_STATM,
+    QUIRE_MM_VIEW_NUMA_MAPS,
     QUIRE_NR_MM_VIEWS
 };
 QUIRE_MUST_CHECK int quire_mm_view(struct quire_mm *mm, enum quire_mm_view view,
                                    enum quire_format format, quire_write_fn *write, void *arg);
+
+/* /proc/PID/clear_refs: nothing of anonymous memory, of files, seems referenced; and the most that
+ * was resident is what is. Locks: reader; none. O(pages). */
+void quire_mm_clear_refs(struct quire_mm *mm, bool anon, bool file);
+void quire_mm_reset_peak(struct quire_mm *mm);
 
 /* /proc/PID/pagemap: entries of `count` pages from `address` on (man 5 proc_pid_pagemap). */
 void quire_pagemap(struct quire_mm *mm, quire_linear_t address, unsigned long count,

@@ -26,9 +26,13 @@ int memfd_create(struct file **file, struct inode *root, const struct credential
     static const char prefix[] = "memfd:";
     char text[sizeof prefix + MEMFD_NAME_MAX];
     size_t length = string_length(name);
-    if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC) ||
+    const unsigned sizes = flags & MFD_HUGETLB ? MFD_HUGE_SIZES : 0;
+    if (flags &
+            ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL | MFD_EXEC | sizes) ||
         length > MEMFD_NAME_MAX || (flags & MFD_EXEC && flags & MFD_NOEXEC_SEAL))
         return -EINVAL;
+    if (flags & MFD_HUGETLB)
+        return -ENOSYS; /* as a kernel without hugetlbfs */
     size_t size = quire_snprintf(text, sizeof text, "%s%s", prefix, name);
     struct inode *inode =
         ramfs_make_nameless(&shared_memory, who, flags & MFD_NOEXEC_SEAL ? 0666 : 0777);

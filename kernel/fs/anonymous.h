@@ -16,6 +16,7 @@ struct inode *anonymous_inode(const struct credentials *who, uint32_t mode);
 #define MFD_HUGETLB 4u
 #define MFD_NOEXEC_SEAL 8u
 #define MFD_EXEC 16u
+#define MFD_HUGE_SIZES 0xfc000000u
 int memfd_create(struct file **file, struct inode *root, const struct credentials *who,
                  const char *name, unsigned flags);
 

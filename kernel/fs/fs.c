@@ -5,6 +5,7 @@
 #include "fs/directory.h"
 #include "fs/procfs.h"
 #include "fs/ramfs.h"
+#include "fs/sysfs.h"
 #include "string.h"
 
 struct inode *fs_root;
@@ -42,6 +43,8 @@ int fs_init(void)
         error = make_directory(dev, "shm", S_ISVTX | 0777, &shm_volume, NULL);
     if (!error)
         error = procfs_mount(fs_root);
+    if (!error)
+        error = sysfs_mount(fs_root);
     if (!error)
         error = make_directory(fs_root, "tmp", 01777, NULL, NULL);
     if (!error)

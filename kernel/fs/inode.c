@@ -206,6 +206,8 @@ int inode_chmod(struct inode *inode, const struct credentials *who, uint32_t mod
         return -EPERM;
     if (who->euid && !credentials_in_group(who, inode->gid) && !inode_is(inode, S_IFDIR))
         mode &= ~S_ISGID;
+    if (ramfile_seals(inode) & F_SEAL_EXEC && (inode->mode ^ mode) & 0111)
+        return -EPERM;
     inode->mode = (inode->mode & S_IFMT) | (mode & S_PERMISSIONS);
     inode->changed = fs_time_now();
     return 0;

@@ -199,7 +199,7 @@ static int show_version(struct text *text, uint64_t subject)
 static int show_filesystems(struct text *text, uint64_t subject)
 {
     (void)subject;
-    text_puts(text, "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\nnodev\tpipefs\n");
+    text_puts(text, "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\nnodev\tsysfs\nnodev\tpipefs\n");
     return 0;
 }
 
@@ -218,6 +218,11 @@ static int show_devices(struct text *text, uint64_t subject)
         .name = #title, .mode = S_IFREG | (permissions), .show = show_##title                      \
     }
 
+static const struct proc_node sysvipc_nodes[] = {
+    {.name = "shm", .mode = S_IFREG | 0444, .show = procfs_show_shm},
+    {0},
+};
+
 const struct proc_node proc_machine_nodes[] = {
     TEXT_NODE(buddyinfo, 0444),
     TEXT_NODE(cpuinfo, 0444),
@@ -229,6 +234,7 @@ const struct proc_node proc_machine_nodes[] = {
     TEXT_NODE(slabinfo, 0400),
     TEXT_NODE(stat, 0444),
     TEXT_NODE(swaps, 0444),
+    {.name = "sysvipc", .mode = S_IFDIR | 0555, .children = sysvipc_nodes},
     TEXT_NODE(uptime, 0444),
     TEXT_NODE(version, 0444),
     TEXT_NODE(vmallocinfo, 0400),

@@ -7,6 +7,7 @@
 
 #include "fs/procfs.h"
 #include "fs/random.h"
+#include "fs/shm_limits.h"
 #include "memory.h"
 #include "string.h"
 #include "task/system_name.h"
@@ -22,19 +23,34 @@ enum knob {
     PAGE_CLUSTER,
     DROP_CACHES,
     COMPACT_MEMORY,
+    OVERCOMMIT_KBYTES,
+    MAX_MAP_COUNT,
     NR_KNOBS
 };
 
 static uint64_t knob_value[NR_KNOBS] = {
-    [OVERCOMMIT_RATIO] = 50,
-    [WATERMARK_SCALE_FACTOR] = 10,
-    [SWAPPINESS] = 60,
-    [PAGE_CLUSTER] = 3,
+    [OVERCOMMIT_RATIO] = 50, [WATERMARK_SCALE_FACTOR] = 10, [SWAPPINESS] = 60,
+    [PAGE_CLUSTER] = 3,      [MAX_MAP_COUNT] = 65530,
 };
 
 static int set_overcommit(uint64_t mode, uint64_t ratio)
 {
     return quire_vm_set_overcommit(machine_vm, (enum quire_overcommit)mode, (unsigned)ratio);
+}
+
+/* The one takes the other's place. */
+static int set_ratio(uint64_t ratio)
+{
+    knob_value[OVERCOMMIT_KBYTES] = 0;
+    quire_vm_set_overcommit_kbytes(machine_vm, 0);
+    return set_overcommit(knob_value[OVERCOMMIT_MEMORY], ratio);
+}
+
+static int set_kbytes(uint64_t kbytes)
+{
+    knob_value[OVERCOMMIT_RATIO] = 0;
+    quire_vm_set_overcommit_kbytes(machine_vm, (unsigned long)kbytes);
+    return set_overcommit(knob_value[OVERCOMMIT_MEMORY], 0);
 }
 
 static int drop_caches(uint64_t which)
@@ -64,7 +80,12 @@ static int set(enum knob knob, uint64_t value)
     case OVERCOMMIT_MEMORY:
         return set_overcommit(value, knob_value[OVERCOMMIT_RATIO]);
     case OVERCOMMIT_RATIO:
-        return set_overcommit(knob_value[OVERCOMMIT_MEMORY], value);
+        return set_ratio(value);
+    case OVERCOMMIT_KBYTES:
+        return set_kbytes(value);
+    case MAX_MAP_COUNT:
+        quire_vm_set_max_map_count(machine_vm, (unsigned)value);
+        return 0;
     case MIN_FREE_KBYTES:
         return quire_set_min_free_kbytes(machine_mem, (unsigned long)value);
     case WATERMARK_SCALE_FACTOR:
@@ -140,12 +161,46 @@ KNOB(watermark_scale_factor, WATERMARK_SCALE_FACTOR)
 KNOB(swappiness, SWAPPINESS)
 KNOB(page_cluster, PAGE_CLUSTER)
 KNOB(drop_caches, DROP_CACHES)
+KNOB(overcommit_kbytes, OVERCOMMIT_KBYTES)
+KNOB(max_map_count, MAX_MAP_COUNT)
 
 static int store_compact_memory(uint64_t subject, const char *bytes, size_t size)
 {
     (void)subject;
     return store(COMPACT_MEMORY, bytes, size);
 }
+
+/* ---- System V shared memory ------------------------------------------------------------------ */
+
+struct shm_limits shm_limits = {
+    .bytes = SHM_MAX_BYTES, .pages = SHM_MAX_BYTES, .segments = SHM_MAX_SEGMENTS};
+
+static int store_limit(uint64_t *limit, uint64_t most, const char *bytes, size_t size)
+{
+    uint64_t value;
+    while (size && (is_blank(bytes[size - 1]) || !bytes[size - 1]))
+        size--;
+    if (!string_number(bytes, size, &value) || value > most)
+        return -EINVAL;
+    *limit = value;
+    return 0;
+}
+
+#define SHM_LIMIT(title, member, most)                                                             \
+    static int show_##title(struct text *text, uint64_t subject)                                   \
+    {                                                                                              \
+        (void)subject;                                                                             \
+        text_printf(text, "%llu\n", (unsigned long long)shm_limits.member);                        \
+        return 0;                                                                                  \
+    }                                                                                              \
+    static int store_##title(uint64_t subject, const char *bytes, size_t size)                     \
+    {                                                                                              \
+        (void)subject;                                                                             \
+        return store_limit(&shm_limits.member, most, bytes, size);                                 \
+    }
+SHM_LIMIT(shmmax, bytes, SHM_MAX_BYTES)
+SHM_LIMIT(shmall, pages, SHM_MAX_BYTES)
+SHM_LIMIT(shmmni, segments, SHM_INDICES)
 
 /* ---- what can only be read ------------------------------------------------------------------- */
 
@@ -156,7 +211,7 @@ static int store_compact_memory(uint64_t subject, const char *bytes, size_t size
         text_puts(text, text_of_it "\n");                                                          \
         return 0;                                                                                  \
     }
-CONSTANT(max_map_count, "65530")
+CONSTANT(zero, "0")
 CONSTANT(mmap_min_addr, "65536")
 CONSTANT(ostype, SYSTEM_NAME)
 CONSTANT(osrelease, SYSTEM_RELEASE)
@@ -214,12 +269,16 @@ static int show_uuid(struct text *text, uint64_t subject)
 static const struct proc_node vm_nodes[] = {
     {.name = "compact_memory", .mode = S_IFREG | 0200, .store = store_compact_memory},
     KNOB_NODE("drop_caches", drop_caches),
-    CONSTANT_NODE("max_map_count", max_map_count),
+    CONSTANT_NODE("legacy_va_layout", zero),
+    KNOB_NODE("max_map_count", max_map_count),
     KNOB_NODE("min_free_kbytes", min_free_kbytes),
     CONSTANT_NODE("mmap_min_addr", mmap_min_addr),
+    CONSTANT_NODE("oom_kill_allocating_task", zero),
+    KNOB_NODE("overcommit_kbytes", overcommit_kbytes),
     KNOB_NODE("overcommit_memory", overcommit_memory),
     KNOB_NODE("overcommit_ratio", overcommit_ratio),
     KNOB_NODE("page-cluster", page_cluster),
+    CONSTANT_NODE("panic_on_oom", zero),
     KNOB_NODE("swappiness", swappiness),
     KNOB_NODE("watermark_scale_factor", watermark_scale_factor),
     {0},
@@ -242,6 +301,10 @@ static const struct proc_node kernel_nodes[] = {
     CONSTANT_NODE("pid_max", pid_max),
     DIRECTORY("random", random_nodes),
     CONSTANT_NODE("randomize_va_space", randomize_va_space),
+    CONSTANT_NODE("shm_rmid_forced", zero),
+    KNOB_NODE("shmall", shmall),
+    KNOB_NODE("shmmax", shmmax),
+    KNOB_NODE("shmmni", shmmni),
     CONSTANT_NODE("threads-max", threads_max),
     CONSTANT_NODE("version", version),
     {0},

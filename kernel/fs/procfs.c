@@ -39,6 +39,12 @@ void procfs_statistics(struct proc_statistics *statistics)
         processes->statistics(statistics);
 }
 
+int procfs_show_shm(struct text *text, uint64_t subject)
+{
+    (void)subject;
+    return processes && processes->show_shm ? processes->show_shm(text) : 0;
+}
+
 /* ---- inodes ---------------------------------------------------------------------------------- */
 
 /* Of 32 bits, for programs of that class; the lowest is /proc's own. */
@@ -76,7 +82,7 @@ int proc_entry(struct inode *directory, struct name name, const struct proc_node
                uint64_t subject, struct entry **entry)
 {
     struct inode *inode =
-        inode_new_generated(&proc_volume, ops_of(node->mode), node->mode, directory, name);
+        inode_new_generated(directory->volume, ops_of(node->mode), node->mode, directory, name);
     if (!inode)
         return -ENOMEM;
     inode->generated.node = node;
@@ -288,12 +294,13 @@ static const struct proc_node root_node = {
     .list = root_list,
 };
 
-int procfs_mount(struct inode *root)
+int generated_mount(struct inode *root, const struct proc_node *node, struct volume *volume)
 {
     static const struct credentials nobody;
-    struct ramfs_make make = {.mode = root_node.mode, .volume = &proc_volume};
+    struct ramfs_make make = {.mode = node->mode, .volume = volume};
     struct entry *entry = NULL;
-    int error = ramfs_make(root, (struct name){"proc", 4}, &nobody, &make, &entry);
+    struct name name = {node->name, (unsigned)string_length(node->name)};
+    int error = ramfs_make(root, name, &nobody, &make, &entry);
     if (error)
         return error;
     /* A directory of the tree's until now, and empty: its content is generated from here on. */
@@ -301,8 +308,13 @@ int procfs_mount(struct inode *root)
     directory_free(inode->directory);
     inode->ops = &directory_ops;
     inode->number = 1;
-    inode->generated.node = &root_node;
+    inode->generated.node = node;
     inode->generated.subject = 0;
     entry_put(entry);
     return 0;
+}
+
+int procfs_mount(struct inode *root)
+{
+    return generated_mount(root, &root_node, &proc_volume);
 }

@@ -37,6 +37,8 @@ struct proc_node {
 
 /* Makes "proc" in `root`. */
 int procfs_mount(struct inode *root);
+/* For /sys as well: makes a directory in `root` called as its node, of this volume. */
+int generated_mount(struct inode *root, const struct proc_node *node, struct volume *volume);
 
 /* Of all processes since the machine started. */
 struct proc_statistics {
@@ -53,8 +55,10 @@ struct proc_processes {
     int (*current)(void);
     int (*current_thread)(void);
     void (*statistics)(struct proc_statistics *statistics);
+    int (*show_shm)(struct text *text); /* /proc/sysvipc/shm; may be NULL */
 };
 void procfs_set_processes(const struct proc_processes *processes);
+int procfs_show_shm(struct text *text, uint64_t subject);
 /* All 0 without processes. */
 void procfs_statistics(struct proc_statistics *statistics);
 

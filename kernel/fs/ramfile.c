@@ -267,7 +267,18 @@ int ramfile_allocate(struct inode *inode, unsigned mode, uint64_t at, uint64_t s
     return error;
 }
 
-/* Which areas are writable isn't known, so no area may be there. */
+unsigned ramfile_seals(const struct inode *inode)
+{
+    return inode->ops == &ramfile_ops ? inode->regular.seals : 0;
+}
+
+/* Whoever seals what can be executed seals all of it. */
+static unsigned implied_seals(const struct inode *inode, unsigned seals)
+{
+    const unsigned all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+    return seals & F_SEAL_EXEC && inode->mode & 0111 ? seals | all : seals;
+}
+
 int ramfile_add_seals(struct inode *inode, unsigned seals)
 {
     struct quire_mapping *mapping = inode->regular.mapping;
@@ -277,7 +288,8 @@ int ramfile_add_seals(struct inode *inode, unsigned seals)
     if (inode->regular.seals & F_SEAL_SEAL)
         return -EPERM;
     quire_mapping_info(mapping, &info);
-    if (seals & F_SEAL_WRITE && info.nr_areas)
+    seals = implied_seals(inode, seals);
+    if (seals & F_SEAL_WRITE && info.nr_writable_areas)
         return -EBUSY;
     if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         quire_mapping_seal_write(mapping);

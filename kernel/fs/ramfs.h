@@ -67,6 +67,8 @@ int ramfile_truncate(struct inode *inode, uint64_t size);
 int ramfile_allocate(struct inode *inode, unsigned mode, uint64_t at, uint64_t size);
 /* From `at`, which is before the end, on: where the next data is, or -ENXIO; or the next hole. */
 int64_t ramfile_find(struct inode *inode, uint64_t at, bool data);
+/* 0 of what isn't a regular file of the tree's, or a memfd. */
+unsigned ramfile_seals(const struct inode *inode);
 int ramfile_add_seals(struct inode *inode, unsigned seals);
 /* For mmap: what /proc/PID/maps shows from now on. -ENOMEM. */
 int ramfile_show_name(struct inode *inode, const char *path);

@@ -8,7 +8,8 @@
 syscall_fn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigpending, sys_rt_sigsuspend, sys_pause,
     sys_rt_sigtimedwait, sys_sigaltstack, sys_rt_sigreturn;
 /* kill.c */
-syscall_fn sys_kill, sys_tkill, sys_tgkill, sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo;
+syscall_fn sys_kill, sys_tkill, sys_tgkill, sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo,
+    sys_pidfd_send_signal;
 /* futex.c */
 syscall_fn sys_futex, sys_set_robust_list, sys_get_robust_list;
 /* i386 only: with times of 64 bits; signal_old.c, with sets of 32 */

@@ -1,6 +1,7 @@
 /* kernel/sys/kill.c: sending signals (man 2 kill, tgkill, rt_sigqueueinfo)
  */
 #include "sys/calls_signal.h"
+#include "sys/other_process.h"
 #include "task/lifecycle.h"
 #include "task/siginfo.h"
 #include "user.h"
@@ -132,4 +133,30 @@ long sys_rt_tgsigqueueinfo(const unsigned long *arg)
         return -EINVAL;
     int error = read_info(&info, arg[3], arg[2], pid == current_process()->pid);
     return error ? error : send_to_thread(pid, tid, &info);
+}
+
+/* pidfd_send_signal(pidfd, number, info, flags). */
+long sys_pidfd_send_signal(const unsigned long *arg)
+{
+    struct signal_info info = info_of(arg[1], SI_USER);
+    int error;
+    if (arg[3] & UINT32_MAX)
+        return -EINVAL;
+    const struct process *process = process_of_pidfd(arg[0], &error);
+    if (!process)
+        return error;
+    if (arg[2]) {
+        struct user_siginfo user;
+        if (copy_from_user(&user, arg[2], sizeof user))
+            return -EFAULT;
+        siginfo_from_user(&info, &user);
+        if (info.number != (int)arg[1])
+            return -EINVAL;
+        process = process_of_pidfd(arg[0], &error); /* the copy may have slept */
+        if (!process)
+            return error;
+        if (process != current_process() && (info.code >= 0 || info.code == SI_TKILL))
+            return -EPERM;
+    }
+    return send(process_find(process->pid), NULL, &info);
 }

@@ -1,6 +1,9 @@
 /* kernel/sys/proc_memory.c: /proc/PID of its memory (man 5 proc_pid_maps and its like) */
+#include <quire/numa.h>
+
 #include "string.h"
 #include "sys/proc.h"
+#include "task/lifecycle.h"
 
 static int show_view(struct text *text, uint64_t subject, enum quire_mm_view view)
 {
@@ -29,6 +32,23 @@ int proc_show_smaps_rollup(struct text *text, uint64_t subject)
     return show_view(text, subject, QUIRE_MM_VIEW_SMAPS_ROLLUP);
 }
 
+int proc_show_numa_maps(struct text *text, uint64_t subject)
+{
+    struct quire_mm *mm;
+    const struct process *process = proc_process(subject);
+    const struct task *task = process ? task_find(process->pid) : NULL;
+    struct quire_mempolicy *policy = task ? task->numa.policy : NULL;
+    int error = proc_mm(subject, &mm);
+    if (error || !mm)
+        return error;
+    quire_mempolicy_get(policy);
+    text_flush(text);
+    quire_mm_numa_maps(mm, policy, text->write, text->arg);
+    quire_mempolicy_put(policy);
+    quire_mm_put(mm);
+    return 0;
+}
+
 int proc_show_statm(struct text *text, uint64_t subject)
 {
     struct quire_mm *mm;
@@ -41,6 +61,27 @@ int proc_show_statm(struct text *text, uint64_t subject)
     }
     quire_mm_put(mm);
     return show_view(text, subject, QUIRE_MM_VIEW_STATM);
+}
+
+/* 1: all, 2: anonymous memory, 3: files, 4: nothing that is known here (soft dirty bits), 5: the
+ * most that was resident. */
+int proc_store_clear_refs(uint64_t subject, const char *bytes, size_t size)
+{
+    struct quire_mm *mm;
+    uint64_t what;
+    while (size && (bytes[size - 1] == '\n' || !bytes[size - 1]))
+        size--;
+    if (!string_number(bytes, size, &what) || !what || what > 5)
+        return -EINVAL;
+    int error = proc_mm(subject, &mm);
+    if (error || !mm)
+        return error;
+    if (what <= 3)
+        quire_mm_clear_refs(mm, what != 3, what != 2);
+    else if (what == 5)
+        quire_mm_reset_peak(mm);
+    quire_mm_put(mm);
+    return 0;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */

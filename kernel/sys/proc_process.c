@@ -92,22 +92,57 @@ static int show_oom_score_adj(struct text *text, uint64_t subject)
     return 0;
 }
 
-static int store_oom_score_adj(uint64_t subject, const char *bytes, size_t size)
+/* A number from -most to most. */
+static int parse_adj(const char *bytes, size_t size, unsigned most, int *adj)
 {
     uint64_t number;
-    struct process *process = proc_process(subject);
     bool negative = size && bytes[0] == '-';
     while (size && (bytes[size - 1] == '\n' || !bytes[size - 1]))
         size--;
-    if (!string_number(bytes + negative, size - negative, &number) || number > 1000)
+    if (!string_number(bytes + negative, size - negative, &number) || number > most)
         return -EINVAL;
+    *adj = negative ? -(int)number : (int)number;
+    return 0;
+}
+
+static int set_oom_score_adj(uint64_t subject, int adj)
+{
+    struct process *process = proc_process(subject);
     if (!process)
         return -ESRCH;
-    int adj = negative ? -(int)number : (int)number;
     if (adj < process->oom_score_adj && current_process()->credentials.euid)
         return -EACCES;
     process->oom_score_adj = adj;
     return process->mm ? quire_mm_set_oom_score_adj(process->mm, adj) : 0;
+}
+
+static int store_oom_score_adj(uint64_t subject, const char *bytes, size_t size)
+{
+    int adj, error = parse_adj(bytes, size, 1000, &adj);
+    return error ? error : set_oom_score_adj(subject, adj);
+}
+
+/* The same in units of 1000 / 17: what it was before Linux 2.6.36. */
+#define OOM_ADJ_MOST 15
+#define OOM_ADJ_DISABLE (-17)
+
+static int show_oom_adj(struct text *text, uint64_t subject)
+{
+    const struct process *process = proc_process(subject);
+    if (!process)
+        return -ESRCH;
+    int adj = process->oom_score_adj * -OOM_ADJ_DISABLE / 1000;
+    text_printf(text, "%d\n",
+                process->oom_score_adj == 1000 || adj > OOM_ADJ_MOST ? OOM_ADJ_MOST : adj);
+    return 0;
+}
+
+static int store_oom_adj(uint64_t subject, const char *bytes, size_t size)
+{
+    int adj, error = parse_adj(bytes, size, -OOM_ADJ_DISABLE, &adj);
+    if (error || adj > OOM_ADJ_MOST)
+        return -EINVAL;
+    return set_oom_score_adj(subject, adj == OOM_ADJ_MOST ? 1000 : adj * 1000 / -OOM_ADJ_DISABLE);
 }
 
 static int show_mounts(struct text *text, uint64_t subject)
@@ -116,7 +151,8 @@ static int show_mounts(struct text *text, uint64_t subject)
     text_puts(text, "tmpfs / tmpfs rw,relatime 0 0\n"
                     "devtmpfs /dev devtmpfs rw,relatime 0 0\n"
                     "tmpfs /dev/shm tmpfs rw,relatime 0 0\n"
-                    "proc /proc proc rw,relatime 0 0\n");
+                    "proc /proc proc rw,relatime 0 0\n"
+                    "sysfs /sys sysfs rw,relatime 0 0\n");
     return 0;
 }
 
@@ -126,7 +162,8 @@ static int show_mountinfo(struct text *text, uint64_t subject)
     text_puts(text, "1 1 0:16 / / rw,relatime - tmpfs tmpfs rw\n"
                     "2 1 0:5 / /dev rw,relatime - devtmpfs devtmpfs rw\n"
                     "4 2 0:22 / /dev/shm rw,relatime - tmpfs tmpfs rw\n"
-                    "3 1 0:21 / /proc rw,relatime - proc proc rw\n");
+                    "3 1 0:21 / /proc rw,relatime - proc proc rw\n"
+                    "5 1 0:23 / /sys rw,relatime - sysfs sysfs rw\n");
     return 0;
 }
 
@@ -161,6 +198,7 @@ static int list_threads(struct inode *directory, uint64_t *position, list_fn *te
 /* What a thread has as well. */
 #define SHARED_NODES                                                                               \
     FILE_NODE("cgroup", 0444, .show = show_cgroup),                                                \
+        FILE_NODE("clear_refs", 0200, .store = proc_store_clear_refs),                             \
         FILE_NODE("cmdline", 0444, .read = proc_read_cmdline),                                     \
         FILE_NODE("comm", 0644, .show = show_comm, .store = store_comm), LINK_NODE("cwd", cwd),    \
         FILE_NODE("environ", 0400, .read = proc_read_environ), LINK_NODE("exe", exe),              \
@@ -173,6 +211,8 @@ static int list_threads(struct inode *directory, uint64_t *position, list_fn *te
         FILE_NODE("maps", 0444, .show = proc_show_maps),                                           \
         FILE_NODE("mountinfo", 0444, .show = show_mountinfo),                                      \
         FILE_NODE("mounts", 0444, .show = show_mounts),                                            \
+        FILE_NODE("numa_maps", 0444, .show = proc_show_numa_maps),                                 \
+        FILE_NODE("oom_adj", 0644, .show = show_oom_adj, .store = store_oom_adj),                  \
         FILE_NODE("oom_score", 0444, .show = show_oom_score),                                      \
         FILE_NODE("oom_score_adj", 0644, .show = show_oom_score_adj,                               \
                   .store = store_oom_score_adj),                                                   \
@@ -315,8 +355,8 @@ static void seed(void)
 
 void proc_init(void)
 {
-    static const struct proc_processes processes = {find_process, list_processes, current_pid,
-                                                    current_tid, proc_statistics};
+    static const struct proc_processes processes = {find_process, list_processes,  current_pid,
+                                                    current_tid,  proc_statistics, proc_show_shm};
     fs_clock_ns = realtime_ns;
     procfs_set_processes(&processes);
     seed();

@@ -1,5 +1,7 @@
 /* kernel/sys/proc_status.c: /proc/PID/stat, status, limits (man 5 proc_pid_stat) */
 #include "base/bits.h"
+#include "fs/sysfs.h"
+#include "memory.h"
 #include "standard.h"
 #include "string.h"
 #include "sys/proc.h"
@@ -186,6 +188,16 @@ static void put_set(struct text *text, const char *label, uint64_t set)
     text_printf(text, "%s:\t%016llx\n", label, (unsigned long long)set);
 }
 
+/* In words of 32 bits, the highest first, and as a list. */
+static void put_nodes(struct text *text)
+{
+    quire_nodes_t nodes = quire_vm_nodes(machine_vm);
+    text_printf(text, "Mems_allowed:\t%08x,%08x\nMems_allowed_list:\t", (unsigned)(nodes >> 32),
+                (unsigned)nodes);
+    put_number_list(text, nodes);
+    text_puts(text, "\n");
+}
+
 int proc_show_status(struct text *text, uint64_t subject)
 {
     struct snapshot s;
@@ -211,7 +223,7 @@ int proc_show_status(struct text *text, uint64_t subject)
     put_set(text, "CapAmb", 0);
     text_printf(text, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n",
                 s.no_new_privileges);
-    text_puts(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+    put_nodes(text);
     drop(&s);
     return error;
 }

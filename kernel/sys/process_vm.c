@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "sys/abi_memory.h"
 #include "sys/calls_memory.h"
+#include "sys/other_process.h"
 #include "task/give_way.h"
 #include "task/lifecycle.h"
 #include "task/shm.h"
@@ -101,7 +102,7 @@ static long transfer_all(const struct transfer *t, struct ranges *local, struct 
 }
 
 /* As ptrace(2) may attach. */
-static bool may_access(const struct process *other)
+bool may_access_process(const struct process *other)
 {
     const struct process *process = current_process();
     uint32_t uid = process->credentials.uid, gid = process->credentials.gid;
@@ -110,6 +111,20 @@ static bool may_access(const struct process *other)
         return true;
     return uid == who->uid && uid == who->euid && uid == who->suid && gid == who->gid &&
            gid == who->egid && gid == who->sgid && !other->attributes.not_dumpable;
+}
+
+int other_mm(int pid, struct quire_mm **mm)
+{
+    const struct task *task = pid ? task_find(pid) : current;
+    struct process *process = task ? task->process : NULL;
+    if (!process)
+        return -ESRCH;
+    if (!may_access_process(process))
+        return -EPERM;
+    if (!process->mm)
+        return -EINVAL;
+    quire_mm_get(*mm = process->mm);
+    return 0;
 }
 
 static long transfer_with(int pid, bool write, struct ranges *local, struct ranges *remote)
@@ -123,7 +138,7 @@ static long transfer_with(int pid, bool write, struct ranges *local, struct rang
     long result = -ESRCH;
     if (other && other->mm) {
         result = -EPERM;
-        if (may_access(other)) {
+        if (may_access_process(other)) {
             quire_mm_get(t.mm = other->mm); /* it may end while this sleeps */
             result = transfer_all(&t, local, remote);
             quire_mm_put(t.mm);

@@ -148,11 +148,11 @@ long sys_shmdt(const unsigned long *arg)
 
 static long info_limits(uintptr_t to)
 {
-    struct abi_shminfo info = {.max = SHM_MAX_BYTES,
+    struct abi_shminfo info = {.max = (unsigned long)shm_limits.bytes,
                                .min = 1,
-                               .max_segments = SHM_MAX_SEGMENTS,
-                               .max_of_process = SHM_MAX_SEGMENTS,
-                               .all = SHM_MAX_BYTES};
+                               .max_segments = (unsigned long)shm_limits.segments,
+                               .max_of_process = (unsigned long)shm_limits.segments,
+                               .all = (unsigned long)shm_limits.pages};
     return copy_to_user(to, &info, sizeof info) ? -EFAULT : segment_highest_index();
 }
 

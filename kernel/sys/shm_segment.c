@@ -169,10 +169,10 @@ static void segment_insert(struct segment *segment)
 
 static int check_new(uint64_t size, unsigned flags)
 {
-    if (!size || size > SHM_MAX_BYTES || (flags & SHM_HUGETLB))
+    if (!size || size > shm_limits.bytes || (flags & SHM_HUGETLB))
         return -EINVAL;
-    if (shm_segments.count >= SHM_MAX_SEGMENTS ||
-        shm_segments.nr_pages + segment_pages(size) > SHM_MAX_BYTES)
+    if (shm_segments.count >= shm_limits.segments ||
+        shm_segments.nr_pages + segment_pages(size) > shm_limits.pages)
         return -ENOSPC;
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <quire/file.h>
 
 #include "base/list.h"
+#include "fs/shm_limits.h"
 
 #define IPC_PRIVATE 0
 #define IPC_CREAT 01000u
@@ -25,8 +26,6 @@
 #define SHM_LOCKED 02000u
 #define SHM_PERMISSIONS 0777u
 
-#define SHM_MAX_SEGMENTS 4096
-#define SHM_MAX_BYTES (~0ul - (1ul << 24)) /* of one; and of all in pages */
 #define SHM_NAME_BYTES 32
 
 struct segment {

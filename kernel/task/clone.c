@@ -105,6 +105,8 @@ static int set_up(struct task *task, const struct clone_arguments *arguments)
     arch_save(current);
     task->arch = current->arch;
     task->blocked = current->blocked;
+    task->numa = current->numa;
+    quire_mempolicy_get(task->numa.policy);
     if (!(flags & CLONE_VM) || (flags & CLONE_VFORK))
         task->alternate = current->alternate;
     if (flags & CLONE_CHILD_CLEARTID)

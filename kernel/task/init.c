@@ -341,12 +341,19 @@ static void init_main(void)
     }
 }
 
+static struct quire_numa_thread *numa_of_current(void *arg)
+{
+    (void)arg;
+    return current ? &current->numa : NULL;
+}
+
 void run_program(const struct pvh_info *given)
 {
     info = given;
     memory_init_programs();
     sched_init();
     quire_vm_set_wake(machine_vm, wake_reclaim, NULL);
+    quire_vm_set_numa_thread(machine_vm, numa_of_current, NULL);
     oom_init();
     struct task *task = task_create_kernel("init", init_main);
     if (!task || !task_create_kernel("kswapd", reclaim_main))

@@ -124,6 +124,7 @@ void task_free(struct task *task)
 {
     nr_tasks--;
     signal_queue_clear(&task->pending);
+    quire_mempolicy_put(task->numa.policy);
     stack_free(task->stack);
     quire_kfree(machine_slab, task);
 }

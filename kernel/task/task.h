@@ -12,7 +12,7 @@
 #ifndef KERNEL_TASK_TASK_H
 #define KERNEL_TASK_TASK_H
 
-#include <quire/vm.h>
+#include <quire/numa.h>
 
 #include "base/list.h"
 #include "event.h"
@@ -101,6 +101,7 @@ struct task {
     struct arch_task arch;    /* segments for thread-local storage, FPU */
 
     struct quire_fault_cache fault_cache;
+    struct quire_numa_thread numa;
     unsigned nr_without_memory; /* faults in a row that got none */
     uint64_t blocked;           /* signals */
     uint64_t waiting;           /* that sigtimedwait takes, blocked or not */

@@ -67,6 +67,15 @@ static inline unsigned quire_fls64(uint64_t x)
 #endif
 }
 
+/* How many bits are set. For sets of a few: O(bits set), and no __popcountdi2. */
+static inline unsigned quire_popcount64(uint64_t x)
+{
+    unsigned count = 0;
+    for (; x; x &= x - 1)
+        count++;
+    return count;
+}
+
 /* The `count` lowest bits set; `count` is 0 to 64. */
 static inline uint64_t quire_mask64(unsigned count)
 {

@@ -8,6 +8,8 @@
  */
 #include "phys/pcp.h"
 
+#define ALL_NODES UINT32_MAX
+
 /* ---- preparing ------------------------------------------------------------------------------- */
 
 uint32_t page_head_flags(const struct zone *zone, unsigned order, unsigned type)
@@ -37,6 +39,7 @@ bool alloc_context_prepare(struct quire_mem *mem, int node, quire_gfp_t gfp, uns
         .order = order,
         .type = gfp >> 3 & 3,
         .highest = mem->zone_of_gfp[gfp & 15],
+        .nodes = ALL_NODES,
     };
     return true;
 }
@@ -117,7 +120,7 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
 {
     struct zone *zone, *first = NULL;
     for (struct zone **list = ac->zonelist; (zone = quire_load_relaxed(list)); list++) {
-        if (zone->type > ac->highest)
+        if (!zone_will_do(ac, zone))
             continue;
         first = first ? first : zone;
         if (!(alloc_flags & ALLOC_NO_WATERMARKS)) {
@@ -134,12 +137,13 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
     return NULL;
 }
 
-static QUIRE_NOINLINE struct quire_page *
-alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int node, uintptr_t caller)
+static struct quire_page *alloc_pages_of(struct quire_mem *mem, quire_gfp_t gfp, unsigned order,
+                                         int node, uint32_t nodes, uintptr_t caller)
 {
     struct alloc_context ac;
     if (!alloc_context_prepare(mem, node, gfp, order, &ac))
         return NULL;
+    ac.nodes = nodes;
     unsigned alloc_flags = WMARK_LOW | (ac.type == QUIRE_MIGRATE_MOVABLE ? ALLOC_CMA : 0);
     struct quire_page *page = get_page_from_freelist(&ac, alloc_flags);
     if (!page)
@@ -147,6 +151,12 @@ alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int nod
     if (page)
         prepare_new_page(mem, page, order, gfp, caller);
     return page;
+}
+
+static QUIRE_NOINLINE struct quire_page *
+alloc_pages_slow(struct quire_mem *mem, quire_gfp_t gfp, unsigned order, int node, uintptr_t caller)
+{
+    return alloc_pages_of(mem, gfp, order, node, ALL_NODES, caller);
 }
 
 /* What the hot path leaves to do for a page that it got. The CPU's preferred zone may be another
@@ -234,6 +244,13 @@ struct quire_page *quire_alloc_pages_node(struct quire_mem *mem, int node, quire
 {
     QUIRE_ASSERT(!(gfp & ~QUIRE_GFP_MASK));
     return node < 0 ? NULL : alloc_pages_slow(mem, gfp, order, node, CALLER);
+}
+
+struct quire_page *quire_alloc_pages_nodemask(struct quire_mem *mem, int node, uint32_t nodes,
+                                              quire_gfp_t gfp, unsigned order)
+{
+    QUIRE_ASSERT(!(gfp & ~QUIRE_GFP_MASK));
+    return alloc_pages_of(mem, gfp, order, node < 0 ? -1 : node, nodes, CALLER);
 }
 
 /* ---- freeing --------------------------------------------------------------------------------- */

@@ -400,7 +400,7 @@ struct quire_page *direct_compact(const struct alloc_context *ac, unsigned alloc
     struct zone *zone;
     *result = COMPACT_SKIPPED;
     for (struct zone **list = ac->zonelist; (zone = quire_load_relaxed(list)); list++) {
-        if (zone->type > ac->highest)
+        if (!zone_will_do(ac, zone))
             continue;
         enum compact_result one = compact_for(ac, zone, alloc_flags, gently);
         if (one > *result)

@@ -534,7 +534,13 @@ struct alloc_context {
     unsigned order;
     enum quire_migratetype type; /* as asked; zones know it as mem->type_of_pcp[type] */
     enum quire_zone_type highest;
+    uint32_t nodes; /* a bit for each that will do */
 };
+
+static inline bool zone_will_do(const struct alloc_context *ac, const struct zone *zone)
+{
+    return zone->type <= ac->highest && ac->nodes >> zone->node & 1;
+}
 
 /* False: impossible request. */
 bool alloc_context_prepare(struct quire_mem *mem, int node, quire_gfp_t gfp, unsigned order,

@@ -13,6 +13,7 @@
  */
 #include "phys/internal.h"
 
+#include "base/bits.h"
 #include "base/text.h"
 
 #define COSTLY_ORDER 3
@@ -57,26 +58,41 @@ static void wake_reclaimers(const struct alloc_context *ac)
     uint32_t woken = 0;
     struct zone *zone;
     for (struct zone **list = ac->zonelist; (zone = quire_load_relaxed(list)); list++)
-        if (zone->type <= ac->highest && !(woken >> zone->node & 1)) {
+        if (zone_will_do(ac, zone) && !(woken >> zone->node & 1)) {
             woken |= 1u << zone->node;
             mem->ops.wake_reclaim(mem->reclaim_arg, zone->node, ac->order, ac->highest);
         }
+}
+
+/* From the nodes that will do, if not all will. */
+static unsigned long direct_reclaim(const struct alloc_context *ac, unsigned long wanted)
+{
+    struct quire_mem *mem = ac->mem;
+    uint32_t nodes = ac->nodes & (UINT32_MAX >> (32 - mem->nr_nodes));
+    unsigned long freed = 0;
+    if (!mem->ops.direct_reclaim)
+        return 0;
+    if (nodes == UINT32_MAX >> (32 - mem->nr_nodes))
+        return mem->ops.direct_reclaim(mem->reclaim_arg, ac->node, ac->gfp, ac->order, wanted);
+    for (; nodes && freed < wanted; nodes &= nodes - 1)
+        freed += mem->ops.direct_reclaim(mem->reclaim_arg, (int)quire_ctz32(nodes),
+                                         ac->gfp | QUIRE_GFP_THISNODE, ac->order, wanted - freed);
+    return freed;
 }
 
 static unsigned long reclaim(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
     struct quire_mem *mem = ac->mem;
-    unsigned long wanted = 1ul << ac->order, freed = 0;
+    unsigned long wanted = 1ul << ac->order;
     if (wanted < RECLAIM_BATCH)
         wanted = RECLAIM_BATCH;
     struct zone *first, **list = ac->zonelist;
-    while ((first = quire_load_relaxed(list)) && first->type > ac->highest)
+    while ((first = quire_load_relaxed(list)) && !zone_will_do(ac, first))
         list++;
     if (first)
         quire_fetch_add(&first->allocstall, 1);
-    if (mem->ops.direct_reclaim)
-        freed = mem->ops.direct_reclaim(mem->reclaim_arg, ac->node, ac->gfp, ac->order, wanted);
+    unsigned long freed = direct_reclaim(ac, wanted);
     if (freed < wanted)
         freed += quire_shrink(mem, ac->node, ac->gfp, wanted - freed);
     return freed;
@@ -202,7 +218,7 @@ static bool has_zone(const struct alloc_context *ac)
 {
     struct zone *zone;
     struct zone **list = ac->zonelist;
-    while ((zone = quire_load_relaxed(list)) && zone->type > ac->highest)
+    while ((zone = quire_load_relaxed(list)) && !zone_will_do(ac, zone))
         list++;
     return zone;
 }

@@ -48,3 +48,25 @@ void zone_numa_stat(const struct zone *zone, struct numa_stat *stat)
                                    [NUMA_OTHER] = other,
                                }};
 }
+
+int quire_node_info(struct quire_mem *mem, unsigned node, struct quire_node_info *info)
+{
+    if (node >= mem->nr_nodes)
+        return -QUIRE_ENOENT;
+    *info = (struct quire_node_info){0};
+    for_each_zone (mem, zone) {
+        struct numa_stat stat;
+        if (zone->node != (int)node)
+            continue;
+        zone_numa_stat(zone, &stat);
+        info->present += quire_load_relaxed(&zone->present);
+        info->managed += quire_load_relaxed(&zone->managed);
+        info->nr_free += zone_nr_free(zone) + pcp_pages(zone);
+        info->numa_hit += stat.event[NUMA_HIT];
+        info->numa_miss += stat.event[NUMA_MISS];
+        info->numa_foreign += stat.event[NUMA_FOREIGN];
+        info->numa_local += stat.event[NUMA_LOCAL];
+        info->numa_other += stat.event[NUMA_OTHER];
+    }
+    return 0;
+}

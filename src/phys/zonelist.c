@@ -40,6 +40,20 @@ static void build_fallback(struct quire_mem *mem, unsigned node)
     quire_store_relaxed(&list[length], NULL);
 }
 
+uint64_t quire_mem_nodes(const struct quire_mem *mem)
+{
+    uint64_t nodes = 0;
+    for (unsigned node = 0; node < mem->nr_nodes; node++)
+        if (quire_load_relaxed(&mem->nodes[node].this_node[0]))
+            nodes |= UINT64_C(1) << node;
+    return nodes;
+}
+
+unsigned quire_node_distance(const struct quire_mem *mem, unsigned from, unsigned to)
+{
+    return mem->distance[from * mem->nr_nodes + to];
+}
+
 static struct pcp *usable_pcp(struct quire_mem *mem, const struct zone *zone, unsigned cpu)
 {
     if (!zone_pcps(zone) || zone->pcp_closed || cpu >= mem->nr_cpus)

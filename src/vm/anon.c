@@ -4,6 +4,7 @@
  */
 #include "vm/fault.h"
 #include "vm/lru.h"
+#include "vm/mempolicy.h"
 
 static enum quire_fault_result map_zero_page(struct fault *fault)
 {
@@ -20,7 +21,7 @@ enum quire_fault_result fault_anon(struct fault *fault)
     struct quire_vm *vm = fault->mm->vm;
     if (anon_vma_prepare(fault->vma))
         return QUIRE_VM_OOM;
-    struct quire_page *page = vm_alloc_page(vm, QUIRE_GFP_ZERO);
+    struct quire_page *page = vm_alloc_page_at(fault->vma, fault->address, QUIRE_GFP_ZERO);
     if (!page)
         return QUIRE_VM_OOM;
     page_set(page, PG_UPTODATE);

@@ -25,6 +25,9 @@ struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
     copy->pgoff = vma->pgoff;
     copy->mapping = vma->mapping;
     copy->anon_vma = NULL;
+    copy->policy = vma->policy;
+    if (quire_unlikely(copy->policy))
+        quire_mempolicy_get(copy->policy);
     list_init(&copy->chains);
     if (copy->mapping)
         quire_mapping_get(copy->mapping);
@@ -43,6 +46,8 @@ void vma_drop(struct quire_vma *vma)
 {
     struct quire_mapping *mapping = vma->mapping;
     anon_vma_unlink(vma);
+    if (quire_unlikely(vma->policy))
+        quire_mempolicy_put(vma->policy);
     quire_kmem_cache_free(vma->mm->vm->vma_cache, vma);
     if (mapping)
         quire_mapping_put(mapping);
@@ -132,7 +137,8 @@ struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at)
 static bool alike(const struct quire_vma *a, const struct quire_vma *b)
 {
     return a->end == b->start && a->flags == b->flags && a->mapping == b->mapping &&
-           a->pgoff + vma_pages(a) == b->pgoff && anon_vma_compatible(a, b);
+           a->pgoff + vma_pages(a) == b->pgoff && mempolicy_equal(a->policy, b->policy) &&
+           anon_vma_compatible(a, b);
 }
 
 /* The lower area takes the upper one's range. False: no memory. */
@@ -173,35 +179,42 @@ bool vma_extend(const struct quire_vma *like, struct quire_vma *prev, struct qui
     return false;
 }
 
-/* Whether an area could be joined with `other` if it had these flags: for the count of areas. */
-static bool would_join(struct quire_vma *vma, struct quire_vma *other, uint32_t flags)
+/* What an area is to be. */
+struct change {
+    uint32_t flags;
+    struct quire_mempolicy *policy;
+};
+
+/* Whether an area could be joined with `other` after the change: for the count of areas. */
+static bool would_join(struct quire_vma *vma, struct quire_vma *other, const struct change *to)
 {
-    uint32_t old = vma->flags;
+    const struct change old = {vma->flags, vma->policy};
     if (!other)
         return false;
-    vma->flags = flags;
+    vma->flags = to->flags;
+    vma->policy = to->policy;
     bool joins = other->start < vma->start ? alike(other, vma) : alike(vma, other);
-    vma->flags = old;
+    vma->flags = old.flags;
+    vma->policy = old.policy;
     return joins;
 }
 
 static bool too_many(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
-                     uint32_t flags)
+                     const struct change *to)
 {
     unsigned more = (unsigned)(start > vma->start) + (unsigned)(end < vma->end);
-    if (vma->mm->nr_areas + more <= MAX_AREAS)
+    if (vma->mm->nr_areas + more <= max_areas(vma->mm))
         return false;
-    bool below = start == vma->start && would_join(vma, vma_prev(vma), flags);
-    bool above = end == vma->end && would_join(vma, vma_next(vma), flags);
+    bool below = start == vma->start && would_join(vma, vma_prev(vma), to);
+    bool above = end == vma->end && would_join(vma, vma_next(vma), to);
     return more > (unsigned)below + (unsigned)above;
 }
 
-struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
-                             uint32_t flags)
+/* The part of the area that changes, alone; NULL: -ENOMEM, and nothing changed. */
+static struct quire_vma *cut_out(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                                 const struct change *to)
 {
-    if (flags == vma->flags)
-        return vma;
-    if (too_many(vma, start, end, flags))
+    if (too_many(vma, start, end, to))
         return NULL;
     struct quire_vma *middle = start > vma->start ? vma_split(vma, start) : vma;
     if (!middle)
@@ -210,8 +223,33 @@ struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_
         vma_merge(middle);
         return NULL;
     }
-    vma_set_flags(middle, flags);
-    return vma_merge(middle);
+    return middle;
+}
+
+struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                             uint32_t flags)
+{
+    if (flags == vma->flags)
+        return vma;
+    vma = cut_out(vma, start, end, &(struct change){flags, vma->policy});
+    if (!vma)
+        return NULL;
+    vma_set_flags(vma, flags);
+    return vma_merge(vma);
+}
+
+struct quire_vma *vma_set_policy(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                                 struct quire_mempolicy *policy)
+{
+    if (mempolicy_equal(policy, vma->policy))
+        return vma;
+    vma = cut_out(vma, start, end, &(struct change){vma->flags, policy});
+    if (!vma)
+        return NULL;
+    quire_mempolicy_get(policy);
+    quire_mempolicy_put(vma->policy);
+    vma->policy = policy;
+    return vma_merge(vma);
 }
 
 /* ---- stacks -----------------------------------------------------------------------------------

@@ -11,8 +11,13 @@
 
 /* ---- the tree (area_tree.c) ------------------------------------------------------------------ */
 
-/* Linux's vm.max_map_count. */
+/* What vm.max_map_count is at first. */
 #define MAX_AREAS 65530u
+/* What it is now. */
+static inline unsigned max_areas(const struct quire_mm *mm)
+{
+    return quire_load_relaxed(&mm->vm->max_areas);
+}
 
 /* The area that ends above `address`, the lowest; NULL. O(log n). mm->lock. */
 struct quire_vma *vma_above(struct quire_mm *mm, quire_linear_t address);
@@ -93,14 +98,17 @@ struct quire_vma *vma_split(struct quire_vma *vma, quire_linear_t at);
  * range then. Without memory they stay apart. */
 struct quire_vma *vma_merge(struct quire_vma *vma);
 /* Where nothing is, a neighbour that is alike gets the range of `like`, of which only the range,
- * flags, mapping, pgoff and anon_vma (NULL) are looked at; neighbours on both sides become one:
- * true. */
+ * flags, mapping, pgoff, anon_vma and policy (NULL) are looked at; neighbours on both sides become
+ * one: true. */
 bool vma_extend(const struct quire_vma *like, struct quire_vma *prev, struct quire_vma *next);
 /* [start, end) of an area gets other flags: joined to neighbours that are alike then, or split off.
  * The area that holds it then; NULL: -ENOMEM, and nothing changed. Entries and counts are the
  * caller's. */
 struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
                              uint32_t flags);
+/* The same with another policy, or with NULL none. */
+struct quire_vma *vma_set_policy(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                                 struct quire_mempolicy *policy);
 /* The same range with other flags; and the entries' bits for an area's flags. */
 void vma_set_flags(struct quire_vma *vma, uint32_t flags);
 uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma);
@@ -152,7 +160,11 @@ QUIRE_MUST_CHECK int64_t mm_place(struct quire_mm *mm, quire_linear_t address, u
 /* mmap_base, from the stack's limit; false: mmap looks upwards. */
 bool mm_place_down(struct quire_mm *mm);
 
-/* Unmaps what is in [start, end). 0; -ENOMEM: areas have to be split, and nothing changed. */
+/* Whether some area of the range is sealed: seal.c. */
+bool mm_is_sealed(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
+
+/* Unmaps what is in [start, end). 0; -EPERM: it is sealed; -ENOMEM: areas have to be split, and
+ * nothing changed. */
 QUIRE_MUST_CHECK int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 /* Pages of [start, end) that are mapped; and of them, that are accounted. */
 unsigned long mm_mapped_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,

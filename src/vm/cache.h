@@ -22,6 +22,7 @@
 #ifndef VM_CACHE_H
 #define VM_CACHE_H
 
+#include "vm/mempolicy.h"
 #include "vm/rmap.h"
 #include "vm/xarray.h"
 
@@ -44,8 +45,9 @@ struct quire_mapping {
     struct readahead readahead;
     int error; /* of write-back, not yet told to a sync */
     bool is_shmem;
-    long accounted;   /* pages of shared memory, committed */
-    struct list link; /* of vm->mappings */
+    long accounted;                 /* pages of shared memory, committed */
+    struct mempolicy_runs policies; /* of shared memory: under `lock` */
+    struct list link;               /* of vm->mappings */
 };
 
 static inline struct quire_mapping *mapping_of_root(struct root *root)

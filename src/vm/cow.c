@@ -7,6 +7,7 @@
  */
 #include "vm/fault.h"
 #include "vm/lru.h"
+#include "vm/mempolicy.h"
 #include "vm/swap.h"
 
 static uint64_t writable(uint64_t entry)
@@ -45,7 +46,8 @@ static enum quire_fault_result copy_page(struct fault *fault, struct quire_page 
     bool was_zero = old == vm->zero_page;
     if (anon_vma_prepare(fault->vma))
         return QUIRE_VM_OOM;
-    struct quire_page *page = vm_alloc_page(vm, was_zero ? QUIRE_GFP_ZERO : 0);
+    struct quire_page *page =
+        vm_alloc_page_at(fault->vma, fault->address, was_zero ? QUIRE_GFP_ZERO : 0);
     if (!page)
         return QUIRE_VM_OOM;
     if (!was_zero)

@@ -166,7 +166,7 @@ static enum quire_fault_result fault_private_write(struct fault *fault)
     int error;
     if (anon_vma_prepare(vma))
         return QUIRE_VM_OOM;
-    struct quire_page *copy = vm_alloc_page(vm, 0);
+    struct quire_page *copy = vm_alloc_page_at(vma, fault->address, 0);
     if (!copy)
         return QUIRE_VM_OOM;
     struct quire_page *page = cache_get_page(vma->mapping, vma_index(vma, fault->address),

@@ -1,5 +1,6 @@
 /* vm/init.c: a machine's virtual memory begins and ends */
 #include "base/text.h"
+#include "vm/area.h"
 #include "vm/cache.h"
 #include "vm/lru.h"
 #include "vm/swap.h"
@@ -129,6 +130,7 @@ int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
     new->nr_nodes = quire_mem_nr_nodes(config->mem);
     new->swappiness = DEFAULT_SWAPPINESS;
     new->overcommit_ratio = DEFAULT_OVERCOMMIT_RATIO;
+    new->max_areas = MAX_AREAS;
     list_init(&new->mms);
     list_init(&new->mappings);
     int error = create_parts(new);

@@ -26,6 +26,7 @@
 #define VM_INTERNAL_H
 
 #include <quire/file.h>
+#include <quire/numa.h>
 #include <quire/swap.h>
 #include <quire/vm.h>
 
@@ -60,6 +61,7 @@
 #define VM_DONTDUMP 0x4000000u
 #define VM_HUGEPAGE 0x20000000u
 #define VM_NOHUGEPAGE 0x40000000u
+#define VM_SEALED 0x80000000u /* Linux: bit 63 */
 
 #define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
 
@@ -79,9 +81,10 @@ struct quire_vma {
     uint64_t prot;  /* of entries: what `flags` allow, without WRITE where a fault must see it */
     uint64_t pgoff; /* index of the first page in its file; of anonymous memory start >> shift, or
                      * what it was where it came from by mremap */
-    struct quire_mapping *mapping; /* the file, or shared memory; NULL: private anonymous */
-    struct interval shared;        /* of the mapping's root: rmap.c */
-    struct anon_vma *anon_vma;     /* of private pages that were written here; NULL: none yet */
+    struct quire_mapping *mapping;  /* the file, or shared memory; NULL: private anonymous */
+    struct interval shared;         /* of the mapping's root: rmap.c */
+    struct anon_vma *anon_vma;      /* of private pages that were written here; NULL: none yet */
+    struct quire_mempolicy *policy; /* which nodes' memory; NULL: not said. vm/mempolicy.h */
     union {
         struct list chains;     /* anon_vma_chains: its anon_vma's and its ancestors' */
         struct quire_vma *gone; /* of one in mm->gone: the next */
@@ -121,6 +124,7 @@ struct quire_mm {
     struct tree areas;    /* of struct quire_vma */
     struct list in_order; /* the same, as a list */
     unsigned nr_areas;
+    bool has_sealed;        /* or had */
     struct quire_vma *gone; /* areas that went, whose files are put without the lock: mm.c */
     uint64_t generation;    /* of the areas, and no other address space's that had the same address:
                              * what a quire_fault_cache compares */
@@ -234,7 +238,11 @@ struct quire_vm {
     const struct quire_port_mem *port;
     struct quire_vm_config config;
     unsigned nr_nodes;
-    int mover; /* its id at phys */
+    int mover;            /* its id at phys */
+    uint32_t nr_policies; /* struct quire_mempolicy that there are; 0: no allocation asks for one */
+    uint32_t nr_policy_runs; /* of shared memory that there is room for: mempolicy_shared.c */
+    quire_numa_thread_fn *numa_thread;
+    void *numa_arg;
     struct quire_mover moves;
 
     struct quire_kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *chain_cache, *mapping_cache,
@@ -250,8 +258,10 @@ struct quire_vm {
     struct list mappings; /* of struct quire_mapping, under `lock` */
 
     uint32_t policy, swappiness, overcommit, overcommit_ratio; /* set at run time: relaxed */
-    struct rwlock policy_lock; /* rounds of reclaim are readers: the policy stays */
-    long committed;            /* pages: atomic */
+    unsigned long overcommit_pages; /* in place of the ratio; 0: not set */
+    uint32_t max_areas;             /* of an address space */
+    struct rwlock policy_lock;      /* rounds of reclaim are readers: the policy stays */
+    long committed;                 /* pages: atomic */
     quire_oom_fn *oom;
     quire_oom_wait_fn *oom_wait;
     void *oom_arg;

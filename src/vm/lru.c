@@ -336,6 +336,17 @@ static void count_pages(struct lru_counts *counts, unsigned holds, unsigned long
         *(holds & LIST_HOLDS_FILE ? &counts->inactive_file : &counts->inactive_anon) += pages;
 }
 
+bool lru_is_active(struct quire_vm *vm, const struct quire_page *page)
+{
+    struct node_lists *lists = page_lists(vm, page);
+    quire_port_irq_t irq = lists_lock(lists);
+    unsigned list = page_list(page);
+    bool active = list == LIST_UNEVICTABLE ||
+                  (list >= LIST_FIRST && vm_policy(vm)->holds(lists, list) & LIST_HOLDS_ACTIVE);
+    lists_unlock(lists, irq);
+    return active;
+}
+
 /* CLOCK and FIFO have one list for both kinds, which is walked. */
 static void count_list(struct quire_vm *vm, const struct page_list *list, unsigned holds,
                        struct lru_counts *counts)
@@ -351,16 +362,36 @@ static void count_list(struct quire_vm *vm, const struct page_list *list, unsign
     }
 }
 
+static void count_node(struct quire_vm *vm, unsigned node, struct lru_counts *counts)
+{
+    struct node_lists *lists = &vm->lists[node];
+    quire_port_irq_t irq = lists_lock(lists);
+    counts->unevictable += lists->list[LIST_UNEVICTABLE].count;
+    for (unsigned i = LIST_FIRST; i < NR_LISTS; i++)
+        if (lists->list[i].count)
+            count_list(vm, &lists->list[i], vm_policy(vm)->holds(lists, i), counts);
+    lists_unlock(lists, irq);
+}
+
 void lru_counts(struct quire_vm *vm, struct lru_counts *counts)
 {
     *counts = (struct lru_counts){0};
-    for (unsigned node = 0; node < vm->nr_nodes; node++) {
-        struct node_lists *lists = &vm->lists[node];
-        quire_port_irq_t irq = lists_lock(lists);
-        counts->unevictable += lists->list[LIST_UNEVICTABLE].count;
-        for (unsigned i = LIST_FIRST; i < NR_LISTS; i++)
-            if (lists->list[i].count)
-                count_list(vm, &lists->list[i], vm_policy(vm)->holds(lists, i), counts);
-        lists_unlock(lists, irq);
-    }
+    for (unsigned node = 0; node < vm->nr_nodes; node++)
+        count_node(vm, node, counts);
+}
+
+int quire_vm_node_info(struct quire_vm *vm, unsigned node, struct quire_vm_node_info *info)
+{
+    struct lru_counts counts = {0};
+    if (node >= vm->nr_nodes)
+        return -QUIRE_ENOENT;
+    count_node(vm, node, &counts);
+    *info = (struct quire_vm_node_info){
+        .active_anon = counts.active_anon,
+        .inactive_anon = counts.inactive_anon,
+        .active_file = counts.active_file,
+        .inactive_file = counts.inactive_file,
+        .unevictable = counts.unevictable,
+    };
+    return 0;
 }

@@ -53,6 +53,9 @@ void lru_munlock(struct quire_vm *vm, struct quire_page *page);
 uint32_t workingset_eviction(struct quire_vm *vm, struct quire_page *page);
 void workingset_refault(struct quire_vm *vm, struct quire_page *page, uint32_t shadow);
 
+/* Whether reclaim takes it for one in use: what isn't evictable is, too. */
+bool lru_is_active(struct quire_vm *vm, const struct quire_page *page);
+
 /* Sums over all nodes, by Linux's kinds, for views. */
 struct lru_counts {
     unsigned long active_anon, inactive_anon, active_file, inactive_file, unevictable;

@@ -89,6 +89,22 @@ static enum lock_wanted lock_for(int advice)
     }
 }
 
+/* What is there would be lost, who may not write notwithstanding. */
+static bool is_sealed_from(const struct quire_vma *vma, int advice)
+{
+    switch (advice) {
+    case QUIRE_MADV_DONTNEED:
+    case QUIRE_MADV_DONTNEED_LOCKED:
+    case QUIRE_MADV_FREE:
+    case QUIRE_MADV_REMOVE:
+    case QUIRE_MADV_DONTFORK:
+    case QUIRE_MADV_WIPEONFORK:
+        return vma->flags & VM_SEALED && !vma->mapping && !(vma->flags & VM_WRITE);
+    default:
+        return false;
+    }
+}
+
 static int advise_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, int advice)
 {
     bool locked = vma->flags & VM_LOCKED, is_anon = !vma->mapping;
@@ -141,6 +157,8 @@ static int advise_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
             start = vma->start;
         }
         quire_linear_t to = vma->end < end ? vma->end : end;
+        if (quire_unlikely(mm->has_sealed) && is_sealed_from(vma, advice))
+            return -QUIRE_EPERM;
         int error = advise_area(vma, start, to, advice);
         if (error)
             return error;

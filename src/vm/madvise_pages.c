@@ -130,8 +130,8 @@ static void bring_back(struct advising *a, uint64_t entry, quire_linear_t addres
     struct quire_vm *vm = a->vma->mm->vm;
     bool major = false;
     int error;
-    (void)address;
-    struct quire_page *page = swap_in(vm, entry, &major, &error);
+    const struct alloc_place place = {a->vma, a->vma->mapping, vma_index(a->vma, address)};
+    struct quire_page *page = swap_in(vm, entry, &place, &major, &error);
     if (!page)
         return;
     page_unlock(page);

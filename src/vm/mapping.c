@@ -80,6 +80,7 @@ static void end_mapping(struct quire_mapping *mapping)
         quire_port_log(QUIRE_LOG_ERROR, "quire: a file's last pages couldn't be written");
     cache_drop_range(mapping, 0, LAST_INDEX);
     QUIRE_BUG_ON(mapping->pages.count || mapping->nr_dirty);
+    mapping_drop_mempolicies(mapping);
     (void)!shmem_commit(mapping, -mapping->accounted);
     void (*released)(void *owner) = ops ? ops->release : mapping->config.release;
     if (released)
@@ -140,19 +141,23 @@ void quire_mapping_set_name(struct quire_mapping *mapping, const char *name)
     mapping->config.name = name;
 }
 
-static unsigned long count_areas(struct quire_mapping *mapping)
+static void count_areas(struct quire_mapping *mapping, struct quire_mapping_info *info)
 {
-    unsigned long count = 0;
+    const uint32_t writable = VM_SHARED | VM_MAYWRITE;
+    info->nr_areas = info->nr_writable_areas = 0;
     rwlock_read(&mapping->root.lock);
-    for (struct tree_node *node = tree_first(&mapping->root.areas); node; node = tree_next(node))
-        count++;
+    for (struct tree_node *node = tree_first(&mapping->root.areas); node; node = tree_next(node)) {
+        const struct interval *interval = quire_container_of(node, struct interval, node);
+        const struct quire_vma *vma = quire_container_of(interval, struct quire_vma, shared);
+        info->nr_areas++;
+        info->nr_writable_areas += (quire_load_relaxed(&vma->flags) & writable) == writable;
+    }
     rwlock_read_unlock(&mapping->root.lock);
-    return count;
 }
 
 void quire_mapping_info(struct quire_mapping *mapping, struct quire_mapping_info *info)
 {
-    info->nr_areas = count_areas(mapping);
+    count_areas(mapping, info);
     mapping_lock(mapping);
     info->nr_pages = mapping->nr_pages;
     info->nr_dirty = mapping->nr_dirty;

@@ -127,6 +127,38 @@ static int migrate(void *arg, struct quire_page *to, struct quire_page *from)
     return error;
 }
 
+/* ---- from node to node -------------------------------------------------------------------------
+ */
+
+#define ATTEMPTS 10u /* Linux's */
+
+/* As phys's migrate_block: the caller's pin is what phys's reference is there. */
+int page_migrate(struct quire_vm *vm, struct quire_page *from, struct quire_page *to)
+{
+    int error = -QUIRE_EAGAIN;
+    page_wait_locked(from);
+    if (isolate(vm, from)) {
+        vm_put_page(vm, to);
+        vm_put_page(vm, from);
+        return -QUIRE_EBUSY;
+    }
+    page_pin(to);
+    for (unsigned i = 0; i < ATTEMPTS && error == -QUIRE_EAGAIN; i++) {
+        page_wait_writeback(from);
+        error = migrate(vm, to, from);
+    }
+    if (error) {
+        vm_put_page(vm, to);
+        lru_putback(vm, from);
+    } else {
+        page_clear(from, PG_FLAGS);
+        vm_put_page(vm, from);
+    }
+    vm_put_page(vm, to);
+    vm_put_page(vm, from);
+    return error;
+}
+
 /* ---- registration ------------------------------------------------------------------------------
  */
 

@@ -149,6 +149,7 @@ void mm_inherit(struct quire_mm *child, const struct quire_mm *parent)
     child->brk = parent->brk;
     child->mmap_base = parent->mmap_base;
     child->oom_score_adj = parent->oom_score_adj;
+    child->has_sealed = parent->has_sealed;
     __builtin_memcpy(child->limit, parent->limit, sizeof child->limit);
     __builtin_memcpy(child->name, parent->name, sizeof child->name);
 }
@@ -168,6 +169,8 @@ void vmas_free_gone(struct quire_vm *vm, struct quire_vma *gone)
         struct quire_vma *vma = gone;
         struct quire_mapping *mapping = vma->mapping;
         gone = vma->gone;
+        if (quire_unlikely(vma->policy))
+            quire_mempolicy_put(vma->policy);
         quire_kmem_cache_free(vm->vma_cache, vma);
         quire_mapping_put(mapping);
     }

@@ -123,6 +123,7 @@ static const char *const schemas[QUIRE_NR_MM_VIEWS] = {
     [QUIRE_MM_VIEW_SMAPS_ROLLUP] = "quire.smaps_rollup/1",
     [QUIRE_MM_VIEW_STATUS] = "quire.status/1",
     [QUIRE_MM_VIEW_STATM] = "quire.status/1",
+    [QUIRE_MM_VIEW_NUMA_MAPS] = "quire.numa_maps/1",
 };
 
 static void put_text(struct quire_mm *mm, enum quire_mm_view view, struct text *text)
@@ -138,6 +139,9 @@ static void put_text(struct quire_mm *mm, enum quire_mm_view view, struct text *
     case QUIRE_MM_VIEW_STATUS:
         status_text(mm, text);
         break;
+    case QUIRE_MM_VIEW_NUMA_MAPS:
+        numa_maps_text(mm, text);
+        break;
     default:
         statm_text(mm, text);
     }
@@ -152,6 +156,8 @@ static void put_json(struct quire_mm *mm, enum quire_mm_view view, struct json *
         maps_json(mm, json);
     else if (view == QUIRE_MM_VIEW_SMAPS || view == QUIRE_MM_VIEW_SMAPS_ROLLUP)
         smaps_json(mm, json, view == QUIRE_MM_VIEW_SMAPS_ROLLUP);
+    else if (view == QUIRE_MM_VIEW_NUMA_MAPS)
+        numa_maps_json(mm, json);
     else
         status_json(mm, json);
     json_end(json);

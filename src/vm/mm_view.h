@@ -17,6 +17,9 @@ void maps_text(struct quire_mm *mm, struct text *text);
 void maps_json(struct quire_mm *mm, struct json *json);
 void smaps_text(struct quire_mm *mm, struct text *text, bool rollup);
 void smaps_json(struct quire_mm *mm, struct json *json, bool rollup);
+/* mm_numa.c */
+void numa_maps_text(struct quire_mm *mm, struct text *text);
+void numa_maps_json(struct quire_mm *mm, struct json *json);
 void status_text(struct quire_mm *mm, struct text *text);
 void statm_text(struct quire_mm *mm, struct text *text);
 void status_json(struct quire_mm *mm, struct json *json);

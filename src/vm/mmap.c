@@ -100,7 +100,7 @@ static uint32_t flags_of(const struct request *r)
 static int check(struct request *r)
 {
     struct quire_mm *mm = r->mm;
-    if (mm->nr_areas > MAX_AREAS)
+    if (mm->nr_areas > max_areas(mm))
         return -QUIRE_ENOMEM;
     int64_t at = mm_place(mm, r->address, r->size, r->flags, &r->next);
     if (at < 0)
@@ -136,6 +136,7 @@ static void describe_area(const struct request *r, struct quire_vma *like)
     like->pgoff = r->pgoff;
     like->mapping = r->mapping;
     like->anon_vma = NULL;
+    like->policy = NULL;
     vma_set_flags(like, r->vm_flags | (is_accountable(r->vm_flags) ? VM_ACCOUNT : 0));
 }
 

@@ -94,7 +94,9 @@ int quire_mprotect(struct quire_mm *mm, quire_linear_t address, uint64_t length,
     if (prot & ~KNOWN_BITS)
         return -QUIRE_EINVAL;
     rwlock_write(&mm->lock);
-    int error = protect_locked(mm, address, end, prot);
+    int error = -QUIRE_EPERM;
+    if (quire_likely(!mm->has_sealed) || !mm_is_sealed(mm, address, end))
+        error = protect_locked(mm, address, end, prot);
     rwlock_write_unlock(&mm->lock);
     return error;
 }

@@ -139,7 +139,7 @@ static void leave_old(const struct remap *r, struct quire_vma *vma)
 static int prepare_old(const struct remap *r, struct quire_vma *vma)
 {
     quire_linear_t end = r->from + r->old_size;
-    if (r->mm->nr_areas >= MAX_AREAS - 3) /* Linux's margin for what follows */
+    if (r->mm->nr_areas + 3 >= max_areas(r->mm)) /* Linux's margin for what follows */
         return -QUIRE_ENOMEM;
     bool is_amidst = r->from > vma->start && end < vma->end;
     if (r->flags & QUIRE_MREMAP_DONTUNMAP || !r->old_size || !is_amidst)
@@ -188,7 +188,7 @@ static int check_target(const struct remap *r)
         return -QUIRE_EINVAL;
     if (r->from + r->old_size > r->to && r->to + r->new_size > r->from)
         return -QUIRE_EINVAL;
-    return r->mm->nr_areas + 2 >= MAX_AREAS - 3 ? -QUIRE_ENOMEM : 0;
+    return r->mm->nr_areas + 5 >= max_areas(r->mm) ? -QUIRE_ENOMEM : 0;
 }
 
 /* What is in the way at a fixed place, and what the old one has too much. */
@@ -256,6 +256,8 @@ static int64_t remap_locked(struct remap *r)
     struct quire_vma *vma = vma_at(r->mm, r->from);
     if (!vma)
         return -QUIRE_EFAULT;
+    if (quire_unlikely(r->mm->has_sealed) && mm_is_sealed(r->mm, r->from, r->from + r->old_size))
+        return -QUIRE_EPERM;
     if (r->old_size > r->mm->layout.end - r->from)
         return r->old_size > r->new_size ? -QUIRE_EINVAL : -QUIRE_EFAULT;
     if (r->flags & (QUIRE_MREMAP_FIXED | QUIRE_MREMAP_DONTUNMAP))

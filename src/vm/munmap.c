@@ -75,7 +75,10 @@ int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
     struct quire_vma *vma = vma_above(mm, start), *next;
     if (!vma || vma->start >= end)
         return 0;
-    if (vma->start < start && vma->end > end && (mm->nr_areas >= MAX_AREAS || !vma_split(vma, end)))
+    if (quire_unlikely(mm->has_sealed) && mm_is_sealed(mm, start, end))
+        return -QUIRE_EPERM;
+    if (vma->start < start && vma->end > end &&
+        (mm->nr_areas >= max_areas(mm) || !vma_split(vma, end)))
         return -QUIRE_ENOMEM;
     bool untouched = is_untouched(mm, start, end);
     for (; vma && vma->start < end; vma = next) {

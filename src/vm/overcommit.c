@@ -12,6 +12,9 @@
 unsigned long vm_commit_limit(struct quire_vm *vm)
 {
     uint64_t memory = quire_nr_managed_pages(vm->mem);
+    unsigned long pages = quire_load_relaxed(&vm->overcommit_pages);
+    if (pages)
+        return pages + swap_total_pages(vm);
     return (unsigned long)(memory / 100 * quire_load_relaxed(&vm->overcommit_ratio) +
                            memory % 100 * quire_load_relaxed(&vm->overcommit_ratio) / 100) +
            swap_total_pages(vm);
@@ -53,7 +56,21 @@ int quire_vm_set_overcommit(struct quire_vm *vm, enum quire_overcommit mode, uns
 {
     if ((unsigned)mode > QUIRE_OVERCOMMIT_NEVER)
         return -QUIRE_EINVAL;
+    if (ratio != quire_load_relaxed(&vm->overcommit_ratio))
+        quire_store_relaxed(&vm->overcommit_pages, 0);
     quire_store_relaxed(&vm->overcommit_ratio, ratio);
     quire_store_relaxed(&vm->overcommit, mode);
     return 0;
+}
+
+void quire_vm_set_overcommit_kbytes(struct quire_vm *vm, unsigned long kbytes)
+{
+    quire_store_relaxed(&vm->overcommit_pages, kbytes >> (QUIRE_PAGE_SHIFT - 10));
+    if (kbytes)
+        quire_store_relaxed(&vm->overcommit_ratio, 0);
+}
+
+void quire_vm_set_max_map_count(struct quire_vm *vm, unsigned areas)
+{
+    quire_store_relaxed(&vm->max_areas, areas);
 }

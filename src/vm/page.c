@@ -8,13 +8,18 @@
 /* ---- allocation, users, references ------------------------------------------------------------
  */
 
+void page_dress(struct quire_vm *vm, struct quire_page *page)
+{
+    page_start(page);
+    quire_page_set_mover(page, (unsigned)vm->mover);
+}
+
 struct quire_page *vm_alloc_page(struct quire_vm *vm, quire_gfp_t extra)
 {
     struct quire_page *page = quire_alloc_page(vm->mem, QUIRE_GFP_HIGHUSER_MOVABLE | extra);
     if (quire_unlikely(!page))
         return NULL;
-    page_start(page);
-    quire_page_set_mover(page, (unsigned)vm->mover);
+    page_dress(vm, page);
     return page;
 }
 

@@ -246,6 +246,8 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page);
 
 /* An order-0 page for users, started, with the mover set; NULL. `gfp` beside HIGHUSER_MOVABLE. */
 struct quire_page *vm_alloc_page(struct quire_vm *vm, quire_gfp_t extra);
+/* Makes a page of phys's such a one. */
+void page_dress(struct quire_vm *vm, struct quire_page *page);
 
 /* Who has the page lock decides about content, dirtiness, caches and roots. Sleeps; the order is:
  * an address space's lock, a page's, a root's. Two pages' locks: by trylock only. vm/page.c */

@@ -43,7 +43,7 @@ static unsigned allocate(struct quire_vm *vm, struct quire_page **pages, unsigne
 {
     unsigned got = 0;
     for (; got < count; got++) {
-        pages[got] = vm_alloc_page(vm, got ? QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN : 0);
+        pages[got] = vm_alloc_page_of(NULL, vm, 0, got ? QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN : 0);
         if (!pages[got])
             break;
     }
@@ -104,7 +104,8 @@ static struct quire_page *read_window(struct quire_mapping *mapping, uint64_t in
 static struct quire_page *new_page(struct quire_mapping *mapping, uint64_t index,
                                    enum cache_fill fill, int *error)
 {
-    struct quire_page *page = vm_alloc_page(mapping->vm, fill == CACHE_ZERO ? QUIRE_GFP_ZERO : 0);
+    struct quire_page *page =
+        vm_alloc_page_of(mapping, mapping->vm, index, fill == CACHE_ZERO ? QUIRE_GFP_ZERO : 0);
     *error = -QUIRE_ENOMEM;
     if (!page)
         return NULL;

@@ -54,7 +54,7 @@ static struct quire_page *new_page(struct quire_mapping *mapping, uint64_t index
     *error = mapping->config.noreserve ? shmem_commit(mapping, 1) : 0;
     if (*error)
         return NULL;
-    struct quire_page *page = vm_alloc_page(mapping->vm, QUIRE_GFP_ZERO);
+    struct quire_page *page = vm_alloc_page_of(mapping, mapping->vm, index, QUIRE_GFP_ZERO);
     if (!page)
         *error = -QUIRE_ENOMEM;
     if (page && cache_insert(mapping, index, &page, 1, error)) {
@@ -95,7 +95,8 @@ static bool take_back(struct quire_mapping *mapping, uint64_t index, struct quir
 static struct quire_page *swap_page_in(struct quire_mapping *mapping, uint64_t index,
                                        uintptr_t word, bool *major, int *error)
 {
-    struct quire_page *page = swap_in(mapping->vm, shmem_entry_of_word(word), major, error);
+    const struct alloc_place place = {NULL, mapping, index};
+    struct quire_page *page = swap_in(mapping->vm, shmem_entry_of_word(word), &place, major, error);
     if (!page || take_back(mapping, index, page, word))
         return page;
     cache_put_page(mapping, page);

@@ -16,6 +16,7 @@
 
 /* An area and slot as entries say it: entry_make(area + 1, slot). */
 typedef uint64_t swap_entry;
+struct alloc_place; /* vm/mempolicy.h: whom a page is read for */
 
 int swap_create(struct quire_vm *vm); /* -ENOMEM */
 void swap_destroy(struct quire_vm *vm);
@@ -56,7 +57,8 @@ QUIRE_MUST_CHECK int swap_cache_replace(struct quire_vm *vm, struct quire_page *
 /* The page of a slot that some entry means: from the cache, or read, with neighbours (read-ahead).
  * Pinned and locked, up to date; *major: it was read. NULL and *error: -EIO, -ENOMEM, -EAGAIN (the
  * entry isn't what it was any more: look again). */
-struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, int *error);
+struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, const struct alloc_place *place,
+                           bool *major, int *error);
 /* Writes a page of the swap cache to its slot: locked, pinned. `mapping`: the shared memory whose
  * array means the slot, at the page's index; NULL: entries of page tables do. 0 or a negative
  * errno, after having tried another slot. */

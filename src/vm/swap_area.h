@@ -178,7 +178,8 @@ void swap_area_forget(struct quire_vm *vm, struct swap_area *area);
 bool swap_wants_slot_back(struct quire_vm *vm, swap_entry entry);
 
 /* swap_in for who mustn't kill for it: `extra` beside the flags of a user's page. */
-struct quire_page *swap_in_gfp(struct quire_vm *vm, swap_entry entry, quire_gfp_t extra,
-                               bool *major, int *error);
+struct quire_page *swap_in_gfp(struct quire_vm *vm, swap_entry entry,
+                               const struct alloc_place *place, quire_gfp_t extra, bool *major,
+                               int *error);
 
 #endif

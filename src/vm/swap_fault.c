@@ -12,6 +12,7 @@
  */
 #include "vm/fault.h"
 #include "vm/lru.h"
+#include "vm/mempolicy.h"
 #include "vm/swap_area.h"
 
 static enum quire_fault_result wait_for_migration(struct fault *fault)
@@ -83,7 +84,9 @@ enum quire_fault_result fault_swap_gfp(struct fault *fault, quire_gfp_t extra)
     int error;
     if (anon_vma_prepare(fault->vma))
         return QUIRE_VM_OOM;
-    struct quire_page *page = swap_in_gfp(vm, fault->entry, extra, &major, &error);
+    const struct alloc_place place = {fault->vma, fault->vma->mapping,
+                                      vma_index(fault->vma, fault->address)};
+    struct quire_page *page = swap_in_gfp(vm, fault->entry, &place, extra, &major, &error);
     if (!page)
         return result_of(error);
     bool shared = fault->flags & QUIRE_FAULT_FLAG_WRITE && !is_last(fault, page);

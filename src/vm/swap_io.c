@@ -222,8 +222,7 @@ static struct quire_page *new_page(struct quire_vm *vm, quire_gfp_t gfp)
     struct quire_page *page = quire_alloc_page(vm->mem, gfp);
     if (!page)
         return NULL;
-    page_start(page);
-    quire_page_set_mover(page, (unsigned)vm->mover);
+    page_dress(vm, page);
     return page;
 }
 
@@ -363,11 +362,12 @@ static uint64_t slots_of(struct quire_vm *vm, swap_entry entry)
 }
 
 /* NULL and *error; -EEXIST: somebody else is reading it. */
-static struct quire_page *read_in(struct quire_vm *vm, swap_entry entry, quire_gfp_t extra,
-                                  int *error)
+static struct quire_page *read_in(struct quire_vm *vm, swap_entry entry,
+                                  const struct alloc_place *place, quire_gfp_t extra, int *error)
 {
     struct incoming in[MAX_WINDOW] = {{NULL, 0}};
-    struct quire_page *page = new_page(vm, QUIRE_GFP_HIGHUSER_MOVABLE | extra);
+    struct quire_page *page =
+        vm->nr_policies ? mempolicy_alloc_page(vm, place, extra) : vm_alloc_page(vm, extra);
     *error = page ? insert(vm, page, entry) : -QUIRE_ENOMEM;
     if (*error) {
         if (page)
@@ -403,8 +403,9 @@ static struct quire_page *lock_cached(struct quire_vm *vm, swap_entry entry)
     return NULL;
 }
 
-struct quire_page *swap_in_gfp(struct quire_vm *vm, swap_entry entry, quire_gfp_t extra,
-                               bool *major, int *error)
+struct quire_page *swap_in_gfp(struct quire_vm *vm, swap_entry entry,
+                               const struct alloc_place *place, quire_gfp_t extra, bool *major,
+                               int *error)
 {
     *major = false;
     do {
@@ -418,7 +419,7 @@ struct quire_page *swap_in_gfp(struct quire_vm *vm, swap_entry entry, quire_gfp_
             *error = -QUIRE_EAGAIN;
             return NULL;
         }
-        page = read_in(vm, entry, extra, error);
+        page = read_in(vm, entry, place, extra, error);
         if (page) {
             *major = true;
             return page;
@@ -427,7 +428,8 @@ struct quire_page *swap_in_gfp(struct quire_vm *vm, swap_entry entry, quire_gfp_
     return NULL;
 }
 
-struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, bool *major, int *error)
+struct quire_page *swap_in(struct quire_vm *vm, swap_entry entry, const struct alloc_place *place,
+                           bool *major, int *error)
 {
-    return swap_in_gfp(vm, entry, 0, major, error);
+    return swap_in_gfp(vm, entry, place, 0, major, error);
 }

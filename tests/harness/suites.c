@@ -74,6 +74,9 @@ extern const struct test_suite suite_vm_rmap;
 extern const struct test_suite suite_vm_unmap;
 extern const struct test_suite suite_vm_migrate;
 extern const struct test_suite suite_vm_moves;
+extern const struct test_suite suite_vm_numa;
+extern const struct test_suite suite_vm_seal;
+extern const struct test_suite suite_vm_numa_model;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_rmap_faults;
 extern const struct test_suite suite_vm_fault;
@@ -177,6 +180,9 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_unmap,       //
     &suite_vm_migrate,     //
     &suite_vm_moves,       //
+    &suite_vm_numa,        //
+    &suite_vm_seal,        //
+    &suite_vm_numa_model,  //
     &suite_vm_rmap_model,  //
     &suite_vm_rmap_faults, //
     &suite_vm_fault,       //

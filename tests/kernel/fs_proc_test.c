@@ -179,8 +179,8 @@ static void statistics(struct proc_statistics *s)
 
 static void processes_are_found_by_their_numbers(void)
 {
-    static const struct proc_processes processes = {lookup, list, current_number, current_number,
-                                                    statistics};
+    static const struct proc_processes processes = {lookup,         list,       current_number,
+                                                    current_number, statistics, NULL};
     char path[64];
     struct walk walk;
     if (!fs_boot())
@@ -212,8 +212,8 @@ static void processes_are_found_by_their_numbers(void)
 
 static void a_process_that_is_gone_is_no_longer_told_of(void)
 {
-    static const struct proc_processes processes = {lookup, list, current_number, current_number,
-                                                    statistics};
+    static const struct proc_processes processes = {lookup,         list,       current_number,
+                                                    current_number, statistics, NULL};
     char text[8];
     if (!fs_boot())
         return;

@@ -165,7 +165,7 @@ static void read_item(struct item *item)
     bool major = false;
     int error = 0;
     uint64_t word = 0;
-    struct quire_page *page = swap_in(test_vm, item->entry, &major, &error);
+    struct quire_page *page = swap_in(test_vm, item->entry, NULL, &major, &error);
     CHECK(page || error == -QUIRE_ENOMEM);
     if (!page)
         return;

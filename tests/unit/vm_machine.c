@@ -101,11 +101,22 @@ bool vm_boot(uint64_t size, enum quire_pt_format_id format)
 
 bool vm_boot_on(uint64_t size, enum quire_pt_format_id format, struct quire_mem_config mem_config)
 {
+    const struct quire_memblock_region map[] = {{.size = size}, {0}};
+    return vm_boot_map(map, format, mem_config);
+}
+
+bool vm_boot_map(const struct quire_memblock_region *map, enum quire_pt_format_id format,
+                 struct quire_mem_config mem_config)
+{
+    uint64_t size = 0;
+    for (const struct quire_memblock_region *region = map; region->size; region++)
+        size = region->base + region->size;
     if (QUIRE_PAGE_SHIFT != 12) {
         test_skip("address spaces are made of pages of 4 KiB");
         return false;
     }
-    if (!machine_boot_plain(size, mem_config))
+    mem_config.zone_end[QUIRE_ZONE_NORMAL] = UINT64_MAX;
+    if (!machine_boot(map, mem_config))
         return false;
     if (!slab_start(vm_slab_config))
         return false;

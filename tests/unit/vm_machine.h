@@ -38,6 +38,9 @@ extern const struct quire_slab_config *vm_slab_config;
 bool vm_boot(uint64_t size, enum quire_pt_format_id format);
 /* The same with memory of a configuration; two CPUs. */
 bool vm_boot_on(uint64_t size, enum quire_pt_format_id format, struct quire_mem_config mem_config);
+/* The same with a map of memory, which begins at 0 and ends with an empty range. */
+bool vm_boot_map(const struct quire_memblock_region *map, enum quire_pt_format_id format,
+                 struct quire_mem_config mem_config);
 /* Checks all invariants, ends it, and sees that nothing stays allocated. */
 void vm_end(void);
 

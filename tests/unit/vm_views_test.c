@@ -266,8 +266,9 @@ static void pagemap_tells_pages_and_slots(void)
 
 static void every_view_is_valid_json_too(void)
 {
-    static const char *const schemas[] = {"quire.maps/2", "quire.smaps/2", "quire.smaps_rollup/1",
-                                          "quire.status/1", "quire.status/1"};
+    static const char *const schemas[] = {"quire.maps/2",         "quire.smaps/2",
+                                          "quire.smaps_rollup/1", "quire.status/1",
+                                          "quire.status/1",       "quire.numa_maps/1"};
     if (!begin())
         return;
     for (unsigned empty = 0; empty < 2; empty++) {

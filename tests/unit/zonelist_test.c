@@ -165,6 +165,39 @@ static void a_nodes_zones_are_tried_from_the_highest_down(void)
     CHECK_EQ(step, 3);
 }
 
+static void a_set_of_nodes_or_nothing(void)
+{
+    static const struct {
+        int from;
+        unsigned nodes;
+        int first, second;
+    } sets[] = {{0, 6, 2, 1}, {1, 5, 0, 2}, {2, 4, 2, -1}, {-1, 6, 2, 1}, {0, 0, -1, -1}};
+    const quire_gfp_t gfp = QUIRE_GFP_KERNEL | QUIRE_GFP_NOWARN;
+    for (unsigned i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        unsigned long taken[3] = {0};
+        struct quire_page *page;
+        int first = -1;
+        if (!machine_boot(three_nodes, config(true)))
+            return;
+        while (
+            (page = quire_alloc_pages_nodemask(machine.mem, sets[i].from, sets[i].nodes, gfp, 0))) {
+            int node = quire_page_node(machine.mem, page);
+            first = first < 0 ? node : first;
+            taken[node]++;
+        }
+        CHECK_EQ(first, sets[i].first);
+        for (int node = 0; node < 3; node++)
+            CHECK_EQ(taken[node] != 0, node == sets[i].first || node == sets[i].second);
+    }
+    CHECK_EQ(quire_mem_nodes(machine.mem), 7);
+    CHECK_EQ(quire_node_distance(machine.mem, 1, 2), 30);
+    struct quire_node_info info;
+    CHECK_EQ(quire_node_info(machine.mem, 1, &info), 0);
+    CHECK_EQ(info.present, PAGES(NODE_SIZE));
+    CHECK_EQ(info.nr_free, info.managed);
+    CHECK_EQ(quire_node_info(machine.mem, 3, &info), -QUIRE_ENOENT);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(nodes_are_tried_by_distance),
     TEST_CASE(this_node_or_nothing),
@@ -173,6 +206,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_node_without_memory_borrows),
     TEST_CASE(without_distances_other_nodes_are_tried_by_number),
     TEST_CASE(a_nodes_zones_are_tried_from_the_highest_down),
+    TEST_CASE(a_set_of_nodes_or_nothing),
     {0},
 };
 const struct test_suite suite_zonelist = {"zonelist", cases};

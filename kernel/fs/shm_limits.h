@@ -1,0 +1,19 @@
+/* kernel/fs/shm_limits.h: how much System V shared memory there may be: /proc/sys/kernel/shm* */
+#ifndef KERNEL_FS_SHM_LIMITS_H
+#define KERNEL_FS_SHM_LIMITS_H
+
+#include <stdint.h>
+
+/* What they are at first; of indices of segments there are no more. */
+#define SHM_MAX_SEGMENTS 4096
+#define SHM_INDICES 32768
+#define SHM_MAX_BYTES (~0ul - (1ul << 24))
+
+struct shm_limits {
+    uint64_t bytes;    /* of one: shmmax */
+    uint64_t pages;    /* of all: shmall */
+    uint64_t segments; /* shmmni */
+};
+extern struct shm_limits shm_limits;
+
+#endif

@@ -1,0 +1,181 @@
+/* vm/move_pages.c: pages of an address space, from node to node (man 2 move_pages, migrate_pages)
+ *
+ * A page that an entry maps is pinned under the entry's lock, then moved as compaction moves one
+ * (migrate.c), with this pin in place of phys's. It stays with -EBUSY when somebody else pins it or
+ * has it off its list.
+ */
+#include "base/bits.h"
+#include "vm/cache.h"
+#include "vm/fault.h"
+#include "vm/lru.h"
+#include "vm/mempolicy.h"
+
+/* ---- one page -------------------------------------------------------------------------------- */
+
+/* The page of an entry, pinned; NULL: there is none, or it is the shared one of zeros. */
+static struct quire_page *pin_page(struct quire_vma *vma, quire_linear_t address)
+{
+    struct fault at = {.vma = vma, .mm = vma->mm, .address = address};
+    at.entry = quire_get_entry(&vma->mm->pt, address);
+    struct quire_page *page = entry_has_page(at.entry) ? fault_pin_page(&at) : NULL;
+    if (page != vma->mm->vm->zero_page)
+        return page;
+    if (page)
+        vm_put_page(vma->mm->vm, page);
+    return NULL;
+}
+
+/* `to` -1: where the area's policy says. */
+static struct quire_page *new_page(struct quire_vma *vma, quire_linear_t address, int to)
+{
+    const quire_gfp_t gently = QUIRE_GFP_NOWARN | QUIRE_GFP_RETRY_MAYFAIL;
+    if (to < 0)
+        return vm_alloc_page_at(vma, address, gently);
+    struct quire_page *page = quire_alloc_pages_node(
+        vma->mm->vm->mem, to, QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_THISNODE | gently, 0);
+    if (page)
+        page_dress(vma->mm->vm, page);
+    return page;
+}
+
+/* Gives the pin up. */
+static int move_page(struct quire_vma *vma, quire_linear_t address, struct quire_page *page, int to)
+{
+    struct quire_page *target = new_page(vma, address, to);
+    if (target)
+        return page_migrate(vma->mm->vm, page, target);
+    vm_put_page(vma->mm->vm, page);
+    return -QUIRE_ENOMEM;
+}
+
+/* ---- ranges of an area ----------------------------------------------------------------------- */
+
+static bool is_on(struct quire_mm *mm, const struct quire_page *page, quire_nodes_t nodes)
+{
+    return nodes >> quire_page_node(mm->vm->mem, page) & 1;
+}
+
+bool vma_has_pages_on(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                      quire_nodes_t nodes)
+{
+    struct quire_mm *mm = vma->mm;
+    for (quire_linear_t at = start; (at = next_entry(mm, at, end)) < end; at += QUIRE_PAGE_SIZE) {
+        struct quire_page *page = pin_page(vma, at);
+        bool found = page && is_on(mm, page, nodes);
+        if (page)
+            vm_put_page(mm->vm, page);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+unsigned long vma_move_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                             quire_nodes_t nodes, int to, bool all)
+{
+    struct quire_mm *mm = vma->mm;
+    unsigned long stayed = 0;
+    for (quire_linear_t at = start; (at = next_entry(mm, at, end)) < end; at += QUIRE_PAGE_SIZE) {
+        struct quire_page *page = pin_page(vma, at);
+        if (!page)
+            continue;
+        if (is_on(mm, page, nodes) && (all || page_mapcount(page) == 1))
+            stayed += move_page(vma, at, page, to) != 0;
+        else
+            vm_put_page(mm->vm, page);
+    }
+    return stayed;
+}
+
+/* ---- move_pages ------------------------------------------------------------------------------ */
+
+/* The node of the page, or why there is none; with a place to go, where it is then. */
+static int move_one(struct quire_mm *mm, quire_linear_t address, int to, bool all, bool *stayed)
+{
+    address &= ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1);
+    struct quire_vma *vma = vma_at(mm, address);
+    if (!vma)
+        return -QUIRE_EFAULT;
+    struct quire_page *page = pin_page(vma, address);
+    if (!page)
+        return entry_has_page(quire_get_entry(&mm->pt, address)) ? -QUIRE_EFAULT : -QUIRE_ENOENT;
+    int node = quire_page_node(mm->vm->mem, page), error = 0;
+    if (to < 0 || node == to) {
+        vm_put_page(mm->vm, page);
+        return node;
+    }
+    if (!all && page_mapcount(page) > 1) {
+        vm_put_page(mm->vm, page);
+        return -QUIRE_EACCES;
+    }
+    error = move_page(vma, address, page, to);
+    *stayed = error;
+    return error == -QUIRE_EAGAIN ? -QUIRE_EBUSY : error ? error : to;
+}
+
+unsigned long quire_move_pages(struct quire_mm *mm, unsigned long count,
+                               const quire_linear_t *addresses, const int *nodes, int *status,
+                               bool all)
+{
+    unsigned long nr_stayed = 0;
+    rwlock_read(&mm->lock);
+    for (unsigned long i = 0; i < count; i++) {
+        bool stayed = false;
+        status[i] = move_one(mm, addresses[i], nodes ? nodes[i] : -1, all, &stayed);
+        nr_stayed += stayed;
+    }
+    rwlock_read_unlock(&mm->lock);
+    return nr_stayed;
+}
+
+/* ---- migrate_pages --------------------------------------------------------------------------- */
+
+static unsigned long move_from(struct quire_mm *mm, int from, int to, bool all)
+{
+    unsigned long stayed = 0;
+    for (struct quire_vma *vma = vma_above(mm, 0); vma; vma = vma_next(vma))
+        stayed += vma_move_pages(vma, vma->start, vma->end, (quire_nodes_t)1 << from, to, all);
+    return stayed;
+}
+
+/* The node of `to` that has the place which `node` has in `from`, counted around. */
+static int counterpart(int node, quire_nodes_t from, quire_nodes_t to)
+{
+    unsigned place = quire_popcount64(from & (((quire_nodes_t)1 << node) - 1));
+    for (place %= quire_popcount64(to); place; place--)
+        to &= to - 1;
+    return (int)quire_ctz64(to);
+}
+
+/* A node whose pages go where no others have yet to leave, so that none is moved twice; -1: none
+ * without that, and any will do. */
+static int next_source(quire_nodes_t left, quire_nodes_t from, quire_nodes_t to)
+{
+    int any = -1;
+    for (quire_nodes_t nodes = left; nodes; nodes &= nodes - 1) {
+        int node = (int)quire_ctz64(nodes), target = counterpart(node, from, to);
+        if (node == target)
+            continue;
+        any = node;
+        if (!(left >> target & 1))
+            return node;
+    }
+    return any;
+}
+
+unsigned long quire_migrate_pages(struct quire_mm *mm, quire_nodes_t from, quire_nodes_t to,
+                                  bool all)
+{
+    unsigned long stayed = 0;
+    quire_nodes_t left = from & quire_vm_nodes(mm->vm);
+    /* Sets of other sizes: what is on a node of `to` is where it should be. */
+    if (quire_popcount64(from) != quire_popcount64(to))
+        left &= ~to;
+    rwlock_read(&mm->lock);
+    for (int node; (node = next_source(left, from, to)) >= 0;) {
+        left &= ~((quire_nodes_t)1 << node);
+        stayed += move_from(mm, node, counterpart(node, from, to), all);
+    }
+    rwlock_read_unlock(&mm->lock);
+    return stayed;
+}

@@ -1,0 +1,202 @@
+/* tests/guest/settings.c: what can be set in /proc/sys of memory, and what comes of it
+ *
+ * Run by settings.sh in a machine alone, since a host's own must not be touched. A case says
+ * "ok - ..." or "not ok - ..." and what it saw; what is expected is what the manuals say
+ * (proc_sys_vm, proc_sys_kernel, shmget).
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define VM "/proc/sys/vm/"
+#define KERNEL "/proc/sys/kernel/"
+#define BYTES 8192
+
+static int failed;
+
+static void check(int holds, const char *format, ...)
+{
+    va_list args;
+    printf("%s - ", holds ? "ok" : "not ok");
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+    failed |= !holds;
+}
+
+/* 0 or an errno. */
+static int put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY), error = fd < 0 ? errno : 0;
+    if (!error && write(fd, text, strlen(text)) < 0)
+        error = errno;
+    close(fd);
+    return error;
+}
+
+static const char *get(const char *path)
+{
+    static char text[BYTES];
+    int fd = open(path, O_RDONLY);
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    text[size > 0 ? size : 0] = '\0';
+    close(fd);
+    return text;
+}
+
+static int is(const char *path, const char *expected)
+{
+    return !strcmp(get(path), expected);
+}
+
+static unsigned long meminfo(const char *key)
+{
+    const char *line = strstr(get("/proc/meminfo"), key);
+    return line ? strtoul(strchr(line, ':') + 1, NULL, 10) : 0;
+}
+
+static int can_map(unsigned long kib)
+{
+    char *at = mmap(NULL, kib << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return 0;
+    munmap(at, kib << 10);
+    return 1;
+}
+
+/* ---- overcommit ------------------------------------------------------------------------------ */
+
+static void within_the_limit(const char *what)
+{
+    unsigned long limit = meminfo("CommitLimit"), committed = meminfo("Committed_AS");
+    check(!can_map((limit - committed) * 2), "%s: twice what is left is refused", what);
+    check(!can_map(limit), "%s: as much as the limit is refused", what);
+    check(can_map((limit - committed) / 2), "%s: half of what is left isn't", what);
+}
+
+static void overcommit(void)
+{
+    unsigned long total = meminfo("MemTotal") + meminfo("SwapTotal"), free = meminfo("MemFree");
+    check(can_map(free / 2), "mode 0: half of what is free is allowed");
+    check(!can_map(total * 2), "mode 0: twice all memory isn't");
+    check(!put(VM "overcommit_memory", "1"), "mode 1 can be set");
+    check(can_map(total * 2), "mode 1: twice all memory is allowed");
+    check(!put(VM "overcommit_memory", "2\n"), "mode 2 can be set");
+    check(meminfo("CommitLimit") <= total / 2, "the limit is half of memory");
+    within_the_limit("a ratio");
+    check(!put(VM "overcommit_kbytes", "40000"), "a limit in KiB can be set");
+    check(meminfo("CommitLimit") == 40000, "and is the limit");
+    check(is(VM "overcommit_ratio", "0\n"), "the ratio is no more");
+    within_the_limit("a limit in KiB");
+    check(!put(VM "overcommit_ratio", "50"), "the ratio can be set again");
+    check(is(VM "overcommit_kbytes", "0\n"), "the limit in KiB is no more");
+    check(put(VM "overcommit_memory", "3") == EINVAL, "there is no mode 3");
+    put(VM "overcommit_memory", "0");
+}
+
+/* ---- areas ----------------------------------------------------------------------------------- */
+
+static int lines_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    int lines = 0;
+    for (int c; file && (c = getc(file)) != EOF;)
+        lines += c == '\n';
+    if (file)
+        fclose(file);
+    return lines;
+}
+
+/* A process of as many areas as it can have stops and is looked at. */
+static int most_areas(void)
+{
+    char path[64];
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        while (mmap(NULL, 1, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+            ;
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    waitpid(pid, &status, WUNTRACED);
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    int lines = lines_of(path);
+    kill(pid, SIGCONT);
+    waitpid(pid, &status, 0);
+    return lines;
+}
+
+static void areas(void)
+{
+    check(is(VM "max_map_count", "65530\n"), "65530 areas at first");
+    for (int most = 64; most <= 1024; most *= 4) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", most);
+        check(!put(VM "max_map_count", text), "%d areas can be set", most);
+        int lines = most_areas();
+        check(lines == most + 1, "a process has one more than %d areas", most);
+    }
+    put(VM "max_map_count", "65530");
+}
+
+/* ---- System V shared memory ------------------------------------------------------------------ */
+
+static void segments(void)
+{
+    char row[128];
+    struct shminfo info;
+    check(is(KERNEL "shmmni", "4096\n"), "4096 segments at first");
+    check(!put(KERNEL "shmmax", "8192"), "a segment's size can be limited");
+    int id = shmget(IPC_PRIVATE, 8193, IPC_CREAT | 0600);
+    check(id < 0 && errno == EINVAL, "a larger one is refused");
+    id = shmget(0x1234, 8192, IPC_CREAT | 0640);
+    check(id >= 0, "one of that size isn't");
+    check(!put(KERNEL "shmmni", "1"), "their number can be limited");
+    check(shmget(IPC_PRIVATE, 1, IPC_CREAT | 0600) < 0 && errno == ENOSPC, "another is too many");
+    shmctl(0, IPC_INFO, (struct shmid_ds *)(void *)&info);
+    check(info.shmmax == 8192 && info.shmmni == 1, "IPC_INFO says the limits");
+    char *at = shmat(id, NULL, 0);
+    at[0] = 1;
+    snprintf(row, sizeof row, "%10d %10d  %4o ", 0x1234, id, 0640u);
+    check(strstr(get("/proc/sysvipc/shm"), row) != NULL, "sysvipc/shm has it");
+    check(lines_of("/proc/sysvipc/shm") == 2, "and no other");
+    put(KERNEL "shmmni", "4096");
+    check(!put(KERNEL "shmall", "3"), "the pages of all can be limited");
+    check(shmget(IPC_PRIVATE, 8192, IPC_CREAT | 0600) < 0 && errno == ENOSPC,
+          "more of them are too many");
+    shmctl(id, IPC_RMID, NULL);
+    shmdt(at);
+    check(lines_of("/proc/sysvipc/shm") == 1, "a segment that is gone isn't told of");
+}
+
+static void others(void)
+{
+    check(!put(VM "min_free_kbytes", "4000") && is(VM "min_free_kbytes", "4000\n"),
+          "min_free_kbytes is what was set");
+    check(!put(VM "drop_caches", "3"), "caches can be dropped");
+    check(put(VM "drop_caches", "5") == EINVAL, "but by no other number than 1 to 4");
+    check(!put(VM "compact_memory", "1"), "memory can be compacted");
+    check(is(VM "panic_on_oom", "0\n"), "panic_on_oom is 0");
+}
+
+int main(void)
+{
+    overcommit();
+    areas();
+    segments();
+    others();
+    return failed;
+}

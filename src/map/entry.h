@@ -86,6 +86,15 @@ static QUIRE_ALWAYS_INLINE uint64_t entry_peek(const void *table, unsigned index
     return quire_load_relaxed(&half[0]) | quire_load_relaxed(&half[1]);
 }
 
+/* Whether it is present, as of some moment: all of that is in the lower half. */
+static QUIRE_ALWAYS_INLINE bool entry_peek_present(const void *table, unsigned index,
+                                                   const bool wide)
+{
+    if (wide && WIDE_NEEDS_EXCHANGE)
+        return quire_load_relaxed((const uint32_t *)table + 2 * (size_t)index) & QUIRE_PTE_PRESENT;
+    return entry_peek(table, index, wide) & QUIRE_PTE_PRESENT;
+}
+
 /* The first entry of [index, end) that isn't 0; or `end`. Most of most tables is 0: eight of those
  * cost about a dozen instructions. */
 static QUIRE_ALWAYS_INLINE unsigned entry_skip_zeros(const void *table, unsigned index,

@@ -18,17 +18,22 @@ static QUIRE_ALWAYS_INLINE struct moved move(void *from, void *to, unsigned coun
     struct moved moved = {.looked_at = 0};
     unsigned i = 0;
     while (i < count) {
-        uint64_t entry = entry_load(from, i, wide);
-        if (!entry) {
-            i = entry_skip_zeros(from, i + 1, count, wide);
-            continue;
+        if (!entry_peek_present(from, i, wide)) {
+            uint64_t absent = entry_load(from, i, wide);
+            if (!absent) {
+                i = entry_skip_zeros(from, i + 1, count, wide);
+                continue;
+            }
+            if (!entry_is_present(absent) && stays(absent))
+                break;
         }
-        if (!entry_is_present(entry) && stays(entry))
-            break;
-        entry = entry_exchange(from, i, 0, wide);
-        entry_store(to, i++, entry, wide);
-        moved.any |= entry;
-        moved.count++;
+        const unsigned first = i;
+        do {
+            uint64_t entry = entry_exchange(from, i, 0, wide);
+            entry_store(to, i++, entry, wide);
+            moved.any |= entry;
+        } while (i < count && entry_peek_present(from, i, wide));
+        moved.count += i - first;
     }
     moved.looked_at = i;
     return moved;

@@ -100,6 +100,32 @@ int quire_cmpxchg_entry_at(struct quire_pgtable *pt, void *where, uint64_t *expe
     return exchange_entry(pt, where, 0, expected, desired);
 }
 
+static QUIRE_ALWAYS_INLINE uint32_t fill(void *where, const uint64_t *entry, unsigned count,
+                                         uint32_t *added, const bool wide)
+{
+    uint32_t filled = 0;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t expected = 0;
+        if (!entry[i] || !entry_compare_exchange(where, i, &expected, entry[i], wide))
+            continue;
+        filled |= 1u << i;
+        ++*added;
+    }
+    return filled;
+}
+
+uint32_t quire_fill_entries_at(struct quire_pgtable *pt, void *where, const uint64_t *entry,
+                               unsigned count)
+{
+    uint32_t added = 0;
+    QUIRE_ASSERT(count <= 32);
+    uint32_t filled = pt->wide ? fill(where, entry, count, &added, true)
+                               : fill(where, entry, count, &added, false);
+    if (added)
+        table_count(pt, where, added);
+    return filled;
+}
+
 int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *expected,
                         uint64_t desired)
 {

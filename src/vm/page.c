@@ -18,6 +18,17 @@ struct quire_page *vm_alloc_page(struct quire_vm *vm, quire_gfp_t extra)
     return page;
 }
 
+unsigned vm_alloc_pages(struct quire_vm *vm, struct quire_page **pages, unsigned count)
+{
+    unsigned got = 0;
+    for (; got < count; got++) {
+        pages[got] = vm_alloc_page(vm, got ? QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN : 0);
+        if (!pages[got])
+            break;
+    }
+    return got;
+}
+
 /* With one reference left the page is the caller's alone: what could take another one needs a user
  * or a list, and phys's isolation, which needs neither, is refused by our mover and gives its
  * reference back by itself. */
@@ -151,6 +162,15 @@ void page_copy(struct quire_vm *vm, struct quire_page *to, struct quire_page *fr
 {
     char *target = open_window(vm, to), *source = open_window(vm, from);
     __builtin_memcpy(target, source, QUIRE_PAGE_SIZE);
+    quire_port_kunmap_local(vm->port, source);
+    quire_port_kunmap_local(vm->port, target);
+}
+
+void page_copy_part(struct quire_vm *vm, struct quire_page *to, size_t to_at,
+                    struct quire_page *from, size_t from_at, size_t size)
+{
+    char *target = open_window(vm, to), *source = open_window(vm, from);
+    __builtin_memmove(target + to_at, source + from_at, size);
     quire_port_kunmap_local(vm->port, source);
     quire_port_kunmap_local(vm->port, target);
 }

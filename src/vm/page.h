@@ -247,6 +247,9 @@ void vm_put_page(struct quire_vm *vm, struct quire_page *page);
 /* An order-0 page for users, started, with the mover set; NULL. `gfp` beside HIGHUSER_MOVABLE. */
 struct quire_page *vm_alloc_page(struct quire_vm *vm, quire_gfp_t extra);
 
+/* Up to `count` of them: how many. The first is waited for, the others are there if memory is. */
+unsigned vm_alloc_pages(struct quire_vm *vm, struct quire_page **pages, unsigned count);
+
 /* Who has the page lock decides about content, dirtiness, caches and roots. Sleeps; the order is:
  * an address space's lock, a page's, a root's. Two pages' locks: by trylock only. vm/page.c */
 void page_lock(struct quire_page *page);
@@ -263,6 +266,9 @@ void page_end_writeback(struct quire_page *page);
 void page_zero(struct quire_vm *vm, struct quire_page *page);
 void page_zero_part(struct quire_vm *vm, struct quire_page *page, size_t from, size_t size);
 void page_copy(struct quire_vm *vm, struct quire_page *to, struct quire_page *from);
+/* Bytes of one page to another, or within it. */
+void page_copy_part(struct quire_vm *vm, struct quire_page *to, size_t to_at,
+                    struct quire_page *from, size_t from_at, size_t size);
 void page_read(struct quire_vm *vm, struct quire_page *page, size_t at, void *to, size_t size);
 void page_write(struct quire_vm *vm, struct quire_page *page, size_t at, const void *from,
                 size_t size);

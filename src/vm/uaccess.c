@@ -9,12 +9,12 @@
 
 static struct quire_page *pin_present(struct quire_mm *mm, quire_linear_t at, bool write)
 {
-    struct quire_pt_query query;
+    const uint64_t rights = QUIRE_PTE_PRESENT | (write ? QUIRE_PTE_WRITE : 0);
     struct quire_page *page = NULL;
     entry_lock(mm, at);
-    if (!quire_query(&mm->pt, at, &query) && query.level == QUIRE_PT &&
-        (!write || query.entry & QUIRE_PTE_WRITE)) {
-        page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, query.entry));
+    uint64_t entry = quire_get_entry(&mm->pt, at);
+    if ((entry & rights) == rights) {
+        page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry));
         page_pin(page);
     }
     entry_unlock(mm, at);
@@ -88,6 +88,35 @@ void quire_put_user_page(struct quire_vm *vm, struct quire_page *page, bool dirt
     if (dirty)
         set_dirty(vm, page);
     vm_put_page(vm, page);
+}
+
+/* One lock for all that are there, one look at the area for those that it has. */
+int quire_get_user_pages(struct quire_mm *mm, quire_linear_t address, unsigned count, bool write,
+                         struct quire_page **pages)
+{
+    quire_linear_t at = address & ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1);
+    const struct quire_vma *vma = NULL;
+    unsigned done = 0;
+    rwlock_read(&mm->lock);
+    for (; done < count && at < mm->layout.end; done++, at += QUIRE_PAGE_SIZE) {
+        if (!vma || at >= vma->end)
+            vma = vma_at(mm, at);
+        if (!vma || !access_allowed(vma, write) || !(pages[done] = pin_present(mm, at, write)))
+            break;
+    }
+    rwlock_read_unlock(&mm->lock);
+    int error = 0;
+    for (; done < count && !error; done += !error)
+        error = quire_get_user_page(mm, address + ((quire_linear_t)done << QUIRE_PAGE_SHIFT), write,
+                                    &pages[done]);
+    return done ? (int)done : error;
+}
+
+void quire_put_user_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count,
+                          bool dirty)
+{
+    for (unsigned i = 0; i < count; i++)
+        quire_put_user_page(vm, pages[i], dirty);
 }
 
 /* ---- copying -----------------------------------------------------------------------------------

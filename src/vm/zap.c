@@ -113,19 +113,9 @@ static void zap_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
     release_piece(zap);
 }
 
-static int stop_at_entry(void *arg, const struct quire_pt_run *run)
-{
-    if (run->count)
-        *(quire_linear_t *)arg = run->virt;
-    return run->count != 0;
-}
-
 quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
-    quire_linear_t at = end;
-    (void)!quire_visit_range(&mm->pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, stop_at_entry,
-                             &at);
-    return at;
+    return start < end ? quire_next_entry(&mm->pt, start, end - start) : end;
 }
 
 static quire_linear_t piece_end(quire_linear_t at, quire_linear_t end)

@@ -86,10 +86,20 @@ static int look(struct copying *c, unsigned height, const void *from, const void
 /* ---- copying --------------------------------------------------------------------------------- */
 
 /* An entry of the source that was `entry`, after it has lost what both sides lose; *lost gathers
- * entries of which some of that was taken. */
+ * entries of which some of that was taken. The source's owner is the caller, so only hardware
+ * changes it meanwhile: accessed and dirty bits that come too late for the copy stay the source's.
+ */
 static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint64_t entry,
                                               uint64_t clear, uint64_t *lost, const bool wide)
 {
+    if (quire_likely(!(clear >> 32))) {
+        if (entry_is_present(entry) && entry & clear) {
+            entry_clear_bits(table, index, (uint32_t)clear, wide);
+            *lost |= entry;
+            return entry & ~clear;
+        }
+        return entry;
+    }
     while (entry_is_present(entry) && entry & clear) {
         if (entry_compare_exchange(table, index, &entry, entry & ~clear, wide)) {
             *lost |= entry;

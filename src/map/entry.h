@@ -73,6 +73,19 @@ static QUIRE_ALWAYS_INLINE void entry_store(void *table, unsigned index, uint64_
         (void)entry_exchange(table, index, entry, true);
 }
 
+/* Takes bits away of which all are in the lower half, whatever hardware sets meanwhile, from an
+ * entry that nobody else replaces. What it was isn't told: that takes a loop. */
+static QUIRE_ALWAYS_INLINE void entry_clear_bits(void *table, unsigned index, uint32_t clear,
+                                                 const bool wide)
+{
+    if (!wide)
+        (void)__atomic_fetch_and((uint32_t *)table + index, ~clear, __ATOMIC_ACQ_REL);
+    else if (!WIDE_NEEDS_EXCHANGE)
+        (void)__atomic_fetch_and((uint64_t *)table + index, ~(uint64_t)clear, __ATOMIC_ACQ_REL);
+    else
+        (void)__atomic_fetch_and((uint32_t *)table + 2 * (size_t)index, ~clear, __ATOMIC_ACQ_REL);
+}
+
 /* Not 0 unless the entry is: without a promise which bits are of one moment. Where two halves are
  * read, that takes entries whose lower half isn't 0, as those are that hardware and vm know:
  * present ones, and others with a type in their low bits. */

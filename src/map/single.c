@@ -160,8 +160,8 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
 
 /* `desired`, with what hardware set in `found` since it was `expected`, if both are of one frame.
  */
-static uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired, uint64_t found,
-                               uint64_t expected)
+static QUIRE_ALWAYS_INLINE uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired,
+                                                   uint64_t found, uint64_t expected)
 {
     if (!entry_is_present(desired) || (desired ^ found) & pt->format->address_mask)
         return desired;
@@ -170,22 +170,32 @@ static uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired,
 
 /* Replaces the entry that is *expected but for what hardware sets. 0, -EAGAIN; *expected is what it
  * was either way, and *flush whether a TLB must know. */
-static inline int update(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
-                         uint64_t wanted, bool *flush)
+static QUIRE_ALWAYS_INLINE int update_of_width(struct quire_pgtable *pt, void *table,
+                                               unsigned index, uint64_t *expected, uint64_t wanted,
+                                               bool *flush, const bool wide)
 {
-    uint64_t found = *expected, old = *expected, desired;
+    const uint64_t bits = wide ? UINT64_MAX : UINT32_MAX;
+    const uint64_t old = *expected & bits;
+    uint64_t found = old, desired;
     do {
         if ((found ^ old) & ~BY_HARDWARE) {
             *expected = found;
             return -QUIRE_EAGAIN;
         }
-        desired = with_late_bits(pt, wanted, found, old);
-    } while (!compare_exchange(pt, table, index, &found, desired));
+        desired = with_late_bits(pt, wanted & bits, found, old) & bits;
+    } while (!entry_compare_exchange(table, index, &found, desired, wide));
     *expected = found;
     if (!desired)
         table_count(pt, table, -1u);
-    *flush = entry_needs_flush(pt, found, desired);
+    *flush = bits_to_flush(wide ? pt->format->nx : 0, desired & ~found, found & ~desired & bits);
     return 0;
+}
+
+static inline int update(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
+                         uint64_t wanted, bool *flush)
+{
+    return pt->wide ? update_of_width(pt, table, index, expected, wanted, flush, true)
+                    : update_of_width(pt, table, index, expected, wanted, flush, false);
 }
 
 int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *expected,

@@ -71,12 +71,39 @@ static inline void zap_entry(struct zap *zap, uint64_t entry)
     }
 }
 
+/* The pages that a run of an area without a file begins with; how many entries they are. */
+static unsigned zap_anon_pages(struct zap *zap, const struct quire_pt_run *run)
+{
+    const struct quire_mm *mm = zap->vma->mm;
+    const struct quire_mem *mem = mm->vm->mem;
+    struct quire_page *zero_page = mm->vm->zero_page, **to = zap->page + zap->taken, **first = to;
+    const uint64_t address_mask = mm->pt.address_mask, *entry = run->entry,
+                   *end = entry + run->count;
+    for (; entry < end && entry_has_page(*entry); entry++) {
+        struct quire_page *page = quire_pfn_to_page(mem, quire_phys_to_pfn(*entry & address_mask));
+        *to = page;
+        to += page != zero_page;
+    }
+    zap->taken += (unsigned)(to - first);
+    zap->rss[RSS_ANON] -= to - first;
+    return (unsigned)(entry - run->entry);
+}
+
 static void zap_run(void *arg, const struct quire_pt_run *run)
 {
     struct zap *zap = arg;
-    for (unsigned i = 0; i < run->count; i++)
+    for (unsigned i = zap->vma->mapping ? 0 : zap_anon_pages(zap, run); i < run->count; i++)
         zap_entry(zap, run->entry[i]);
     zap->found += run->count;
+}
+
+/* What others map, too, just has a user less. False: page_unuse looks closer. */
+static inline bool drop_one_of_many(struct quire_page *page)
+{
+    uint32_t word = quire_load_relaxed(&page->owner_word);
+    unsigned kept = page_has(page, PG_SWAPCACHE) || !page_is_anon(page);
+    return (word & ~PAGE_MAPPED) / PAGE_USER > 1 + kept &&
+           quire_compare_exchange(&page->owner_word, &word, word - PAGE_USER);
 }
 
 /* Flushes, and then the pages that were taken lose a user. A file's page is dirty from here on:
@@ -89,7 +116,8 @@ static void release_piece(struct zap *zap)
     for (unsigned i = 0; i < zap->taken; i++) {
         if (quire_unlikely(zap->dirty >> i & 1))
             cache_set_dirty(zap->vma->mapping, zap->page[i]);
-        page_unuse(vm, zap->page[i]);
+        if (!drop_one_of_many(zap->page[i]))
+            page_unuse(vm, zap->page[i]);
     }
 }
 

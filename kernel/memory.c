@@ -11,6 +11,10 @@
 #include "tables.h"
 #include "task/sched.h"
 
+/* Of less memory a share is kept free: as much as Linux keeps of more would be a tenth of it. */
+#define SMALL_KBYTES 16384u
+#define SMALL_SHARE 64u
+
 struct quire_mem *machine_mem;
 struct quire_slab *machine_slab;
 struct quire_vmalloc *machine_vmalloc;
@@ -102,6 +106,7 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
     direct_map_init(&memblock, &machine_port);
 
     struct quire_mem *mem;
+    const uint64_t kbytes = quire_memblock_memory_size(&memblock) >> 10;
     static const struct quire_mem_ops ops = {.wait = let_others_run};
     struct quire_mem_config config = {
         .port = &machine_port,
@@ -111,6 +116,7 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
         .distance = numa->has_distance ? numa->distance : NULL,
         .nr_nodes = numa->nr_nodes,
         .zone_end = QUIRE_PORT_ZONE_ENDS,
+        .min_free_kbytes = kbytes < SMALL_KBYTES ? (unsigned long)kbytes / SMALL_SHARE : 0,
     };
     int error = quire_mem_init(&mem, &memblock, &config);
     if (error)

@@ -342,7 +342,7 @@ QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, void *where
  * that range; up to one that isn't present and of which stays() says true. How many bytes it came:
  * `size` if none did. What was present is to be flushed by the batch before anybody uses the new
  * place. The caller owns both ranges, as for a change of ranges; a huge page on either way is a
- * panic. O(pages), about 20 instructions each. */
+ * panic. O(pages), about 10 instructions each. */
 uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
                             uint64_t size, bool (*stays)(uint64_t entry),
                             struct quire_tlb_batch *batch);

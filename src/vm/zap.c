@@ -97,13 +97,40 @@ static void zap_run(void *arg, const struct quire_pt_run *run)
     zap->found += run->count;
 }
 
-/* What others map, too, just has a user less. False: page_unuse looks closer. */
-static inline bool drop_one_of_many(struct quire_page *page)
+/* What becomes of a page that has a user less. */
+enum unused { STILL_USED, IS_UNUSED, LOOK_CLOSER };
+
+/* The common cases: others map the page, too; or it is anonymous and nobody else uses it. A page
+ * comes into the swap cache with one user more, so that it isn't taken for such a one. */
+static inline enum unused drop_user(struct quire_page *page, long *mapped)
 {
     uint32_t word = quire_load_relaxed(&page->owner_word);
-    unsigned kept = page_has(page, PG_SWAPCACHE) || !page_is_anon(page);
-    return (word & ~PAGE_MAPPED) / PAGE_USER > 1 + kept &&
-           quire_compare_exchange(&page->owner_word, &word, word - PAGE_USER);
+    const bool cached = page_has(page, PG_SWAPCACHE) || !page_is_anon(page);
+    const unsigned users = (word & ~PAGE_MAPPED) / PAGE_USER;
+    if (users > 1u + cached)
+        return quire_compare_exchange(&page->owner_word, &word, word - PAGE_USER) ? STILL_USED
+                                                                                  : LOOK_CLOSER;
+    if (cached || users != 1 ||
+        !quire_compare_exchange(&page->owner_word, &word, (word & ~PAGE_MAPPED) - PAGE_USER))
+        return LOOK_CLOSER;
+    *mapped += (word & PAGE_MAPPED) != 0;
+    return IS_UNUSED;
+}
+
+/* Pages whose last user is gone lose the users' reference, which mostly is the last. */
+static void free_unused(struct quire_vm *vm, struct quire_page **pages, unsigned count)
+{
+    unsigned free = 0;
+    lru_remove_unused(vm, pages, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (quire_load_acquire(&pages[i]->refcount) != 1) {
+            vm_put_page(vm, pages[i]);
+            continue;
+        }
+        page_clear(pages[i], PG_FLAGS);
+        pages[free++] = pages[i];
+    }
+    quire_free_pages_bulk(vm->mem, free, pages);
 }
 
 /* Flushes, and then the pages that were taken lose a user. A file's page is dirty from here on:
@@ -113,12 +140,22 @@ static void release_piece(struct zap *zap)
 {
     struct quire_vm *vm = zap->vma->mm->vm;
     quire_tlb_flush(&zap->batch);
+    unsigned unused = 0;
+    long mapped = 0;
     for (unsigned i = 0; i < zap->taken; i++) {
+        struct quire_page *page = zap->page[i];
         if (quire_unlikely(zap->dirty >> i & 1))
-            cache_set_dirty(zap->vma->mapping, zap->page[i]);
-        if (!drop_one_of_many(zap->page[i]))
-            page_unuse(vm, zap->page[i]);
+            cache_set_dirty(zap->vma->mapping, page);
+        enum unused state = drop_user(page, &mapped);
+        if (state == IS_UNUSED)
+            zap->page[unused++] = page;
+        else if (quire_unlikely(state == LOOK_CLOSER))
+            page_unuse(vm, page);
     }
+    if (mapped)
+        vm_stat_add(vm, NR_ANON_MAPPED, -mapped);
+    if (unused)
+        free_unused(vm, zap->page, unused);
 }
 
 /* Under the entries' lock; what follows is release_piece, without it. */

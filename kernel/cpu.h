@@ -73,6 +73,7 @@ static inline void cpu_set_cr4(uintptr_t value)
 
 #define CR4_OSFXSR 0x200u
 #define CR4_OSXMMEXCPT 0x400u
+#define CR4_PAE 0x20u
 #define CR4_PGE 0x80u
 #define CR4_UMIP 0x800u
 #define CR4_SMEP 0x100000u

@@ -20,6 +20,7 @@
 #include "modes.h"
 #include "numa.h"
 #include "objects.h"
+#include "paging.h"
 #include "pvh.h"
 #include "task/init.h"
 #include "trap.h"
@@ -95,6 +96,7 @@ _Noreturn void kernel_main(uint32_t start_info)
     *(uint32_t *)(void *)boot_stack = BOOT_STACK_MARK;
     console_init();
     traps_init();
+    paging_init();
     pvh_parse(&info, start_info);
     print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
     print_map();

@@ -11,6 +11,10 @@
 #include "tables.h"
 #include "task/sched.h"
 
+/* Of less memory a share is kept free: as much as Linux keeps of more would be a tenth of it. */
+#define SMALL_KBYTES 16384u
+#define SMALL_SHARE 64u
+
 struct quire_mem *machine_mem;
 struct quire_slab *machine_slab;
 struct quire_vmalloc *machine_vmalloc;
@@ -30,10 +34,10 @@ const char *memory_zone_name(enum quire_zone_type type)
 static quire_phys_t end_in_reach(const struct pvh_range *range, quire_phys_t *lost)
 {
     quire_phys_t end = range->base + range->size;
-    if (end <= PHYS_END)
+    if (end <= paging_phys_end())
         return end;
-    *lost += end - (range->base > PHYS_END ? range->base : PHYS_END);
-    return PHYS_END;
+    *lost += end - (range->base > paging_phys_end() ? range->base : paging_phys_end());
+    return paging_phys_end();
 }
 
 static void add_ram(const struct pvh_info *info, const struct numa *numa)
@@ -57,7 +61,7 @@ static void add_ram(const struct pvh_info *info, const struct numa *numa)
     if (lost)
         print("memory: %llu MiB beyond 0x%llx can't be reached with this page table format, and "
               "are ignored\n",
-              (unsigned long long)(lost >> 20), (unsigned long long)PHYS_END);
+              (unsigned long long)(lost >> 20), (unsigned long long)paging_phys_end());
 }
 
 /* A firmware may call a range usable and reserved: then it isn't usable. */
@@ -66,10 +70,10 @@ static void remove_reserved(const struct pvh_info *info)
     for (unsigned i = 0; i < info->nr_ranges; i++) {
         const struct pvh_range *range = &info->range[i];
         quire_phys_t end = range->base + range->size;
-        if (range->type == PVH_RAM || end <= range->base || range->base >= PHYS_END)
+        if (range->type == PVH_RAM || end <= range->base || range->base >= paging_phys_end())
             continue;
-        if (end > PHYS_END)
-            end = PHYS_END;
+        if (end > paging_phys_end())
+            end = paging_phys_end();
         if (quire_memblock_remove(&memblock, range->base, end - range->base))
             panic("memory: a reserved range can't be taken out of the map");
     }
@@ -102,6 +106,7 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
     direct_map_init(&memblock, &machine_port);
 
     struct quire_mem *mem;
+    const uint64_t kbytes = quire_memblock_memory_size(&memblock) >> 10;
     static const struct quire_mem_ops ops = {.wait = let_others_run};
     struct quire_mem_config config = {
         .port = &machine_port,
@@ -111,6 +116,7 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
         .distance = numa->has_distance ? numa->distance : NULL,
         .nr_nodes = numa->nr_nodes,
         .zone_end = QUIRE_PORT_ZONE_ENDS,
+        .min_free_kbytes = kbytes < SMALL_KBYTES ? (unsigned long)kbytes / SMALL_SHARE : 0,
     };
     int error = quire_mem_init(&mem, &memblock, &config);
     if (error)

@@ -2,8 +2,8 @@
  *
  * The direct map is writable and not executable. The image lies in it on i386, and beside it on
  * x86-64; its code can be executed, its constants only be read, the rest be written, and there is
- * no second address by which the first two could be changed. The page directory entries of the
- * windows (window.c) are written behind the tables' back; nothing else is mapped there.
+ * no second address by which the first two could be changed. The entries of the windows
+ * (window.c) are written behind the tables' back; nothing else is mapped there.
  */
 #include "tables.h"
 
@@ -101,25 +101,29 @@ static void map_memory(void)
     protect(rodata_start, rodata_end, 0, 0, QUIRE_PTE_WRITE);
 }
 
+static void keep(quire_linear_t start, uint64_t size)
+{
+    check(quire_pgtable_keep(&machine_tables, start, size), "what programs share");
+}
+
 /* A large page that is mapped behind the last window and taken out again leaves the directory that
- * the windows' entries are in. */
+ * the windows' entries are in; what is kept has a table. */
 static void make_windows(void)
 {
     const quire_linear_t spare = WINDOWS_BASE + ((quire_linear_t)3 << LARGE_PAGE_SHIFT);
     const uint64_t size = (uint64_t)1 << LARGE_PAGE_SHIFT;
     struct quire_pt_query query;
-    check(quire_map_range(&machine_tables, spare, 0, size, QUIRE_PTE_WRITE, 0), "windows");
-    check(quire_unmap_range(&machine_tables, spare, size, QUIRE_UNMAP_KEEP_TABLES, NULL),
-          "windows");
+    if (paging_is_wide) {
+        check(quire_map_range(&machine_tables, spare, 0, size, QUIRE_PTE_WRITE, 0), "windows");
+        check(quire_unmap_range(&machine_tables, spare, size, QUIRE_UNMAP_KEEP_TABLES, NULL),
+              "windows");
+    } else {
+        keep(WINDOWS_BASE, size);
+    }
     if (quire_query(&machine_tables, WINDOWS_BASE, &query) != -QUIRE_ENOENT ||
-        query.level != QUIRE_PMD)
-        panic("the kernel's page tables have no directory for windows");
+        query.level != (paging_is_wide ? QUIRE_PMD : QUIRE_PT))
+        panic("the kernel's page tables have no place for windows");
     window_entries = quire_port_phys_to_virt(&machine_port, query.where);
-}
-
-static void keep(quire_linear_t start, uint64_t size)
-{
-    check(quire_pgtable_keep(&machine_tables, start, size), "what programs share");
 }
 
 void tables_init(void)

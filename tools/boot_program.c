@@ -41,7 +41,7 @@ _Static_assert(INITRD_GIVEN == 8, "INITRD_PATH names it");
 #define EOT 0x04
 
 /* What the kernel takes for itself, at least: its image, a descriptor and more for each page. */
-#define KERNEL_BYTES ((uint64_t)4 << 20)
+#define KERNEL_BYTES ((uint64_t)2 << 20)
 #define KERNEL_SHARE 64
 
 #define MOST_UNKNOWN_IN_SHORT 4u
@@ -55,11 +55,11 @@ struct standard_streams {
 static bool fits(const struct boot *boot, uint64_t image)
 {
     uint64_t kernel = KERNEL_BYTES + boot->memory / KERNEL_SHARE;
-    if (boot->memory > kernel && image <= (boot->memory - kernel) / 2)
+    if (boot->memory > kernel && image <= boot->memory - kernel)
         return true;
-    uint64_t least = (2 * image + KERNEL_BYTES) / (KERNEL_SHARE - 1) * KERNEL_SHARE;
-    complain("the program and what it comes with take %llu KiB, twice while they are unpacked, and "
-             "the kernel some %llu KiB: that doesn't fit into %llu MiB. Try --mem=%lluM or more",
+    uint64_t least = (image + KERNEL_BYTES) / (KERNEL_SHARE - 1) * KERNEL_SHARE;
+    complain("the program and what it comes with take %llu KiB, and the kernel some %llu KiB: that "
+             "doesn't fit into %llu MiB. Try --mem=%lluM or more",
              (unsigned long long)(image + 1023) >> 10, (unsigned long long)(kernel >> 10),
              (unsigned long long)(boot->memory >> 20), (unsigned long long)((least >> 20) + 1));
     return false;

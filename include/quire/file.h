@@ -115,6 +115,15 @@ QUIRE_MUST_CHECK int64_t quire_mapping_read(struct quire_mapping *mapping, uint6
 QUIRE_MUST_CHECK int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at,
                                              const void *from, size_t size);
 
+/* The same to and from pages that the caller has pinned (quire_get_user_pages), from byte `offset`
+ * of the first on: so nothing is copied twice, and no fault comes in between. */
+QUIRE_MUST_CHECK int64_t quire_mapping_read_pages(struct quire_mapping *mapping, uint64_t at,
+                                                  struct quire_page *const *to, size_t offset,
+                                                  size_t size);
+QUIRE_MUST_CHECK int64_t quire_mapping_write_pages(struct quire_mapping *mapping, uint64_t at,
+                                                   struct quire_page *const *from, size_t offset,
+                                                   size_t size);
+
 /* fsync(2): writes the dirty pages of a range of bytes (size 0: all). The first error, also one of
  * an earlier write-back that nobody was told of. Pages that couldn't be written stay dirty. */
 QUIRE_MUST_CHECK int quire_mapping_sync(struct quire_mapping *mapping, uint64_t at, uint64_t size);

@@ -94,6 +94,7 @@ struct quire_pgtable {
     void *flush_arg;
     struct quire_pgtable *shared;
     unsigned nr_sharers;                       /* trees whose `shared` this is */
+    unsigned nr_kept;                          /* bits of `kept` */
     uint32_t kept[QUIRE_PT_ROOT_ENTRIES / 32]; /* root entries that don't change any more */
 };
 
@@ -268,6 +269,11 @@ typedef int quire_pt_visit_fn(void *arg, const struct quire_pt_run *run);
 int quire_visit_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size,
                       unsigned flags, quire_pt_visit_fn *visit, void *arg);
 
+/* The first address of a range, of whole pages, whose entry isn't 0; its end: there is none. What a
+ * huge page maps begins where the range does, or it does. About 12 instructions for eight entries.
+ */
+quire_linear_t quire_next_entry(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size);
+
 struct quire_pt_query {
     uint64_t entry;     /* the last that was read: 0, not present, or what maps the address */
     quire_phys_t phys;  /* of the byte asked about, if it is mapped */
@@ -310,6 +316,12 @@ QUIRE_MUST_CHECK int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_
 QUIRE_MUST_CHECK int quire_cmpxchg_entry_at(struct quire_pgtable *pt, void *where,
                                             uint64_t *expected, uint64_t desired);
 
+/* Fills up to 32 PT entries of one table that follow each other, from `where` on, as
+ * quire_cmpxchg_entry_at would: those of which entry[] isn't 0, where nothing is. Entries have no
+ * reserved bits. A bit for each that was written. */
+uint32_t quire_fill_entries_at(struct quire_pgtable *pt, void *where, const uint64_t *entry,
+                               unsigned count);
+
 /* Replaces a present PT entry by another (of another frame, of other rights, not present, 0). It
  * may differ from *expected in accessed and dirty, which hardware sets: *expected becomes what was
  * taken out, exactly; where old and new are of the same frame, what hardware set since is kept. An
@@ -330,7 +342,7 @@ QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, void *where
  * that range; up to one that isn't present and of which stays() says true. How many bytes it came:
  * `size` if none did. What was present is to be flushed by the batch before anybody uses the new
  * place. The caller owns both ranges, as for a change of ranges; a huge page on either way is a
- * panic. O(pages), about 20 instructions each. */
+ * panic. O(pages), about 10 instructions each. */
 uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
                             uint64_t size, bool (*stays)(uint64_t entry),
                             struct quire_tlb_batch *batch);

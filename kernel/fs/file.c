@@ -277,6 +277,18 @@ static int64_t plain_write(struct file *file, uint64_t at, const void *from, siz
     return ramfile_write(file->inode, at, from, size);
 }
 
+static int64_t plain_read_pages(struct file *file, uint64_t at, struct quire_page *const *to,
+                                size_t offset, size_t size)
+{
+    return ramfile_read_pages(file->inode, at, to, offset, size);
+}
+
+static int64_t plain_write_pages(struct file *file, uint64_t at, struct quire_page *const *from,
+                                 size_t offset, size_t size)
+{
+    return ramfile_write_pages(file->inode, at, from, offset, size);
+}
+
 static uint64_t plain_size(struct file *file)
 {
     return quire_mapping_size(file->inode->regular.mapping);
@@ -286,6 +298,8 @@ const struct file_ops plain_file_ops = {
     .name = "file",
     .read = plain_read,
     .write = plain_write,
+    .read_pages = plain_read_pages,
+    .write_pages = plain_write_pages,
     .size = plain_size,
 };
 

@@ -18,6 +18,7 @@
 #define HEADER_BYTES 110u
 #define NR_FIELDS 13u
 #define MAGIC_BYTES 6u
+#define PIECE_BYTES 0x10000u
 
 enum field {
     INO,
@@ -54,6 +55,8 @@ struct archive {
     struct fs_at in;
     struct linked *linked;
     const char *what; /* is wrong */
+    initrd_used_fn *used;
+    void *used_arg;
 };
 
 static const struct credentials root_user;
@@ -147,16 +150,21 @@ static int make_above(const struct archive *archive, const char *name)
     return error;
 }
 
-static int write_data(struct inode *inode, const struct member *member)
+/* Of a member nothing is read after its data. No limit but memory: the archive is there already. */
+static int write_data(const struct archive *archive, struct inode *inode,
+                      const struct member *member)
 {
     size_t size = member->field[FILESIZE];
     int error = ramfile_truncate(inode, 0);
     for (size_t done = 0; !error && done < size;) {
-        int64_t piece = ramfile_write(inode, done, member->data + done, size - done);
+        size_t left = size - done < PIECE_BYTES ? size - done : PIECE_BYTES;
+        int64_t piece =
+            quire_mapping_write(inode->regular.mapping, done, member->data + done, left);
         if (piece < 0)
             error = (int)piece;
         else
             done += (size_t)piece;
+        archive->used(archive->used_arg, (size_t)(member->data - archive->bytes) + done);
     }
     return error;
 }
@@ -251,7 +259,7 @@ static int fill(struct archive *archive, const struct member *member)
     if (inode_is(walk.inode, S_IFREG)) {
         error = remember(archive, member, walk.inode);
         if (!error && (member->field[FILESIZE] || walk.inode->nlink < 2))
-            error = write_data(walk.inode, member);
+            error = write_data(archive, walk.inode, member);
     }
     if (!error)
         set_attributes(walk.inode, member);
@@ -310,7 +318,19 @@ static int unpack_all(struct archive *archive, struct initrd_error *error)
     return result;
 }
 
+static void used_by_nobody(void *arg, size_t bytes)
+{
+    (void)arg;
+    (void)bytes;
+}
+
 int initrd_unpack(struct inode *root, const void *bytes, size_t size, struct initrd_error *error)
+{
+    return initrd_consume(root, bytes, size, used_by_nobody, NULL, error);
+}
+
+int initrd_consume(struct inode *root, const void *bytes, size_t size, initrd_used_fn *used,
+                   void *arg, struct initrd_error *error)
 {
     struct initrd_error ignored;
     struct fs_context context = {.root = root, .cwd = root};
@@ -318,6 +338,8 @@ int initrd_unpack(struct inode *root, const void *bytes, size_t size, struct ini
         .bytes = bytes,
         .size = size,
         .in = {.fs = &context, .who = &root_user, .start = root},
+        .used = used,
+        .used_arg = arg,
     };
     error = error ? error : &ignored;
     *error = (struct initrd_error){0};

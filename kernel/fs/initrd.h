@@ -15,5 +15,10 @@ struct initrd_error {
  * owner and time; those above that aren't are made. -EINVAL: the archive is bad; what was before
  * that is unpacked. `error` may be NULL. */
 int initrd_unpack(struct inode *root, const void *bytes, size_t size, struct initrd_error *error);
+/* The same, telling now and then how many of the first bytes aren't read any more: so the archive
+ * and its files need not be in memory both. */
+typedef void initrd_used_fn(void *arg, size_t bytes);
+int initrd_consume(struct inode *root, const void *bytes, size_t size, initrd_used_fn *used,
+                   void *arg, struct initrd_error *error);
 
 #endif

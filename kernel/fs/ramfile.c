@@ -58,6 +58,8 @@ static bool is_full(void)
 {
     struct quire_zone_info zone;
     unsigned long managed = quire_nr_managed_pages(machine_mem), kept = managed / 16;
+    if (total_pages < managed / 2)
+        return false;
     const struct memory_swap swap = memory_swap();
     if (total_pages < (managed + swap.total) / 2)
         return false;
@@ -152,24 +154,50 @@ int64_t ramfile_read(struct inode *inode, uint64_t at, void *to, size_t size)
     return quire_mapping_read(inode->regular.mapping, at, to, size);
 }
 
-int64_t ramfile_write(struct inode *inode, uint64_t at, const void *from, size_t size)
+int64_t ramfile_read_pages(struct inode *inode, uint64_t at, struct quire_page *const *to,
+                           size_t offset, size_t size)
+{
+    inode_accessed(inode);
+    return quire_mapping_read_pages(inode->regular.mapping, at, to, offset, size);
+}
+
+/* 0: there is nothing against it. */
+static int may_write(struct inode *inode, uint64_t at, size_t size)
 {
     unsigned seals = inode->regular.seals;
-    if (!size)
-        return 0;
     if (at > INT64_MAX || size > INT64_MAX - at)
         return -EFBIG;
     if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         return -EPERM;
     if (seals & F_SEAL_GROW && at + size > quire_mapping_size(inode->regular.mapping))
         return -EPERM;
-    if (needs_pages(inode, at + size) && is_full())
-        return -ENOSPC;
-    int64_t done = quire_mapping_write(inode->regular.mapping, at, from, size);
+    return needs_pages(inode, at + size) && is_full() ? -ENOSPC : 0;
+}
+
+static int64_t written(struct inode *inode, int64_t done)
+{
     (void)count_pages(inode);
     if (done > 0)
         inode_touch(inode);
     return done == -EINVAL ? -EFBIG : done;
+}
+
+int64_t ramfile_write(struct inode *inode, uint64_t at, const void *from, size_t size)
+{
+    int error = size ? may_write(inode, at, size) : 0;
+    if (error || !size)
+        return error;
+    return written(inode, quire_mapping_write(inode->regular.mapping, at, from, size));
+}
+
+int64_t ramfile_write_pages(struct inode *inode, uint64_t at, struct quire_page *const *from,
+                            size_t offset, size_t size)
+{
+    int error = size ? may_write(inode, at, size) : 0;
+    if (error || !size)
+        return error;
+    return written(inode,
+                   quire_mapping_write_pages(inode->regular.mapping, at, from, offset, size));
 }
 
 int ramfile_truncate(struct inode *inode, uint64_t size)

@@ -59,6 +59,11 @@ extern const struct inode_ops ramfile_ops;
 /* Gives a new inode its empty content; -ENOMEM. */
 int ramfile_init(struct inode *inode);
 int64_t ramfile_read(struct inode *inode, uint64_t at, void *to, size_t size);
+/* The same to and from pages that the caller has pinned, from byte `offset` of the first on. */
+int64_t ramfile_read_pages(struct inode *inode, uint64_t at, struct quire_page *const *to,
+                           size_t offset, size_t size);
+int64_t ramfile_write_pages(struct inode *inode, uint64_t at, struct quire_page *const *from,
+                            size_t offset, size_t size);
 /* With the inode locked. -EFBIG, -EPERM: sealed; -ENOSPC: files have half of the memory, and there
  * is little free; -ENOMEM. */
 int64_t ramfile_write(struct inode *inode, uint64_t at, const void *from, size_t size);

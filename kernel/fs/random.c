@@ -1,7 +1,8 @@
 /* kernel/fs/random.c: random bytes (RFC 8439 for ChaCha20)
  *
  * Each request begins with a block of which the first half becomes the next key, so that what was
- * given out can't be computed from what is kept ("fast key erasure").
+ * given out can't be computed from what is kept ("fast key erasure"). The other half is what few
+ * bytes are, and the key of a stream of its own for many.
  */
 #include "fs/random.h"
 
@@ -20,7 +21,9 @@ static uint32_t rotate(uint32_t x, unsigned by)
     return x << by | x >> (32 - by);
 }
 
-static void quarter_round(uint32_t *s, unsigned a, unsigned b, unsigned c, unsigned d)
+/* With constant indices, so that the words stay in registers as far as there are any. */
+static QUIRE_ALWAYS_INLINE void quarter_round(uint32_t *s, unsigned a, unsigned b, unsigned c,
+                                              unsigned d)
 {
     s[a] += s[b];
     s[d] = rotate(s[d] ^ s[a], 16);
@@ -43,10 +46,14 @@ static void chacha_block(const uint32_t by[KEY_WORDS], uint64_t counter, uint32_
     for (unsigned i = 0; i < BLOCK_WORDS; i++)
         out[i] = in[i];
     for (unsigned round = 0; round < 20; round += 2) {
-        for (unsigned i = 0; i < 4; i++)
-            quarter_round(out, i, 4 + i, 8 + i, 12 + i);
-        for (unsigned i = 0; i < 4; i++)
-            quarter_round(out, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
+        quarter_round(out, 0, 4, 8, 12);
+        quarter_round(out, 1, 5, 9, 13);
+        quarter_round(out, 2, 6, 10, 14);
+        quarter_round(out, 3, 7, 11, 15);
+        quarter_round(out, 0, 5, 10, 15);
+        quarter_round(out, 1, 6, 11, 12);
+        quarter_round(out, 2, 7, 8, 13);
+        quarter_round(out, 3, 4, 9, 14);
     }
     for (unsigned i = 0; i < BLOCK_WORDS; i++)
         out[i] += in[i];
@@ -76,11 +83,16 @@ void random_bytes(void *to, size_t size)
 {
     uint32_t block[BLOCK_WORDS], mine[KEY_WORDS];
     uint64_t now = quire_port_clock_ns(), counter = 0;
-    random_seed(&now, sizeof now);
+    key[0] ^= (uint32_t)now;
+    key[1] ^= (uint32_t)(now >> 32);
     chacha_block(key, nr_blocks++, block);
     for (unsigned i = 0; i < KEY_WORDS; i++)
         mine[i] = block[KEY_WORDS + i];
     new_key(block);
+    if (size <= sizeof mine) {
+        __builtin_memcpy(to, mine, size);
+        return;
+    }
     for (size_t done = 0; done < size; done += sizeof block) {
         size_t piece = size - done < sizeof block ? size - done : sizeof block;
         chacha_block(mine, counter++, block);

@@ -1,9 +1,9 @@
-/* kernel/i386/arch.h: what is special about 32 bits: paging with PAE, 3 GiB for programs, 1 GiB for
- * the kernel
+/* kernel/i386/arch.h: what is special about 32 bits: 3 GiB for programs, 1 GiB for the kernel; paging
+ * with PAE, or with tables of two levels where PAE gives nothing (boot.S)
  *
- *   0xc0000000  direct map of up to 896 MiB, in pages of 2 MiB; the kernel image in it, at 1 MiB
+ *   0xc0000000  direct map of up to 896 MiB, in large pages; the kernel image in it, at 1 MiB
  *   0xf8800000  vmalloc, up to 0xff000000
- *   0xff800000  three windows of 2 MiB
+ *   0xff000000  three windows
  */
 #ifndef KERNEL_I386_ARCH_H
 #define KERNEL_I386_ARCH_H
@@ -14,11 +14,10 @@
 #define DIRECT_MAP_MAX 0x38000000 /* 896 MiB */
 #define PHYS_END 0x1000000000     /* 64 GiB, as far as Linux goes with PAE */
 #define PROGRAM_END 0xc0000000
-#define PAGE_TABLE_FORMAT QUIRE_PT_FORMAT_PAE
 #define VMALLOC_START 0xf8800000
 #define VMALLOC_END 0xff000000
 
-#define WINDOWS_BASE 0xff800000
+#define WINDOWS_BASE 0xff000000
 #define BOOT_MAP_BYTES 0x1000000 /* what boot.S maps: the image must end below */
 
 #define STACK_POINTER "esp"

@@ -1,7 +1,9 @@
 /* kernel/i386/boot.S: from the PVH entry to kernel_main
  *
  * Entered in flat 32-bit mode without paging, EBX = hvm_start_info. Maps the first 16 MiB twice,
- * where they are and at 0xc0000000, turns on paging with PAE, and goes up.
+ * where they are and at 0xc0000000, turns on paging, and goes up. With PAE if the processor has NX
+ * or there is memory beyond 4 GiB; without, tables of two levels do, whose entries one instruction
+ * reads.
  */
 #include "arch.h"
 
@@ -9,7 +11,20 @@
 #define PDPTE_TABLE 0x01
 #define PDE_LARGE_PAGE 0x83
 #define NR_BOOT_PDES (BOOT_MAP_BYTES >> 21)
+#define NR_BOOT_LARGE_PDES (BOOT_MAP_BYTES >> 22)
+#define PDE_TABLE 0x03
+#define CR4_PSE 0x10
 #define CR4_PAE 0x20
+#define CPUID_EXTENDED 0x80000000
+#define CPUID_EXTENDED_NX (1 << 20) /* in EDX of the next one */
+#define START_VERSION 4 /* of hvm_start_info */
+#define START_MEMMAP 40
+#define START_NR_MEMMAP 48
+#define MEMMAP_BASE 0 /* of its entries */
+#define MEMMAP_SIZE 8
+#define MEMMAP_TYPE 16
+#define MEMMAP_BYTES 24
+#define MEMMAP_RAM 1
 #define CR0_PG_WP 0x80010000
 
     .section .text.boot, "ax"
@@ -18,6 +33,51 @@
 pvh_start:
     cli
     cld
+    movl %ebx, %ebp
+    movl $CPUID_EXTENDED, %eax
+    cpuid
+    cmpl $CPUID_EXTENDED, %eax
+    jbe 1f
+    movl $CPUID_EXTENDED + 1, %eax
+    cpuid
+    testl $CPUID_EXTENDED_NX, %edx
+    jnz wide_tables
+
+    /* Does a range of memory end beyond 4 GiB? */
+1:  cmpl $1, START_VERSION(%ebp)
+    jb narrow_tables
+    movl START_MEMMAP(%ebp), %esi
+    movl START_NR_MEMMAP(%ebp), %ecx
+    jecxz narrow_tables
+2:  cmpl $MEMMAP_RAM, MEMMAP_TYPE(%esi)
+    jne 3f
+    movl MEMMAP_BASE(%esi), %eax
+    movl MEMMAP_BASE + 4(%esi), %edx
+    addl MEMMAP_SIZE(%esi), %eax
+    adcl MEMMAP_SIZE + 4(%esi), %edx
+    subl $1, %eax
+    sbbl $0, %edx
+    jnz wide_tables
+3:  addl $MEMMAP_BYTES, %esi
+    loop 2b
+
+narrow_tables:
+    movl $PHYS(boot_pd), %edi
+    movl $PDE_LARGE_PAGE, %eax
+    movl $NR_BOOT_LARGE_PDES, %ecx
+1:  movl %eax, (%edi)
+    movl %eax, (KERNEL_OFFSET >> 22) * 4(%edi)
+    addl $4, %edi
+    addl $(1 << 22), %eax
+    loop 1b
+    movl $PHYS(boot_pd) + 4096 + PDE_TABLE, PHYS(boot_pd) + (WINDOWS_BASE >> 22) * 4
+    movl %cr4, %eax
+    orl $CR4_PSE, %eax
+    movl %eax, %cr4
+    movl $PHYS(boot_pd), %eax
+    jmp paging_on
+
+wide_tables:
     movl $PHYS(boot_pd), %edi
     movl $PDE_LARGE_PAGE, %eax
     movl $NR_BOOT_PDES, %ecx
@@ -39,6 +99,7 @@ pvh_start:
     orl $CR4_PAE, %eax
     movl %eax, %cr4
     movl $PHYS(boot_pdpt), %eax
+paging_on:
     movl %eax, %cr3
     movl %cr0, %eax
     orl $CR0_PG_WP, %eax
@@ -56,8 +117,8 @@ pvh_start:
     movl %eax, %fs
     movl %eax, %gs
     movl $boot_stack_top, %esp
+    pushl %ebp
     xorl %ebp, %ebp /* ends a backtrace */
-    pushl %ebx
     call kernel_main
     ud2
 
@@ -79,7 +140,7 @@ gdt_pointer:
     .section .bss
     .balign 4096
     .globl boot_pd
-boot_pd: /* four page directories, 1 GiB each */
+boot_pd: /* four page directories, 1 GiB each; or one, and the table of the windows */
     .skip 4 * 4096
 boot_pdpt:
     .skip 32

@@ -1,18 +1,35 @@
 /* kernel/i386/paging.c: the direct map of the first 896 MiB
  *
- * Pages of 2 MiB need no table but the last of the four directories. The last page may go a little
- * beyond the end of memory; direct_end says where the direct map ends.
+ * Large pages need no table but the directory, of PAE's four the last. The last page may go a
+ * little beyond the end of memory; direct_end says where the direct map ends.
  */
 #include "paging.h"
 
 #include <quire/port.h>
 
+#include "cpu.h"
 #include "kernel.h"
 
 extern pde_t boot_pd[4][ENTRIES];
 
-pde_t *window_entries =
-    &boot_pd[WINDOWS_BASE >> 30][WINDOWS_BASE >> LARGE_PAGE_SHIFT &(ENTRIES - 1)];
+bool paging_is_wide;
+void *window_entries;
+
+void paging_init(void)
+{
+    paging_is_wide = cpu_cr4() & CR4_PAE;
+    window_entries = paging_is_wide
+                         ? &boot_pd[WINDOWS_BASE >> 30][WINDOWS_BASE >> 21 & (ENTRIES - 1)]
+                         : boot_pd[1];
+}
+
+static void set_large_page(uint32_t virt, uint64_t entry)
+{
+    if (paging_is_wide)
+        boot_pd[virt >> 30][virt >> 21 & (ENTRIES - 1)] = entry;
+    else
+        ((uint32_t *)boot_pd)[virt >> 22] = (uint32_t)entry;
+}
 
 void direct_map_init(struct quire_memblock *memblock, struct quire_port_mem *pm)
 {
@@ -20,8 +37,9 @@ void direct_map_init(struct quire_memblock *memblock, struct quire_port_mem *pm)
     if (end > DIRECT_MAP_MAX)
         end = DIRECT_MAP_MAX;
     for (uint32_t phys = 0; phys < end; phys += 1u << LARGE_PAGE_SHIFT)
-        boot_pd[DIRECT_MAP_BASE >> 30][phys >> LARGE_PAGE_SHIFT] = phys | PDE_LARGE_PAGE;
-    memset(boot_pd[0], 0, (BOOT_MAP_BYTES >> LARGE_PAGE_SHIFT) * sizeof boot_pd[0][0]);
+        set_large_page(DIRECT_MAP_BASE + phys, phys | PDE_LARGE_PAGE);
+    for (uint32_t virt = 0; virt < BOOT_MAP_BYTES; virt += 1u << LARGE_PAGE_SHIFT)
+        set_large_page(virt, 0);
     quire_port_tlb_flush_all(pm, NULL);
     pm->direct_end = end;
 }

@@ -1,7 +1,8 @@
 /* kernel/sys/file_io.c: read(2), write(2) and their relatives
  *
- * Bytes go through a buffer of a page. A read of a file goes on until all is there or the file
- * ends; one of a stream ends with what there is.
+ * Bytes of a file in memory go straight between its pages and the program's, which are pinned for
+ * it; all others through a buffer of a page. A read of a file goes on until all is there or the
+ * file ends; one of a stream ends with what there is.
  */
 #include "fs/pipe.h"
 #include "string.h"
@@ -10,6 +11,8 @@
 #include "sys/socket_user.h"
 
 #define BUFFER_BYTES 4096u
+#define DIRECT_PAGES 16u
+#define DIRECT_BYTES (DIRECT_PAGES * QUIRE_PAGE_SIZE)
 
 /* One call: of which file, where, and its buffer. */
 struct transfer {
@@ -127,6 +130,105 @@ static int64_t write_all(struct transfer *transfer, struct user_vector *vector)
     return done ? done : put;
 }
 
+/* ---- from page to page ----------------------------------------------------------------------- */
+
+/* A piece of the program's memory: pages, in which `size` bytes begin at `offset`. */
+struct pinned {
+    struct quire_page *page[DIRECT_PAGES + 1];
+    unsigned count;
+    size_t offset, size;
+    bool cut_short; /* what follows is -EFAULT */
+};
+
+/* The next bytes, at most `size`, before anything of the file is locked. 0 or -EFAULT. */
+static int pin(struct pinned *pinned, struct user_vector *vector, size_t size, bool write)
+{
+    uintptr_t at;
+    if (vector_take(vector, &size, &at))
+        return -EFAULT;
+    pinned->offset = at & (QUIRE_PAGE_SIZE - 1);
+    size_t end = pinned->offset + size;
+    unsigned count = (unsigned)((end + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT);
+    int got = quire_get_user_pages(current_process()->mm, at, count, write, pinned->page);
+    if (got <= 0)
+        return -EFAULT;
+    pinned->count = (unsigned)got;
+    pinned->cut_short = pinned->count < count;
+    pinned->size = pinned->cut_short ? ((size_t)got << QUIRE_PAGE_SHIFT) - pinned->offset : size;
+    return 0;
+}
+
+static uint64_t *place_of(struct transfer *transfer)
+{
+    return transfer->has_place ? &transfer->at : &transfer->file->position;
+}
+
+/* Up to the end of a page of the file. */
+static size_t next_direct(uint64_t at, size_t left)
+{
+    size_t piece = DIRECT_BYTES - (size_t)(at & (QUIRE_PAGE_SIZE - 1));
+    return left < piece ? left : piece;
+}
+
+static int64_t read_direct(struct transfer *transfer, struct user_vector *vector)
+{
+    struct file *file = transfer->file;
+    uint64_t *at = place_of(transfer), size;
+    int64_t done = 0, got = 0;
+    struct pinned pinned;
+    while (vector->total && *at < (size = file->ops->size(file))) {
+        size_t wanted = next_direct(*at, vector->total);
+        got = pin(&pinned, vector, size - *at < wanted ? (size_t)(size - *at) : wanted, true);
+        if (got)
+            break;
+        got = file->ops->read_pages(file, *at, pinned.page, pinned.offset, pinned.size);
+        quire_put_user_pages(machine_vm, pinned.page, pinned.count, true);
+        if (got <= 0)
+            break;
+        *at += (uint64_t)got;
+        done += got;
+        if ((size_t)got < pinned.size || pinned.cut_short)
+            break;
+    }
+    return done ? done : got;
+}
+
+static int64_t write_direct(struct transfer *transfer, struct user_vector *vector)
+{
+    struct file *file = transfer->file;
+    uint64_t *at = place_of(transfer);
+    int64_t done = 0, put = 0;
+    struct pinned pinned;
+    while (vector->total) {
+        if (file->flags & O_APPEND)
+            *at = file->ops->size(file);
+        size_t wanted = next_direct(*at, vector->total);
+        int64_t allowed = within_limit(transfer, wanted);
+        put = allowed < 0 ? allowed : pin(&pinned, vector, (size_t)allowed, false);
+        if (put)
+            break;
+        put = file->ops->write_pages(file, *at, pinned.page, pinned.offset, pinned.size);
+        quire_put_user_pages(machine_vm, pinned.page, pinned.count, false);
+        if (put < 0)
+            break;
+        *at += (uint64_t)put;
+        done += put;
+        bool at_limit = (size_t)allowed < wanted && pinned.size == (size_t)allowed;
+        if ((size_t)put < pinned.size || pinned.cut_short || at_limit)
+            break;
+    }
+    return done ? done : put;
+}
+
+/* Is there something to be had so? */
+static bool is_direct(struct transfer *transfer, const struct user_vector *vector, bool writes)
+{
+    struct file *file = transfer->file;
+    if (!file->ops->read_pages || !vector->total || *place_of(transfer) > INT64_MAX)
+        return false;
+    return writes || *place_of(transfer) < file->ops->size(file);
+}
+
 /* ---- calls ----------------------------------------------------------------------------------- */
 
 static int64_t transfer_all(struct transfer *transfer, struct user_vector *vector, bool writes)
@@ -140,13 +242,16 @@ static int64_t transfer_all(struct transfer *transfer, struct user_vector *vecto
         return -EINVAL;
     if (file_is_socket(file))
         return socket_transfer(file, vector, writes);
-    transfer->buffer = quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
-    if (!transfer->buffer)
-        return -ENOMEM;
     int64_t done;
+    bool direct = is_direct(transfer, vector, writes);
+    if (direct && !writes)
+        return read_direct(transfer, vector);
+    transfer->buffer = direct ? NULL : quire_kmalloc(machine_slab, BUFFER_BYTES, QUIRE_GFP_KERNEL);
+    if (!direct && !transfer->buffer)
+        return -ENOMEM;
     if (writes) {
         file_write_begin(file);
-        done = write_all(transfer, vector);
+        done = direct ? write_direct(transfer, vector) : write_all(transfer, vector);
         file_write_end(file);
     } else {
         done = read_all(transfer, vector);

@@ -36,8 +36,7 @@ int vector_of_array(struct user_vector *vector, uintptr_t array, unsigned long c
     return 0;
 }
 
-/* The next piece of at most `size` bytes: where it is, and its size; -EFAULT. */
-static int take(struct user_vector *vector, size_t *size, uintptr_t *at)
+int vector_take(struct user_vector *vector, size_t *size, uintptr_t *at)
 {
     while (!vector->left) {
         struct abi_iovec piece;
@@ -62,7 +61,7 @@ size_t vector_to_user(struct user_vector *vector, const char *from, size_t size)
     while (done < size) {
         uintptr_t at;
         size_t piece = size - done;
-        if (take(vector, &piece, &at))
+        if (vector_take(vector, &piece, &at))
             break;
         size_t copied = copy_some_to_user(at, from + done, piece);
         done += copied;
@@ -78,7 +77,7 @@ size_t vector_from_user(struct user_vector *vector, char *to, size_t size)
     while (done < size) {
         uintptr_t at;
         size_t piece = size - done;
-        if (take(vector, &piece, &at))
+        if (vector_take(vector, &piece, &at))
             break;
         size_t copied = copy_some_from_user(to + done, at, piece);
         done += copied;

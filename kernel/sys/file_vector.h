@@ -20,6 +20,8 @@ void vector_of_piece(struct user_vector *vector, uintptr_t base, size_t size);
 /* -EINVAL: more than 1024 pieces, or more bytes than a result can say; -EFAULT. */
 QUIRE_MUST_CHECK int vector_of_array(struct user_vector *vector, uintptr_t array,
                                      unsigned long count);
+/* The next piece, of at most *size bytes: where it is; *size becomes its own. -EFAULT. */
+QUIRE_MUST_CHECK int vector_take(struct user_vector *vector, size_t *size, uintptr_t *at);
 /* Copies the next bytes, at most `total`: how many; fewer than `size`: the next is -EFAULT, and the
  * vector isn't to be used any more. */
 QUIRE_MUST_CHECK size_t vector_to_user(struct user_vector *vector, const char *from, size_t size);

@@ -9,6 +9,7 @@
 #include <quire/port.h>
 #include <quire/swap.h>
 
+#include "base/bits.h"
 #include "base/text.h"
 #include "cmdline.h"
 #include "control.h"
@@ -287,8 +288,21 @@ static uintptr_t map_pages(quire_phys_t phys, unsigned long count)
     return at;
 }
 
-/* It lies where the boot loader put it, in whole pages, perhaps beyond the direct map; its memory
- * is the allocator's when the files are made. */
+/* Whole pages of the RAM disk, up to a byte, are the allocator's from here on. Nobody reads them
+ * where they are mapped. */
+static void free_initrd(void *arg, size_t bytes)
+{
+    quire_phys_t *freed = arg, end = quire_align_down(info->initrd + bytes, QUIRE_PAGE_SIZE);
+    if (end <= *freed)
+        return;
+    int error = quire_free_reserved(machine_mem, *freed, end - *freed);
+    if (error)
+        give_up("free the RAM disk", error);
+    *freed = end;
+}
+
+/* It lies where the boot loader put it, in whole pages, perhaps beyond the direct map. Its memory
+ * is the allocator's as its files are made. */
 static void unpack_initrd(void)
 {
     uint64_t size = info->initrd_size;
@@ -299,16 +313,16 @@ static void unpack_initrd(void)
     if (!at)
         give_up("map the RAM disk", -ENOMEM);
     struct initrd_error where;
-    int error = initrd_unpack(fs_root, (const void *)at, (size_t)size, &where);
+    quire_phys_t freed = info->initrd;
+    int error =
+        initrd_consume(fs_root, (const void *)at, (size_t)size, free_initrd, &freed, &where);
     if (error && where.what)
         print("init: the RAM disk: %s, at byte %zu\n", where.what, where.at);
     if (error)
         give_up_at("unpack /", where.name, error);
     quire_vunmap(machine_vmalloc, at);
     quire_vm_unmap_aliases(machine_vmalloc);
-    error = quire_free_reserved(machine_mem, info->initrd, size);
-    if (error)
-        give_up("free the RAM disk", error);
+    free_initrd(&freed, (size_t)size);
 }
 
 static void init_main(void)

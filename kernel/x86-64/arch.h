@@ -14,7 +14,6 @@
 #define DIRECT_MAP_MAX 0x400000000000 /* 64 TiB, as far as Linux's reaches */
 #define PHYS_END 0x400000000000
 #define PROGRAM_END 0x800000000000 /* up to here addresses are canonical */
-#define PAGE_TABLE_FORMAT QUIRE_PT_FORMAT_X86_64
 #define VMALLOC_START 0xffffc90000000000
 #define VMALLOC_END 0xffffc98000000000
 

@@ -16,7 +16,11 @@
 
 extern pde_t pml4[ENTRIES], window_pd[ENTRIES];
 
-pde_t *window_entries = &window_pd[(WINDOWS_BASE >> LARGE_PAGE_SHIFT) & (ENTRIES - 1)];
+void *window_entries = &window_pd[(WINDOWS_BASE >> LARGE_PAGE_SHIFT) & (ENTRIES - 1)];
+
+void paging_init(void)
+{
+}
 
 struct direct_map {
     struct quire_memblock *memblock;

@@ -11,29 +11,41 @@ struct copying {
     struct quire_pgtable *to, *from;
     const struct quire_pt_copy *how;
     struct quire_tlb_batch *batch; /* the source's */
+    unsigned height;               /* of the tables where the walk of both begins */
+    void *from_table, *to_table;
     unsigned long missing;
     struct stock stock;
     struct run run;
 };
 
 /* The lowest tables that lead to all of [at, end) and are there in both trees. */
-static unsigned lowest_tables(const struct copying *c, uint64_t at, uint64_t end, void **from,
-                              void **to)
+static QUIRE_ALWAYS_INLINE void find_tables_of_width(struct copying *c, uint64_t at, uint64_t end,
+                                                     const bool wide)
 {
     const struct quire_pgtable *pt = c->from;
-    uint64_t differs = at ^ (end - 1);
-    unsigned height = pt->height - 1u;
-    *from = root_of(c->from);
-    *to = root_of(c->to);
-    for (; height && !(differs >> pt->step[height].shift); height--) {
-        unsigned index = step_index(pt, height, at);
-        uint64_t source = load(pt, *from, index), copy = load(pt, *to, index);
-        if (!leads_to_table(pt, height, source) || !leads_to_table(pt, height, copy))
+    const struct quire_pt_step *step = &pt->step[pt->height - 1u];
+    const uint64_t differs = at ^ (end - 1);
+    void *from = root_of(c->from), *to = root_of(c->to);
+    for (; step != pt->step && !(differs >> step->shift); step--) {
+        unsigned index = (unsigned)(at >> step->shift) & step->index_mask;
+        uint64_t source = entry_load(from, index, wide), copy = entry_load(to, index, wide);
+        if ((source & step->table_mask) != QUIRE_PTE_PRESENT ||
+            (copy & step->table_mask) != QUIRE_PTE_PRESENT)
             break;
-        *from = table_of(pt, source);
-        *to = table_of(pt, copy);
+        from = table_of(pt, source);
+        to = table_of(pt, copy);
     }
-    return height;
+    c->height = (unsigned)(step - pt->step);
+    c->from_table = from;
+    c->to_table = to;
+}
+
+static void find_tables(struct copying *c, uint64_t at, uint64_t end)
+{
+    if (c->from->wide)
+        find_tables_of_width(c, at, end, true);
+    else
+        find_tables_of_width(c, at, end, false);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -86,10 +98,20 @@ static int look(struct copying *c, unsigned height, const void *from, const void
 /* ---- copying --------------------------------------------------------------------------------- */
 
 /* An entry of the source that was `entry`, after it has lost what both sides lose; *lost gathers
- * entries of which some of that was taken. */
+ * entries of which some of that was taken. The source's owner is the caller, so only hardware
+ * changes it meanwhile: accessed and dirty bits that come too late for the copy stay the source's.
+ */
 static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint64_t entry,
                                               uint64_t clear, uint64_t *lost, const bool wide)
 {
+    if (quire_likely(!(clear >> 32))) {
+        if (entry_is_present(entry) && entry & clear) {
+            entry_clear_bits(table, index, (uint32_t)clear, wide);
+            *lost |= entry;
+            return entry & ~clear;
+        }
+        return entry;
+    }
     while (entry_is_present(entry) && entry & clear) {
         if (entry_compare_exchange(table, index, &entry, entry & ~clear, wide)) {
             *lost |= entry;
@@ -225,9 +247,8 @@ static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *e
     int splits = edges_prepare(c->from, at, end, edges);
     if (splits < 0)
         return splits;
-    void *from, *to;
-    unsigned height = lowest_tables(c, at, end, &from, &to);
-    int error = look(c, height, from, to, at, end);
+    find_tables(c, at, end);
+    int error = look(c, c->height, c->from_table, c->to_table, at, end);
     if (!error)
         error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
     if (error)
@@ -244,10 +265,9 @@ static int copy(struct copying *c, uint64_t at, uint64_t end)
     if (quire_load_relaxed(&c->from->has_huge)) {
         quire_store_relaxed(&c->to->has_huge, true);
         edges_split(c->from, at, end, &edges, c->batch);
+        find_tables(c, at, end); /* of pages that were split there are tables now */
     }
-    void *from, *to;
-    unsigned height = lowest_tables(c, at, end, &from, &to);
-    int stop = copy_table(c, height, from, to, at, end);
+    int stop = copy_table(c, c->height, c->from_table, c->to_table, at, end);
     stock_empty(&c->stock, c->to);
     if (stop)
         undo(c, at, end);

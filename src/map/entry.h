@@ -73,6 +73,19 @@ static QUIRE_ALWAYS_INLINE void entry_store(void *table, unsigned index, uint64_
         (void)entry_exchange(table, index, entry, true);
 }
 
+/* Takes bits away of which all are in the lower half, whatever hardware sets meanwhile, from an
+ * entry that nobody else replaces. What it was isn't told: that takes a loop. */
+static QUIRE_ALWAYS_INLINE void entry_clear_bits(void *table, unsigned index, uint32_t clear,
+                                                 const bool wide)
+{
+    if (!wide)
+        (void)__atomic_fetch_and((uint32_t *)table + index, ~clear, __ATOMIC_ACQ_REL);
+    else if (!WIDE_NEEDS_EXCHANGE)
+        (void)__atomic_fetch_and((uint64_t *)table + index, ~(uint64_t)clear, __ATOMIC_ACQ_REL);
+    else
+        (void)__atomic_fetch_and((uint32_t *)table + 2 * (size_t)index, ~clear, __ATOMIC_ACQ_REL);
+}
+
 /* Not 0 unless the entry is: without a promise which bits are of one moment. Where two halves are
  * read, that takes entries whose lower half isn't 0, as those are that hardware and vm know:
  * present ones, and others with a type in their low bits. */
@@ -86,18 +99,51 @@ static QUIRE_ALWAYS_INLINE uint64_t entry_peek(const void *table, unsigned index
     return quire_load_relaxed(&half[0]) | quire_load_relaxed(&half[1]);
 }
 
+/* Whether it is present, as of some moment: all of that is in the lower half. */
+static QUIRE_ALWAYS_INLINE bool entry_peek_present(const void *table, unsigned index,
+                                                   const bool wide)
+{
+    if (wide && WIDE_NEEDS_EXCHANGE)
+        return quire_load_relaxed((const uint32_t *)table + 2 * (size_t)index) & QUIRE_PTE_PRESENT;
+    return entry_peek(table, index, wide) & QUIRE_PTE_PRESENT;
+}
+
+/* One after the other, or gcc loads all of them first, for which i386 has no registers. */
+static QUIRE_ALWAYS_INLINE uint32_t any_of_eight(const uint32_t *word)
+{
+    uint32_t any = quire_load_relaxed(&word[0]);
+    any |= quire_load_relaxed(&word[1]);
+    any |= quire_load_relaxed(&word[2]);
+    any |= quire_load_relaxed(&word[3]);
+    any |= quire_load_relaxed(&word[4]);
+    any |= quire_load_relaxed(&word[5]);
+    any |= quire_load_relaxed(&word[6]);
+    any |= quire_load_relaxed(&word[7]);
+    return any;
+}
+
+/* Whether eight entries were 0, each as entry_peek says. */
+static QUIRE_ALWAYS_INLINE bool entries_peek_zero(const void *table, const bool wide)
+{
+    if (!wide)
+        return !any_of_eight(table);
+    if (WIDE_NEEDS_EXCHANGE)
+        return !(any_of_eight(table) | any_of_eight((const uint32_t *)table + 8));
+    return !(entry_peek(table, 0, true) | entry_peek(table, 1, true) | entry_peek(table, 2, true) |
+             entry_peek(table, 3, true) | entry_peek(table, 4, true) | entry_peek(table, 5, true) |
+             entry_peek(table, 6, true) | entry_peek(table, 7, true));
+}
+
 /* The first entry of [index, end) that isn't 0; or `end`. Most of most tables is 0: eight of those
  * cost about a dozen instructions. */
 static QUIRE_ALWAYS_INLINE unsigned entry_skip_zeros(const void *table, unsigned index,
                                                      unsigned end, const bool wide)
 {
-    for (; end - index >= 8; index += 8)
-        if (entry_peek(table, index, wide) | entry_peek(table, index + 1, wide) |
-            entry_peek(table, index + 2, wide) | entry_peek(table, index + 3, wide) |
-            entry_peek(table, index + 4, wide) | entry_peek(table, index + 5, wide) |
-            entry_peek(table, index + 6, wide) | entry_peek(table, index + 7, wide))
-            break;
-    while (index < end && !entry_peek(table, index, wide))
+    const size_t bytes = wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    const char *at = (const char *)table + index * bytes; /* an index is no address without work */
+    for (; end - index >= 8 && entries_peek_zero(at, wide); at += 8 * bytes)
+        index += 8;
+    for (; index < end && !entry_peek(at, 0, wide); at += bytes)
         index++;
     return index;
 }

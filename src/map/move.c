@@ -12,23 +12,53 @@ struct moved {
     uint64_t any; /* of all of them */
 };
 
+static QUIRE_ALWAYS_INLINE uint64_t move_one(void *from, void *to, unsigned index, const bool wide)
+{
+    uint64_t entry = entry_exchange(from, index, 0, wide);
+    entry_store(to, index, entry, wide);
+    return entry;
+}
+
+/* Present entries from `index` on; where they end. *any gathers them. */
+static QUIRE_ALWAYS_INLINE unsigned move_present(void *from, void *to, unsigned index, unsigned end,
+                                                 uint64_t *any, const bool wide)
+{
+    uint64_t gathered = 0;
+    while (end - index >= 4 && entry_peek_present(from, index, wide) &
+                                   entry_peek_present(from, index + 1, wide) &
+                                   entry_peek_present(from, index + 2, wide) &
+                                   entry_peek_present(from, index + 3, wide)) {
+        gathered |= move_one(from, to, index, wide) | move_one(from, to, index + 1, wide) |
+                    move_one(from, to, index + 2, wide) | move_one(from, to, index + 3, wide);
+        index += 4;
+    }
+    while (index < end && entry_peek_present(from, index, wide))
+        gathered |= move_one(from, to, index++, wide);
+    *any |= gathered;
+    return index;
+}
+
 static QUIRE_ALWAYS_INLINE struct moved move(void *from, void *to, unsigned count,
                                              bool (*stays)(uint64_t), const bool wide)
 {
     struct moved moved = {.looked_at = 0};
     unsigned i = 0;
     while (i < count) {
-        uint64_t entry = entry_load(from, i, wide);
-        if (!entry) {
-            i = entry_skip_zeros(from, i + 1, count, wide);
+        if (!entry_peek_present(from, i, wide)) {
+            uint64_t absent = entry_load(from, i, wide);
+            if (!absent) {
+                i = entry_skip_zeros(from, i + 1, count, wide);
+                continue;
+            }
+            if (!entry_is_present(absent) && stays(absent))
+                break;
+            moved.any |= move_one(from, to, i++, wide);
+            moved.count++;
             continue;
         }
-        if (!entry_is_present(entry) && stays(entry))
-            break;
-        entry = entry_exchange(from, i, 0, wide);
-        entry_store(to, i++, entry, wide);
-        moved.any |= entry;
-        moved.count++;
+        const unsigned first = i;
+        i = move_present(from, to, i, count, &moved.any, wide);
+        moved.count += i - first;
     }
     moved.looked_at = i;
     return moved;

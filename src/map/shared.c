@@ -36,7 +36,9 @@ int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end)
     for (unsigned i = first; i < end; i++) {
         if (!load(pt, root_of(pt), i))
             (void)table_get(pt, height, root_of(pt), i, &stock, &added);
-        (void)__atomic_fetch_or(&pt->kept[i / 32], 1u << i % 32, __ATOMIC_RELAXED);
+        uint32_t bit = 1u << i % 32;
+        if (!(__atomic_fetch_or(&pt->kept[i / 32], bit, __ATOMIC_RELAXED) & bit))
+            (void)quire_fetch_add(&pt->nr_kept, 1);
     }
     table_count(pt, root_of(pt), added);
     stock_empty(&stock, pt);
@@ -89,6 +91,13 @@ static uint64_t shared_entry(const struct quire_pgtable *shared, unsigned index)
     return is_kept(shared, root_height(shared), index) ? load(shared, root_of(shared), index) : 0;
 }
 
+/* Then no entry has to be asked: what isn't 0 is kept. */
+static bool nothing_else(const struct quire_pgtable *pt)
+{
+    return quire_load_relaxed(&pt->nr_kept) ==
+           quire_load_relaxed(&table_page(pt, root_of(pt))->owner_word);
+}
+
 /* The first entry of [index, end) that is kept; or `end`. */
 static unsigned next_kept(const struct quire_pgtable *pt, unsigned index, unsigned end)
 {
@@ -111,7 +120,7 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
     const unsigned end = step_entries(pt, height);
-    for (unsigned i = step_index(pt, height, at);
+    for (unsigned i = nothing_else(shared) ? end : step_index(pt, height, at);
          (i = skip_zeros(shared, root_of(shared), i, end)) < end; i++)
         if (!is_kept(shared, height, i))
             return -QUIRE_EINVAL;
@@ -120,11 +129,24 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
     return 0;
 }
 
+static QUIRE_ALWAYS_INLINE void copy_each(void *to, const void *from, unsigned index, unsigned end,
+                                          const bool wide)
+{
+    for (; index < end; index++)
+        entry_store(to, index, entry_load(from, index, wide), wide);
+}
+
+/* Where there are few, bits are looked at and not entries. */
 void copy_shared(struct quire_pgtable *pt)
 {
+    const struct quire_pgtable *shared = pt->shared;
     unsigned height = root_height(pt);
     (void)quire_fetch_add(&pt->shared->nr_sharers, 1);
     const unsigned end = step_entries(pt, height);
+    if (!pt->wide && shared->nr_kept > end / 32 && nothing_else(shared)) {
+        copy_each(root_of(pt), root_of(shared), own_entries(pt, height), end, false);
+        return;
+    }
     for (unsigned i = own_entries(pt, height); (i = next_kept(pt->shared, i, end)) < end; i++)
         store(pt, root_of(pt), i, load(pt->shared, root_of(pt->shared), i));
 }

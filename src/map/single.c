@@ -100,6 +100,32 @@ int quire_cmpxchg_entry_at(struct quire_pgtable *pt, void *where, uint64_t *expe
     return exchange_entry(pt, where, 0, expected, desired);
 }
 
+static QUIRE_ALWAYS_INLINE uint32_t fill(void *where, const uint64_t *entry, unsigned count,
+                                         uint32_t *added, const bool wide)
+{
+    uint32_t filled = 0;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t expected = 0;
+        if (!entry[i] || !entry_compare_exchange(where, i, &expected, entry[i], wide))
+            continue;
+        filled |= 1u << i;
+        ++*added;
+    }
+    return filled;
+}
+
+uint32_t quire_fill_entries_at(struct quire_pgtable *pt, void *where, const uint64_t *entry,
+                               unsigned count)
+{
+    uint32_t added = 0;
+    QUIRE_ASSERT(count <= 32);
+    uint32_t filled = pt->wide ? fill(where, entry, count, &added, true)
+                               : fill(where, entry, count, &added, false);
+    if (added)
+        table_count(pt, where, added);
+    return filled;
+}
+
 int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *expected,
                         uint64_t desired)
 {
@@ -134,8 +160,8 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
 
 /* `desired`, with what hardware set in `found` since it was `expected`, if both are of one frame.
  */
-static uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired, uint64_t found,
-                               uint64_t expected)
+static inline uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired,
+                                      uint64_t found, uint64_t expected)
 {
     if (!entry_is_present(desired) || (desired ^ found) & pt->format->address_mask)
         return desired;
@@ -144,8 +170,8 @@ static uint64_t with_late_bits(const struct quire_pgtable *pt, uint64_t desired,
 
 /* Replaces the entry that is *expected but for what hardware sets. 0, -EAGAIN; *expected is what it
  * was either way, and *flush whether a TLB must know. */
-static inline int update(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
-                         uint64_t wanted, bool *flush)
+static int update_wide(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
+                       uint64_t wanted, bool *flush)
 {
     uint64_t found = *expected, old = *expected, desired;
     do {
@@ -154,12 +180,43 @@ static inline int update(struct quire_pgtable *pt, void *table, unsigned index, 
             return -QUIRE_EAGAIN;
         }
         desired = with_late_bits(pt, wanted, found, old);
-    } while (!compare_exchange(pt, table, index, &found, desired));
+    } while (!entry_compare_exchange(table, index, &found, desired, true));
     *expected = found;
     if (!desired)
         table_count(pt, table, -1u);
     *flush = entry_needs_flush(pt, found, desired);
     return 0;
+}
+
+/* The same of 32 bits, in half as many words where those have 32. */
+static int update_narrow(struct quire_pgtable *pt, uint32_t *where, uint64_t *expected,
+                         uint32_t wanted, bool *flush)
+{
+    const uint32_t by_hardware = (uint32_t)BY_HARDWARE, old = (uint32_t)*expected;
+    const uint32_t mask = entry_is_present(wanted) ? (uint32_t)pt->address_mask : 0;
+    uint32_t found = old, desired;
+    do {
+        if ((found ^ old) & ~by_hardware) {
+            *expected = found;
+            return -QUIRE_EAGAIN;
+        }
+        desired = wanted;
+        if (mask && !((wanted ^ found) & mask))
+            desired |= found & ~old & by_hardware;
+    } while (!quire_compare_exchange(where, &found, desired));
+    *expected = found;
+    if (!desired)
+        table_count(pt, where, -1u);
+    *flush = bits_to_flush(0, desired & ~found, found & ~desired) != 0;
+    return 0;
+}
+
+static inline int update(struct quire_pgtable *pt, void *table, unsigned index, uint64_t *expected,
+                         uint64_t wanted, bool *flush)
+{
+    return pt->wide
+               ? update_wide(pt, table, index, expected, wanted, flush)
+               : update_narrow(pt, (uint32_t *)table + index, expected, (uint32_t)wanted, flush);
 }
 
 int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *expected,

@@ -248,7 +248,8 @@ int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end);
 bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
 static inline bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
 {
-    return pt->step[pt->height - 1u].may_be_leaf && find_kept_page(pt, at, end);
+    return pt->step[pt->height - 1u].may_be_leaf && quire_load_relaxed(&pt->nr_kept) &&
+           find_kept_page(pt, at, end);
 }
 /* From now on this tree shares `shared` from an address on; its root has no entries yet. 0 or
  * -EINVAL. */

@@ -125,6 +125,42 @@ int quire_visit_range(const struct quire_pgtable *pt, quire_linear_t virt, uint6
     return stop ? stop : tell_hole(&v, end);
 }
 
+/* Stripped; `end`: there is none in the table. */
+static uint64_t next_in_table(const struct quire_pgtable *pt, unsigned height, const void *table,
+                              uint64_t at, uint64_t end)
+{
+    while (at < end) {
+        unsigned index = step_index(pt, height, at);
+        uint64_t rest = (end - 1 - (at & ~(step_bytes(pt, height) - 1))) >> pt->step[height].shift;
+        unsigned found = skip_zeros(pt, table, index, index + (unsigned)rest + 1);
+        if (found != index)
+            at = (at & ~(step_bytes(pt, height) - 1)) +
+                 ((uint64_t)(found - index) << pt->step[height].shift);
+        if (at >= end)
+            return end;
+        uint64_t entry = load(pt, table, found);
+        if (!entry)
+            continue; /* it went */
+        if (!height || !leads_to_table(pt, height, entry))
+            return at;
+        uint64_t next = step_next(pt, height, at, end);
+        at = next_in_table(pt, height - 1, table_of(pt, entry), at, next);
+        if (at < next)
+            return at;
+    }
+    return end;
+}
+
+quire_linear_t quire_next_entry(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size)
+{
+    uint64_t at, end;
+    unsigned height;
+    if (strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end))
+        return virt + size;
+    const void *table = table_for(pt, at, end, &height);
+    return virt + (next_in_table(pt, height, table, at, end) - at);
+}
+
 int quire_query(const struct quire_pgtable *pt, quire_linear_t virt, struct quire_pt_query *query)
 {
     uint64_t at, entry;

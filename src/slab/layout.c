@@ -4,12 +4,14 @@
  * MIN_OBJECTS and at most 1/128 of it is of no use; if there is none, 1/64 will do, and so on to
  * 1/8, and then the one with the least waste. Few pages are easier to find and sooner empty; what
  * more objects in a slab would save, a lock taken less often, sheaves save already. Objects that
- * are larger than that have the lowest order that holds one.
+ * are larger than that have the lowest order that holds one. A machine of few pages has smaller
+ * slabs: of most caches it needs a few objects, and most caches are many pages there.
  */
 #include "slab/debug.h"
 #include "slab/internal.h"
 
 #define MAX_USUAL_ORDER 3u
+#define PAGES_OF_ORDER_1 512u /* managed, at least; of each higher order twice as many */
 #define MIN_OBJECTS 4u
 #define MIN_ALIGN 8u
 #define MAX_BARN_SHEAVES 10u
@@ -41,18 +43,28 @@ static unsigned least_waste(const struct cache *cache, unsigned first, unsigned 
     return best;
 }
 
+static unsigned max_usual_order(const struct cache *cache)
+{
+    unsigned long pages = quire_nr_managed_pages(cache->slab->mem);
+    unsigned order = 0;
+    while (order < MAX_USUAL_ORDER && pages >> order >= PAGES_OF_ORDER_1)
+        order++;
+    return order;
+}
+
 static unsigned usual_order(const struct cache *cache)
 {
+    const unsigned last = max_usual_order(cache);
     unsigned first = cache->min_order;
-    if (first >= MAX_USUAL_ORDER)
+    if (first >= last)
         return first;
-    while (first < MAX_USUAL_ORDER && slab_capacity(cache, first) < MIN_OBJECTS)
+    while (first < last && slab_capacity(cache, first) < MIN_OBJECTS)
         first++;
     for (unsigned share = 128; share >= 8; share /= 2)
-        for (unsigned order = first; order <= MAX_USUAL_ORDER; order++)
+        for (unsigned order = first; order <= last; order++)
             if (waste(cache, order) * share <= QUIRE_PAGE_SIZE << order)
                 return order;
-    return least_waste(cache, first, MAX_USUAL_ORDER);
+    return least_waste(cache, first, last);
 }
 
 static uint16_t barn_limit(const struct cache *cache)

@@ -71,6 +71,18 @@ unsigned cache_find_batch(struct quire_mapping *mapping, uint64_t *index, uint64
     return count;
 }
 
+unsigned cache_count_vacant(struct quire_mapping *mapping, uint64_t index, unsigned count)
+{
+    uintptr_t word[CACHE_BATCH];
+    unsigned vacant = 0;
+    mapping_lock(mapping);
+    xa_load_range(&mapping->pages, index, count, word);
+    mapping_unlock(mapping);
+    while (vacant < count && !word[vacant])
+        vacant++;
+    return vacant;
+}
+
 /* ---- putting in and taking out --------------------------------------------------------------- */
 
 static void count_pages(struct quire_mapping *mapping, long pages)
@@ -121,6 +133,28 @@ static int place(struct quire_mapping *mapping, uint64_t index, struct quire_pag
     return error;
 }
 
+/* Several whose places are empty, and for which the array has room: how many, from the first on.
+ * Pages that nobody has seen, but phys's compaction, which sees that they are on no list: so all is
+ * written at once. */
+static unsigned place_run(struct quire_mapping *mapping, uint64_t index, struct quire_page **pages,
+                          unsigned count)
+{
+    mapping_lock(mapping);
+    unsigned done = xa_store_run(mapping->vm, &mapping->pages, index,
+                                 (const uintptr_t *)(const void *)pages, count);
+    for (unsigned i = 0; i < done; i++) {
+        struct page_owner *owner = page_owner(pages[i]);
+        quire_store_relaxed(&owner->index_low, (uint32_t)(index + i));
+        quire_store_relaxed(&owner->place, mapping->root.kind | mapping->root.id << PLACE_ID_SHIFT);
+        quire_store_relaxed(&pages[i]->owner_word, PAGE_USER | (uint32_t)((index + i) >> 32));
+        page_set(pages[i], PG_LOCKED);
+        page_pin(pages[i]);
+    }
+    mapping->nr_pages += done;
+    mapping_unlock(mapping);
+    return done;
+}
+
 unsigned cache_insert(struct quire_mapping *mapping, uint64_t index, struct quire_page **pages,
                       unsigned count, int *error)
 {
@@ -129,6 +163,11 @@ unsigned cache_insert(struct quire_mapping *mapping, uint64_t index, struct quir
     unsigned done = 0;
     for (*error = 0; done < count; done++) {
         uintptr_t old;
+        unsigned run = place_run(mapping, index + done, pages + done, count - done);
+        for (; run; run--)
+            lru_add(vm, pages[done++], 0);
+        if (done == count)
+            break;
         *error = place(mapping, index + done, pages[done], &reserve, &old);
         if (*error)
             break;

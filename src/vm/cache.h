@@ -105,6 +105,9 @@ struct quire_page *cache_lock_page(struct quire_mapping *mapping, uint64_t index
 #define CACHE_BATCH 16u
 unsigned cache_find_batch(struct quire_mapping *mapping, uint64_t *index, uint64_t last, bool dirty,
                           struct quire_page **pages);
+/* How many of [index, + count), at most CACHE_BATCH, have nothing in their places, from the first
+ * on. */
+unsigned cache_count_vacant(struct quire_mapping *mapping, uint64_t index, unsigned count);
 /* Unlocks a page and drops the pin. */
 void cache_put_page(struct quire_mapping *mapping, struct quire_page *page);
 
@@ -181,10 +184,10 @@ QUIRE_MUST_CHECK int mapping_grow(struct quire_mapping *mapping, uint64_t size);
 
 /* ---- shared memory (shmem.c) ----------------------------------------------------------------- */
 
-/* Pages that aren't in the array and not in swap are zero. Arguments and result as of
- * cache_get_page. */
-struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index, bool *major,
-                                  int *error);
+/* Pages that aren't in the array and not in swap are zero, or (`leave`) as CACHE_LEAVE says.
+ * Arguments and result as of cache_get_page. */
+struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index, bool leave,
+                                  bool *major, int *error);
 /* Shared memory goes to swap: the page, which is locked, pinned, not mapped and in no swap cache
  * yet, leaves the mapping for a slot of the swap cache. 0; -ENOMEM, -ENOSPC: no slot; -EAGAIN: it
  * is none of the mapping's any more. */

@@ -68,7 +68,7 @@ static inline uint64_t entry_max_offset(const struct quire_pgtable *pt)
 
 static inline quire_pfn_t entry_pfn(const struct quire_pgtable *pt, uint64_t entry)
 {
-    return quire_phys_to_pfn(entry & pt->format->address_mask);
+    return quire_phys_to_pfn(entry & pt->address_mask);
 }
 
 #endif

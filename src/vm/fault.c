@@ -127,15 +127,17 @@ struct quire_page *fault_pin_page(struct fault *fault)
     return page;
 }
 
+#define PT_ENTRY_SHIFT 12 /* of each format */
+
 /* The entry, into *where where it is. Tables don't go without a new generation, so a fault next to
  * the last one needs no walk. */
 static inline uint64_t find_entry(const struct quire_pgtable *pt, quire_linear_t address,
                                   struct quire_fault_cache *cache, void **where)
 {
-    const struct quire_pt_step *step = &pt->step[0];
-    const size_t offset =
-        (size_t)((address >> step->shift & step->index_mask) * pt->format->entry_bytes);
-    const uint64_t region = address >> step->shift & ~(uint64_t)step->index_mask;
+    const unsigned index_mask = pt->step[0].index_mask;
+    const uint64_t place = address >> PT_ENTRY_SHIFT;
+    const size_t offset = ((unsigned)place & index_mask) << (pt->wide ? 3 : 2);
+    const uint64_t region = place & ~(uint64_t)index_mask;
     if (cache && cache->table && cache->region == region) {
         *where = (char *)cache->table + offset;
         return quire_entry_at(pt, *where);

@@ -75,6 +75,41 @@ static void lock_pages(struct quire_mapping *mapping, uint64_t index, unsigned c
     mapping_unlock(mapping);
 }
 
+/* Maps those that are locked, where nothing is; a bit for each that was mapped. */
+static uint32_t map_pages(struct quire_vma *vma, struct quire_page *const *page, unsigned count,
+                          unsigned here, void *where)
+{
+    struct quire_mm *mm = vma->mm;
+    struct quire_vm *vm = mm->vm;
+    const unsigned entry_bytes = mm->pt.format->entry_bytes;
+    uint64_t entry[AROUND];
+    uint32_t wanted = 0;
+    long nr_wanted = 0;
+    for (unsigned i = 0; i < count; i++) {
+        entry[i] = 0;
+        if (!page[i] || quire_entry_at(&mm->pt, (char *)where + i * entry_bytes) ||
+            !rmap_add_user(vm, page[i]))
+            continue;
+        entry[i] = quire_page_to_phys(page[i]) | cache_prot(vma, page[i]);
+        wanted |= 1u << i;
+        nr_wanted++;
+    }
+    if (entry[here])
+        entry[here] |= QUIRE_PTE_ACCESSED;
+    const enum rss rss = vma->mapping->is_shmem ? RSS_SHMEM : RSS_FILE;
+    mm_add_rss(mm, rss, nr_wanted);
+    uint32_t filled = quire_fill_entries_at(&mm->pt, where, entry, count);
+    for (unsigned i = 0; quire_unlikely(filled != wanted) && i < count; i++)
+        if ((wanted & ~filled) >> i & 1) {
+            mm_add_rss(mm, rss, -1);
+            page_unuse(vm, page[i]);
+        }
+    for (unsigned i = 0; quire_unlikely(vma->flags & VM_LOCKED) && i < count; i++)
+        if (filled >> i & 1)
+            lru_mlock(vm, page[i]);
+    return filled;
+}
+
 /* Maps what is in the cache around a fault: AROUND pages from the aligned address before it or from
  * the area's start, so that an area's first pages come at once wherever it starts; within the area
  * and the reach of one table, whose entries follow each other. True if the page itself was mapped.
@@ -85,8 +120,7 @@ static void lock_pages(struct quire_mapping *mapping, uint64_t index, unsigned c
 static bool map_around(struct fault *fault)
 {
     struct quire_vma *vma = fault->vma;
-    struct quire_pgtable *pt = &fault->mm->pt;
-    const unsigned entry_bytes = pt->format->entry_bytes;
+    const struct quire_pgtable *pt = &fault->mm->pt;
     const unsigned table_shift = pt->format->level[QUIRE_PMD].shift;
     quire_linear_t start = fault->address & ~(AROUND_BYTES - 1);
     quire_linear_t last = fault->address | (((quire_linear_t)1 << table_shift) - 1);
@@ -96,24 +130,15 @@ static bool map_around(struct fault *fault)
     const unsigned count = (unsigned)((last - start) >> QUIRE_PAGE_SHIFT) + 1;
     const unsigned here = (unsigned)((fault->address - start) >> QUIRE_PAGE_SHIFT);
     struct quire_page *page[AROUND];
-    bool mapped = false;
     if (!fault->where)
         return false;
     lock_pages(vma->mapping, vma_index(vma, start), count, page);
-    for (unsigned i = 0; i < count; i++) {
-        if (!page[i])
-            continue;
-        quire_linear_t address = start + ((quire_linear_t)i << QUIRE_PAGE_SHIFT);
-        void *where =
-            (char *)fault->where + ((ptrdiff_t)i - (ptrdiff_t)here) * (ptrdiff_t)entry_bytes;
-        if (!quire_entry_at(pt, where)) {
-            uint64_t accessed = i == here ? QUIRE_PTE_ACCESSED : 0;
-            int error = map_page(vma, page[i], address, where, cache_prot(vma, page[i]) | accessed);
-            mapped |= i == here && !error;
-        }
-        page_unlock(page[i]);
-    }
-    return mapped;
+    uint32_t filled =
+        map_pages(vma, page, count, here, (char *)fault->where - here * pt->format->entry_bytes);
+    for (unsigned i = 0; i < count; i++)
+        if (page[i])
+            page_unlock(page[i]);
+    return filled >> here & 1;
 }
 
 /* ---- kinds of faults ------------------------------------------------------------------------- */

@@ -2,7 +2,11 @@
  *
  * The same pages that areas map, so that both see what the other wrote. The size stays while they
  * work: who makes the file longer is the writer of `resize`. Pages that are written from end to
- * end, or lie behind the old end, aren't read first.
+ * end, or lie behind the old end, aren't read first; whole pages of shared memory that aren't there
+ * yet aren't cleared either, and are put in several at a time.
+ *
+ * The other side is the kernel's memory, or pages that somebody has pinned: so no fault happens
+ * while a page is locked or a file's size held.
  */
 #include "vm/cache.h"
 #include "vm/lru.h"
@@ -20,6 +24,50 @@ static struct piece piece_at(uint64_t at, size_t size)
     if (piece.size > size)
         piece.size = size;
     return piece;
+}
+
+/* What is read into or written from: bytes, or (NULL) pages from byte `offset` of the first on. */
+struct memory {
+    char *bytes;
+    struct quire_page *const *pages;
+    size_t offset;
+};
+
+/* Bytes [done, + piece->size) of the memory, out of a page of the file or into it. */
+static void transfer(struct quire_vm *vm, struct quire_page *page, const struct piece *piece,
+                     const struct memory *memory, size_t done, bool into_file)
+{
+    if (memory->bytes && into_file) {
+        page_write(vm, page, piece->offset, memory->bytes + done, piece->size);
+        return;
+    }
+    if (memory->bytes) {
+        page_read(vm, page, piece->offset, memory->bytes + done, piece->size);
+        return;
+    }
+    for (size_t at = 0, part; at < piece->size; at += part) {
+        size_t place = memory->offset + done + at, offset = place & (QUIRE_PAGE_SIZE - 1);
+        struct quire_page *other = memory->pages[place >> QUIRE_PAGE_SHIFT];
+        part = QUIRE_PAGE_SIZE - offset;
+        part = part < piece->size - at ? part : piece->size - at;
+        if (into_file)
+            page_copy_part(vm, page, piece->offset + at, other, offset, part);
+        else
+            page_copy_part(vm, other, offset, page, piece->offset + at, part);
+    }
+}
+
+static void clear(struct quire_vm *vm, const struct memory *memory, size_t done, size_t size)
+{
+    if (memory->bytes) {
+        __builtin_memset(memory->bytes + done, 0, size);
+        return;
+    }
+    for (size_t at = 0, part; at < size; at += part) {
+        size_t place = memory->offset + done + at, offset = place & (QUIRE_PAGE_SIZE - 1);
+        part = QUIRE_PAGE_SIZE - offset < size - at ? QUIRE_PAGE_SIZE - offset : size - at;
+        page_zero_part(vm, memory->pages[place >> QUIRE_PAGE_SHIFT], offset, part);
+    }
 }
 
 /* What was done before it failed counts. */
@@ -41,11 +89,12 @@ static bool is_hole(struct quire_mapping *mapping, uint64_t index)
     return hole;
 }
 
-static int read_piece(struct quire_mapping *mapping, const struct piece *piece, char *to)
+static int read_piece(struct quire_mapping *mapping, const struct piece *piece,
+                      const struct memory *to, size_t done)
 {
     struct quire_page *page = cache_find(mapping, piece->index);
     if (!page && is_hole(mapping, piece->index)) {
-        __builtin_memset(to, 0, piece->size);
+        clear(mapping->vm, to, done, piece->size);
         return 0;
     }
     if (!page) {
@@ -56,13 +105,14 @@ static int read_piece(struct quire_mapping *mapping, const struct piece *piece, 
             return error;
         page_unlock(page);
     }
-    page_read(mapping->vm, page, piece->offset, to, piece->size);
+    transfer(mapping->vm, page, piece, to, done, false);
     lru_mark_accessed(mapping->vm, page);
     vm_put_page(mapping->vm, page);
     return 0;
 }
 
-int64_t quire_mapping_read(struct quire_mapping *mapping, uint64_t at, void *to, size_t size)
+static int64_t read_mapping(struct quire_mapping *mapping, uint64_t at, const struct memory *to,
+                            size_t size)
 {
     size_t done = 0;
     int error = 0;
@@ -73,18 +123,61 @@ int64_t quire_mapping_read(struct quire_mapping *mapping, uint64_t at, void *to,
         size = (size_t)(mapping->size - at);
     while (done < size && !error) {
         struct piece piece = piece_at(at + done, size - done);
-        error = read_piece(mapping, &piece, (char *)to + done);
+        error = read_piece(mapping, &piece, to, done);
         done += error ? 0 : piece.size;
     }
     rwlock_read_unlock(&mapping->resize);
     return result(done, error);
 }
 
+int64_t quire_mapping_read(struct quire_mapping *mapping, uint64_t at, void *to, size_t size)
+{
+    return read_mapping(mapping, at, &(struct memory){.bytes = to}, size);
+}
+
+int64_t quire_mapping_read_pages(struct quire_mapping *mapping, uint64_t at,
+                                 struct quire_page *const *to, size_t offset, size_t size)
+{
+    return read_mapping(mapping, at, &(struct memory){.pages = to, .offset = offset}, size);
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* Whole pages of shared memory, of which there are `size` bytes to write, as far as nothing is in
+ * their places: how many bytes that was. 0: one page can't be done so. */
+static size_t write_new_pages(struct quire_mapping *mapping, uint64_t at, size_t size,
+                              const struct memory *from, size_t done)
+{
+    struct quire_page *pages[CACHE_BATCH];
+    struct quire_vm *vm = mapping->vm;
+    const uint64_t index = at >> QUIRE_PAGE_SHIFT;
+    size_t most = size >> QUIRE_PAGE_SHIFT;
+    int error;
+    if (!mapping->is_shmem || at & (QUIRE_PAGE_SIZE - 1) || !most)
+        return 0;
+    unsigned count =
+        cache_count_vacant(mapping, index, most < CACHE_BATCH ? (unsigned)most : CACHE_BATCH);
+    if (!count || (mapping->config.noreserve && shmem_commit(mapping, (long)count)))
+        return 0;
+    unsigned got = vm_alloc_pages_of(mapping, index, pages, count);
+    unsigned placed = got ? cache_insert(mapping, index, pages, got, &error) : 0;
+    for (unsigned i = placed; i < got; i++)
+        vm_put_page(vm, pages[i]);
+    if (mapping->config.noreserve && placed < count)
+        (void)!shmem_commit(mapping, -(long)(count - placed));
+    struct piece piece = {.size = QUIRE_PAGE_SIZE};
+    for (unsigned i = 0; i < placed; i++, done += QUIRE_PAGE_SIZE) {
+        transfer(vm, pages[i], &piece, from, done, true);
+        page_set(pages[i], PG_UPTODATE | PG_DIRTY);
+        lru_mark_accessed(vm, pages[i]);
+        cache_put_page(mapping, pages[i]);
+    }
+    return (size_t)placed << QUIRE_PAGE_SHIFT;
+}
+
 /* `valid_end`: where the file has content. */
-static int write_piece(struct quire_mapping *mapping, const struct piece *piece, const char *from,
-                       uint64_t valid_end)
+static int write_piece(struct quire_mapping *mapping, const struct piece *piece,
+                       const struct memory *from, size_t done, uint64_t valid_end)
 {
     enum cache_fill fill = CACHE_READ;
     bool major;
@@ -98,7 +191,7 @@ static int write_piece(struct quire_mapping *mapping, const struct piece *piece,
         return error;
     error = cache_make_dirty(mapping, page);
     if (!error) {
-        page_write(mapping->vm, page, piece->offset, from, piece->size);
+        transfer(mapping->vm, page, piece, from, done, true);
         page_set(page, PG_UPTODATE);
         lru_mark_accessed(mapping->vm, page);
     } else if (fill == CACHE_ZERO || !page_has(page, PG_UPTODATE)) {
@@ -108,20 +201,24 @@ static int write_piece(struct quire_mapping *mapping, const struct piece *piece,
     return error;
 }
 
-static size_t write_pieces(struct quire_mapping *mapping, uint64_t at, const char *from,
+static size_t write_pieces(struct quire_mapping *mapping, uint64_t at, const struct memory *from,
                            size_t size, uint64_t valid_end, int *error)
 {
-    size_t done = 0;
+    size_t done = 0, whole;
     for (*error = 0; done < size && !*error;) {
+        if ((whole = write_new_pages(mapping, at + done, size - done, from, done))) {
+            done += whole;
+            continue;
+        }
         struct piece piece = piece_at(at + done, size - done);
-        *error = write_piece(mapping, &piece, from + done, valid_end);
+        *error = write_piece(mapping, &piece, from, done, valid_end);
         done += *error ? 0 : piece.size;
     }
     return done;
 }
 
 /* Beyond the end: with the writer's lock. The file gets as long as what could be written. */
-static int64_t write_longer(struct quire_mapping *mapping, uint64_t at, const void *from,
+static int64_t write_longer(struct quire_mapping *mapping, uint64_t at, const struct memory *from,
                             size_t size)
 {
     uint64_t old = mapping->size;
@@ -135,8 +232,8 @@ static int64_t write_longer(struct quire_mapping *mapping, uint64_t at, const vo
     return result(done, error);
 }
 
-int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at, const void *from,
-                            size_t size)
+static int64_t write_mapping(struct quire_mapping *mapping, uint64_t at, const struct memory *from,
+                             size_t size)
 {
     int error;
     if (mapping->config.sealed_write || !(mapping->is_shmem || mapping->config.ops->write_page))
@@ -161,4 +258,17 @@ int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at, const vo
         done = result(write_pieces(mapping, at, from, size, mapping->size, &error), error);
     rwlock_write_unlock(&mapping->resize);
     return done;
+}
+
+int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at, const void *from,
+                            size_t size)
+{
+    struct memory memory = {.bytes = (char *)(uintptr_t)from}; /* read only */
+    return write_mapping(mapping, at, &memory, size);
+}
+
+int64_t quire_mapping_write_pages(struct quire_mapping *mapping, uint64_t at,
+                                  struct quire_page *const *from, size_t offset, size_t size)
+{
+    return write_mapping(mapping, at, &(struct memory){.pages = from, .offset = offset}, size);
 }

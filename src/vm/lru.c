@@ -152,6 +152,24 @@ void lru_add(struct quire_vm *vm, struct quire_page *page, uint32_t vma_flags)
     lists_unlock(lists, irq);
 }
 
+void lru_remove_unused(struct quire_vm *vm, struct quire_page *const *pages, unsigned count)
+{
+    struct node_lists *lists = NULL;
+    quire_port_irq_t irq = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct node_lists *its = page_lists(vm, pages[i]);
+        if (its != lists && lists)
+            lists_unlock(lists, irq);
+        if (its != lists)
+            irq = lists_lock(its);
+        lists = its;
+        if (page_list(pages[i]) != LIST_NONE)
+            list_unlink(vm, lists, pages[i]);
+    }
+    if (lists)
+        lists_unlock(lists, irq);
+}
+
 bool lru_remove(struct quire_vm *vm, struct quire_page *page)
 {
     struct node_lists *lists = page_lists(vm, page);

@@ -38,6 +38,8 @@ void lists_destroy(struct quire_vm *vm);
 void lru_add(struct quire_vm *vm, struct quire_page *page, uint32_t vma_flags);
 /* Off its list; false: it was on none. */
 bool lru_remove(struct quire_vm *vm, struct quire_page *page);
+/* The same of pages without users, which don't come back: one lock for all of a node. */
+void lru_remove_unused(struct quire_vm *vm, struct quire_page *const *pages, unsigned count);
 /* Back onto a list after lru_remove: as the policy thinks. */
 void lru_putback(struct quire_vm *vm, struct quire_page *page);
 /* Used by a system call, or a fault that found it in a cache. Linux: folio_mark_accessed. */

@@ -272,3 +272,16 @@ struct quire_page *mempolicy_alloc_page(struct quire_vm *vm, const struct alloc_
         page_dress(vm, page);
     return page;
 }
+
+unsigned vm_alloc_pages_of(struct quire_mapping *mapping, uint64_t index, struct quire_page **pages,
+                           unsigned count)
+{
+    unsigned got = 0;
+    for (; got < count; got++) {
+        quire_gfp_t extra = got ? QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN : 0;
+        pages[got] = vm_alloc_page_of(mapping, mapping->vm, index + got, extra);
+        if (!pages[got])
+            break;
+    }
+    return got;
+}

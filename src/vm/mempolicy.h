@@ -57,6 +57,11 @@ static inline struct quire_page *vm_alloc_page_of(struct quire_mapping *mapping,
     return mempolicy_alloc_page(vm, &place, extra);
 }
 
+/* Up to `count` pages for the mapping, from `index` on: how many. The first is waited for, the others
+ * are there if memory is. */
+unsigned vm_alloc_pages_of(struct quire_mapping *mapping, uint64_t index, struct quire_page **pages,
+                           unsigned count);
+
 /* Of an area at an address, with a reference; NULL: none. mm->lock. */
 struct quire_mempolicy *vma_mempolicy(const struct quire_vma *vma, quire_linear_t address);
 

@@ -160,6 +160,15 @@ void page_copy(struct quire_vm *vm, struct quire_page *to, struct quire_page *fr
     quire_port_kunmap_local(vm->port, target);
 }
 
+void page_copy_part(struct quire_vm *vm, struct quire_page *to, size_t to_at,
+                    struct quire_page *from, size_t from_at, size_t size)
+{
+    char *target = open_window(vm, to), *source = open_window(vm, from);
+    __builtin_memmove(target + to_at, source + from_at, size);
+    quire_port_kunmap_local(vm->port, source);
+    quire_port_kunmap_local(vm->port, target);
+}
+
 void page_read(struct quire_vm *vm, struct quire_page *page, size_t at, void *to, size_t size)
 {
     char *source = open_window(vm, page);

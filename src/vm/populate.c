@@ -21,8 +21,8 @@ static int error_of(enum quire_fault_result result)
 /* Whether there is nothing to do for a page. */
 static bool is_there(struct quire_mm *mm, quire_linear_t at, bool write)
 {
-    struct quire_pt_query query;
-    return !quire_query(&mm->pt, at, &query) && (!write || query.entry & QUIRE_PTE_WRITE);
+    const uint64_t rights = QUIRE_PTE_PRESENT | (write ? QUIRE_PTE_WRITE : 0);
+    return (quire_get_entry(&mm->pt, at) & rights) == rights;
 }
 
 static int populate_area(struct quire_vma *vma, quire_linear_t at, quire_linear_t end,

@@ -38,18 +38,6 @@ static unsigned window_at(struct quire_mapping *mapping, uint64_t index, uint32_
     return within_file(mapping, index, pages);
 }
 
-/* The first can reclaim for; the others are there if memory is. */
-static unsigned allocate(struct quire_vm *vm, struct quire_page **pages, unsigned count)
-{
-    unsigned got = 0;
-    for (; got < count; got++) {
-        pages[got] = vm_alloc_page_of(NULL, vm, 0, got ? QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN : 0);
-        if (!pages[got])
-            break;
-    }
-    return got;
-}
-
 static void drop_unread(struct quire_mapping *mapping, struct quire_page **pages, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -85,7 +73,7 @@ static struct quire_page *read_window(struct quire_mapping *mapping, uint64_t in
                                       int *error)
 {
     struct quire_page *pages[MAX_WINDOW];
-    unsigned got = allocate(mapping->vm, pages, count);
+    unsigned got = vm_alloc_pages_of(mapping, index, pages, count);
     *error = -QUIRE_ENOMEM;
     if (!got)
         return NULL;
@@ -125,7 +113,7 @@ struct quire_page *cache_get_page(struct quire_mapping *mapping, uint64_t index,
     if (fill == CACHE_READ && index >= pages_of_bytes(mapping->size))
         return NULL;
     if (mapping->is_shmem)
-        return shmem_get_page(mapping, index, major, error);
+        return shmem_get_page(mapping, index, fill == CACHE_LEAVE, major, error);
     for (;;) {
         uintptr_t word;
         struct quire_page *page = cache_lock_page(mapping, index, &word);
@@ -174,7 +162,7 @@ static void read_from_swap(struct quire_mapping *mapping, uint64_t first, uint64
             return;
         if (!xa_is_number(word))
             continue;
-        struct quire_page *page = shmem_get_page(mapping, index, &major, &error);
+        struct quire_page *page = shmem_get_page(mapping, index, false, &major, &error);
         if (!page)
             return;
         cache_put_page(mapping, page);

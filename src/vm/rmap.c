@@ -163,7 +163,7 @@ void rmap_walk_mapping(struct quire_mapping *mapping, uint64_t first, uint64_t l
  */
 
 /* It has a user for an entry, and wasn't counted as mapped. */
-static QUIRE_NOINLINE void count_mapped(struct quire_vm *vm, struct quire_page *page)
+void rmap_count_mapped(struct quire_vm *vm, struct quire_page *page)
 {
     if (!(quire_fetch_or(&page->owner_word, PAGE_MAPPED) & PAGE_MAPPED))
         vm_stat_add(vm, page_is_anon(page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, 1);
@@ -193,10 +193,8 @@ void rmap_set_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_
 
 bool rmap_add(struct quire_mm *mm, struct quire_page *page)
 {
-    if (!page_use(page))
+    if (!rmap_add_user(mm->vm, page))
         return false;
-    if (!(quire_load_relaxed(&page->owner_word) & PAGE_MAPPED))
-        count_mapped(mm->vm, page);
     mm_add_rss(mm, page_rss(page), 1);
     return true;
 }

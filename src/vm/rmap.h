@@ -140,6 +140,16 @@ void rmap_set_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_
 /* One more entry for a page that has a root. False: too many users. Counts rss, and the page as a
  * mapped one until page_unuse finds that no entry is left. */
 QUIRE_MUST_CHECK bool rmap_add(struct quire_mm *mm, struct quire_page *page);
+/* The same without rss. */
+void rmap_count_mapped(struct quire_vm *vm, struct quire_page *page);
+QUIRE_MUST_CHECK static inline bool rmap_add_user(struct quire_vm *vm, struct quire_page *page)
+{
+    if (!page_use(page))
+        return false;
+    if (!(quire_load_relaxed(&page->owner_word) & PAGE_MAPPED))
+        rmap_count_mapped(vm, page);
+    return true;
+}
 /* Its counts back, when an entry was taken out; the user itself goes by page_unuse after the flush.
  */
 void rmap_remove(struct quire_mm *mm, struct quire_page *page);

@@ -49,16 +49,18 @@ void shmem_uncommit_page(struct quire_mapping *mapping)
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
-static struct quire_page *new_page(struct quire_mapping *mapping, uint64_t index, int *error)
+static struct quire_page *new_page(struct quire_mapping *mapping, uint64_t index, bool leave,
+                                   int *error)
 {
     *error = mapping->config.noreserve ? shmem_commit(mapping, 1) : 0;
     if (*error)
         return NULL;
-    struct quire_page *page = vm_alloc_page_of(mapping, mapping->vm, index, QUIRE_GFP_ZERO);
+    struct quire_page *page =
+        vm_alloc_page_of(mapping, mapping->vm, index, leave ? 0 : QUIRE_GFP_ZERO);
     if (!page)
         *error = -QUIRE_ENOMEM;
     if (page && cache_insert(mapping, index, &page, 1, error)) {
-        page_set(page, PG_UPTODATE | PG_DIRTY);
+        page_set(page, leave ? PG_DIRTY : PG_UPTODATE | PG_DIRTY);
         return page;
     }
     if (page)
@@ -104,8 +106,8 @@ static struct quire_page *swap_page_in(struct quire_mapping *mapping, uint64_t i
     return NULL;
 }
 
-struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index, bool *major,
-                                  int *error)
+struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index, bool leave,
+                                  bool *major, int *error)
 {
     for (;;) {
         uintptr_t word;
@@ -113,7 +115,7 @@ struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index,
         if (page)
             return page;
         page = word ? swap_page_in(mapping, index, word, major, error)
-                    : new_page(mapping, index, error);
+                    : new_page(mapping, index, leave, error);
         if (page || (*error != -QUIRE_EEXIST && *error != -QUIRE_EAGAIN))
             return page;
     }
@@ -132,7 +134,7 @@ int quire_mapping_allocate(struct quire_mapping *mapping, uint64_t start, uint64
         index = quire_mapping_next(mapping, index, false);
         if (index >= last)
             break;
-        struct quire_page *page = shmem_get_page(mapping, index, &major, &error);
+        struct quire_page *page = shmem_get_page(mapping, index, false, &major, &error);
         if (page) {
             cache_put_page(mapping, page);
             error = 0;
@@ -224,7 +226,7 @@ static int unuse(struct quire_mapping *mapping, unsigned type)
     rwlock_read(&mapping->resize);
     for (uint64_t index = 0; !error && find_swapped(mapping, type, &index);) {
         bool major;
-        struct quire_page *page = shmem_get_page(mapping, index, &major, &error);
+        struct quire_page *page = shmem_get_page(mapping, index, false, &major, &error);
         if (page) {
             cache_put_page(mapping, page);
             error = 0;

@@ -46,7 +46,7 @@ int cache_zero_part(struct quire_mapping *mapping, uint64_t index, size_t from, 
     struct quire_page *page = cache_lock_page(mapping, index, &word);
     if (!page && word && mapping->is_shmem) {
         bool major;
-        page = shmem_get_page(mapping, index, &major, &error);
+        page = shmem_get_page(mapping, index, false, &major, &error);
     }
     if (!page)
         return error;

@@ -7,18 +7,30 @@
 #include "vm/cache.h"
 #include "vm/fault.h"
 
-static struct quire_page *pin_present(struct quire_mm *mm, quire_linear_t at, bool write)
+#define TABLE_BYTES ((quire_linear_t)1 << 21) /* one entry lock, and within one table */
+
+/* Pins pages that are there, from `at` on and within one table: how many of `count`. */
+static unsigned pin_present(struct quire_mm *mm, quire_linear_t at, unsigned count, bool write,
+                            struct quire_page **pages)
 {
-    struct quire_pt_query query;
-    struct quire_page *page = NULL;
+    const uint64_t rights = QUIRE_PTE_PRESENT | (write ? QUIRE_PTE_WRITE : 0);
+    const unsigned entry_bytes = mm->pt.format->entry_bytes;
+    const unsigned most = (unsigned)((TABLE_BYTES - (at & (TABLE_BYTES - 1))) >> QUIRE_PAGE_SHIFT);
+    unsigned done = 0;
+    void *where;
+    count = count < most ? count : most;
     entry_lock(mm, at);
-    if (!quire_query(&mm->pt, at, &query) && query.level == QUIRE_PT &&
-        (!write || query.entry & QUIRE_PTE_WRITE)) {
-        page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, query.entry));
+    uint64_t entry = quire_find_entry(&mm->pt, at, &where);
+    while ((entry & rights) == rights) {
+        struct quire_page *page = quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry));
         page_pin(page);
+        pages[done++] = page;
+        if (done == count)
+            break;
+        entry = quire_entry_at(&mm->pt, (char *)where + (size_t)done * entry_bytes);
     }
     entry_unlock(mm, at);
-    return page;
+    return done;
 }
 
 static bool access_allowed(const struct quire_vma *vma, bool write)
@@ -35,7 +47,7 @@ static int get_page_locked(struct quire_mm *mm, quire_linear_t at, bool write,
         return -QUIRE_ENOENT;
     if (!access_allowed(vma, write))
         return -QUIRE_EFAULT;
-    while (!(*page = pin_present(mm, at, write))) {
+    while (!pin_present(mm, at, 1, write, page)) {
         enum quire_fault_result result = fault_in_area(vma, at, write ? QUIRE_FAULT_FLAG_WRITE : 0);
         if (result == QUIRE_VM_OOM)
             return -QUIRE_ENOMEM;
@@ -88,6 +100,38 @@ void quire_put_user_page(struct quire_vm *vm, struct quire_page *page, bool dirt
     if (dirty)
         set_dirty(vm, page);
     vm_put_page(vm, page);
+}
+
+/* One lock for all that are there, one look at the area for those that it has. */
+int quire_get_user_pages(struct quire_mm *mm, quire_linear_t address, unsigned count, bool write,
+                         struct quire_page **pages)
+{
+    quire_linear_t at = address & ~(quire_linear_t)(QUIRE_PAGE_SIZE - 1);
+    unsigned done = 0, pinned = 1;
+    rwlock_read(&mm->lock);
+    while (pinned && done < count && at < mm->layout.end) {
+        const struct quire_vma *vma = vma_at(mm, at);
+        if (!vma || !access_allowed(vma, write))
+            break;
+        uint64_t in_area = (vma->end - at) >> QUIRE_PAGE_SHIFT;
+        pinned = pin_present(mm, at, in_area < count - done ? (unsigned)in_area : count - done,
+                             write, pages + done);
+        done += pinned;
+        at += (quire_linear_t)pinned << QUIRE_PAGE_SHIFT;
+    }
+    rwlock_read_unlock(&mm->lock);
+    int error = 0;
+    for (; done < count && !error; done += !error)
+        error = quire_get_user_page(mm, address + ((quire_linear_t)done << QUIRE_PAGE_SHIFT), write,
+                                    &pages[done]);
+    return done ? (int)done : error;
+}
+
+void quire_put_user_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count,
+                          bool dirty)
+{
+    for (unsigned i = 0; i < count; i++)
+        quire_put_user_page(vm, pages[i], dirty);
 }
 
 /* ---- copying -----------------------------------------------------------------------------------

@@ -222,6 +222,25 @@ uintptr_t xa_store(struct quire_vm *vm, struct xarray *xa, uint64_t index, uintp
     return old;
 }
 
+unsigned xa_store_run(struct quire_vm *vm, struct xarray *xa, uint64_t first, const uintptr_t *word,
+                      unsigned count)
+{
+    struct path path;
+    if (!walk(xa, first, false, NULL, &path))
+        return 0;
+    struct xa_node *leaf = path.node[0];
+    const unsigned slot = slot_of(first, 1), room = XA_SLOTS - slot;
+    unsigned done = 0;
+    for (; done < count && done < room && !leaf->slot[slot + done]; done++)
+        leaf->slot[slot + done] = word[done];
+    if (!done)
+        return 0;
+    leaf->used = leaf->full = leaf->used | UINT64_MAX >> (XA_SLOTS - done) << slot;
+    xa->count += done;
+    ascend(vm, xa, first, &path);
+    return done;
+}
+
 void xa_set_mark(struct xarray *xa, uint64_t index, bool mark)
 {
     struct path path;

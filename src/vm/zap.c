@@ -71,12 +71,66 @@ static inline void zap_entry(struct zap *zap, uint64_t entry)
     }
 }
 
+/* The pages that a run of an area without a file begins with; how many entries they are. */
+static unsigned zap_anon_pages(struct zap *zap, const struct quire_pt_run *run)
+{
+    const struct quire_mm *mm = zap->vma->mm;
+    const struct quire_mem *mem = mm->vm->mem;
+    struct quire_page *zero_page = mm->vm->zero_page, **to = zap->page + zap->taken, **first = to;
+    const uint64_t address_mask = mm->pt.address_mask, *entry = run->entry,
+                   *end = entry + run->count;
+    for (; entry < end && entry_has_page(*entry); entry++) {
+        struct quire_page *page = quire_pfn_to_page(mem, quire_phys_to_pfn(*entry & address_mask));
+        *to = page;
+        to += page != zero_page;
+    }
+    zap->taken += (unsigned)(to - first);
+    zap->rss[RSS_ANON] -= to - first;
+    return (unsigned)(entry - run->entry);
+}
+
 static void zap_run(void *arg, const struct quire_pt_run *run)
 {
     struct zap *zap = arg;
-    for (unsigned i = 0; i < run->count; i++)
+    for (unsigned i = zap->vma->mapping ? 0 : zap_anon_pages(zap, run); i < run->count; i++)
         zap_entry(zap, run->entry[i]);
     zap->found += run->count;
+}
+
+/* What becomes of a page that has a user less. */
+enum unused { STILL_USED, IS_UNUSED, LOOK_CLOSER };
+
+/* The common cases: others map the page, too; or it is anonymous and nobody else uses it. A page
+ * comes into the swap cache with one user more, so that it isn't taken for such a one. */
+static inline enum unused drop_user(struct quire_page *page, long *mapped)
+{
+    uint32_t word = quire_load_relaxed(&page->owner_word);
+    const bool cached = page_has(page, PG_SWAPCACHE) || !page_is_anon(page);
+    const unsigned users = (word & ~PAGE_MAPPED) / PAGE_USER;
+    if (users > 1u + cached)
+        return quire_compare_exchange(&page->owner_word, &word, word - PAGE_USER) ? STILL_USED
+                                                                                  : LOOK_CLOSER;
+    if (cached || users != 1 ||
+        !quire_compare_exchange(&page->owner_word, &word, (word & ~PAGE_MAPPED) - PAGE_USER))
+        return LOOK_CLOSER;
+    *mapped += (word & PAGE_MAPPED) != 0;
+    return IS_UNUSED;
+}
+
+/* Pages whose last user is gone lose the users' reference, which mostly is the last. */
+static void free_unused(struct quire_vm *vm, struct quire_page **pages, unsigned count)
+{
+    unsigned free = 0;
+    lru_remove_unused(vm, pages, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (quire_load_acquire(&pages[i]->refcount) != 1) {
+            vm_put_page(vm, pages[i]);
+            continue;
+        }
+        page_clear(pages[i], PG_FLAGS);
+        pages[free++] = pages[i];
+    }
+    quire_free_pages_bulk(vm->mem, free, pages);
 }
 
 /* Flushes, and then the pages that were taken lose a user. A file's page is dirty from here on:
@@ -86,11 +140,22 @@ static void release_piece(struct zap *zap)
 {
     struct quire_vm *vm = zap->vma->mm->vm;
     quire_tlb_flush(&zap->batch);
+    unsigned unused = 0;
+    long mapped = 0;
     for (unsigned i = 0; i < zap->taken; i++) {
+        struct quire_page *page = zap->page[i];
         if (quire_unlikely(zap->dirty >> i & 1))
-            cache_set_dirty(zap->vma->mapping, zap->page[i]);
-        page_unuse(vm, zap->page[i]);
+            cache_set_dirty(zap->vma->mapping, page);
+        enum unused state = drop_user(page, &mapped);
+        if (state == IS_UNUSED)
+            zap->page[unused++] = page;
+        else if (quire_unlikely(state == LOOK_CLOSER))
+            page_unuse(vm, page);
     }
+    if (mapped)
+        vm_stat_add(vm, NR_ANON_MAPPED, -mapped);
+    if (unused)
+        free_unused(vm, zap->page, unused);
 }
 
 /* Under the entries' lock; what follows is release_piece, without it. */
@@ -113,19 +178,9 @@ static void zap_piece(struct zap *zap, quire_linear_t start, quire_linear_t end)
     release_piece(zap);
 }
 
-static int stop_at_entry(void *arg, const struct quire_pt_run *run)
-{
-    if (run->count)
-        *(quire_linear_t *)arg = run->virt;
-    return run->count != 0;
-}
-
 quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
-    quire_linear_t at = end;
-    (void)!quire_visit_range(&mm->pt, start, end - start, QUIRE_VISIT_NOT_PRESENT, stop_at_entry,
-                             &at);
-    return at;
+    return start < end ? quire_next_entry(&mm->pt, start, end - start) : end;
 }
 
 static quire_linear_t piece_end(quire_linear_t at, quire_linear_t end)

@@ -91,6 +91,32 @@ tap_check "HighMem exists on i386 with 2G" \
     ends_and_says 0 'zone HighMem from 0x038000000' --arch=i386 --mem=2G
 tap_check "i386 uses what lies beyond 4 GiB, by PAE" \
     ends_and_says 0 '^memory: 15[0-9]{5} pages managed' --arch=i386 --mem=6G
+# On a processor without NX tables of two levels do, unless memory lies beyond 4 GiB.
+cat >"$tap_scratch/qemu32" <<'END'
+#!/bin/sh
+for word; do
+    shift
+    [ "$previous" != -cpu ] || word=qemu32
+    set -- "$@" "$word"
+    previous=$word
+done
+exec qemu-system-i386 "$@"
+END
+chmod +x "$tap_scratch/qemu32"
+for size in 8M 512M 2G 6G; do
+    tap_check "i386 without NX boots with $size" \
+        ends_and_says 0 '^Node 0, zone +DMA ' --arch=i386 --mem=$size --qemu="$tap_scratch/qemu32"
+done
+tap_check "i386 without NX still uses what lies beyond 4 GiB" \
+    says '^memory: 15[0-9]{5} pages managed'
+tap_check "i386 without NX: code can't be written" \
+    ends_and_says 3 '^panic: page fault: write of .* protected' --arch=i386 --append=crash=text --qemu="$tap_scratch/qemu32"
+tap_check "i386 without NX: the processor agrees about page tables" \
+    ends 0 --arch=i386 --mem=64M --selftest=real_mmu --qemu="$tap_scratch/qemu32"
+if [ "$(uname -m)" = x86_64 ] && [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>&1 | grep -q INTERP; then
+    tap_check "4 MiB are enough for busybox to say hello" \
+        ends_and_says 0 '^hello' --mem=4M -- /bin/busybox sh -c 'echo hello'
+fi
 tap_check "x86-64 uses what lies beyond 4 GiB" \
     ends_and_says 0 'zone Normal  from 0x100000000' --mem=6G
 tap_check "a machine that hangs is stopped" \

@@ -11,6 +11,7 @@
 
 #include "cpu.h"
 #include "memory.h"
+#include "paging.h"
 #include "tests/harness/harness.h"
 #include "trap.h"
 

@@ -45,8 +45,8 @@ void *debug_allocate(size_t size, size_t align, bool is_zero)
         return NULL;
     if (options.mode & MODE_LEAK)
         leak_add(block, size);
-    if (is_zero)
-        return block;
+    if (is_zero) /* a slot of locked memory isn't cleared by the system */
+        return guard_owns(block) ? memset(block, 0, size) : block;
     if (options.mode & MODE_JUNK)
         memset(block, JUNK_NEW, size);
     else if (options.mode & MODE_PERTURB)
@@ -94,11 +94,13 @@ void *debug_resize(void *ptr, size_t size)
 
 void debug_report(void)
 {
+    if (self.inside)
+        return;
     if (options.mode & MODE_LEAK) {
+        quire_store_relaxed(&options.mode, options.mode & ~MODE_LEAK);
         leak_report();
-        options.mode &= ~MODE_LEAK;
     }
-    if (!options.stats || self.inside || !heap_enter())
+    if (!options.stats || !heap_enter())
         return;
     (void)quire_heap_view(heap, options.stats == STATS_JSON ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT,
                           write_stderr, NULL);

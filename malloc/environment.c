@@ -102,19 +102,20 @@ static bool decay(unsigned long value, const char *name)
 static bool trim(unsigned long value, const char *name)
 {
     (void)name;
-    return mallopt(M_TRIM_THRESHOLD, as_int(value));
+    set_trim_threshold(value);
+    return true;
 }
 
 static bool map(unsigned long value, const char *name)
 {
     (void)name;
-    return mallopt(M_MMAP_THRESHOLD, as_int(value));
+    return option_set(M_MMAP_THRESHOLD, as_int(value));
 }
 
 static bool perturb(unsigned long value, const char *name)
 {
     (void)name;
-    return value < 256 && mallopt(M_PERTURB, (int)value);
+    return value < 256 && option_set(M_PERTURB, (int)value);
 }
 
 static const struct word words[] = {
@@ -178,7 +179,9 @@ static void obey_glibc(void)
         unsigned long value;
         const char *text = secure_getenv(variables[i].name);
         if (text && parse_number(text, strlen(text), &value))
-            (void)mallopt(variables[i].parameter, as_int(value));
+            (void)option_set(variables[i].parameter, as_int(value));
+        else if (text && !strcmp(text, "-1"))
+            (void)option_set(variables[i].parameter, -1);
     }
 }
 

@@ -71,8 +71,12 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
     int saved = errno;
-    if (!ptr || quire_unlikely(self.inside) || emergency_owns(ptr) || !heap_enter())
+    if (!ptr || quire_unlikely(self.inside) || emergency_owns(ptr))
         return;
+    if (!heap_enter()) {
+        errno = saved;
+        return;
+    }
     fork_check();
     if (quire_unlikely(options.mode))
         debug_release(ptr);
@@ -184,7 +188,8 @@ EXPORT void *realloc(void *ptr, size_t size)
     }
     size_t class = class_of_address(heap_base, heap_size, ptr);
     if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
-        quire_unlikely(options.mode) || quire_unlikely(!class_is_warm(heap, class)))
+        quire_unlikely(options.mode) || quire_unlikely((uintptr_t)ptr & (MIN_ALIGN - 1)) ||
+        quire_unlikely(*mark_of(ptr) == FREE_MARK))
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
@@ -260,11 +265,14 @@ EXPORT size_t malloc_usable_size(void *ptr)
     return size;
 }
 
-/* C23's. What has an alignment may be of a larger class than its size says. */
+/* C23's. realloc may have left a block where it was, larger than the size that it was asked for
+ * last; and what has an alignment may be of a larger class than its size says. */
 EXPORT void free_sized(void *ptr, size_t size);
 EXPORT void free_sized(void *ptr, size_t size)
 {
-    release_sized(ptr, size);
+    if (quire_unlikely(size > malloc_usable_size(ptr)) && ptr && malloc_usable_size(ptr))
+        release_wrong_size(ptr, size);
+    release(ptr);
 }
 
 EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size);

@@ -31,7 +31,7 @@ static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
 
 static QUIRE_ALWAYS_INLINE void release(void *ptr)
 {
-    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
     if (quire_unlikely(!stack_push(&self.cache, heap_base, class, ptr)))
         release_slow(ptr);
 }
@@ -40,7 +40,7 @@ void release_wrong_size(void *ptr, size_t size);
 
 bool is_of_size(const void *ptr, size_t size);
 
-/* The size that a block was asked for says its class. */
+/* The size that a block was asked for by operator new says its class. */
 static QUIRE_ALWAYS_INLINE void release_sized(void *ptr, size_t size)
 {
     size_t class = class_of_address(heap_base, heap_size, ptr);

@@ -22,6 +22,10 @@ struct options {
 };
 extern struct options options;
 
+/* mallopt, between heap_enter and heap_leave as what follows. */
+int option_set(int parameter, int value);
+/* As M_TRIM_THRESHOLD, of any size. */
+void set_trim_threshold(size_t bytes);
 /* Turns modes on, or off. Between heap_enter and heap_leave. */
 void mode_set(unsigned mode);
 /* Of a call that a mode looks at; `is_zero`: the block is to be cleared. */

@@ -12,13 +12,17 @@
 #pragma GCC visibility push(hidden)
 
 enum thread_state { THREAD_NEW, THREAD_ATTACHED, THREAD_ENDED };
+/* What a thread in a slow path does that isn't waited for: it paused, and holds no lock; or it
+ * holds one, and waits for another. */
+enum waiting { WAITS_NOT, WAITS, WAITS_HOLDING };
 
 struct thread {
     struct quire_heap_cache cache;
     struct thread *next, **link; /* in `threads` */
     uint32_t number;             /* self_number */
     uint32_t inside;             /* slow paths that the thread is in: two in a signal handler */
-    uint32_t waiting;            /* for a lock or the gate, and holds nothing that others need */
+    enum waiting waiting;
+    uint32_t *place; /* see gate.c */
     enum thread_state state;
 };
 
@@ -29,9 +33,32 @@ extern char *heap_base;
 extern size_t heap_size;
 extern struct quire_heap *heap; /* NULL: not yet */
 
+/* ---- gate.c ---------------------------------------------------------------------------------- */
+
 /* False: there is no heap, and no memory to make one; errno is ENOMEM. */
 bool heap_enter(void);
 void heap_leave(void);
+
+/* The number of who forks, and keeps all others out of slow paths; 0: nobody. GATE_STRICT: he
+ * interrupted a slow path, and may hold locks himself. */
+extern uint32_t gate;
+#define GATE_STRICT 0x80000000u
+/* The gate's word, if it is closed to this thread. */
+uint32_t gate_of_others(void);
+/* Waits until the gate is open. */
+void gate_wait(void);
+/* In a slow path: between them the thread holds no lock, and changes nothing of the heap. */
+bool gate_pause(void);
+void gate_resume(bool has_place); /* what gate_pause returned */
+/* The same while it holds a lock, which others have to wait for; false: it may not go on yet. */
+void gate_pause_holding(void);
+bool gate_resume_holding(void);
+void place_take(void);
+void place_leave(void);
+/* Whether nobody else has a place; `strict`: who waits for a lock doesn't count. */
+bool places_are_empty(bool strict);
+/* In the child of a fork. */
+void places_clear(void);
 
 /* ---- start.c --------------------------------------------------------------------------------- */
 
@@ -44,18 +71,19 @@ extern quire_port_spinlock_t threads_lock;
 /* Numbers given to threads so far. */
 extern uint32_t last_number;
 void threads_start(void);
+void thread_number(void);
+void thread_attach(void);
 /* Gives this thread's blocks back; from now on it has no stacks. In a slow path. */
 void thread_close_stacks(void);
 
 /* ---- fork.c ---------------------------------------------------------------------------------- */
 
-/* The number of who forks, and keeps all others out of slow paths; 0: nobody. */
-extern uint32_t gate;
 void fork_start(void);
-/* Waits until the gate is open. */
-void gate_wait(void);
 /* Whether this process is a child that was made behind our back, by _Fork or clone: then what
  * threads of the parent held is nobody's. */
+void fork_notice(void);
+/* The same, and gives back what was on the stacks of threads that are left in the parent. In a slow
+ * path, without locks. */
 void fork_check(void);
 /* Whether a lock's owner is a thread that was left in the parent. */
 bool owner_is_gone(uint32_t number);

@@ -44,17 +44,18 @@ static void *map_aligned(size_t size, size_t align, int protection, int flags)
     return aligned;
 }
 
-/* Pages of addresses that the process has, by /proc/self/statm; 0: unknown. */
+/* Pages of addresses that the process has, by /proc/self/statm; 0: unknown. By bare system calls,
+ * since open and read are points of cancellation, which malloc isn't. */
 static size_t mapped_pages(void)
 {
     char text[64];
     size_t pages = 0;
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return 0;
-    ssize_t length = read(file, text, sizeof text);
-    (void)close(file);
-    for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+    long length = syscall(SYS_read, file, text, sizeof text);
+    (void)syscall(SYS_close, file);
+    for (long i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
         pages = 10 * pages + (size_t)(text[i] - '0');
     return pages;
 }

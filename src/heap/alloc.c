@@ -45,8 +45,12 @@ void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, size_t size, size
     if (!class)
         return large_alloc(cache->heap, size, align < QUIRE_PAGE_SIZE ? QUIRE_PAGE_SIZE : align,
                            &is_zero);
-    if (order)
-        return run_take(cache->heap, class_pages(class), order);
+    if (order) {
+        void *run = run_take(cache->heap, class_pages(class), order);
+        if (run)
+            *mark_of(run) = 0;
+        return run;
+    }
     void *block = stack_pop(cache, cache->heap->base, class);
     return block ? block : cache_alloc_slow(cache, class);
 }
@@ -72,13 +76,20 @@ static size_t grown_size(size_t size)
     return size > QUIRE_HEAP_MAX_SMALL && size < GROWS_FURTHER ? size + size / 8 : size;
 }
 
+/* Free, or no block at all. */
+static bool is_freed_block(const struct quire_heap_cache *cache, size_t class, void *ptr)
+{
+    return (uintptr_t)ptr & (MIN_ALIGN - 1) ||
+           (*mark_of(ptr) == FREE_MARK && is_free_already(cache, class, ptr));
+}
+
 void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
 {
     struct quire_heap *heap = cache->heap;
     if (!ptr)
         return quire_heap_alloc(cache, size);
     size_t class = class_of_address(heap->base, heap->size, ptr);
-    bool is_freed = class && !class_is_run(class) && quarantine_has(heap, ptr);
+    bool is_freed = class && is_freed_block(cache, class, ptr);
     if (class && !is_freed && fits(heap, class, size))
         return ptr;
     size_t has = is_freed ? 0 : class ? class_size(class) : large_size(heap, ptr);

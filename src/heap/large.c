@@ -21,6 +21,9 @@
 #define MAX_KEPT 64u
 #define MOST_MAPPED_THRESHOLD (32ul << 20)
 #define SLACK_SHARE 8 /* a block may be larger than what is wanted by that share */
+/* No size of a class of blocks, by which pages of slabs are told: see slab_pages_changed. */
+#define RECORD_BYTES                                                                               \
+    (sizeof(struct large) + (sizeof(struct large) % MIN_ALIGN ? 0 : sizeof(void *)))
 #define LEAST_REST ((size_t)NR_RUNS << QUIRE_PAGE_SHIFT) /* what is cut off is no less */
 
 /* ---- the tree: large.lock is held ------------------------------------------------------------ */
@@ -97,9 +100,10 @@ static void take_kept(struct quire_heap *heap, struct large *block)
     quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept - 1);
 }
 
-static void add_kept(struct quire_heap *heap, struct large *block)
+/* Before the one at `place`, which is younger, or the end. */
+static void add_kept_at(struct quire_heap *heap, struct large *block, struct list *place)
 {
-    list_add_tail(&heap->large.kept, &block->link);
+    list_add_tail(place, &block->link);
     heap->large.kept_bytes += block->size;
     quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept + 1);
 }
@@ -127,7 +131,7 @@ static void keep(struct quire_heap *heap, struct large *block, struct list *spar
     while ((other = join(heap, block)))
         list_add_tail(spare, &other->link);
     block->kept_since_ns = quire_port_clock_ns();
-    add_kept(heap, block);
+    add_kept_at(heap, block, &heap->large.kept);
 }
 
 static bool is_aligned(const struct large *block, size_t align)
@@ -161,9 +165,10 @@ static struct large *find_to_grow(struct quire_heap *heap, size_t size, size_t a
     return best;
 }
 
-/* What of a kept block is more than `size` stays kept, with the record `rest`; true: it was used.
- */
-static bool cut(struct quire_heap *heap, struct large *block, size_t size, struct large *rest)
+/* What of a kept block is more than `size` stays kept, with the record `rest`, as old as the block
+ * was: so it takes its place in the list. True: the record was used. */
+static bool cut(struct quire_heap *heap, struct large *block, size_t size, struct large *rest,
+                struct list *place)
 {
     size_t over = block->size - size;
     if (!rest || over < LEAST_REST || over <= size / SLACK_SHARE)
@@ -171,7 +176,7 @@ static bool cut(struct quire_heap *heap, struct large *block, size_t size, struc
     *rest =
         (struct large){.at = block->at + size, .size = over, .kept_since_ns = block->kept_since_ns};
     block->size = size;
-    add_kept(heap, rest);
+    add_kept_at(heap, rest, place);
     return true;
 }
 
@@ -282,8 +287,9 @@ static struct large *reuse(struct quire_heap *heap, size_t size, size_t align, s
 {
     struct large *kept = find_kept(heap, size, align);
     if (kept) {
+        struct list *place = kept->link.next;
         take_kept(heap, kept);
-        if (cut(heap, kept, size, *rest))
+        if (cut(heap, kept, size, *rest, place))
             *rest = NULL;
         kept->asked = size;
         enter(heap, kept);
@@ -416,13 +422,14 @@ static void grow_in_place(struct quire_heap *heap, struct large *block, size_t s
         size_t more = size - block->size;
         if (next->size < more)
             return;
+        struct list *place = link->next;
         take_kept(heap, next);
         more = next->size - more < LEAST_REST ? next->size : more;
         block->size += more;
         next->at += more;
         next->size -= more;
         if (next->size)
-            add_kept(heap, next);
+            add_kept_at(heap, next, place);
         else
             list_add_tail(spare, &next->link);
         return;
@@ -482,7 +489,7 @@ int large_init(struct quire_heap *heap)
 {
     list_init(&heap->large.kept);
     heap->large.records =
-        quire_kmem_cache_create(heap->slab, "heap-large", sizeof(struct large), 0,
+        quire_kmem_cache_create(heap->slab, "heap-large", RECORD_BYTES, 0,
                                 QUIRE_SLAB_NO_SHEAVES | QUIRE_SLAB_NO_MERGE, NULL);
     return heap->large.records ? 0 : -QUIRE_ENOMEM;
 }

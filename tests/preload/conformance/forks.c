@@ -21,6 +21,7 @@
 #define CHILD_SECONDS 20u
 #define NR_THREADS 8u
 #define NR_SLOTS 512u
+#define MOST_TURNS 4u /* of destructors, by POSIX */
 
 extern char **environ;
 
@@ -161,15 +162,81 @@ static void end_load(pthread_t *thread)
         free(shared[i]);
 }
 
-static void children_allocate_while_8_threads_do(void)
+static void fork_under_load(unsigned times)
 {
     pthread_t thread[NR_THREADS];
     start_load(thread);
     bool good = true;
-    for (unsigned i = 0; good && i < 1000; i++)
+    for (unsigned i = 0; good && i < times; i++)
         good = fork_and_work(i, 100);
     CHECK(good);
     end_load(thread);
+}
+
+static void children_allocate_while_8_threads_do(void)
+{
+    fork_under_load(1000);
+}
+
+static void a_hundred_children_while_8_threads_allocate(void)
+{
+    fork_under_load(100);
+}
+
+static void children_allocate_while_8_threads_fill_blocks(void)
+{
+    CHECK_EQ(mallopt(M_PERTURB, 0x55), 1);
+    fork_under_load(1000);
+}
+
+static pthread_key_t late_key;
+
+/* What a thread allocates when it begins, and in its last destructors. */
+static void late(void *value)
+{
+    uintptr_t turn = (uintptr_t)value;
+    free(malloc(turn * 100));
+    if (turn < MOST_TURNS)
+        pthread_setspecific(late_key, (void *)(turn + 1));
+}
+
+static void *begin_and_end(void *arg)
+{
+    char *block[20];
+    pthread_setspecific(late_key, (void *)(uintptr_t)1);
+    for (unsigned i = 0; i < 20; i++)
+        block[i] = malloc(i * 100 + 1);
+    for (unsigned i = 0; i < 20; i++)
+        free(block[i]);
+    return arg;
+}
+
+static void *start_threads(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        pthread_t thread[4];
+        unsigned made = 0;
+        while (made < 4 && !pthread_create(&thread[made], NULL, begin_and_end, NULL))
+            made++;
+        while (made)
+            pthread_join(thread[--made], NULL);
+    }
+    return arg;
+}
+
+static void children_allocate_while_threads_begin_and_end(void)
+{
+    pthread_t thread[2];
+    bool good = true;
+    REQUIRE(!pthread_key_create(&late_key, late));
+    for (unsigned i = 0; i < 2; i++)
+        REQUIRE(!pthread_create(&thread[i], NULL, start_threads, NULL));
+    for (unsigned i = 0; good && i < 1000; i++)
+        good = fork_and_work(i, 100);
+    CHECK(good);
+    stop = true;
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
 }
 
 static void *fork_often(void *arg)
@@ -464,6 +531,9 @@ static const struct conformance_case cases[] = {
     CASE(a_child_allocates_and_frees_what_it_inherited),
     CASE(children_of_children_allocate),
     CASE(children_allocate_while_8_threads_do),
+    CASE_INNER(a_hundred_children_while_8_threads_allocate),
+    CASE(children_allocate_while_8_threads_fill_blocks),
+    CASE(children_allocate_while_threads_begin_and_end),
     CASE(eight_threads_fork_at_the_same_time),
     CASE(a_child_of_a_threaded_process_has_threads_of_its_own),
     CASE(children_trim_and_count_while_8_threads_allocate),

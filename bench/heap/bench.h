@@ -29,10 +29,12 @@ extern const struct heap_case
 /* The one that the child runs. */
 extern const struct heap_case *running;
 
+#define QUIRE_POOL "quire" /* as a library of pools: it is in this program */
+
 struct allocator {
     const char *name, *package;
     const char *library; /* preloaded; NULL: none */
-    const char *pool;    /* instead: a library with pools only, opened by pool.c */
+    const char *pool;    /* a library with pools, opened by pool.c */
 };
 
 struct options {

@@ -1,6 +1,8 @@
 /* tests/unit/heap_test.c: blocks of any size */
 #include "tests/unit/heap_machine.h"
 
+#include <quire/pool.h>
+
 #include "heap/cache.h"
 
 enum { COUNT = 3000 };
@@ -290,6 +292,33 @@ static void only_a_mark_is_written_into_free_blocks_of_classes_in_use(void)
     heap_end();
 }
 
+static void pools_work_over_a_heap(void)
+{
+    if (!heap_boot())
+        return;
+    struct quire_pool_config config = {.source = quire_pool_from_heap(&heap_cache),
+                                       .block_size = 5000};
+    struct quire_pool_cache cache;
+    REQUIRE(!quire_pool_cache_init(&cache, &config));
+    for (unsigned round = 0; round < 20; round++) {
+        struct quire_pool *pool = quire_pool_create(&cache);
+        REQUIRE(pool);
+        for (unsigned i = 0; i < 300; i++) {
+            REQUIRE((block[i] = quire_pool_alloc(pool, i * i)));
+            pattern_write(block[i], i * i, i);
+        }
+        for (unsigned i = 0; i < 300; i++)
+            CHECK(pattern_is(block[i], i * i, i));
+        quire_pool_check(pool);
+        struct quire_heap_info info = heap_info();
+        CHECK(info.used + info.large >= cache.held);
+        quire_pool_destroy(pool);
+    }
+    CHECK_EQ(quire_pool_cache_destroy(&cache), 0);
+    CHECK_EQ(heap_info().nr_blocks, 0);
+    heap_end();
+}
+
 static void counts_are_those_of_the_caller(void)
 {
     if (!heap_boot())
@@ -327,6 +356,7 @@ static const struct test_case cases[] = {
     TEST_CASE(realloc_of_a_free_block_is_reported),
     TEST_CASE(a_pointer_into_a_block_is_found_while_its_class_is_seldom_used),
     TEST_CASE(only_a_mark_is_written_into_free_blocks_of_classes_in_use),
+    TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),
     {0},
 };

@@ -55,6 +55,11 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
     int saved = errno;
     if (align <= MIN_ALIGN)
         return allocate(size);
+    if (size <= QUIRE_HEAP_MAX_SMALL) { /* class 0 has no stack */
+        void *block = stack_pop(&self.cache, heap_base, small_class_aligned(size, align));
+        if (quire_likely(block))
+            return block;
+    }
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size)
         return no_memory();
     if (quire_unlikely(self.inside))

@@ -206,7 +206,7 @@ int malloc_discard(void *at, size_t size)
 uint64_t malloc_clock_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* some milliseconds are near enough for decay */
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 

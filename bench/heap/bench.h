@@ -72,6 +72,8 @@ uint64_t minor_faults(void);
 uint64_t resident_bytes(void);
 /* Nanoseconds an operation: the median of many calls of `chunk`, each of `operations`. */
 double median_ns(void (*chunk)(void), size_t operations, unsigned chunks);
+/* The same, the best of the calls. */
+double best_ns(void (*chunk)(void), size_t operations, unsigned chunks);
 void check(bool enough);
 
 /* So that no compiler knows the size, or leaves out a block that isn't used. */

@@ -105,6 +105,16 @@ static QUIRE_ALWAYS_INLINE size_t tiny_class(size_t size)
     return quire_heap_tiny_class[size];
 }
 
+/* The class of `size` rounded up to a multiple of `align`, a power of two, is one of multiples of
+ * `align`: classes that are farther apart than `align` are multiples of their distance. So each
+ * block of it is aligned, up to a page. `size` is QUIRE_HEAP_MAX_SMALL at most; 0: there is none.
+ */
+static QUIRE_ALWAYS_INLINE size_t small_class_aligned(size_t size, size_t align)
+{
+    size_t rounded = (size + !size + align - 1) & ~(align - 1);
+    return align <= QUIRE_PAGE_SIZE && rounded <= QUIRE_HEAP_MAX_SMALL ? small_class(rounded) : 0;
+}
+
 /* What the map says about an address; 0 outside of the range. */
 static QUIRE_ALWAYS_INLINE size_t class_of_address(const char *base, size_t size, const void *ptr)
 {

@@ -225,6 +225,8 @@ static inline unsigned long pages_dirty(const struct quire_heap *heap)
 int large_init(struct quire_heap *heap);
 void large_end(struct quire_heap *heap);
 void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_zero);
+/* For a block that grows, from kept ones with much room behind it; NULL: there are none. */
+void *large_alloc_to_grow(struct quire_heap *heap, size_t size);
 /* False: no large block begins there. */
 bool large_free(struct quire_heap *heap, void *ptr);
 size_t large_size(struct quire_heap *heap, const void *ptr);

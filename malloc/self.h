@@ -19,7 +19,6 @@ enum waiting { WAITS_NOT, WAITS, WAITS_HOLDING };
 struct thread {
     struct quire_heap_cache cache;
     struct thread *next, **link; /* in `threads` */
-    uint32_t number;             /* self_number */
     uint32_t inside;             /* slow paths that the thread is in: two in a signal handler */
     enum waiting waiting;
     uint32_t *place; /* see gate.c */

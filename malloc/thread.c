@@ -90,5 +90,5 @@ void thread_attach(void)
 void thread_number(void)
 {
     fork_notice();
-    self_number = self.number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
+    self_number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
 }

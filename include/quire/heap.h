@@ -102,9 +102,9 @@ struct quire_heap_cache {
     void **slots;                      /* of all stacks */
     size_t room;                       /* bytes that the stacks hold when full */
     struct quire_heap_cache *next, **link;
-    uint8_t visits[QUIRE_HEAP_CLASSES];   /* to the slow paths, up to 255 */
-    uint8_t capacity[QUIRE_HEAP_CLASSES]; /* blocks; 0: the stack isn't used yet */
-    uint8_t place[QUIRE_HEAP_CLASSES];    /* of the stack among the slots: in the order of use */
+    uint8_t visits[QUIRE_HEAP_RUN_CLASSES]; /* to the slow paths, for runs, up to 255 */
+    uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */
+    uint8_t place[QUIRE_HEAP_CLASSES];      /* of the stack among the slots: in the order of use */
     uint8_t nr_places;
 };
 

@@ -116,15 +116,23 @@ static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned 
     set_top(cache, class, bottom + count);
 }
 
+/* Large runs have no stack before their thread came by some times. */
+static bool comes_often(struct quire_heap_cache *cache, size_t class)
+{
+    if (!class_is_run(class) || class_pages(class) <= WARM_RUN_PAGES)
+        return true;
+    uint8_t *visits = &cache->visits[class_pages(class) - 1];
+    if (*visits < UINT8_MAX)
+        ++*visits;
+    return *visits >= WARM_VISITS;
+}
+
 /* Each visit makes a stack larger, if that may be. */
 static void visit(struct quire_heap_cache *cache, size_t class)
 {
     unsigned capacity = cache->capacity[class], most = most_capacity(class);
-    if (cache->visits[class] < UINT8_MAX)
-        cache->visits[class]++;
     if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
-        (class_is_run(class) && class_pages(class) > WARM_RUN_PAGES &&
-         cache->visits[class] < WARM_VISITS))
+        !comes_often(cache, class))
         return;
     unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
     wanted = wanted < most ? wanted : most;

@@ -78,7 +78,7 @@ static void zeroed_blocks_of_a_locked_process(void)
 
 static void *allocate_for_ever(void *arg)
 {
-    static __thread char *block[3000];
+    char *block[3000] = {NULL};
     uint64_t seed = (uintptr_t)arg;
     for (;;) {
         char **at = &block[random_next(&seed) % 3000];

@@ -18,6 +18,51 @@ static void *no_memory(void)
     return NULL;
 }
 
+/* ---- while a fork keeps this thread out -------------------------------------------------------
+ */
+
+/* Blocks that were freed then, linked by their first words. */
+static void *freed_later;
+
+/* heap_enter_soon was false: there is no heap, or no way to it. When the area is used up, too, it
+ * is waited for. */
+static QUIRE_NOINLINE void *allocate_outside(size_t size, size_t align)
+{
+    void *block = heap ? emergency_allocate(size, align) : no_memory();
+    if (block || !heap || !gate_of_others())
+        return block;
+    gate_wait();
+    return align > MIN_ALIGN ? allocate_aligned(size, align) : allocate_slow(size);
+}
+
+static void free_later(void *ptr)
+{
+    void *first = quire_load_relaxed(&freed_later);
+    do
+        *(void **)ptr = first;
+    while (!quire_compare_exchange(&freed_later, &first, ptr));
+}
+
+static QUIRE_NOINLINE void free_what_waits(void)
+{
+    void *next, *ptr = __atomic_exchange_n(&freed_later, NULL, __ATOMIC_ACQ_REL);
+    for (; ptr; ptr = next) {
+        next = *(void **)ptr;
+        if (options.mode)
+            debug_release(ptr);
+        else
+            quire_heap_free(&self.cache, ptr);
+    }
+}
+
+/* After heap_enter, by whoever allocates or frees. */
+static void catch_up(void)
+{
+    fork_check();
+    if (quire_unlikely(quire_load_relaxed(&freed_later)) && self.inside == 1)
+        free_what_waits();
+}
+
 /* ---- off the line ---------------------------------------------------------------------------- */
 
 QUIRE_NOINLINE void *allocate_slow(size_t size)
@@ -25,9 +70,9 @@ QUIRE_NOINLINE void *allocate_slow(size_t size)
     int saved = errno;
     if (quire_unlikely(self.inside))
         return emergency_allocate(size, 1);
-    if (!heap_enter())
-        return no_memory();
-    fork_check();
+    if (!heap_enter_soon())
+        return allocate_outside(size, 1);
+    catch_up();
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, false)
                                                : quire_heap_alloc(&self.cache, size);
     heap_leave();
@@ -64,8 +109,8 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
         return no_memory();
     if (quire_unlikely(self.inside))
         return emergency_allocate(size, align);
-    if (!heap_enter())
-        return no_memory();
+    if (!heap_enter_soon())
+        return allocate_outside(size, align);
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, align, false)
                                                : quire_heap_alloc_aligned(&self.cache, size, align);
     heap_leave();
@@ -76,13 +121,20 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
     int saved = errno;
-    if (!ptr || quire_unlikely(self.inside) || emergency_owns(ptr))
+    if (quire_unlikely(emergency_owns(ptr))) {
+        emergency_release();
         return;
-    if (!heap_enter()) {
+    }
+    if (!ptr || quire_unlikely(self.inside))
+        return;
+    bool has_class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
+    if (!(has_class ? heap_enter_soon() : heap_enter())) {
+        if (has_class)
+            free_later(ptr);
         errno = saved;
         return;
     }
-    fork_check();
+    catch_up();
     if (quire_unlikely(options.mode))
         debug_release(ptr);
     else
@@ -127,8 +179,10 @@ static QUIRE_NOINLINE void *zalloc_large(size_t size)
         return no_memory();
     if (quire_unlikely(self.inside))
         return emergency_allocate(size, 1);
-    if (!heap_enter())
-        return no_memory();
+    if (!heap_enter_soon()) {
+        void *outside = allocate_outside(size, 1);
+        return outside ? memset(outside, 0, size) : NULL;
+    }
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, true)
                                                : quire_heap_zalloc(&self.cache, size);
     heap_leave();
@@ -147,13 +201,22 @@ EXPORT void *calloc(size_t count, size_t size)
     return quire_likely(block) ? memset(block, 0, bytes) : NULL;
 }
 
-/* A block from emergency.c, or for it. */
+/* A block from emergency.c, or for it. While fork keeps us out nobody changes what is known of
+ * large blocks, and to look doesn't, either. */
 static void *resize_in_emergency(void *ptr, size_t size)
 {
     size_t class = class_of_address(heap_base, heap_size, ptr);
-    size_t has = class ? class_size(class) : emergency_owns(ptr) ? emergency_size(ptr) : 0;
+    size_t has = class                 ? class_size(class)
+                 : emergency_owns(ptr) ? emergency_size(ptr)
+                 : self.inside         ? 0
+                                       : debug_size(ptr);
     void *moved = !has && !emergency_owns(ptr) ? no_memory() : allocate(size);
-    return moved ? memcpy(moved, ptr, size < has ? size : has) : NULL;
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, size < has ? size : has);
+    if (emergency_owns(ptr))
+        emergency_release();
+    return moved;
 }
 
 static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
@@ -163,8 +226,12 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
         return no_memory();
     if (quire_unlikely(self.inside) || emergency_owns(ptr))
         return resize_in_emergency(ptr, size);
-    if (!heap_enter())
-        return no_memory();
+    if (!heap_enter_soon()) {
+        void *moved = heap ? resize_in_emergency(ptr, size) : no_memory();
+        if (moved && !emergency_owns(ptr))
+            free_later(ptr);
+        return moved;
+    }
     void *block = quire_unlikely(options.mode) ? debug_resize(ptr, size)
                                                : quire_heap_realloc(&self.cache, ptr, size);
     heap_leave();
@@ -237,9 +304,9 @@ EXPORT int posix_memalign(void **ptr, size_t align, size_t size)
     if (align % sizeof(void *) || !quire_is_power_of_2(align))
         return EINVAL;
     void *block = allocate_aligned(size, align);
-    errno = saved;
     if (!block)
-        return ENOMEM;
+        return ENOMEM; /* and errno says so, too, as glibc's does */
+    errno = saved;
     *ptr = block;
     return 0;
 }

@@ -12,13 +12,15 @@ void *allocate_more(size_t size);
 void *allocate_aligned(size_t size, size_t align);
 void release_slow(void *ptr);
 
-/* ---- emergency.c: calls of signal handlers that interrupted a slow path -----------------------
+/* ---- emergency.c: blocks for those who can't get to the heap ----------------------------------
  */
 
 /* `align`: a power of two. NULL: no memory, errno is ENOMEM. Zeroed. */
 void *emergency_allocate(size_t size, size_t align);
-/* Whether the block came from there; it needn't be freed. */
+/* Whether the block came from there. */
 bool emergency_owns(const void *ptr);
+/* One of them is free. */
+void emergency_release(void);
 size_t emergency_size(const void *ptr);
 
 static QUIRE_ALWAYS_INLINE void *allocate(size_t size)

@@ -6,12 +6,11 @@
  * and has at most one block less.
  *
  * POSIX lets signal handlers fork, and one may have interrupted a slow path of its own thread. So
- * the gate needs no lock, and who closes it isn't waited for. Threads that wait for a lock pause,
- * if they hold none, and aren't waited for either (gate.c); the child goes on with what its thread
- * held, and gives it back when the handler returns. Those that hold one lock and wait for another
- * are waited for, unless it may be his.
+ * the gate needs no lock, and who closes it isn't waited for; nor, then, are those who wait for a
+ * lock, which may be his. The child goes on with what its thread held, and gives it back when the
+ * handler returns.
  *
- * What this can't prevent (threads that hold a lock and wait for his, two threads whose handlers
+ * What this can't prevent (threads that hold one lock and wait for his, two threads whose handlers
  * fork at a time, and children that are made without our knowing, by _Fork or clone) leaves the
  * child with locks of threads that it doesn't have. A lock knows its owner, and numbers aren't
  * given twice: those up to `last_before_fork` are gone but for the one that forked, and what they
@@ -64,21 +63,27 @@ static bool is_out(const struct thread *other, bool strict)
     if (!__atomic_load_n(&other->inside, __ATOMIC_SEQ_CST))
         return true;
     enum waiting waiting = __atomic_load_n(&other->waiting, __ATOMIC_SEQ_CST);
-    return waiting == WAITS || (strict && waiting == WAITS_HOLDING);
+    return waiting == WAITS || (strict && waiting == WAITS_FOR_LOCK);
+}
+
+static bool all_are_out(bool strict)
+{
+    bool locked = (threads_lock.word & ~LOCK_WAITED_FOR) != self_number, out = true;
+    if (locked)
+        quire_port_spin_lock(&threads_lock);
+    for (const struct thread *other = threads; other && out; other = other->next)
+        out = other == &self || is_out(other, strict);
+    if (locked)
+        quire_port_spin_unlock(&threads_lock);
+    return out;
 }
 
 /* First those of the list, which strangers may still enter; then the strangers. Who leaves the list
- * has a place. */
+ * has a place, and may need the list's lock. */
 static void wait_for_all(bool strict)
 {
-    bool locked = (threads_lock.word & ~LOCK_WAITED_FOR) != self_number;
-    if (locked)
-        quire_port_spin_lock(&threads_lock);
-    for (const struct thread *other = threads; other; other = other->next)
-        while (other != &self && !is_out(other, strict))
-            (void)sched_yield();
-    if (locked)
-        quire_port_spin_unlock(&threads_lock);
+    while (!all_are_out(strict))
+        (void)sched_yield();
     while (!places_are_empty(strict))
         (void)sched_yield();
 }

@@ -8,8 +8,12 @@
  *   invariant   who may be changing the heap has `inside` set, and is in `threads` or has a place
  *   bound       PLACES of those without stacks at a time; others wait for a place, and hold nothing
  *
- * In a slow path a thread may pause: for a lock while it holds none, or for the loader. Then it
+ * In a slow path a thread may pause, for the loader's lock: then it holds none of the heap's and
  * changes nothing, fork doesn't wait for it, and it doesn't go on before the gate is open.
+ *
+ * The C library takes locks of its own after the gate was closed (those of its FILEs), and who has
+ * one may allocate. So nobody waits long who wants a block: it gets one that needs no heap
+ * (emergency.c), and what it frees is kept for later (family.c).
  */
 #include <errno.h>
 #include <sched.h>
@@ -17,7 +21,8 @@
 #include "malloc/self.h"
 
 #define PLACES 256u
-#define PLACE_WAITS 0x80000000u /* its owner holds a lock, and waits for another */
+#define PATIENCE_NS 10000000u
+#define PLACE_WAITS 0x80000000u /* its owner waits for a lock */
 
 static uint32_t places[PLACES]; /* numbers of threads */
 uint32_t gate;
@@ -33,6 +38,19 @@ void gate_wait(void)
     uint32_t closed;
     while ((closed = gate_of_others()) && !owner_is_gone(closed & ~GATE_STRICT))
         futex_wait(&gate, closed);
+}
+
+bool gate_wait_for(uint64_t ns)
+{
+    uint64_t until = quire_port_clock_ns() + ns;
+    uint32_t closed;
+    while ((closed = gate_of_others()) && !owner_is_gone(closed & ~GATE_STRICT)) {
+        uint64_t now = quire_port_clock_ns();
+        if (now >= until)
+            return false;
+        futex_wait_for(&gate, closed, until - now);
+    }
+    return true;
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
@@ -114,13 +132,13 @@ static void set_place(uint32_t value)
         __atomic_store_n(self.place, value, __ATOMIC_SEQ_CST);
 }
 
-void gate_pause_holding(void)
+void gate_lock_begin(void)
 {
-    __atomic_store_n(&self.waiting, WAITS_HOLDING, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&self.waiting, WAITS_FOR_LOCK, __ATOMIC_SEQ_CST);
     set_place(self_number | PLACE_WAITS);
 }
 
-bool gate_resume_holding(void)
+bool gate_lock_end(void)
 {
     set_place(self_number);
     __atomic_store_n(&self.waiting, WAITS_NOT, __ATOMIC_SEQ_CST);
@@ -129,29 +147,33 @@ bool gate_resume_holding(void)
 
 /* ---- in and out ------------------------------------------------------------------------------ */
 
-/* Dekker's way with gate_close: either it sees us inside, or we see the gate closed. */
-static void pass_gate(void)
+/* Dekker's way with gate_close: either it sees us inside, or we see the gate closed. False: it is
+ * closed for long. */
+static bool pass_gate(bool soon)
 {
     for (;;) {
         __atomic_store_n(&self.inside, 1, __ATOMIC_SEQ_CST);
         place_take();
         if (quire_likely(!gate_of_others()))
-            return;
+            return true;
         place_leave();
         __atomic_store_n(&self.inside, 0, __ATOMIC_SEQ_CST);
         fork_notice();
-        gate_wait();
+        if (!soon)
+            gate_wait();
+        else if (!gate_wait_for(PATIENCE_NS))
+            return false;
     }
 }
 
-bool heap_enter(void)
+static bool enter(bool soon)
 {
     if (quire_unlikely(!self_number))
         thread_number();
     if (quire_unlikely(self.inside)) /* a signal handler */
         self.inside++;
-    else
-        pass_gate();
+    else if (!pass_gate(soon))
+        return false;
     if (quire_unlikely(!quire_load_acquire(&heap)) && !heap_start()) {
         heap_leave();
         errno = ENOMEM;
@@ -160,6 +182,16 @@ bool heap_enter(void)
     if (quire_unlikely(self.state == THREAD_NEW))
         thread_attach();
     return true;
+}
+
+bool heap_enter(void)
+{
+    return enter(false);
+}
+
+bool heap_enter_soon(void)
+{
+    return enter(true);
 }
 
 /* The place first: while `inside` is set no signal handler takes another. */

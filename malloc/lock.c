@@ -1,10 +1,8 @@
 /* malloc/lock.c: locks that are held
  *
- * A short spin, then sleep. Who holds no other lock pauses for that (gate.c), so fork needn't wait
- * for it. Who does hold one (the layers take locks one within another only under one that is the
- * heap's) may be in the middle of a change: fork waits for it, so it goes on although the gate is
- * closed, unless it may wait for the one who forks. A lock whose owner was left behind in a parent
- * is taken from it.
+ * A short spin, then sleep. Who waits is in the middle of a slow path, so fork waits for it, and it
+ * goes on although the gate is closed; unless who forks has interrupted a slow path, and may hold
+ * what is waited for (gate.c). A lock whose owner was left behind in a parent is taken from it.
  */
 #include "malloc/self.h"
 
@@ -46,18 +44,11 @@ static void sleep_for(quire_port_spinlock_t *lock)
 
 static bool sleep_and_take(quire_port_spinlock_t *lock)
 {
-    if (!self_held) {
-        bool has_place = gate_pause();
-        gate_wait();
-        sleep_for(lock);
-        gate_resume(has_place);
-        return take(lock, true);
-    }
-    gate_pause_holding();
+    gate_lock_begin();
     if (gate_of_others() & GATE_STRICT)
         gate_wait();
     sleep_for(lock);
-    return gate_resume_holding() && take(lock, true);
+    return gate_lock_end() && take(lock, true);
 }
 
 void malloc_lock_slow(quire_port_spinlock_t *lock)

@@ -12,9 +12,9 @@
 #pragma GCC visibility push(hidden)
 
 enum thread_state { THREAD_NEW, THREAD_ATTACHED, THREAD_ENDED };
-/* What a thread in a slow path does that isn't waited for: it paused, and holds no lock; or it
- * holds one, and waits for another. */
-enum waiting { WAITS_NOT, WAITS, WAITS_HOLDING };
+/* What a thread in a slow path may do meanwhile: it paused, and changes nothing; or it waits for a
+ * lock, and may hold another. */
+enum waiting { WAITS_NOT, WAITS, WAITS_FOR_LOCK };
 
 struct thread {
     struct quire_heap_cache cache;
@@ -36,6 +36,9 @@ extern struct quire_heap *heap; /* NULL: not yet */
 
 /* False: there is no heap, and no memory to make one; errno is ENOMEM. */
 bool heap_enter(void);
+/* Doesn't wait long for a fork: false may also mean that the gate is still closed. For what a
+ * program may call while it has a lock of the C library that fork waits for. */
+bool heap_enter_soon(void);
 void heap_leave(void);
 
 /* The number of who forks, and keeps all others out of slow paths; 0: nobody. GATE_STRICT: he
@@ -46,12 +49,14 @@ extern uint32_t gate;
 uint32_t gate_of_others(void);
 /* Waits until the gate is open. */
 void gate_wait(void);
+/* The same, for `ns` nanoseconds at most; false: it is still closed. */
+bool gate_wait_for(uint64_t ns);
 /* In a slow path: between them the thread holds no lock, and changes nothing of the heap. */
 bool gate_pause(void);
 void gate_resume(bool has_place); /* what gate_pause returned */
-/* The same while it holds a lock, which others have to wait for; false: it may not go on yet. */
-void gate_pause_holding(void);
-bool gate_resume_holding(void);
+/* Around the sleep for a lock; false: it may not be taken yet. */
+void gate_lock_begin(void);
+bool gate_lock_end(void);
 void place_take(void);
 void place_leave(void);
 /* Whether nobody else has a place; `strict`: who waits for a lock doesn't count. */
@@ -93,6 +98,10 @@ extern const struct quire_heap_ops system_ops;
 /* Reserves addresses for the heap; NULL: there are none. */
 char *system_reserve(size_t *size);
 void futex_wait(const uint32_t *word, uint32_t value);
+void futex_wait_for(const uint32_t *word, uint32_t value, uint64_t ns);
+/* RLIMIT_AS is about to be so many bytes: gives up most of the range, if that is less than what is
+ * mapped. In a slow path. */
+void system_limit(uint64_t bytes);
 void futex_wake(const uint32_t *word);
 
 /* ---- message.c ------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -321,6 +322,55 @@ static void programs_are_started_while_8_threads_allocate(void)
     end_load(thread);
 }
 
+/* ---- files, whose locks fork takes ------------------------------------------------------------
+ */
+
+static void *read_lines(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        FILE *file = fopen(arg, "r");
+        char *line = NULL;
+        size_t size = 0;
+        while (file && getline(&line, &size, file) > 0)
+            ;
+        free(line);
+        if (!file || fclose(file))
+            return arg;
+    }
+    return NULL;
+}
+
+static void *flush_all(void *arg)
+{
+    while (!atomic_load(&stop))
+        if (fflush(NULL))
+            return arg;
+    return NULL;
+}
+
+static void children_allocate_while_threads_read_lines_and_flush(void)
+{
+    char name[] = "/tmp/quire-lines-XXXXXX";
+    pthread_t thread[NR_THREADS];
+    void *result;
+    int descriptor = mkstemp(name);
+    FILE *file = fdopen(descriptor, "w");
+    REQUIRE(file);
+    for (unsigned i = 0; i < 200000; i++)
+        fputc(i % 60000 == 59999 ? '\n' : 'x', file);
+    REQUIRE(!fclose(file));
+    for (unsigned i = 0; i < NR_THREADS; i++)
+        REQUIRE(!pthread_create(&thread[i], NULL, i % 4 ? read_lines : flush_all, name));
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(fork_and_work(i, 100));
+    stop = true;
+    for (unsigned i = 0; i < NR_THREADS; i++) {
+        pthread_join(thread[i], &result);
+        CHECK(!result);
+    }
+    unlink(name);
+}
+
 /* ---- handlers of fork ------------------------------------------------------------------------ */
 
 static void *at_fork[3];
@@ -538,6 +588,7 @@ static const struct conformance_case cases[] = {
     CASE(a_child_of_a_threaded_process_has_threads_of_its_own),
     CASE(children_trim_and_count_while_8_threads_allocate),
     CASE(programs_are_started_while_8_threads_allocate),
+    CASE(children_allocate_while_threads_read_lines_and_flush),
     CASE(handlers_of_fork_may_allocate),
     CASE(a_handler_that_interrupts_malloc_forks),
     CASE(a_handler_that_interrupts_malloc_forks_by__Fork_with_other_threads),

@@ -61,6 +61,8 @@ static void catch_up(void)
     fork_check();
     if (quire_unlikely(quire_load_relaxed(&freed_later)) && self.inside == 1)
         free_what_waits();
+    if (quire_unlikely(options.shares))
+        share_if_due();
 }
 
 /* ---- off the line ---------------------------------------------------------------------------- */

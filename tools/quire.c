@@ -27,11 +27,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"boot", command_boot},
-    {"heap", command_heap},
-    {"replay", command_replay},
-    {"trace", command_trace},
-    {"translate", command_translate},
+    {"boot", command_boot},   {"heap", command_heap},           {"replay", command_replay},
+    {"trace", command_trace}, {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 

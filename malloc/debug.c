@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "malloc/calls.h"
 #include "malloc/guard.h"
 #include "malloc/leak.h"
 #include "malloc/options.h"
@@ -38,6 +39,8 @@ static void *take(size_t size, size_t align, bool is_zero)
 void *debug_allocate(size_t size, size_t align, bool is_zero)
 {
     debug_close_stacks();
+    if (options.mode & MODE_CALLS)
+        call_count(CALL_ALLOCATE, size);
     void *block = options.mode & MODE_GUARD ? guard_allocate(size, align) : NULL;
     if (!block)
         block = take(size, align, is_zero);
@@ -45,8 +48,8 @@ void *debug_allocate(size_t size, size_t align, bool is_zero)
         return NULL;
     if (options.mode & MODE_LEAK)
         leak_add(block, size);
-    if (is_zero)
-        return block;
+    if (is_zero) /* a slot of locked memory isn't cleared by the system */
+        return guard_owns(block) ? memset(block, 0, size) : block;
     if (options.mode & MODE_JUNK)
         memset(block, JUNK_NEW, size);
     else if (options.mode & MODE_PERTURB)
@@ -57,6 +60,8 @@ void *debug_allocate(size_t size, size_t align, bool is_zero)
 void debug_release(void *ptr)
 {
     debug_close_stacks();
+    if (options.mode & MODE_CALLS)
+        call_count(CALL_FREE, debug_size(ptr));
     if (options.mode & MODE_LEAK)
         leak_remove(ptr);
     if (guard_owns(ptr)) {
@@ -84,6 +89,8 @@ void *debug_resize(void *ptr, size_t size)
         message_mistake(NULL, ptr, "realloc of what is no block, or was freed before");
         return NULL;
     }
+    if (options.mode & MODE_CALLS)
+        call_count(CALL_RESIZE, size);
     void *moved = debug_allocate(size, 1, false);
     if (!moved)
         return NULL;
@@ -94,11 +101,15 @@ void *debug_resize(void *ptr, size_t size)
 
 void debug_report(void)
 {
+    if (self.inside)
+        return;
     if (options.mode & MODE_LEAK) {
+        quire_store_relaxed(&options.mode, options.mode & ~MODE_LEAK);
         leak_report();
-        options.mode &= ~MODE_LEAK;
     }
-    if (!options.stats || self.inside || !heap_enter())
+    if (options.mode & MODE_CALLS)
+        calls_report();
+    if (!options.stats || !heap_enter())
         return;
     (void)quire_heap_view(heap, options.stats == STATS_JSON ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT,
                           write_stderr, NULL);

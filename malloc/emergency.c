@@ -1,21 +1,26 @@
-/* malloc/emergency.c: calls of signal handlers that interrupted a slow path
+/* malloc/emergency.c: blocks for those who can't get to the heap
  *
- * malloc may not be called there, but programs do, and exit, which may be, frees. What such a
- * thread holds can't be waited for. So a handler's blocks come from an area of their own, one after
- * the other, and never go back; what it frees that isn't from there is lost.
+ * malloc may not be called in a signal handler that interrupted it, but programs do, and exit,
+ * which may be, frees. What such a thread holds can't be waited for; nor can a fork that waits for
+ * what the caller holds (gate.c). So their blocks come from an area of their own, one behind the
+ * other. When the last of them is freed it begins anew.
  *
- *   bound   AREA_BYTES for the life of the process; without locks
+ *   invariant   `state` has the number of blocks in its upper half, and where the next one goes, in
+ *               units of MIN_ALIGN, in its lower
+ *   bound       AREA_BYTES; without locks
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "malloc/family.h"
 
 #define AREA_BYTES (64ul << 20)
+#define ONE_BLOCK ((uint64_t)1 << 32)
 
 static char *area; /* NULL: not yet needed */
-static size_t used;
+static uint64_t state;
 
 static char *get_area(void)
 {
@@ -32,27 +37,33 @@ static char *get_area(void)
     return none;
 }
 
+/* Where so many units begin; false: there are no more. */
+static bool take_units(uint64_t units, uint64_t *at)
+{
+    uint64_t was = quire_load_relaxed(&state);
+    do {
+        *at = (uint32_t)was;
+        if (*at + units > AREA_BYTES / MIN_ALIGN)
+            return false;
+    } while (!quire_compare_exchange(&state, &was, was + ONE_BLOCK + units));
+    return true;
+}
+
 /* The size lies before the block. */
 void *emergency_allocate(size_t size, size_t align)
 {
     char *from = get_area();
-    size_t at = AREA_BYTES;
+    uint64_t at;
     align = align < MIN_ALIGN ? MIN_ALIGN : align;
-    if (from && size < AREA_BYTES / 2 && align < AREA_BYTES / 4) {
-        size_t bytes = (size_t)quire_align_up(size + align + MIN_ALIGN, MIN_ALIGN);
-        at = quire_fetch_add(&used, bytes);
-        if (at > AREA_BYTES - bytes) {
-            (void)quire_fetch_add(&used, 0 - bytes);
-            at = AREA_BYTES;
-        }
-    }
-    if (at == AREA_BYTES) {
+    if (!from || size > AREA_BYTES / 2 || align > AREA_BYTES / 4 ||
+        !take_units(quire_align_up(size + align + MIN_ALIGN, MIN_ALIGN) / MIN_ALIGN, &at)) {
         errno = ENOMEM;
         return NULL;
     }
-    char *block = (char *)(uintptr_t)quire_align_up((uintptr_t)from + at + MIN_ALIGN, align);
+    uintptr_t start = (uintptr_t)from + (uintptr_t)at * MIN_ALIGN + MIN_ALIGN;
+    char *block = (char *)(uintptr_t)quire_align_up(start, align);
     *(size_t *)(void *)(block - sizeof(size_t)) = size;
-    return block;
+    return memset(block, 0, size);
 }
 
 bool emergency_owns(const void *ptr)
@@ -64,4 +75,14 @@ bool emergency_owns(const void *ptr)
 size_t emergency_size(const void *ptr)
 {
     return ((const size_t *)ptr)[-1];
+}
+
+void emergency_release(void)
+{
+    uint64_t was = quire_load_relaxed(&state), is;
+    do {
+        if (was < ONE_BLOCK)
+            return;
+        is = was - ONE_BLOCK < ONE_BLOCK ? 0 : was - ONE_BLOCK;
+    } while (!quire_compare_exchange(&state, &was, is));
 }

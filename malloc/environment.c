@@ -5,6 +5,8 @@
  *     junk             new blocks are filled with 0xa5, freed ones with 0x5a
  *     leak             at exit, a report of blocks that weren't freed, by callers: leak.c
  *     guard[=N]        one of N blocks (1000) ends at a page that can't be touched: guard.c
+ *     calls            at exit, a histogram of calls by size: calls.c
+ *     share            counts in a file that other processes may read: share.c
  *     stats            at exit, the heap's counts on stderr; stats=json: as JSON
  *     decay=MS         what nobody needed for so long is given back (1000)
  *     trim=BYTES       as M_TRIM_THRESHOLD
@@ -74,6 +76,22 @@ static bool leak(unsigned long value, const char *name)
     return true;
 }
 
+static bool calls(unsigned long value, const char *name)
+{
+    (void)value;
+    (void)name;
+    mode_set(options.mode | MODE_CALLS);
+    return true;
+}
+
+static bool share(unsigned long value, const char *name)
+{
+    (void)value;
+    (void)name;
+    options.shares = true;
+    return true;
+}
+
 static bool guard(unsigned long value, const char *name)
 {
     (void)name;
@@ -102,24 +120,27 @@ static bool decay(unsigned long value, const char *name)
 static bool trim(unsigned long value, const char *name)
 {
     (void)name;
-    return mallopt(M_TRIM_THRESHOLD, as_int(value));
+    set_trim_threshold(value);
+    return true;
 }
 
 static bool map(unsigned long value, const char *name)
 {
     (void)name;
-    return mallopt(M_MMAP_THRESHOLD, as_int(value));
+    return option_set(M_MMAP_THRESHOLD, as_int(value));
 }
 
 static bool perturb(unsigned long value, const char *name)
 {
     (void)name;
-    return value < 256 && mallopt(M_PERTURB, (int)value);
+    return value < 256 && option_set(M_PERTURB, (int)value);
 }
 
 static const struct word words[] = {
     {"junk", NOTHING, junk},
     {"leak", NOTHING, leak},
+    {"calls", NOTHING, calls},
+    {"share", NOTHING, share},
     {"guard", A_NUMBER_OR_NOTHING, guard},
     {"stats", A_NAME_OR_NOTHING, stats},
     {"decay", A_NUMBER, decay},
@@ -178,7 +199,9 @@ static void obey_glibc(void)
         unsigned long value;
         const char *text = secure_getenv(variables[i].name);
         if (text && parse_number(text, strlen(text), &value))
-            (void)mallopt(variables[i].parameter, as_int(value));
+            (void)option_set(variables[i].parameter, as_int(value));
+        else if (text && !strcmp(text, "-1"))
+            (void)option_set(variables[i].parameter, -1);
     }
 }
 
@@ -190,6 +213,8 @@ __attribute__((constructor)) static void read_environment(void)
     obey_glibc();
     if (text)
         obey_all(text);
+    if (options.shares)
+        share_if_due();
     heap_leave();
 }
 

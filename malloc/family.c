@@ -18,6 +18,53 @@ static void *no_memory(void)
     return NULL;
 }
 
+/* ---- while a fork keeps this thread out -------------------------------------------------------
+ */
+
+/* Blocks that were freed then, linked by their first words. */
+static void *freed_later;
+
+/* heap_enter_soon was false: there is no heap, or no way to it. When the area is used up, too, it
+ * is waited for. */
+static QUIRE_NOINLINE void *allocate_outside(size_t size, size_t align)
+{
+    void *block = heap ? emergency_allocate(size, align) : no_memory();
+    if (block || !heap || !gate_of_others())
+        return block;
+    gate_wait();
+    return align > MIN_ALIGN ? allocate_aligned(size, align) : allocate_slow(size);
+}
+
+static void free_later(void *ptr)
+{
+    void *first = quire_load_relaxed(&freed_later);
+    do
+        *(void **)ptr = first;
+    while (!quire_compare_exchange(&freed_later, &first, ptr));
+}
+
+static QUIRE_NOINLINE void free_what_waits(void)
+{
+    void *next, *ptr = __atomic_exchange_n(&freed_later, NULL, __ATOMIC_ACQ_REL);
+    for (; ptr; ptr = next) {
+        next = *(void **)ptr;
+        if (options.mode)
+            debug_release(ptr);
+        else
+            quire_heap_free(&self.cache, ptr);
+    }
+}
+
+/* After heap_enter, by whoever allocates or frees. */
+static void catch_up(void)
+{
+    fork_check();
+    if (quire_unlikely(quire_load_relaxed(&freed_later)) && self.inside == 1)
+        free_what_waits();
+    if (quire_unlikely(options.shares))
+        share_if_due();
+}
+
 /* ---- off the line ---------------------------------------------------------------------------- */
 
 QUIRE_NOINLINE void *allocate_slow(size_t size)
@@ -25,9 +72,9 @@ QUIRE_NOINLINE void *allocate_slow(size_t size)
     int saved = errno;
     if (quire_unlikely(self.inside))
         return emergency_allocate(size, 1);
-    if (!heap_enter())
-        return no_memory();
-    fork_check();
+    if (!heap_enter_soon())
+        return allocate_outside(size, 1);
+    catch_up();
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, false)
                                                : quire_heap_alloc(&self.cache, size);
     heap_leave();
@@ -55,12 +102,17 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
     int saved = errno;
     if (align <= MIN_ALIGN)
         return allocate(size);
+    if (size <= QUIRE_HEAP_MAX_SMALL) { /* class 0 has no stack */
+        void *block = stack_pop(&self.cache, heap_base, small_class_aligned(size, align));
+        if (quire_likely(block))
+            return block;
+    }
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size)
         return no_memory();
     if (quire_unlikely(self.inside))
         return emergency_allocate(size, align);
-    if (!heap_enter())
-        return no_memory();
+    if (!heap_enter_soon())
+        return allocate_outside(size, align);
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, align, false)
                                                : quire_heap_alloc_aligned(&self.cache, size, align);
     heap_leave();
@@ -71,9 +123,20 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
     int saved = errno;
-    if (!ptr || quire_unlikely(self.inside) || emergency_owns(ptr) || !heap_enter())
+    if (quire_unlikely(emergency_owns(ptr))) {
+        emergency_release();
         return;
-    fork_check();
+    }
+    if (!ptr || quire_unlikely(self.inside))
+        return;
+    bool has_class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
+    if (!(has_class ? heap_enter_soon() : heap_enter())) {
+        if (has_class)
+            free_later(ptr);
+        errno = saved;
+        return;
+    }
+    catch_up();
     if (quire_unlikely(options.mode))
         debug_release(ptr);
     else
@@ -118,8 +181,10 @@ static QUIRE_NOINLINE void *zalloc_large(size_t size)
         return no_memory();
     if (quire_unlikely(self.inside))
         return emergency_allocate(size, 1);
-    if (!heap_enter())
-        return no_memory();
+    if (!heap_enter_soon()) {
+        void *outside = allocate_outside(size, 1);
+        return outside ? memset(outside, 0, size) : NULL;
+    }
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, true)
                                                : quire_heap_zalloc(&self.cache, size);
     heap_leave();
@@ -138,13 +203,22 @@ EXPORT void *calloc(size_t count, size_t size)
     return quire_likely(block) ? memset(block, 0, bytes) : NULL;
 }
 
-/* A block from emergency.c, or for it. */
+/* A block from emergency.c, or for it. While fork keeps us out nobody changes what is known of
+ * large blocks, and to look doesn't, either. */
 static void *resize_in_emergency(void *ptr, size_t size)
 {
     size_t class = class_of_address(heap_base, heap_size, ptr);
-    size_t has = class ? class_size(class) : emergency_owns(ptr) ? emergency_size(ptr) : 0;
+    size_t has = class                 ? class_size(class)
+                 : emergency_owns(ptr) ? emergency_size(ptr)
+                 : self.inside         ? 0
+                                       : debug_size(ptr);
     void *moved = !has && !emergency_owns(ptr) ? no_memory() : allocate(size);
-    return moved ? memcpy(moved, ptr, size < has ? size : has) : NULL;
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, size < has ? size : has);
+    if (emergency_owns(ptr))
+        emergency_release();
+    return moved;
 }
 
 static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
@@ -154,8 +228,12 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
         return no_memory();
     if (quire_unlikely(self.inside) || emergency_owns(ptr))
         return resize_in_emergency(ptr, size);
-    if (!heap_enter())
-        return no_memory();
+    if (!heap_enter_soon()) {
+        void *moved = heap ? resize_in_emergency(ptr, size) : no_memory();
+        if (moved && !emergency_owns(ptr))
+            free_later(ptr);
+        return moved;
+    }
     void *block = quire_unlikely(options.mode) ? debug_resize(ptr, size)
                                                : quire_heap_realloc(&self.cache, ptr, size);
     heap_leave();
@@ -184,7 +262,8 @@ EXPORT void *realloc(void *ptr, size_t size)
     }
     size_t class = class_of_address(heap_base, heap_size, ptr);
     if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
-        quire_unlikely(options.mode) || quire_unlikely(!class_is_warm(heap, class)))
+        quire_unlikely(options.mode) || quire_unlikely((uintptr_t)ptr & (MIN_ALIGN - 1)) ||
+        quire_unlikely(*mark_of(ptr) == FREE_MARK))
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
@@ -227,9 +306,9 @@ EXPORT int posix_memalign(void **ptr, size_t align, size_t size)
     if (align % sizeof(void *) || !quire_is_power_of_2(align))
         return EINVAL;
     void *block = allocate_aligned(size, align);
-    errno = saved;
     if (!block)
-        return ENOMEM;
+        return ENOMEM; /* and errno says so, too, as glibc's does */
+    errno = saved;
     *ptr = block;
     return 0;
 }
@@ -260,11 +339,14 @@ EXPORT size_t malloc_usable_size(void *ptr)
     return size;
 }
 
-/* C23's. What has an alignment may be of a larger class than its size says. */
+/* C23's. realloc may have left a block where it was, larger than the size that it was asked for
+ * last; and what has an alignment may be of a larger class than its size says. */
 EXPORT void free_sized(void *ptr, size_t size);
 EXPORT void free_sized(void *ptr, size_t size)
 {
-    release_sized(ptr, size);
+    if (quire_unlikely(size > malloc_usable_size(ptr)) && ptr && malloc_usable_size(ptr))
+        release_wrong_size(ptr, size);
+    release(ptr);
 }
 
 EXPORT void free_aligned_sized(void *ptr, size_t align, size_t size);

@@ -12,13 +12,15 @@ void *allocate_more(size_t size);
 void *allocate_aligned(size_t size, size_t align);
 void release_slow(void *ptr);
 
-/* ---- emergency.c: calls of signal handlers that interrupted a slow path -----------------------
+/* ---- emergency.c: blocks for those who can't get to the heap ----------------------------------
  */
 
 /* `align`: a power of two. NULL: no memory, errno is ENOMEM. Zeroed. */
 void *emergency_allocate(size_t size, size_t align);
-/* Whether the block came from there; it needn't be freed. */
+/* Whether the block came from there. */
 bool emergency_owns(const void *ptr);
+/* One of them is free. */
+void emergency_release(void);
 size_t emergency_size(const void *ptr);
 
 static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
@@ -31,6 +33,7 @@ static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
 
 static QUIRE_ALWAYS_INLINE void release(void *ptr)
 {
+    /* An aligned word: gcc makes an instruction more of an atomic load. */
     size_t class = class_of_address(heap_base, heap_size, ptr);
     if (quire_unlikely(!stack_push(&self.cache, heap_base, class, ptr)))
         release_slow(ptr);
@@ -40,7 +43,7 @@ void release_wrong_size(void *ptr, size_t size);
 
 bool is_of_size(const void *ptr, size_t size);
 
-/* The size that a block was asked for says its class. */
+/* The size that a block was asked for by operator new says its class. */
 static QUIRE_ALWAYS_INLINE void release_sized(void *ptr, size_t size)
 {
     size_t class = class_of_address(heap_base, heap_size, ptr);

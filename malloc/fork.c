@@ -6,14 +6,15 @@
  * and has at most one block less.
  *
  * POSIX lets signal handlers fork, and one may have interrupted a slow path of its own thread. So
- * the gate needs no lock, and who closes it isn't waited for. A thread that waits for a lock of his
- * holds none itself (lock.c), and isn't waited for either; the child goes on with what its thread
- * held, and gives it back when the handler returns.
+ * the gate needs no lock, and who closes it isn't waited for; nor, then, are those who wait for a
+ * lock, which may be his. The child goes on with what its thread held, and gives it back when the
+ * handler returns.
  *
- * What this can't prevent (two threads whose handlers fork at a time, and children that are made
- * without our knowing, by _Fork or clone) leaves the child with locks of threads that it doesn't
- * have. A lock knows its owner, and numbers aren't given twice: those up to `last_before_fork` are
- * gone but for the one that forked, and what they hold is taken from them.
+ * What this can't prevent (threads that hold one lock and wait for his, two threads whose handlers
+ * fork at a time, and children that are made without our knowing, by _Fork or clone) leaves the
+ * child with locks of threads that it doesn't have. A lock knows its owner, and numbers aren't
+ * given twice: those up to `last_before_fork` are gone but for the one that forked, and what they
+ * hold is taken from them.
  *
  *   invariant   `alive` is 1, but in a child that was made without our knowing: the kernel clears
  *               its page there
@@ -31,36 +32,24 @@ static union {
     char page[1ul << QUIRE_PAGE_SHIFT];
 } control __attribute__((aligned(1ul << QUIRE_PAGE_SHIFT)));
 
-/* Of more threads the blocks on their stacks are lost to the child. */
-#define MAX_LEFT_BEHIND 256u
-
 static bool has_control; /* the kernel knows MADV_WIPEONFORK: Linux 4.14 */
-uint32_t gate;
 static uint32_t last_before_fork, who_forked;
-static struct quire_heap_cache *left_behind[MAX_LEFT_BEHIND]; /* to be emptied */
-static unsigned nr_left_behind;
+static bool others_left_caches; /* in the child */
 
 /* ---- the gate -------------------------------------------------------------------------------- */
 
-void gate_wait(void)
+/* Another one who forks needn't wait for us meanwhile. */
+static void gate_close(bool strict)
 {
-    uint32_t closed;
-    while ((closed = __atomic_load_n(&gate, __ATOMIC_SEQ_CST)) && closed != self_number &&
-           !owner_is_gone(closed))
-        futex_wait(&gate, closed);
-}
-
-static void gate_close(void)
-{
-    uint32_t open = 0;
-    /* Another one who forks needn't wait for us meanwhile. */
-    __atomic_store_n(&self.waiting, 1, __ATOMIC_SEQ_CST);
-    while (!quire_compare_exchange(&gate, &open, self_number)) {
+    uint32_t open = 0, mine = self_number | (strict ? GATE_STRICT : 0);
+    bool has_place = gate_pause();
+    while (!quire_compare_exchange(&gate, &open, mine)) {
         gate_wait();
-        open = owner_is_gone(open) ? open : 0;
+        open = owner_is_gone(open & ~GATE_STRICT) ? open : 0;
     }
-    __atomic_store_n(&self.waiting, 0, __ATOMIC_SEQ_CST);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (has_place)
+        place_take();
+    __atomic_store_n(&self.waiting, WAITS_NOT, __ATOMIC_SEQ_CST);
 }
 
 static void gate_open(void)
@@ -69,11 +58,34 @@ static void gate_open(void)
     futex_wake(&gate);
 }
 
-static void wait_until_out(const struct thread *other)
+static bool is_out(const struct thread *other, bool strict)
 {
-    while (__atomic_load_n(&other->inside, __ATOMIC_SEQ_CST) &&
-           !__atomic_load_n(&other->waiting, __ATOMIC_SEQ_CST))
-        sched_yield();
+    if (!__atomic_load_n(&other->inside, __ATOMIC_SEQ_CST))
+        return true;
+    enum waiting waiting = __atomic_load_n(&other->waiting, __ATOMIC_SEQ_CST);
+    return waiting == WAITS || (strict && waiting == WAITS_FOR_LOCK);
+}
+
+static bool all_are_out(bool strict)
+{
+    bool locked = (threads_lock.word & ~LOCK_WAITED_FOR) != self_number, out = true;
+    if (locked)
+        quire_port_spin_lock(&threads_lock);
+    for (const struct thread *other = threads; other && out; other = other->next)
+        out = other == &self || is_out(other, strict);
+    if (locked)
+        quire_port_spin_unlock(&threads_lock);
+    return out;
+}
+
+/* First those of the list, which strangers may still enter; then the strangers. Who leaves the list
+ * has a place, and may need the list's lock. */
+static void wait_for_all(bool strict)
+{
+    while (!all_are_out(strict))
+        (void)sched_yield();
+    while (!places_are_empty(strict))
+        (void)sched_yield();
 }
 
 static unsigned forks_under_way; /* of the thread that has the gate */
@@ -81,24 +93,16 @@ static unsigned forks_under_way; /* of the thread that has the gate */
 static void before_fork(void)
 {
     int saved = errno;
-    if (!self_number) {
-        (void)heap_enter();
+    bool strict = self.inside;
+    if (!self_number && heap_enter())
         heap_leave();
-    }
-    if (gate == self_number && self_number) {
+    if (self_number && !gate_of_others() && gate) {
         forks_under_way++;
         return;
     }
-    gate_close();
+    gate_close(strict);
     forks_under_way = 1;
-    bool locked = (threads_lock.word & ~LOCK_WAITED_FOR) != self_number;
-    if (locked)
-        quire_port_spin_lock(&threads_lock);
-    for (const struct thread *other = threads; other; other = other->next)
-        if (other != &self)
-            wait_until_out(other);
-    if (locked)
-        quire_port_spin_unlock(&threads_lock);
+    wait_for_all(strict);
     errno = saved;
 }
 
@@ -118,20 +122,13 @@ bool owner_is_gone(uint32_t number)
     return number <= last && number != who_forked;
 }
 
-/* What they knew of their caches lies on stacks that the child uses again. */
-static void keep_caches_of_others(void)
-{
-    for (struct thread *other = threads; other; other = other->next)
-        if (other != &self) {
-            struct quire_heap_cache *left = quire_heap_cache_leave(&other->cache);
-            if (nr_left_behind < MAX_LEFT_BEHIND)
-                left_behind[nr_left_behind++] = left;
-        }
-}
-
-/* Only this thread is left. */
+/* Only this thread is left. What the others knew of their caches lies on stacks that it uses again.
+ */
 static void leave_others_behind(void)
 {
+    if (heap && quire_heap_leave_others(heap, &self.cache))
+        others_left_caches = true;
+    places_clear();
     who_forked = self_number;
     quire_store_relaxed(&last_before_fork, quire_load_relaxed(&last_number));
     control.alive = 1;
@@ -144,31 +141,30 @@ static void in_child(void)
 {
     int saved = errno;
     forks_under_way = 0;
-    keep_caches_of_others();
     leave_others_behind();
     gate_open();
     errno = saved;
 }
 
-/* Done later, since most children only call exec. */
-static void empty_left_behind(void)
+void fork_notice(void)
 {
-    while (nr_left_behind)
-        quire_heap_cache_detach(left_behind[--nr_left_behind]);
+    if (quire_unlikely(has_control && !quire_load_relaxed(&control.alive)))
+        leave_others_behind();
 }
 
-static void find_oneself_alone(void)
+/* Done later, since most children only call exec. */
+static void adopt_all(void)
 {
-    keep_caches_of_others();
-    leave_others_behind();
+    quire_store_relaxed(&others_left_caches, false);
+    while (quire_heap_adopt(heap))
+        ;
 }
 
 void fork_check(void)
 {
-    if (quire_unlikely(has_control && !quire_load_relaxed(&control.alive)))
-        find_oneself_alone();
-    if (quire_unlikely(nr_left_behind) && self.inside == 1)
-        empty_left_behind();
+    fork_notice();
+    if (quire_unlikely(quire_load_relaxed(&others_left_caches)) && self.inside == 1)
+        adopt_all();
 }
 
 void fork_start(void)

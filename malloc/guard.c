@@ -124,6 +124,13 @@ static int take_slot(void)
     return number;
 }
 
+static void put_slot(unsigned number)
+{
+    quire_port_spin_lock(&lock);
+    queue[(head + nr_queued++) % SLOTS] = (uint16_t)number;
+    quire_port_spin_unlock(&lock);
+}
+
 void *guard_allocate(size_t size, size_t align)
 {
     if (!is_sampled(size, align))
@@ -134,10 +141,13 @@ void *guard_allocate(size_t size, size_t align)
     char *page = slot_page((unsigned)number);
     struct slot *slot = &slots[number];
     align = align < MIN_ALIGN ? MIN_ALIGN : align;
-    if (mprotect(page, QUIRE_PAGE_SIZE, PROT_READ | PROT_WRITE))
+    size = size ? size : 1; /* 0 is that of what is no block */
+    if (mprotect(page, QUIRE_PAGE_SIZE, PROT_READ | PROT_WRITE)) {
+        put_slot((unsigned)number);
         return NULL;
+    }
     slot->size = size;
-    slot->block = page + quire_align_down(QUIRE_PAGE_SIZE - (size ? size : 1), align);
+    slot->block = page + quire_align_down(QUIRE_PAGE_SIZE - size, align);
     stack_take(&slot->allocated);
     slot->is_used = true;
     memset(slot->block + size, SLACK_BYTE, (size_t)(page + QUIRE_PAGE_SIZE - slot->block) - size);
@@ -169,9 +179,7 @@ void guard_release(void *ptr)
     slot->is_used = false;
     (void)madvise(slot_page(number), QUIRE_PAGE_SIZE, MADV_DONTNEED);
     (void)mprotect(slot_page(number), QUIRE_PAGE_SIZE, PROT_NONE);
-    quire_port_spin_lock(&lock);
-    queue[(head + nr_queued++) % SLOTS] = (uint16_t)number;
-    quire_port_spin_unlock(&lock);
+    put_slot(number);
 }
 
 size_t guard_size(const void *ptr)

@@ -25,6 +25,7 @@ struct record {
 
 static struct record *table;
 static size_t nr_records, capacity; /* a power of two */
+static bool is_over;                /* the report has the table */
 static quire_port_spinlock_t lock;
 
 static size_t place_of(uintptr_t block)
@@ -64,7 +65,7 @@ void leak_add(const void *block, size_t size)
     struct record record = {.block = (uintptr_t)block, .size = size};
     stack_take(&record.stack);
     quire_port_spin_lock(&lock);
-    if (2 * nr_records < capacity || grow()) {
+    if (!is_over && (2 * nr_records < capacity || grow())) {
         *find(record.block) = record;
         nr_records++;
     }
@@ -98,12 +99,29 @@ void leak_remove(const void *block)
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
-static size_t gather(void)
+/* From now on the table is the report's alone: other threads may go on. */
+static struct record *take_table(size_t *slots)
+{
+    *slots = 0;
+    if (!heap_enter())
+        return NULL;
+    quire_port_spin_lock(&lock);
+    struct record *taken = table;
+    *slots = capacity;
+    is_over = true;
+    table = NULL;
+    capacity = nr_records = 0;
+    quire_port_spin_unlock(&lock);
+    heap_leave();
+    return taken;
+}
+
+static size_t gather(struct record *records, size_t slots)
 {
     size_t count = 0;
-    for (size_t i = 0; i < capacity; i++)
-        if (table[i].block)
-            table[count++] = table[i];
+    for (size_t i = 0; i < slots; i++)
+        if (records[i].block)
+            records[count++] = records[i];
     return count;
 }
 
@@ -161,21 +179,23 @@ static size_t add_up(struct record *records, size_t count)
     return sums;
 }
 
-/* The table is of no use afterwards. */
 void leak_report(void)
 {
-    size_t bytes = 0, count = gather();
+    size_t slots, bytes = 0;
+    struct record *records = take_table(&slots);
+    size_t count = gather(records, slots);
     for (size_t i = 0; i < count; i++)
-        bytes += table[i].size;
+        bytes += records[i].size;
     message("quire-malloc: leak: %zu bytes in %zu blocks weren't freed", bytes, count);
-    sort(table, count, by_callers);
-    size_t sums = add_up(table, count);
-    sort(table, sums, by_size);
+    sort(records, count, by_callers);
+    size_t sums = add_up(records, count);
+    sort(records, sums, by_size);
     for (size_t i = 0; i < sums && i < MOST_PRINTED; i++) {
-        message("  %zu bytes in %lu blocks by", table[i].size, (unsigned long)table[i].block);
-        stack_print(&table[i].stack);
+        message("  %zu bytes in %lu blocks by", records[i].size, (unsigned long)records[i].block);
+        stack_print(&records[i].stack);
     }
     if (sums > MOST_PRINTED)
         message("  and by %zu more callers", sums - MOST_PRINTED);
-    capacity = nr_records = 0;
+    if (records)
+        (void)munmap(records, slots * sizeof *records);
 }

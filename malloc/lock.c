@@ -1,9 +1,8 @@
 /* malloc/lock.c: locks that are held
  *
- * A short spin, then sleep. Who waits holds no other lock that somebody could need to leave a slow
- * path (the layers take locks one within another only under one that is the heap's), and says that
- * it waits: so fork needn't wait for it. While the gate is closed nobody gets a lock that he had to
- * wait for: see fork.c. A lock whose owner was left behind in a parent is taken from it.
+ * A short spin, then sleep. Who waits is in the middle of a slow path, so fork waits for it, and it
+ * goes on although the gate is closed; unless who forks has interrupted a slow path, and may hold
+ * what is waited for (gate.c). A lock whose owner was left behind in a parent is taken from it.
  */
 #include "malloc/self.h"
 
@@ -17,7 +16,10 @@ static bool take(quire_port_spinlock_t *lock, bool others_wait)
     if (owner && !owner_is_gone(owner))
         return false;
     uint32_t mine = self_number | (others_wait || owner ? LOCK_WAITED_FOR : 0);
-    return quire_compare_exchange(&lock->word, &word, mine);
+    if (!quire_compare_exchange(&lock->word, &word, mine))
+        return false;
+    self_held++;
+    return true;
 }
 
 static bool spin(quire_port_spinlock_t *lock)
@@ -40,22 +42,24 @@ static void sleep_for(quire_port_spinlock_t *lock)
         futex_wait(&lock->word, word | LOCK_WAITED_FOR);
 }
 
+static bool sleep_and_take(quire_port_spinlock_t *lock)
+{
+    gate_lock_begin();
+    if (gate_of_others() & GATE_STRICT)
+        gate_wait();
+    sleep_for(lock);
+    return gate_lock_end() && take(lock, true);
+}
+
 void malloc_lock_slow(quire_port_spinlock_t *lock)
 {
     if ((quire_load_relaxed(&lock->word) & ~LOCK_WAITED_FOR) == self_number && self_number)
         quire_port_panic("quire-malloc: a signal handler that interrupted the heap calls it");
     if (spin(lock))
         return;
-    fork_check();
-    for (;;) {
-        __atomic_store_n(&self.waiting, 1, __ATOMIC_SEQ_CST);
-        gate_wait();
-        sleep_for(lock);
-        __atomic_store_n(&self.waiting, 0, __ATOMIC_SEQ_CST);
-        uint32_t closed = __atomic_load_n(&gate, __ATOMIC_SEQ_CST);
-        if ((!closed || closed == self_number) && take(lock, true))
-            return;
-    }
+    fork_notice();
+    while (!sleep_and_take(lock))
+        ;
 }
 
 void malloc_lock_wake(quire_port_spinlock_t *lock)

@@ -7,10 +7,12 @@
  *                       on, too. As in glibc a mapped block that is freed raises it to its size,
  *                       unless one of the parameters was set
  *     M_MMAP_MAX        how many blocks count as mapped at a time
- *     M_TRIM_THRESHOLD  free bytes from which on the heap looks whether to give some back; -1:
- * never M_TOP_PAD         kept, but the heap grows by sections M_PERTURB         bytes that malloc
- * and free fill blocks with M_MXFAST, M_CHECK_ACTION, M_ARENA_TEST, M_ARENA_MAX: accepted; threads
- * have no arenas here
+ *     M_TRIM_THRESHOLD  free bytes from which on the heap looks whether to give some back;
+ *                       -1: never
+ *     M_TOP_PAD         accepted, but the heap grows by sections
+ *     M_PERTURB         bytes that malloc and free fill blocks with
+ *
+ * M_MXFAST, M_CHECK_ACTION, M_ARENA_TEST and M_ARENA_MAX are accepted; threads have no arenas here.
  */
 #include <limits.h>
 #include <malloc.h>
@@ -30,7 +32,19 @@ static int set_map_threshold(int value)
     return 1;
 }
 
-static int set(int parameter, int value)
+static void fix_thresholds(void)
+{
+    options.is_fixed = true;
+    quire_heap_set_map_threshold(heap, options.map_threshold, options.map_max, true);
+}
+
+void set_trim_threshold(size_t bytes)
+{
+    quire_heap_set_trim_threshold(heap, bytes);
+    fix_thresholds();
+}
+
+int option_set(int parameter, int value)
 {
     switch (parameter) {
     case M_MMAP_THRESHOLD:
@@ -41,8 +55,8 @@ static int set(int parameter, int value)
         options.map_max = value < 0 ? 0 : (unsigned)value;
         break;
     case M_TRIM_THRESHOLD:
-        quire_heap_set_trim_threshold(heap, (size_t)(long)value);
-        break;
+        set_trim_threshold((size_t)(long)value);
+        return 1;
     case M_TOP_PAD:
         break;
     case M_PERTURB:
@@ -59,16 +73,15 @@ static int set(int parameter, int value)
     default:
         return 1; /* as glibc */
     }
-    options.is_fixed = true;
-    quire_heap_set_map_threshold(heap, options.map_threshold, options.map_max, true);
+    fix_thresholds();
     return 1;
 }
 
 EXPORT int mallopt(int parameter, int value)
 {
-    if (!heap_enter())
+    if (self.inside || !heap_enter())
         return 0;
-    int done = set(parameter, value);
+    int done = option_set(parameter, value);
     heap_leave();
     return done;
 }

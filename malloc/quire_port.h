@@ -33,6 +33,8 @@ typedef unsigned long quire_port_irq_t;
 
 extern QUIRE_MALLOC_TLS uint32_t self_number
     __attribute__((visibility("hidden"))); /* 0: none yet; see self.h */
+extern QUIRE_MALLOC_TLS uint32_t self_held
+    __attribute__((visibility("hidden"))); /* locks that the thread holds */
 
 void malloc_lock_slow(quire_port_spinlock_t *lock);
 void malloc_lock_wake(quire_port_spinlock_t *lock);
@@ -44,8 +46,10 @@ int malloc_discard(void *at, size_t size);
 static inline bool quire_port_spin_trylock(quire_port_spinlock_t *lock)
 {
     uint32_t free = 0;
-    return __atomic_compare_exchange_n(&lock->word, &free, self_number, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    bool taken = __atomic_compare_exchange_n(&lock->word, &free, self_number, false,
+                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    self_held += taken;
+    return taken;
 }
 
 static inline void quire_port_spin_lock(quire_port_spinlock_t *lock)
@@ -57,6 +61,7 @@ static inline void quire_port_spin_lock(quire_port_spinlock_t *lock)
 static inline void quire_port_spin_unlock(quire_port_spinlock_t *lock)
 {
     uint32_t was = __atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE);
+    self_held--;
     if (__builtin_expect(was & LOCK_WAITED_FOR, 0))
         malloc_lock_wake(lock);
 }

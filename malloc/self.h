@@ -12,13 +12,16 @@
 #pragma GCC visibility push(hidden)
 
 enum thread_state { THREAD_NEW, THREAD_ATTACHED, THREAD_ENDED };
+/* What a thread in a slow path may do meanwhile: it paused, and changes nothing; or it waits for a
+ * lock, and may hold another. */
+enum waiting { WAITS_NOT, WAITS, WAITS_FOR_LOCK };
 
 struct thread {
     struct quire_heap_cache cache;
     struct thread *next, **link; /* in `threads` */
-    uint32_t number;             /* self_number */
     uint32_t inside;             /* slow paths that the thread is in: two in a signal handler */
-    uint32_t waiting;            /* for a lock or the gate, and holds nothing that others need */
+    enum waiting waiting;
+    uint32_t *place; /* see gate.c */
     enum thread_state state;
 };
 
@@ -29,9 +32,37 @@ extern char *heap_base;
 extern size_t heap_size;
 extern struct quire_heap *heap; /* NULL: not yet */
 
+/* ---- gate.c ---------------------------------------------------------------------------------- */
+
 /* False: there is no heap, and no memory to make one; errno is ENOMEM. */
 bool heap_enter(void);
+/* Doesn't wait long for a fork: false may also mean that the gate is still closed. For what a
+ * program may call while it has a lock of the C library that fork waits for. */
+bool heap_enter_soon(void);
 void heap_leave(void);
+
+/* The number of who forks, and keeps all others out of slow paths; 0: nobody. GATE_STRICT: he
+ * interrupted a slow path, and may hold locks himself. */
+extern uint32_t gate;
+#define GATE_STRICT 0x80000000u
+/* The gate's word, if it is closed to this thread. */
+uint32_t gate_of_others(void);
+/* Waits until the gate is open. */
+void gate_wait(void);
+/* The same, for `ns` nanoseconds at most; false: it is still closed. */
+bool gate_wait_for(uint64_t ns);
+/* In a slow path: between them the thread holds no lock, and changes nothing of the heap. */
+bool gate_pause(void);
+void gate_resume(bool has_place); /* what gate_pause returned */
+/* Around the sleep for a lock; false: it may not be taken yet. */
+void gate_lock_begin(void);
+bool gate_lock_end(void);
+void place_take(void);
+void place_leave(void);
+/* Whether nobody else has a place; `strict`: who waits for a lock doesn't count. */
+bool places_are_empty(bool strict);
+/* In the child of a fork. */
+void places_clear(void);
 
 /* ---- start.c --------------------------------------------------------------------------------- */
 
@@ -44,18 +75,19 @@ extern quire_port_spinlock_t threads_lock;
 /* Numbers given to threads so far. */
 extern uint32_t last_number;
 void threads_start(void);
+void thread_number(void);
+void thread_attach(void);
 /* Gives this thread's blocks back; from now on it has no stacks. In a slow path. */
 void thread_close_stacks(void);
 
 /* ---- fork.c ---------------------------------------------------------------------------------- */
 
-/* The number of who forks, and keeps all others out of slow paths; 0: nobody. */
-extern uint32_t gate;
 void fork_start(void);
-/* Waits until the gate is open. */
-void gate_wait(void);
 /* Whether this process is a child that was made behind our back, by _Fork or clone: then what
  * threads of the parent held is nobody's. */
+void fork_notice(void);
+/* The same, and gives back what was on the stacks of threads that are left in the parent. In a slow
+ * path, without locks. */
 void fork_check(void);
 /* Whether a lock's owner is a thread that was left in the parent. */
 bool owner_is_gone(uint32_t number);
@@ -66,6 +98,10 @@ extern const struct quire_heap_ops system_ops;
 /* Reserves addresses for the heap; NULL: there are none. */
 char *system_reserve(size_t *size);
 void futex_wait(const uint32_t *word, uint32_t value);
+void futex_wait_for(const uint32_t *word, uint32_t value, uint64_t ns);
+/* RLIMIT_AS is about to be so many bytes: gives up most of the range, if that is less than what is
+ * mapped. In a slow path. */
+void system_limit(uint64_t bytes);
 void futex_wake(const uint32_t *word);
 
 /* ---- message.c ------------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* malloc/stack.c: who called
  *
  * The unwinder is the compiler's, linked into this library, so that none is loaded in the middle of
- * a call. It takes the loader's lock, which the loader's own calls hold: it is recursive.
+ * a call. It takes the loader's lock, which the loader's own calls hold: it is recursive. Who has
+ * that lock may be waiting for a fork to be over, so a slow path pauses meanwhile.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -36,9 +37,12 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *arg)
 
 void stack_take(struct stack *stack)
 {
+    bool pauses = self.inside && !self_held, has_place = pauses && gate_pause();
     struct walk walk = {.stack = stack, .own = library_of((uintptr_t)&stack_take)};
     *stack = (struct stack){{0}};
     (void)_Unwind_Backtrace(visit, &walk);
+    if (pauses)
+        gate_resume(has_place);
 }
 
 void stack_print(const struct stack *stack)

@@ -16,6 +16,7 @@
 
 #define LEAST_RANGE (12ul << 20)
 #define LEFT_FOR_OTHERS (1ul << 20)
+#define LITTLE_LEFT (64ul << 20)
 #define MOST_RANGE (1ul << 40)
 #define RANGE_ALIGN                                                                                \
     ((QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER) > (2ul << 20) ? (QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)     \
@@ -44,23 +45,30 @@ static void *map_aligned(size_t size, size_t align, int protection, int flags)
     return aligned;
 }
 
-/* Pages of addresses that the process has, by /proc/self/statm; 0: unknown. */
+/* Pages of addresses that the process has, by /proc/self/statm; 0: unknown. By bare system calls,
+ * since open and read are points of cancellation, which malloc isn't. */
 static size_t mapped_pages(void)
 {
     char text[64];
     size_t pages = 0;
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return 0;
-    ssize_t length = read(file, text, sizeof text);
-    (void)close(file);
-    for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+    long length = syscall(SYS_read, file, text, sizeof text);
+    (void)syscall(SYS_close, file);
+    for (long i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
         pages = 10 * pages + (size_t)(text[i] - '0');
     return pages;
 }
 
+/* Stacks of threads and libraries need some of what is left under a limit, too. */
+static size_t range_under_limit(size_t left)
+{
+    return left < LITTLE_LEFT ? left - left / 4 : left / 2;
+}
+
 /* Twice the memory, so that all of it may be had in small blocks, and swap. Under a limit, what is
- * left of that, some apart for the stacks of threads and for libraries. */
+ * left of that, in part. */
 static size_t wanted_range(void)
 {
     struct sysinfo info;
@@ -74,6 +82,7 @@ static size_t wanted_range(void)
     size_t mapped = (mapped_pages() << QUIRE_PAGE_SHIFT) + LEFT_FOR_OTHERS;
     size_t left = limit.rlim_cur > mapped ? limit.rlim_cur - mapped : 0;
     is_small_range = left < size;
+    left = range_under_limit(left);
     return left < size ? (size_t)quire_align_down(left, section) : size;
 }
 
@@ -121,6 +130,17 @@ static bool is_within_limit(size_t more)
     return is_small_range || heap->committed - committed_before + more <= known - mapped;
 }
 
+/* The maps of free slots of pages that aren't in the range any more. */
+static void give_up_maps(size_t end, size_t old_end)
+{
+    size_t first = heap->maps + (end >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
+    size_t last = heap->maps + (old_end >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
+    first = (size_t)quire_align_up(first, QUIRE_PAGE_SIZE);
+    last = (size_t)quire_align_down(last, QUIRE_PAGE_SIZE);
+    if (last > first)
+        (void)munmap(heap_base + first, last - first);
+}
+
 /* A limit that was there from the beginning left little for mappings beside the range: what the
  * range hasn't used yet is theirs, too. */
 static bool give_up_range(size_t size)
@@ -137,9 +157,25 @@ static bool give_up_range(size_t size)
     }
     size_t end = heap->size;
     quire_port_spin_unlock(&heap->grow_lock);
-    if (can)
-        (void)munmap(heap_base + end, size);
-    return can;
+    if (!can)
+        return false;
+    (void)munmap(heap_base + end, size);
+    give_up_maps(end, end + size);
+    return true;
+}
+
+void system_limit(uint64_t bytes)
+{
+    size_t mapped = mapped_pages() << QUIRE_PAGE_SHIFT, unused = heap_size - heap->committed;
+    size_t unused_maps = (unused >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
+    if (bytes >= mapped || mapped < unused + unused_maps)
+        return;
+    size_t others = mapped - unused - unused_maps,
+           left = bytes > others ? (size_t)bytes - others : 0;
+    size_t keeps = range_under_limit(left), section = (size_t)1 << QUIRE_SECTION_SHIFT;
+    is_small_range = true;
+    if (unused > keeps + section)
+        (void)give_up_range(unused - keeps - section);
 }
 
 /* ---- callbacks of the heap ------------------------------------------------------------------- */
@@ -205,7 +241,7 @@ int malloc_discard(void *at, size_t size)
 uint64_t malloc_clock_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* some milliseconds are near enough for decay */
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -213,6 +249,15 @@ void futex_wait(const uint32_t *word, uint32_t value)
 {
     int saved = errno;
     (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    errno = saved;
+}
+
+void futex_wait_for(const uint32_t *word, uint32_t value, uint64_t ns)
+{
+    int saved = errno;
+    struct timespec time = {.tv_sec = (time_t)(ns / 1000000000u),
+                            .tv_nsec = (long)(ns % 1000000000u)};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &time, NULL, 0);
     errno = saved;
 }
 

@@ -1,7 +1,8 @@
 /* malloc/thread.c: threads come and go
  *
- *   invariant   a thread in `threads` has an attached cache. It enters and leaves the list inside a
- *               slow path, so while the gate is closed the list stays as it is
+ *   invariant   a thread in `threads` is THREAD_ATTACHED, and the other way round. It enters and
+ *               leaves the list inside a slow path, so once fork has waited for those the list
+ *               stays as it is
  */
 #include <errno.h>
 #include <pthread.h>
@@ -9,7 +10,7 @@
 #include "malloc/self.h"
 
 QUIRE_MALLOC_TLS struct thread self;
-QUIRE_MALLOC_TLS uint32_t self_number;
+QUIRE_MALLOC_TLS uint32_t self_number, self_held;
 struct thread *threads;
 quire_port_spinlock_t threads_lock;
 uint32_t last_number;
@@ -36,13 +37,16 @@ static void delist(void)
     quire_port_spin_unlock(&threads_lock);
 }
 
+/* It stays in the list until its cache is gone and it has a place. */
 void thread_close_stacks(void)
 {
-    if (self.state == THREAD_ATTACHED)
-        delist();
+    bool is_listed = self.state == THREAD_ATTACHED;
     quire_heap_cache_detach(&self.cache);
     self.cache.heap = heap;
     self.state = THREAD_ENDED;
+    place_take();
+    if (is_listed)
+        delist();
 }
 
 /* Destructors that run later may allocate: they do it without stacks. */
@@ -71,7 +75,7 @@ __attribute__((constructor)) static void loaded(void)
 }
 
 /* Without a key, or memory for stacks, a thread does without them. */
-static void attach(void)
+void thread_attach(void)
 {
     self.cache.heap = heap;
     if (!is_loaded)
@@ -83,45 +87,8 @@ static void attach(void)
     self.state = THREAD_ATTACHED;
 }
 
-static void number_self(void)
+void thread_number(void)
 {
-    fork_check();
-    self_number = self.number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
-}
-
-/* Dekker's way with gate_close: either it sees us inside, or we see the gate closed. */
-static void pass_gate(void)
-{
-    for (;;) {
-        __atomic_store_n(&self.inside, 1, __ATOMIC_SEQ_CST);
-        uint32_t closed = __atomic_load_n(&gate, __ATOMIC_SEQ_CST);
-        if (quire_likely(!closed || closed == self_number))
-            return;
-        __atomic_store_n(&self.inside, 0, __ATOMIC_SEQ_CST);
-        fork_check();
-        gate_wait();
-    }
-}
-
-bool heap_enter(void)
-{
-    if (quire_unlikely(!self_number))
-        number_self();
-    if (quire_unlikely(self.inside)) /* a signal handler */
-        self.inside++;
-    else
-        pass_gate();
-    if (quire_unlikely(!quire_load_acquire(&heap)) && !heap_start()) {
-        heap_leave();
-        errno = ENOMEM;
-        return false;
-    }
-    if (quire_unlikely(self.state == THREAD_NEW))
-        attach();
-    return true;
-}
-
-void heap_leave(void)
-{
-    __atomic_store_n(&self.inside, self.inside - 1, __ATOMIC_RELEASE);
+    fork_notice();
+    self_number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
 }

@@ -29,10 +29,12 @@ extern const struct heap_case
 /* The one that the child runs. */
 extern const struct heap_case *running;
 
+#define QUIRE_POOL "quire" /* as a library of pools: it is in this program */
+
 struct allocator {
     const char *name, *package;
     const char *library; /* preloaded; NULL: none */
-    const char *pool;    /* instead: a library with pools only, opened by pool.c */
+    const char *pool;    /* a library with pools, opened by pool.c */
 };
 
 struct options {
@@ -70,6 +72,8 @@ uint64_t minor_faults(void);
 uint64_t resident_bytes(void);
 /* Nanoseconds an operation: the median of many calls of `chunk`, each of `operations`. */
 double median_ns(void (*chunk)(void), size_t operations, unsigned chunks);
+/* The same, the best of the calls. */
+double best_ns(void (*chunk)(void), size_t operations, unsigned chunks);
 void check(bool enough);
 
 /* So that no compiler knows the size, or leaves out a block that isn't used. */

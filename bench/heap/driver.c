@@ -20,6 +20,7 @@ static struct allocator allocators[] = {
     {.name = "jemalloc", .library = "libjemalloc.so.2", .package = "libjemalloc2"},
     {.name = "mimalloc", .library = "libmimalloc.so.2", .package = "libmimalloc2.0"},
     {.name = "tcmalloc", .library = "libtcmalloc_minimal.so.4", .package = "libtcmalloc-minimal4"},
+    {.name = "quire-pool", .library = "", .pool = QUIRE_POOL},
     {.name = "apr", .pool = "libapr-1.so.0", .package = "libapr1"},
     {.name = "talloc", .pool = "libtalloc.so.2", .package = "libtalloc2"},
 };
@@ -239,9 +240,12 @@ int run_driver(const char *path)
     program = path;
     static char quire[4096];
     if (realpath(options.quire, quire)) {
-        allocators[1].library = quire;
+        for (unsigned i = 0; i < NR_ALLOCATORS; i++)
+            if (allocators[i].library && !*allocators[i].library)
+                allocators[i].library = quire;
     } else if (takes_part(&(struct heap_case){0}, 1)) {
-        absent[1] = true;
+        for (unsigned i = 0; i < NR_ALLOCATORS; i++)
+            absent[i] = allocators[i].library && !*allocators[i].library;
         tell_absent(1);
     }
     printf("# medians over %u rounds of all allocators in turns, a process each; compiler %s\n",

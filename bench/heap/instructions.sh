@@ -31,19 +31,19 @@ echo '# counted by callgrind'
 printf '%-34s %7s  %-7s %10s  %s\n' '# case' threads subject value unit
 loop=$(per_run bench_measured loop-16 $low $high '')
 for peer in glibc: quire:"$quire" jemalloc:libjemalloc.so.2 mimalloc:libmimalloc.so.2 \
-    tcmalloc:libtcmalloc_minimal.so.4 apr:libapr-1.so.0 talloc:libtalloc.so.2; do
+    tcmalloc:libtcmalloc_minimal.so.4 quire-pool:"$quire" apr:libapr-1.so.0 talloc:libtalloc.so.2; do
     name=${peer%%:*}
     library=${peer#*:}
     progress "$name"
     case $name in
-    quire) [ -e "$library" ] || continue ;;
+    quire | quire-pool) [ -e "$library" ] || continue ;;
     glibc) ;;
     *) LD_PRELOAD=$library sh -c 'grep -q "$1" /proc/self/maps' sh "$library" 2>"$directory/log" || continue ;;
     esac
     case $name in
+    quire-pool) export HEAP_BENCH_POOL=quire ;;
     apr | talloc)
-        HEAP_BENCH_POOL=$library
-        export HEAP_BENCH_POOL
+        export HEAP_BENCH_POOL="$library"
         library=
         ;;
     *)

@@ -91,7 +91,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option argp_options[] = {
     {"case", 'c', "PATTERN", 0, "Only cases whose name matches, as the shell matches files", 1},
     {"allocator", 'a', "PATTERN", 0,
-     "Only these of: glibc, quire, jemalloc, mimalloc, tcmalloc; apr, talloc for pools", 1},
+     "Only these of: glibc, quire, jemalloc, mimalloc, tcmalloc; quire-pool, apr, talloc for pools",
+     1},
     {"rounds", 'r', "N", 0, "Rounds of each case (3)", 1},
     {"full", KEY_FULL, NULL, 0, "Eleven rounds of five times as many operations", 1},
     {"quire", KEY_QUIRE, "SO", 0, "Quire's library (build/release/malloc/libquire-malloc.so)", 1},

@@ -1,11 +1,14 @@
 /* bench/heap/pool.c: a pool is made, 100 objects of mixed small sizes are taken, it is destroyed
  *
- * Peers are what Debian has as a library: APR's pools (nginx's is no library) and talloc. With an
- * allocator instead it is 100 mallocs and 100 frees.
+ * Quire's pools take their blocks from malloc, which is its heap's. Peers are what Debian has as a
+ * library: APR's pools (nginx's is no library) and talloc. With an allocator instead it is 100
+ * mallocs and 100 frees.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <quire/pool.h>
 
 #include "bench.h"
 
@@ -90,6 +93,30 @@ static void talloc_start(void)
     talloc_free = (int (*)(void *, const char *))function("_talloc_free");
 }
 
+/* ---- Quire -------------------------------------------------------------------------------------
+ */
+
+static struct quire_pool_cache quire_cache;
+
+static void quire_pools(void)
+{
+    for (unsigned i = 0; i < CHUNK; i++) {
+        struct quire_pool *pool = quire_pool_create(&quire_cache);
+        check(pool);
+        for (unsigned j = 0; j < OBJECTS; j++)
+            *(char *)quire_pool_alloc(pool, size[j]) = 1;
+        quire_pool_destroy(pool);
+    }
+}
+
+static void quire_start(void)
+{
+    static const struct quire_pool_malloc functions = {malloc, free};
+    static struct quire_pool_config config;
+    config.source = quire_pool_from_malloc(&functions);
+    check(!quire_pool_cache_init(&quire_cache, &config));
+}
+
 /* ---- the case -----------------------------------------------------------------------------------
  */
 
@@ -99,6 +126,7 @@ static const struct {
 } kinds[] = {
     {"libapr-1.so.0", apr_start, apr_pools},
     {"libtalloc.so.2", talloc_start, talloc_pools},
+    {QUIRE_POOL, quire_start, quire_pools},
 };
 
 static void (*chunk)(void) = malloc_pools;
@@ -119,11 +147,11 @@ static void pool_100(void)
     for (unsigned i = 0; i < OBJECTS; i++)
         size[i] = (uint16_t)(8 + random_below(&state, i % 10 ? 120 : 500));
     for (unsigned i = 0; file && i < sizeof kinds / sizeof kinds[0]; i++) {
-        library = dlopen(file, RTLD_NOW);
-        if (!library)
-            exit(3);
         if (strcmp(file, kinds[i].file))
             continue;
+        library = strcmp(file, QUIRE_POOL) ? dlopen(file, RTLD_NOW) : NULL;
+        if (!library && strcmp(file, QUIRE_POOL))
+            exit(3);
         kinds[i].start();
         chunk = kinds[i].run;
     }

@@ -5,12 +5,15 @@
  */
 #include <stdlib.h>
 
+#include <quire/heap.h>
 #include <quire/pool.h>
+#include <quire/port.h>
 
 #include "bench/common/cases.h"
 
 #define OBJECTS 100ul
 #define POOLS 64ul
+#define HEAP_BYTES (256ul << 20)
 
 static uint16_t sizes[OBJECTS];
 static const struct quire_pool_malloc libc = {malloc, free};
@@ -40,6 +43,21 @@ static void start_pages(struct quire_mem *mem)
 static void start_16k(struct quire_mem *mem)
 {
     start(mem, 16 << 10);
+}
+
+/* A heap on memory of its own. */
+static void start_heap(struct quire_mem *mem)
+{
+    static struct quire_port_mem port;
+    static struct quire_heap_cache heap_cache;
+    static struct quire_heap *heap;
+    struct quire_heap_config heap_config = {.port = &port, .size = HEAP_BYTES};
+    start(mem, 0);
+    if (!heap &&
+        (quire_posix_mem_create(&port, HEAP_BYTES) || quire_heap_create(&heap, &heap_config) ||
+         quire_heap_cache_attach(heap, &heap_cache)))
+        fail("no heap");
+    config.source = quire_pool_from_heap(&heap_cache);
 }
 
 static void start_children(struct quire_mem *mem)
@@ -149,6 +167,8 @@ static const struct bench_case cases[] = {
     {"pool-100-objects", "object", POOLS *OBJECTS, start_pages, NULL, create_and_destroy, NULL,
      end},
     {"pool-100-objects-16k", "object", POOLS *OBJECTS, start_16k, NULL, create_and_destroy, NULL,
+     end},
+    {"pool-100-objects-heap", "object", POOLS *OBJECTS, start_heap, NULL, create_and_destroy, NULL,
      end},
     {"child-100-objects", "object", POOLS *OBJECTS, start_children, NULL,
      create_and_destroy_children, NULL, end_children},

@@ -28,7 +28,8 @@
  *
  * What is larger is a mapping of its own, outside the range, known by a tree. So an address says by
  * one load what it is, and nothing of the heap's lies next to what users write. A freed block gets
- * a mark in its second word, by which a second free is noticed; nothing depends on it.
+ * a mark in its second word, by which a second free is noticed; nothing depends on it. (A pointer
+ * into a block that is freed by mistake has it written there.)
  *
  * A cache has a small stack of free blocks for each class. Allocating pops, freeing pushes, and
  * that is the hot path: no lock, no atomic instruction (src/heap/cache.h). A block that another
@@ -101,9 +102,9 @@ struct quire_heap_cache {
     void **slots;                      /* of all stacks */
     size_t room;                       /* bytes that the stacks hold when full */
     struct quire_heap_cache *next, **link;
-    uint8_t visits[QUIRE_HEAP_CLASSES];   /* to the slow paths, up to 255 */
-    uint8_t capacity[QUIRE_HEAP_CLASSES]; /* blocks; 0: the stack isn't used yet */
-    uint8_t place[QUIRE_HEAP_CLASSES];    /* of the stack among the slots: in the order of use */
+    uint8_t visits[QUIRE_HEAP_RUN_CLASSES]; /* to the slow paths, for runs, up to 255 */
+    uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */
+    uint8_t place[QUIRE_HEAP_CLASSES];      /* of the stack among the slots: in the order of use */
     uint8_t nr_places;
 };
 
@@ -114,11 +115,14 @@ QUIRE_MUST_CHECK int quire_heap_cache_attach(struct quire_heap *heap,
                                              struct quire_heap_cache *cache);
 /* Gives all blocks back; the thread may end. One that isn't attached is no error. */
 void quire_heap_cache_detach(struct quire_heap_cache *cache);
-/* Its thread is gone without a word (in the child of a fork), and its memory will be: moves what is
- * to be known into the heap, for quire_heap_cache_detach. While nobody else uses the heap. */
-struct quire_heap_cache *quire_heap_cache_leave(struct quire_heap_cache *cache);
 /* Gives all blocks back. */
 void quire_heap_cache_flush(struct quire_heap_cache *cache);
+/* In the child of a fork: the threads of all caches but `own` are gone without a word, and their
+ * memory will be. Moves what is to be known of them into the heap, for quire_heap_adopt; whether
+ * there are any. While nobody else uses the heap. */
+bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_cache *own);
+/* Gives the blocks of one such cache back; false: there is none. */
+bool quire_heap_adopt(struct quire_heap *heap);
 
 /* ---- allocating and freeing ------------------------------------------------------------------ */
 
@@ -171,7 +175,7 @@ struct quire_heap_class_info {
 struct quire_heap_info {
     size_t used;      /* that callers have, of the range */
     size_t cached;    /* free, on threads' stacks */
-    size_t slots;     /* free, in slabs that aren't empty as a whole, stacks apart */
+    size_t slots;     /* free, in slabs that aren't empty as a whole, or in quarantine */
     size_t dirty;     /* free pages that still take memory, about */
     size_t metadata;  /* descriptors, maps, stacks of threads, records */
     size_t committed; /* of the range: what the heap has grown to */

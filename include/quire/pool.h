@@ -31,8 +31,8 @@
  * Threads. A cache and all pools made from it belong to one thread at a time: nothing here takes a
  * lock. So each thread has a cache, all of one configuration, and quire_pool_detach and _attach
  * bring a pool from one to another. Sources of malloc and of a quire_mem may be used by all threads
- * at once, those of a buffer or a pool by one at a time. With QUIRE_POOL_DEBUG it is checked that
- * no two threads are at one cache, and with config.self that it is always the same.
+ * at once, those of a heap's cache, a buffer or a pool by one at a time. With QUIRE_POOL_DEBUG it
+ * is checked that no two threads are at one cache, and with config.self that it is always the same.
  *
  * Errors: a pointer or NULL, 0 or a negative errno. What fails changes nothing. Sizes that no
  * memory could have are refused with NULL; size 0 gives memory that differs from all other, and has
@@ -82,6 +82,11 @@ struct quire_pool_malloc {
     void (*free)(void *memory);
 };
 struct quire_pool_source quire_pool_from_malloc(const struct quire_pool_malloc *functions);
+
+/* A thread's cache of a heap (quire/heap.h), which is its thread's alone: then each thread has a
+ * configuration of its own. A block has all that its size class has. */
+struct quire_heap_cache;
+struct quire_pool_source quire_pool_from_heap(struct quire_heap_cache *cache);
 
 /* Page runs of a machine's memory. Blocks are whole pages, at most 2^QUIRE_MAX_ORDER of them. */
 struct quire_pool_pages {

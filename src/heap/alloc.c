@@ -1,6 +1,7 @@
 /* heap/alloc.c: the front door */
 #include "heap/cache.h"
 
+#define GROWING_PAGES 3u                            /* what is smaller costs little to copy */
 #define GROWS_FURTHER (NR_RUNS << QUIRE_PAGE_SHIFT) /* large.c has its own way */
 
 void *quire_heap_alloc(struct quire_heap_cache *cache, size_t size)
@@ -45,8 +46,12 @@ void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, size_t size, size
     if (!class)
         return large_alloc(cache->heap, size, align < QUIRE_PAGE_SIZE ? QUIRE_PAGE_SIZE : align,
                            &is_zero);
-    if (order)
-        return run_take(cache->heap, class_pages(class), order);
+    if (order) {
+        void *run = run_take(cache->heap, class_pages(class), order);
+        if (run)
+            *mark_of(run) = 0;
+        return run;
+    }
     void *block = stack_pop(cache, cache->heap->base, class);
     return block ? block : cache_alloc_slow(cache, class);
 }
@@ -72,13 +77,28 @@ static size_t grown_size(size_t size)
     return size > QUIRE_HEAP_MAX_SMALL && size < GROWS_FURTHER ? size + size / 8 : size;
 }
 
+/* Free, or no block at all. */
+static bool is_freed_block(const struct quire_heap_cache *cache, size_t class, void *ptr)
+{
+    return (uintptr_t)ptr & (MIN_ALIGN - 1) ||
+           (*mark_of(ptr) == FREE_MARK && is_free_already(cache, class, ptr));
+}
+
+/* What grows from run to run would be copied each time: where large blocks are kept it goes to one
+ * at once, and grows there in place. */
+static void *move_to_grow(struct quire_heap *heap, size_t class, size_t size, size_t has)
+{
+    bool grows = class_is_run(class) && class_pages(class) >= GROWING_PAGES && size > has;
+    return grows && size < GROWS_FURTHER ? large_alloc_to_grow(heap, size) : NULL;
+}
+
 void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
 {
     struct quire_heap *heap = cache->heap;
     if (!ptr)
         return quire_heap_alloc(cache, size);
     size_t class = class_of_address(heap->base, heap->size, ptr);
-    bool is_freed = class && !class_is_run(class) && quarantine_has(heap, ptr);
+    bool is_freed = class && is_freed_block(cache, class, ptr);
     if (class && !is_freed && fits(heap, class, size))
         return ptr;
     size_t has = is_freed ? 0 : class ? class_size(class) : large_size(heap, ptr);
@@ -86,12 +106,14 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
         heap_mistake(heap, ptr, "realloc of what is no block, or was freed before");
         return NULL;
     }
-    if (!class && is_large(heap, size)) {
+    if (!class && (size > has || is_large(heap, size))) {
         void *resized = large_resize(heap, ptr, size);
         if (resized)
             return resized;
     }
-    void *moved = quire_heap_alloc(cache, size > has ? grown_size(size) : size);
+    void *moved = move_to_grow(heap, class, size, has);
+    if (!moved)
+        moved = quire_heap_alloc(cache, size > has ? grown_size(size) : size);
     if (!moved)
         return !class && size <= has ? ptr : NULL;
     __builtin_memcpy(moved, ptr, size < has ? size : has);

@@ -12,7 +12,10 @@
  * that it hardly uses. Large runs also wait for their thread to come some times, since for them it
  * is seldom worth it.
  *
- *   bound   a visit moves STACK_SLOTS / 2 blocks at most
+ *   invariant   while a stack is changed here its top is 0: so a signal handler that comes between
+ *               finds it both empty and full, and gets into a slow path, which knows that it
+ *               interrupted one
+ *   bound       a visit moves STACK_SLOTS / 2 blocks at most
  */
 #include "heap/cache.h"
 
@@ -20,7 +23,7 @@
 #define RUN_STACK_BYTES (256ul << 10)
 #define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
 #define WARM_VISITS 8u
-/* And a NULL before them, and the cache's own members behind: see quire_heap_cache_leave. */
+/* And a NULL before them, and the cache's own members behind: see is_left. */
 #define SLOT_BYTES (NR_CLASSES * STACK_BYTES + 2 * MIN_ALIGN + sizeof(struct quire_heap_cache))
 #define SLOT_PAGES ((SLOT_BYTES + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT)
 
@@ -43,6 +46,7 @@ static uintptr_t offset_of(const struct quire_heap_cache *cache, void **slot)
 
 static void set_top(struct quire_heap_cache *cache, size_t class, void **slot)
 {
+    __asm__ volatile("" ::: "memory");
     quire_store_relaxed(&cache->top[class], offset_of(cache, slot));
 }
 
@@ -51,14 +55,27 @@ static void *pop(struct quire_heap_cache *cache, size_t class)
     return stack_pop(cache, cache->heap->base, class);
 }
 
-unsigned stack_count(const struct quire_heap_cache *cache, size_t class)
+static unsigned count_at(const struct quire_heap_cache *cache, size_t class, uintptr_t top)
 {
     unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
-    uintptr_t top = quire_load_relaxed(&cache->top[class]);
-    if (!capacity)
+    if (!capacity || !top)
         return 0;
     void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
     return (unsigned)((top - offset_of(cache, bottom)) / sizeof(void *));
+}
+
+unsigned stack_count(const struct quire_heap_cache *cache, size_t class)
+{
+    return count_at(cache, class, quire_load_relaxed(&cache->top[class]));
+}
+
+/* From now on until set_top nobody uses the stack but the caller; its blocks. */
+static unsigned hide_stack(struct quire_heap_cache *cache, size_t class)
+{
+    unsigned count = count_at(
+        cache, class, __atomic_exchange_n(&cache->top[class], (uintptr_t)0, __ATOMIC_RELAXED));
+    __asm__ volatile("" ::: "memory");
+    return count;
 }
 
 static unsigned first_capacity(size_t class)
@@ -89,25 +106,33 @@ static bool take_room(struct quire_heap_cache *cache, size_t bytes)
 /* Its blocks move down with its bottom. */
 static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
-    unsigned count = stack_count(cache, class);
+    unsigned count = hide_stack(cache, class);
     void **old = stack_bottom(cache, class);
     void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
     if (count)
         __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
     *bottom = NULL;
-    set_top(cache, class, bottom + count);
     quire_store_relaxed(&cache->capacity[class], (uint8_t)capacity);
+    set_top(cache, class, bottom + count);
+}
+
+/* Large runs have no stack before their thread came by some times. */
+static bool comes_often(struct quire_heap_cache *cache, size_t class)
+{
+    if (!class_is_run(class) || class_pages(class) <= WARM_RUN_PAGES)
+        return true;
+    uint8_t *visits = &cache->visits[class_pages(class) - 1];
+    if (*visits < UINT8_MAX)
+        ++*visits;
+    return *visits >= WARM_VISITS;
 }
 
 /* Each visit makes a stack larger, if that may be. */
 static void visit(struct quire_heap_cache *cache, size_t class)
 {
     unsigned capacity = cache->capacity[class], most = most_capacity(class);
-    if (cache->visits[class] < UINT8_MAX)
-        cache->visits[class]++;
     if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
-        (class_is_run(class) && class_pages(class) > WARM_RUN_PAGES &&
-         cache->visits[class] < WARM_VISITS))
+        !comes_often(cache, class))
         return;
     unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
     wanted = wanted < most ? wanted : most;
@@ -121,24 +146,32 @@ static void visit(struct quire_heap_cache *cache, size_t class)
 
 /* ---- allocating ------------------------------------------------------------------------------ */
 
+/* A block for the caller, and some for the stack: the last one taken is the caller's. */
+static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigned capacity)
+{
+    void *block = NULL, **bottom = stack_bottom(cache, class);
+    size_t wanted = class_is_run(class) ? 1 : (capacity + 1) / 2;
+    unsigned count = hide_stack(cache, class);
+    if (!count)
+        count = (unsigned)central_take(cache->heap, class, wanted, bottom + 1);
+    if (count)
+        block = bottom[count--];
+    set_top(cache, class, bottom + count);
+    return block;
+}
+
 void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
 {
-    void *block;
+    void *block = NULL;
     visit(cache, class);
     unsigned capacity = cache->capacity[class];
-    if (!capacity) {
-        if (!central_take(cache->heap, class, 1, &block))
-            return NULL;
+    if (capacity)
+        block = fill_and_take(cache, class, capacity);
+    else if (!central_take(cache->heap, class, 1, &block))
+        return NULL;
+    if (block)
         *mark_of(block) = 0;
-        return block;
-    }
-    if (stack_count(cache, class))
-        return pop(cache, class);
-    void **bottom = stack_bottom(cache, class);
-    size_t got =
-        central_take(cache->heap, class, class_is_run(class) ? 1 : (capacity + 1) / 2, bottom + 1);
-    set_top(cache, class, bottom + got);
-    return pop(cache, class);
+    return block;
 }
 
 void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
@@ -158,9 +191,10 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
 /* Gives the `count` oldest blocks of a stack back. */
 static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
 {
-    void **bottom = stack_bottom(cache, class);
-    unsigned left = stack_count(cache, class) - count;
-    void *blocks[STACK_SLOTS];
+    void *blocks[STACK_SLOTS], **bottom = stack_bottom(cache, class);
+    unsigned had = hide_stack(cache, class), left;
+    count = count < had ? count : had;
+    left = had - count;
     __builtin_memcpy(blocks, bottom + 1, count * sizeof *blocks);
     __builtin_memmove(bottom + 1, bottom + 1 + count, left * sizeof *bottom);
     set_top(cache, class, bottom + left);
@@ -200,7 +234,7 @@ static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, cons
 
 /* One that has the mark of a free block: that may be what the user wrote there. On another thread's
  * stack it isn't looked for. */
-static bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block)
+bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block)
 {
     struct quire_heap *heap = cache->heap;
     if (is_on_stack(cache, class, block))
@@ -228,6 +262,10 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         free_unclassed(heap, block);
         return;
     }
+    if ((uintptr_t)block & (MIN_ALIGN - 1)) {
+        heap_mistake(heap, block, "free of a pointer into a block");
+        return;
+    }
     if (*mark_of(block) == FREE_MARK) {
         if (is_free_already(cache, class, block)) {
             heap_mistake(heap, block, "double free");
@@ -248,8 +286,8 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
     }
     if (stack_count(cache, class) == capacity)
         flush_oldest(cache, class, (capacity + 1) / 2);
-    bool pushed = stack_push(cache, heap->base, class, block);
-    QUIRE_BUG_ON(!pushed);
+    if (!stack_push(cache, heap->base, class, block)) /* a signal handler has filled it again */
+        put_one(heap, class, block);
 }
 
 size_t cache_slot_bytes(void)
@@ -281,18 +319,6 @@ int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *ca
     return 0;
 }
 
-/* The run of its slots has some room at its end. */
-struct quire_heap_cache *quire_heap_cache_leave(struct quire_heap_cache *cache)
-{
-    char *slots_end = (char *)(cache->slots + NR_CLASSES * STACK_SLOTS + 1);
-    struct quire_heap_cache *left = (void *)(uintptr_t)quire_align_up((uintptr_t)slots_end, 16);
-    *left = *cache;
-    *left->link = left;
-    if (left->next)
-        left->next->link = &left->next;
-    return left;
-}
-
 void quire_heap_cache_flush(struct quire_heap_cache *cache)
 {
     for (size_t class = 1; class < NR_CLASSES; class ++)
@@ -300,20 +326,81 @@ void quire_heap_cache_flush(struct quire_heap_cache *cache)
             flush_oldest(cache, class, stack_count(cache, class));
 }
 
+/* caches_lock is held. */
+static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    *cache->link = cache->next;
+    if (cache->next)
+        cache->next->link = cache->link;
+    heap->nr_caches--;
+}
+
+/* One that isn't in the list any more, whose members may lie among its slots. */
+static void give_up_cache(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    void *slots = cache->slots;
+    quire_heap_cache_flush(cache);
+    (void)quire_fetch_add(&heap->caches_room, 0 - cache->room);
+    quire_heap_cache_init(cache);
+    central_put(heap, NR_SMALL + SLOT_PAGES, 1, &slots);
+}
+
 void quire_heap_cache_detach(struct quire_heap_cache *cache)
 {
     struct quire_heap *heap = cache->heap;
     if (!heap)
         return;
-    quire_heap_cache_flush(cache);
+    quire_heap_cache_flush(
+        cache); /* before, so that what is in the list is whole as long as it is */
     heap_lock(&heap->caches_lock);
-    *cache->link = cache->next;
-    if (cache->next)
-        cache->next->link = cache->link;
-    heap->nr_caches--;
+    unlink_cache(heap, cache);
     heap_unlock(&heap->caches_lock);
-    (void)quire_fetch_add(&heap->caches_room, 0 - cache->room);
-    void *slots = cache->slots;
-    quire_heap_cache_init(cache);
-    central_put(heap, NR_SMALL + SLOT_PAGES, 1, &slots);
+    give_up_cache(heap, cache);
+}
+
+/* ---- caches whose threads are gone ----------------------------------------------------------- */
+
+/* Where a cache's members go: the run of its slots has some room at its end. */
+static struct quire_heap_cache *place_among_slots(const struct quire_heap_cache *cache)
+{
+    char *slots_end = (char *)(cache->slots + NR_CLASSES * STACK_SLOTS + 1);
+    return (void *)(uintptr_t)quire_align_up((uintptr_t)slots_end, MIN_ALIGN);
+}
+
+static bool is_left(const struct quire_heap_cache *cache)
+{
+    return place_among_slots(cache) == cache;
+}
+
+bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_cache *own)
+{
+    bool any = false;
+    for (struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next) {
+        if (cache == own)
+            continue;
+        any = true;
+        if (is_left(cache))
+            continue;
+        struct quire_heap_cache *left = place_among_slots(cache);
+        *left = *cache;
+        *left->link = left;
+        if (left->next)
+            left->next->link = &left->next;
+        cache = left;
+    }
+    return any;
+}
+
+bool quire_heap_adopt(struct quire_heap *heap)
+{
+    heap_lock(&heap->caches_lock);
+    struct quire_heap_cache *cache = heap->caches;
+    while (cache && !is_left(cache))
+        cache = cache->next;
+    if (cache)
+        unlink_cache(heap, cache);
+    heap_unlock(&heap->caches_lock);
+    if (cache)
+        give_up_cache(heap, cache);
+    return cache;
 }

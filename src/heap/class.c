@@ -3,7 +3,7 @@
  * Multiples of 16 up to 256, then eight sizes for each doubling up to 8192: at most a ninth of a
  * block is of no use. Above that, whole pages.
  */
-#include "heap/internal.h"
+#include "heap/cache.h"
 
 #define TWICE(class) (class), (class)
 #define FOUR(class) TWICE(class), TWICE(class)
@@ -55,11 +55,9 @@ _Static_assert(49 + 7 == NR_SMALL && NR_RUNS == 32, "every class has its size");
 size_t class_for(size_t size, size_t align, unsigned *order)
 {
     *order = 0;
-    if (align <= QUIRE_PAGE_SIZE && size <= QUIRE_HEAP_MAX_SMALL)
-        for (size_t class = quire_heap_size_class[(size + MIN_ALIGN - 1) / MIN_ALIGN];
-             class <= NR_SMALL; class ++)
-            if (!(class_size(class) & (align - 1)))
-                return class;
+    size_t class = size <= QUIRE_HEAP_MAX_SMALL ? small_class_aligned(size, align) : 0;
+    if (class)
+        return class;
     size_t pages = pages_for(size ? size : 1);
     if (pages > NR_RUNS || align > QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)
         return 0;

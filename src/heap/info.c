@@ -35,8 +35,9 @@ int quire_heap_class_info(struct quire_heap *heap, unsigned class,
     } else {
         small_info(heap, class, info);
     }
-    info->cached = cached_blocks(heap, class) + quarantine_count(heap, class);
-    info->used -= info->cached < info->used ? info->cached : info->used;
+    info->cached = cached_blocks(heap, class);
+    unsigned long free = info->cached + quarantine_count(heap, class);
+    info->used -= free < info->used ? free : info->used;
     return 0;
 }
 

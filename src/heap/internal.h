@@ -2,12 +2,14 @@
  *
  *     quire_heap_cache ── top[class] ──► stack of free blocks        cache.h, cache.c
  *        │
- *     quire_heap ── small[class]: a quire_kmem_cache of layer 2      small.c
- *        │       ── runs of pages of its quire_mem                   run.c, grow.c
+ *     quire_heap ── small[class]: a quire_kmem_cache of layer 2      class.c, central.c
+ *        │       ── runs of pages of its quire_mem                   central.c, grow.c
  *        └─────── ── tree and list of mappings                       large.c
  *
- * Locks, of which nobody holds two: large_lock for what large.c keeps, caches_lock for the list of
- * attached caches, grow_lock while sections are added (those of the layers below are taken within).
+ * Locks, of which nobody holds two: large.lock for what large.c keeps, caches_lock for the list of
+ * attached caches, purge_lock while free pages are given back, grow_lock while sections are added
+ * or a class's cache is made, quarantine.lock. Those of the layers below are taken within the last
+ * but one, and purge_lock.
  */
 #ifndef QUIRE_HEAP_INTERNAL_H
 #define QUIRE_HEAP_INTERNAL_H
@@ -37,7 +39,7 @@ _Static_assert(NR_RUNS <= 1ul << QUIRE_MAX_ORDER, "phys has blocks for every run
 
 struct large {
     struct tree_node node; /* of a block that a caller has: by address */
-    struct list link;      /* of one that is kept: the oldest first */
+    struct list link;      /* of one that is kept: the one that was freed first comes first */
     char *at;
     size_t size;  /* of the mapping */
     size_t asked; /* of it, in whole pages: what counts */
@@ -178,7 +180,8 @@ size_t class_for(size_t size, size_t align, unsigned *order);
 /* Up to `count` blocks, the lowest last; 0: no memory. */
 size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks);
 void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks);
-/* A run that is aligned to more than a page. */
+/* A run that is aligned to 2^align_order pages; it may have the mark of a free block. NULL: no
+ * memory. */
 void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
 /* layer 2 tells. */
 void slab_pages_changed(void *heap, void *pages, size_t bytes, size_t object_size);
@@ -222,6 +225,8 @@ static inline unsigned long pages_dirty(const struct quire_heap *heap)
 int large_init(struct quire_heap *heap);
 void large_end(struct quire_heap *heap);
 void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_zero);
+/* For a block that grows, from kept ones with much room behind it; NULL: there are none. */
+void *large_alloc_to_grow(struct quire_heap *heap, size_t size);
 /* False: no large block begins there. */
 bool large_free(struct quire_heap *heap, void *ptr);
 size_t large_size(struct quire_heap *heap, const void *ptr);

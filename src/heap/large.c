@@ -20,7 +20,11 @@
 #define KEPT_BYTES (256ul << 20)
 #define MAX_KEPT 64u
 #define MOST_MAPPED_THRESHOLD (32ul << 20)
-#define SLACK_SHARE 8 /* a block may be larger than what is wanted by that share */
+#define ROOM_TO_GROW 4 /* a block that grows moves to a kept one that is larger by that */
+#define SLACK_SHARE 8  /* a block may be larger than what is wanted by that share */
+/* No size of a class of blocks, by which pages of slabs are told: see slab_pages_changed. */
+#define RECORD_BYTES                                                                               \
+    (sizeof(struct large) + (sizeof(struct large) % MIN_ALIGN ? 0 : sizeof(void *)))
 #define LEAST_REST ((size_t)NR_RUNS << QUIRE_PAGE_SHIFT) /* what is cut off is no less */
 
 /* ---- the tree: large.lock is held ------------------------------------------------------------ */
@@ -97,9 +101,10 @@ static void take_kept(struct quire_heap *heap, struct large *block)
     quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept - 1);
 }
 
-static void add_kept(struct quire_heap *heap, struct large *block)
+/* Before the one at `place`, which is younger, or the end. */
+static void add_kept_at(struct quire_heap *heap, struct large *block, struct list *place)
 {
-    list_add_tail(&heap->large.kept, &block->link);
+    list_add_tail(place, &block->link);
     heap->large.kept_bytes += block->size;
     quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept + 1);
 }
@@ -121,13 +126,13 @@ static struct large *join(struct quire_heap *heap, struct large *block)
 }
 
 /* The records that joining leaves over go to `spare`, linked as lists are. */
-static void keep(struct quire_heap *heap, struct large *block, struct list *spare)
+static void keep(struct quire_heap *heap, struct large *block, uint64_t now, struct list *spare)
 {
     struct large *other;
     while ((other = join(heap, block)))
         list_add_tail(spare, &other->link);
-    block->kept_since_ns = quire_port_clock_ns();
-    add_kept(heap, block);
+    block->kept_since_ns = now;
+    add_kept_at(heap, block, &heap->large.kept);
 }
 
 static bool is_aligned(const struct large *block, size_t align)
@@ -161,17 +166,24 @@ static struct large *find_to_grow(struct quire_heap *heap, size_t size, size_t a
     return best;
 }
 
-/* What of a kept block is more than `size` stays kept, with the record `rest`; true: it was used.
- */
-static bool cut(struct quire_heap *heap, struct large *block, size_t size, struct large *rest)
+/* What of a kept block is more than `size` stays kept, with the record `rest`, as old as the block
+ * was: so it takes its place in the list. True: the record was used. */
+static bool is_to_cut(const struct large *block, size_t size)
 {
     size_t over = block->size - size;
-    if (!rest || over < LEAST_REST || over <= size / SLACK_SHARE)
+    return over >= LEAST_REST && over > size / SLACK_SHARE;
+}
+
+static bool cut(struct quire_heap *heap, struct large *block, size_t size, struct large *rest,
+                struct list *place)
+{
+    size_t over = block->size - size;
+    if (!rest || !is_to_cut(block, size))
         return false;
     *rest =
         (struct large){.at = block->at + size, .size = over, .kept_since_ns = block->kept_since_ns};
     block->size = size;
-    add_kept(heap, rest);
+    add_kept_at(heap, rest, place);
     return true;
 }
 
@@ -193,9 +205,9 @@ static void take_oldest(struct quire_heap *heap, uint64_t until, size_t bytes, s
     }
 }
 
-static uint64_t decayed(const struct quire_heap *heap)
+/* What is older than that at `now` is to go. */
+static uint64_t decayed(const struct quire_heap *heap, uint64_t now)
 {
-    uint64_t now = quire_port_clock_ns();
     return now > heap_decay_ns(heap) ? now - heap_decay_ns(heap) : 0;
 }
 
@@ -275,6 +287,17 @@ static void put_spare(struct quire_heap *heap, struct list *spare)
     }
 }
 
+/* Gives a kept block to a caller, without what it doesn't need of it. */
+static void use_kept(struct quire_heap *heap, struct large *kept, size_t size, struct large **rest)
+{
+    struct list *place = kept->link.next;
+    take_kept(heap, kept);
+    if (cut(heap, kept, size, *rest, place))
+        *rest = NULL;
+    kept->asked = size;
+    enter(heap, kept);
+}
+
 /* A kept block for a caller; NULL: none has room. Then `*grow` is one that may be made larger, out
  * of all lists, or NULL, and what is to be unmapped is in `out`. */
 static struct large *reuse(struct quire_heap *heap, size_t size, size_t align, struct large **rest,
@@ -282,18 +305,14 @@ static struct large *reuse(struct quire_heap *heap, size_t size, size_t align, s
 {
     struct large *kept = find_kept(heap, size, align);
     if (kept) {
-        take_kept(heap, kept);
-        if (cut(heap, kept, size, *rest))
-            *rest = NULL;
-        kept->asked = size;
-        enter(heap, kept);
+        use_kept(heap, kept, size, rest);
         return kept;
     }
     *grow = find_to_grow(heap, size, align);
     if (*grow)
         take_kept(heap, *grow);
     else
-        take_oldest(heap, decayed(heap), size, out);
+        take_oldest(heap, decayed(heap, quire_port_clock_ns()), size, out);
     return NULL;
 }
 
@@ -316,9 +335,15 @@ static void *grow_kept(struct quire_heap *heap, struct large *block, size_t size
 static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
 {
     struct list out;
-    struct large *grow = NULL, *rest = record_take(heap);
+    struct large *grow = NULL, *rest = NULL;
     list_init(&out);
     heap_lock(&heap->large.lock);
+    struct large *first = find_kept(heap, size, align);
+    if (first && is_to_cut(first, size)) { /* seldom: a record is needed, and then a second look */
+        heap_unlock(&heap->large.lock);
+        rest = record_take(heap);
+        heap_lock(&heap->large.lock);
+    }
     struct large *kept = reuse(heap, size, align, &rest, &grow, &out);
     void *at = kept ? kept->at : NULL;
     heap_unlock(&heap->large.lock);
@@ -328,6 +353,26 @@ static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
     if (at)
         count_heap_event(&heap->events.reused, 1);
     return grow ? grow_kept(heap, grow, size) : at;
+}
+
+void *large_alloc_to_grow(struct quire_heap *heap, size_t size)
+{
+    size_t least = ROOM_TO_GROW * size;
+    if (!quire_load_relaxed(&heap->large.nr_kept))
+        return NULL;
+    struct large *rest = record_take(heap);
+    size = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
+    heap_lock(&heap->large.lock);
+    struct large *kept = rest ? find_kept(heap, least + LEAST_REST, QUIRE_PAGE_SIZE) : NULL;
+    if (kept)
+        use_kept(heap, kept, size, &rest);
+    void *at = kept ? kept->at : NULL;
+    heap_unlock(&heap->large.lock);
+    if (rest)
+        record_put(heap, rest);
+    if (at)
+        count_heap_event(&heap->events.reused, 1);
+    return at;
 }
 
 void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_zero)
@@ -344,11 +389,12 @@ void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_z
 }
 
 /* Whether the block is kept; else its size is allowed the next time. */
-static bool keep_if_allowed(struct quire_heap *heap, struct large *block, struct list *spare)
+static bool keep_if_allowed(struct quire_heap *heap, struct large *block, uint64_t now,
+                            struct list *spare)
 {
     struct large_blocks *large = &heap->large;
     if (large->nr_kept < MAX_KEPT && large->kept_bytes + block->size <= large->allowance) {
-        keep(heap, block, spare);
+        keep(heap, block, now, spare);
         return true;
     }
     size_t room = KEPT_BYTES - large->allowance;
@@ -378,10 +424,11 @@ bool large_free(struct quire_heap *heap, void *ptr)
     leave(heap, block);
     raise_threshold(&heap->large, block);
     block->is_grown = false;
-    if (!keep_if_allowed(heap, block, &spare))
+    uint64_t now = quire_port_clock_ns();
+    if (!keep_if_allowed(heap, block, now, &spare))
         list_add_tail(&out, &block->link);
     if (heap->large.nr_kept)
-        take_oldest(heap, decayed(heap), 0, &out);
+        take_oldest(heap, decayed(heap, now), 0, &out);
     heap_unlock(&heap->large.lock);
     (void)unmap_all(heap, &out);
     put_spare(heap, &spare);
@@ -416,13 +463,14 @@ static void grow_in_place(struct quire_heap *heap, struct large *block, size_t s
         size_t more = size - block->size;
         if (next->size < more)
             return;
+        struct list *place = link->next;
         take_kept(heap, next);
         more = next->size - more < LEAST_REST ? next->size : more;
         block->size += more;
         next->at += more;
         next->size -= more;
         if (next->size)
-            add_kept(heap, next);
+            add_kept_at(heap, next, place);
         else
             list_add_tail(spare, &next->link);
         return;
@@ -441,7 +489,7 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
     if (block && wanted > block->size)
         grow_in_place(heap, block, wanted, &spare);
     size_t had = block ? block->size : 0;
-    bool stays = wanted <= had && had - wanted <= wanted / SLACK_SHARE;
+    bool stays = wanted <= had && (wanted >= block->asked || had - wanted <= wanted / SLACK_SHARE);
     if (block)
         leave(heap, block);
     if (block && stays) {
@@ -473,7 +521,7 @@ size_t large_release(struct quire_heap *heap, bool all)
     struct list out;
     list_init(&out);
     heap_lock(&heap->large.lock);
-    take_oldest(heap, all ? UINT64_MAX : decayed(heap), 0, &out);
+    take_oldest(heap, all ? UINT64_MAX : decayed(heap, quire_port_clock_ns()), 0, &out);
     heap_unlock(&heap->large.lock);
     return unmap_all(heap, &out);
 }
@@ -482,7 +530,7 @@ int large_init(struct quire_heap *heap)
 {
     list_init(&heap->large.kept);
     heap->large.records =
-        quire_kmem_cache_create(heap->slab, "heap-large", sizeof(struct large), 0,
+        quire_kmem_cache_create(heap->slab, "heap-large", RECORD_BYTES, 0,
                                 QUIRE_SLAB_NO_SHEAVES | QUIRE_SLAB_NO_MERGE, NULL);
     return heap->large.records ? 0 : -QUIRE_ENOMEM;
 }

@@ -1,7 +1,8 @@
 /* heap/pool_cache.c: free blocks between pools, and the way to the source
  *
  *   invariant   kept blocks are of the size that the source gives for cache->block_size, and at
- * most max_kept of them invariant   held = sizes of kept blocks + held of all pools without parent
+ *               most max_kept of them
+ *   invariant   held = sizes of kept blocks + held of all pools without parent
  */
 #include "heap/pool.h"
 

@@ -1,4 +1,6 @@
-/* heap/pool_source.c: where blocks come from: malloc, page runs, another pool */
+/* heap/pool_source.c: where blocks come from: malloc, a heap, page runs, another pool */
+#include <quire/heap.h>
+
 #include "base/bits.h"
 #include "heap/pool.h"
 
@@ -18,6 +20,28 @@ static void malloc_free(void *arg, void *block, size_t size)
 struct quire_pool_source quire_pool_from_malloc(const struct quire_pool_malloc *functions)
 {
     struct quire_pool_source source = {malloc_alloc, malloc_free, (void *)(uintptr_t)functions};
+    return source;
+}
+
+/* All that the class of the block has, so that none of it lies idle. */
+static void *heap_alloc(void *arg, size_t *size)
+{
+    struct quire_heap_cache *cache = arg;
+    void *block = quire_heap_alloc(cache, *size);
+    if (block)
+        *size = quire_heap_usable_size(cache->heap, block);
+    return block;
+}
+
+static void heap_free(void *arg, void *block, size_t size)
+{
+    (void)size;
+    quire_heap_free(arg, block);
+}
+
+struct quire_pool_source quire_pool_from_heap(struct quire_heap_cache *cache)
+{
+    struct quire_pool_source source = {heap_alloc, heap_free, cache};
     return source;
 }
 

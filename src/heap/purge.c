@@ -10,7 +10,7 @@
  *   ebb     when more is dirty than is used, or it is little, all of it goes, once an interval at
  *           most: a program that is done with its memory doesn't wait for the decay, and may never
  *           call again. If the threshold was set it goes each time, but for what is little beside
- * what is used: that is what was asked for
+ *           what is used: that is what was asked for
  */
 #include "heap/internal.h"
 

@@ -1,10 +1,10 @@
 /* heap/quarantine.c: the first blocks of each class that are freed
  *
  * A block of a small class that is seldom freed yet (cache.c) isn't free at once: it waits in a
- * ring, filled with a pattern. When it leaves the ring, for a younger one, at a trim or at the end,
- * the pattern shows whether it was written meanwhile. So mistakes of programs that do little with
- * the heap, which are most of those that are looked for, are found without a cost for those that do
- * much.
+ * ring, filled with a pattern and with the mark of free blocks. When it leaves the ring, for a
+ * younger one, at a trim or at the end, the pattern shows whether it was written meanwhile. So
+ * mistakes of programs that do little with the heap, which are most of those that are looked for,
+ * are found without a cost for those that do much.
  *
  *   bound   RING blocks of LARGEST bytes for the heap; FILLED bytes are written and looked at
  */
@@ -25,21 +25,29 @@ static size_t filled(size_t class)
     return size < FILLED ? size : FILLED;
 }
 
-static bool is_whole(const unsigned char *block, size_t class)
+static void fill(void *block, size_t class)
 {
+    __builtin_memset(block, PATTERN, filled(class));
+    *mark_of(block) = FREE_MARK;
+}
+
+static bool is_whole(void *block, size_t class)
+{
+    const unsigned char *byte = block;
     for (size_t i = 0; i < filled(class); i++)
-        if (block[i] != PATTERN)
+        if (i / sizeof(uintptr_t) != 1 && byte[i] != PATTERN)
             return false;
-    return true;
+    return *mark_of(block) == FREE_MARK;
 }
 
 static void let_go(struct quire_heap *heap, struct quarantined one)
 {
     if (!one.block)
         return;
-    if (!is_whole(one.block, one.class))
+    if (!is_whole(one.block, one.class)) {
         heap_mistake(heap, one.block, "written after it was freed");
-    *mark_of(one.block) = FREE_MARK;
+        *mark_of(one.block) = FREE_MARK;
+    }
     central_put(heap, one.class, 1, &one.block);
 }
 
@@ -68,7 +76,7 @@ unsigned quarantine_count(struct quire_heap *heap, size_t class)
 void quarantine_add(struct quire_heap *heap, size_t class, void *block)
 {
     struct quarantine *ring = &heap->quarantine;
-    __builtin_memset(block, PATTERN, filled(class));
+    fill(block, class);
     heap_lock(&ring->lock);
     struct quarantined *slot = &ring->slot[ring->next];
     struct quarantined oldest = *slot;

@@ -23,7 +23,7 @@ BEGIN {
             header[layers[i]] = i
     # The header of a layer may be several.
     header["file"] = header["numa"] = header["swap"] = rank["vm"]
-    header["pool"] = rank["heap"]
+    header["heap_page"] = header["pool"] = rank["heap"]
     split("fault mmu paging pgtable segment vmalloc windows", names)
     for (i in names)
         header[names[i]] = rank["map"]

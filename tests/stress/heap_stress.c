@@ -40,6 +40,27 @@ static void look(const struct held *held)
         __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
 }
 
+static void *allocate(struct quire_heap_cache *cache, size_t size, uint64_t random)
+{
+    size_t align = (size_t)16 << random % 9;
+    unsigned char *ptr;
+    switch (random % 5) {
+    case 0:
+        ptr = quire_heap_alloc_aligned(cache, size, align);
+        if ((uintptr_t)ptr & (align - 1))
+            __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+        return ptr;
+    case 1:
+        ptr = quire_heap_zalloc(cache, size);
+        for (size_t i = 0; ptr && i < size; i += size / 16 + 1)
+            if (ptr[i])
+                __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+        return ptr;
+    default:
+        return quire_heap_alloc(cache, size);
+    }
+}
+
 /* The record of a block is a block itself. */
 static struct held *make(struct quire_heap_cache *cache, uint64_t random)
 {
@@ -48,13 +69,28 @@ static struct held *make(struct quire_heap_cache *cache, uint64_t random)
         return NULL;
     held->size = size_of(random);
     held->seed = (unsigned)random;
-    held->ptr = quire_heap_alloc(cache, held->size);
+    held->ptr = allocate(cache, held->size, random >> 32);
     if (!held->ptr) {
         quire_heap_free(cache, held);
         return NULL;
     }
     pattern_write(held->ptr, held->size, held->seed);
     return held;
+}
+
+/* What of it is kept is looked at, where that is looked at byte by byte. */
+static void resize(struct quire_heap_cache *cache, struct held *held, uint64_t random)
+{
+    size_t size = size_of(random) + 1, kept = size < held->size ? size : held->size;
+    look(held);
+    unsigned char *ptr = quire_heap_realloc(cache, held->ptr, size);
+    if (!ptr)
+        return;
+    if (!pattern_is(ptr, kept < 255 ? kept : 255, held->seed))
+        __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+    held->ptr = ptr;
+    held->size = size;
+    pattern_write(ptr, size, held->seed);
 }
 
 static void drop(struct quire_heap_cache *cache, struct held *held)
@@ -74,13 +110,15 @@ static void *run(void *arg)
     quire_heap_cache_init(&cache);
     if (quire_heap_cache_attach(heap_machine.heap, &cache))
         return NULL;
-    for (uint64_t i = 0; i < test_environment.effort / 10; i++) {
+    for (uint64_t i = 0; i < test_environment.effort / THREADS; i++) {
         uint64_t random = next_random(&state);
         struct held **mine = &own[random % OWN];
         random >>= 8;
         if (random % 4 == 0) {
             struct held **slot = &shared[random / 4 % SHARED];
             *mine = __atomic_exchange_n(slot, *mine, __ATOMIC_ACQ_REL);
+        } else if (*mine && random % 16 == 1) {
+            resize(&cache, *mine, random >> 4);
         } else if (*mine) {
             drop(&cache, *mine);
             *mine = NULL;

@@ -101,6 +101,74 @@ static void a_thread_that_ends_gives_all_back(void)
     heap_end();
 }
 
+static unsigned looks;
+
+/* As a signal handler would find it. */
+static void look_at_the_stack_that_is_filled(void)
+{
+    size_t class = NR_SMALL + 4;
+    CHECK(heap_cache.capacity[class]);
+    CHECK(!stack_pop(&heap_cache, heap_machine.heap->base, class));
+    CHECK(!stack_push(&heap_cache, heap_machine.heap->base, class, block[0]));
+    CHECK_EQ(stack_count(&heap_cache, class), 0);
+    looks++;
+}
+
+static void nobody_uses_a_stack_that_is_being_changed(void)
+{
+    size_t size = 4 * QUIRE_PAGE_SIZE;
+    void **chain = NULL, **next;
+    if (!heap_boot())
+        return;
+    for (unsigned i = 0; i < 200; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, size)));
+    for (unsigned i = 0; i < 200; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    REQUIRE((block[0] = quire_heap_alloc(&heap_cache, 100)));
+    looks = 0;
+    heap_machine.on_call = look_at_the_stack_that_is_filled;
+    while (!looks && (next = quire_heap_alloc(&heap_cache, size))) {
+        *next = chain;
+        chain = next;
+    }
+    heap_machine.on_call = NULL;
+    CHECK(looks > 0);
+    for (; chain; chain = next) {
+        next = *chain;
+        quire_heap_free(&heap_cache, chain);
+    }
+    quire_heap_free(&heap_cache, block[0]);
+    heap_end();
+}
+
+static void caches_of_threads_that_are_gone_are_adopted(void)
+{
+    enum { THREADS = 5 };
+    static struct quire_heap_cache gone[THREADS];
+    if (!heap_boot())
+        return;
+    for (unsigned t = 0; t < THREADS; t++) {
+        quire_heap_cache_init(&gone[t]);
+        REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &gone[t]));
+        for (unsigned i = 0; i < 500; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&gone[t], 100)));
+        for (unsigned i = 0; i < 500; i++)
+            quire_heap_free(&gone[t], block[i]);
+    }
+    for (unsigned round = 0; round < 2; round++) { /* a child's child leaves them once more */
+        CHECK(quire_heap_leave_others(heap_machine.heap, &heap_cache));
+        __builtin_memset(gone, 0xee, sizeof gone);
+        quire_heap_check(heap_machine.heap);
+        CHECK_EQ(heap_info().nr_caches, THREADS + 1 - round);
+        CHECK(quire_heap_adopt(heap_machine.heap));
+    }
+    while (quire_heap_adopt(heap_machine.heap))
+        ;
+    CHECK_EQ(heap_info().nr_caches, 1);
+    CHECK(!quire_heap_leave_others(heap_machine.heap, &heap_cache));
+    heap_end();
+}
+
 /* ---- giving back ----------------------------------------------------------------------------- */
 
 static void trim_gives_free_pages_back(void)
@@ -229,6 +297,8 @@ static const struct test_case cases[] = {
     TEST_CASE(stacks_grow_with_use_up_to_their_limit),
     TEST_CASE(all_stacks_together_stay_within_their_bound),
     TEST_CASE(a_thread_that_ends_gives_all_back),
+    TEST_CASE(nobody_uses_a_stack_that_is_being_changed),
+    TEST_CASE(caches_of_threads_that_are_gone_are_adopted),
     TEST_CASE(trim_gives_free_pages_back),
     TEST_CASE(what_a_program_is_done_with_goes_back_at_once),
     TEST_CASE(large_blocks_are_unmapped_at_first_then_kept),

@@ -14,6 +14,8 @@ static uint8_t taken[LARGE_PAGES]; /* pages behind the range */
 static bool is_to_fail(void)
 {
     unsigned long call = __atomic_add_fetch(&heap_machine.nr_calls, 1, __ATOMIC_RELAXED);
+    if (heap_machine.on_call)
+        heap_machine.on_call();
     if (!heap_machine.fail_at)
         return false;
     return call == heap_machine.fail_at || (heap_machine.fail_all && call > heap_machine.fail_at);

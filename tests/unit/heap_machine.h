@@ -23,6 +23,7 @@ struct heap_machine {
     unsigned long maps, unmaps, remaps; /* calls that were successful */
     unsigned long fail_at, nr_calls;    /* call number fail_at fails, and no other; 0: none */
     bool fail_all;                      /* and all after it */
+    void (*on_call)(void);              /* NULL, or called with each */
 };
 extern struct heap_machine heap_machine;
 extern struct quire_heap_cache heap_cache;

@@ -1,6 +1,8 @@
 /* tests/unit/heap_test.c: blocks of any size */
 #include "tests/unit/heap_machine.h"
 
+#include <quire/pool.h>
+
 #include "heap/cache.h"
 
 enum { COUNT = 3000 };
@@ -215,6 +217,63 @@ static void mistakes_are_reported_and_ignored(void)
     heap_end();
 }
 
+static void a_block_of_the_quarantine_is_known_when_its_class_is_in_use(void)
+{
+    if (!heap_boot())
+        return;
+    for (unsigned i = 0; i < WARM_FREES; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 16)));
+    for (unsigned i = 0; i < WARM_FREES; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    for (unsigned i = 0; i < WARM_FREES; i++) {
+        quire_heap_free(&heap_cache, block[i]);
+        CHECK(heap_caught("double free"));
+        CHECK(!quire_heap_realloc(&heap_cache, block[i], 10));
+        CHECK(heap_caught("freed before"));
+    }
+    heap_end();
+}
+
+static void realloc_of_a_free_block_is_reported(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    char *a = quire_heap_alloc(&heap_cache, 100);
+    REQUIRE(a);
+    quire_heap_free(&heap_cache, a);
+    CHECK(!quire_heap_realloc(&heap_cache, a, 100)); /* on a stack */
+    CHECK(heap_caught("freed before"));
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(!quire_heap_realloc(&heap_cache, a, 1000)); /* in its slab */
+    CHECK(heap_caught("freed before"));
+    a = quire_heap_alloc(&heap_cache, 100);
+    REQUIRE(a);
+    CHECK(!quire_heap_realloc(&heap_cache, a + 8, 100));
+    CHECK(heap_caught("no block"));
+    ((uintptr_t *)(void *)a)[1] = FREE_MARK; /* what a user may write */
+    CHECK((a = quire_heap_realloc(&heap_cache, a, 60)));
+    CHECK((a = quire_heap_realloc(&heap_cache, a, 1000)));
+    quire_heap_free(&heap_cache, a);
+    heap_end();
+}
+
+static void a_pointer_into_a_block_is_found_while_its_class_is_seldom_used(void)
+{
+    if (!heap_boot())
+        return;
+    char *a = quire_heap_alloc(&heap_cache, 16), *b = quire_heap_alloc(&heap_cache, 16);
+    REQUIRE(a && b);
+    pattern_write(a, 16, 1);
+    pattern_write(b, 16, 2);
+    quire_heap_free(&heap_cache, a + 8);
+    CHECK(heap_caught("into a block"));
+    CHECK(pattern_is(a, 16, 1) && pattern_is(b, 16, 2));
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, b);
+    heap_end();
+}
+
 static void only_a_mark_is_written_into_free_blocks_of_classes_in_use(void)
 {
     if (!heap_boot())
@@ -230,6 +289,33 @@ static void only_a_mark_is_written_into_free_blocks_of_classes_in_use(void)
         for (unsigned at = 0; at < 64; at++)
             if (at / sizeof(uintptr_t) != 1)
                 CHECK(((unsigned char *)block[i])[at] == 0x77);
+    heap_end();
+}
+
+static void pools_work_over_a_heap(void)
+{
+    if (!heap_boot())
+        return;
+    struct quire_pool_config config = {.source = quire_pool_from_heap(&heap_cache),
+                                       .block_size = 5000};
+    struct quire_pool_cache cache;
+    REQUIRE(!quire_pool_cache_init(&cache, &config));
+    for (unsigned round = 0; round < 20; round++) {
+        struct quire_pool *pool = quire_pool_create(&cache);
+        REQUIRE(pool);
+        for (unsigned i = 0; i < 300; i++) {
+            REQUIRE((block[i] = quire_pool_alloc(pool, i * i)));
+            pattern_write(block[i], i * i, i);
+        }
+        for (unsigned i = 0; i < 300; i++)
+            CHECK(pattern_is(block[i], i * i, i));
+        quire_pool_check(pool);
+        struct quire_heap_info info = heap_info();
+        CHECK(info.used + info.large >= cache.held);
+        quire_pool_destroy(pool);
+    }
+    CHECK_EQ(quire_pool_cache_destroy(&cache), 0);
+    CHECK_EQ(heap_info().nr_blocks, 0);
     heap_end();
 }
 
@@ -266,7 +352,11 @@ static const struct test_case cases[] = {
     TEST_CASE(sizes_that_cannot_be_are_refused),
     TEST_CASE(the_range_grows_and_ends),
     TEST_CASE(mistakes_are_reported_and_ignored),
+    TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
+    TEST_CASE(realloc_of_a_free_block_is_reported),
+    TEST_CASE(a_pointer_into_a_block_is_found_while_its_class_is_seldom_used),
     TEST_CASE(only_a_mark_is_written_into_free_blocks_of_classes_in_use),
+    TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),
     {0},
 };

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -21,6 +22,7 @@
 #define CHILD_SECONDS 20u
 #define NR_THREADS 8u
 #define NR_SLOTS 512u
+#define MOST_TURNS 4u /* of destructors, by POSIX */
 
 extern char **environ;
 
@@ -161,15 +163,81 @@ static void end_load(pthread_t *thread)
         free(shared[i]);
 }
 
-static void children_allocate_while_8_threads_do(void)
+static void fork_under_load(unsigned times)
 {
     pthread_t thread[NR_THREADS];
     start_load(thread);
     bool good = true;
-    for (unsigned i = 0; good && i < 1000; i++)
+    for (unsigned i = 0; good && i < times; i++)
         good = fork_and_work(i, 100);
     CHECK(good);
     end_load(thread);
+}
+
+static void children_allocate_while_8_threads_do(void)
+{
+    fork_under_load(1000);
+}
+
+static void a_hundred_children_while_8_threads_allocate(void)
+{
+    fork_under_load(100);
+}
+
+static void children_allocate_while_8_threads_fill_blocks(void)
+{
+    CHECK_EQ(mallopt(M_PERTURB, 0x55), 1);
+    fork_under_load(1000);
+}
+
+static pthread_key_t late_key;
+
+/* What a thread allocates when it begins, and in its last destructors. */
+static void late(void *value)
+{
+    uintptr_t turn = (uintptr_t)value;
+    free(malloc(turn * 100));
+    if (turn < MOST_TURNS)
+        pthread_setspecific(late_key, (void *)(turn + 1));
+}
+
+static void *begin_and_end(void *arg)
+{
+    char *block[20];
+    pthread_setspecific(late_key, (void *)(uintptr_t)1);
+    for (unsigned i = 0; i < 20; i++)
+        block[i] = malloc(i * 100 + 1);
+    for (unsigned i = 0; i < 20; i++)
+        free(block[i]);
+    return arg;
+}
+
+static void *start_threads(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        pthread_t thread[4];
+        unsigned made = 0;
+        while (made < 4 && !pthread_create(&thread[made], NULL, begin_and_end, NULL))
+            made++;
+        while (made)
+            pthread_join(thread[--made], NULL);
+    }
+    return arg;
+}
+
+static void children_allocate_while_threads_begin_and_end(void)
+{
+    pthread_t thread[2];
+    bool good = true;
+    REQUIRE(!pthread_key_create(&late_key, late));
+    for (unsigned i = 0; i < 2; i++)
+        REQUIRE(!pthread_create(&thread[i], NULL, start_threads, NULL));
+    for (unsigned i = 0; good && i < 1000; i++)
+        good = fork_and_work(i, 100);
+    CHECK(good);
+    stop = true;
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
 }
 
 static void *fork_often(void *arg)
@@ -252,6 +320,55 @@ static void programs_are_started_while_8_threads_allocate(void)
         CHECK(is_good(system("exit 0"), "system"));
     }
     end_load(thread);
+}
+
+/* ---- files, whose locks fork takes ------------------------------------------------------------
+ */
+
+static void *read_lines(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        FILE *file = fopen(arg, "r");
+        char *line = NULL;
+        size_t size = 0;
+        while (file && getline(&line, &size, file) > 0)
+            ;
+        free(line);
+        if (!file || fclose(file))
+            return arg;
+    }
+    return NULL;
+}
+
+static void *flush_all(void *arg)
+{
+    while (!atomic_load(&stop))
+        if (fflush(NULL))
+            return arg;
+    return NULL;
+}
+
+static void children_allocate_while_threads_read_lines_and_flush(void)
+{
+    char name[] = "/tmp/quire-lines-XXXXXX";
+    pthread_t thread[NR_THREADS];
+    void *result;
+    int descriptor = mkstemp(name);
+    FILE *file = fdopen(descriptor, "w");
+    REQUIRE(file);
+    for (unsigned i = 0; i < 200000; i++)
+        fputc(i % 60000 == 59999 ? '\n' : 'x', file);
+    REQUIRE(!fclose(file));
+    for (unsigned i = 0; i < NR_THREADS; i++)
+        REQUIRE(!pthread_create(&thread[i], NULL, i % 4 ? read_lines : flush_all, name));
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(fork_and_work(i, 100));
+    stop = true;
+    for (unsigned i = 0; i < NR_THREADS; i++) {
+        pthread_join(thread[i], &result);
+        CHECK(!result);
+    }
+    unlink(name);
 }
 
 /* ---- handlers of fork ------------------------------------------------------------------------ */
@@ -464,10 +581,14 @@ static const struct conformance_case cases[] = {
     CASE(a_child_allocates_and_frees_what_it_inherited),
     CASE(children_of_children_allocate),
     CASE(children_allocate_while_8_threads_do),
+    CASE_INNER(a_hundred_children_while_8_threads_allocate),
+    CASE(children_allocate_while_8_threads_fill_blocks),
+    CASE(children_allocate_while_threads_begin_and_end),
     CASE(eight_threads_fork_at_the_same_time),
     CASE(a_child_of_a_threaded_process_has_threads_of_its_own),
     CASE(children_trim_and_count_while_8_threads_allocate),
     CASE(programs_are_started_while_8_threads_allocate),
+    CASE(children_allocate_while_threads_read_lines_and_flush),
     CASE(handlers_of_fork_may_allocate),
     CASE(a_handler_that_interrupts_malloc_forks),
     CASE(a_handler_that_interrupts_malloc_forks_by__Fork_with_other_threads),

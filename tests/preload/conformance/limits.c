@@ -208,6 +208,86 @@ static void a_program_starts_in_a_small_address_space(void)
     CHECK_EQ(run_self("limits.of_a_small_address_space", NULL, limit_to_256_MiB), 0);
 }
 
+/* Cancelled as soon as it gets to where that may happen: only when it is told to. */
+static void *allocate_while_cancelled(void *arg)
+{
+    static const size_t sizes[] = {20, 3000, 100000, 5 * MIB};
+    char *got[200];
+    pthread_cancel(pthread_self());
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < 200; i++)
+            got[i] = malloc(round < 3 || i < 4 ? sizes[round] : 1);
+        for (unsigned i = 0; i < 200; i++)
+            got[i] = opaque(realloc(got[i], sizes[round] / 2));
+        for (unsigned i = 0; i < 200; i++)
+            free(got[i]);
+    }
+    *(bool *)arg = true;
+    pthread_testcancel();
+    return arg;
+}
+
+static void allocating_is_no_point_of_cancellation(void)
+{
+    pthread_t thread;
+    void *result;
+    bool is_done = false;
+    limit(RLIMIT_AS, virtual_bytes() + 512 * MIB);
+    REQUIRE(!pthread_create(&thread, NULL, allocate_while_cancelled, &is_done));
+    REQUIRE(!pthread_join(thread, &result));
+    CHECK(is_done);
+    CHECK(result == PTHREAD_CANCELED);
+    free(opaque(malloc(10 * MIB)));
+}
+
+static void *take_some(void *arg)
+{
+    char *got[50];
+    for (unsigned i = 0; i < 50; i++)
+        if (!(got[i] = calloc(1, i * 1000 + 1)))
+            return arg;
+    for (unsigned i = 0; i < 50; i++)
+        free(got[i]);
+    return NULL;
+}
+
+static void ten_threads_take_some(void)
+{
+    pthread_t thread[10];
+    unsigned made = 0;
+    void *result;
+    while (made < 10 && !pthread_create(&thread[made], NULL, take_some, (void *)1))
+        made++;
+    CHECK_EQ(made, 10);
+    while (made) {
+        pthread_join(thread[--made], &result);
+        CHECK(!result);
+    }
+}
+
+static void threads_find_room_when_a_limit_is_set_below_what_is_mapped(void)
+{
+    char *kept = malloc(100000);
+    REQUIRE(kept);
+    fill(kept, 100000, 1);
+    limit(RLIMIT_AS, 300 * MIB);
+    ten_threads_take_some();
+    CHECK(holds(kept, 100000, 1));
+    unsigned count = exhaust(10000);
+    CHECK(count * (size_t)10000 > 50 * MIB && count * (size_t)10000 < 300 * MIB);
+    free_first(count);
+}
+
+static void limit_to_500_MiB(void)
+{
+    limit(RLIMIT_AS, 500 * MIB);
+}
+
+static void threads_find_room_in_a_small_address_space(void)
+{
+    CHECK_EQ(run_self("limits.ten_threads_take_some", NULL, limit_to_500_MiB), 0);
+}
+
 static void of_a_larger_address_space(void)
 {
     char *at = malloc(1000 * MIB);
@@ -227,6 +307,10 @@ static const struct conformance_case cases[] = {
     CASE(RLIMIT_DATA_ends_in_ENOMEM_too),
     CASE(calloc_realloc_and_memalign_end_in_ENOMEM),
     CASE(threads_end_in_ENOMEM_and_come_back),
+    CASE(allocating_is_no_point_of_cancellation),
+    CASE_INNER(ten_threads_take_some),
+    CASE(threads_find_room_when_a_limit_is_set_below_what_is_mapped),
+    CASE(threads_find_room_in_a_small_address_space),
     CASE_INNER(of_a_small_address_space),
     CASE(a_program_starts_in_a_small_address_space),
     CASE_INNER(of_a_larger_address_space),

@@ -142,6 +142,14 @@ static void free_sized_of_C23_frees(void)
             use(block, size);
             free_aligned_sized(block, 128, size);
         }
+    /* The size that was asked for last. */
+    for (size_t size = 1; size < 400000; size += size / 5 + 1)
+        for (size_t last = 1; last < 400000; last += last / 3 + 1) {
+            char *block = opaque(realloc(opaque(malloc(size)), opaque_size(last)));
+            REQUIRE(block);
+            block[0] = block[last - 1] = 1;
+            free_sized(block, last);
+        }
     free_sized(NULL, 5);
     free_aligned_sized(NULL, 16, 5);
     CHECK(resident_bytes() < before + ((size_t)16 << 20));

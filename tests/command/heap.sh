@@ -1,0 +1,80 @@
+#!/bin/sh
+# tests/command/heap.sh QUIRE LIBRARY: quire heap, of programs that share their counts or don't
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+quire=$1
+library=$2
+log=$tap_scratch/log
+
+# It goes on allocating.
+# shellcheck disable=SC2016 # perl's own
+program='while (1) { push @a, "x" x 3000; select undef, undef, undef, 0.01; }'
+
+is_there() { # WORDS
+    grep -q "$1" "$log" && return
+    cat "$log"
+    return 1
+}
+
+refused() { # STATUS WORDS ARGUMENTS...
+    expected=$1
+    words=$2
+    shift 2
+    "$quire" heap "$@" >"$tap_scratch/out" 2>"$log"
+    [ $? -eq "$expected" ] && ! [ -s "$tap_scratch/out" ] && is_there "$words"
+}
+
+# Waits until the program is one, and not the shell that starts it.
+start() { # QUIRE_MALLOC COMMAND...
+    words=$1
+    shift
+    env QUIRE_MALLOC="$words" LD_PRELOAD="$library" "$@" &
+    pid=$!
+    tries=0
+    until [ "$(cat "/proc/$pid/comm")" = "$1" ] || [ $((tries += 1)) -gt 100 ]; do sleep 0.05; done
+    sleep 0.2
+}
+
+stop() {
+    kill "$pid"
+    wait "$pid" 2>/dev/null
+}
+
+shows_used_bytes() {
+    "$quire" heap "$pid" >"$log" && is_there '^used  *[1-9][0-9]* bytes' && is_there '^ *16  *[1-9]'
+}
+
+counts_calls() {
+    "$quire" heap "$pid" >"$log" && is_there 'allocations .*frees .*resizes'
+}
+
+is_json() {
+    "$quire" heap --json "$pid" >"$log" && is_there '^{"schema":1,"pid":'"$pid"',"used":[1-9]' && is_there '"allocations":[1-9]' || return 1
+    ! command -v python3 >/dev/null || python3 -m json.tool "$log"
+}
+
+file_mode() {
+    for file in "/proc/$pid/fd"/*; do
+        case $(readlink "$file") in
+        */memfd:quire-heap*) [ "$(stat -L -c %a "$file")" = 600 ] && return ;;
+        esac
+    done
+    return 1
+}
+
+start share perl -e "$program"
+tap_check 'what a program holds is shown' shows_used_bytes
+tap_check 'the file is for its user alone' file_mode
+stop
+start share,calls perl -e "$program"
+tap_check 'its calls are counted' counts_calls
+tap_check 'JSON has it all' is_json
+stop
+start junk sleep 60
+tap_check 'a program that shares nothing is told' refused 1 'shares no counts' "$pid"
+stop
+tap_check 'a process that is gone is told' refused 1 'no such process' "$pid"
+tap_check 'a process is asked for' refused 2 'of which process'
+tap_check 'what is no process is told' refused 2 'is no process' 12x
+tap_end

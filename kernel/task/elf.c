@@ -79,14 +79,17 @@ int elf_read(struct elf *elf, struct file *file)
     int error = read_exactly(file, 0, &elf->header, sizeof elf->header);
     if (error)
         return error;
-    if (!is_ours(&elf->header) || !file_mapping(file))
+    if (!is_ours(&elf->header))
         return -ENOEXEC;
+    error = file_mapping(file, &elf->mapping);
+    if (error)
+        return error == -ENODEV ? -ENOEXEC : error;
     size_t size = elf->header.phnum * sizeof *elf->segments;
     elf->segments = quire_kmalloc(machine_slab, size, QUIRE_GFP_KERNEL);
     if (!elf->segments)
         return -ENOMEM;
     error = read_exactly(file, elf->header.phoff, elf->segments, size);
-    error = error ? -ENOEXEC : look_at_segments(elf);
+    error = error == -EIO ? -ENOEXEC : error ? error : look_at_segments(elf);
     if (error)
         elf_free(elf);
     return error;
@@ -166,7 +169,7 @@ static int map_segment(const struct elf *elf, struct quire_mm *mm,
     quire_linear_t end =
         quire_align_up(bias + segment->address + segment->file_size, QUIRE_PAGE_SIZE);
     if (segment->file_size) {
-        int error = map(mm, start, end, protection(segment), over, file_mapping(elf->file),
+        int error = map(mm, start, end, protection(segment), over, elf->mapping,
                         quire_align_down(segment->offset, QUIRE_PAGE_SIZE));
         if (error)
             return error;

@@ -109,7 +109,7 @@ has_linux=
 if find_linux && pack_modules; then
     has_linux=1
 fi
-awk 'BEGIN { s = 1; for (i = 0; i < 100000; i++) { s = (s * 16807) % 2147483647
+awk 'BEGIN { s = 1; for (i = 0; i < 25000; i++) { s = (s * 16807) % 2147483647
     printf "%d word%d %s\n", s % 1000, s % 37, substr("the quick brown fox jumps over the lazy dog", s % 20, 12) } }' \
     >"$work/text"
 awk 'BEGIN { for (f = 0; f < 25; f++) {

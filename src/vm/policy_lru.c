@@ -247,8 +247,7 @@ static void lru_shrink(struct scan *scan)
     bool may_deactivate[2];
     for (unsigned is_file = 0; is_file < 2; is_file++)
         may_deactivate[is_file] = activations_changed(scan, is_file) ||
-                                  inactive_is_low(scan->lists, is_file) ||
-                                  scan->force_deactivate;
+                                  inactive_is_low(scan->lists, is_file) || scan->force_deactivate;
     bool files_suffice =
         list_size(scan->lists, INACTIVE(1)) >> scan->priority && !may_deactivate[1];
     scan_counts(scan, scan_share(scan, files_suffice), nr);

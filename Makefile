@@ -65,6 +65,12 @@ bench-machine:
 	@$(BUILD) release --target machine-bench --parallel $(JOBS) >&2
 	@bench/machine/run.sh build/release/tools/quire build/release/bench
 
+# Major faults with half of a program's memory, beside Linux's. LINUX=FOLDER: an unpacked package of it.
+bench-pressure:
+	@cmake --preset release >&2
+	@$(BUILD) release --target machine-bench --parallel $(JOBS) >&2
+	@bench/machine/pressure.sh build/release/tools/quire build/release/bench
+
 # Beside Debian's other allocators and real programs, which it installs: see bench/heap/run.sh. About three
 # minutes; HEAP_OPTIONS=--full for longer runs, or '--case=request-*': heap-bench --help.
 bench-heap:
@@ -111,4 +117,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-heap bench-pool bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-pressure bench-heap bench-pool bench-replay model permute install coverage clean

@@ -9,6 +9,7 @@
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   check                 after a program's end, check every invariant of the memory
+ *   fail-alloc            allocations of programs can be made to fail: /proc/PID/fail-nth
  *   crash=                end in a way that crash.c knows, to prove that it is seen
  * Others are named in a warning.
  */
@@ -22,6 +23,7 @@
 #include "objects.h"
 #include "paging.h"
 #include "pvh.h"
+#include "task/fail_nth.h"
 #include "task/init.h"
 #include "trap.h"
 
@@ -38,9 +40,9 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed",   "effort", "demo", "views", "mem",
-    "numa",     "crash",  "check",  "run",    "swap", "rows",  "columns",
-    "ignore",   "stdin",  "stdout", "stderr", NULL,
+    "selftest", "filter", "seed",   "effort", "demo",       "views", "mem",
+    "numa",     "crash",  "check",  "run",    "swap",       "rows",  "columns",
+    "ignore",   "stdin",  "stdout", "stderr", "fail-alloc", NULL,
 };
 
 static void warn_of_unknown_words(void)
@@ -100,6 +102,7 @@ _Noreturn void kernel_main(uint32_t start_info)
     pvh_parse(&info, start_info);
     print("Quire " QUIRE_VERSION " on " ARCH_NAME "\n");
     print_map();
+    fail_nth_init(info.command_line);
     numa_init(&numa, info.rsdp);
     memory_init(&info, &numa);
     memory_print_zones(&numa);

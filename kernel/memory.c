@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "paging.h"
 #include "tables.h"
+#include "task/fail_nth.h"
 #include "task/sched.h"
 
 /* Of less memory a share is kept free: as much as Linux keeps of more would be a tenth of it. */
@@ -107,16 +108,19 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
 
     struct quire_mem *mem;
     const uint64_t kbytes = quire_memblock_memory_size(&memblock) >> 10;
-    static const struct quire_mem_ops ops = {.wait = let_others_run};
+    static const struct quire_mem_ops ops = {.wait = let_others_run, .refuse = fail_nth_pages};
     struct quire_mem_config config = {
         .port = &machine_port,
         .ops = &ops,
         .nr_cpus = 1,
+        /* What would be kept free for large blocks is what programs of a small machine lack. */
+        .watermark_boost_factor = ~0u,
         .cpu_node = &numa->boot_node,
         .distance = numa->has_distance ? numa->distance : NULL,
         .nr_nodes = numa->nr_nodes,
         .zone_end = QUIRE_PORT_ZONE_ENDS,
         .min_free_kbytes = kbytes < SMALL_KBYTES ? (unsigned long)kbytes / SMALL_SHARE : 0,
+        .debug = fail_nth_is_there ? QUIRE_DEBUG_FAIL : 0,
     };
     int error = quire_mem_init(&mem, &memblock, &config);
     if (error)
@@ -127,7 +131,10 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
 
 void memory_init_programs(void)
 {
-    int error = quire_slab_init(&machine_slab, machine_mem, NULL);
+    /* Caches that are debugged have no stores of objects: each allocation is asked about. */
+    static const struct quire_slab_config failing = {
+        .debug = "F", .fail = fail_nth_object, .fail_objects = true};
+    int error = quire_slab_init(&machine_slab, machine_mem, fail_nth_is_there ? &failing : NULL);
     if (!error)
         error = quire_vmalloc_init(&machine_vmalloc,
                                    &(struct quire_vmalloc_config){.mem = machine_mem,

@@ -282,10 +282,14 @@ struct quire_mem_ops {
      * call is ignored when this returns; without it the port's panic is called. `text` names it,
      * and is the line that the log had last: who has a log needn't print it again. */
     void (*bad_page)(void *arg, quire_pfn_t pfn, const char *text);
+    /* For tests, with QUIRE_DEBUG_FAIL: asked before each allocation but those with NOFAIL; true:
+     * it fails, as if nothing could be had. From any context that allocates. */
+    bool (*refuse)(void *arg, quire_gfp_t gfp, unsigned order);
 };
 
 #define QUIRE_DEBUG_POISON 0x1u /* fill freed pages with 0xaa and check that on allocation */
 #define QUIRE_DEBUG_OWNER 0x2u  /* remember who allocated each page; must be set at init */
+#define QUIRE_DEBUG_FAIL 0x4u   /* ask ops->refuse before each allocation; must be set at init */
 
 struct quire_mem_config {
     const struct quire_port_mem *port; /* where the memory is; must outlive the quire_mem */

@@ -231,16 +231,17 @@ unsigned file_poll(struct file *file)
     return file->ops->poll ? file->ops->poll(file) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 
-struct quire_mapping *file_mapping(struct file *file)
+int file_mapping(struct file *file, struct quire_mapping **mapping)
 {
     if (file->inode->ops != &ramfile_ops || file->flags & O_PATH)
-        return NULL;
+        return -ENODEV;
     char *path = quire_kmalloc(machine_slab, FS_PATH_MAX, QUIRE_GFP_KERNEL);
     int error = path ? file_path(file, path, FS_PATH_MAX) : -ENOMEM;
     if (error >= 0)
         error = ramfile_show_name(file->inode, path);
     quire_kfree(machine_slab, path);
-    return error ? NULL : file->inode->regular.mapping;
+    *mapping = file->inode->regular.mapping;
+    return error;
 }
 
 bool file_is_zero(const struct file *file)

@@ -100,8 +100,8 @@ uint64_t file_due(struct file *file); /* NO_DEADLINE: never by itself */
 
 /* For mmap, borrowed: the file is held meanwhile. It shows the file's path in maps from now on.
  * Who maps it shared has to look at the file's flags: a mapping doesn't know how it was opened.
- * NULL: -ENODEV, or no memory for the path. */
-struct quire_mapping *file_mapping(struct file *file);
+ * -ENODEV; -ENOMEM, for the path. */
+QUIRE_MUST_CHECK int file_mapping(struct file *file, struct quire_mapping **mapping);
 /* /dev/zero: to be mapped is to be anonymous memory. */
 bool file_is_zero(const struct file *file);
 /* As /proc/PID/fd shows it. The length without NUL; -ENAMETOOLONG. */

@@ -41,8 +41,7 @@ static int check_file(struct file *file, unsigned prot, unsigned *flags,
         *flags |= QUIRE_MAP_ANONYMOUS;
         return 0;
     }
-    *mapping = file_mapping(file);
-    return *mapping ? 0 : -ENODEV;
+    return file_mapping(file, mapping);
 }
 
 static unsigned effective_prot(unsigned prot)

@@ -6,6 +6,7 @@
 #include "rtc.h"
 #include "string.h"
 #include "sys/proc.h"
+#include "task/fail_nth.h"
 #include "task/lifecycle.h"
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -145,6 +146,42 @@ static int store_oom_adj(uint64_t subject, const char *bytes, size_t size)
     return set_oom_score_adj(subject, adj == OOM_ADJ_MOST ? 1000 : adj * 1000 / -OOM_ADJ_DISABLE);
 }
 
+/* A process's is its first thread's. */
+static struct task *task_of(uint64_t subject)
+{
+    uint32_t tid = (uint32_t)(subject >> 32);
+    return task_find((int)(tid ? tid : (uint32_t)subject));
+}
+
+static int show_fail_nth(struct text *text, uint64_t subject)
+{
+    const struct task *task = task_of(subject);
+    if (!task)
+        return -ESRCH;
+    text_printf(text, "%llu\n", (unsigned long long)task->fail_nth);
+    return 0;
+}
+
+/* N, or N and how many fail then. */
+static int store_fail_nth(uint64_t subject, const char *bytes, size_t size)
+{
+    uint64_t nth, count = 1;
+    size_t first = 0;
+    while (size && (bytes[size - 1] == '\n' || !bytes[size - 1]))
+        size--;
+    while (first < size && bytes[first] != ' ')
+        first++;
+    if (!string_number(bytes, first, &nth) ||
+        (first < size && !string_number(bytes + first + 1, size - first - 1, &count)))
+        return -EINVAL;
+    struct task *task = task_of(subject);
+    if (!task)
+        return -ESRCH;
+    task->fail_nth = nth;
+    task->fail_count = nth ? count : 0;
+    return 0;
+}
+
 static int show_mounts(struct text *text, uint64_t subject)
 {
     (void)subject;
@@ -224,17 +261,20 @@ static int list_threads(struct inode *directory, uint64_t *position, list_fn *te
         FILE_NODE("status", 0444, .show = proc_show_status),                                       \
         FILE_NODE("wchan", 0444, .show = show_wchan)
 
-static const struct proc_node thread_nodes[] = {SHARED_NODES, {0}};
+/* The last place is fail-nth's, where there is one. */
+#define NR_SHARED_NODES (sizeof thread_nodes / sizeof thread_nodes[0] - 2)
+static struct proc_node thread_nodes[] = {SHARED_NODES, {0}, {0}};
 static const struct proc_node thread_node = {
     .mode = S_IFDIR | 0555, .children = thread_nodes, .owner = owner_of};
 
-static const struct proc_node process_nodes[] = {SHARED_NODES,
-                                                 {.name = "task",
-                                                  .mode = S_IFDIR | 0555,
-                                                  .owner = owner_of,
-                                                  .lookup = find_thread,
-                                                  .list = list_threads},
-                                                 {0}};
+static struct proc_node process_nodes[] = {SHARED_NODES,
+                                           {.name = "task",
+                                            .mode = S_IFDIR | 0555,
+                                            .owner = owner_of,
+                                            .lookup = find_thread,
+                                            .list = list_threads},
+                                           {0},
+                                           {0}};
 static const struct proc_node process_node = {
     .mode = S_IFDIR | 0555, .children = process_nodes, .owner = owner_of};
 
@@ -358,6 +398,12 @@ void proc_init(void)
     static const struct proc_processes processes = {find_process, list_processes,  current_pid,
                                                     current_tid,  proc_statistics, proc_show_shm};
     fs_clock_ns = realtime_ns;
+    static const struct proc_node fail_nth =
+        FILE_NODE("fail-nth", 0644, .show = show_fail_nth, .store = store_fail_nth);
+    if (fail_nth_is_there) {
+        thread_nodes[NR_SHARED_NODES] = fail_nth;
+        process_nodes[NR_SHARED_NODES + 1] = fail_nth;
+    }
     procfs_set_processes(&processes);
     seed();
 }

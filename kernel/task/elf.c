@@ -81,8 +81,11 @@ int elf_read(struct elf *elf, struct file *file, int shorter)
     int error = read_exactly(file, 0, &elf->header, sizeof elf->header, shorter);
     if (error)
         return error;
-    if (!is_ours(&elf->header) || !file_mapping(file))
+    if (!is_ours(&elf->header))
         return -ENOEXEC;
+    error = file_mapping(file, &elf->mapping);
+    if (error)
+        return error == -ENODEV ? -ENOEXEC : error;
     size_t size = elf->header.phnum * sizeof *elf->segments;
     elf->segments = quire_kmalloc(machine_slab, size, QUIRE_GFP_KERNEL);
     if (!elf->segments)
@@ -90,7 +93,7 @@ int elf_read(struct elf *elf, struct file *file, int shorter)
     error = read_exactly(file, elf->header.phoff, elf->segments, size, -ENOEXEC);
     if (!error)
         error = look_at_segments(elf);
-    else if (error != -EIO) /* an offset that no file has */
+    else if (error == -EINVAL) /* an offset that no file has */
         error = -ENOEXEC;
     if (error)
         elf_free(elf);
@@ -171,7 +174,7 @@ static int map_segment(const struct elf *elf, struct quire_mm *mm,
     quire_linear_t end =
         quire_align_up(bias + segment->address + segment->file_size, QUIRE_PAGE_SIZE);
     if (segment->file_size) {
-        int error = map(mm, start, end, protection(segment), over, file_mapping(elf->file),
+        int error = map(mm, start, end, protection(segment), over, elf->mapping,
                         quire_align_down(segment->offset, QUIRE_PAGE_SIZE));
         if (error)
             return error;

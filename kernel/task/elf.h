@@ -47,6 +47,7 @@ struct elf_segment {
 /* A file's headers, checked as far as they can be without its content. */
 struct elf {
     struct file *file;
+    struct quire_mapping *mapping; /* the file's */
     struct elf_header header;
     struct elf_segment *segments;
     elf_word low, high; /* of all that is loaded, low of whole pages; high > low */

@@ -97,6 +97,7 @@ static void use_swap(void)
 static int read_strings(const char *path, struct exec_strings *strings)
 {
     struct file *file;
+    struct quire_mapping *mapping;
     char piece[256];
     int error = exec_strings_init(strings);
     if (!error)
@@ -105,10 +106,11 @@ static int read_strings(const char *path, struct exec_strings *strings)
         return error;
     uint64_t at = 0;
     char *text = NULL;
-    size_t size = (size_t)quire_mapping_size(file_mapping(file));
+    error = file_mapping(file, &mapping);
+    size_t size = error ? 0 : (size_t)quire_mapping_size(mapping);
     if (size > MAX_STRINGS_BYTES)
         error = -E2BIG;
-    else
+    if (!error)
         text = quire_kvmalloc(machine_vmalloc, size + 1, QUIRE_GFP_KERNEL);
     if (!error && !text)
         error = -ENOMEM;

@@ -118,6 +118,7 @@ struct task {
     uint64_t user_ns, system_ns;    /* up to the last sched_account */
     unsigned long min_flt, maj_flt; /* up to the last switch, and what its memory counted then: */
     unsigned long mm_min_flt, mm_maj_flt;
+    uint64_t fail_nth, fail_count; /* task/fail_nth.h */
 };
 
 extern struct task *current;

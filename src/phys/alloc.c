@@ -137,11 +137,19 @@ struct quire_page *get_page_from_freelist(const struct alloc_context *ac, unsign
     return NULL;
 }
 
+/* For tests: lists are closed then, so that all allocations come by here. */
+static bool is_to_fail(const struct quire_mem *mem, quire_gfp_t gfp, unsigned order)
+{
+    return mem->debug & QUIRE_DEBUG_FAIL && !(gfp & QUIRE_GFP_NOFAIL) && mem->ops.refuse &&
+           mem->ops.refuse(mem->ops_arg, gfp, order);
+}
+
 static struct quire_page *alloc_pages_of(struct quire_mem *mem, quire_gfp_t gfp, unsigned order,
                                          int node, uint32_t nodes, uintptr_t caller)
 {
     struct alloc_context ac;
-    if (!alloc_context_prepare(mem, node, gfp, order, &ac))
+    if (!alloc_context_prepare(mem, node, gfp, order, &ac) ||
+        quire_unlikely(is_to_fail(mem, gfp, order)))
         return NULL;
     ac.nodes = nodes;
     unsigned alloc_flags = WMARK_LOW | (ac.type == QUIRE_MIGRATE_MOVABLE ? ALLOC_CMA : 0);

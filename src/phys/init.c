@@ -211,6 +211,7 @@ int quire_mem_init(struct quire_mem **mem, struct quire_memblock *memblock,
     /* Each reason counts for itself: poisoning may be turned off later. */
     for_each_zone (init.mem, zone)
         zone->pcp_closed = (unsigned)config->no_pcp + !!(config->debug & QUIRE_DEBUG_OWNER) +
+                           !!(config->debug & QUIRE_DEBUG_FAIL) +
                            !!(config->debug & QUIRE_DEBUG_POISON);
     mark_all_metadata(&init);
     memblock_for_each_free_frames(memblock, release, &init);

@@ -104,7 +104,7 @@ int init_check_config(struct init *init)
                                    "has a node nearer to another than to itself");
     if (config->watermark_scale_factor > 3000)
         return init_refuse(init, "config.watermark_scale_factor", "is above 3000");
-    if (config->debug & ~(QUIRE_DEBUG_POISON | QUIRE_DEBUG_OWNER))
+    if (config->debug & ~(QUIRE_DEBUG_POISON | QUIRE_DEBUG_OWNER | QUIRE_DEBUG_FAIL))
         return init_refuse(init, "config.debug", "has unknown flags");
     uint64_t total = quire_memblock_memory_size(init->memblock);
     if (config->min_free_kbytes > total / 2 / 1024)

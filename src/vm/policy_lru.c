@@ -23,7 +23,6 @@
 
 #define IO_COST 32u /* pages looked at that one written page costs as much as */
 #define RATIO_SHIFT (30 - QUIRE_PAGE_SHIFT)
-#define FORCE_PRIORITY 2 /* from here on active lists are scanned whatever their size */
 
 static unsigned lru_place(struct quire_vm *vm, struct node_lists *lists,
                           const struct quire_page *page, enum place_reason reason)
@@ -207,6 +206,8 @@ static struct share scan_share(const struct scan *scan, bool files_suffice)
         return (struct share){1, 1};
     if (files_suffice)
         return (struct share){0, 1};
+    if (list_size(scan->lists, INACTIVE(1)) + list_size(scan->lists, ACTIVE(1)) < RECLAIM_BATCH)
+        return (struct share){1, 0}; /* a share of nothing would only make the rest look smaller */
     return share_by_cost(scan, swappiness);
 }
 
@@ -246,8 +247,7 @@ static void lru_shrink(struct scan *scan)
     bool may_deactivate[2];
     for (unsigned is_file = 0; is_file < 2; is_file++)
         may_deactivate[is_file] = activations_changed(scan, is_file) ||
-                                  inactive_is_low(scan->lists, is_file) ||
-                                  scan->priority < FORCE_PRIORITY;
+                                  inactive_is_low(scan->lists, is_file) || scan->force_deactivate;
     bool files_suffice =
         list_size(scan->lists, INACTIVE(1)) >> scan->priority && !may_deactivate[1];
     scan_counts(scan, scan_share(scan, files_suffice), nr);

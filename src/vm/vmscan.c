@@ -53,6 +53,7 @@ static unsigned long reclaim_node(struct scan *scan)
          scan->priority--)
         shrink(scan);
     scan->priority = 0;
+    scan->force_deactivate = true;
     for (unsigned i = 0; i < LAST_ROUNDS && !scan->reclaimed; i++)
         shrink(scan);
     return scan->reclaimed;

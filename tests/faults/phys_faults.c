@@ -129,7 +129,11 @@ static void report(void *arg, quire_pfn_t pfn, const char *text)
 }
 
 static const struct quire_mem_ops all_ops = {
-    wake_reclaim, direct_reclaim, oom, wait, report,
+    .wake_reclaim = wake_reclaim,
+    .direct_reclaim = direct_reclaim,
+    .oom = oom,
+    .wait = wait,
+    .bad_page = report,
 };
 static const struct quire_mem_ops few_ops = {.bad_page = report, .wait = wait};
 

@@ -128,9 +128,10 @@ int64_t file_pread(struct file *file, uint64_t at, void *to, size_t size)
     return at > INT64_MAX ? -EINVAL : quire_mapping_read(file->data, at, to, size);
 }
 
-struct quire_mapping *file_mapping(struct file *file)
+int file_mapping(struct file *file, struct quire_mapping **mapping)
 {
-    return file->data;
+    *mapping = file->data;
+    return 0;
 }
 
 static void file_start(struct file *file)

@@ -41,7 +41,8 @@ static void use_files(void)
     if (file) {
         struct lock lock = {.owner = file, .type = LOCK_WRITE, .first = 0, .last = 99};
         CHECK(file_write(file, "some text", 9) != 0);
-        (void)file_mapping(file);
+        struct quire_mapping *mapping;
+        CHECK(is_expected(file_mapping(file, &mapping)));
         CHECK(is_expected(lock_set(file->inode, &lock, false)));
         lock.type = LOCK_NONE;
         lock.first = lock.last = 50;

@@ -151,6 +151,75 @@ static void other_debug_flags_need_the_start(void)
     CHECK_EQ(zone_info(0).nr_pcp, 0);
 }
 
+/* ---- allocations that fail ------------------------------------------------------------------- */
+
+static unsigned asked, refused_at;
+
+static bool refuse(void *arg, quire_gfp_t gfp, unsigned order)
+{
+    (void)gfp;
+    CHECK(arg == &asked);
+    CHECK(order <= QUIRE_MAX_ORDER);
+    return ++asked == refused_at;
+}
+
+static struct quire_mem *boot_refusing(unsigned debug)
+{
+    static const struct quire_mem_ops ops = {.refuse = refuse};
+    asked = refused_at = 0;
+    return machine_boot_plain(
+        8 * MIB,
+        (struct quire_mem_config){.nr_cpus = 2, .debug = debug, .ops = &ops, .ops_arg = &asked});
+}
+
+static void each_allocation_is_asked_about_and_may_be_refused(void)
+{
+    struct quire_page *pages[4] = {NULL};
+    struct quire_mem *mem = boot_refusing(QUIRE_DEBUG_FAIL);
+    if (!mem)
+        return;
+    unsigned long before = quire_nr_free_pages(mem);
+    refused_at = 2;
+    struct quire_page *page = quire_alloc_page(mem, QUIRE_GFP_KERNEL);
+    REQUIRE(page);
+    CHECK(!quire_alloc_page(mem, QUIRE_GFP_KERNEL));
+    CHECK_EQ(quire_nr_free_pages(mem), before - 1);
+    quire_free_page(mem, page);
+    refused_at = 3;
+    CHECK(!quire_get_zeroed_page(mem, QUIRE_GFP_KERNEL));
+    refused_at = 4;
+    CHECK(!quire_alloc_pages(mem, QUIRE_GFP_KERNEL, QUIRE_PAGEBLOCK_ORDER));
+    refused_at = 5;
+    CHECK(!quire_alloc_pages_node(mem, 0, QUIRE_GFP_KERNEL, 3));
+    refused_at = 8;
+    CHECK_EQ(quire_alloc_pages_bulk(mem, -1, QUIRE_GFP_KERNEL, 4, pages), 2);
+    CHECK(pages[1] && !pages[2]);
+    quire_free_pages_bulk(mem, 2, pages);
+    CHECK_EQ(asked, 8);
+    CHECK_EQ(quire_nr_free_pages(mem), before);
+    quire_mem_check(mem);
+}
+
+static void what_may_not_fail_is_not_asked_about(void)
+{
+    struct quire_mem *mem = boot_refusing(QUIRE_DEBUG_FAIL);
+    if (!mem)
+        return;
+    refused_at = 1;
+    struct quire_page *page = quire_alloc_page(mem, QUIRE_GFP_KERNEL | QUIRE_GFP_NOFAIL);
+    REQUIRE(page);
+    quire_free_page(mem, page);
+    CHECK_EQ(asked, 0);
+    mem = boot_refusing(0);
+    if (!mem)
+        return;
+    refused_at = 1;
+    page = quire_alloc_page(mem, QUIRE_GFP_KERNEL);
+    REQUIRE(page);
+    quire_free_page(mem, page);
+    CHECK_EQ(asked, 0);
+}
+
 /* ---- owners ---------------------------------------------------------------------------------- */
 
 static char dump[2048];
@@ -304,6 +373,8 @@ static void without_tracking_the_dump_says_so(void)
 }
 
 static const struct test_case cases[] = {
+    TEST_CASE(each_allocation_is_asked_about_and_may_be_refused),
+    TEST_CASE(what_may_not_fail_is_not_asked_about),
     TEST_CASE(a_write_after_free_is_reported_when_the_page_is_allocated),
     TEST_CASE(free_memory_is_poisoned_from_the_start),
     TEST_CASE(zero_wins_over_poison),

@@ -98,7 +98,11 @@ static void wait(void *arg)
         free_held(upper.wait_frees);
 }
 
-static const struct quire_mem_ops ops = {wake, direct_reclaim, oom, wait, machine_bad_page};
+static const struct quire_mem_ops ops = {.wake_reclaim = wake,
+                                         .direct_reclaim = direct_reclaim,
+                                         .oom = oom,
+                                         .wait = wait,
+                                         .bad_page = machine_bad_page};
 
 static unsigned long count_objects(struct quire_shrinker *shrinker, int node)
 {

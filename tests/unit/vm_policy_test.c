@@ -185,6 +185,58 @@ static void lru_activates_a_page_found_in_use_twice(void)
     swap_check_end();
 }
 
+static struct scan scan_at(int priority, unsigned long wanted)
+{
+    return (struct scan){.vm = test_vm,
+                         .lists = &test_vm->lists[0],
+                         .policy = &policy_lru,
+                         .gfp = QUIRE_GFP_KERNEL,
+                         .priority = priority,
+                         .wanted = wanted};
+}
+
+static void lru_leaves_active_pages_alone_while_others_suffice(void)
+{
+    if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
+        return;
+    quire_linear_t used = map_anon(rig.mm, 8 * PAGE), others = map_anon(rig.mm, 96 * PAGE);
+    struct scan scan = scan_at(0, 8);
+    write_pages(used, 0, 8);
+    for (unsigned look = 0; look < 2; look++) {
+        forget_translations();
+        read_pages(used, 0, 8);
+        shrink_list(&scan, LIST_FIRST, 8);
+    }
+    CHECK_EQ(counts().active_anon, 8);
+    write_pages(others, 0, 96);
+    forget_translations();
+    scan = scan_at(0, 8);
+    scan.policy->shrink(&scan); /* takes the marks of all that were written */
+    scan.policy->shrink(&scan);
+    CHECK(scan.reclaimed >= 8);
+    CHECK_EQ(counts().active_anon, 8);
+    scan = scan_at(0, 64);
+    scan.force_deactivate = true; /* as when nothing else went */
+    scan.policy->shrink(&scan);
+    CHECK_EQ(counts().active_anon, 0);
+    swap_check_end();
+}
+
+static void lru_gives_no_share_to_files_that_there_arent(void)
+{
+    if (!swap_begin_on(8 * MIB, QUIRE_PT_FORMAT_X86_64, 0, SLOTS))
+        return;
+    quire_linear_t at = map_anon(rig.mm, 64 * PAGE);
+    write_pages(at, 0, 64);
+    quire_port_irq_t irq = lists_lock(&test_vm->lists[0]);
+    policy_lru.note_cost(&test_vm->lists[0], false, 1000);
+    lists_unlock(&test_vm->lists[0], irq);
+    struct scan scan = scan_at(2, 64);
+    scan.policy->shrink(&scan);
+    CHECK_EQ(scan.scanned, 64 >> 2);
+    swap_check_end();
+}
+
 static void every_policy_gives_back_all_that_can_go(void)
 {
     for (unsigned policy = 0; policy < QUIRE_NR_RECLAIM_POLICIES; policy++) {
@@ -256,6 +308,8 @@ static const struct test_case cases[] = {
     TEST_CASE(lru_keeps_what_is_used_often),
     TEST_CASE(mglru_keeps_what_is_used_often),
     TEST_CASE(lru_activates_a_page_found_in_use_twice),
+    TEST_CASE(lru_leaves_active_pages_alone_while_others_suffice),
+    TEST_CASE(lru_gives_no_share_to_files_that_there_arent),
     TEST_CASE(every_policy_gives_back_all_that_can_go),
     TEST_CASE(another_policy_takes_over_the_pages),
     TEST_CASE(order_of_arrival_survives_another_policy),

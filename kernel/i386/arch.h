@@ -1,5 +1,5 @@
-/* kernel/i386/arch.h: what is special about 32 bits: 3 GiB for programs, 1 GiB for the kernel; paging
- * with PAE, or with tables of two levels where PAE gives nothing (boot.S)
+/* kernel/i386/arch.h: what is special about 32 bits: 3 GiB for programs, 1 GiB for the kernel;
+ * paging with PAE, or with tables of two levels where PAE gives nothing (boot.S)
  *
  *   0xc0000000  direct map of up to 896 MiB, in large pages; the kernel image in it, at 1 MiB
  *   0xf8800000  vmalloc, up to 0xff000000

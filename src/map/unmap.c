@@ -86,6 +86,7 @@ static uint32_t take_pages(struct unmap *u, void *table, uint64_t at, uint64_t e
 static QUIRE_ALWAYS_INLINE uint32_t clear(void *table, unsigned first, unsigned count,
                                           uint64_t *any, const bool wide)
 {
+    uint64_t gathered = 0;
     uint32_t gone = 0;
     for (unsigned end = first + count; first < end;) {
         uint64_t entry = entry_load(table, first, wide);
@@ -93,10 +94,14 @@ static QUIRE_ALWAYS_INLINE uint32_t clear(void *table, unsigned first, unsigned 
             first = entry_skip_zeros(table, first + 1, end, wide);
             continue;
         }
-        entry_store(table, first++, 0, wide);
-        *any |= entry;
-        gone++;
+        const unsigned begin = first;
+        do {
+            entry_store(table, first, 0, wide);
+            gathered |= entry;
+        } while (++first < end && (entry = entry_load(table, first, wide)));
+        gone += first - begin;
     }
+    *any |= gathered;
     return gone;
 }
 

@@ -22,17 +22,17 @@ struct transfer {
     char *buffer;
 };
 
-static uint64_t place_of(const struct transfer *transfer)
+static uint64_t *place_of(struct transfer *transfer)
 {
-    return transfer->has_place ? transfer->at : transfer->file->position;
+    return transfer->has_place ? &transfer->at : &transfer->file->position;
 }
 
 /* Up to the end of a page of the file, so that whole pages are written whole. */
-static size_t next_piece(const struct transfer *transfer, size_t left)
+static size_t next_piece(struct transfer *transfer, size_t left)
 {
     size_t piece = BUFFER_BYTES;
     if (!transfer->file->ops->stream)
-        piece -= (size_t)(place_of(transfer) & (BUFFER_BYTES - 1));
+        piece -= (size_t)(*place_of(transfer) & (BUFFER_BYTES - 1));
     return left < piece ? left : piece;
 }
 
@@ -115,7 +115,7 @@ static int64_t write_all(struct transfer *transfer, struct user_vector *vector)
     int64_t done = 0, put;
     do {
         size_t wanted = next_piece(transfer, vector->total);
-        int64_t piece = wanted ? user_within_limit(transfer->file, place_of(transfer), wanted) : 0;
+        int64_t piece = wanted ? user_within_limit(transfer->file, *place_of(transfer), wanted) : 0;
         put = piece;
         if (piece > 0)
             put = piece = fetch(transfer, vector, piece);
@@ -158,11 +158,6 @@ static int pin(struct pinned *pinned, struct user_vector *vector, size_t size, b
     return 0;
 }
 
-static uint64_t *place_of(struct transfer *transfer)
-{
-    return transfer->has_place ? &transfer->at : &transfer->file->position;
-}
-
 /* Up to the end of a page of the file. */
 static size_t next_direct(uint64_t at, size_t left)
 {
@@ -203,7 +198,7 @@ static int64_t write_direct(struct transfer *transfer, struct user_vector *vecto
         if (file->flags & O_APPEND)
             *at = file->ops->size(file);
         size_t wanted = next_direct(*at, vector->total);
-        int64_t allowed = within_limit(transfer, wanted);
+        int64_t allowed = user_within_limit(file, *at, wanted);
         put = allowed < 0 ? allowed : pin(&pinned, vector, (size_t)allowed, false);
         if (put)
             break;

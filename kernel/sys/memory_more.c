@@ -42,10 +42,12 @@ static long cachestat_of(struct file *file, const unsigned long *arg)
         return -EFAULT;
     if (arg[3] & UINT32_MAX)
         return -EINVAL;
-    struct quire_mapping *mapping =
-        (file->inode->mode & S_IFMT) == S_IFREG ? file_mapping(file) : NULL;
+    struct quire_mapping *mapping = NULL;
+    int error = (file->inode->mode & S_IFMT) == S_IFREG ? file_mapping(file, &mapping) : -ENODEV;
+    if (error == -ENOMEM)
+        return error;
     uint64_t last = range.length ? range.offset + range.length - 1 : UINT64_MAX;
-    if (mapping)
+    if (!error)
         quire_mapping_cachestat(mapping, range.offset >> QUIRE_PAGE_SHIFT, last >> QUIRE_PAGE_SHIFT,
                                 &stat);
     return copy_to_user(arg[2], &stat, sizeof stat) ? -EFAULT : 0;

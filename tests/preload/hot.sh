@@ -19,7 +19,7 @@ instructions() { # FUNCTION, one of the names of its address
 is_short() {
     malloc=$(instructions malloc) && free=$(instructions free) || return 1
     echo "malloc $malloc, free $free"
-    [ "$malloc" -gt 5 ] && [ "$free" -gt 5 ] && [ $((malloc + free)) -le $most ]
+    [ "$malloc" -gt 5 ] && [ "$free" -gt 5 ] && [ $((malloc + free)) -le "$most" ]
 }
 
 library=$1

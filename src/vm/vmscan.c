@@ -146,8 +146,13 @@ void quire_vm_set_wake(struct quire_vm *vm, void (*wake)(void *arg, int node), v
     quire_store_release(&vm->wake, wake);
 }
 
+/* What reclaim frees lies on this CPU's lists at first, where no watermark sees it: without looking
+ * there too it would go on until the lists are full. */
 static bool is_balanced(struct quire_vm *vm, int node)
 {
+    if (quire_node_balanced(vm->mem, node, 0, QUIRE_ZONE_MOVABLE))
+        return true;
+    quire_drain_pages(vm->mem, quire_port_cpu());
     return quire_node_balanced(vm->mem, node, 0, QUIRE_ZONE_MOVABLE);
 }
 

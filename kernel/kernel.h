@@ -38,6 +38,8 @@ struct trap_frame;
 __attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format, ...);
 /* Called after the message of a panic, when set. */
 extern void (*panic_hook)(void);
+/* Called when all of a panic is on the console, when set: what it does may panic again. */
+extern void (*panic_last_hook)(void);
 
 /* Prints `pc`, unless it is 0, and the callers from the frame pointer on, with their names. */
 void backtrace(uintptr_t pc, uintptr_t frame_pointer);

@@ -6,11 +6,13 @@
  *   demo                  show the allocators at work
  *   run stdin= stdout= stderr=  start the program that the RAM disk names
  *   swap=                 so many disks are swap areas, before the program starts
+ *   policy=               which pages reclaim takes first: lru, mglru, clock or fifo
+ *   stats                 tell of processes at their end, and of the memory at the machine's
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   check                 after a program's end, check every invariant of the memory
- *   crash=                end in a way that crash.c knows, to prove that it is seen
- * Others are named in a warning.
+ *   crash=                end in a way that crash.c knows, to prove that it is seen; late: panic
+ * when the program has ended Others are named in a warning.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -21,6 +23,7 @@
 #include "numa.h"
 #include "objects.h"
 #include "pvh.h"
+#include "string.h"
 #include "task/init.h"
 #include "trap.h"
 
@@ -37,8 +40,8 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed", "effort", "demo",  "views",  "mem",    "numa",
-    "crash",    "check",  "run",  "swap",   "stdin", "stdout", "stderr", NULL,
+    "selftest", "filter", "seed", "effort", "demo",  "views", "mem",    "numa",   "crash",
+    "check",    "run",    "swap", "policy", "stats", "stdin", "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)
@@ -75,7 +78,7 @@ static void print_map(void)
 static enum machine_status run(void)
 {
     char way[8];
-    if (cmdline_string(info.command_line, "crash", way, sizeof way))
+    if (cmdline_string(info.command_line, "crash", way, sizeof way) && !string_equal(way, "late"))
         crash(way);
     if (cmdline_has(info.command_line, "selftest"))
         return selftest(info.command_line);

@@ -15,6 +15,7 @@
 #define PAGE_FAULT_FETCH 16
 
 void (*panic_hook)(void);
+void (*panic_last_hook)(void);
 
 static bool panicking;
 
@@ -46,6 +47,8 @@ _Noreturn static void panic_end(uintptr_t pc, uintptr_t frame_pointer)
         print("  the stack has overflowed\n");
     backtrace(pc, frame_pointer);
     memory_print_views();
+    if (panic_last_hook)
+        panic_last_hook();
     machine_exit(MACHINE_PANIC);
 }
 

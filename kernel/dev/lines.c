@@ -51,7 +51,18 @@ struct port {
 
 static struct virtio_device device = {.name = "the serial lines"};
 static struct port ports[NR_LINES];
-static bool ready;
+static unsigned present; /* a bit for each line */
+static bool ready, sleepless;
+
+static bool is_present(enum line line)
+{
+    return present >> line & 1;
+}
+
+bool line_is_there(enum line line)
+{
+    return ready && is_present(line);
+}
 
 static uint64_t phys_of(const void *memory)
 {
@@ -92,6 +103,10 @@ static int wait_for_buffer(struct port *port, bool interruptible)
 {
     uint32_t seen = event_read(&port->sent);
     int error = 0;
+    if (sleepless) {
+        quire_port_relax();
+        return 0;
+    }
     port->nr_waiting++;
     if (virtio_queue_interrupts(&port->send, true))
         error = 0;
@@ -134,10 +149,15 @@ void line_try_write(enum line line, const char *bytes, size_t size)
 void lines_wait_until_sent(void)
 {
     for (enum line line = LINE_INPUT; ready && line < NR_LINES; line++)
-        while (ports[line].free != (1u << NR_BUFFERS) - 1 && !device.broken) {
+        while (is_present(line) && ports[line].free != (1u << NR_BUFFERS) - 1 && !device.broken) {
             take_back(&ports[line]);
             quire_port_relax();
         }
+}
+
+void lines_write_without_sleep(void)
+{
+    sleepless = true;
 }
 
 static void tell_piece(void *arg, const char *text, size_t length)
@@ -227,6 +247,8 @@ static void interrupt(struct virtio_device *which)
     (void)which;
     for (enum line line = LINE_INPUT; line < NR_LINES; line++) {
         struct port *port = &ports[line];
+        if (!is_present(line))
+            continue;
         if (port->listener)
             receive(port);
         event_signal(&port->sent);
@@ -282,7 +304,7 @@ static int init_control(struct control *control)
 /* All ports are there, and open. */
 static int open_ports(struct control *control)
 {
-    unsigned missing = (1u << NR_LINES) - 2;
+    unsigned missing = present;
     struct message message;
     for (unsigned i = 1; i <= NR_MESSAGES; i++) {
         const struct virtio_buffer piece = {phys_of(control->page + i * MESSAGE_BYTES),
@@ -321,11 +343,12 @@ static int init_port(enum line line)
 }
 
 /* The machine can't do without, so what was made stays when something is missing. */
-int lines_init(void)
+int lines_init(unsigned more)
 {
     struct pci_device pci = {0};
     struct control control;
     device.interrupt = interrupt;
+    present = ((1u << (LINE_CONTROL + 1)) - 2) | more;
     if (!virtio_find(&device, &pci, VIRTIO_CONSOLE))
         return -ENXIO;
     virtio_accept(&device, FEATURE_MULTIPORT);
@@ -333,7 +356,8 @@ int lines_init(void)
         return -ENXIO;
     int error = init_control(&control);
     for (enum line line = LINE_INPUT; !error && line < NR_LINES; line++)
-        error = init_port(line);
+        if (is_present(line))
+            error = init_port(line);
     if (error)
         return error;
     virtio_start(&device);

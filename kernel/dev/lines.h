@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* The device's ports, but for number 0, which is for other things (docs/machine.md). */
-enum line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, NR_LINES };
+enum line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, LINE_STATS, NR_LINES };
 
 struct line_listener {
     /* Some bytes came; interrupts are off. How many it takes; if not all, line_resume says when it
@@ -20,8 +20,10 @@ struct line_listener {
     void *arg;
 };
 
-/* -ENXIO: there is no such device, or not all of its ports; -ENOMEM. May sleep. */
-int lines_init(void);
+/* Those up to LINE_CONTROL are always there, others if their bit is set in `more`. -ENXIO: there is
+ * no such device, or not all of its ports; -ENOMEM. May sleep. */
+int lines_init(unsigned more);
+bool line_is_there(enum line line);
 /* All of it; sleeps while the other end is slow. Not from interrupt handlers. */
 void line_write(enum line line, const char *bytes, size_t size);
 /* The same, unless a signal comes: how much went, or -EINTR if nothing. */
@@ -34,6 +36,8 @@ void line_resume(enum line line);
 /* Before the machine ends: until the other ends have everything, however slow they are. Nothing
  * before lines_init. */
 void lines_wait_until_sent(void);
+/* In a panic: who finds all buffers with the device looks at it until it has given one back. */
+void lines_write_without_sleep(void);
 
 /* Words for who started the machine, a line at a time (docs/machine.md); nothing before
  * lines_init. */

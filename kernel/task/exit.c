@@ -14,6 +14,7 @@
 #include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/shm.h"
+#include "task/stats.h"
 #include "task/wait.h"
 #include "time_units.h"
 #include "user.h"
@@ -146,6 +147,7 @@ static void end_process(struct process *process, int status)
     process->fs = NULL;
     files_put(files);
     fs_context_put(fs);
+    stats_tell_end(process);
     give_children_to_init(process);
     sched_account(); /* for its own last work: behind this it may be freed */
     process->zombie = true;

@@ -24,6 +24,7 @@
 #include "fs/swap.h"
 #include "memory.h"
 #include "standard.h"
+#include "string.h"
 #include "sys/proc.h"
 #include "syscall.h"
 #include "task/exec.h"
@@ -31,6 +32,7 @@
 #include "task/limits.h"
 #include "task/oom.h"
 #include "task/sched.h"
+#include "task/stats.h"
 #include "task/wait.h"
 
 #define FOLDER "/.quire/"
@@ -88,6 +90,23 @@ static void use_swap(void)
         tell("no-swap %u %s\n", i, mistake);
         machine_exit(MACHINE_DONE);
     }
+}
+
+/* The command line's policy=NAME, which the tool has checked. */
+static void use_policy(void)
+{
+    char wanted[16];
+    if (!cmdline_string(info->command_line, "policy", wanted, sizeof wanted))
+        return;
+    for (unsigned i = 0; i < QUIRE_NR_RECLAIM_POLICIES; i++) {
+        enum quire_reclaim_policy policy = (enum quire_reclaim_policy)i;
+        if (!string_equal(quire_reclaim_policy_name(policy), wanted))
+            continue;
+        if (quire_vm_set_policy(machine_vm, policy))
+            panic("init: the policy of reclaim can't be set");
+        return;
+    }
+    give_up_at("reclaim memory by the policy ", wanted, -EINVAL);
 }
 
 /* ---- what is to be run ----------------------------------------------------------------------- */
@@ -194,6 +213,7 @@ static void make_program(void)
     console_set_session(process->sid, process->pgid);
     limits_init(process->limit);
     program_pid = process->pid;
+    stats_init(process);
     task->kernel_main = start_program;
     sched_add(task);
 }
@@ -209,9 +229,13 @@ static void check_everything(void)
 
 _Noreturn static void end_machine(int status)
 {
+    char way[8];
+    if (cmdline_string(info->command_line, "crash", way, sizeof way))
+        panic("the program has ended, and the command line wants this");
     if (cmdline_has(info->command_line, "check"))
         check_everything();
     syscall_tell_unknown();
+    stats_tell_all();
     if (status & 0x7f)
         tell("killed %d\n", status & 0x7f);
     else
@@ -288,7 +312,7 @@ static void unpack_initrd(void)
 
 static void init_main(void)
 {
-    int error = lines_init();
+    int error = lines_init(cmdline_has(info->command_line, "stats") ? 1u << LINE_STATS : 0);
     if (error)
         give_up("reach who started the machine", error);
     virtio_blk_init();
@@ -302,6 +326,7 @@ static void init_main(void)
     unpack_initrd();
     read_what_to_run();
     use_swap();
+    use_policy();
     make_program();
     const struct wait_request request = {
         .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .block = true};

@@ -8,6 +8,7 @@
  *   swap=                 so many disks are swap areas, before the program starts
  *   policy=               which pages reclaim takes first: lru, mglru, clock or fifo
  *   stats                 tell of processes at their end, and of the memory at the machine's
+ *   events                tell of everything that happens to memory (images that end with -events)
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   check                 after a program's end, check every invariant of the memory
@@ -41,7 +42,7 @@ static struct numa numa;
 
 static const char *const known_words[] = {
     "selftest", "filter", "seed", "effort", "demo",  "views", "mem",    "numa",   "crash",
-    "check",    "run",    "swap", "policy", "stats", "stdin", "stdout", "stderr", NULL,
+    "check",    "run",    "swap", "policy", "stats", "events", "stdin", "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)

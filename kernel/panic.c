@@ -3,6 +3,7 @@
 
 #include "cpu.h"
 #include "dev/lines.h"
+#include "events.h"
 #include "kernel.h"
 #include "memory.h"
 #include "serial.h"
@@ -21,6 +22,7 @@ static bool panicking;
 
 _Noreturn void machine_exit(enum machine_status status)
 {
+    events_end(status == MACHINE_PANIC);
     lines_wait_until_sent(); /* what a transmitter still has ends with the machine */
     serial_wait_until_sent();
     cpu_out32(DEBUG_EXIT_PORT, status);

@@ -33,7 +33,8 @@ struct boot {
     struct texts adds, environment; /* HOST[:GUEST], NAME=VALUE */
     struct texts swaps;             /* SIZE, FILE, FILE:SIZE or URL */
     const char *cwd, *save_initrd;  /* NULL: not given */
-    const char *policy, *stats;     /* NULL: not given */
+    const char *policy;             /* NULL: not given */
+    const char *stats, *events;     /* files; NULL: not given */
     bool summary;
 };
 
@@ -67,7 +68,8 @@ enum boot_line {
     LINE_OUTPUT,
     LINE_ERRORS,
     LINE_CONTROL,
-    LINE_STATS, /* if boot_wants_stats */
+    LINE_STATS,  /* if boot_wants_stats */
+    LINE_EVENTS, /* if they are asked for */
     LINE_LOG,
     NR_LINES
 };

@@ -45,6 +45,7 @@ enum {
     OPTION_POLICY,
     OPTION_STATS,
     OPTION_SUMMARY,
+    OPTION_EVENTS,
 };
 
 static const struct argp_option options[] = {
@@ -83,6 +84,10 @@ static const struct argp_option options[] = {
      "Say on stderr what it took: time, faults, memory, swap, the largest processes", 3},
     {"stats", OPTION_STATS, "FILE.json", 0,
      "Write the machine's counters and views at its end, and what each process took", 3},
+    {"events", OPTION_EVENTS, "FILE", 0,
+     "Write everything that happens to memory there, one by one: `quire events FILE` shows it. The "
+     "machine is slower then",
+     3},
     {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 4},
     {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 4},
     {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 4},
@@ -225,6 +230,7 @@ static void check_program(const struct boot *boot, struct argp_state *state)
                           : boot->policy            ? "--policy"
                           : boot->stats             ? "--stats"
                           : boot->summary           ? "--summary"
+                          : boot->events            ? "--events"
                                                     : NULL;
     if (has_program && (boot->selftest || boot->demo))
         argp_error(state, "%s runs no program", boot->demo ? "--demo" : "--selftest");
@@ -304,6 +310,9 @@ static error_t parse_for_program(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_STATS:
         boot->stats = parse_file("--stats", arg, state);
+        return 0;
+    case OPTION_EVENTS:
+        boot->events = parse_file("--events", arg, state);
         return 0;
     case OPTION_SUMMARY:
         boot->summary = true;

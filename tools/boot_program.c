@@ -33,8 +33,8 @@
 #include "terminal.h"
 
 #define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_LINES - 1) /* the child's descriptor of the disk */
-#define INITRD_PATH "/dev/fd/9"
-_Static_assert(INITRD_GIVEN == 9, "INITRD_PATH names it");
+#define INITRD_PATH "/dev/fd/10"
+_Static_assert(INITRD_GIVEN == 10, "INITRD_PATH names it");
 
 #define DLE 0x10
 #define EOT 0x04
@@ -145,7 +145,7 @@ static int open_lines(int ours[NR_LINES], int given[NR_LINES])
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
                const struct standard_streams *streams, const struct swap_stores *swaps,
-               struct channel *channel, struct stats *stats)
+               struct channel *channel, struct stats *stats, int events)
 {
     int line[NR_LINES], given[MACHINE_MOST_GIVEN];
     size_t nr_given = NR_LINES;
@@ -175,6 +175,10 @@ static int run(char **qemu, const struct boot *boot, int initrd,
          .from_machine = true,
          .filter = stats_take,
          .arg = stats},
+        {.from = boot->events ? line[LINE_EVENTS] : -1,
+         .to = events,
+         .to_world = true,
+         .from_machine = true},
         {.from = line[LINE_LOG],
          .to = -1,
          .from_machine = true,
@@ -318,6 +322,8 @@ static char *command_words(const struct boot *boot, const struct standard_stream
         fprintf(to, " policy=%s", boot->policy);
     if (boot_wants_stats(boot))
         fputs(" stats", to);
+    if (boot->events)
+        fputs(" events", to);
     fclose(to);
     return must(words);
 }
@@ -344,22 +350,38 @@ static const char *name_end(int result, const struct channel *channel)
     }
 }
 
+/* A descriptor; -1: none is asked for, or after a complaint. */
+static int open_events(const struct boot *boot)
+{
+    if (!boot->events)
+        return -1;
+    int fd = open(boot->events, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        complain("--events=%s: %s", boot->events, strerror(errno));
+    return fd;
+}
+
 static int run_and_tell(const struct boot *boot, const struct program *program,
                         const struct standard_streams *streams, const struct swap_stores *swaps,
                         char **qemu, int initrd)
 {
     struct channel channel;
     struct stats stats;
-    if (!stats_begin(&stats, boot))
+    int events = open_events(boot);
+    if ((boot->events && events < 0) || !stats_begin(&stats, boot))
         return PROGRAM_NOT_RUN;
     channel_init(&channel, boot->verbose);
     channel.raw = !strcmp(streams->in, "tty");
-    int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats);
+    int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats, events);
     int status = end(result, boot, &channel, qemu[0], program->path);
     const struct stats_end how = {
         .how = name_end(result, &channel), .number = channel.number, .status = status};
     if (!stats_finish(&stats, &how, program->path))
         status = PROGRAM_NOT_RUN;
+    if (events >= 0 && close(events)) {
+        complain("--events=%s can't be written: %s", boot->events, strerror(errno));
+        status = PROGRAM_NOT_RUN;
+    }
     channel_free(&channel);
     return status;
 }
@@ -371,7 +393,9 @@ static int boot_image(const struct boot *boot, const struct program *program,
 {
     char *disks[MOST_SWAPS];
     bool i386 = program->bits == 32;
-    char *image = find_image(i386 ? "quire-i386.elf" : "quire-x86-64.elf", boot->images);
+    char *name = text("quire-%s%s.elf", i386 ? "i386" : "x86-64", boot->events ? "-events" : "");
+    char *image = find_image(name, boot->images);
+    free(name);
     if (!image)
         return PROGRAM_NOT_RUN;
     char *words = command_words(boot, streams, swaps);

@@ -108,7 +108,8 @@ static void add_lines(struct arguments *arguments, const struct boot *boot,
 {
     static const char *const name[NR_LINES] = {
         [LINE_INPUT] = "input",     [LINE_OUTPUT] = "output", [LINE_ERRORS] = "errors",
-        [LINE_CONTROL] = "control", [LINE_STATS] = "stats",   [LINE_LOG] = "log"};
+        [LINE_CONTROL] = "control", [LINE_STATS] = "stats",   [LINE_EVENTS] = "events",
+        [LINE_LOG] = "log"};
     if (!setup->first_line) {
         add(arguments, "-serial");
         add(arguments, "stdio");
@@ -118,7 +119,8 @@ static void add_lines(struct arguments *arguments, const struct boot *boot,
     add(arguments, "virtio-serial-pci,max_ports=%d,disable-modern=on,vectors=0,ioeventfd=off",
         LINE_LOG);
     for (int line = LINE_INPUT; line < NR_LINES; line++) {
-        if (line == LINE_STATS && !boot_wants_stats(boot))
+        if ((line == LINE_STATS && !boot_wants_stats(boot)) ||
+            (line == LINE_EVENTS && !boot->events))
             continue;
         add_socket(arguments, name[line], setup->first_line + line - 1);
         if (line == LINE_LOG)

@@ -27,10 +27,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"boot", command_boot},
-    {"replay", command_replay},
-    {"trace", command_trace},
-    {"translate", command_translate},
+    {"boot", command_boot},   {"events", command_events},       {"replay", command_replay},
+    {"trace", command_trace}, {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -67,6 +65,7 @@ static const struct argp argp = {
     .doc = "What memory does: on a machine that Quire manages.\v"
            "Commands:\n"
            "  boot       boot a machine whose memory Quire manages, in QEMU; run programs there\n"
+           "  events     show what happened to memory there, one by one\n"
            "  replay     run a trace of memory references in memories of given sizes\n"
            "  trace      convert such traces, and look at them\n"
            "  translate  show where an address goes, step by step\n"

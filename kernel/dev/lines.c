@@ -99,6 +99,32 @@ static size_t send(struct port *port, const char *bytes, size_t size)
     return size;
 }
 
+bool line_lend(enum line line, uint64_t phys, size_t size, unsigned token)
+{
+    struct port *port = &ports[line];
+    const struct virtio_buffer piece = {phys, (uint32_t)size};
+    quire_port_irq_t irq = quire_port_irq_save();
+    bool added = !device.broken && virtio_queue_add(&port->send, &piece, 1, 0, token);
+    if (added)
+        virtio_queue_kick(&port->send);
+    quire_port_irq_restore(irq);
+    return added;
+}
+
+int line_returned(enum line line)
+{
+    uint32_t written;
+    quire_port_irq_t irq = quire_port_irq_save();
+    int token = virtio_queue_take(&ports[line].send, &written);
+    quire_port_irq_restore(irq);
+    return token;
+}
+
+bool lines_are_broken(void)
+{
+    return device.broken;
+}
+
 static int wait_for_buffer(struct port *port, bool interruptible)
 {
     uint32_t seen = event_read(&port->sent);
@@ -334,7 +360,7 @@ static int init_port(enum line line)
     int error = virtio_queue_init(&port->receive, &device, 2 * line + 2);
     if (!error)
         error = virtio_queue_init(&port->send, &device, 2 * line + 3);
-    for (unsigned i = 0; !error && i < NR_BUFFERS; i++) {
+    for (unsigned i = 0; !error && line != LINE_EVENTS && i < NR_BUFFERS; i++) {
         port->out[i] = quire_get_free_pages(machine_mem, QUIRE_GFP_KERNEL, 0);
         error = port->out[i] ? 0 : -ENOMEM;
     }

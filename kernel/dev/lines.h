@@ -11,7 +11,15 @@
 #include <stdint.h>
 
 /* The device's ports, but for number 0, which is for other things (docs/machine.md). */
-enum line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, LINE_STATS, NR_LINES };
+enum line {
+    LINE_INPUT = 1,
+    LINE_OUTPUT,
+    LINE_ERRORS,
+    LINE_CONTROL,
+    LINE_STATS,
+    LINE_EVENTS,
+    NR_LINES
+};
 
 struct line_listener {
     /* Some bytes came; interrupts are off. How many it takes; if not all, line_resume says when it
@@ -36,6 +44,13 @@ void line_resume(enum line line);
 /* Before the machine ends: until the other ends have everything, however slow they are. Nothing
  * before lines_init. */
 void lines_wait_until_sent(void);
+/* Memory that the device reads as it is, and that stays until it has come back by its token, which
+ * is below 64: for LINE_EVENTS, on which nothing is written. Neither sleeps; also from handlers.
+ * False: the device is broken, or has too many. */
+bool line_lend(enum line line, uint64_t phys, size_t size, unsigned token);
+/* A token that has come back; -1: none. */
+int line_returned(enum line line);
+bool lines_are_broken(void);
 /* In a panic: who finds all buffers with the device looks at it until it has given one back. */
 void lines_write_without_sleep(void);
 

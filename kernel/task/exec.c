@@ -3,6 +3,7 @@
  * The new address space is made complete beside the old one; what can fail fails before the old one
  * goes, but for other threads of the process, which end first.
  */
+#include "base/events.h"
 #include "task/exec.h"
 
 #include "base/bits.h"
@@ -294,6 +295,7 @@ static void set_name(struct process *process, const char *path)
         if (*at == '/')
             name = at + 1;
     quire_snprintf(process->name, sizeof process->name, "%s", name);
+    quire_tell_event_of(EXEC, process->name, (uint64_t)process->pid);
     quire_mm_set_name(process->mm, process->pid, process->name);
 }
 

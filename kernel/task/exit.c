@@ -3,6 +3,7 @@
 #include <quire/port.h>
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "errno.h"
 #include "fs/file.h"
 #include "fs/files.h"
@@ -137,6 +138,7 @@ static bool is_ignored_by_parent(const struct process *process)
 static void end_process(struct process *process, int status)
 {
     process->status = process->exiting ? process->status : status;
+    quire_tell_event(EXIT, (uint64_t)process->pid, (uint64_t)process->status);
     timer_set(process, 0, 0);
     posix_timers_clear(process);
     process_drop_mm(process);

@@ -9,11 +9,13 @@
 #include <quire/port.h>
 #include <quire/swap.h>
 
+#include "base/events.h"
 #include "base/text.h"
 #include "cmdline.h"
 #include "dev/lines.h"
 #include "dev/virtio_blk.h"
 #include "errno.h"
+#include "events.h"
 #include "fs/file.h"
 #include "fs/files.h"
 #include "fs/fs.h"
@@ -214,6 +216,8 @@ static void make_program(void)
     limits_init(process->limit);
     program_pid = process->pid;
     stats_init(process);
+    quire_tell_event(FORK, (uint64_t)process->pid, (uint64_t)init_process->pid, 0);
+    quire_tell_event_of(MARK, "the program starts", 0);
     task->kernel_main = start_program;
     sched_add(task);
 }
@@ -234,6 +238,7 @@ _Noreturn static void end_machine(int status)
         panic("the program has ended, and the command line wants this");
     if (cmdline_has(info->command_line, "check"))
         check_everything();
+    quire_tell_event_of(MARK, "the program has ended", 0);
     syscall_tell_unknown();
     stats_tell_all();
     if (status & 0x7f)
@@ -310,11 +315,22 @@ static void unpack_initrd(void)
         give_up("free the RAM disk", error);
 }
 
+static unsigned wanted_lines(void)
+{
+    unsigned lines = 0;
+    if (cmdline_has(info->command_line, "stats"))
+        lines |= 1u << LINE_STATS;
+    if (cmdline_has(info->command_line, "events") && events_are_compiled_in())
+        lines |= 1u << LINE_EVENTS;
+    return lines;
+}
+
 static void init_main(void)
 {
-    int error = lines_init(cmdline_has(info->command_line, "stats") ? 1u << LINE_STATS : 0);
+    int error = lines_init(wanted_lines());
     if (error)
         give_up("reach who started the machine", error);
+    events_begin();
     virtio_blk_init();
     error = fs_init();
     if (error)

@@ -9,6 +9,7 @@
 
 #include "cpu.h"
 #include "errno.h"
+#include "events.h"
 #include "irq.h"
 #include "task/arch_task.h"
 #include "task/lifecycle.h"
@@ -67,6 +68,7 @@ static void tick(void)
     timers_expire(now);
     if (stats_wanted)
         stats_sample();
+    events_tick();
 }
 
 bool sched_turn_is_over(void)

@@ -172,6 +172,7 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
                 mark_reported(block, start, order);
             quire_count(&zone->managed, 1ul << order);
             zone_unlock(zone, irq);
+            quire_tell_event(RANGE, start, 1ul << order);
         }
         start += 1ul << order;
     }

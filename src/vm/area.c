@@ -211,6 +211,7 @@ struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_
         return NULL;
     }
     vma_set_flags(middle, flags);
+    area_tell(middle);
     return vma_merge(middle);
 }
 

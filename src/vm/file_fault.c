@@ -48,6 +48,7 @@ static int map_page(struct quire_vma *vma, struct quire_page *page, quire_linear
     int error = where ? quire_cmpxchg_entry_at(&mm->pt, where, &expected, entry)
                       : quire_cmpxchg_entry(&mm->pt, address, &expected, entry);
     if (!error) {
+        quire_tell_event(MAP, mm_number(mm), address >> QUIRE_PAGE_SHIFT, 1);
         if (vma->flags & VM_LOCKED)
             lru_mlock(mm->vm, page);
         return 0;

@@ -23,6 +23,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/events.h"
 
 /* Owner's flags: the two highest are the slab layer's, and clear here. */
 #define PG_LOCKED 0x1000u     /* somebody has the page to himself: see page_lock */
@@ -157,6 +158,8 @@ static inline void page_set_root(struct quire_page *page, enum page_kind kind, u
     uint32_t *place = &page_owner(page)->place, old = quire_load_relaxed(place);
     while (!quire_compare_exchange(place, &old, (old & PLACE_LIST) | kind | id << PLACE_ID_SHIFT))
         ;
+    if (kind)
+        quire_tell_event(OWNER, page->pfn, 0, EVENT_OWNER_ANON + kind - PAGE_KIND_ANON);
 }
 
 static inline uint64_t page_index(const struct quire_page *page)

@@ -20,6 +20,7 @@ images=$tap_scratch/images
 mkdir "$work" "$images"
 : >"$images/quire-i386.elf"
 : >"$images/quire-x86-64.elf"
+: >"$images/quire-x86-64-events.elf"
 
 boot() { # ARGUMENTS...
     "$quire" boot --images="$images" --timeout=60 "$@" >"$output" 2>"$talk" </dev/null
@@ -402,7 +403,7 @@ tap_check "the program's status is ours" machine_ends 7 arguments -- true
 tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=data stderr=data mem=512M$'
 tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
 tap_check 'the command is told before it runs' ends_and_says 0 \
-    "id=log,fd=8 -serial chardev:log .* -initrd /dev/fd/9 -append 'run .* x=1'" --dry-run --append=x=1 -- true
+    "id=log,fd=9 -serial chardev:log .* -initrd /dev/fd/10 -append 'run .* x=1'" --dry-run --append=x=1 -- true
 tap_check 'a program that was killed' machine_ends 139 killed -- true
 tap_check 'errors go to errors' machine_ends 7 errors -- true
 tap_check '... and nowhere else' is_exactly '' 'an error\n'
@@ -498,7 +499,7 @@ tap_check 'swap: nowhere to make a file' swap_nowhere
 makes_swap() {
     machine_ends 7 arguments --swap="$work/new:1M" -- true && [ "$(wc -c <"$work/new")" -eq 1048576 ] &&
         [ "$(tail -c +4087 "$work/new" | head -c 10)" = SWAPSPACE2 ] &&
-        says '^run .* swap=1 mem=' && says 'file=/dev/fd/10$'
+        says '^run .* swap=1 mem=' && says 'file=/dev/fd/11$'
 }
 tap_check 'swap: a file is made, with a header' makes_swap
 tap_check '... and used as it is the next time' machine_ends 7 arguments --swap="$work/new" -- true
@@ -506,7 +507,7 @@ tap_check '... but not made again' swap_fails '.*is there already; --swap=.*/new
 leaves_no_swap() {
     mkdir "$work/temporary" && TMPDIR=$work/temporary && export TMPDIR
     machine_ends 7 arguments --swap=1M --swap=2M -- true && says '^run .* swap=2 ' &&
-        says 'file=/dev/fd/11$' && [ -z "$(ls "$work/temporary")" ]
+        says 'file=/dev/fd/12$' && [ -z "$(ls "$work/temporary")" ]
 }
 tap_check 'swap: a file of a size has no name' leaves_no_swap
 tap_check 'swap: a URL is for QEMU' ends_and_says 0 'format=raw,.*,file=nbd://host:1/a,,b ' --dry-run \

@@ -1,7 +1,7 @@
 /* tests/command/fake_machine.c: answers where a machine would, for tests of what carries its bytes
  *
- * Started in QEMU's place, with its lines and the log as descriptors 3 to 8 and the RAM disk
- * as 9. FAKE in the
+ * Started in QEMU's place, with its lines and the log as descriptors 3 to 9 and the RAM disk
+ * as 10. FAKE in the
  * environment says what it does; then it ends as a machine does whose program has exited
  * with 7.
  */
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT = 3, OUTPUT, ERRORS, CONTROL, STATS, LOG, INITRD };
+enum { INPUT = 3, OUTPUT, ERRORS, CONTROL, STATS, EVENTS, LOG, INITRD };
 enum { DONE = 33, PANIC = 37 };
 
 static void put(int port, const char *bytes, size_t size)
@@ -84,7 +84,7 @@ static void copy_initrd(void)
 {
     char bytes[65536];
     ssize_t got;
-    int fd = open("/dev/fd/9", O_RDONLY);
+    int fd = open("/dev/fd/10", O_RDONLY);
     while ((got = read(fd, bytes, sizeof bytes)) > 0)
         put(OUTPUT, bytes, (size_t)got);
 }

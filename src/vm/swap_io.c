@@ -59,7 +59,7 @@ static int write_run(struct quire_vm *vm, struct quire_page *const *pages, unsig
     }
     if (error)
         return error;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; QUIRE_EVENTS && i < count; i++)
         quire_tell_event(SWAP_OUT, pages[i]->pfn, entry_type(entry) - 1, entry_offset(entry) + i);
     vm_count(vm, VM_PSWPOUT, count);
     vm_count(vm, VM_PGPGOUT, count * KIB_PER_PAGE);

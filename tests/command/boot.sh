@@ -61,13 +61,13 @@ tap_check 'help says how to leave' says '\^A x ends'
 for wrong in '--nonsense -- true' '--' '--demo -- true' '--selftest -- true' '--env=x -- true' \
     '--env==x -- true' '--cwd=x -- true' '--add= -- true' '--add=:x -- true' '--add=x:y -- true' \
     '--swap= -- true' '--swap=1M --swap=1M --swap=1M --swap=1M --swap=1M -- true' \
-    '--accel=x -- true' '--policy=none -- true' '--policy= -- true' '--stats= -- true' '--stats=- -- true' \
+    '--accel=x -- true' '--policy=none -- true' '--policy= -- true' '--stats= -- true' '--stats=- -- true' '--events=- -- true' \
     '--arch=arm -- true' '--mem=1 -- true' '--shell --demo' 'name -- true'; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage with a program: $wrong" ends_and_says 125 'quire boot' $wrong
 done
 for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x --swap=1M --policy=fifo \
-    --stats=x --summary; do
+    --stats=x --summary --events=x; do
     tap_check "usage without one: $wrong" ends_and_says 2 'quire boot' $wrong
 done
 tap_check 'a program without -- before it is told where it belongs' \
@@ -464,6 +464,20 @@ tap_check 'a document that can not be made' machine_says 125 'stats=/no-such-fol
 tap_check 'a document that can not be written' machine_says 125 'stats=/dev/full can.t be written: No space' stats \
     --stats=/dev/full -- true
 tap_check 'output is not where it goes' machine_says 125 'stdout is the program' arguments --stats=- -- true
+
+tap_check 'the kernel is told to tell of events' machine_says 7 \
+    '^run stdin=null stdout=data stderr=data events mem=512M$' arguments --events="$work/events" -- true
+tap_check '... by a line of its own' says '^virtserialport,nr=6,chardev=events$'
+tap_check '... and is one that can' says 'quire-x86-64-events.elf$'
+tap_check 'what it tells is in the file' machine_ends 7 events --events="$work/events" -- true
+events_came() {
+    head -c 200000 /dev/zero | cmp - "$work/events"
+}
+tap_check '... all of it' events_came
+tap_check 'events that can not be written' machine_says 125 "output can't be written: No space" events \
+    --events=/dev/full -- true
+tap_check 'events that can not be opened' machine_says 125 'events=/no-such-folder/x: No such file' arguments \
+    --events=/no-such-folder/x -- true
 
 # ---- how it ends ----------------------------------------------------------------------------------
 

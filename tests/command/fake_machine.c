@@ -110,6 +110,12 @@ static void say_stats(void)
                "\"pgscan_kswapd\":300,\"pgsteal_kswapd\":100,\"pgscan_direct\":100}}\n");
 }
 
+static void tell_events(void)
+{
+    static const char events[200000];
+    put(EVENTS, events, sizeof events);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = getenv("FAKE");
@@ -139,6 +145,8 @@ int main(int argc, char **argv)
         say(ERRORS, "an error\n");
     else if (!strcmp(what, "stats"))
         say_stats();
+    else if (!strcmp(what, "events"))
+        tell_events();
     else if (!strcmp(what, "unknown"))
         say(CONTROL, "unknown frobnicate 3\nunknown 999 1\n");
     else if (!strcmp(what, "no-swap")) {

@@ -16,6 +16,7 @@
 #include "dev/virtio_blk.h"
 #include "errno.h"
 #include "events.h"
+#include "fs/devices.h"
 #include "fs/file.h"
 #include "fs/files.h"
 #include "fs/fs.h"
@@ -315,6 +316,11 @@ static void unpack_initrd(void)
         give_up("free the RAM disk", error);
 }
 
+static void mark(const char *text)
+{
+    quire_tell_event_of(MARK, text, 0);
+}
+
 static unsigned wanted_lines(void)
 {
     unsigned lines = 0;
@@ -332,6 +338,7 @@ static void init_main(void)
         give_up("reach who started the machine", error);
     events_begin();
     virtio_blk_init();
+    device_mark = mark;
     error = fs_init();
     if (error)
         give_up("make the file system", error);

@@ -101,6 +101,14 @@ tap_check "$class: events of compaction and two nodes" told 0 --mem=64M --numa=2
     'dd if=/dev/zero of=/tmp/x bs=64k count=300 2>/dev/null; echo 1 >/proc/sys/vm/compact_memory; cat /tmp/x | md5sum'
 tap_check "$class: ... frame by frame" frames
 
+tap_check "$class: a program may mark what it does" told 0 --mem=64M -v -- busybox sh -c \
+    'echo first >/dev/kmsg; echo "<4>second" >/dev/kmsg; printf "a\001b\nc" >/dev/kmsg'
+marks() {
+    "$quire" events --only=mark "$file" | sed "s/.*text=//" | tr '\n' ' ' | grep -F \
+        "'the program starts' 'first' 'second' 'a?b' 'the program has ended' " && grep -q 'kmsg: second$' "$work/said"
+}
+tap_check "$class: ... in the events and the log" marks
+
 a_slow_reader() {
     mkfifo "$work/fifo"
     (sleep 2 && cat) <"$work/fifo" >"$work/slow" &

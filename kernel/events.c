@@ -205,6 +205,22 @@ static void tell_zones(void)
                          zone.managed);
 }
 
+/* A type that isn't told of is movable. */
+static void tell_pageblocks(void)
+{
+    struct quire_zone_info zone;
+    for (unsigned i = 0; !quire_zone_info(machine_mem, i, &zone); i++) {
+        unsigned long pfn = zone.start.value & ~(QUIRE_PAGEBLOCK_PAGES - 1);
+        for (; pfn < zone.start.value + zone.spanned; pfn += QUIRE_PAGEBLOCK_PAGES) {
+            const struct quire_page *page = quire_pfn_to_page(machine_mem, quire_pfn(pfn));
+            enum quire_migratetype type =
+                page ? quire_pageblock_migratetype(machine_mem, page) : QUIRE_MIGRATE_MOVABLE;
+            if (type != QUIRE_MIGRATE_MOVABLE)
+                quire_tell_event(PAGEBLOCK, pfn, type);
+        }
+    }
+}
+
 static void tell_free(void)
 {
     struct quire_zone_info zone;
@@ -251,6 +267,7 @@ void events_begin(void)
         if (lost)
             quire_tell_event(LOST, lost);
         tell_zones();
+        tell_pageblocks();
         tell_free();
     }
     quire_port_irq_restore(irq);

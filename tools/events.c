@@ -62,6 +62,8 @@ unsigned event_by_name(const char *name, size_t length)
 static const char *const owners[] = {"kernel", "table", "slab",    "anon",
                                      "file",   "shmem", "vmalloc", "metadata"};
 static const char *const migrate_types[] = {"unmovable", "movable", "reclaimable", "special"};
+static const char *const block_types[] = {"unmovable",  "movable", "reclaimable",
+                                          "highatomic", "cma",     "isolate"};
 static const char *const zones[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable"};
 static const char *const faults[] = {"anon", "file", "swap", "write", "none"};
 static const char *const results[] = {"minor", "major", "no-area", "no-access", "no-data", "oom"};
@@ -82,9 +84,16 @@ const char *event_value_name(enum quire_event number, unsigned field, uint64_t v
         const char *const *names;
         size_t count;
     } known[] = {
-        NAMES(ZONE, 2, zones),    NAMES(ALLOC, 2, migrate_types), NAMES(OWNER, 2, owners),
-        NAMES(FAULT, 2, faults),  NAMES(FAULT, 4, results),       NAMES(RECLAIM, 1, hows),
-        NAMES(RSS, 1, rss_kinds), NAMES(AREA, 4, area_kinds),     NAMES(END, 1, ends),
+        NAMES(ZONE, 2, zones),
+        NAMES(ALLOC, 2, migrate_types),
+        NAMES(OWNER, 2, owners),
+        NAMES(FAULT, 2, faults),
+        NAMES(FAULT, 4, results),
+        NAMES(RECLAIM, 1, hows),
+        NAMES(PAGEBLOCK, 1, block_types),
+        NAMES(RSS, 1, rss_kinds),
+        NAMES(AREA, 4, area_kinds),
+        NAMES(END, 1, ends),
     };
 #undef NAMES
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include <quire/phys.h>
+
 #include "base/json.h"
 #include "events.h"
 #include "events_frames.h"
@@ -335,6 +337,24 @@ static void print_counts(const struct request *request, struct event_reader *rea
     json_finish(&json);
 }
 
+static void print_zones(const struct frames *frames)
+{
+    for (unsigned i = 0; i < FRAMES_MOST_ZONES && frames->zone[i].known; i++) {
+        const struct frames_zone *zone = &frames->zone[i];
+        const char *name = event_value_name(QUIRE_EVENT_ZONE, 2, zone->type);
+        printf("node %" PRIu64 ", zone %s: %" PRIu64 " frames free at the end\n", zone->node,
+               name ? name : "?", zone->free);
+    }
+    for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++) {
+        unsigned count = 0;
+        for (uint32_t i = 0; i < frames->count / FRAMES_OF_PAGEBLOCK; i++)
+            count += frames->pageblock[i] == type;
+        if (type != QUIRE_MIGRATE_MOVABLE && count)
+            printf("pageblocks that are %s: %u\n", event_value_name(QUIRE_EVENT_PAGEBLOCK, 1, type),
+                   count);
+    }
+}
+
 /* False after a complaint. */
 static bool check_frames(const struct request *request, struct event_reader *reader)
 {
@@ -350,13 +370,7 @@ static bool check_frames(const struct request *request, struct event_reader *rea
     if (right && !*reader->error) {
         printf("%" PRIu64 " events, %" PRIu64 " counts of free frames agree\n", reader->count,
                frames.nr_samples);
-        for (unsigned i = 0; i < FRAMES_MOST_ZONES && frames.zone[i].known; i++)
-            printf("node %" PRIu64 ", zone %s: %" PRIu64 " frames free at the end\n",
-                   frames.zone[i].node,
-                   event_value_name(QUIRE_EVENT_ZONE, 2, frames.zone[i].type)
-                       ? event_value_name(QUIRE_EVENT_ZONE, 2, frames.zone[i].type)
-                       : "?",
-                   frames.zone[i].free);
+        print_zones(&frames);
     }
     frames_free(&frames);
     return right;

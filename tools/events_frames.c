@@ -5,17 +5,25 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <quire/phys.h>
 
 bool frames_init(struct frames *frames, const struct event_reader *reader)
 {
     *frames = (struct frames){.count = reader->nr_frames};
+    size_t pageblocks = frames->count / FRAMES_OF_PAGEBLOCK + 1;
     frames->frame = calloc(frames->count, sizeof *frames->frame);
-    return frames->frame;
+    frames->pageblock = malloc(pageblocks);
+    if (frames->pageblock)
+        memset(frames->pageblock, QUIRE_MIGRATE_MOVABLE, pageblocks);
+    return frames->frame && frames->pageblock;
 }
 
 void frames_free(struct frames *frames)
 {
     free(frames->frame);
+    free(frames->pageblock);
 }
 
 __attribute__((format(printf, 3, 4))) static bool
@@ -128,6 +136,16 @@ static bool compare(struct frames *frames, const struct event *event)
     return true;
 }
 
+static bool set_type(struct frames *frames, const struct event *event)
+{
+    uint64_t pfn = event->field[0];
+    if (pfn >= frames->count || pfn % FRAMES_OF_PAGEBLOCK ||
+        event->field[1] >= QUIRE_NR_MIGRATETYPES)
+        return fail(frames, event, "there is no such pageblock or type");
+    frames->pageblock[pfn / FRAMES_OF_PAGEBLOCK] = (uint8_t)event->field[1];
+    return true;
+}
+
 bool frames_take(struct frames *frames, const struct event *event)
 {
     switch (event->number) {
@@ -143,6 +161,8 @@ bool frames_take(struct frames *frames, const struct event *event)
         return own(frames, event, EVENT_OWNER_SLAB);
     case QUIRE_EVENT_ZONE:
         return add_zone(frames, event);
+    case QUIRE_EVENT_PAGEBLOCK:
+        return set_type(frames, event);
     case QUIRE_EVENT_SAMPLE:
         return compare(frames, event);
     default:

@@ -13,6 +13,7 @@ struct frame {
 };
 
 #define FRAMES_MOST_ZONES 80
+#define FRAMES_OF_PAGEBLOCK 512u
 
 struct frames {
     struct frame *frame; /* as many as the header says */
@@ -21,6 +22,7 @@ struct frames {
         bool known;
         uint64_t start, end, node, type, free;
     } zone[FRAMES_MOST_ZONES];
+    uint8_t *pageblock;  /* enum quire_migratetype, one for each FRAMES_OF_PAGEBLOCK */
     uint64_t nr_samples; /* that agreed */
     char error[200];
 };

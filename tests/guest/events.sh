@@ -57,8 +57,17 @@ processes() {
     grep '^process' "$work/sums" | sort | diff - "$work/wanted" && [ -s "$work/wanted" ]
 }
 
+# Free frames, and pageblocks of each type that isn't the usual one.
 frames() {
-    "$quire" events --check "$file" && same free $(($(number MemFree) / 4))
+    "$quire" events --check "$file" >"$work/check" && same free $(($(number MemFree) / 4)) || return 1
+    cat "$work/check"
+    for type in Unmovable Reclaimable HighAtomic; do
+        wanted=$(grep -o "\"type\":\"$type\",\"pageblocks\":[0-9]*" "$stats" |
+            awk -F: '{ sum += $NF } END { print sum + 0 }')
+        got=$(sed -n "s/^pageblocks that are $(echo $type | tr A-Z a-z): //p" "$work/check")
+        echo "$type: ${got:-0} pageblocks by events, $wanted by the machine"
+        [ "${got:-0}" -eq "$wanted" ] || return 1
+    done
 }
 
 # Of frames in use as many are anonymous, files' and so on as there should be: none of the program's that ended.

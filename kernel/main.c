@@ -41,8 +41,9 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed", "effort", "demo",  "views", "mem",    "numa",   "crash",
-    "check",    "run",    "swap", "policy", "stats", "events", "stdin", "stdout", "stderr", NULL,
+    "selftest", "filter", "seed",   "effort", "demo", "views",  "mem",
+    "numa",     "crash",  "check",  "run",    "swap", "policy", "stats",
+    "events",   "stdin",  "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)

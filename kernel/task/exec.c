@@ -3,8 +3,8 @@
  * The new address space is made complete beside the old one; what can fail fails before the old one
  * goes, but for other threads of the process, which end first.
  */
-#include "base/events.h"
 #include "task/exec.h"
+#include "base/events.h"
 
 #include "base/bits.h"
 #include "base/text.h"

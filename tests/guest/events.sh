@@ -62,9 +62,10 @@ frames() {
     "$quire" events --check "$file" >"$work/check" && same free $(($(number MemFree) / 4)) || return 1
     cat "$work/check"
     for type in Unmovable Reclaimable HighAtomic; do
+        name=$(echo "$type" | tr '[:upper:]' '[:lower:]')
         wanted=$(grep -o "\"type\":\"$type\",\"pageblocks\":[0-9]*" "$stats" |
             awk -F: '{ sum += $NF } END { print sum + 0 }')
-        got=$(sed -n "s/^pageblocks that are $(echo $type | tr A-Z a-z): //p" "$work/check")
+        got=$(sed -n "s/^pageblocks that are $name: //p" "$work/check")
         echo "$type: ${got:-0} pageblocks by events, $wanted by the machine"
         [ "${got:-0}" -eq "$wanted" ] || return 1
     done

@@ -337,6 +337,21 @@ static void print_counts(const struct request *request, struct event_reader *rea
     json_finish(&json);
 }
 
+static void print_owners(const struct frames *frames)
+{
+    uint64_t count[16] = {0};
+    for (uint32_t i = 0; i < frames->count; i++)
+        if (frames->frame[i].state == FRAME_USED)
+            count[frames->frame[i].owner & 15]++;
+    fputs("frames in use at the end:", stdout);
+    for (unsigned owner = 0; owner < 16; owner++) {
+        const char *name = event_value_name(QUIRE_EVENT_OWNER, 2, owner);
+        if (name)
+            printf(" %s %" PRIu64, name, count[owner]);
+    }
+    putchar('\n');
+}
+
 static void print_zones(const struct frames *frames)
 {
     for (unsigned i = 0; i < FRAMES_MOST_ZONES && frames->zone[i].known; i++) {
@@ -345,6 +360,7 @@ static void print_zones(const struct frames *frames)
         printf("node %" PRIu64 ", zone %s: %" PRIu64 " frames free at the end\n", zone->node,
                name ? name : "?", zone->free);
     }
+    print_owners(frames);
     for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++) {
         unsigned count = 0;
         for (uint32_t i = 0; i < frames->count / FRAMES_OF_PAGEBLOCK; i++)

@@ -4,9 +4,9 @@
  * goes, but for other threads of the process, which end first.
  */
 #include "task/exec.h"
-#include "base/events.h"
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "base/text.h"
 #include "errno.h"
 #include "fs/file.h"

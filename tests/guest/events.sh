@@ -71,7 +71,23 @@ frames() {
     done
 }
 
-# Of frames in use as many are anonymous, files' and so on as there should be: none of the program's that ended.
+owned_by() { # OWNER...
+    for owner; do
+        sed -n "s/^frames in use at the end:.* $owner \\([0-9]*\\).*/\\1/p" "$work/check"
+    done | awk '{ sum += $1 } END { print sum }'
+}
+
+# Of frames in use as many are of files and slabs as the machine counts, and anonymous ones are those that are
+# mapped, and some that are only in the swap cache.
+owners() {
+    anon=$(owned_by anon)
+    echo "files: $(owned_by file shmem), $(number nr_file_pages); slab: $(owned_by slab), $(number Slab) KiB;" \
+        "anonymous: $anon, $(number nr_anon_pages) mapped, $(number nr_swapcached) in the swap cache"
+    [ "$(number nr_file_pages)" -gt 2000 ] && [ "$(owned_by file shmem)" -eq "$(number nr_file_pages)" ] &&
+        [ "$(($(owned_by slab) * 4))" -eq "$(number Slab)" ] && [ "$anon" -ge "$(number nr_anon_pages)" ] &&
+        [ "$anon" -le $(($(number nr_anon_pages) + $(number nr_swapcached))) ]
+}
+
 nothing_is_lost() {
     "$quire" events --count "$file" | grep -Ex 'lost +0'
 }
@@ -111,6 +127,11 @@ tap_check "$class: events of compaction and two nodes" told 0 --mem=64M --numa=2
     'dd if=/dev/zero of=/tmp/x bs=64k count=300 2>/dev/null; echo 1 >/proc/sys/vm/compact_memory; cat /tmp/x | md5sum'
 tap_check "$class: ... frame by frame" frames
 
+tap_check "$class: events of files in memory, while somebody still runs" \
+    told 0 --mem=24M --swap=96M -- busybox sh -c 'dd if=/dev/zero of=/tmp/x bs=64k count=220 2>/dev/null
+        cat /tmp/x | busybox md5sum; busybox sleep 100 & busybox usleep 10000'
+tap_check "$class: ... frame by frame" frames
+tap_check "$class: ... whose is which" owners
 tap_check "$class: a program may mark what it does" told 0 --mem=64M -v -- busybox sh -c \
     'echo first >/dev/kmsg; echo "<4>second" >/dev/kmsg; printf "a\001b\nc" >/dev/kmsg'
 marks() {

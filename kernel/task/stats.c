@@ -26,6 +26,8 @@
 bool stats_wanted;
 
 static bool ending;
+static unsigned nr_writing; /* processes that are telling of themselves */
+static struct event written;
 static int program_pid;
 static unsigned long least_free;
 static uint64_t begin_ns;
@@ -125,7 +127,10 @@ void stats_tell_end(struct process *process)
     if (!stats_wanted || ending)
         return;
     process_times(process, &times);
+    nr_writing++;
     tell_process(process, &times, true);
+    nr_writing--;
+    event_signal(&written);
 }
 
 static struct process *first_untold(void)
@@ -231,6 +236,9 @@ void stats_tell_all(void)
     if (!stats_wanted)
         return;
     ending = true;
+    /* Their lines would come within ours. */
+    for (uint32_t seen = event_read(&written); nr_writing; seen = event_read(&written))
+        event_wait_uninterruptible(&written, seen);
     tell_processes();
     tell_machine();
     tell_views();

@@ -14,6 +14,9 @@
 /* Of less memory a share is kept free: as much as Linux keeps of more would be a tenth of it. */
 #define SMALL_KBYTES 16384u
 #define SMALL_SHARE 64u
+/* Of fewer pages slabs are smaller: single pages, and twice as many for each order more. */
+#define PAGES_OF_ORDER_1 512u
+#define MAX_ORDER_LIMIT 4u
 
 struct quire_mem *machine_mem;
 struct quire_slab *machine_slab;
@@ -125,9 +128,19 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
     tables_init();
 }
 
+static unsigned slab_order_limit(void)
+{
+    unsigned long pages = quire_nr_managed_pages(machine_mem);
+    unsigned limit = 1;
+    while (limit < MAX_ORDER_LIMIT && pages >> (limit - 1) >= PAGES_OF_ORDER_1)
+        limit++;
+    return limit;
+}
+
 void memory_init_programs(void)
 {
-    int error = quire_slab_init(&machine_slab, machine_mem, NULL);
+    const struct quire_slab_config slab = {.order_limit = slab_order_limit()};
+    int error = quire_slab_init(&machine_slab, machine_mem, &slab);
     if (!error)
         error = quire_vmalloc_init(&machine_vmalloc,
                                    &(struct quire_vmalloc_config){.mem = machine_mem,

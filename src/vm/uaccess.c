@@ -1,9 +1,9 @@
 /* vm/uaccess.c: the kernel's access to user memory, page by page
  *
  * A page is looked up in the page tables as the processor would, faulted in if need be, and copied
- * through the kernel's own mapping, under its entry's lock (uaccess.h). So it works whatever address
- * space is loaded, and a fault in the middle is a return value. Who wants the page itself gets it
- * pinned.
+ * through the kernel's own mapping, under its entry's lock (uaccess.h). So it works whatever
+ * address space is loaded, and a fault in the middle is a return value. Who wants the page itself
+ * gets it pinned.
  */
 #include "vm/uaccess.h"
 
@@ -12,7 +12,7 @@
 
 #define TABLE_BYTES ((quire_linear_t)1 << 21) /* one entry lock, and within one table */
 
-static uint64_t rights_for(bool write)
+static uint32_t rights_for(bool write)
 {
     return QUIRE_PTE_PRESENT | (write ? QUIRE_PTE_WRITE : 0);
 }
@@ -134,43 +134,53 @@ static void copy_part(struct quire_vm *vm, struct quire_page *page, size_t at,
         page_copy_part(vm, other->page, other->offset + done, page, at, size);
 }
 
-/* The entry, if it allows the access, with what a processor would set for it. Rights may be taken
+/* An entry that allows the access gets what a processor would set in it. Rights may be taken
  * without the entry's lock (mprotect): then what was seen counts no more. */
-static uint64_t mark_entry(struct quire_pgtable *pt, void *where, uint64_t entry, bool write)
+static bool mark_entry(struct quire_pgtable *pt, void *where, uint64_t *entry, uint32_t rights,
+                       uint32_t marks)
 {
-    const uint64_t rights = rights_for(write);
-    const uint64_t marks = QUIRE_PTE_ACCESSED | (write ? QUIRE_PTE_DIRTY : 0);
-    while ((entry & rights) == rights) {
+    while (((uint32_t)*entry & rights) == rights) {
         bool flush = false; /* it never takes one */
-        uint64_t expected = entry;
-        if ((entry & marks) == marks ||
-            !quire_update_entry_at(pt, where, &expected, entry | marks, &flush))
-            return entry;
-        entry = expected;
+        uint64_t expected = *entry;
+        if (((uint32_t)*entry & marks) == marks ||
+            !quire_update_entry_at(pt, where, &expected, *entry | marks, &flush))
+            return true;
+        *entry = expected;
     }
-    return 0;
+    return false;
 }
 
+/* One walk, but where the next page is another table's, and has another lock. */
 size_t user_copy_present(struct quire_mm *mm, quire_linear_t at, const struct user_other *other,
                          size_t size, bool to_user)
 {
-    size_t done = 0, part;
-    uint64_t entry = 1;
+    const uint32_t rights = rights_for(to_user);
+    const uint32_t marks = rights | QUIRE_PTE_ACCESSED | (to_user ? QUIRE_PTE_DIRTY : 0);
+    size_t offset = at & (QUIRE_PAGE_SIZE - 1), part = rest_of_page(offset, size), done = 0;
+    void *where;
     rwlock_read(&mm->tables);
-    for (; entry && done < size; done += part, at += part) {
-        size_t offset = at & (QUIRE_PAGE_SIZE - 1);
-        void *where;
-        part = rest_of_page(offset, size - done);
-        entry_lock(mm, at);
-        entry = quire_find_entry(&mm->pt, at, &where);
-        entry = mark_entry(&mm->pt, where, entry, to_user);
-        if (entry)
-            copy_part(mm->vm, quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry)), offset,
-                      other, done, part, to_user);
-        else
-            part = 0;
-        entry_unlock(mm, at);
+    entry_lock(mm, at);
+    uint64_t entry = quire_find_entry(&mm->pt, at, &where);
+    while (((uint32_t)entry & marks) == marks ||
+           mark_entry(&mm->pt, where, &entry, rights, marks)) {
+        copy_part(mm->vm, quire_pfn_to_page(mm->vm->mem, entry_pfn(&mm->pt, entry)), offset, other,
+                  done, part, to_user);
+        done += part;
+        if (done == size)
+            break;
+        offset = 0;
+        part = rest_of_page(0, size - done);
+        at = (at | (QUIRE_PAGE_SIZE - 1)) + 1;
+        if (at & (TABLE_BYTES - 1)) {
+            where = (char *)where + mm->pt.format->entry_bytes;
+            entry = quire_entry_at(&mm->pt, where);
+        } else {
+            entry_unlock(mm, at - 1);
+            entry_lock(mm, at);
+            entry = quire_find_entry(&mm->pt, at, &where);
+        }
     }
+    entry_unlock(mm, at);
     rwlock_read_unlock(&mm->tables);
     return done;
 }
@@ -178,7 +188,7 @@ size_t user_copy_present(struct quire_mm *mm, quire_linear_t at, const struct us
 /* How many of `count` pages are there, from `at` on and within one table. */
 static unsigned count_present(struct quire_mm *mm, quire_linear_t at, unsigned count, bool write)
 {
-    const uint64_t rights = rights_for(write);
+    const uint32_t rights = rights_for(write);
     const unsigned entry_bytes = mm->pt.format->entry_bytes;
     const unsigned most = (unsigned)((TABLE_BYTES - (at & (TABLE_BYTES - 1))) >> QUIRE_PAGE_SHIFT);
     unsigned done = 0;
@@ -221,9 +231,11 @@ static size_t copy_user(struct quire_mm *mm, quire_linear_t at, const struct use
     struct user_other rest = *other;
     size_t done = 0;
     for (;;) {
+        size_t piece = most - done < QUIRE_PAGE_SIZE ? most - done : QUIRE_PAGE_SIZE;
         rest.bytes = other->bytes ? other->bytes + done : NULL;
-        done += user_copy_present(mm, at + done, &rest, most - done, to_user);
-        if (done == most || !user_fault_in(mm, at + done, 1, to_user))
+        size_t copied = piece ? user_copy_present(mm, at + done, &rest, piece, to_user) : 0;
+        done += copied;
+        if (done == most || (copied < piece && !user_fault_in(mm, at + done, 1, to_user)))
             return size - done;
     }
 }

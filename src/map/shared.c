@@ -138,20 +138,27 @@ static QUIRE_ALWAYS_INLINE void copy_each(void *to, const void *from, unsigned i
         entry_store(to, index, entry_load(from, index, wide), wide);
 }
 
-/* Where there are few, bits are looked at and not entries; many are copied by 32. */
+/* How many from a kept one on are kept, at most to the next multiple of 32. */
+static unsigned kept_run(const struct quire_pgtable *pt, unsigned index)
+{
+    uint32_t others = ~(quire_load_relaxed(&pt->kept[index / 32]) >> index % 32);
+    return others ? quire_ctz32(others) : 32;
+}
+
+/* Bits are looked at and not entries: one that isn't kept may go any time. */
 void copy_shared(struct quire_pgtable *pt)
 {
     const struct quire_pgtable *shared = pt->shared;
     unsigned height = root_height(pt);
     (void)quire_fetch_add(&pt->shared->nr_sharers, 1);
     const unsigned end = step_entries(pt, height);
-    for (unsigned i = own_entries(pt, height); (i = next_kept(shared, i, end)) < end; i++) {
-        if (!pt->wide && !(i % 32) && all_of_word_kept(shared, i)) {
-            copy_each(root_of(pt), root_of(shared), i, i + 32, false);
-            i += 31;
-        } else {
-            store(pt, root_of(pt), i, load(shared, root_of(shared), i));
-        }
+    unsigned run;
+    for (unsigned i = own_entries(pt, height); (i = next_kept(shared, i, end)) < end; i += run) {
+        run = kept_run(shared, i);
+        if (pt->wide)
+            copy_each(root_of(pt), root_of(shared), i, i + run, true);
+        else
+            copy_each(root_of(pt), root_of(shared), i, i + run, false);
     }
 }
 

@@ -15,6 +15,9 @@
 /* Of less memory a share is kept free: as much as Linux keeps of more would be a tenth of it. */
 #define SMALL_KBYTES 16384u
 #define SMALL_SHARE 64u
+/* Of fewer pages slabs are smaller: single pages, and twice as many for each order more. */
+#define PAGES_OF_ORDER_1 512u
+#define MAX_ORDER_LIMIT 4u
 
 struct quire_mem *machine_mem;
 struct quire_slab *machine_slab;
@@ -129,12 +132,25 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
     tables_init();
 }
 
+static unsigned slab_order_limit(void)
+{
+    unsigned long pages = quire_nr_managed_pages(machine_mem);
+    unsigned limit = 1;
+    while (limit < MAX_ORDER_LIMIT && pages >> (limit - 1) >= PAGES_OF_ORDER_1)
+        limit++;
+    return limit;
+}
+
 void memory_init_programs(void)
 {
-    /* Caches that are debugged have no stores of objects: each allocation is asked about. */
-    static const struct quire_slab_config failing = {
-        .debug = "F", .fail = fail_nth_object, .fail_objects = true};
-    int error = quire_slab_init(&machine_slab, machine_mem, fail_nth_is_there ? &failing : NULL);
+    struct quire_slab_config slab = {.order_limit = slab_order_limit()};
+    if (fail_nth_is_there) {
+        /* Caches that are debugged have no stores of objects: each allocation is asked about. */
+        slab.debug = "F";
+        slab.fail = fail_nth_object;
+        slab.fail_objects = true;
+    }
+    int error = quire_slab_init(&machine_slab, machine_mem, &slab);
     if (!error)
         error = quire_vmalloc_init(&machine_vmalloc,
                                    &(struct quire_vmalloc_config){.mem = machine_mem,

@@ -115,14 +115,17 @@ QUIRE_MUST_CHECK int64_t quire_mapping_read(struct quire_mapping *mapping, uint6
 QUIRE_MUST_CHECK int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at,
                                              const void *from, size_t size);
 
-/* The same to and from pages that the caller has pinned (quire_get_user_pages), from byte `offset`
- * of the first on: so nothing is copied twice, and no fault comes in between. */
-QUIRE_MUST_CHECK int64_t quire_mapping_read_pages(struct quire_mapping *mapping, uint64_t at,
-                                                  struct quire_page *const *to, size_t offset,
+/* The same to and from an address space's memory, page to page: nothing is copied twice. It is
+ * faulted in as the program itself would, with nothing of the file locked; what others do to it
+ * meanwhile (fork, unmap) they do before or after a page is copied. What comes before memory that
+ * the program may not access is done. Locks: as copies to and from user memory.
+ *   -EFAULT   there is nothing before it */
+QUIRE_MUST_CHECK int64_t quire_mapping_read_user(struct quire_mapping *mapping, uint64_t at,
+                                                 struct quire_mm *mm, quire_linear_t to,
+                                                 size_t size);
+QUIRE_MUST_CHECK int64_t quire_mapping_write_user(struct quire_mapping *mapping, uint64_t at,
+                                                  struct quire_mm *mm, quire_linear_t from,
                                                   size_t size);
-QUIRE_MUST_CHECK int64_t quire_mapping_write_pages(struct quire_mapping *mapping, uint64_t at,
-                                                   struct quire_page *const *from, size_t offset,
-                                                   size_t size);
 
 /* fsync(2): writes the dirty pages of a range of bytes (size 0: all). The first error, also one of
  * an earlier write-back that nobody was told of. Pages that couldn't be written stay dirty. */

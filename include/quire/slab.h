@@ -74,6 +74,9 @@ struct quire_slab_config {
      * characters, which needn't outlive the call. */
     const char *debug;
     bool no_merge; /* caches of like objects stay apart */
+    /* Slabs have orders below this where one object fits, for a machine of few pages: more memory
+     * is of no use in slabs, but each cache is smaller. 0, or 4 and more: as it is best. */
+    unsigned order_limit;
     /* No general caches: kmalloc and its like aren't to be called. */
     bool no_general;
     size_t

@@ -348,16 +348,11 @@ QUIRE_MUST_CHECK int64_t quire_strncpy_from_user(struct quire_mm *mm, char *to, 
 QUIRE_MUST_CHECK size_t quire_strnlen_user(struct quire_mm *mm, quire_linear_t at, size_t size);
 
 /* The page at an address, faulted in for reading or writing, with a reference that keeps it from
- * being freed or moved until quire_put_user_page (dirty: it was written to). -EFAULT; -ENOMEM. */
+ * being freed or moved until quire_put_user_page (dirty: it was written to). It doesn't keep the
+ * page at that address: after a fork it may be the child's alone. -EFAULT; -ENOMEM. */
 QUIRE_MUST_CHECK int quire_get_user_page(struct quire_mm *mm, quire_linear_t address, bool write,
                                          struct quire_page **page);
 void quire_put_user_page(struct quire_vm *vm, struct quire_page *page, bool dirty);
-/* The same of `count` pages that follow each other: how many there are from the first on, or, if
- * that is none, why. */
-QUIRE_MUST_CHECK int quire_get_user_pages(struct quire_mm *mm, quire_linear_t address,
-                                          unsigned count, bool write, struct quire_page **pages);
-void quire_put_user_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count,
-                          bool dirty);
 
 /* ---- overcommit ------------------------------------------------------------------------------ */
 

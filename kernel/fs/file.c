@@ -278,16 +278,16 @@ static int64_t plain_write(struct file *file, uint64_t at, const void *from, siz
     return ramfile_write(file->inode, at, from, size);
 }
 
-static int64_t plain_read_pages(struct file *file, uint64_t at, struct quire_page *const *to,
-                                size_t offset, size_t size)
+static int64_t plain_read_user(struct file *file, uint64_t at, struct quire_mm *mm, uintptr_t to,
+                               size_t size)
 {
-    return ramfile_read_pages(file->inode, at, to, offset, size);
+    return ramfile_read_user(file->inode, at, mm, to, size);
 }
 
-static int64_t plain_write_pages(struct file *file, uint64_t at, struct quire_page *const *from,
-                                 size_t offset, size_t size)
+static int64_t plain_write_user(struct file *file, uint64_t at, struct quire_mm *mm, uintptr_t from,
+                                size_t size)
 {
-    return ramfile_write_pages(file->inode, at, from, offset, size);
+    return ramfile_write_user(file->inode, at, mm, from, size);
 }
 
 static uint64_t plain_size(struct file *file)
@@ -299,8 +299,8 @@ const struct file_ops plain_file_ops = {
     .name = "file",
     .read = plain_read,
     .write = plain_write,
-    .read_pages = plain_read_pages,
-    .write_pages = plain_write_pages,
+    .read_user = plain_read_user,
+    .write_user = plain_write_user,
     .size = plain_size,
 };
 

@@ -27,12 +27,12 @@ struct file_ops {
     bool no_position; /* the same, and each seek ends at 0 instead of failing */
     int64_t (*read)(struct file *file, uint64_t at, void *to, size_t size);
     int64_t (*write)(struct file *file, uint64_t at, const void *from, size_t size);
-    /* Both or none: the same to and from pages that the caller has pinned, from byte `offset` of
-     * the first on. Such a file has a size, is no stream, and waits for nothing but memory. */
-    int64_t (*read_pages)(struct file *file, uint64_t at, struct quire_page *const *to,
-                          size_t offset, size_t size);
-    int64_t (*write_pages)(struct file *file, uint64_t at, struct quire_page *const *from,
-                           size_t offset, size_t size);
+    /* Both or none: the same to and from a program's memory; -EFAULT. Such a file has a size, is no
+     * stream, and waits for nothing but memory. */
+    int64_t (*read_user)(struct file *file, uint64_t at, struct quire_mm *mm, uintptr_t to,
+                         size_t size);
+    int64_t (*write_user)(struct file *file, uint64_t at, struct quire_mm *mm, uintptr_t from,
+                          size_t size);
     /* Bytes that SEEK_END counts from. */
     uint64_t (*size)(struct file *file);
     /* What was written is safe: 0, or what says that it isn't. NULL: it always is. May sleep. */

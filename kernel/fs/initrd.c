@@ -158,8 +158,7 @@ static int write_data(const struct archive *archive, struct inode *inode,
     int error = ramfile_truncate(inode, 0);
     for (size_t done = 0; !error && done < size;) {
         size_t left = size - done < PIECE_BYTES ? size - done : PIECE_BYTES;
-        int64_t piece =
-            quire_mapping_write(inode->regular.mapping, done, member->data + done, left);
+        int64_t piece = ramfile_fill(inode, done, member->data + done, left);
         if (piece < 0)
             error = (int)piece;
         else

@@ -154,24 +154,37 @@ int64_t ramfile_read(struct inode *inode, uint64_t at, void *to, size_t size)
     return quire_mapping_read(inode->regular.mapping, at, to, size);
 }
 
-int64_t ramfile_read_pages(struct inode *inode, uint64_t at, struct quire_page *const *to,
-                           size_t offset, size_t size)
+int64_t ramfile_read_user(struct inode *inode, uint64_t at, struct quire_mm *mm, uintptr_t to,
+                          size_t size)
 {
     inode_accessed(inode);
-    return quire_mapping_read_pages(inode->regular.mapping, at, to, offset, size);
+    return quire_mapping_read_user(inode->regular.mapping, at, mm, to, size);
 }
 
-/* 0: there is nothing against it. */
-static int may_write(struct inode *inode, uint64_t at, size_t size)
+/* What a file that mustn't grow takes: as Linux, which asks for each page, all pages but the one
+ * that would cross its end. */
+static size_t within_size(struct inode *inode, uint64_t at, size_t size)
+{
+    uint64_t end = quire_mapping_size(inode->regular.mapping);
+    if (at + size <= end)
+        return size;
+    end &= ~(uint64_t)(QUIRE_PAGE_SIZE - 1);
+    return at < end ? (size_t)(end - at) : 0;
+}
+
+/* How much of it, which isn't 0, may be written; or why nothing. */
+static int64_t may_write(struct inode *inode, uint64_t at, size_t size)
 {
     unsigned seals = inode->regular.seals;
     if (at > INT64_MAX || size > INT64_MAX - at)
         return -EFBIG;
     if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         return -EPERM;
-    if (seals & F_SEAL_GROW && at + size > quire_mapping_size(inode->regular.mapping))
+    if (seals & F_SEAL_GROW)
+        size = within_size(inode, at, size);
+    if (!size)
         return -EPERM;
-    return needs_pages(inode, at + size) && is_full() ? -ENOSPC : 0;
+    return needs_pages(inode, at + size) && is_full() ? -ENOSPC : (int64_t)size;
 }
 
 static int64_t written(struct inode *inode, int64_t done)
@@ -184,20 +197,23 @@ static int64_t written(struct inode *inode, int64_t done)
 
 int64_t ramfile_write(struct inode *inode, uint64_t at, const void *from, size_t size)
 {
-    int error = size ? may_write(inode, at, size) : 0;
-    if (error || !size)
-        return error;
-    return written(inode, quire_mapping_write(inode->regular.mapping, at, from, size));
+    int64_t may = size ? may_write(inode, at, size) : 0;
+    return may <= 0 ? may : ramfile_fill(inode, at, from, (size_t)may);
 }
 
-int64_t ramfile_write_pages(struct inode *inode, uint64_t at, struct quire_page *const *from,
-                            size_t offset, size_t size)
+int64_t ramfile_write_user(struct inode *inode, uint64_t at, struct quire_mm *mm, uintptr_t from,
+                           size_t size)
 {
-    int error = size ? may_write(inode, at, size) : 0;
-    if (error || !size)
-        return error;
+    int64_t may = size ? may_write(inode, at, size) : 0;
+    if (may <= 0)
+        return may;
     return written(inode,
-                   quire_mapping_write_pages(inode->regular.mapping, at, from, offset, size));
+                   quire_mapping_write_user(inode->regular.mapping, at, mm, from, (size_t)may));
+}
+
+int64_t ramfile_fill(struct inode *inode, uint64_t at, const void *from, size_t size)
+{
+    return written(inode, quire_mapping_write(inode->regular.mapping, at, from, size));
 }
 
 int ramfile_truncate(struct inode *inode, uint64_t size)
@@ -307,12 +323,11 @@ static unsigned implied_seals(const struct inode *inode, unsigned seals)
     return seals & F_SEAL_EXEC && inode->mode & 0111 ? seals | all : seals;
 }
 
-int ramfile_add_seals(struct inode *inode, unsigned seals)
+/* Which areas are writable isn't known, so no area may be there. */
+static int add_seals(struct inode *inode, unsigned seals)
 {
     struct quire_mapping *mapping = inode->regular.mapping;
     struct quire_mapping_info info;
-    if (seals & ~F_SEAL_ALL)
-        return -EINVAL;
     if (inode->regular.seals & F_SEAL_SEAL)
         return -EPERM;
     quire_mapping_info(mapping, &info);
@@ -323,6 +338,16 @@ int ramfile_add_seals(struct inode *inode, unsigned seals)
         quire_mapping_seal_write(mapping);
     inode->regular.seals |= seals;
     return 0;
+}
+
+int ramfile_add_seals(struct inode *inode, unsigned seals)
+{
+    if (seals & ~F_SEAL_ALL)
+        return -EINVAL;
+    inode_lock(inode);
+    int error = add_seals(inode, seals);
+    inode_unlock(inode);
+    return error;
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */

@@ -59,14 +59,15 @@ extern const struct inode_ops ramfile_ops;
 /* Gives a new inode its empty content; -ENOMEM. */
 int ramfile_init(struct inode *inode);
 int64_t ramfile_read(struct inode *inode, uint64_t at, void *to, size_t size);
-/* The same to and from pages that the caller has pinned, from byte `offset` of the first on. */
-int64_t ramfile_read_pages(struct inode *inode, uint64_t at, struct quire_page *const *to,
-                           size_t offset, size_t size);
-int64_t ramfile_write_pages(struct inode *inode, uint64_t at, struct quire_page *const *from,
-                            size_t offset, size_t size);
-/* With the inode locked. -EFBIG, -EPERM: sealed; -ENOSPC: files have half of the memory, and there
- * is little free; -ENOMEM. */
+int64_t ramfile_read_user(struct inode *inode, uint64_t at, struct quire_mm *mm, uintptr_t to,
+                          size_t size);
+/* With the inode locked. Fewer bytes than asked for where a seal says so. -EFBIG, -EPERM: sealed;
+ * -ENOSPC: files have half of the memory, and there is little free; -ENOMEM. */
 int64_t ramfile_write(struct inode *inode, uint64_t at, const void *from, size_t size);
+int64_t ramfile_write_user(struct inode *inode, uint64_t at, struct quire_mm *mm, uintptr_t from,
+                           size_t size);
+/* The same as ramfile_write for who began before there are programs: neither seals nor limits. */
+int64_t ramfile_fill(struct inode *inode, uint64_t at, const void *from, size_t size);
 int ramfile_truncate(struct inode *inode, uint64_t size);
 /* fallocate(2). No page lies beyond the end, so with FALLOC_FL_KEEP_SIZE there is none to make. */
 int ramfile_allocate(struct inode *inode, unsigned mode, uint64_t at, uint64_t size);
@@ -74,6 +75,7 @@ int ramfile_allocate(struct inode *inode, unsigned mode, uint64_t at, uint64_t s
 int64_t ramfile_find(struct inode *inode, uint64_t at, bool data);
 /* 0 of what isn't a regular file of the tree's, or a memfd. */
 unsigned ramfile_seals(const struct inode *inode);
+/* Locks the inode: a write that is under way ends before. */
 int ramfile_add_seals(struct inode *inode, unsigned seals);
 /* For mmap: what /proc/PID/maps shows from now on. -ENOMEM. */
 int ramfile_show_name(struct inode *inode, const char *path);

@@ -1,8 +1,8 @@
 /* kernel/sys/file_io.c: read(2), write(2) and their relatives
  *
- * Bytes of a file in memory go straight between its pages and the program's, which are pinned for
- * it; all others through a buffer of a page. A read of a file goes on until all is there or the
- * file ends; one of a stream ends with what there is.
+ * Bytes of a file in memory go straight between its pages and the program's; all others through a
+ * buffer of a page. A read of a file goes on until all is there or the file ends; one of a stream
+ * ends with what there is.
  */
 #include "fs/pipe.h"
 #include "string.h"
@@ -11,8 +11,7 @@
 #include "sys/socket_user.h"
 
 #define BUFFER_BYTES 4096u
-#define DIRECT_PAGES 16u
-#define DIRECT_BYTES (DIRECT_PAGES * QUIRE_PAGE_SIZE)
+#define DIRECT_BYTES (16 * QUIRE_PAGE_SIZE)
 
 /* One call: of which file, where, and its buffer. */
 struct transfer {
@@ -101,6 +100,19 @@ static int64_t write_piece(struct transfer *transfer, size_t size)
     return done;
 }
 
+/* RLIMIT_FSIZE: a write is cut once, before its first byte, and only one of nothing else is an
+ * error, and a signal. The inode is locked, so the end stays where it is. */
+static int cut_to_limit(struct transfer *transfer, struct user_vector *vector)
+{
+    if (!vector->total)
+        return 0;
+    int64_t allowed = user_within_limit(transfer->file, *place_of(transfer), vector->total);
+    if (allowed < 0)
+        return (int)allowed;
+    vector->total = (size_t)allowed;
+    return 0;
+}
+
 /* Of what has no content that could be written in part, all or nothing. */
 static int64_t fetch(struct transfer *transfer, struct user_vector *vector, int64_t size)
 {
@@ -115,12 +127,9 @@ static int64_t write_all(struct transfer *transfer, struct user_vector *vector)
     int64_t done = 0, put;
     do {
         size_t wanted = next_piece(transfer, vector->total);
-        int64_t piece = wanted ? user_within_limit(transfer->file, *place_of(transfer), wanted) : 0;
-        put = piece;
-        if (piece > 0)
-            put = piece = fetch(transfer, vector, piece);
+        put = wanted ? fetch(transfer, vector, (int64_t)wanted) : 0;
         if (put >= 0)
-            put = write_piece(transfer, (size_t)piece);
+            put = write_piece(transfer, (size_t)put);
         if (put < 0)
             break;
         done += put;
@@ -132,32 +141,6 @@ static int64_t write_all(struct transfer *transfer, struct user_vector *vector)
 
 /* ---- from page to page ----------------------------------------------------------------------- */
 
-/* A piece of the program's memory: pages, in which `size` bytes begin at `offset`. */
-struct pinned {
-    struct quire_page *page[DIRECT_PAGES + 1];
-    unsigned count;
-    size_t offset, size;
-    bool cut_short; /* what follows is -EFAULT */
-};
-
-/* The next bytes, at most `size`, before anything of the file is locked. 0 or -EFAULT. */
-static int pin(struct pinned *pinned, struct user_vector *vector, size_t size, bool write)
-{
-    uintptr_t at;
-    if (vector_take(vector, &size, &at))
-        return -EFAULT;
-    pinned->offset = at & (QUIRE_PAGE_SIZE - 1);
-    size_t end = pinned->offset + size;
-    unsigned count = (unsigned)((end + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT);
-    int got = quire_get_user_pages(current_process()->mm, at, count, write, pinned->page);
-    if (got <= 0)
-        return -EFAULT;
-    pinned->count = (unsigned)got;
-    pinned->cut_short = pinned->count < count;
-    pinned->size = pinned->cut_short ? ((size_t)got << QUIRE_PAGE_SHIFT) - pinned->offset : size;
-    return 0;
-}
-
 /* Up to the end of a page of the file. */
 static size_t next_direct(uint64_t at, size_t left)
 {
@@ -168,21 +151,20 @@ static size_t next_direct(uint64_t at, size_t left)
 static int64_t read_direct(struct transfer *transfer, struct user_vector *vector)
 {
     struct file *file = transfer->file;
-    uint64_t *at = place_of(transfer), size;
+    struct quire_mm *mm = current_process()->mm;
+    uint64_t *at = place_of(transfer);
     int64_t done = 0, got = 0;
-    struct pinned pinned;
-    while (vector->total && *at < (size = file->ops->size(file))) {
-        size_t wanted = next_direct(*at, vector->total);
-        got = pin(&pinned, vector, size - *at < wanted ? (size_t)(size - *at) : wanted, true);
-        if (got)
-            break;
-        got = file->ops->read_pages(file, *at, pinned.page, pinned.offset, pinned.size);
-        quire_put_user_pages(machine_vm, pinned.page, pinned.count, true);
+    while (vector->total && *at < file->ops->size(file)) {
+        size_t piece = next_direct(*at, vector->total);
+        uintptr_t to;
+        got = vector_take(vector, &piece, &to);
+        if (!got)
+            got = file->ops->read_user(file, *at, mm, to, piece);
         if (got <= 0)
             break;
         *at += (uint64_t)got;
         done += got;
-        if ((size_t)got < pinned.size || pinned.cut_short)
+        if ((size_t)got < piece)
             break;
     }
     return done ? done : got;
@@ -191,25 +173,22 @@ static int64_t read_direct(struct transfer *transfer, struct user_vector *vector
 static int64_t write_direct(struct transfer *transfer, struct user_vector *vector)
 {
     struct file *file = transfer->file;
+    struct quire_mm *mm = current_process()->mm;
     uint64_t *at = place_of(transfer);
     int64_t done = 0, put = 0;
-    struct pinned pinned;
     while (vector->total) {
         if (file->flags & O_APPEND)
             *at = file->ops->size(file);
-        size_t wanted = next_direct(*at, vector->total);
-        int64_t allowed = user_within_limit(file, *at, wanted);
-        put = allowed < 0 ? allowed : pin(&pinned, vector, (size_t)allowed, false);
-        if (put)
-            break;
-        put = file->ops->write_pages(file, *at, pinned.page, pinned.offset, pinned.size);
-        quire_put_user_pages(machine_vm, pinned.page, pinned.count, false);
+        size_t piece = next_direct(*at, vector->total);
+        uintptr_t from;
+        put = vector_take(vector, &piece, &from);
+        if (!put)
+            put = file->ops->write_user(file, *at, mm, from, piece);
         if (put < 0)
             break;
         *at += (uint64_t)put;
         done += put;
-        bool at_limit = (size_t)allowed < wanted && pinned.size == (size_t)allowed;
-        if ((size_t)put < pinned.size || pinned.cut_short || at_limit)
+        if ((size_t)put < piece)
             break;
     }
     return done ? done : put;
@@ -219,7 +198,7 @@ static int64_t write_direct(struct transfer *transfer, struct user_vector *vecto
 static bool is_direct(struct transfer *transfer, const struct user_vector *vector, bool writes)
 {
     struct file *file = transfer->file;
-    if (!file->ops->read_pages || !vector->total || *place_of(transfer) > INT64_MAX)
+    if (!file->ops->read_user || !vector->total || *place_of(transfer) > INT64_MAX)
         return false;
     return writes || *place_of(transfer) < file->ops->size(file);
 }
@@ -246,7 +225,9 @@ static int64_t transfer_all(struct transfer *transfer, struct user_vector *vecto
         return -ENOMEM;
     if (writes) {
         file_write_begin(file);
-        done = direct ? write_direct(transfer, vector) : write_all(transfer, vector);
+        done = cut_to_limit(transfer, vector);
+        if (!done)
+            done = direct ? write_direct(transfer, vector) : write_all(transfer, vector);
         file_write_end(file);
     } else {
         done = read_all(transfer, vector);

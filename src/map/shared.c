@@ -91,11 +91,10 @@ static uint64_t shared_entry(const struct quire_pgtable *shared, unsigned index)
     return is_kept(shared, root_height(shared), index) ? load(shared, root_of(shared), index) : 0;
 }
 
-/* Then no entry has to be asked: what isn't 0 is kept. */
-static bool nothing_else(const struct quire_pgtable *pt)
+/* All 32 entries around one, so that none of them has to be asked. */
+static bool all_of_word_kept(const struct quire_pgtable *pt, unsigned index)
 {
-    return quire_load_relaxed(&pt->nr_kept) ==
-           quire_load_relaxed(&table_page(pt, root_of(pt))->owner_word);
+    return quire_load_relaxed(&pt->kept[index / 32]) == UINT32_MAX;
 }
 
 /* The first entry of [index, end) that is kept; or `end`. */
@@ -120,10 +119,13 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
     const unsigned end = step_entries(pt, height);
-    for (unsigned i = nothing_else(shared) ? end : step_index(pt, height, at);
-         (i = skip_zeros(shared, root_of(shared), i, end)) < end; i++)
-        if (!is_kept(shared, height, i))
+    for (unsigned i = step_index(pt, height, at);
+         (i = skip_zeros(shared, root_of(shared), i, end)) < end; i++) {
+        if (all_of_word_kept(shared, i))
+            i |= 31;
+        else if (!is_kept(shared, height, i))
             return -QUIRE_EINVAL;
+    }
     pt->shared = shared;
     pt->own_end = at;
     return 0;
@@ -136,19 +138,28 @@ static QUIRE_ALWAYS_INLINE void copy_each(void *to, const void *from, unsigned i
         entry_store(to, index, entry_load(from, index, wide), wide);
 }
 
-/* Where there are few, bits are looked at and not entries. */
+/* How many from a kept one on are kept, at most to the next multiple of 32. */
+static unsigned kept_run(const struct quire_pgtable *pt, unsigned index)
+{
+    uint32_t others = ~(quire_load_relaxed(&pt->kept[index / 32]) >> index % 32);
+    return others ? quire_ctz32(others) : 32;
+}
+
+/* Bits are looked at and not entries: one that isn't kept may go any time. */
 void copy_shared(struct quire_pgtable *pt)
 {
     const struct quire_pgtable *shared = pt->shared;
     unsigned height = root_height(pt);
     (void)quire_fetch_add(&pt->shared->nr_sharers, 1);
     const unsigned end = step_entries(pt, height);
-    if (!pt->wide && shared->nr_kept > end / 32 && nothing_else(shared)) {
-        copy_each(root_of(pt), root_of(shared), own_entries(pt, height), end, false);
-        return;
+    unsigned run;
+    for (unsigned i = own_entries(pt, height); (i = next_kept(shared, i, end)) < end; i += run) {
+        run = kept_run(shared, i);
+        if (pt->wide)
+            copy_each(root_of(pt), root_of(shared), i, i + run, true);
+        else
+            copy_each(root_of(pt), root_of(shared), i, i + run, false);
     }
-    for (unsigned i = own_entries(pt, height); (i = next_kept(pt->shared, i, end)) < end; i++)
-        store(pt, root_of(pt), i, load(pt->shared, root_of(pt->shared), i));
 }
 
 void unshare(struct quire_pgtable *pt)

@@ -128,6 +128,7 @@ static struct quire_slab *core_create(struct quire_mem *mem, const struct quire_
     slab->nr_cpus = quire_mem_nr_cpus(mem);
     slab->nr_nodes = nr_nodes;
     slab->max_caches = max_caches;
+    slab->order_limit = config->order_limit;
     slab->size = size;
     slab->no_merge = config->no_merge;
     slab->no_general = config->no_general;

@@ -4,14 +4,14 @@
  * MIN_OBJECTS and at most 1/128 of it is of no use; if there is none, 1/64 will do, and so on to
  * 1/8, and then the one with the least waste. Few pages are easier to find and sooner empty; what
  * more objects in a slab would save, a lock taken less often, sheaves save already. Objects that
- * are larger than that have the lowest order that holds one. A machine of few pages has smaller
- * slabs: of most caches it needs a few objects, and most caches are many pages there.
+ * are larger than that have the lowest order that holds one. Who has a machine of few pages may ask
+ * for smaller slabs (order_limit): of most caches it needs a few objects, and most caches are many
+ * pages there.
  */
 #include "slab/debug.h"
 #include "slab/internal.h"
 
 #define MAX_USUAL_ORDER 3u
-#define PAGES_OF_ORDER_1 512u /* managed, at least; of each higher order twice as many */
 #define MIN_OBJECTS 4u
 #define MIN_ALIGN 8u
 #define MAX_BARN_SHEAVES 10u
@@ -45,11 +45,8 @@ static unsigned least_waste(const struct cache *cache, unsigned first, unsigned 
 
 static unsigned max_usual_order(const struct cache *cache)
 {
-    unsigned long pages = quire_nr_managed_pages(cache->slab->mem);
-    unsigned order = 0;
-    while (order < MAX_USUAL_ORDER && pages >> order >= PAGES_OF_ORDER_1)
-        order++;
-    return order;
+    unsigned limit = cache->slab->order_limit;
+    return limit && limit <= MAX_USUAL_ORDER ? limit - 1 : MAX_USUAL_ORDER;
 }
 
 static unsigned usual_order(const struct cache *cache)

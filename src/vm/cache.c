@@ -140,8 +140,7 @@ static unsigned place_run(struct quire_mapping *mapping, uint64_t index, struct 
                           unsigned count)
 {
     mapping_lock(mapping);
-    unsigned done = xa_store_run(mapping->vm, &mapping->pages, index,
-                                 (const uintptr_t *)(const void *)pages, count);
+    unsigned done = xa_store_run(mapping->vm, &mapping->pages, index, pages, count);
     for (unsigned i = 0; i < done; i++) {
         struct page_owner *owner = page_owner(pages[i]);
         quire_store_relaxed(&owner->index_low, (uint32_t)(index + i));

@@ -5,11 +5,15 @@
  * end, or lie behind the old end, aren't read first; whole pages of shared memory that aren't there
  * yet aren't cleared either, and are put in several at a time.
  *
- * The other side is the kernel's memory, or pages that somebody has pinned: so no fault happens
- * while a page is locked or a file's size held.
+ * The other side is the kernel's memory, or a program's. A program's is copied as far as it is
+ * there, and faulted in when nothing of the file's is held or locked, which the fault may want, too;
+ * then comes the rest. Nothing of it is pinned: others may fork, unmap or reclaim any time.
  */
 #include "vm/cache.h"
 #include "vm/lru.h"
+#include "vm/uaccess.h"
+
+#define FAULT_BYTES (16 * QUIRE_PAGE_SIZE) /* of a program's memory at a time */
 
 /* The part of a transfer that lies in one page. */
 struct piece {
@@ -26,48 +30,37 @@ static struct piece piece_at(uint64_t at, size_t size)
     return piece;
 }
 
-/* What is read into or written from: bytes, or (NULL) pages from byte `offset` of the first on. */
+/* What is read into or written from: bytes, or (NULL) a program's memory. */
 struct memory {
     char *bytes;
-    struct quire_page *const *pages;
-    size_t offset;
+    struct quire_mm *mm;
+    quire_linear_t address;
 };
 
-/* Bytes [done, + piece->size) of the memory, out of a page of the file or into it. */
-static void transfer(struct quire_vm *vm, struct quire_page *page, const struct piece *piece,
-                     const struct memory *memory, size_t done, bool into_file)
+/* Bytes [done, + piece->size) of the memory, out of a page of the file or into it: how many. Fewer
+ * of a program's, if the rest isn't there. */
+static size_t transfer(struct quire_vm *vm, struct quire_page *page, const struct piece *piece,
+                       const struct memory *memory, size_t done, bool into_file)
 {
-    if (memory->bytes && into_file) {
+    if (!memory->bytes) {
+        const struct user_other other = {.page = page, .offset = piece->offset};
+        return user_copy_present(memory->mm, memory->address + done, &other, piece->size,
+                                 !into_file);
+    }
+    if (into_file)
         page_write(vm, page, piece->offset, memory->bytes + done, piece->size);
-        return;
-    }
-    if (memory->bytes) {
+    else
         page_read(vm, page, piece->offset, memory->bytes + done, piece->size);
-        return;
-    }
-    for (size_t at = 0, part; at < piece->size; at += part) {
-        size_t place = memory->offset + done + at, offset = place & (QUIRE_PAGE_SIZE - 1);
-        struct quire_page *other = memory->pages[place >> QUIRE_PAGE_SHIFT];
-        part = QUIRE_PAGE_SIZE - offset;
-        part = part < piece->size - at ? part : piece->size - at;
-        if (into_file)
-            page_copy_part(vm, page, piece->offset + at, other, offset, part);
-        else
-            page_copy_part(vm, other, offset, page, piece->offset + at, part);
-    }
+    return piece->size;
 }
 
-static void clear(struct quire_vm *vm, const struct memory *memory, size_t done, size_t size)
+static size_t clear(const struct memory *memory, size_t done, size_t size)
 {
-    if (memory->bytes) {
-        __builtin_memset(memory->bytes + done, 0, size);
-        return;
-    }
-    for (size_t at = 0, part; at < size; at += part) {
-        size_t place = memory->offset + done + at, offset = place & (QUIRE_PAGE_SIZE - 1);
-        part = QUIRE_PAGE_SIZE - offset < size - at ? QUIRE_PAGE_SIZE - offset : size - at;
-        page_zero_part(vm, memory->pages[place >> QUIRE_PAGE_SHIFT], offset, part);
-    }
+    static const struct user_other zeros = {.bytes = NULL};
+    if (!memory->bytes)
+        return user_copy_present(memory->mm, memory->address + done, &zeros, size, true);
+    __builtin_memset(memory->bytes + done, 0, size);
+    return size;
 }
 
 /* What was done before it failed counts. */
@@ -89,14 +82,13 @@ static bool is_hole(struct quire_mapping *mapping, uint64_t index)
     return hole;
 }
 
-static int read_piece(struct quire_mapping *mapping, const struct piece *piece,
-                      const struct memory *to, size_t done)
+/* Bytes, fewer than there are to read only if the memory isn't there; or why there are none. */
+static int64_t read_piece(struct quire_mapping *mapping, const struct piece *piece,
+                          const struct memory *to, size_t done)
 {
     struct quire_page *page = cache_find(mapping, piece->index);
-    if (!page && is_hole(mapping, piece->index)) {
-        clear(mapping->vm, to, done, piece->size);
-        return 0;
-    }
+    if (!page && is_hole(mapping, piece->index))
+        return (int64_t)clear(to, done, piece->size);
     if (!page) {
         bool major;
         int error;
@@ -105,10 +97,10 @@ static int read_piece(struct quire_mapping *mapping, const struct piece *piece,
             return error;
         page_unlock(page);
     }
-    transfer(mapping->vm, page, piece, to, done, false);
+    size_t copied = transfer(mapping->vm, page, piece, to, done, false);
     lru_mark_accessed(mapping->vm, page);
     vm_put_page(mapping->vm, page);
-    return 0;
+    return (int64_t)copied;
 }
 
 static int64_t read_mapping(struct quire_mapping *mapping, uint64_t at, const struct memory *to,
@@ -123,8 +115,10 @@ static int64_t read_mapping(struct quire_mapping *mapping, uint64_t at, const st
         size = (size_t)(mapping->size - at);
     while (done < size && !error) {
         struct piece piece = piece_at(at + done, size - done);
-        error = read_piece(mapping, &piece, to, done);
-        done += error ? 0 : piece.size;
+        int64_t copied = read_piece(mapping, &piece, to, done);
+        done += copied > 0 ? (size_t)copied : 0;
+        if (copied < (int64_t)piece.size)
+            error = copied < 0 ? (int)copied : -QUIRE_EFAULT;
     }
     rwlock_read_unlock(&mapping->resize);
     return result(done, error);
@@ -135,13 +129,54 @@ int64_t quire_mapping_read(struct quire_mapping *mapping, uint64_t at, void *to,
     return read_mapping(mapping, at, &(struct memory){.bytes = to}, size);
 }
 
-int64_t quire_mapping_read_pages(struct quire_mapping *mapping, uint64_t at,
-                                 struct quire_page *const *to, size_t offset, size_t size)
+/* What of the program's memory is wanted next: no more than the file has. */
+static size_t next_to_read(struct quire_mapping *mapping, uint64_t at, size_t size)
 {
-    return read_mapping(mapping, at, &(struct memory){.pages = to, .offset = offset}, size);
+    uint64_t end = quire_mapping_size(mapping), left = at < end ? end - at : 0;
+    size = size < FAULT_BYTES ? size : FAULT_BYTES;
+    return size < left ? size : (size_t)left;
+}
+
+int64_t quire_mapping_read_user(struct quire_mapping *mapping, uint64_t at, struct quire_mm *mm,
+                                quire_linear_t to, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        const struct memory memory = {.mm = mm, .address = to + done};
+        int64_t got = read_mapping(mapping, at + done, &memory, size - done);
+        if (!got || (got < 0 && got != -QUIRE_EFAULT))
+            return result(done, (int)got);
+        done += got > 0 ? (size_t)got : 0;
+        size_t wanted = next_to_read(mapping, at + done, size - done);
+        if (wanted && !user_fault_in(mm, to + done, wanted, true))
+            return result(done, -QUIRE_EFAULT);
+    }
+    return (int64_t)done;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
+
+/* Those from the first on for which there is memory; the others go again. How many bytes. */
+static size_t fill_new_pages(struct quire_mapping *mapping, struct quire_page **pages,
+                             unsigned count, const struct memory *from, size_t done)
+{
+    const struct piece piece = {.size = QUIRE_PAGE_SIZE};
+    size_t filled = 0;
+    bool whole = true;
+    for (unsigned i = 0; i < count; i++) {
+        whole = whole && transfer(mapping->vm, pages[i], &piece, from, done + filled, true) ==
+                             QUIRE_PAGE_SIZE;
+        if (whole) {
+            page_set(pages[i], PG_UPTODATE | PG_DIRTY);
+            lru_mark_accessed(mapping->vm, pages[i]);
+            filled += QUIRE_PAGE_SIZE;
+        } else {
+            cache_delete(mapping, pages[i]);
+        }
+        cache_put_page(mapping, pages[i]);
+    }
+    return filled;
+}
 
 /* Whole pages of shared memory, of which there are `size` bytes to write, as far as nothing is in
  * their places: how many bytes that was. 0: one page can't be done so. */
@@ -165,14 +200,7 @@ static size_t write_new_pages(struct quire_mapping *mapping, uint64_t at, size_t
         vm_put_page(vm, pages[i]);
     if (mapping->config.noreserve && placed < count)
         (void)!shmem_commit(mapping, -(long)(count - placed));
-    struct piece piece = {.size = QUIRE_PAGE_SIZE};
-    for (unsigned i = 0; i < placed; i++, done += QUIRE_PAGE_SIZE) {
-        transfer(vm, pages[i], &piece, from, done, true);
-        page_set(pages[i], PG_UPTODATE | PG_DIRTY);
-        lru_mark_accessed(vm, pages[i]);
-        cache_put_page(mapping, pages[i]);
-    }
-    return (size_t)placed << QUIRE_PAGE_SHIFT;
+    return fill_new_pages(mapping, pages, placed, from, done);
 }
 
 /* `valid_end`: where the file has content. */
@@ -190,8 +218,9 @@ static int write_piece(struct quire_mapping *mapping, const struct piece *piece,
     if (!page)
         return error;
     error = cache_make_dirty(mapping, page);
+    if (!error && transfer(mapping->vm, page, piece, from, done, true) < piece->size)
+        error = -QUIRE_EFAULT; /* what was written in part is written again, or wasn't there */
     if (!error) {
-        transfer(mapping->vm, page, piece, from, done, true);
         page_set(page, PG_UPTODATE);
         lru_mark_accessed(mapping->vm, page);
     } else if (fill == CACHE_ZERO || !page_has(page, PG_UPTODATE)) {
@@ -267,8 +296,22 @@ int64_t quire_mapping_write(struct quire_mapping *mapping, uint64_t at, const vo
     return write_mapping(mapping, at, &memory, size);
 }
 
-int64_t quire_mapping_write_pages(struct quire_mapping *mapping, uint64_t at,
-                                  struct quire_page *const *from, size_t offset, size_t size)
+/* Memory of which something went again before it was copied is had in smaller pieces. */
+int64_t quire_mapping_write_user(struct quire_mapping *mapping, uint64_t at, struct quire_mm *mm,
+                                 quire_linear_t from, size_t size)
 {
-    return write_mapping(mapping, at, &(struct memory){.pages = from, .offset = offset}, size);
+    size_t done = 0, most = FAULT_BYTES;
+    while (done < size) {
+        const struct memory memory = {.mm = mm, .address = from + done};
+        size_t wanted = size - done < most ? size - done : most;
+        size_t there = user_fault_in(mm, from + done, wanted, false);
+        if (!there)
+            return result(done, -QUIRE_EFAULT);
+        int64_t put = write_mapping(mapping, at + done, &memory, there);
+        if (put < 0 && put != -QUIRE_EFAULT)
+            return result(done, (int)put);
+        done += put > 0 ? (size_t)put : 0;
+        most = put < (int64_t)there ? piece_at(at + done, QUIRE_PAGE_SIZE).size : FAULT_BYTES;
+    }
+    return (int64_t)done;
 }

@@ -163,9 +163,10 @@ void page_copy(struct quire_vm *vm, struct quire_page *to, struct quire_page *fr
 void page_copy_part(struct quire_vm *vm, struct quire_page *to, size_t to_at,
                     struct quire_page *from, size_t from_at, size_t size)
 {
-    char *target = open_window(vm, to), *source = open_window(vm, from);
+    char *target = open_window(vm, to), *source = to == from ? target : open_window(vm, from);
     __builtin_memmove(target + to_at, source + from_at, size);
-    quire_port_kunmap_local(vm->port, source);
+    if (to != from)
+        quire_port_kunmap_local(vm->port, source);
     quire_port_kunmap_local(vm->port, target);
 }
 

@@ -274,7 +274,7 @@ void page_end_writeback(struct quire_page *page);
 void page_zero(struct quire_vm *vm, struct quire_page *page);
 void page_zero_part(struct quire_vm *vm, struct quire_page *page, size_t from, size_t size);
 void page_copy(struct quire_vm *vm, struct quire_page *to, struct quire_page *from);
-/* Bytes of one page to another, or within it. */
+/* Bytes of one page to another, or within it: there they may overlap. */
 void page_copy_part(struct quire_vm *vm, struct quire_page *to, size_t to_at,
                     struct quire_page *from, size_t from_at, size_t size);
 void page_read(struct quire_vm *vm, struct quire_page *page, size_t at, void *to, size_t size);

@@ -222,8 +222,8 @@ uintptr_t xa_store(struct quire_vm *vm, struct xarray *xa, uint64_t index, uintp
     return old;
 }
 
-unsigned xa_store_run(struct quire_vm *vm, struct xarray *xa, uint64_t first, const uintptr_t *word,
-                      unsigned count)
+unsigned xa_store_run(struct quire_vm *vm, struct xarray *xa, uint64_t first,
+                      struct quire_page *const *page, unsigned count)
 {
     struct path path;
     if (!walk(xa, first, false, NULL, &path))
@@ -232,7 +232,7 @@ unsigned xa_store_run(struct quire_vm *vm, struct xarray *xa, uint64_t first, co
     const unsigned slot = slot_of(first, 1), room = XA_SLOTS - slot;
     unsigned done = 0;
     for (; done < count && done < room && !leaf->slot[slot + done]; done++)
-        leaf->slot[slot + done] = word[done];
+        leaf->slot[slot + done] = (uintptr_t)page[done];
     if (!done)
         return 0;
     leaf->used = leaf->full = leaf->used | UINT64_MAX >> (XA_SLOTS - done) << slot;

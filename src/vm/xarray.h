@@ -87,10 +87,9 @@ void xa_load_range(const struct xarray *xa, uint64_t first, unsigned count, uint
  * index until 0 is stored. */
 uintptr_t xa_store(struct quire_vm *vm, struct xarray *xa, uint64_t index, uintptr_t word,
                    struct xa_reserve *reserve);
-/* Words, none of them 0, at `first` and the next ones, as far as there is 0 and a node for it: how
- * many. */
-unsigned xa_store_run(struct quire_vm *vm, struct xarray *xa, uint64_t first, const uintptr_t *word,
-                      unsigned count);
+/* Pointers at `first` and the next indices, as far as there is 0 and a node for it: how many. */
+unsigned xa_store_run(struct quire_vm *vm, struct xarray *xa, uint64_t first,
+                      struct quire_page *const *page, unsigned count);
 /* The first word at *index or above and at most `last`; 0: none. *index becomes where it is. */
 uintptr_t xa_next(const struct xarray *xa, uint64_t *index, uint64_t last);
 /* The lowest index that holds 0, from `first` on: for ids. XA_LAST + 1: there is none. */

@@ -91,12 +91,13 @@ tap_check "HighMem exists on i386 with 2G" \
     ends_and_says 0 'zone HighMem from 0x038000000' --arch=i386 --mem=2G
 tap_check "i386 uses what lies beyond 4 GiB, by PAE" \
     ends_and_says 0 '^memory: 15[0-9]{5} pages managed' --arch=i386 --mem=6G
-# On a processor without NX tables of two levels do, unless memory lies beyond 4 GiB.
+# On a processor without NX tables of two levels do, unless memory lies beyond 4 GiB, which qemu32
+# reaches only with PSE36.
 cat >"$tap_scratch/qemu32" <<'END'
 #!/bin/sh
 for word; do
     shift
-    [ "$previous" != -cpu ] || word=qemu32
+    [ "$previous" != -cpu ] || word=qemu32,+pse36
     set -- "$@" "$word"
     previous=$word
 done
@@ -109,6 +110,8 @@ for size in 8M 512M 2G 6G; do
 done
 tap_check "i386 without NX still uses what lies beyond 4 GiB" \
     says '^memory: 15[0-9]{5} pages managed'
+tap_check "i386 without NX: pages beyond 4 GiB have content" \
+    ends_and_says 0 'all invariants hold' --arch=i386 --mem=6G --demo --qemu="$tap_scratch/qemu32"
 tap_check "i386 without NX: code can't be written" \
     ends_and_says 3 '^panic: page fault: write of .* protected' --arch=i386 --append=crash=text --qemu="$tap_scratch/qemu32"
 tap_check "i386 without NX: the processor agrees about page tables" \
@@ -116,6 +119,8 @@ tap_check "i386 without NX: the processor agrees about page tables" \
 if [ "$(uname -m)" = x86_64 ] && [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>&1 | grep -q INTERP; then
     tap_check "4 MiB are enough for busybox to say hello" \
         ends_and_says 0 '^hello' --mem=4M -- /bin/busybox sh -c 'echo hello'
+    tap_check "what the RAM disk had is counted: df" \
+        ends_and_says 0 '^tmpfs +[0-9]+ +[1-9][0-9]{2,} ' --mem=64M -- /bin/busybox df /
 fi
 tap_check "x86-64 uses what lies beyond 4 GiB" \
     ends_and_says 0 'zone Normal  from 0x100000000' --mem=6G

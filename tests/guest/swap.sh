@@ -49,6 +49,14 @@ tap_check "$class: two areas, the second when the first is full" \
 tap_check "$class: a fork with swapped pages" ends 0 --mem=24M --swap=96M -- "$program" fork 30
 tap_check "$class: shared memory" ends 0 --mem=24M --swap=96M -- "$program" shared 40
 tap_check "$class: locked memory stays" ends 0 --mem=24M --swap=96M -- "$program" mlock 40
+# What says the same on the host, where a file and memory both go to swap.
+session=$2/$class-static
+if [ -x "$session" ]; then
+    tap_check "$class: reads and writes beside forks, seals and unmapping" \
+        ends_and_says 0 '0 reads were short, 0 lost bytes' --mem=24M --swap=128M -- "$session" files_races
+    tap_check "$class: ... no sealed file changes" says '^0 changed after they were sealed'
+    tap_check "$class: ... nor has a file what isn't its own" says '^0 bytes are nobody'
+fi
 tap_check "$class: advice" ends 0 --mem=64M --swap=64M -- "$program" madvise
 
 # ---- areas ----------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ extern const struct test_suite suite_vm_mmap_order;
 extern const struct test_suite suite_vm_cache;
 extern const struct test_suite suite_vm_file;
 extern const struct test_suite suite_vm_owner;
+extern const struct test_suite suite_vm_user_io;
 extern const struct test_suite suite_vm_shmem;
 extern const struct test_suite suite_vm_file_model;
 extern const struct test_suite suite_vm_file_faults;
@@ -198,6 +199,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_cache,       //
     &suite_vm_file,        //
     &suite_vm_owner,       //
+    &suite_vm_user_io,     //
     &suite_vm_shmem,       //
     &suite_vm_file_model,  //
     &suite_vm_file_faults, //

@@ -332,6 +332,25 @@ static void slabs_have_the_lowest_order_that_wastes_little(void)
     slab_end();
 }
 
+/* A heap's memory begins with little, and grows: what there is at first says nothing. */
+static void orders_are_limited_by_the_owner_and_not_by_memory(void)
+{
+    static const unsigned expected[] = {3, 0, 1, 2, 3, 3};
+    for (unsigned limit = 0; limit < sizeof expected / sizeof expected[0]; limit++) {
+        if (!machine_boot_plain(4 * MIB, (struct quire_mem_config){.nr_cpus = 2}) ||
+            !slab_start(&(struct quire_slab_config){.order_limit = limit}))
+            return;
+        struct quire_kmem_cache *cache = cache_of("order", 2500, QUIRE_SLAB_NO_MERGE);
+        if (QUIRE_PAGE_SHIFT == 12)
+            CHECK_EQ(info_of(cache).order, expected[limit]);
+        destroy(cache);
+        cache = cache_of("large", QUIRE_KMEM_CACHE_MAX_SIZE, QUIRE_SLAB_NO_MERGE);
+        CHECK_EQ(info_of(cache).order, 5);
+        destroy(cache);
+        slab_end();
+    }
+}
+
 static void the_order_of_new_slabs_can_be_set(void)
 {
     void *object[64];
@@ -418,6 +437,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_cache_with_objects_out_is_not_destroyed_and_stays_usable),
     TEST_CASE(the_end_counts_what_is_still_allocated),
     TEST_CASE(slabs_have_the_lowest_order_that_wastes_little),
+    TEST_CASE(orders_are_limited_by_the_owner_and_not_by_memory),
     TEST_CASE(the_order_of_new_slabs_can_be_set),
     TEST_CASE(random_order_hands_out_every_object_once),
     TEST_CASE(zero_leaves_what_a_constructor_made),

@@ -2,6 +2,7 @@
 #include "say.h"
 
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -171,6 +172,14 @@ static void locks(void)
     waitpid(pid, NULL, 0);
 }
 
+static volatile int nr_signals;
+
+static void count_signal(int ignored)
+{
+    (void)ignored;
+    nr_signals++;
+}
+
 static void sealed(void)
 {
     int fd = memfd_create("name", MFD_ALLOW_SEALING | MFD_CLOEXEC);
@@ -195,6 +204,45 @@ static void sealed(void)
     TELL(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
     TELL(memfd_create("wrong", 0x80000));
     TELL(fcntl(open("plain", O_RDWR | O_CREAT, 0600), F_GET_SEALS) < 0);
+}
+
+/* What a seal or a limit cuts is written up to there. */
+static void cut(void)
+{
+    static char text[64 * PAGE];
+    int fd = memfd_create("grow", MFD_ALLOW_SEALING);
+    TELL(ftruncate(fd, 2 * PAGE + 100));
+    TELL(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
+    TELL(pwrite(fd, text, 3 * PAGE, 0));
+    TELL(pwrite(fd, text, 3 * PAGE, 5));
+    TELL(pwrite(fd, text, 2 * PAGE + 100, 0));
+    TELL(pwrite(fd, text, 101, 2 * PAGE));
+    TELL(pwrite(fd, text, 100, 2 * PAGE));
+    signal(SIGXFSZ, count_signal);
+    fd = open("cut", O_RDWR | O_CREAT | O_TRUNC, 0644);
+    struct rlimit limit = {32 * PAGE, RLIM_INFINITY}, old;
+    getrlimit(RLIMIT_FSIZE, &old);
+    TELL(setrlimit(RLIMIT_FSIZE, &limit));
+    TELL(write(fd, text, 64 * PAGE));
+    printf("%d signals\n", nr_signals);
+    TELL(write(fd, text, 1));
+    TELL(write(fd, text, 0));
+    printf("%d signals\n", nr_signals);
+    limit.rlim_cur = 100;
+    TELL(setrlimit(RLIMIT_FSIZE, &limit));
+    struct iovec vector[2] = {{text, 70}, {text, 70}};
+    TELL(pwritev(fd, vector, 2, 0));
+    TELL(pwritev(fd, vector, 2, 100));
+    printf("%d signals\n", nr_signals);
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_DFL);
+    TELL(ftruncate(fd, 0));
+    char *memory = pages(2);
+    TELL(pwrite(fd, memory + 100, 16 * PAGE, 0));
+    TELL(pwrite(fd, memory + 2 * PAGE, 1, 0));
+    TELL(lseek(fd, 0, SEEK_END));
+    TELL(pread(fd, memory + PAGE, 2 * PAGE, 0));
+    TELL(pread(fd, memory + 2 * PAGE, 1, 0));
 }
 
 static void times(void)
@@ -224,6 +272,7 @@ int main(void)
     descriptors();
     locks();
     sealed();
+    cut();
     times();
     return 0;
 }

@@ -258,6 +258,12 @@ int event_wait_killable(struct event *event, uint32_t seen)
     return sched_sleep(&event->changes, seen, SLEEP_KILLABLE, NO_DEADLINE);
 }
 
+void event_give_way(void)
+{
+    if (sched_turn_is_over())
+        schedule();
+}
+
 const void *event_who(void)
 {
     return current;

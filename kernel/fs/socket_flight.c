@@ -148,6 +148,7 @@ void flight_collect(void)
         struct packet *packet = quire_container_of(packets.next, struct packet, link);
         list_del(&packet->link);
         packet_free(packet);
+        event_give_way();
     }
 }
 

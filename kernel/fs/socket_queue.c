@@ -89,6 +89,7 @@ void packet_free(struct packet *packet)
         struct packet *next = quire_container_of(own.packets.next, struct packet, link);
         list_del(&next->link);
         free_one(next);
+        event_give_way();
     }
     list_del(&own.link);
 }

@@ -70,5 +70,7 @@
  * also, but goes on to the task's restart_deadline instead of counting again. */
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
+/* Within the kernel: EINTR of what isn't to be begun anew (user_restart). */
+#define EINTR_AT_ONCE 600
 
 #endif

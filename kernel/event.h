@@ -42,6 +42,10 @@ void event_wait_uninterruptible(struct event *event, uint32_t seen);
 /* The same but for the end of the process: -EINTR. */
 int event_wait_killable(struct event *event, uint32_t seen);
 
+/* Others have their turn, if it has come: for loops that are as long as a program wants, by whoever
+ * knows of no tasks. May sleep. */
+void event_give_way(void);
+
 /* Who runs, and would be the one to sleep: only to be compared. */
 const void *event_who(void);
 

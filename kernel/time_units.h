@@ -13,11 +13,14 @@ static inline unsigned long long ticks_of(uint64_t ns)
     return quire_div64(ns, NS_PER_TICK);
 }
 
-/* How often `interval`, which isn't 0, goes into `ns`: by hand, since i386 has no such division. */
+/* How often `interval`, which isn't 0, goes into `ns`: a long one by hand, since i386 has no such
+ * division. */
 static inline uint64_t times_in(uint64_t ns, uint64_t interval)
 {
     uint64_t count = 0;
-    for (int bit = 63; bit >= 0; bit--)
+    if (interval <= UINT32_MAX)
+        return quire_div64(ns, (uint32_t)interval);
+    for (int bit = 31; bit >= 0; bit--)
         if (interval <= ns >> bit) {
             count |= (uint64_t)1 << bit;
             ns -= interval << bit;

@@ -188,8 +188,12 @@ int64_t line_write_interruptible(enum line line, const char *bytes, size_t size)
 size_t line_try_write(enum line line, const char *bytes, size_t size)
 {
     size_t done = 0;
-    for (size_t sent = 1; done < size && sent; done += sent)
-        sent = send(&ports[line], bytes + done, size - done);
+    while (done < size) {
+        size_t sent = send(&ports[line], bytes + done, size - done);
+        if (!sent && !line_has_room(line))
+            break;
+        done += sent;
+    }
     return done;
 }
 

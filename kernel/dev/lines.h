@@ -39,7 +39,8 @@ bool line_is_there(enum line line);
 void line_write(enum line line, const char *bytes, size_t size);
 /* The same, unless a signal comes: how much went, or -EINTR if nothing. */
 int64_t line_write_interruptible(enum line line, const char *bytes, size_t size);
-/* As much as goes at once, and how much that is; from handlers, too. */
+/* As much as goes at once, and how much that is; from handlers, too. If it isn't all, the line has
+ * no room, as line_has_room tells it. */
 size_t line_try_write(enum line line, const char *bytes, size_t size);
 /* Something can go at once. False: there will be an interrupt when it can, which counts up what
  * line_changes returns, and any_event. */

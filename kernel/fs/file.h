@@ -4,7 +4,7 @@
  * process or several, share it. It is counted: who works with one, and may sleep, holds it.
  *
  * Buffers are the kernel's. What waits, waits interruptibly: -EINTR, of which a system call that
- * has done nothing yet makes -ERESTARTSYS.
+ * has done nothing yet makes -ERESTARTSYS; or -EINTR_AT_ONCE, of which it makes EINTR.
  */
 #ifndef KERNEL_FS_FILE_H
 #define KERNEL_FS_FILE_H

@@ -1,12 +1,15 @@
 /* kernel/fs/files.c: a process's open files by descriptor
  *
- *   invariant   `refs` is the number of processes that have the table; the last one closes
+ *   invariant   `refs` is the number of processes that have the table; the last one closes. `holds`
+ *               are those who work with it over a sleep, in which the processes may all give it up:
+ *               it is freed when there is neither
  *   invariant   slots that are NULL and not promised are free; `capacity` slots exist, and no
  *               descriptor is beyond
  */
 #include "fs/files.h"
 
 #include "base/compiler.h"
+#include "event.h"
 #include "fs/lock.h"
 #include "memory.h"
 #include "string.h"
@@ -21,7 +24,7 @@ struct slot {
 
 struct files {
     struct slot *slot;
-    unsigned capacity, limit, refs;
+    unsigned capacity, limit, refs, holds;
 };
 
 static struct files *new_files(unsigned capacity, unsigned limit)
@@ -34,7 +37,7 @@ static struct files *new_files(unsigned capacity, unsigned limit)
         quire_kfree(machine_slab, slot);
         return NULL;
     }
-    *files = (struct files){slot, capacity, limit, 1};
+    *files = (struct files){slot, capacity, limit, 1, 0};
     return files;
 }
 
@@ -44,22 +47,22 @@ struct files *files_create(void)
 }
 
 /* The original may grow while memory is had for the copy. */
-struct files *files_copy(const struct files *files)
+struct files *files_copy(struct files *files)
 {
     struct files *copy = NULL;
-    while (!copy || copy->capacity < files->capacity) {
+    files_hold(files);
+    do {
         if (copy)
             files_put(copy);
         copy = new_files(files->capacity, files->limit);
-        if (!copy)
-            return NULL;
-    }
-    for (unsigned fd = 0; fd < files->capacity; fd++) {
+    } while (copy && copy->capacity < files->capacity);
+    for (unsigned fd = 0; copy && fd < files->capacity; fd++) {
         if (!files->slot[fd].file)
             continue;
         copy->slot[fd] = files->slot[fd];
         (void)file_get(copy->slot[fd].file);
     }
+    files_release(files);
     return copy;
 }
 
@@ -85,21 +88,44 @@ bool files_is_shared(const struct files *files)
     return files->refs > 1;
 }
 
-void files_put(struct files *files)
+void files_hold(struct files *files)
 {
-    if (--files->refs)
+    files->holds++;
+}
+
+static void close_range(struct files *files, unsigned first, unsigned last)
+{
+    for (unsigned fd = first; fd <= last && fd < files->capacity; fd++)
+        if (files->slot[fd].file) {
+            close_slot(files, fd);
+            event_give_way();
+        }
+}
+
+/* Whoever held it may have put files into it when nobody had it any more. */
+void files_release(struct files *files)
+{
+    if (files->holds == 1 && !files->refs)
+        close_range(files, 0, UINT32_MAX);
+    if (--files->holds || files->refs)
         return;
-    for (unsigned fd = 0; fd < files->capacity; fd++)
-        close_slot(files, fd);
     quire_kfree(machine_slab, files->slot);
     quire_kfree(machine_slab, files);
+}
+
+void files_put(struct files *files)
+{
+    files_hold(files);
+    if (!--files->refs)
+        close_range(files, 0, UINT32_MAX);
+    files_release(files);
 }
 
 void files_close_on_exec(struct files *files)
 {
     for (unsigned fd = 0; fd < files->capacity; fd++)
         if (files->slot[fd].close_on_exec)
-            close_slot(files, fd);
+            close_range(files, fd, fd);
 }
 
 void files_set_limit(struct files *files, unsigned limit)
@@ -145,25 +171,32 @@ static bool is_free(const struct slot *slot)
     return !slot->file && !slot->promised;
 }
 
+static unsigned first_free(const struct files *files, unsigned from)
+{
+    unsigned fd = from;
+    while (fd < files->capacity && !is_free(&files->slot[fd]))
+        fd++;
+    return fd;
+}
+
 /* The lowest free descriptor from `from` on gets `with`. */
 static int fill_free(struct files *files, unsigned from, struct slot with)
 {
+    int error = 0;
     if (from >= files->limit)
         return -EINVAL;
-    for (;;) {
-        unsigned fd = from;
-        while (fd < files->capacity && !is_free(&files->slot[fd]))
-            fd++;
-        if (fd >= files->limit)
-            return -EMFILE;
-        if (fd < files->capacity) {
-            files->slot[fd] = with;
-            return (int)fd;
-        }
-        int error = grow(files, fd);
-        if (error)
-            return error;
+    files_hold(files);
+    unsigned fd = first_free(files, from);
+    while (!error && fd >= files->capacity && fd < files->limit) {
+        error = grow(files, fd);
+        fd = first_free(files, from);
     }
+    if (!error && fd >= files->limit)
+        error = -EMFILE;
+    if (!error)
+        files->slot[fd] = with;
+    files_release(files);
+    return error ? error : (int)fd;
 }
 
 int files_add(struct files *files, struct file *file, unsigned from, bool close_on_exec)
@@ -188,18 +221,19 @@ int files_set(struct files *files, int fd, struct file *file, bool close_on_exec
 {
     if (fd < 0 || (unsigned)fd >= files->limit)
         return -EBADF;
+    files_hold(files);
     int error = (unsigned)fd < files->capacity ? 0 : grow(files, (unsigned)fd);
-    if (error)
-        return error;
-    if (files->slot[fd].promised)
-        return -EBUSY;
-    struct file *before = files->slot[fd].file;
-    files->slot[fd] = (struct slot){.file = file, .close_on_exec = close_on_exec};
+    if (!error && files->slot[fd].promised)
+        error = -EBUSY;
+    struct file *before = error ? NULL : files->slot[fd].file;
+    if (!error)
+        files->slot[fd] = (struct slot){.file = file, .close_on_exec = close_on_exec};
     if (before) {
         lock_release_owner(before->inode, files);
         file_put(before);
     }
-    return fd;
+    files_release(files);
+    return error ? error : fd;
 }
 
 int files_close(struct files *files, int fd)
@@ -212,11 +246,13 @@ int files_close(struct files *files, int fd)
 
 void files_close_range(struct files *files, unsigned first, unsigned last, bool mark_only)
 {
-    for (unsigned fd = first; fd <= last && fd < files->capacity; fd++)
-        if (!mark_only)
-            close_slot(files, fd);
-        else if (files->slot[fd].file)
+    files_hold(files);
+    if (!mark_only)
+        close_range(files, first, last);
+    for (unsigned fd = first; mark_only && fd <= last && fd < files->capacity; fd++)
+        if (files->slot[fd].file)
             files->slot[fd].close_on_exec = true;
+    files_release(files);
 }
 
 int files_close_on_exec_of(const struct files *files, int fd)

@@ -16,12 +16,16 @@ struct files;
 
 /* NULL: no memory. */
 struct files *files_create(void);
-struct files *files_copy(const struct files *files);
+struct files *files_copy(struct files *files);
 /* Another process has the same. */
 struct files *files_share(struct files *files);
 bool files_is_shared(const struct files *files);
 /* The last one closes all. */
 void files_put(struct files *files);
+/* Whoever works with a table over a sleep of his own: it stays, though perhaps nobody's. May sleep.
+ */
+void files_hold(struct files *files);
+void files_release(struct files *files);
 void files_close_on_exec(struct files *files);
 /* Descriptors below which new ones are; of a shared table, what was set last. */
 void files_set_limit(struct files *files, unsigned limit);
@@ -32,7 +36,8 @@ struct file *files_get(const struct files *files, int fd);
  * -EMFILE, -EINVAL: `from` is beyond the limit; -ENOMEM. */
 int files_add(struct files *files, struct file *file, unsigned from, bool close_on_exec);
 /* The lowest free one for a file that isn't to be seen yet; -EMFILE, -ENOMEM. Then, whatever slept
- * meanwhile, it gets that file with the caller's reference, or with NULL is free again. */
+ * meanwhile while the table was held, it gets that file with the caller's reference, or with NULL
+ * is free again. */
 int files_promise(struct files *files, bool close_on_exec);
 void files_keep(struct files *files, int fd, struct file *file);
 /* At that very descriptor, closing what is there; takes over the reference when it succeeds.

@@ -6,6 +6,13 @@
  * Moving bytes between a pipe and another file takes sleeps. Meanwhile the pipe's start is held, so
  * that nobody else reads what is being moved out, or its end, so that what comes has room.
  *
+ * Linux lets a user whose pipes have much memory make only small ones. Here each pipe may have one
+ * page; those beyond are all pipes' together, and a pipe that gets none takes less at a time.
+ *
+ *   bound       pipes with their first pages have one in MEMORY_SHARE of memory, their other pages
+ *               as much again
+ *   invariant   when a pipe is empty and not held, it begins with its first page, which is the
+ *               first that it gets: PIPE_ATOMIC bytes always find room in the end
  *   invariant   size <= PIPE_BYTES; bytes start .. start + size of the ring, modulo PIPE_BYTES, are
  *               what has been written and not yet read, and lie in pages that exist
  */
@@ -17,6 +24,7 @@
 
 #define CHUNK_BYTES 4096u
 #define NR_CHUNKS (PIPE_BYTES / CHUNK_BYTES)
+#define MEMORY_SHARE 16u
 
 struct pipe {
     char *chunk[NR_CHUNKS];
@@ -28,16 +36,42 @@ struct pipe {
     struct event changed;
 };
 
-static struct pipe *pipe_new(void)
+static unsigned long nr_pipes, nr_more_chunks; /* beyond each one's first */
+static struct event more_room; /* there are no longer too many: how often is an edge of each pipe */
+
+static unsigned long share(void)
 {
-    return quire_kzalloc(machine_slab, sizeof(struct pipe), QUIRE_GFP_KERNEL);
+    return quire_nr_managed_pages(machine_mem) / MEMORY_SHARE;
+}
+
+static int pipe_new(struct pipe **pipe)
+{
+    if (nr_pipes >= share())
+        return -ENFILE;
+    nr_pipes++;
+    *pipe = quire_kzalloc(machine_slab, sizeof **pipe, QUIRE_GFP_KERNEL);
+    nr_pipes -= !*pipe;
+    return *pipe ? 0 : -ENOMEM;
+}
+
+static void free_more_chunks(struct pipe *pipe)
+{
+    bool were_too_many = nr_more_chunks >= share();
+    for (unsigned i = 1; i < NR_CHUNKS; i++) {
+        nr_more_chunks -= pipe->chunk[i] != NULL;
+        quire_kfree(machine_slab, pipe->chunk[i]);
+        pipe->chunk[i] = NULL;
+    }
+    if (were_too_many && nr_more_chunks < share())
+        event_signal(&more_room);
 }
 
 void pipe_free(struct pipe *pipe)
 {
-    for (unsigned i = 0; i < NR_CHUNKS; i++)
-        quire_kfree(machine_slab, pipe->chunk[i]);
+    free_more_chunks(pipe);
+    quire_kfree(machine_slab, pipe->chunk[0]);
     quire_kfree(machine_slab, pipe);
+    nr_pipes--;
 }
 
 static struct pipe *pipe_of(const struct file *file)
@@ -69,13 +103,35 @@ static size_t copy_bytes(const struct pipe *pipe, char *to, size_t from, size_t 
     return done;
 }
 
+/* So many fit behind what is there. */
+static size_t room_in(const struct pipe *pipe)
+{
+    size_t end = pipe->start + pipe->size, room = PIPE_BYTES - pipe->size, there = 0;
+    if (nr_more_chunks < share())
+        return room;
+    if (!pipe->chunk[0])
+        return CHUNK_BYTES;
+    while (there < room && pipe->chunk[(end + there) % PIPE_BYTES / CHUNK_BYTES])
+        there += in_chunk((unsigned)(end + there), room - there);
+    return there;
+}
+
+/* What comes next begins a page. */
+static void begin_if_empty(struct pipe *pipe)
+{
+    if (pipe->size || pipe->end_held)
+        return;
+    pipe->start = 0;
+    if (nr_more_chunks >= share())
+        free_more_chunks(pipe);
+}
+
 static void skip_bytes(struct pipe *pipe, size_t size)
 {
-    pipe->drained += PIPE_BYTES - pipe->size < PIPE_ATOMIC;
+    pipe->drained += room_in(pipe) < PIPE_ATOMIC;
     pipe->start = (unsigned)(pipe->start + size) % PIPE_BYTES;
     pipe->size -= (unsigned)size;
-    if (!pipe->size && !pipe->end_held)
-        pipe->start = 0; /* so that what comes next begins a page */
+    begin_if_empty(pipe);
     event_signal(&pipe->changed);
 }
 
@@ -92,16 +148,18 @@ static char **missing_chunk(struct pipe *pipe, size_t size)
 }
 
 /* May sleep. */
-static int make_chunk(char **chunk)
+static int make_chunk(struct pipe *pipe, char **chunk)
 {
+    bool is_more = chunk != &pipe->chunk[0];
+    nr_more_chunks += is_more;
     char *new = quire_kmalloc(machine_slab, CHUNK_BYTES, QUIRE_GFP_KERNEL);
-    if (!new)
-        return -ENOMEM;
-    if (*chunk)
-        quire_kfree(machine_slab, new); /* somebody else has made it meanwhile */
-    else
+    if (new && !*chunk) {
         *chunk = new;
-    return 0;
+        return 0;
+    }
+    nr_more_chunks -= is_more;
+    quire_kfree(machine_slab, new); /* somebody else has made it meanwhile */
+    return new ? 0 : -ENOMEM;
 }
 
 static void put_bytes(struct pipe *pipe, const char *from, size_t size)
@@ -156,13 +214,13 @@ static int64_t wait_for_room(struct file *file, size_t least, size_t size, bool 
 {
     struct pipe *pipe = pipe_of(file);
     uint32_t seen = event_read(&pipe->changed);
-    size_t room = PIPE_BYTES - pipe->size;
+    size_t room = room_in(pipe);
     if (!pipe->readers)
         return -EPIPE;
     if (room >= least && !pipe->end_held) {
         size = size < room ? size : room;
         char **missing = missing_chunk(pipe, size);
-        return missing ? make_chunk(missing) : (int64_t)size;
+        return missing ? make_chunk(pipe, missing) : (int64_t)size;
     }
     if (!wait || file->flags & O_NONBLOCK)
         return -EAGAIN;
@@ -197,7 +255,7 @@ static unsigned pipe_poll(struct file *file)
         mask |= !pipe->writers && pipe->opened[1] ? POLLHUP : 0;
     }
     if (file_may_write(file)) {
-        bool room = PIPE_BYTES - pipe->size >= PIPE_ATOMIC && !pipe->end_held;
+        bool room = room_in(pipe) >= PIPE_ATOMIC && !pipe->end_held;
         mask |= room ? POLLOUT | POLLWRNORM : 0;
         mask |= pipe->readers ? 0 : POLLERR;
     }
@@ -207,7 +265,8 @@ static unsigned pipe_poll(struct file *file)
 static uint32_t pipe_happened(struct file *file, unsigned events)
 {
     const struct pipe *pipe = pipe_of(file);
-    return (events & POLLIN ? pipe->written : 0) + (events & POLLOUT ? pipe->drained : 0);
+    return (events & POLLIN ? pipe->written : 0) +
+           (events & POLLOUT ? pipe->drained + event_read(&more_room) : 0);
 }
 
 static long pipe_ioctl(struct file *file, unsigned command, void *argument,
@@ -225,9 +284,11 @@ static void pipe_release(struct file *file)
     struct pipe *pipe = pipe_of(file);
     pipe->readers -= file_may_read(file);
     pipe->writers -= file_may_write(file);
-    if (!pipe->readers && !pipe->writers)
-        pipe->start = pipe->size = 0; /* what nobody read is gone: the next is a new pipe */
     event_signal(&pipe->changed);
+    if (!pipe->readers && !pipe->writers) {
+        file->inode->pipe = NULL; /* what nobody read is gone: the next is a new pipe */
+        pipe_free(pipe);
+    }
 }
 
 static const struct file_ops pipe_ops = {
@@ -285,6 +346,7 @@ int64_t pipe_give_end(struct file *file, const char *from, size_t size)
         put_bytes(pipe, from, size);
         pipe->written += size > 0;
     }
+    begin_if_empty(pipe);
     event_signal(&pipe->changed);
     return pipe->readers ? (int64_t)size : -EPIPE;
 }
@@ -326,10 +388,13 @@ static void attach(struct file *file)
 
 int pipe_create(struct file *files[2], const struct credentials *who, int flags)
 {
-    struct pipe *pipe = pipe_new();
-    struct inode *inode = pipe ? anonymous_inode(who, S_IFIFO | 0600) : NULL;
+    struct pipe *pipe;
+    int error = pipe_new(&pipe);
+    if (error)
+        return error;
+    struct inode *inode = anonymous_inode(who, S_IFIFO | 0600);
     if (!inode) {
-        quire_kfree(machine_slab, pipe);
+        pipe_free(pipe);
         return -ENOMEM;
     }
     inode->pipe = pipe;
@@ -364,20 +429,21 @@ static int wait_for_other_side(struct file *file)
 
 int pipe_open_fifo(struct inode *inode, struct file *file)
 {
-    if (!inode->pipe) {
-        struct pipe *pipe = pipe_new();
-        if (!pipe)
-            return -ENOMEM;
-        if (inode->pipe)
-            quire_kfree(machine_slab, pipe); /* somebody else made one meanwhile */
-        else
-            inode->pipe = pipe;
-    }
     /* One of pipe(2), by /proc/PID/fd: both sides were there from the beginning. */
     bool is_fifo = inode->volume != &anonymous_volume;
     bool both = (file->flags & O_ACCMODE) == O_RDWR;
-    bool writes_only = !file_may_read(file);
-    if (is_fifo && file->flags & O_NONBLOCK && writes_only && !inode->pipe->readers)
+    bool may_fail = is_fifo && file->flags & O_NONBLOCK && !file_may_read(file);
+    if (!inode->pipe && !may_fail) {
+        struct pipe *pipe;
+        int error = pipe_new(&pipe);
+        if (error)
+            return error;
+        if (inode->pipe)
+            pipe_free(pipe); /* somebody else made one meanwhile */
+        else
+            inode->pipe = pipe;
+    }
+    if (may_fail && (!inode->pipe || !inode->pipe->readers))
         return -ENXIO;
     attach(file);
     return !is_fifo || both || file->flags & O_NONBLOCK ? 0 : wait_for_other_side(file);

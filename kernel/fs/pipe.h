@@ -7,9 +7,11 @@
 #define PIPE_BYTES 65536u
 #define PIPE_ATOMIC 4096u /* PIPE_BUF: so much is written in one piece or not at all */
 
-/* Two open files on a new pipe: [0] reads, [1] writes. `flags`: O_NONBLOCK, O_DIRECT is ignored. */
+/* Two open files on a new pipe: [0] reads, [1] writes. `flags`: O_NONBLOCK, O_DIRECT is ignored.
+ * -ENFILE: there are too many; -ENOMEM. */
 int pipe_create(struct file *files[2], const struct credentials *who, int flags);
-/* The first that opens waits for one of the other side: -EINTR; -ENXIO: nobody reads. */
+/* The first that opens waits for one of the other side: -EINTR; -ENXIO: nobody reads; and as
+ * above. */
 int pipe_open_fifo(struct inode *inode, struct file *file);
 void pipe_free(struct pipe *pipe);
 

@@ -1,4 +1,8 @@
-/* kernel/fs/socket.c: sockets between programs of this machine: as files, alone and in pairs */
+/* kernel/fs/socket.c: sockets between programs of this machine: as files, alone and in pairs
+ *
+ *   bound   all of them, be they open, in queues, or connections that nobody accepted, have one in
+ *           MEMORY_SHARE of memory
+ */
 #include "fs/socket_internal.h"
 
 #include <quire/port.h>
@@ -9,11 +13,30 @@
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-struct socket *socket_new(int type, const struct socket_user *user)
+#define MEMORY_SHARE 16u
+
+static unsigned long nr_sockets;
+
+static bool are_too_many(void)
 {
+    uint64_t all = (uint64_t)quire_nr_managed_pages(machine_mem) << QUIRE_PAGE_SHIFT;
+    return nr_sockets * (uint64_t)sizeof(struct socket) >= all / MEMORY_SHARE;
+}
+
+/* Those that nobody can get at any more aren't in anybody's way. */
+int socket_new(struct socket **new, int type, const struct socket_user *user)
+{
+    if (are_too_many())
+        flight_collect();
+    if (are_too_many())
+        return -ENFILE;
+    nr_sockets++;
     struct socket *socket = quire_kzalloc(machine_slab, sizeof *socket, QUIRE_GFP_KERNEL);
-    if (!socket)
-        return NULL;
+    if (!socket) {
+        nr_sockets--;
+        return -ENOMEM;
+    }
+    *new = socket;
     socket->refs = 1;
     socket->type = type;
     socket->user = *user;
@@ -21,13 +44,14 @@ struct socket *socket_new(int type, const struct socket_user *user)
     list_init(&socket->backlog);
     list_init(&socket->named);
     list_init(&socket->flight);
-    return socket;
+    return 0;
 }
 
 void socket_put(struct socket *socket)
 {
     if (!socket || --socket->refs)
         return;
+    nr_sockets--;
     quire_kfree(machine_slab, socket);
 }
 
@@ -59,10 +83,17 @@ uint64_t socket_deadline(const struct socket *socket, unsigned kind)
     return ns ? quire_port_clock_ns() + ns : NO_DEADLINE;
 }
 
+int socket_wait_for(struct event *event, uint32_t seen, uint64_t deadline)
+{
+    int error = event_wait(event, seen, deadline);
+    if (error == -EINTR && deadline != NO_DEADLINE)
+        return -EINTR_AT_ONCE;
+    return error == -ETIMEDOUT ? -EAGAIN : error;
+}
+
 int socket_wait(struct socket *socket, uint32_t seen, uint64_t deadline)
 {
-    int error = event_wait(&socket->changed, seen, deadline);
-    return error == -ETIMEDOUT ? -EAGAIN : error;
+    return socket_wait_for(&socket->changed, seen, deadline);
 }
 
 /* Nobody has it open, or ever had. What it didn't read is lost, and the other one is told so. */
@@ -98,7 +129,7 @@ static void socket_close(struct socket *socket)
 static void socket_release(struct file *file)
 {
     socket_close(socket_of(file));
-    flight_collect();
+    flight_socket_closed();
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -115,7 +146,7 @@ static unsigned socket_poll(struct file *file)
     if (!list_empty(&socket->queue) || (socket->listening && !list_empty(&socket->backlog)))
         mask |= POLLIN | POLLRDNORM;
     if (!socket->listening &&
-        (!socket->peer || socket->peer->closed || socket_has_room(socket->peer)))
+        (!socket->peer || socket->peer->closed || socket_takes_more(socket->peer)))
         mask |= POLLOUT | POLLWRNORM | POLLWRBAND;
     return mask;
 }
@@ -124,7 +155,8 @@ static uint32_t socket_happened(struct file *file, unsigned events)
 {
     const struct socket *socket = socket_of(file);
     uint32_t drained = socket->drained + (socket->peer ? socket->peer->taken : 0);
-    return (events & POLLIN ? socket->arrived : 0) + (events & POLLOUT ? drained : 0);
+    return (events & POLLIN ? socket->arrived : 0) +
+           (events & POLLOUT ? drained + event_read(&socket_room) : 0);
 }
 
 static long socket_ioctl(struct file *file, unsigned command, void *argument,
@@ -210,8 +242,11 @@ struct file *socket_open(struct socket *socket, const struct credentials *who, i
 
 int socket_create(struct file **file, const struct socket_caller *caller, int type, int flags)
 {
-    struct socket *socket = socket_new(type, &caller->user);
-    *file = socket ? socket_open(socket, caller->at.who, flags) : NULL;
+    struct socket *socket;
+    int error = socket_new(&socket, type, &caller->user);
+    if (error)
+        return error;
+    *file = socket_open(socket, caller->at.who, flags);
     return *file ? 0 : -ENOMEM;
 }
 

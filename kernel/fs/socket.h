@@ -74,8 +74,8 @@ int socket_peer_name(const struct file *file, struct socket_address *address); /
 struct packet *packet_new(size_t size);
 void packet_free(struct packet *packet); /* NULL is ignored */
 
-/* To the peer, or to `address`. Takes the packet when it succeeds: 0. -EAGAIN: there is no room,
- * and `wait` is false; -ENOBUFS: nor memory for all that waits; -EPIPE, -ENOTCONN, -ECONNREFUSED,
+/* To the peer, or to `address`. Takes the packet when it succeeds: 0. -EAGAIN: there is no room, in
+ * its queue or for all that waits, and `wait` is false; -EPIPE, -ENOTCONN, -ECONNREFUSED,
  * -EMSGSIZE, ... */
 int socket_send(struct file *file, const struct socket_caller *caller, struct packet *packet,
                 const struct socket_address *address, bool wait);
@@ -85,8 +85,9 @@ int socket_send(struct file *file, const struct socket_caller *caller, struct pa
 bool socket_files_wait(unsigned most);
 
 struct socket_message {
-    bool begun;   /* something was received: what follows is of the first packet */
-    size_t whole; /* of the packet, whatever had room */
+    uint64_t deadline; /* of the whole message, however many pieces; 0: none has waited yet */
+    bool begun;        /* something was received: what follows is of the first packet */
+    size_t whole;      /* of the packet, whatever had room */
     struct file **files;
     unsigned nr_files; /* the receiver's now; the array, too: quire_kfree, also if none came */
     struct socket_user user;

@@ -9,13 +9,20 @@
  * on, and the rest are emptied, by which they close each other.
  *
  *   invariant   a socket is in `in_flight` while its nr_in_flight isn't 0
- *   bound       O(sockets in flight, and files in their queues) each time a socket is closed while
- *               there are any; nothing sleeps before all that goes has been taken out of its queue
+ *   bound       looking for them takes O(sockets in flight, and what waits in their queues) steps.
+ *               Each socket that is closed pays STEPS_EACH of those, and when what the last look
+ *               took is paid there is the next: closing any number is O(1) for each. Nothing sleeps
+ *               before all that goes has been taken out of its queue. A circle that is left without
+ *               its socket being closed, since that waits in another queue, is found by a later
+ *               look, as on Linux
  */
 #include "fs/socket_internal.h"
 
 static struct list in_flight = {&in_flight, &in_flight};
 static unsigned nr_files_in_flight;
+static size_t steps_taken, steps_paid; /* by the last look; since then */
+
+#define STEPS_EACH 64u
 
 static struct socket *flying(struct list *at)
 {
@@ -54,6 +61,7 @@ static void each_in_queue(const struct socket *socket, socket_fn *tell, struct l
 {
     list_for_each (at, &socket->queue) {
         const struct packet *packet = quire_container_of(at, struct packet, link);
+        steps_taken += 1 + packet->nr_files;
         for (unsigned i = 0; i < packet->nr_files; i++)
             if (file_is_socket(packet->files[i]))
                 tell(socket_of(packet->files[i]), arg);
@@ -64,10 +72,13 @@ static void each_in_queue(const struct socket *socket, socket_fn *tell, struct l
  * nobody has accepted yet have queues, too. */
 static void each_within(const struct socket *socket, socket_fn *tell, struct list *arg)
 {
+    steps_taken++;
     each_in_queue(socket, tell, arg);
     if (socket->listening)
-        list_for_each (at, &socket->backlog)
+        list_for_each (at, &socket->backlog) {
+            steps_taken++;
             each_in_queue(quire_container_of(at, struct socket, backlog), tell, arg);
+        }
 }
 
 static void count_inside(struct socket *socket, struct list *unused)
@@ -115,6 +126,7 @@ static void take_all_packets(struct socket *socket, struct list *packets)
 void flight_collect(void)
 {
     struct list living, packets;
+    steps_taken = steps_paid = 0;
     if (list_empty(&in_flight))
         return;
     list_init(&living);
@@ -136,7 +148,15 @@ void flight_collect(void)
         struct packet *packet = quire_container_of(packets.next, struct packet, link);
         list_del(&packet->link);
         packet_free(packet);
+        event_give_way();
     }
+}
+
+void flight_socket_closed(void)
+{
+    steps_paid += STEPS_EACH;
+    if (steps_paid >= steps_taken || list_empty(&in_flight))
+        flight_collect();
 }
 
 bool socket_files_wait(unsigned most)

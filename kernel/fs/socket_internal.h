@@ -56,7 +56,8 @@ static inline struct socket *socket_of(const struct file *file)
 
 /* socket.c */
 extern const struct file_ops socket_ops;
-struct socket *socket_new(int type, const struct socket_user *user); /* NULL: no memory */
+/* -ENFILE: there are too many; -ENOMEM. May sleep. */
+int socket_new(struct socket **new, int type, const struct socket_user *user);
 struct socket *socket_get(struct socket *socket);
 void socket_put(struct socket *socket); /* NULL is ignored */
 void socket_set_peer(struct socket *socket, struct socket *peer);
@@ -67,21 +68,27 @@ void socket_tell(struct socket *socket);
 /* A file for a socket, whose reference it takes over whatever happens. NULL: no memory. */
 struct file *socket_open(struct socket *socket, const struct credentials *who, int flags);
 
-/* Until when a call of this kind waits, and how: -EAGAIN: until then. */
+/* Until when a call of this kind waits, and how. -EAGAIN: it is over; -EINTR_AT_ONCE: what has an
+ * end isn't begun anew by a signal, or it would never come (Linux: sock_intr_errno). */
 uint64_t socket_deadline(const struct socket *socket, unsigned kind);
 int socket_wait(struct socket *socket, uint32_t seen, uint64_t deadline);
+int socket_wait_for(struct event *event, uint32_t seen, uint64_t deadline);
 
 /* socket_flight.c: its files are in a queue now, or no longer. */
 void flight_begin(const struct packet *packet);
 void flight_end(const struct packet *packet);
 /* What only circles of sockets in each other's queues still hold is closed. May sleep. */
 void flight_collect(void);
+/* The same when it is due. May sleep. */
+void flight_socket_closed(void);
 
 /* socket_queue.c: all that wait, to a list of the caller's, who frees them. */
 void socket_take_packets(struct socket *socket, struct list *packets);
 void socket_drop_packets(struct socket *socket);
-/* Where somebody sends to has room: of a stream for one more byte. */
-bool socket_has_room(const struct socket *to);
+/* Where somebody sends to has room, and so have all together: of a stream for one more byte. */
+bool socket_takes_more(const struct socket *to);
+/* All queues together have room again: how often is an edge of each. */
+extern struct event socket_room;
 /* To `to` if `addressed`, else to the peer. Takes the packet when it succeeds. */
 int socket_send_to(struct file *file, struct socket *to, struct packet *packet, bool addressed,
                    bool wait);

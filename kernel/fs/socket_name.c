@@ -196,10 +196,13 @@ static int connect_stream(struct file *file, const struct socket_caller *caller,
     if (!listener)
         return error;
     socket->user = caller->user;
-    struct socket *end = socket_new(socket->type, &listener->user);
-    error = end ? meet(socket, listener, end, !(file->flags & O_NONBLOCK)) : -ENOMEM;
-    if (error)
-        socket_put(end);
+    struct socket *end;
+    error = socket_new(&end, socket->type, &listener->user);
+    if (!error) {
+        error = meet(socket, listener, end, !(file->flags & O_NONBLOCK));
+        if (error)
+            socket_put(end);
+    }
     socket_put(listener);
     return error;
 }

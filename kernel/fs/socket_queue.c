@@ -14,6 +14,7 @@
 #define FILE_BYTES 1024u /* what a file that comes along is taken to cost, whatever it is */
 #define MEMORY_SHARE 4u
 
+struct event socket_room;
 static uint64_t charged_to_all;
 
 /* Who frees packets, and those that came to it meanwhile. */
@@ -88,6 +89,7 @@ void packet_free(struct packet *packet)
         struct packet *next = quire_container_of(own.packets.next, struct packet, link);
         list_del(&next->link);
         free_one(next);
+        event_give_way();
     }
     list_del(&own.link);
 }
@@ -107,11 +109,23 @@ static void put_packet(struct socket *to, struct packet *packet)
     event_signal(&to->changed);
 }
 
+/* What one queue may take is there in any case, so that the rest is rarely asked. */
+static bool are_too_many(void)
+{
+    if (charged_to_all <= SOCKET_BUFFER_BYTES)
+        return false;
+    uint64_t all = (uint64_t)quire_nr_managed_pages(machine_mem) << QUIRE_PAGE_SHIFT;
+    return charged_to_all > all / MEMORY_SHARE;
+}
+
 static void remove_packet(struct socket *socket, struct packet *packet)
 {
+    bool were_too_many = are_too_many();
     flight_end(packet);
     list_del(&packet->link);
     charged_to_all -= packet->charge;
+    if (were_too_many && !are_too_many())
+        event_signal(&socket_room);
     socket->charged -= packet->charge;
     socket->queued -= packet->size - packet->taken;
     socket->nr_packets--;
@@ -137,18 +151,14 @@ void socket_drop_packets(struct socket *socket)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-bool socket_has_room(const struct socket *to)
+static bool has_room(const struct socket *to)
 {
     return to->charged < SOCKET_BUFFER_BYTES && (connects(to) || to->nr_packets <= MOST_DATAGRAMS);
 }
 
-/* What one queue may take is there in any case, so that the rest is rarely asked. */
-static bool are_too_many(void)
+bool socket_takes_more(const struct socket *to)
 {
-    if (charged_to_all <= SOCKET_BUFFER_BYTES)
-        return false;
-    uint64_t all = (uint64_t)quire_nr_managed_pages(machine_mem) << QUIRE_PAGE_SHIFT;
-    return charged_to_all > all / MEMORY_SHARE;
+    return has_room(to) && !are_too_many();
 }
 
 /* -EAGAIN: there is no room. */
@@ -169,9 +179,18 @@ static int may_send(struct socket *socket, struct socket *to, bool addressed)
         return -EPIPE;
     if (!connects(socket) && to->peer && to->peer != socket)
         return -EPERM;
-    if (!socket_has_room(to))
-        return -EAGAIN;
-    return are_too_many() ? -ENOBUFS : 0;
+    return socket_takes_more(to) ? 0 : -EAGAIN;
+}
+
+/* Until `to`, or what all have together, may have room. */
+static int wait_for_room(struct socket *to, uint32_t seen, uint64_t deadline)
+{
+    if (has_room(to))
+        return socket_wait_for(&any_event, event_read(&any_event), deadline);
+    socket_get(to);
+    int error = socket_wait(to, seen, deadline);
+    socket_put(to);
+    return error;
 }
 
 int socket_send_to(struct file *file, struct socket *to, struct packet *packet, bool addressed,
@@ -189,9 +208,7 @@ int socket_send_to(struct file *file, struct socket *to, struct packet *packet, 
         }
         if (error != -EAGAIN || !wait)
             return error;
-        target = socket_get(target);
-        error = socket_wait(target, seen, deadline);
-        socket_put(target);
+        error = wait_for_room(target, seen, deadline);
         if (error)
             return error;
     }
@@ -301,7 +318,8 @@ int64_t socket_receive(struct file *file, void *to, size_t size, bool peek, bool
                        struct socket_message *message)
 {
     struct socket *socket = socket_of(file);
-    uint64_t deadline = socket_deadline(socket, SOCKET_RECEIVES);
+    if (!message->deadline)
+        message->deadline = socket_deadline(socket, SOCKET_RECEIVES);
     if (connects(socket) && !socket->connected)
         return is_stream(socket) ? -EINVAL : -ENOTCONN;
     if (peek && !message->files)
@@ -316,7 +334,7 @@ int64_t socket_receive(struct file *file, void *to, size_t size, bool peek, bool
         int error = at_end(socket, message->begun);
         if (error != -EAGAIN || !wait || (message->begun && socket->error))
             return error;
-        error = socket_wait(socket, seen, deadline);
+        error = socket_wait(socket, seen, message->deadline);
         if (error)
             return error;
     }

@@ -18,6 +18,7 @@ struct transfer {
     struct file *file;
     bool has_place; /* at `at`; otherwise at the file's position */
     uint64_t at;
+    uint64_t read_to; /* where a read without a place left the position */
     char *buffer;
 };
 
@@ -39,8 +40,11 @@ static size_t next_piece(struct transfer *transfer, size_t left)
 
 static int64_t read_piece(struct transfer *transfer, size_t size)
 {
-    if (!transfer->has_place)
-        return file_read(transfer->file, transfer->buffer, size);
+    if (!transfer->has_place) {
+        int64_t read = file_read(transfer->file, transfer->buffer, size);
+        transfer->read_to = transfer->file->position;
+        return read;
+    }
     int64_t got = file_pread(transfer->file, transfer->at, transfer->buffer, size);
     if (got > 0)
         transfer->at += (uint64_t)got;
@@ -53,10 +57,11 @@ static bool goes_on(struct file *file)
     return !file->ops->stream || (file_is_pipe(file) && file_poll(file) & POLLIN);
 }
 
-/* What couldn't be handed over wasn't read. */
+/* What couldn't be handed over wasn't read, unless somebody else has moved the position since. */
 static void step_back(struct transfer *transfer, int64_t got)
 {
-    if (!transfer->has_place && !transfer->file->ops->stream)
+    if (!transfer->has_place && !transfer->file->ops->stream &&
+        transfer->file->position == transfer->read_to)
         transfer->file->position -= (uint64_t)got;
 }
 

@@ -19,6 +19,7 @@ struct end {
     struct file *file;
     uintptr_t place; /* of the number in user memory; 0: none */
     uint64_t at;
+    uint64_t read_to; /* where a read without a place left the position */
 };
 
 struct copy {
@@ -53,6 +54,7 @@ static int64_t read_end(struct end *end, char *to, size_t size)
     int64_t got =
         end->place ? file_pread(end->file, end->at, to, size) : file_read(end->file, to, size);
     end->at += end->place && got > 0 ? (uint64_t)got : 0;
+    end->read_to = end->file->position;
     return got;
 }
 
@@ -69,12 +71,13 @@ static int64_t write_end(struct end *end, const char *from, size_t size)
     return put;
 }
 
-/* What was read and isn't wanted is read again. */
+/* What was read and isn't wanted is read again, unless somebody else has moved the position since.
+ */
 static void step_back(struct end *end, int64_t lost)
 {
     if (end->place)
         end->at -= (uint64_t)lost;
-    else if (!end->file->ops->stream)
+    else if (!end->file->ops->stream && end->file->position == end->read_to)
         end->file->position -= (uint64_t)lost;
 }
 

@@ -33,6 +33,7 @@ int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to)
 {
     struct files *table = current_process()->files;
     int fds[2] = {-1, -1}, error = 0;
+    files_hold(table);
     for (unsigned i = 0; i < 2 && !error; i++) {
         fds[i] = files_promise(table, close_on_exec);
         error = fds[i] < 0 ? fds[i] : 0;
@@ -45,6 +46,7 @@ int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to)
         if (error)
             file_put(files[i]);
     }
+    files_release(table);
     return error;
 }
 

@@ -51,7 +51,7 @@ static inline const struct credentials *user_credentials(void)
 /* What waited and did nothing yet is begun anew. */
 static inline long user_restart(int64_t result)
 {
-    return result == -EINTR ? -ERESTARTSYS : (long)result;
+    return result == -EINTR ? -ERESTARTSYS : result == -EINTR_AT_ONCE ? -EINTR : (long)result;
 }
 
 /* A 64-bit argument: one register on x86-64, two on i386, the lower half first. */

@@ -160,25 +160,39 @@ long sys_listen(const unsigned long *arg)
     return error;
 }
 
+static int accept_to(struct file **accepted, struct file *file, const unsigned long *arg,
+                     unsigned flags)
+{
+    struct socket_address address;
+    int error = socket_accept(file, accepted, (int)flags);
+    if (error)
+        return error;
+    if (arg[1] && !socket_peer_name(*accepted, &address))
+        error = socket_address_to_user(&address, arg[1], arg[2]);
+    if (error)
+        file_put(*accepted);
+    return error;
+}
+
+/* Who has no descriptor left finds the connection again when he has one. */
 static long accept(const unsigned long *arg, unsigned flags)
 {
+    struct files *table = current_process()->files;
     struct file *accepted;
-    struct socket_address address;
     int error;
     if (flags & ~(unsigned)(O_NONBLOCK | O_CLOEXEC))
         return -EINVAL;
     struct file *file = socket_file(arg[0], &error);
-    if (file)
-        error = socket_accept(file, &accepted, (int)flags);
+    if (!file)
+        return error;
+    files_hold(table);
+    int fd = files_promise(table, flags & O_CLOEXEC);
+    error = fd < 0 ? fd : accept_to(&accepted, file, arg, flags);
+    if (fd >= 0)
+        files_keep(table, fd, error ? NULL : accepted);
+    files_release(table);
     file_put(file);
-    if (error)
-        return user_restart(error);
-    if (arg[1] && !socket_peer_name(accepted, &address))
-        error = socket_address_to_user(&address, arg[1], arg[2]);
-    if (!error)
-        return user_add_file(accepted, flags & O_CLOEXEC);
-    file_put(accepted);
-    return error;
+    return error ? user_restart(error) : fd;
 }
 
 long sys_accept(const unsigned long *arg)

@@ -344,6 +344,7 @@ static void put_rights(struct control *control, struct receiving *receiving)
                       : 0;
     unsigned count = message->nr_files < room ? message->nr_files : (unsigned)room, made = 0;
     int fds[SOCKET_MOST_FILES];
+    files_hold(table);
     while (made < count) {
         int fd = files_promise(table, receiving->flags & MSG_CMSG_CLOEXEC);
         if (fd < 0)
@@ -354,6 +355,7 @@ static void put_rights(struct control *control, struct receiving *receiving)
         made && !put_control(control, SCM_RIGHTS, fds, made * sizeof(int), &receiving->told);
     for (unsigned i = 0; i < made; i++)
         files_keep(table, fds[i], told ? file_get(message->files[i]) : NULL);
+    files_release(table);
     if (!told || made < message->nr_files)
         receiving->told |= MSG_CTRUNC;
 }

@@ -1,11 +1,15 @@
 /* kernel/task/posix_timer.c: a process's timers, each with a signal of its own
  *
- * One signal of a timer is pending at a time; what would have been further ones is counted, and
- * told when it is taken (si_overrun).
+ * One signal of a timer is pending at a time, and until it is taken the timer isn't looked at: then
+ * it is counted how often it would have come meanwhile, which is told with it (si_overrun).
  *
  *   invariant   a timer and what is queued of it know each other, until one of them goes
- *   bound       a process has at most as many as it may have signals pending, and MOST_TIMERS; a
- *               tick takes O(64) steps for each that is due, however short its interval is
+ *   invariant   `first_due` is no later than any timer of the machine's clock whose signal isn't
+ *               pending; with each that is no longer pending it comes back to that timer's time
+ *   bound       a process has at most as many as it may have signals pending, and MOST_TIMERS; all
+ *               together one for each PAGES_EACH pages of memory, within MOST_TIMERS and
+ *               MOST_TIMERS_EVER. A tick looks at all of them when one is due, and takes one
+ *               division, or at most 32 steps, for each that is, however short its interval is
  */
 #include "task/posix_timer.h"
 
@@ -20,9 +24,12 @@
 
 #define MAX_OVERRUN INT32_MAX
 #define MOST_TIMERS 1024u
+#define MOST_TIMERS_EVER 4096u
+#define PAGES_EACH 64u
 
 /* No timer of the machine's clock is due sooner. */
 static uint64_t first_due = NO_DEADLINE;
+static unsigned nr_timers;
 
 /* ---- which there are ------------------------------------------------------------------------- */
 
@@ -36,14 +43,22 @@ struct posix_timer *posix_timer_find(const struct process *process, int id)
     return NULL;
 }
 
+static bool are_too_many(const struct process *process)
+{
+    uint64_t limit = process->limit[RLIMIT_SIGPENDING].current;
+    unsigned long most = quire_nr_managed_pages(machine_mem) / PAGES_EACH;
+    most = most < MOST_TIMERS ? MOST_TIMERS : most > MOST_TIMERS_EVER ? MOST_TIMERS_EVER : most;
+    return nr_timers >= most ||
+           process->nr_posix_timers >= (limit < MOST_TIMERS ? limit : MOST_TIMERS);
+}
+
 int posix_timer_create(struct posix_timer **timer)
 {
     struct process *process = current_process();
     struct posix_timer *new = quire_kzalloc(machine_slab, sizeof *new, QUIRE_GFP_KERNEL);
     if (!new)
         return -EAGAIN;
-    uint64_t limit = process->limit[RLIMIT_SIGPENDING].current;
-    if (process->nr_posix_timers >= (limit < MOST_TIMERS ? limit : MOST_TIMERS)) {
+    if (are_too_many(process)) {
         quire_kfree(machine_slab, new);
         return -EAGAIN;
     }
@@ -53,6 +68,7 @@ int posix_timer_create(struct posix_timer **timer)
     } while (posix_timer_find(process, new->id));
     list_add_tail(&process->posix_timers, &new->link);
     process->nr_posix_timers++;
+    nr_timers++;
     *timer = new;
     return 0;
 }
@@ -63,6 +79,7 @@ void posix_timer_delete(struct process *process, struct posix_timer *timer)
         timer->queued->timer = NULL;
     list_del(&timer->link);
     process->nr_posix_timers--;
+    nr_timers--;
     quire_kfree(machine_slab, timer);
 }
 
@@ -93,14 +110,19 @@ uint64_t posix_timer_now(const struct posix_timer *timer)
     }
 }
 
+static void note_due(const struct posix_timer *timer)
+{
+    if (timer->next && timer->clock == POSIX_CLOCK_MACHINE && timer->next < first_due)
+        first_due = timer->next;
+}
+
 void posix_timer_set(struct posix_timer *timer, uint64_t next, uint64_t interval)
 {
     timer->next = next;
     timer->interval = interval;
     timer->missed = 0;
     timer->overrun = 0;
-    if (next && timer->clock == POSIX_CLOCK_MACHINE && next < first_due)
-        first_due = next;
+    note_due(timer);
 }
 
 /* Puts off what is due; how often it went off. */
@@ -120,8 +142,8 @@ static uint64_t advance(struct posix_timer *timer, uint64_t now)
 uint64_t posix_timer_left(struct posix_timer *timer)
 {
     uint64_t now = posix_timer_now(timer);
-    if (!timer->signal)
-        (void)advance(timer, now);
+    if (!timer->signal || timer->queued)
+        timer->missed += advance(timer, now);
     if (!timer->next)
         return 0;
     return timer->next > now ? timer->next - now : 1;
@@ -139,14 +161,21 @@ static void send(struct process *process, struct posix_timer *timer, uint64_t co
                                      .timer = timer};
     if (timer->tid && (!task || task->process != process))
         return; /* who was to hear of it has ended */
-    bool sent = !timer->queued && !signal_send(process, task, timer->signal, &info);
+    bool sent = !signal_send(process, task, timer->signal, &info);
     timer->missed += count - sent;
+}
+
+void posix_timer_unqueued(struct posix_timer *timer)
+{
+    timer->queued = NULL;
+    note_due(timer);
 }
 
 void posix_timer_taken(struct signal_info *info)
 {
     struct posix_timer *timer = info->timer;
     info->timer = NULL;
+    timer->missed += advance(timer, posix_timer_now(timer));
     timer->overrun = timer->missed < MAX_OVERRUN ? (int)timer->missed : MAX_OVERRUN;
     timer->missed = 0;
     info->uid = (uint32_t)timer->overrun; /* where siginfo_t has si_overrun */
@@ -154,7 +183,7 @@ void posix_timer_taken(struct signal_info *info)
 
 static void expire(struct process *process, struct posix_timer *timer, uint64_t now)
 {
-    uint64_t count = timer->signal ? advance(timer, now) : 0;
+    uint64_t count = timer->signal && !timer->queued ? advance(timer, now) : 0;
     if (count)
         send(process, timer, count);
 }
@@ -169,8 +198,8 @@ static void expire_machine(uint64_t now)
             if (timer->clock != POSIX_CLOCK_MACHINE || !timer->signal)
                 continue;
             expire(process, timer, now);
-            if (timer->next && timer->next < first_due)
-                first_due = timer->next;
+            if (!timer->queued)
+                note_due(timer);
         }
     }
 }

@@ -16,12 +16,13 @@ struct posix_timer {
     bool realtime;              /* absolute times are the world's */
     int clock_tid;              /* of POSIX_CLOCK_THREAD */
     uint64_t next, interval;    /* ns of its clock; next 0: off */
-    uint64_t missed;            /* times it went off while its signal was still pending */
+    uint64_t missed;            /* times it went off and no signal came of it */
     int overrun;                /* of the last signal that was taken */
     struct signal_info *queued; /* its signal that is pending; NULL: none */
 };
 
-/* The numbers are the process's own, from 0 on; *timer is its. -EAGAIN: no memory, or too many. */
+/* The numbers are the process's own, from 0 on; *timer is its. -EAGAIN: no memory, or too many, of
+ * the process or of all. */
 QUIRE_MUST_CHECK int posix_timer_create(struct posix_timer **timer);
 struct posix_timer *posix_timer_find(const struct process *process, int id);
 void posix_timer_delete(struct process *process, struct posix_timer *timer);
@@ -34,8 +35,9 @@ void posix_timer_set(struct posix_timer *timer, uint64_t next, uint64_t interval
 /* Until it goes off next; 0: it is off. */
 uint64_t posix_timer_left(struct posix_timer *timer);
 
-/* A signal that one sent (info->timer) is taken: how often more it would have come is told with it.
- */
+/* A signal that one sent isn't pending any more. If it is taken (info->timer), how often more it
+ * would have come is told with it. */
+void posix_timer_unqueued(struct posix_timer *timer);
 void posix_timer_taken(struct signal_info *info);
 
 /* By the clock's tick: those of the machine's clock that are due, and of the process that runs. */

@@ -71,9 +71,15 @@ static void tick(void)
     events_tick();
 }
 
+/* There is no tick while the kernel works: who slept until now is woken here. */
 bool sched_turn_is_over(void)
 {
-    return !list_empty(&run_queue) && quire_port_clock_ns() >= turn_end;
+    uint64_t now = quire_port_clock_ns();
+    if (now < turn_end)
+        return false;
+    if (now >= first_deadline)
+        wake_late_sleepers(now);
+    return !list_empty(&run_queue);
 }
 
 void sched_add(struct task *task)
@@ -261,6 +267,12 @@ void event_wait_uninterruptible(struct event *event, uint32_t seen)
 int event_wait_killable(struct event *event, uint32_t seen)
 {
     return sched_sleep(&event->changes, seen, SLEEP_KILLABLE, NO_DEADLINE);
+}
+
+void event_give_way(void)
+{
+    if (sched_turn_is_over())
+        schedule();
 }
 
 const void *event_who(void)

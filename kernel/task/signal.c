@@ -39,7 +39,7 @@ struct queued_signal {
 static void remove_entry(struct signal_queue *queue, struct queued_signal *entry)
 {
     if (entry->info.timer)
-        entry->info.timer->queued = NULL;
+        posix_timer_unqueued(entry->info.timer);
     list_del(&entry->link);
     queue->nr_entries--;
     quire_kfree(machine_slab, entry);

@@ -144,28 +144,114 @@ static void what_can_be_received_stays(void)
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
 
+static struct file *pairs[200][2];
+
+static int send_bytes(struct file *by, size_t size, bool wait)
+{
+    struct packet *packet = packet_new(size);
+    if (!packet)
+        return -ENOMEM;
+    int error = socket_send(by, &caller, packet, NULL, wait);
+    if (error)
+        packet_free(packet);
+    return error;
+}
+
+static int close_first(void)
+{
+    close_both(pairs[0]);
+    return 0;
+}
+
+/* Who may wait does, and who polls is told when there is room for all again. */
 static void queues_end_where_memory_would(void)
 {
-    static struct file *pairs[200][2];
-    unsigned count = 0, sent = 0;
+    unsigned count = 0, all = 0, sent = 1;
+    if (!sockets_boot())
+        return;
+    for (; count < 200 && sent; count++, all += sent) {
+        int error;
+        CHECK_EQ(socket_pair(pairs[count], &caller, SOCK_SEQPACKET, O_NONBLOCK), 0);
+        for (sent = 0; !(error = send_bytes(pairs[count][0], count % 2 ? 0 : 1000, false)); sent++)
+            ;
+        CHECK_EQ(error, -EAGAIN);
+    }
+    REQUIRE(!sent && count > 10 && all > 1000);
+    struct file *last = pairs[count - 1][0];
+    uint32_t before = last->ops->happened(last, POLLOUT);
+    CHECK(!(file_poll(last) & POLLOUT));
+    fs_while_asleep = close_first;
+    CHECK_EQ(send_bytes(last, 1, true), 0);
+    CHECK(file_poll(last) & POLLOUT);
+    CHECK(last->ops->happened(last, POLLOUT) != before);
+    while (--count)
+        close_both(pairs[count]);
+    sockets_end();
+}
+
+/* Each that nobody accepts is two sockets that no descriptor counts. */
+static void connections_end_where_memory_would(void)
+{
+    const struct socket_address nameless = {0};
+    struct file *listener, *client;
+    struct socket_address name;
+    unsigned count = 0;
     int error = 0;
     if (!sockets_boot())
         return;
-    for (; count < 200 && error != -ENOBUFS; count++) {
-        CHECK_EQ(socket_pair(pairs[count], &caller, SOCK_SEQPACKET, O_NONBLOCK), 0);
-        for (error = 0; !error; sent += !error) {
-            struct packet *packet = packet_new(count % 2 ? 0 : 1000);
-            REQUIRE(packet);
-            error = socket_send(pairs[count][0], &caller, packet, NULL, false);
-            if (error)
-                packet_free(packet);
-        }
-        CHECK(error == -EAGAIN || error == -ENOBUFS);
+    CHECK_EQ(socket_create(&listener, &caller, SOCK_STREAM, O_NONBLOCK), 0);
+    CHECK_EQ(socket_bind(listener, &caller, &nameless), 0);
+    socket_name(listener, &name);
+    CHECK_EQ(socket_listen(listener, &caller, UINT32_MAX), 0);
+    for (; !error && count < 4096; count += !error) {
+        error = socket_create(&client, &caller, SOCK_STREAM, O_NONBLOCK);
+        if (error)
+            break;
+        error = socket_connect(client, &caller, &name);
+        file_put(client);
     }
-    CHECK_EQ(error, -ENOBUFS);
-    CHECK(count > 10 && sent > 1000);
-    while (count)
-        close_both(pairs[--count]);
+    CHECK_EQ(error, -ENFILE);
+    CHECK(count > 100);
+    file_put(listener);
+    struct file *pair[2];
+    pair_of(pair);
+    close_both(pair);
+    sockets_end();
+}
+
+/* However many are open, each has room for PIPE_ATOMIC bytes, and poll agrees. */
+static void pipes_end_where_memory_would(void)
+{
+    static struct file *pipes[1000][2];
+    static char bytes[PIPE_BYTES];
+    unsigned count = 0, small = 0;
+    int error;
+    if (!sockets_boot())
+        return;
+    for (; !(error = pipe_create(pipes[count], &root_user, O_NONBLOCK)); count++) {
+        REQUIRE(count < 999);
+        int64_t put = file_write(pipes[count][1], bytes, sizeof bytes);
+        CHECK(put >= PIPE_ATOMIC);
+        small += put == PIPE_ATOMIC;
+        CHECK(!(file_poll(pipes[count][1]) & POLLOUT));
+    }
+    CHECK_EQ(error, -ENFILE);
+    CHECK(small > count / 2 && small < count);
+    struct file **last = pipes[count - 1];
+    CHECK_EQ(file_read(last[0], bytes, 100), 100);
+    CHECK_EQ(file_write(last[1], bytes, 100), -EAGAIN);
+    uint32_t before = last[1]->ops->happened(last[1], POLLOUT);
+    CHECK_EQ(file_read(last[0], bytes, sizeof bytes), PIPE_ATOMIC - 100);
+    CHECK(file_poll(last[1]) & POLLOUT);
+    CHECK(last[1]->ops->happened(last[1], POLLOUT) != before);
+    CHECK_EQ(file_write(last[1], bytes, PIPE_ATOMIC), PIPE_ATOMIC);
+    close_both(pipes[0]); /* which had its whole 64 KiB */
+    CHECK(file_poll(last[1]) & POLLOUT);
+    while (--count)
+        close_both(pipes[count]);
+    CHECK_EQ(pipe_create(pipes[0], &root_user, O_NONBLOCK), 0);
+    CHECK_EQ(file_write(pipes[0][1], bytes, sizeof bytes), PIPE_BYTES);
+    close_both(pipes[0]);
     sockets_end();
 }
 
@@ -293,16 +379,38 @@ static void a_promised_descriptor_is_nobodys_yet(void)
     sockets_end();
 }
 
+/* Whoever works with it finds it, and what he keeps there is closed. */
+static void a_table_that_is_held_outlives_its_processes(void)
+{
+    if (!sockets_boot())
+        return;
+    struct files *files = files_create();
+    REQUIRE(files);
+    files_hold(files);
+    int fd = files_promise(files, false);
+    CHECK_EQ(files_add(files, file_get(ends[0]), 0, false), 1);
+    files_put(files);
+    files_keep(files, fd, ends[1]);
+    CHECK(is_open());
+    files_release(files);
+    CHECK(!is_open());
+    ends[1] = NULL;
+    sockets_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(sockets_in_each_others_queues_are_closed),
     TEST_CASE(what_waits_behind_a_listener_is_in_the_circle),
     TEST_CASE(what_can_be_received_stays),
     TEST_CASE(queues_end_where_memory_would),
+    TEST_CASE(connections_end_where_memory_would),
+    TEST_CASE(pipes_end_where_memory_would),
     TEST_CASE(attributes_end_where_memory_would),
     TEST_CASE(many_ways_through_epolls_are_walked_once),
     TEST_CASE(watches_end_where_memory_would),
     TEST_CASE(a_held_pipe_is_as_if_nothing_were_there),
     TEST_CASE(a_promised_descriptor_is_nobodys_yet),
+    TEST_CASE(a_table_that_is_held_outlives_its_processes),
     {0},
 };
 const struct test_suite suite_fs_socket = {"fs_socket", cases};

@@ -172,6 +172,22 @@ static void who_polls_is_told_of_room(void)
     CHECK(line_has_room(LINE_OUTPUT));
 }
 
+/* Even if the room is seen before the interrupt is. */
+static void who_finds_no_room_is_told_of_it(void)
+{
+    if (boot(64))
+        return;
+    fill_line(LINE_OUTPUT);
+    uint32_t before = line_changes(LINE_OUTPUT);
+    CHECK(fake_is_awaited(&serial, sending(LINE_OUTPUT)));
+    CHECK(take_one(LINE_OUTPUT));
+    CHECK(line_has_room(LINE_OUTPUT));
+    CHECK(fake_is_awaited(&serial, sending(LINE_OUTPUT)));
+    fake_interrupt(&serial);
+    CHECK(line_changes(LINE_OUTPUT) != before);
+    CHECK_EQ(line_try_write(LINE_OUTPUT, "", 0), 0);
+}
+
 static void the_end_waits_as_long_as_it_is_told(void)
 {
     if (boot(64))
@@ -229,6 +245,7 @@ static const struct test_case cases[] = {
     TEST_CASE(who_writes_more_than_is_read_waits),
     TEST_CASE(a_writer_who_leaves_lets_the_others_wait_on),
     TEST_CASE(who_polls_is_told_of_room),
+    TEST_CASE(who_finds_no_room_is_told_of_it),
     TEST_CASE(the_end_waits_as_long_as_it_is_told),
     TEST_CASE(who_waits_for_a_line_is_woken_when_another_breaks),
     {0},

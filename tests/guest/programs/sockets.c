@@ -5,8 +5,10 @@
 
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 static int pair[2];
@@ -206,6 +208,80 @@ static void timeouts(void)
 }
 
 /* ---- packets --------------------------------------------------------------------------------- */
+
+static volatile int ticks;
+
+static void tick(int number)
+{
+    (void)number;
+    if (++ticks == 100)
+        _exit(1); /* it waits on and on */
+}
+
+/* What has an end isn't begun anew by signals, and what comes bit by bit doesn't put it off. */
+static void timeouts_end(void)
+{
+    const struct timeval time = {0, 400000};
+    const struct itimerval often = {{0, 30000}, {0, 30000}}, never = {0};
+    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    sigaction(SIGALRM, &action, NULL);
+    fresh(SOCK_STREAM);
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    TELL(bind(listener, (struct sockaddr *)&name, sizeof name.sun_family));
+    TELL(listen(listener, 5));
+    TELL(setitimer(ITIMER_REAL, &often, NULL));
+    TELL(recv(pair[0], bytes, 10, 0));
+    TELL(read(pair[0], bytes, 10));
+    TELL(accept(listener, NULL, NULL));
+    while (send(pair[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        ;
+    TELL(send(pair[0], bytes, sizeof bytes, 0));
+    TELL(setitimer(ITIMER_REAL, &never, NULL));
+    close(listener);
+    fresh(SOCK_STREAM);
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    pid_t pid = fork();
+    if (!pid) {
+        for (int i = 0; i < 20; i++) {
+            usleep(100000);
+            if (send(pair[1], "a", 1, MSG_NOSIGNAL) != 1)
+                break;
+        }
+        _exit(0);
+    }
+    printf("not all: %d\n", recv(pair[0], bytes, 20, MSG_WAITALL) < 20);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+/* Who has no descriptor left gets the connection later. */
+static void no_descriptor(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof name;
+    struct rlimit limit, low;
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    TELL(bind(listener, (struct sockaddr *)&name, sizeof name.sun_family));
+    TELL(listen(listener, 5));
+    TELL(getsockname(listener, (struct sockaddr *)&name, &size));
+    TELL(connect(client, (struct sockaddr *)&name, size));
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = limit;
+    low.rlim_cur = (rlim_t)client + 1;
+    for (int fd = 0; fd < client; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            dup2(client, fd);
+    TELL(setrlimit(RLIMIT_NOFILE, &low));
+    TELL(accept(listener, NULL, NULL));
+    TELL(setrlimit(RLIMIT_NOFILE, &limit));
+    TELL(send(client, "a", 1, MSG_NOSIGNAL));
+    TELL_DONE(client = accept(listener, NULL, NULL));
+    TELL(recv(client, bytes, 10, 0));
+}
 
 static void packets(int type)
 {
@@ -423,6 +499,8 @@ int main(void)
     small(SOCK_SEQPACKET, 1);
     small(SOCK_STREAM, 1);
     timeouts();
+    IN_CHILD(timeouts_end);
+    IN_CHILD(no_descriptor);
     packets(SOCK_DGRAM);
     packets(SOCK_SEQPACKET);
     named(SOCK_STREAM);

@@ -123,9 +123,10 @@ QUIRE_MUST_CHECK int quire_area_mempolicy(struct quire_mm *mm, quire_linear_t ad
 QUIRE_MUST_CHECK int quire_address_node(struct quire_mm *mm, quire_linear_t address);
 
 /* /proc/PID/numa_maps as quire_mm_view writes it, but areas that say nothing have the policy of the
- * thread; NULL: none. Locks: reader; `write` must not call back. */
-void quire_mm_numa_maps(struct quire_mm *mm, const struct quire_mempolicy *thread,
-                        quire_write_fn *write, void *arg);
+ * thread (NULL: none), and one area at a time: the first that ends above *from, which becomes its
+ * end. -ENOENT: there is none. Locks: reader; `write` must not call back. */
+QUIRE_MUST_CHECK int quire_mm_numa_maps(struct quire_mm *mm, const struct quire_mempolicy *thread,
+                                        quire_linear_t *from, quire_write_fn *write, void *arg);
 
 /* ---- moving pages ---------------------------------------------------------------------------- */
 

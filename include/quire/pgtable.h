@@ -375,6 +375,19 @@ QUIRE_MUST_CHECK int quire_split(struct quire_pgtable *pt, quire_linear_t virt,
 QUIRE_MUST_CHECK int quire_collapse(struct quire_pgtable *pt, quire_linear_t virt,
                                     enum quire_pt_level level, struct quire_tlb_batch *batch);
 
+/* Tables that are there before they are needed, for who may wait for memory only before he takes
+ * his locks. All zero at first. */
+struct quire_pt_spares {
+    struct quire_page *first;
+    unsigned long lacking; /* what a copy that ended with -ENOMEM would have taken; else 0 */
+};
+
+/* So many more, with the gfp of `pt`; if there is no memory for all (-ENOMEM) there are none. */
+QUIRE_MUST_CHECK int quire_pt_spares_fill(struct quire_pt_spares *spares, struct quire_pgtable *pt,
+                                          unsigned long count);
+/* Frees what is left. */
+void quire_pt_spares_empty(struct quire_pt_spares *spares, struct quire_pgtable *pt);
+
 /* For fork: gives `to` the entries that `from` has in a range, which is empty in `to`, in one walk.
  * Both have the same format and features. */
 struct quire_pt_copy {
@@ -388,6 +401,8 @@ struct quire_pt_copy {
      * NULL. */
     quire_pt_removed_fn *undone;
     void *arg;
+    /* Where tables for the copy are taken first, before any are allocated. May be NULL. */
+    struct quire_pt_spares *spares;
 };
 
 /* The batch is the source's. Huge mappings that the range cuts are split first. When `copied` stops

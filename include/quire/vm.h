@@ -413,6 +413,10 @@ enum quire_mm_view {
 };
 QUIRE_MUST_CHECK int quire_mm_view(struct quire_mm *mm, enum quire_mm_view view,
                                    enum quire_format format, quire_write_fn *write, void *arg);
+/* The text that maps or smaps has of one area, the first that ends above *from, which becomes its
+ * end: for who reads in pieces. -ENOENT: there is none; -EINVAL: another view. Locks: reader. */
+QUIRE_MUST_CHECK int quire_mm_view_area(struct quire_mm *mm, enum quire_mm_view view,
+                                        quire_linear_t *from, quire_write_fn *write, void *arg);
 
 /* /proc/PID/clear_refs: nothing of anonymous memory, of files, seems referenced; and the most that
  * was resident is what is. Locks: reader; none. O(pages). */

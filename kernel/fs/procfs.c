@@ -5,6 +5,7 @@
  */
 #include "fs/procfs.h"
 
+#include "event.h"
 #include "fs/directory.h"
 #include "fs/ramfs.h"
 #include "fs/text_file.h"
@@ -161,15 +162,65 @@ static int make_text(struct text_file *made, const struct inode *inode)
     return error ? error : made->failed ? -ENOMEM : 0;
 }
 
+static int make_part(struct text_file *made, const struct inode *inode)
+{
+    struct text text;
+    text_init(&text, text_file_write, made);
+    int error = node_of(inode)->show_part(&text, proc_subject(inode), &made->place);
+    text_flush(&text);
+    return error ? error : made->failed ? -ENOMEM : 0;
+}
+
+/* What was read before is forgotten; who goes back begins anew, as on Linux. So what is kept is
+ * what one call reads and one part, however long the text. */
+static int64_t read_parts(struct text_file *made, const struct inode *inode, uint64_t at, void *to,
+                          size_t size)
+{
+    int error = 0;
+    if (!at || at < made->start)
+        text_file_clear(made);
+    text_file_forget(made, at);
+    while (!error && made->size - made->start < size + (at - made->start)) {
+        error = make_part(made, inode);
+        text_file_forget(made, at);
+    }
+    size_t done = text_file_read(made, at, to, size);
+    if (error && error != -ENOENT)
+        text_file_clear(made); /* a part may be there in part */
+    return done || error == -ENOENT ? (int64_t)done : error;
+}
+
 /* From the beginning: anew, as programs that stay (top) expect when they rewind. */
+static int64_t read_whole(struct text_file *made, const struct inode *inode, uint64_t at, void *to,
+                          size_t size)
+{
+    int error = at && made->first ? 0 : make_text(made, inode);
+    return error ? error : (int64_t)text_file_read(made, at, to, size);
+}
+
+/* An open file's text, which one at a time reads: making it may sleep. */
+struct shown {
+    struct text_file text;
+    struct event changed;
+    bool busy;
+};
+
 static int64_t proc_read(struct file *file, uint64_t at, void *to, size_t size)
 {
     const struct proc_node *node = node_of(file->inode);
-    struct text_file *made = file->data;
+    struct shown *shown = file->data;
     if (node->read)
         return node->read(proc_subject(file->inode), at, to, size);
-    int error = at && made->first ? 0 : make_text(made, file->inode);
-    return error ? error : (int64_t)text_file_read(made, at, to, size);
+    for (uint32_t seen = event_read(&shown->changed); shown->busy;
+         seen = event_read(&shown->changed))
+        if (event_wait_killable(&shown->changed, seen))
+            return -EINTR;
+    shown->busy = true;
+    int64_t done = node->show_part ? read_parts(&shown->text, file->inode, at, to, size)
+                                   : read_whole(&shown->text, file->inode, at, to, size);
+    shown->busy = false;
+    event_signal(&shown->changed);
+    return done;
 }
 
 static int64_t proc_write(struct file *file, uint64_t at, const void *from, size_t size)
@@ -192,8 +243,9 @@ static int64_t proc_write(struct file *file, uint64_t at, const void *from, size
 
 static void proc_release(struct file *file)
 {
-    text_file_clear(file->data);
-    quire_kfree(machine_slab, file->data);
+    struct shown *shown = file->data;
+    text_file_clear(&shown->text);
+    quire_kfree(machine_slab, shown);
 }
 
 static const struct file_ops proc_file_ops = {
@@ -202,10 +254,10 @@ static const struct file_ops proc_file_ops = {
 static int open_file(struct inode *inode, struct file *file)
 {
     (void)inode;
-    struct text_file *made = quire_kzalloc(machine_slab, sizeof *made, QUIRE_GFP_KERNEL);
-    if (!made)
+    struct shown *shown = quire_kzalloc(machine_slab, sizeof *shown, QUIRE_GFP_KERNEL);
+    if (!shown)
         return -ENOMEM;
-    file->data = made;
+    file->data = shown;
     file->ops = &proc_file_ops;
     return 0;
 }

@@ -25,9 +25,12 @@ struct proc_node {
     int (*list)(struct inode *directory, uint64_t *position, list_fn *tell, void *arg);
     /* Of a file: its text, made when it is read from its beginning. */
     int (*show)(struct text *text, uint64_t subject);
+    /* Or a part of it at a time, as it is read: from *place on (0: the beginning), which becomes
+     * where the next one begins. -ENOENT: that was all. */
+    int (*show_part)(struct text *text, uint64_t subject, uint64_t *place);
     /* What one write(2) brings, with a NUL behind. NULL: -EIO. */
     int (*store)(uint64_t subject, const char *bytes, size_t size);
-    /* Instead of `show`: bytes at a place. */
+    /* Instead of both: bytes at a place. */
     int64_t (*read)(uint64_t subject, uint64_t at, void *to, size_t size);
     /* Of a symbolic link; `jump` may be NULL. */
     int64_t (*read_link)(uint64_t subject, char *to, size_t size);

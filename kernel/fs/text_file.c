@@ -1,4 +1,4 @@
-/* kernel/fs/text_file.c: text that is made once and read in pieces */
+/* kernel/fs/text_file.c: text that is made once, or a part at a time, and read in pieces */
 #include "fs/text_file.h"
 
 #include "string.h"
@@ -53,6 +53,9 @@ size_t text_file_read(const struct text_file *file, uint64_t at, void *to, size_
 {
     const struct text_block *block = file->first;
     size_t done = 0;
+    if (at < file->start)
+        return 0;
+    at -= file->start;
     for (; block && at >= block->used; block = block->next)
         at -= block->used;
     for (; block && done < size; block = block->next, at = 0) {
@@ -62,6 +65,18 @@ size_t text_file_read(const struct text_file *file, uint64_t at, void *to, size_
         done += piece;
     }
     return done;
+}
+
+void text_file_forget(struct text_file *file, uint64_t at)
+{
+    struct text_block *block;
+    while ((block = file->first) && at - file->start >= block->used) {
+        file->start += block->used;
+        file->first = block->next;
+        if (!file->first)
+            file->last = NULL;
+        quire_kfree(machine_slab, block);
+    }
 }
 
 void text_file_clear(struct text_file *file)

@@ -32,10 +32,10 @@ int proc_show_limits(struct text *text, uint64_t subject);
 void proc_statistics(struct proc_statistics *statistics);
 
 /* proc_memory.c */
-int proc_show_maps(struct text *text, uint64_t subject);
-int proc_show_smaps(struct text *text, uint64_t subject);
+int proc_show_maps(struct text *text, uint64_t subject, uint64_t *from);
+int proc_show_smaps(struct text *text, uint64_t subject, uint64_t *from);
 int proc_show_smaps_rollup(struct text *text, uint64_t subject);
-int proc_show_numa_maps(struct text *text, uint64_t subject);
+int proc_show_numa_maps(struct text *text, uint64_t subject, uint64_t *from);
 int proc_store_clear_refs(uint64_t subject, const char *bytes, size_t size);
 int proc_show_shm(struct text *text);
 int proc_show_statm(struct text *text, uint64_t subject);

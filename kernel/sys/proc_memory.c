@@ -17,14 +17,26 @@ static int show_view(struct text *text, uint64_t subject, enum quire_mm_view vie
     return error;
 }
 
-int proc_show_maps(struct text *text, uint64_t subject)
+static int show_area(struct text *text, uint64_t subject, enum quire_mm_view view, uint64_t *from)
 {
-    return show_view(text, subject, QUIRE_MM_VIEW_MAPS);
+    struct quire_mm *mm;
+    int error = proc_mm(subject, &mm);
+    if (error || !mm)
+        return error ? error : -ENOENT;
+    text_flush(text);
+    error = quire_mm_view_area(mm, view, from, text->write, text->arg);
+    quire_mm_put(mm);
+    return error;
 }
 
-int proc_show_smaps(struct text *text, uint64_t subject)
+int proc_show_maps(struct text *text, uint64_t subject, uint64_t *from)
 {
-    return show_view(text, subject, QUIRE_MM_VIEW_SMAPS);
+    return show_area(text, subject, QUIRE_MM_VIEW_MAPS, from);
+}
+
+int proc_show_smaps(struct text *text, uint64_t subject, uint64_t *from)
+{
+    return show_area(text, subject, QUIRE_MM_VIEW_SMAPS, from);
 }
 
 int proc_show_smaps_rollup(struct text *text, uint64_t subject)
@@ -32,7 +44,7 @@ int proc_show_smaps_rollup(struct text *text, uint64_t subject)
     return show_view(text, subject, QUIRE_MM_VIEW_SMAPS_ROLLUP);
 }
 
-int proc_show_numa_maps(struct text *text, uint64_t subject)
+int proc_show_numa_maps(struct text *text, uint64_t subject, uint64_t *from)
 {
     struct quire_mm *mm;
     const struct process *process = proc_process(subject);
@@ -40,13 +52,13 @@ int proc_show_numa_maps(struct text *text, uint64_t subject)
     struct quire_mempolicy *policy = task ? task->numa.policy : NULL;
     int error = proc_mm(subject, &mm);
     if (error || !mm)
-        return error;
+        return error ? error : -ENOENT;
     quire_mempolicy_get(policy);
     text_flush(text);
-    quire_mm_numa_maps(mm, policy, text->write, text->arg);
+    error = quire_mm_numa_maps(mm, policy, from, text->write, text->arg);
     quire_mempolicy_put(policy);
     quire_mm_put(mm);
-    return 0;
+    return error;
 }
 
 int proc_show_statm(struct text *text, uint64_t subject)

@@ -245,16 +245,16 @@ static int list_threads(struct inode *directory, uint64_t *position, list_fn *te
          .lookup = proc_find_descriptor,                                                           \
          .list = proc_list_descriptors},                                                           \
         FILE_NODE("limits", 0444, .show = proc_show_limits),                                       \
-        FILE_NODE("maps", 0444, .show = proc_show_maps),                                           \
+        FILE_NODE("maps", 0444, .show_part = proc_show_maps),                                      \
         FILE_NODE("mountinfo", 0444, .show = show_mountinfo),                                      \
         FILE_NODE("mounts", 0444, .show = show_mounts),                                            \
-        FILE_NODE("numa_maps", 0444, .show = proc_show_numa_maps),                                 \
+        FILE_NODE("numa_maps", 0444, .show_part = proc_show_numa_maps),                            \
         FILE_NODE("oom_adj", 0644, .show = show_oom_adj, .store = store_oom_adj),                  \
         FILE_NODE("oom_score", 0444, .show = show_oom_score),                                      \
         FILE_NODE("oom_score_adj", 0644, .show = show_oom_score_adj,                               \
                   .store = store_oom_score_adj),                                                   \
         FILE_NODE("pagemap", 0400, .read = proc_read_pagemap), LINK_NODE("root", root),            \
-        FILE_NODE("smaps", 0444, .show = proc_show_smaps),                                         \
+        FILE_NODE("smaps", 0444, .show_part = proc_show_smaps),                                    \
         FILE_NODE("smaps_rollup", 0444, .show = proc_show_smaps_rollup),                           \
         FILE_NODE("stat", 0444, .show = proc_show_stat),                                           \
         FILE_NODE("statm", 0444, .show = proc_show_statm),                                         \

@@ -15,7 +15,8 @@
 #include "task/lifecycle.h"
 #include "task/sched.h"
 
-#define MOST_TURNS 64u
+#define MOST_TURNS 64u     /* of one wait before it sleeps: who waits for a disk needs time */
+#define LOOK_NS 4000000u   /* then it looks so often */
 #define MOST_TOLD 4u       /* of processes that share memory */
 #define MOST_NS 100000000u /* of one wait: vm/oom.c allows several */
 
@@ -73,14 +74,24 @@ static bool is_ending(void)
     return current && current->process && current->process->exiting;
 }
 
+/* Lets others run, if nobody can until what they wait for has come. */
+static void give_way(unsigned turn, uint64_t deadline)
+{
+    uint64_t next = quire_port_clock_ns() + LOOK_NS;
+    if (turn < MOST_TURNS)
+        sched_yield();
+    else
+        (void)sched_sleep(NULL, 0, SLEEP_UNINTERRUPTIBLE, next < deadline ? next : deadline);
+}
+
 static bool wait_for_victim(void *arg, struct quire_mm *victim)
 {
     uint64_t deadline = quire_port_clock_ns() + MOST_NS;
     (void)arg;
     if (!victim)
         return !is_ending();
-    for (unsigned turn = 0; turn < MOST_TURNS && resident_kib(victim); turn++) {
-        sched_yield();
+    for (unsigned turn = 0; resident_kib(victim); turn++) {
+        give_way(turn, deadline);
         if (is_ending())
             return false;
         if (quire_port_clock_ns() >= deadline)

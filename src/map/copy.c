@@ -239,6 +239,38 @@ static void undo(struct copying *c, uint64_t at, uint64_t end)
     quire_tlb_flush(&batch);
 }
 
+/* The copy's tables, from what the caller has in advance, and the rest of phys. */
+static int take_tables(struct copying *c, unsigned long count)
+{
+    struct quire_pt_spares *spares = c->how->spares;
+    unsigned long missing = count;
+    if (!spares)
+        return stock_fill(&c->stock, c->to, count);
+    struct stock from = {spares->first};
+    for (; missing && from.first; missing--)
+        stock_put(&c->stock, stock_take(&from));
+    spares->first = from.first;
+    int error = stock_fill(&c->stock, c->to, missing);
+    spares->lacking = error ? count : 0;
+    return error;
+}
+
+int quire_pt_spares_fill(struct quire_pt_spares *spares, struct quire_pgtable *pt,
+                         unsigned long count)
+{
+    struct stock stock = {spares->first};
+    int error = stock_fill(&stock, pt, count);
+    spares->first = stock.first;
+    return error;
+}
+
+void quire_pt_spares_empty(struct quire_pt_spares *spares, struct quire_pgtable *pt)
+{
+    struct stock stock = {spares->first};
+    stock_empty(&stock, pt);
+    spares->first = NULL;
+}
+
 /* Tables for both trees, before either changes: the copy of what a split makes needs as many.
  * Owners of other ranges may split the same pages meanwhile: so splits are counted first, since a
  * table that comes after is counted twice, and not never. */
@@ -250,7 +282,7 @@ static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *e
     find_tables(c, at, end);
     int error = look(c, c->height, c->from_table, c->to_table, at, end);
     if (!error)
-        error = stock_fill(&c->stock, c->to, c->missing + (unsigned long)splits);
+        error = take_tables(c, c->missing + (unsigned long)splits);
     if (error)
         stock_empty(edges, c->from);
     return error;

@@ -2,8 +2,9 @@
  *
  * A table's reach at a time, under the parent's entry lock, so that the pages met are still there
  * when they get another user. Tables for the child can't be waited for under it: they are allocated
- * without reclaiming, and if there are none, memory is made free without the lock and the piece
- * begins anew. Pages of private areas become read-only on both sides.
+ * without reclaiming, and if there are too few, as many as the piece needs are waited for without
+ * the lock, and it begins anew with these in hand. Pages of private areas become read-only on both
+ * sides.
  *
  *   cost   a page: its user's count, and an entry read and written; resident pages are counted once
  *          a run
@@ -11,8 +12,6 @@
 #include "vm/fault.h"
 #include "vm/swap.h"
 
-/* A piece needs a few tables; what was made free for it others may take. */
-#define MAX_TRIES 16u
 #define TABLE_BYTES ((quire_linear_t)1 << 21)
 
 struct copying {
@@ -127,7 +126,8 @@ static void undone(void *arg, const struct quire_pt_run *run)
 }
 
 static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_linear_t start,
-                      quire_linear_t end, struct quire_tlb_batch *batch)
+                      quire_linear_t end, struct quire_pt_spares *spares,
+                      struct quire_tlb_batch *batch)
 {
     struct quire_vm *vm = child->mm->vm;
     struct copying copying = {
@@ -144,7 +144,9 @@ static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_l
         .copied = copied,
         .undone = undone,
         .arg = &copying,
+        .spares = spares,
     };
+    spares->lacking = 0; /* -ENOMEM may be what `copied` says, too */
     /* What is undone gives the child's tables back. */
     rwlock_write(&child->mm->tables);
     entry_lock(parent->mm, start);
@@ -152,16 +154,6 @@ static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_l
     entry_unlock(parent->mm, start);
     rwlock_write_unlock(&child->mm->tables);
     return error;
-}
-
-/* Makes a page free by whatever it takes. */
-static int make_room(struct quire_vm *vm)
-{
-    struct quire_page *page = quire_alloc_page(vm->mem, QUIRE_GFP_KERNEL);
-    if (!page)
-        return -QUIRE_ENOMEM;
-    quire_free_page(vm->mem, page);
-    return 0;
 }
 
 /* Pages of files that were never written to are found again by faults. */
@@ -173,24 +165,34 @@ static bool needs_copy(const struct quire_vma *vma)
 int copy_entries(struct quire_vma *child, struct quire_vma *parent)
 {
     struct quire_tlb_batch batch;
+    struct quire_pt_spares spares = {NULL, 0};
+    struct quire_pgtable *pt = &child->mm->pt;
     int error = 0;
     if (!needs_copy(parent))
         return 0;
-    quire_gfp_t gfp = child->mm->pt.gfp;
-    child->mm->pt.gfp = (gfp & ~QUIRE_GFP_DIRECT_RECLAIM) | QUIRE_GFP_NOWARN;
+    const quire_gfp_t gfp = pt->gfp;
+    const quire_gfp_t gently = (gfp & ~QUIRE_GFP_DIRECT_RECLAIM) | QUIRE_GFP_NOWARN;
+    pt->gfp = gently;
     quire_tlb_batch_init(&batch, &parent->mm->pt);
     for (quire_linear_t at = parent->start, end; !error && at < parent->end; at = end) {
         end = (at | (TABLE_BYTES - 1)) + 1;
         end = end < parent->end ? end : parent->end;
-        unsigned tries = 0;
-        while ((error = copy_piece(child, parent, at, end, &batch))) {
-            if (error == -QUIRE_EAGAIN)
+        while ((error = copy_piece(child, parent, at, end, &spares, &batch))) {
+            if (error == -QUIRE_EAGAIN) {
                 quire_port_relax();
-            else if (error != -QUIRE_ENOMEM || ++tries == MAX_TRIES || make_room(parent->mm->vm))
+                continue;
+            }
+            if (error != -QUIRE_ENOMEM || !spares.lacking)
+                break;
+            pt->gfp = gfp;
+            error = quire_pt_spares_fill(&spares, pt, spares.lacking);
+            pt->gfp = gently;
+            if (error)
                 break;
         }
     }
+    quire_pt_spares_empty(&spares, pt);
     quire_tlb_flush(&batch);
-    child->mm->pt.gfp = gfp;
+    pt->gfp = gfp;
     return error;
 }

@@ -109,16 +109,20 @@ void numa_maps_text(struct quire_mm *mm, struct text *text)
         put_area(text, vma, NULL);
 }
 
-void quire_mm_numa_maps(struct quire_mm *mm, const struct quire_mempolicy *thread,
-                        quire_write_fn *write, void *arg)
+int quire_mm_numa_maps(struct quire_mm *mm, const struct quire_mempolicy *thread,
+                       quire_linear_t *from, quire_write_fn *write, void *arg)
 {
     struct text text;
     text_init(&text, write, arg);
     rwlock_read(&mm->lock);
-    for (struct quire_vma *vma = vma_above(mm, 0); vma; vma = vma_next(vma))
+    struct quire_vma *vma = vma_above(mm, *from);
+    if (vma) {
         put_area(&text, vma, thread);
+        *from = vma->end;
+    }
     text_flush(&text);
     rwlock_read_unlock(&mm->lock);
+    return vma ? 0 : -QUIRE_ENOENT;
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */

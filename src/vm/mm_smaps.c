@@ -149,7 +149,7 @@ static void put_flags(struct text *text, uint32_t flags)
     text_puts(text, "\n");
 }
 
-static void put_area(struct text *text, struct quire_vma *vma)
+void smaps_area(struct text *text, struct quire_vma *vma)
 {
     struct usage usage = {0};
     count_area(&usage, vma);
@@ -184,7 +184,7 @@ void smaps_text(struct quire_mm *mm, struct text *text, bool rollup)
         if (rollup)
             count_area(&all, vma);
         else
-            put_area(text, vma);
+            smaps_area(text, vma);
     }
     if (rollup)
         put_rollup(mm, text, &all);

@@ -184,6 +184,27 @@ int quire_mm_view(struct quire_mm *mm, enum quire_mm_view view, enum quire_forma
     return 0;
 }
 
+int quire_mm_view_area(struct quire_mm *mm, enum quire_mm_view view, quire_linear_t *from,
+                       quire_write_fn *write, void *arg)
+{
+    struct text text;
+    if (view != QUIRE_MM_VIEW_MAPS && view != QUIRE_MM_VIEW_SMAPS)
+        return -QUIRE_EINVAL;
+    text_init(&text, write, arg);
+    rwlock_read(&mm->lock);
+    struct quire_vma *vma = vma_above(mm, *from);
+    if (vma) {
+        if (view == QUIRE_MM_VIEW_MAPS)
+            maps_line(&text, vma);
+        else
+            smaps_area(&text, vma);
+        *from = vma->end;
+    }
+    text_flush(&text);
+    rwlock_read_unlock(&mm->lock);
+    return vma ? 0 : -QUIRE_ENOENT;
+}
+
 int quire_mm_area(struct quire_mm *mm, quire_linear_t from, struct quire_area *area)
 {
     rwlock_read(&mm->lock);

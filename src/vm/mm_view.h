@@ -16,6 +16,8 @@ void maps_members(struct json *json, const struct quire_vma *vma);
 void maps_text(struct quire_mm *mm, struct text *text);
 void maps_json(struct quire_mm *mm, struct json *json);
 void smaps_text(struct quire_mm *mm, struct text *text, bool rollup);
+/* One area of smaps. */
+void smaps_area(struct text *text, struct quire_vma *vma);
 void smaps_json(struct quire_mm *mm, struct json *json, bool rollup);
 /* mm_numa.c */
 void numa_maps_text(struct quire_mm *mm, struct text *text);

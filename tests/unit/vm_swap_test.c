@@ -176,6 +176,41 @@ static void a_slot_has_no_more_entries_than_it_can_count(void)
     swap_end();
 }
 
+/* Processes with all memory but what is kept free: what a fork needs has to be made free, although
+ * it can't be waited for where the tables are needed. The one page that this CPU's list may have
+ * isn't enough. */
+static void a_fork_gets_its_tables_where_memory_is_full(void)
+{
+    const unsigned pages = 540;
+    static struct quire_mm *child[24];
+    if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, pages, SLOTS))
+        return;
+    for (unsigned i = 0; i < sizeof child / sizeof child[0]; i++) {
+        for (unsigned page = 0; page < 16 + i; page++)
+            CHECK(poke(rig.at + (page * 29 + i) % pages * PAGE + 8, i));
+        /* All that can be had without waiting. */
+        struct quire_page *held = NULL, *page;
+        while ((page = quire_alloc_page(machine.mem, QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN))) {
+            page->owner.pointer[0] = held;
+            held = page;
+        }
+        for (unsigned put = 0; held && put < i % 3; put++) {
+            page = held;
+            held = page->owner.pointer[0];
+            quire_free_page(machine.mem, page);
+        }
+        CHECK_EQ(quire_mm_fork(&child[i], rig.mm), 0);
+        for (; held; held = page) {
+            page = held->owner.pointer[0];
+            quire_free_page(machine.mem, held);
+        }
+        if (child[i])
+            quire_mm_put(child[i]);
+    }
+    CHECK(all_hold());
+    swap_check_end();
+}
+
 /* ---- read-ahead --------------------------------------------------------------------------------
  */
 
@@ -406,6 +441,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_write_fault_takes_the_page_over),
     TEST_CASE(slots_are_given_back_when_swap_is_half_full),
     TEST_CASE(an_area_that_goes_away_takes_its_slots_along),
+    TEST_CASE(a_fork_gets_its_tables_where_memory_is_full),
     TEST_CASE(more_memory_than_there_is_keeps_its_content),
     TEST_CASE(a_fork_shares_slots_until_somebody_writes),
     TEST_CASE(pages_of_a_fork_are_found_after_they_came_back),

@@ -286,6 +286,37 @@ static void every_view_is_valid_json_too(void)
     finish();
 }
 
+/* Area by area it is the same text as in one go. */
+static void areas_are_viewed_one_at_a_time(void)
+{
+    static const enum quire_mm_view views[] = {QUIRE_MM_VIEW_MAPS, QUIRE_MM_VIEW_SMAPS,
+                                               QUIRE_MM_VIEW_NUMA_MAPS};
+    static char whole[sizeof seen];
+    if (!begin())
+        return;
+    quire_linear_t from = 0, at = map_anon(mm, 9 * PAGE);
+    for (unsigned i = 1; i < 9; i += 2)
+        CHECK_EQ(quire_mprotect(mm, at + i * PAGE, PAGE, QUIRE_PROT_READ), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        (void)quire_snprintf(whole, sizeof whole, "%s", view(views[i], QUIRE_FORMAT_TEXT));
+        unsigned areas = 0;
+        seen_length = 0;
+        for (from = 0; !(views[i] == QUIRE_MM_VIEW_NUMA_MAPS
+                             ? quire_mm_numa_maps(mm, NULL, &from, collect, NULL)
+                             : quire_mm_view_area(mm, views[i], &from, collect, NULL));
+             areas++)
+            CHECK_EQ(from, at + (areas + 1) * PAGE);
+        CHECK_EQ(areas, 9);
+        check_text(seen, whole);
+        CHECK_EQ(from, at + 9 * PAGE);
+    }
+    CHECK_EQ(quire_mm_view_area(mm, QUIRE_MM_VIEW_STATM, &from, collect, NULL), -QUIRE_EINVAL);
+    from = at + 3 * PAGE + 1; /* within an area */
+    CHECK_EQ(quire_mm_view_area(mm, QUIRE_MM_VIEW_MAPS, &from, collect, NULL), 0);
+    CHECK_EQ(from, at + 4 * PAGE);
+    finish();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(smaps_has_linuxs_lines),
     TEST_CASE(status_and_statm_have_linuxs_lines),
@@ -293,6 +324,7 @@ static const struct test_case cases[] = {
     TEST_CASE(pagemap_tells_pages_and_slots),
     TEST_CASE(every_view_is_valid_json_too),
     TEST_CASE(json_of_areas_says_all_that_their_lines_do),
+    TEST_CASE(areas_are_viewed_one_at_a_time),
     {0},
 };
 

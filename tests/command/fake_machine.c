@@ -132,6 +132,16 @@ static void say_stats(void)
                "\"pgscan_kswapd\":300,\"pgsteal_kswapd\":100,\"pgscan_direct\":100}}\n");
 }
 
+/* Views that a panic cut behind a bracket or two, and a name that looks like one. */
+static void say_cut_stats(void)
+{
+    say(STATS, "vmstat {\"counters\":{\"pgfault\":1}\n");
+    say(STATS, "slabinfo {\"caches\":[{\"name\":\"a\"}\n");
+    say(STATS, "swaps {\"areas\":[{\"name\":\"a}]}\n");
+    say(STATS, "meminfo {\"a\":1}}\n");
+    say(STATS, "buddyinfo {\"name\":\"}\\\"]\\\\\",\"zones\":[{}]}\n");
+}
+
 static void tell_events(void)
 {
     static const char events[200000];
@@ -167,6 +177,8 @@ int main(int argc, char **argv)
         say(ERRORS, "an error\n");
     else if (!strcmp(what, "stats"))
         say_stats();
+    else if (!strcmp(what, "cut-stats"))
+        say_cut_stats();
     else if (!strcmp(what, "events"))
         tell_events();
     else if (!strcmp(what, "unknown"))

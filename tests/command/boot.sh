@@ -492,6 +492,20 @@ tap_check '... come whole' is_document \
 tap_check 'a document whose views a panic cut' machine_ends 7 cut-stats --stats="$work/stats.json" -- true
 tap_check '... leaves them out, and says so' is_document '"buddyinfo":{"name":"}' \
     '"missing":\["machine","vmstat","meminfo","swaps","zoneinfo","pagetypeinfo","slabinfo"'
+read_a_little() { # WHAT OPTIONS...: the status of one whose reader goes
+    { machine "$@" 2>"$talk" </dev/null; echo $? >"$work/status"; } | head -c 1 >"$output"
+    cat "$talk" "$work/status"
+}
+a_reader_that_goes() {
+    read_a_little stats-and-flood --stats="$work/stats.json" --summary -- true
+    [ "$(cat "$work/status")" -eq 141 ] && is_document '"how":"stopped"' '"pgfault":30000' '"processes":\[{"pid":3,'
+}
+tap_check 'a document of a program whose output nobody reads any more' a_reader_that_goes
+tap_check '... and the summary' says '^  end +stopped'
+no_complaint() {
+    ! grep -q '^quire' "$talk"
+}
+tap_check '... and no other word' no_complaint
 tap_check 'a document of a panic' machine_ends 125 panic --stats="$work/stats.json" -- true
 tap_check '... says so' is_document '"how":"panic"' '"missing":\["machine",.*"processes that ran'
 tap_check 'a document of a machine that was stopped' \
@@ -513,8 +527,18 @@ events_came() {
     head -c 200000 /dev/zero | cmp - "$work/events"
 }
 tap_check '... all of it' events_came
-tap_check 'events that can not be written' machine_says 125 "output can't be written: No space" events \
+tap_check 'events that can not be written' machine_says 125 "--events=/dev/full can't be written: No space" events \
     --events=/dev/full -- true
+tap_check '... are a machine that was stopped' says 'the machine was stopped'
+events_that_go() {
+    mkfifo "$work/fifo"
+    head -c 1000 <"$work/fifo" >/dev/null &
+    machine_says 125 'fifo can.t be written: Broken pipe' events --events="$work/fifo" --stats="$work/stats.json" -- true &&
+        is_document '"how":"stopped"'
+}
+tap_check 'events that nobody reads any more are told of' events_that_go
+tap_check 'events and a document in one file' machine_says 125 'have to be two files' arguments \
+    --events="$work/x" --stats="$work/../work/x" -- true
 tap_check 'events that can not be opened' machine_says 125 'events=/no-such-folder/x: No such file' arguments \
     --events=/no-such-folder/x -- true
 

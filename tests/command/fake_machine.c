@@ -142,6 +142,13 @@ static void say_cut_stats(void)
     say(STATS, "buddyinfo {\"name\":\"}\\\"]\\\\\",\"zones\":[{}]}\n");
 }
 
+/* What is told is whole when nobody reads the output any more: it comes before that. */
+static void say_stats_and_flood(void)
+{
+    say_stats();
+    flood();
+}
+
 static void tell_events(void)
 {
     static const char events[200000];
@@ -179,6 +186,8 @@ int main(int argc, char **argv)
         say_stats();
     else if (!strcmp(what, "cut-stats"))
         say_cut_stats();
+    else if (!strcmp(what, "stats-and-flood"))
+        say_stats_and_flood();
     else if (!strcmp(what, "events"))
         tell_events();
     else if (!strcmp(what, "unknown"))

@@ -219,9 +219,10 @@ static void tell_pageblocks(void)
     for (unsigned i = 0; !quire_zone_info(machine_mem, i, &zone); i++) {
         unsigned long pfn = zone.start.value & ~(QUIRE_PAGEBLOCK_PAGES - 1);
         for (; pfn < zone.start.value + zone.spanned; pfn += QUIRE_PAGEBLOCK_PAGES) {
+            if (!quire_pfn_valid(machine_mem, quire_pfn(pfn)))
+                continue; /* a hole of the zone has no descriptors */
             const struct quire_page *page = quire_pfn_to_page(machine_mem, quire_pfn(pfn));
-            enum quire_migratetype type =
-                page ? quire_pageblock_migratetype(machine_mem, page) : QUIRE_MIGRATE_MOVABLE;
+            enum quire_migratetype type = quire_pageblock_migratetype(machine_mem, page);
             if (type != QUIRE_MIGRATE_MOVABLE)
                 quire_tell_event(PAGEBLOCK, pfn, type);
         }

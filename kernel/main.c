@@ -13,8 +13,9 @@
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   check                 after a program's end, check every invariant of the memory
  *   fail-alloc            allocations of programs can be made to fail: /proc/PID/fail-nth
- *   crash=                end in a way that crash.c knows, to prove that it is seen; late: panic
- *                         when the program has ended
+ *   crash=                end in a way that crash.c knows, to prove that it is seen;
+ *                         late: panic when the program has ended
+ *
  * Others are named in a warning.
  */
 #include "cmdline.h"

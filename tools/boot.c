@@ -71,6 +71,13 @@ int explain_end(int result, const struct boot *boot, const char *qemu)
                  boot->kvm ? " with KVM; --accel=tcg does without" : "");
         return EXIT_NO_STATUS;
     }
+    if (result >= MACHINE_UNKEPT) {
+        complain("the machine was stopped, since --events=%s can't be written: %s", boot->events,
+                 strerror(result - MACHINE_UNKEPT));
+        return EXIT_FAILED;
+    }
+    if (result == MACHINE_UNHEARD + EPIPE && !machine_signal_is_ignored(SIGPIPE))
+        return 128 + SIGPIPE; /* as a filter, without a word */
     if (result >= MACHINE_UNHEARD) {
         complain("the machine was stopped, since its output can't be written: %s",
                  strerror(result - MACHINE_UNHEARD));

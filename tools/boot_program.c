@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -180,7 +181,7 @@ static void pass_on(void *arg, int number)
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
                const struct standard_streams *streams, const struct swap_stores *swaps,
-               struct channel *channel, struct stats *stats, int events)
+               struct channel *channel, struct stats *stats, int events, const sigset_t *mask)
 {
     int line[NR_LINES], given[MACHINE_MOST_GIVEN];
     size_t nr_given = NR_LINES;
@@ -218,6 +219,7 @@ static int run(char **qemu, const struct boot *boot, int initrd,
         {.from = boot->events ? line[LINE_EVENTS] : -1,
          .to = events,
          .to_world = true,
+         .to_file = true,
          .from_machine = true},
         {.from = line[LINE_LOG],
          .to = -1,
@@ -235,6 +237,7 @@ static int run(char **qemu, const struct boot *boot, int initrd,
     }
     int result = machine_run(&(struct machine_run){
         .argv = qemu,
+        .mask = mask,
         .timeout_ms = boot->timeout_ms,
         .out = -1,
         .given = given,
@@ -439,18 +442,49 @@ static int open_events(const struct boot *boot)
     return fd;
 }
 
-static int run_and_tell(const struct boot *boot, const struct program *program,
-                        const struct standard_streams *streams, const struct swap_stores *swaps,
-                        char **qemu, int initrd)
+/* Each would write over what the other has. False after a complaint. */
+static bool are_two_files(const struct boot *boot, int events)
+{
+    struct stat of_events, of_stats;
+    if (!boot->stats || fstat(events, &of_events) || stat(boot->stats, &of_stats) ||
+        !S_ISREG(of_events.st_mode) || of_events.st_dev != of_stats.st_dev ||
+        of_events.st_ino != of_stats.st_ino)
+        return true;
+    complain("--stats=%s and --events=%s have to be two files", boot->stats, boot->events);
+    return false;
+}
+
+/* SIGPIPE, which the caller has blocked, is the end of who has no reader of the program's output;
+ * files that aren't read on are complained of. */
+static void forget_pipes_of_files(int result)
+{
+    static const struct timespec at_once;
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    if (result != MACHINE_UNHEARD + EPIPE)
+        (void)sigtimedwait(&pipe, NULL, &at_once);
+}
+
+/* With SIGPIPE blocked; `mask` is what it was before. */
+static int run_blocked_and_tell(const struct boot *boot, const struct program *program,
+                                const struct standard_streams *streams,
+                                const struct swap_stores *swaps, char **qemu, int initrd,
+                                const sigset_t *mask)
 {
     struct channel channel;
     struct stats stats;
     int events = open_events(boot);
-    if ((boot->events && events < 0) || !stats_begin(&stats, boot))
+    if (boot->events && events < 0)
         return PROGRAM_NOT_RUN;
+    if ((events >= 0 && !are_two_files(boot, events)) || !stats_begin(&stats, boot)) {
+        if (events >= 0)
+            close(events);
+        return PROGRAM_NOT_RUN;
+    }
     channel_init(&channel, boot->verbose);
     channel.raw = !strcmp(streams->in, "tty");
-    int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats, events);
+    int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats, events, mask);
     int status = end(result, boot, &channel, qemu[0], program->path);
     const struct stats_end how = {
         .how = name_end(result, &channel), .number = channel.number, .status = status};
@@ -461,6 +495,21 @@ static int run_and_tell(const struct boot *boot, const struct program *program,
         status = PROGRAM_NOT_RUN;
     }
     channel_free(&channel);
+    forget_pipes_of_files(result);
+    return status;
+}
+
+/* A reader that goes ends us as it ends a filter, but not before the files are written. */
+static int run_and_tell(const struct boot *boot, const struct program *program,
+                        const struct standard_streams *streams, const struct swap_stores *swaps,
+                        char **qemu, int initrd)
+{
+    sigset_t pipe, before;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &pipe, &before);
+    int status = run_blocked_and_tell(boot, program, streams, swaps, qemu, initrd, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 

@@ -13,6 +13,8 @@
 #include "events_frames.h"
 #include "quire.h"
 
+#define FOR_EVER 1e30 /* seconds */
+
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 
 struct request {
@@ -116,6 +118,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!request->file)
             argp_error(state, "which file? quire boot --events=FILE makes one");
+        if (request->check && (request->output || request->count || request->nr_only ||
+                               request->from > 0 || request->to < FOR_EVER))
+            argp_error(state, "--check looks at all events, and says in text what they come to");
         return 0;
     default:
         return parse_common(key, &argp, "quire events", examples);
@@ -363,7 +368,7 @@ static void print_zones(const struct frames *frames)
     print_owners(frames);
     for (unsigned type = 0; type < QUIRE_NR_MIGRATETYPES; type++) {
         unsigned count = 0;
-        for (uint32_t i = 0; i < frames->count / FRAMES_OF_PAGEBLOCK; i++)
+        for (uint32_t i = 0; (uint64_t)i * FRAMES_OF_PAGEBLOCK < frames->count; i++)
             count += frames->pageblock[i] == type;
         if (type != QUIRE_MIGRATE_MOVABLE && count)
             printf("pageblocks that are %s: %u\n", event_value_name(QUIRE_EVENT_PAGEBLOCK, 1, type),
@@ -415,7 +420,7 @@ static int show(const struct request *request, FILE *from)
 int command_events(int argc, char **argv)
 {
     static char name[] = "quire events";
-    struct request request = {.to = 1e30};
+    struct request request = {.to = FOR_EVER};
     argv[0] = name;
     argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &request);
     bool is_input = !strcmp(request.file, "-");

@@ -11,7 +11,7 @@
 
 bool frames_init(struct frames *frames, const struct event_reader *reader)
 {
-    *frames = (struct frames){.count = reader->nr_frames};
+    *frames = (struct frames){.count = reader->nr_frames, .max_order = reader->max_order};
     size_t pageblocks = frames->count / FRAMES_OF_PAGEBLOCK + 1;
     frames->frame = calloc(frames->count, sizeof *frames->frame);
     frames->pageblock = malloc(pageblocks);
@@ -85,14 +85,14 @@ static bool change(struct frames *frames, const struct event *event, uint64_t co
     return true;
 }
 
-static uint64_t block_frames(const struct event *event)
+static uint64_t block_frames(const struct frames *frames, const struct event *event)
 {
-    return event->field[1] < 32 ? (uint64_t)1 << event->field[1] : UINT64_MAX;
+    return event->field[1] <= frames->max_order ? (uint64_t)1 << event->field[1] : UINT64_MAX;
 }
 
 static bool own(struct frames *frames, const struct event *event, enum quire_event_owner owner)
 {
-    uint64_t pfn = event->field[0], count = block_frames(event);
+    uint64_t pfn = event->field[0], count = block_frames(frames, event);
     if (pfn >= frames->count || count > frames->count - pfn)
         return fail(frames, event, "the machine has no such frames");
     for (uint64_t i = 0; i < count; i++) {
@@ -152,9 +152,9 @@ bool frames_take(struct frames *frames, const struct event *event)
     case QUIRE_EVENT_RANGE:
         return change(frames, event, event->field[1], FRAME_FREE);
     case QUIRE_EVENT_ALLOC:
-        return change(frames, event, block_frames(event), FRAME_USED);
+        return change(frames, event, block_frames(frames, event), FRAME_USED);
     case QUIRE_EVENT_FREE:
-        return change(frames, event, block_frames(event), FRAME_FREE);
+        return change(frames, event, block_frames(frames, event), FRAME_FREE);
     case QUIRE_EVENT_OWNER:
         return own(frames, event, (enum quire_event_owner)event->field[2]);
     case QUIRE_EVENT_SLAB:

@@ -17,7 +17,7 @@ struct frame {
 
 struct frames {
     struct frame *frame; /* as many as the header says */
-    uint32_t count;
+    uint32_t count, max_order;
     struct frames_zone {
         bool known;
         uint64_t start, end, node, type, free;

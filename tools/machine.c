@@ -127,7 +127,7 @@ static int relay(struct machine *machine, int timeout, bool *moved)
         *moved = true;
         int error = flow_move(&run->flows[i]);
         if (error)
-            return MACHINE_UNHEARD + error;
+            return (run->flows[i].to_file ? MACHINE_UNKEPT : MACHINE_UNHEARD) + error;
     }
     return 0;
 }
@@ -142,7 +142,7 @@ static int end(struct machine *machine, int how)
     close(machine->signals);
     machine->signals = -1;
     int patience = 100; /* for a reader that is slow, in turns of 10 ms */
-    while (how < MACHINE_UNHEARD && is_open(machine) && patience--) {
+    while ((how < MACHINE_UNHEARD || how >= MACHINE_UNKEPT) && is_open(machine) && patience--) {
         bool moved = false;
         int unheard = relay(machine, 10, &moved);
         how = unheard ? unheard : how;
@@ -306,7 +306,7 @@ int machine_run(const struct machine_run *run)
     sigaddset(&blocked, SIGPIPE);
     sigprocmask(SIG_BLOCK, &blocked, &before);
     signal(SIGCHLD, SIG_DFL); /* ignored, it would take the child's status with it */
-    int result = run_blocked(run, &signals, &before);
+    int result = run_blocked(run, &signals, run->mask ? run->mask : &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return result;
 }

@@ -2,6 +2,7 @@
 #ifndef TOOLS_MACHINE_H
 #define TOOLS_MACHINE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,14 +14,15 @@ struct flow;
 
 struct machine_run {
     char **argv;
-    unsigned timeout_ms; /* 0: no limit */
-    int out;             /* the child's stdout, which is closed here; -1: our stderr */
-    int *given;          /* descriptors that it gets as 3, 4, ...; they are closed here */
-    size_t nr_given;     /* at most MACHINE_MOST_GIVEN */
-    struct flow *flows;  /* what goes between it and us */
-    size_t nr_flows;     /* at most MACHINE_MOST_FLOWS */
-    const bool *stop;    /* when this becomes true, it is ended; NULL: never */
-    const bool *paused;  /* the same, since it doesn't go on by itself */
+    const sigset_t *mask; /* the child's blocked signals; NULL: ours */
+    unsigned timeout_ms;  /* 0: no limit */
+    int out;              /* the child's stdout, which is closed here; -1: our stderr */
+    int *given;           /* descriptors that it gets as 3, 4, ...; they are closed here */
+    size_t nr_given;      /* at most MACHINE_MOST_GIVEN */
+    struct flow *flows;   /* what goes between it and us */
+    size_t nr_flows;      /* at most MACHINE_MOST_FLOWS */
+    const bool *stop;     /* when this becomes true, it is ended; NULL: never */
+    const bool *paused;   /* the same, since it doesn't go on by itself */
     bool *suspend; /* when this becomes true, we stop as by SIGTSTP, and it with us; NULL: never */
     /* Told of SIGWINCH, and of SIGCONT or what we were suspended for being over; NULL: nobody. */
     void (*signalled)(void *arg, int number);
@@ -45,6 +47,7 @@ struct machine_run {
  *     MACHINE_PAUSED            *paused
  *     MACHINE_INTERRUPTED + N   signal N came to us
  *     MACHINE_UNHEARD + errno   its output can't be written
+ *     MACHINE_UNKEPT + errno    what a flow has for a file can't be
  *     -errno                    it could not be started
  */
 #define MACHINE_KILLED 256
@@ -53,6 +56,7 @@ struct machine_run {
 #define MACHINE_PAUSED 514
 #define MACHINE_INTERRUPTED 1024
 #define MACHINE_UNHEARD 2048
+#define MACHINE_UNKEPT 4096
 int machine_run(const struct machine_run *run);
 
 /* By who started us: it doesn't end a machine, and its program ignores it, too. */

@@ -31,18 +31,26 @@ uint64_t stats_elapsed_ns(const struct stats *stats)
 
 /* ---- what the user said ---------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 sequence at the beginning; 0: there is none. */
+/* Bytes of the UTF-8 sequence at the beginning; 0: there is none. As Unicode has it (table 3-7): no
+ * number in more bytes than it needs, no surrogates, nothing beyond U+10FFFF. */
 static size_t sequence_length(const unsigned char *text)
 {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t length = text[0] < 0x80       ? 1
                     : text[0] >> 5 == 6  ? 2
                     : text[0] >> 4 == 14 ? 3
                     : text[0] >> 3 == 30 ? 4
                                          : 0;
-    for (size_t i = 1; i < length; i++)
+    if (length < 2)
+        return length;
+    uint32_t point = text[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
         if (text[i] >> 6 != 2)
             return 0;
-    return length;
+        point = point << 6 | (text[i] & 0x3f);
+    }
+    bool right = point >= least[length] && point <= 0x10ffff && point >> 11 != 0xd800 >> 11;
+    return right ? length : 0;
 }
 
 /* An argument may hold any byte; JSON may not. */
@@ -160,11 +168,29 @@ static void take_process(struct stats *stats, const char *line)
         json_made(&stats->json, NULL, line);
 }
 
-/* A line that a panic cut isn't whole; the machine begins the next one anew. */
+/* An object, and nothing behind it. */
+static bool is_whole(const char *object)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+    do {
+        if (quoted && *object == '\\' && object[1])
+            object++;
+        else if (*object == '"')
+            quoted = !quoted;
+        else if (!quoted && (*object == '{' || *object == '['))
+            depth++;
+        else if (!quoted && (*object == '}' || *object == ']'))
+            depth--;
+    } while (*object++ && depth);
+    return !depth && object[-1] == '}' && !*object;
+}
+
+/* A line that a panic cut isn't whole, wherever that was; the machine begins the next one anew. */
 static void take_line(struct stats *stats)
 {
     char *body = strchr(stats->line, ' ');
-    if (!body || body[1] != '{' || stats->line[stats->line_bytes - 1] != '}')
+    if (!body || body[1] != '{' || !is_whole(body + 1))
         return;
     *body++ = '\0';
     if (!strcmp(stats->line, "process"))

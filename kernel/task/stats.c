@@ -126,8 +126,8 @@ void stats_tell_end(struct process *process)
     struct rusage_times times;
     if (!stats_wanted || ending)
         return;
+    nr_writing++; /* before anything that may sleep: `ending` was looked at */
     process_times(process, &times);
-    nr_writing++;
     tell_process(process, &times, true);
     nr_writing--;
     event_signal(&written);

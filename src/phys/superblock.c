@@ -194,6 +194,8 @@ static QUIRE_ALWAYS_INLINE void take_first(struct shard *shard, unsigned whole, 
     for (unsigned i = 0; i < blocks; i++) {
         clear(&block[i]);
         block[i].type = (uint8_t)to;
+        if (quire_unlikely(from != to))
+            quire_tell_event(PAGEBLOCK, block[i].pfn, to);
         if (!(i & (step - 1)))
             *--end = block[i].pages;
     }

@@ -466,18 +466,46 @@ tap_check '... of the largest processes, first the largest' \
 tap_check '... with their names' says '^ +3  a "b +10.0 MiB +29,988 +12$'
 tap_check 'nothing of that is output' is_empty "$output"
 is_document() { # PATTERN...
-    if command -v python3 >/dev/null; then
+    if "$has_python"; then
         python3 -m json.tool "$work/stats.json" >/dev/null || return 1
     fi
     for wanted; do
         grep -q -- "$wanted" "$work/stats.json" || { echo "it has no $wanted" && return 1; }
     done
 }
+has_python=true
+command -v python3 >/dev/null || has_python=false
+"$has_python" || tap_skip 'documents are JSON' 'python3 is not there; only parts of them are looked at'
 tap_check 'a document' machine_ends 7 stats --stats="$work/stats.json" -- sh -c "a \"b\" $(printf '\374')"
 tap_check '... in JSON, with what came whole and what is missing' is_document \
     '"schema":"quire.boot.stats/1"' '"sh","-c","a \\"b\\" ?"' '"exit_status":7,' '"pgfault":30000,"pgmajfault":12' \
     '"processes":\[{"pid":3,.*{"pid":4,[^]]*}\],"end"' \
     '"missing":\["meminfo","swaps","buddyinfo","zoneinfo","pagetypeinfo","slabinfo","vmallocinfo"\]'
+tap_check 'arguments that are not UTF-8' machine_ends 7 stats --stats="$work/stats.json" -- echo \
+    "$(printf '<\355\240\200>')" "$(printf '<\300\200>')" "$(printf '<\340\200\200>')" "$(printf '<\360\200\200\200>')" \
+    "$(printf '<\364\220\200\200>')" "$(printf '<\367\277\277\277>')" "$(printf '<\303>')"
+tap_check '... are no reason for it not to be JSON' is_document '"echo","<???>","<??>","<???>","<????>","<????>","<????>","<?>"'
+tap_check 'arguments that are' machine_ends 7 stats --stats="$work/stats.json" -- echo \
+    "$(printf '\302\200 \337\277 \340\240\200 \355\237\277 \356\200\200 \357\277\277 \360\220\200\200 \364\217\277\277')"
+tap_check '... come whole' is_document \
+    "$(printf '"\302\200 \337\277 \340\240\200 \355\237\277 \356\200\200 \357\277\277 \360\220\200\200 \364\217\277\277"')"
+tap_check 'a document whose views a panic cut' machine_ends 7 cut-stats --stats="$work/stats.json" -- true
+tap_check '... leaves them out, and says so' is_document '"buddyinfo":{"name":"}' \
+    '"missing":\["machine","vmstat","meminfo","swaps","zoneinfo","pagetypeinfo","slabinfo"'
+read_a_little() { # WHAT OPTIONS...: the status of one whose reader goes
+    { machine "$@" 2>"$talk" </dev/null; echo $? >"$work/status"; } | head -c 1 >"$output"
+    cat "$talk" "$work/status"
+}
+a_reader_that_goes() {
+    read_a_little stats-and-flood --stats="$work/stats.json" --summary -- true
+    [ "$(cat "$work/status")" -eq 141 ] && is_document '"how":"stopped"' '"pgfault":30000' '"processes":\[{"pid":3,'
+}
+tap_check 'a document of a program whose output nobody reads any more' a_reader_that_goes
+tap_check '... and the summary' says '^  end +stopped'
+no_complaint() {
+    ! grep -q '^quire' "$talk"
+}
+tap_check '... and no other word' no_complaint
 tap_check 'a document of a panic' machine_ends 125 panic --stats="$work/stats.json" -- true
 tap_check '... says so' is_document '"how":"panic"' '"missing":\["machine",.*"processes that ran'
 tap_check 'a document of a machine that was stopped' \
@@ -499,8 +527,18 @@ events_came() {
     head -c 200000 /dev/zero | cmp - "$work/events"
 }
 tap_check '... all of it' events_came
-tap_check 'events that can not be written' machine_says 125 "output can't be written: No space" events \
+tap_check 'events that can not be written' machine_says 125 "--events=/dev/full can't be written: No space" events \
     --events=/dev/full -- true
+tap_check '... are a machine that was stopped' says 'the machine was stopped'
+events_that_go() {
+    mkfifo "$work/fifo"
+    head -c 1000 <"$work/fifo" >/dev/null &
+    machine_says 125 'fifo can.t be written: Broken pipe' events --events="$work/fifo" --stats="$work/stats.json" -- true &&
+        is_document '"how":"stopped"'
+}
+tap_check 'events that nobody reads any more are told of' events_that_go
+tap_check 'events and a document in one file' machine_says 125 'have to be two files' arguments \
+    --events="$work/x" --stats="$work/../work/x" -- true
 tap_check 'events that can not be opened' machine_says 125 'events=/no-such-folder/x: No such file' arguments \
     --events=/no-such-folder/x -- true
 

@@ -132,6 +132,23 @@ static void say_stats(void)
                "\"pgscan_kswapd\":300,\"pgsteal_kswapd\":100,\"pgscan_direct\":100}}\n");
 }
 
+/* Views that a panic cut behind a bracket or two, and a name that looks like one. */
+static void say_cut_stats(void)
+{
+    say(STATS, "vmstat {\"counters\":{\"pgfault\":1}\n");
+    say(STATS, "slabinfo {\"caches\":[{\"name\":\"a\"}\n");
+    say(STATS, "swaps {\"areas\":[{\"name\":\"a}]}\n");
+    say(STATS, "meminfo {\"a\":1}}\n");
+    say(STATS, "buddyinfo {\"name\":\"}\\\"]\\\\\",\"zones\":[{}]}\n");
+}
+
+/* What is told is whole when nobody reads the output any more: it comes before that. */
+static void say_stats_and_flood(void)
+{
+    say_stats();
+    flood();
+}
+
 static void tell_events(void)
 {
     static const char events[200000];
@@ -167,6 +184,10 @@ int main(int argc, char **argv)
         say(ERRORS, "an error\n");
     else if (!strcmp(what, "stats"))
         say_stats();
+    else if (!strcmp(what, "cut-stats"))
+        say_cut_stats();
+    else if (!strcmp(what, "stats-and-flood"))
+        say_stats_and_flood();
     else if (!strcmp(what, "events"))
         tell_events();
     else if (!strcmp(what, "unknown"))

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "malloc/guard.h"
 #include "malloc/options.h"
 
 static void *no_memory(void)
@@ -24,12 +25,12 @@ static void *no_memory(void)
 /* Blocks that were freed then, linked by their first words. */
 static void *freed_later;
 
-/* heap_enter_soon was false: there is no heap, or no way to it. When the area is used up, too, it
- * is waited for. */
+/* heap_enter_soon was false: there is no heap, or no way to it. When there is no room outside it is
+ * waited for. */
 static QUIRE_NOINLINE void *allocate_outside(size_t size, size_t align)
 {
     void *block = heap ? emergency_allocate(size, align) : no_memory();
-    if (block || !heap || !gate_of_others())
+    if (block || !heap)
         return block;
     gate_wait();
     return align > MIN_ALIGN ? allocate_aligned(size, align) : allocate_slow(size);
@@ -37,6 +38,8 @@ static QUIRE_NOINLINE void *allocate_outside(size_t size, size_t align)
 
 static void free_later(void *ptr)
 {
+    if (guard_owns(ptr))
+        guard_check_free(ptr);
     void *first = quire_load_relaxed(&freed_later);
     do
         *(void **)ptr = first;
@@ -48,6 +51,8 @@ static QUIRE_NOINLINE void free_what_waits(void)
     void *next, *ptr = __atomic_exchange_n(&freed_later, NULL, __ATOMIC_ACQ_REL);
     for (; ptr; ptr = next) {
         next = *(void **)ptr;
+        if (guard_owns(ptr))
+            guard_mend(ptr, sizeof next);
         if (options.mode)
             debug_release(ptr);
         else
@@ -113,6 +118,7 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
         return emergency_allocate(size, align);
     if (!heap_enter_soon())
         return allocate_outside(size, align);
+    catch_up();
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, align, false)
                                                : quire_heap_alloc_aligned(&self.cache, size, align);
     heap_leave();
@@ -123,18 +129,21 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
     int saved = errno;
-    if (quire_unlikely(emergency_owns(ptr))) {
-        emergency_release();
+    bool has_class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
+    if (quire_unlikely(!has_class && emergency_owns(ptr))) {
+        emergency_release(ptr);
         return;
     }
     if (!ptr || quire_unlikely(self.inside))
         return;
-    bool has_class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
-    if (!(has_class ? heap_enter_soon() : heap_enter())) {
-        if (has_class)
+    while (!heap_enter_soon()) {
+        bool is_block = heap && (has_class || debug_size(ptr));
+        if (is_block)
             free_later(ptr);
         errno = saved;
-        return;
+        if (is_block || !heap)
+            return;
+        gate_wait(); /* to say that it is no block */
     }
     catch_up();
     if (quire_unlikely(options.mode))
@@ -185,6 +194,7 @@ static QUIRE_NOINLINE void *zalloc_large(size_t size)
         void *outside = allocate_outside(size, 1);
         return outside ? memset(outside, 0, size) : NULL;
     }
+    catch_up();
     void *block = quire_unlikely(options.mode) ? debug_allocate(size, 1, true)
                                                : quire_heap_zalloc(&self.cache, size);
     heap_leave();
@@ -217,7 +227,7 @@ static void *resize_in_emergency(void *ptr, size_t size)
         return NULL;
     memcpy(moved, ptr, size < has ? size : has);
     if (emergency_owns(ptr))
-        emergency_release();
+        emergency_release(ptr);
     return moved;
 }
 
@@ -234,6 +244,7 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
             free_later(ptr);
         return moved;
     }
+    catch_up();
     void *block = quire_unlikely(options.mode) ? debug_resize(ptr, size)
                                                : quire_heap_realloc(&self.cache, ptr, size);
     heap_leave();
@@ -332,8 +343,10 @@ EXPORT size_t malloc_usable_size(void *ptr)
         return class ? class_size(class) : 0;
     if (emergency_owns(ptr))
         return emergency_size(ptr);
-    if (self.inside || !heap_enter())
+    if (self.inside || !heap)
         return 0;
+    if (!heap_enter_soon()) /* a fork is under way, and nobody changes what is looked at */
+        return debug_size(ptr);
     size_t size = debug_size(ptr);
     heap_leave();
     return size;

@@ -17,10 +17,9 @@ void release_slow(void *ptr);
 
 /* `align`: a power of two. NULL: no memory, errno is ENOMEM. Zeroed. */
 void *emergency_allocate(size_t size, size_t align);
-/* Whether the block came from there. */
+/* Whether the block came from there, of what has no class. */
 bool emergency_owns(const void *ptr);
-/* One of them is free. */
-void emergency_release(void);
+void emergency_release(void *ptr);
 size_t emergency_size(const void *ptr);
 
 static QUIRE_ALWAYS_INLINE void *allocate(size_t size)

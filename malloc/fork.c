@@ -10,11 +10,11 @@
  * lock, which may be his. The child goes on with what its thread held, and gives it back when the
  * handler returns.
  *
- * What this can't prevent (threads that hold one lock and wait for his, two threads whose handlers
- * fork at a time, and children that are made without our knowing, by _Fork or clone) leaves the
- * child with locks of threads that it doesn't have. A lock knows its owner, and numbers aren't
- * given twice: those up to `last_before_fork` are gone but for the one that forked, and what they
- * hold is taken from them.
+ * What this can't prevent (threads that hold one lock and wait for his, a handler that interrupted
+ * a slow path and waits to fork while another thread forks, and children that are made without our
+ * knowing, by _Fork or clone) leaves the child with locks of threads that it doesn't have. A lock
+ * knows its owner, and numbers aren't given twice: those up to `last_before_fork` are gone but for
+ * the one that forked, and what they hold is taken from them.
  *
  *   invariant   `alive` is 1, but in a child that was made without our knowing: the kernel clears
  *               its page there
@@ -24,6 +24,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "malloc/self.h"
 
@@ -35,21 +37,39 @@ static union {
 static bool has_control; /* the kernel knows MADV_WIPEONFORK: Linux 4.14 */
 static uint32_t last_before_fork, who_forked;
 static bool others_left_caches; /* in the child */
+static long own_pid;
 
 /* ---- the gate -------------------------------------------------------------------------------- */
 
-/* Another one who forks needn't wait for us meanwhile. */
+static QUIRE_MALLOC_TLS unsigned forks_under_way; /* one in the other, by signal handlers */
+
+static bool has_gate(void)
+{
+    return gate && !gate_of_others();
+}
+
+/* Dekker's way with pass_gate: this comes before all looks at who is inside. */
+static bool take_gate(uint32_t *open, uint32_t mine)
+{
+    return __atomic_compare_exchange_n(&gate, open, mine, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
+/* Another one who forks needn't wait for us meanwhile. A handler may have interrupted a wait, which
+ * goes on then as what it was. */
 static void gate_close(bool strict)
 {
     uint32_t open = 0, mine = self_number | (strict ? GATE_STRICT : 0);
+    enum waiting before = self.waiting;
     bool has_place = gate_pause();
-    while (!quire_compare_exchange(&gate, &open, mine)) {
+    while (!has_gate() && !take_gate(&open, mine)) {
         gate_wait();
         open = owner_is_gone(open & ~GATE_STRICT) ? open : 0;
     }
+    quire_store_relaxed(&gate_turn, gate_turn + 1);
     if (has_place)
         place_take();
-    __atomic_store_n(&self.waiting, WAITS_NOT, __ATOMIC_SEQ_CST);
+    gate_waits_as(before);
 }
 
 static void gate_open(void)
@@ -88,20 +108,15 @@ static void wait_for_all(bool strict)
         (void)sched_yield();
 }
 
-static unsigned forks_under_way; /* of the thread that has the gate */
-
 static void before_fork(void)
 {
     int saved = errno;
     bool strict = self.inside;
     if (!self_number && heap_enter())
         heap_leave();
-    if (self_number && !gate_of_others() && gate) {
-        forks_under_way++;
-        return;
-    }
-    gate_close(strict);
-    forks_under_way = 1;
+    forks_under_way++; /* first: a handler that forks within then leaves the gate closed */
+    if (!has_gate())
+        gate_close(strict);
     wait_for_all(strict);
     errno = saved;
 }
@@ -132,6 +147,11 @@ static void leave_others_behind(void)
     who_forked = self_number;
     quire_store_relaxed(&last_before_fork, quire_load_relaxed(&last_number));
     control.alive = 1;
+    own_pid = syscall(SYS_getpid);
+    share_restart();
+    uint32_t closed = gate & ~GATE_STRICT;
+    if (closed && owner_is_gone(closed)) /* it was forking itself */
+        gate_open();
     threads = self.state == THREAD_ATTACHED ? &self : NULL;
     self.next = NULL;
     self.link = &threads;
@@ -140,9 +160,9 @@ static void leave_others_behind(void)
 static void in_child(void)
 {
     int saved = errno;
-    forks_under_way = 0;
     leave_others_behind();
-    gate_open();
+    if (!--forks_under_way)
+        gate_open();
     errno = saved;
 }
 
@@ -167,8 +187,15 @@ void fork_check(void)
         adopt_all();
 }
 
+bool heap_is_own(void)
+{
+    fork_notice();
+    return syscall(SYS_getpid) == own_pid;
+}
+
 void fork_start(void)
 {
+    own_pid = syscall(SYS_getpid);
     control.alive = 1;
     has_control = !madvise(&control, sizeof control, MADV_WIPEONFORK);
 }

@@ -25,7 +25,7 @@
 #define PLACE_WAITS 0x80000000u /* its owner waits for a lock */
 
 static uint32_t places[PLACES]; /* numbers of threads */
-uint32_t gate;
+uint32_t gate, gate_turn;
 
 uint32_t gate_of_others(void)
 {
@@ -138,6 +138,13 @@ void gate_lock_begin(void)
     set_place(self_number | PLACE_WAITS);
 }
 
+void gate_waits_as(enum waiting waiting)
+{
+    if (waiting == WAITS_FOR_LOCK)
+        set_place(self_number | PLACE_WAITS);
+    __atomic_store_n(&self.waiting, waiting, __ATOMIC_SEQ_CST);
+}
+
 bool gate_lock_end(void)
 {
     set_place(self_number);
@@ -146,6 +153,17 @@ bool gate_lock_end(void)
 }
 
 /* ---- in and out ------------------------------------------------------------------------------ */
+
+/* For each closing once: a thread that waits while it has a FILE keeps it from who waits for that,
+ * and a thread that allocates often would have it nearly always. */
+static bool wait_once(void)
+{
+    uint32_t turn = quire_load_relaxed(&gate_turn);
+    if (self.refused != turn && gate_wait_for(PATIENCE_NS))
+        return true;
+    self.refused = turn;
+    return false;
+}
 
 /* Dekker's way with gate_close: either it sees us inside, or we see the gate closed. False: it is
  * closed for long. */
@@ -161,7 +179,7 @@ static bool pass_gate(bool soon)
         fork_notice();
         if (!soon)
             gate_wait();
-        else if (!gate_wait_for(PATIENCE_NS))
+        else if (!wait_once())
             return false;
     }
 }

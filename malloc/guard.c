@@ -163,10 +163,9 @@ static bool slack_is_whole(const struct slot *slot)
     return true;
 }
 
-void guard_release(void *ptr)
+void guard_check_free(void *ptr)
 {
-    struct slot *slot = slot_of(ptr);
-    unsigned number = (unsigned)(slot - slots);
+    const struct slot *slot = slot_of(ptr);
     const char *wrong = !slot->is_used               ? "double free"
                         : slot->block != (char *)ptr ? "free of a pointer into a block"
                         : !slack_is_whole(slot)      ? "overflow, found when it was freed"
@@ -175,6 +174,20 @@ void guard_release(void *ptr)
         report(slot, ptr, wrong);
         abort();
     }
+}
+
+void guard_mend(void *ptr, size_t bytes)
+{
+    const struct slot *slot = slot_of(ptr);
+    if (slot->size < bytes)
+        memset(slot->block + slot->size, SLACK_BYTE, bytes - slot->size);
+}
+
+void guard_release(void *ptr)
+{
+    struct slot *slot = slot_of(ptr);
+    unsigned number = (unsigned)(slot - slots);
+    guard_check_free(ptr);
     stack_take(&slot->freed);
     slot->is_used = false;
     (void)madvise(slot_page(number), QUIRE_PAGE_SIZE, MADV_DONTNEED);

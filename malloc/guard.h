@@ -11,6 +11,10 @@ bool guard_start(unsigned long every);
 void *guard_allocate(size_t size, size_t align);
 bool guard_owns(const void *ptr);
 void guard_release(void *ptr);
+/* Says, and ends the program, if it may not be freed. */
+void guard_check_free(void *ptr);
+/* So many bytes were written to a block that is yet to be freed: behind its end they are undone. */
+void guard_mend(void *ptr, size_t bytes);
 size_t guard_size(const void *ptr);
 
 #endif

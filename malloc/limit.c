@@ -2,7 +2,8 @@
  *
  * The heap's range counts as addresses, used or not. A program that lowers RLIMIT_AS below what it
  * has mapped by that would have none left for anything else (its threads' stacks): so most of what
- * the heap doesn't use of its range goes before.
+ * the heap doesn't use of its range goes then, and comes back with the limit's end. The system is
+ * asked first: what it refuses changes nothing.
  */
 #define _GNU_SOURCE
 #include <sys/resource.h>
@@ -13,12 +14,14 @@
 
 static int set(pid_t pid, int which, const struct rlimit *limit, struct rlimit *old)
 {
-    bool is_own = !pid || pid == getpid();
-    if (which == RLIMIT_AS && is_own && limit && !self.inside && heap_enter()) {
-        system_limit(limit->rlim_cur);
-        heap_leave();
-    }
-    return (int)syscall(SYS_prlimit64, pid, which, limit, old);
+    int result = (int)syscall(SYS_prlimit64, pid, which, limit, old);
+    bool is_own = !pid || pid == (pid_t)syscall(SYS_getpid);
+    if (result || which != RLIMIT_AS || !is_own || !limit || !heap || self.inside || !heap_enter())
+        return result;
+    if (heap_is_own())
+        system_limit();
+    heap_leave();
+    return result;
 }
 
 EXPORT int setrlimit(__rlimit_resource_t which, const struct rlimit *limit)

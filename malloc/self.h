@@ -21,7 +21,8 @@ struct thread {
     struct thread *next, **link; /* in `threads` */
     uint32_t inside;             /* slow paths that the thread is in: two in a signal handler */
     enum waiting waiting;
-    uint32_t *place; /* see gate.c */
+    uint32_t refused; /* the closing of the gate that it waited for in vain */
+    uint32_t *place;  /* see gate.c */
     enum thread_state state;
 };
 
@@ -44,6 +45,7 @@ void heap_leave(void);
 /* The number of who forks, and keeps all others out of slow paths; 0: nobody. GATE_STRICT: he
  * interrupted a slow path, and may hold locks himself. */
 extern uint32_t gate;
+extern uint32_t gate_turn; /* how often it was closed */
 #define GATE_STRICT 0x80000000u
 /* The gate's word, if it is closed to this thread. */
 uint32_t gate_of_others(void);
@@ -57,6 +59,8 @@ void gate_resume(bool has_place); /* what gate_pause returned */
 /* Around the sleep for a lock; false: it may not be taken yet. */
 void gate_lock_begin(void);
 bool gate_lock_end(void);
+/* Goes on as what a pause interrupted. */
+void gate_waits_as(enum waiting waiting);
 void place_take(void);
 void place_leave(void);
 /* Whether nobody else has a place; `strict`: who waits for a lock doesn't count. */
@@ -89,8 +93,16 @@ void fork_notice(void);
 /* The same, and gives back what was on the stacks of threads that are left in the parent. In a slow
  * path, without locks. */
 void fork_check(void);
+/* Whether the heap is this process's: not in a child of vfork, whose memory is its parent's. In a
+ * slow path. */
+bool heap_is_own(void);
 /* Whether a lock's owner is a thread that was left in the parent. */
 bool owner_is_gone(uint32_t number);
+
+/* ---- share.c --------------------------------------------------------------------------------- */
+
+/* In a child: it has shared nothing yet. */
+void share_restart(void);
 
 /* ---- system.c -------------------------------------------------------------------------------- */
 
@@ -99,9 +111,9 @@ extern const struct quire_heap_ops system_ops;
 char *system_reserve(size_t *size);
 void futex_wait(const uint32_t *word, uint32_t value);
 void futex_wait_for(const uint32_t *word, uint32_t value, uint64_t ns);
-/* RLIMIT_AS is about to be so many bytes: gives up most of the range, if that is less than what is
- * mapped. In a slow path. */
-void system_limit(uint64_t bytes);
+/* RLIMIT_AS may have changed: the range's unused end is given up if more is mapped than allowed,
+ * and reserved again when there is no limit. In a slow path. */
+void system_limit(void);
 void futex_wake(const uint32_t *word);
 
 /* ---- message.c ------------------------------------------------------------------------------- */

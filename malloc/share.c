@@ -25,6 +25,8 @@
 static struct quire_heap_page *page;
 static quire_port_spinlock_t lock;
 static uint64_t written_ns, period_ns = FIRST_PERIOD_NS;
+static int page_file;
+static ino_t page_inode; /* the program may have closed its descriptors, and use the number */
 
 static int high_file(void)
 {
@@ -50,12 +52,31 @@ static struct quire_heap_page *make_page(uint32_t pid)
         (void)close(file);
         return NULL;
     }
+    struct stat status;
+    page_file = file;
+    page_inode = fstat(file, &status) ? 0 : status.st_ino;
     struct quire_heap_page *is = made;
     is->version = QUIRE_HEAP_PAGE_VERSION;
     is->bytes = sizeof *page;
     is->pid = pid;
     is->nr_classes = NR_CLASSES;
     return is;
+}
+
+static void leave_page(void)
+{
+    struct stat status;
+    (void)munmap(page, sizeof *page);
+    if (page_inode && !fstat(page_file, &status) && status.st_ino == page_inode)
+        (void)close(page_file);
+    page = NULL;
+}
+
+void share_restart(void)
+{
+    lock.word = 0;
+    written_ns = 0;
+    period_ns = FIRST_PERIOD_NS;
 }
 
 static void write_class(struct quire_heap_page_class *to, unsigned number)
@@ -102,6 +123,9 @@ static void write_page(uint64_t now)
     page->counts_calls = (options.mode & MODE_CALLS) != 0;
     for (unsigned class = 0; class < NR_CLASSES; class ++)
         write_class(&page->class_of[class], class);
+    page->class_of[0].used = info.nr_large;
+    page->class_of[0].slots = info.nr_large;
+    page->class_of[0].pages = info.large >> QUIRE_PAGE_SHIFT;
     page->magic = QUIRE_HEAP_PAGE_MAGIC;
     quire_store_release(&page->sequence, page->sequence + 1);
 }
@@ -117,10 +141,8 @@ void share_if_due(void)
     quire_store_relaxed(&period_ns,
                         2 * period_ns < MOST_PERIOD_NS ? 2 * period_ns : MOST_PERIOD_NS);
     uint32_t pid = (uint32_t)getpid();
-    if (page && page->pid != pid) { /* the parent's */
-        (void)munmap(page, sizeof *page);
-        page = NULL;
-    }
+    if (page && page->pid != pid) /* the parent's */
+        leave_page();
     if (!page)
         page = make_page(pid);
     if (page)

@@ -18,11 +18,22 @@
 #define LEFT_FOR_OTHERS (1ul << 20)
 #define LITTLE_LEFT (64ul << 20)
 #define MOST_RANGE (1ul << 40)
+#define RANGE_BEYOND_LIMIT 64u /* a byte of the class map in 4096 is used of each */
 #define RANGE_ALIGN                                                                                \
     ((QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER) > (2ul << 20) ? (QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER)     \
                                                         : (2ul << 20))
 
-static bool is_small_range; /* it was made so by a limit */
+/* Parts of the range that aren't reserved, and may have become somebody else's: of the maps of free
+ * slots, and at the range's end. Who commits the beginning of one maps it first. Under the heap's
+ * grow_lock. */
+struct hole {
+    size_t start, end;
+};
+static struct hole hole_of_maps, hole_at_end;
+static char *range_base;
+static size_t range_size;
+static bool
+    is_small_range; /* a limit left little: what isn't used of the range is for others, too */
 
 /* ---- the range ------------------------------------------------------------------------------- */
 
@@ -67,44 +78,149 @@ static size_t range_under_limit(size_t left)
     return left < LITTLE_LEFT ? left - left / 4 : left / 2;
 }
 
-/* Twice the memory, so that all of it may be had in small blocks, and swap. Under a limit, what is
- * left of that, in part. */
+/* SIZE_MAX: there is no limit. */
+static size_t left_under_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    size_t mapped = (mapped_pages() << QUIRE_PAGE_SHIFT) + LEFT_FOR_OTHERS;
+    return limit.rlim_cur > mapped ? (size_t)limit.rlim_cur - mapped : 0;
+}
+
+/* Twice the memory, so that all of it may be had in small blocks, and swap. */
 static size_t wanted_range(void)
 {
     struct sysinfo info;
-    struct rlimit limit;
-    size_t size = LEAST_RANGE, section = (size_t)1 << QUIRE_SECTION_SHIFT;
+    size_t size = LEAST_RANGE;
     size_t memory = sysinfo(&info) ? LEAST_RANGE : (size_t)info.totalram * info.mem_unit;
     while (size < 2 * memory && size < MOST_RANGE)
         size *= 2;
-    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
-        return size;
-    size_t mapped = (mapped_pages() << QUIRE_PAGE_SHIFT) + LEFT_FOR_OTHERS;
-    size_t left = limit.rlim_cur > mapped ? limit.rlim_cur - mapped : 0;
-    is_small_range = left < size;
-    left = range_under_limit(left);
-    return left < size ? (size_t)quire_align_down(left, section) : size;
+    return size;
 }
 
-static size_t half_of(size_t size)
+static size_t whole_sections(size_t size)
 {
-    return (size_t)quire_align_down(size / 2, (uint64_t)1 << QUIRE_SECTION_SHIFT);
+    return (size_t)quire_align_down(size, (uint64_t)1 << QUIRE_SECTION_SHIFT);
 }
 
-/* Huge pages would take memory that nobody asked for. */
+/* False: something else is there. Without MAP_FIXED_NOREPLACE (before Linux 4.17) it's a hint. */
+static bool map_at(char *at, size_t size)
+{
+    char *is = mmap(at, size, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (is != MAP_FAILED && is != at)
+        (void)munmap(is, size);
+    if (is != at)
+        return false;
+    (void)madvise(at, size, MADV_NOHUGEPAGE); /* they would take memory that nobody asked for */
+    return true;
+}
+
+/* A range larger than what a limit leaves, since the limit may be lifted: below the place where the
+ * system maps next, which it goes on to use from above. Nothing of it is reserved. */
+static char *find_range(size_t left, size_t *size)
+{
+    size_t wanted = wanted_range(), most = whole_sections(left) * RANGE_BEYOND_LIMIT;
+    wanted = wanted < most ? wanted : most;
+    char *top =
+        mmap(NULL, LEAST_RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (top == MAP_FAILED)
+        return NULL;
+    (void)munmap(top, LEAST_RANGE);
+    uintptr_t end = (uintptr_t)top + LEAST_RANGE;
+    if (wanted < LEAST_RANGE || end < 2 * wanted)
+        return NULL;
+    char *base = (char *)(uintptr_t)quire_align_down(end - wanted, RANGE_ALIGN);
+    if (!map_at(base, LEAST_RANGE))
+        return NULL;
+    (void)munmap(base, LEAST_RANGE);
+    hole_of_maps = (struct hole){0, wanted};
+    *size = wanted;
+    return base;
+}
+
 char *system_reserve(size_t *size)
 {
     char *range = NULL;
     int saved = errno;
-    for (*size = wanted_range(); *size >= LEAST_RANGE; *size = half_of(*size)) {
+    size_t left = left_under_limit();
+    *size = wanted_range();
+    is_small_range = left < *size;
+    hole_of_maps = hole_at_end = (struct hole){0, 0};
+    if (is_small_range)
+        range = find_range(left, size);
+    if (!range && range_under_limit(left) < *size)
+        *size = whole_sections(range_under_limit(left));
+    for (; !range && *size >= LEAST_RANGE; *size = whole_sections(*size / 2)) {
         range = map_aligned(*size, RANGE_ALIGN, PROT_NONE, MAP_NORESERVE);
-        if (range)
+        if (range) {
+            (void)madvise(range, *size, MADV_NOHUGEPAGE);
             break;
+        }
     }
-    if (range)
-        (void)madvise(range, *size, MADV_NOHUGEPAGE);
+    range_base = range;
+    range_size = *size;
     errno = saved;
     return range;
+}
+
+/* ---- holes ----------------------------------------------------------------------------------- */
+
+static bool is_hole(const struct hole *hole)
+{
+    return hole->start < hole->end;
+}
+
+static size_t reserved_end(void)
+{
+    return is_hole(&hole_at_end) ? hole_at_end.start : range_size;
+}
+
+/* Reserves the beginning of a hole. */
+static bool fill_hole(struct hole *hole, size_t end)
+{
+    if (!map_at(range_base + hole->start, end - hole->start))
+        return false;
+    hole->start = end;
+    return true;
+}
+
+/* As much as there is, from the beginning on. */
+static void fill_what_is_free(struct hole *hole)
+{
+    size_t section = (size_t)1 << QUIRE_SECTION_SHIFT;
+    size_t piece = is_hole(hole) ? hole->end - hole->start : 0;
+    while (piece && is_hole(hole)) {
+        size_t left = hole->end - hole->start;
+        piece = piece < left ? piece : left;
+        if (!fill_hole(hole, hole->start + piece))
+            piece = whole_sections(piece / 2) < section ? 0 : whole_sections(piece / 2);
+    }
+}
+
+/* What is committed comes in order, so it is the beginning of a hole; but for the boot memory, when
+ * all of the range is one hole, which is two from then on. */
+static bool fill_for(size_t start, size_t end)
+{
+    struct hole *hole =
+        is_hole(&hole_at_end) && end > hole_at_end.start ? &hole_at_end : &hole_of_maps;
+    if (!is_hole(hole) || end <= hole->start || start >= hole->end)
+        return true;
+    if (start && hole->end == range_size && hole == &hole_of_maps) {
+        hole_at_end = (struct hole){start, hole->end};
+        hole->end = start;
+        hole = &hole_at_end;
+    }
+    return fill_hole(hole, end < hole->end ? end : hole->end);
+}
+
+/* Nothing limits addresses any more. */
+static void reserve_all(void)
+{
+    is_small_range = false;
+    fill_what_is_free(&hole_of_maps);
+    fill_what_is_free(&hole_at_end);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -123,59 +239,78 @@ static bool is_within_limit(size_t more)
         known = limit.rlim_cur;
         committed_before = heap->committed;
     }
-    size_t unused = heap_size - heap->committed;
+    size_t reserved = reserved_end(), is = heap->committed;
+    size_t unused = reserved > is ? reserved - is : 0;
     size_t mapped = mapped_pages() << QUIRE_PAGE_SHIFT;
     if (mapped > known)
         return mapped < unused || mapped - unused + more <= known;
-    return is_small_range || heap->committed - committed_before + more <= known - mapped;
+    return is_small_range || is - committed_before + more <= known - mapped;
 }
 
-/* The maps of free slots of pages that aren't in the range any more. */
-static void give_up_maps(size_t end, size_t old_end)
+/* The maps of free slots of pages that aren't reserved any more. */
+static void give_up_maps(size_t end)
 {
     size_t first = heap->maps + (end >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
-    size_t last = heap->maps + (old_end >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
+    size_t last = heap->maps + (range_size >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
+    last = is_hole(&hole_of_maps) ? hole_of_maps.start
+                                  : (size_t)quire_align_down(last, QUIRE_PAGE_SIZE);
     first = (size_t)quire_align_up(first, QUIRE_PAGE_SIZE);
-    last = (size_t)quire_align_down(last, QUIRE_PAGE_SIZE);
-    if (last > first)
-        (void)munmap(heap_base + first, last - first);
+    if (last <= first || munmap(range_base + first, last - first))
+        return;
+    hole_of_maps.end = is_hole(&hole_of_maps) ? hole_of_maps.end : last;
+    hole_of_maps.start = first;
 }
 
-/* A limit that was there from the beginning left little for mappings beside the range: what the
- * range hasn't used yet is theirs, too. */
-static bool give_up_range(size_t size)
+/* What the range hasn't used yet is mappings', too. Under grow_lock. */
+static bool give_up(size_t size)
 {
-    if (!is_small_range || !heap)
+    size_t end = reserved_end();
+    size = (size_t)quire_align_up(size, (size_t)1 << QUIRE_SECTION_SHIFT);
+    if (end < size || end - size < heap->committed || munmap(range_base + end - size, size))
         return false;
-    size_t section = (size_t)1 << QUIRE_SECTION_SHIFT;
-    size = (size_t)quire_align_up(size, section);
-    quire_port_spin_lock(&heap->grow_lock);
-    bool can = heap->size >= heap->committed + size;
-    if (can) {
-        quire_store_relaxed(&heap->size, heap->size - size);
-        quire_store_relaxed(&heap_size, heap->size);
-    }
-    size_t end = heap->size;
-    quire_port_spin_unlock(&heap->grow_lock);
-    if (!can)
-        return false;
-    (void)munmap(heap_base + end, size);
-    give_up_maps(end, end + size);
+    hole_at_end = (struct hole){end - size, range_size};
+    give_up_maps(end - size);
     return true;
 }
 
-void system_limit(uint64_t bytes)
+static bool give_up_for(size_t size)
 {
-    size_t mapped = mapped_pages() << QUIRE_PAGE_SHIFT, unused = heap_size - heap->committed;
+    if (!is_small_range || !heap)
+        return false;
+    quire_port_spin_lock(&heap->grow_lock);
+    bool has = give_up(size);
+    quire_port_spin_unlock(&heap->grow_lock);
+    return has;
+}
+
+/* Of what the limit leaves beside what others have, the range keeps a part. */
+static void fit_range(size_t limit)
+{
+    size_t mapped = mapped_pages() << QUIRE_PAGE_SHIFT, is = heap->committed;
+    size_t unused = reserved_end() > is ? reserved_end() - is : 0;
     size_t unused_maps = (unused >> QUIRE_PAGE_SHIFT) * QUIRE_SLAB_MAP_BYTES;
-    if (bytes >= mapped || mapped < unused + unused_maps)
+    if (limit >= mapped || mapped < unused + unused_maps)
         return;
-    size_t others = mapped - unused - unused_maps,
-           left = bytes > others ? (size_t)bytes - others : 0;
+    size_t others = mapped - unused - unused_maps, left = limit > others ? limit - others : 0;
     size_t keeps = range_under_limit(left), section = (size_t)1 << QUIRE_SECTION_SHIFT;
     is_small_range = true;
     if (unused > keeps + section)
-        (void)give_up_range(unused - keeps - section);
+        (void)give_up(unused - keeps - section);
+}
+
+void system_limit(void)
+{
+    int saved = errno;
+    struct rlimit limit;
+    quire_port_spin_lock(&heap->grow_lock);
+    if (getrlimit(RLIMIT_AS, &limit))
+        ;
+    else if (limit.rlim_cur == RLIM_INFINITY)
+        reserve_all();
+    else
+        fit_range(limit.rlim_cur);
+    quire_port_spin_unlock(&heap->grow_lock);
+    errno = saved;
 }
 
 /* ---- callbacks of the heap ------------------------------------------------------------------- */
@@ -184,7 +319,11 @@ static int commit(void *arg, void *at, size_t size)
 {
     int saved = errno;
     (void)arg;
-    int error = !is_within_limit(size) || mprotect(at, size, PROT_READ | PROT_WRITE);
+    size_t start = (size_t)((char *)at - range_base), end = start + size;
+    if (is_small_range && heap && left_under_limit() == SIZE_MAX) /* lifted behind our back */
+        reserve_all();
+    int error = !is_within_limit(size) || !fill_for(start, end) ||
+                mprotect(at, size, PROT_READ | PROT_WRITE);
     errno = saved;
     return error ? -QUIRE_ENOMEM : 0;
 }
@@ -194,7 +333,7 @@ static void *map(void *arg, size_t size, size_t align)
     int saved = errno;
     (void)arg;
     void *at = map_aligned(size, align, PROT_READ | PROT_WRITE, 0);
-    if (!at && give_up_range(size + align))
+    if (!at && give_up_for(size + align))
         at = map_aligned(size, align, PROT_READ | PROT_WRITE, 0);
     errno = saved;
     return at;

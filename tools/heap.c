@@ -57,13 +57,20 @@ static void print_total(const char *name, uint64_t bytes)
     printf("%-14s %14llu bytes\n", name, (unsigned long long)bytes);
 }
 
+/* Its counts are taken while they change. */
+static uint64_t free_slots(const struct quire_heap_page_class *c)
+{
+    uint64_t taken = c->used + c->cached;
+    return taken < c->slots ? c->slots - taken : 0;
+}
+
 static void print_class(const struct quire_heap_page *page, const struct quire_heap_page_class *c)
 {
     char size[24];
     snprintf(size, sizeof size, "%llu", (unsigned long long)c->size);
     printf("%9s %10llu %10llu %10llu %10llu", c->size ? size : "larger",
            (unsigned long long)c->used, (unsigned long long)c->cached,
-           (unsigned long long)(c->slots - c->used - c->cached), (unsigned long long)c->pages);
+           (unsigned long long)free_slots(c), (unsigned long long)c->pages);
     if (page->counts_calls)
         printf(" %12llu %12llu %12llu", (unsigned long long)c->allocations,
                (unsigned long long)c->frees, (unsigned long long)c->resizes);
@@ -115,7 +122,7 @@ static void print_classes(struct json *out, const struct quire_heap_page *page)
         json_unsigned(out, "size", c->size);
         json_unsigned(out, "used", c->used);
         json_unsigned(out, "on_stacks", c->cached);
-        json_unsigned(out, "free", c->slots - c->used - c->cached);
+        json_unsigned(out, "free", free_slots(c));
         json_unsigned(out, "pages", c->pages);
         if (page->counts_calls) {
             json_unsigned(out, "allocations", c->allocations);

@@ -23,6 +23,30 @@ static bool is_page_file(int folder, const char *name)
     return !strcmp(target, "/memfd:" QUIRE_HEAP_PAGE_NAME " (deleted)");
 }
 
+/* Another user's program may say anything. */
+static bool is_known(const struct quire_heap_page *page)
+{
+    return page->version == QUIRE_HEAP_PAGE_VERSION && page->bytes >= sizeof *page &&
+           page->nr_classes == QUIRE_HEAP_PAGE_CLASSES;
+}
+
+/* What the process is called where it runs: in a container, by another number. */
+static uint32_t innermost_pid(uint32_t pid)
+{
+    char line[256];
+    unsigned inner = pid;
+    snprintf(line, sizeof line, "/proc/%u/status", pid);
+    FILE *file = fopen(line, "re");
+    while (file && fgets(line, sizeof line, file)) {
+        const char *last = strrchr(line, '\t');
+        if (!strncmp(line, "NSpid:", 6) && last && sscanf(last, "%u", &inner) != 1)
+            inner = pid;
+    }
+    if (file)
+        fclose(file);
+    return inner;
+}
+
 /* A child that hasn't made its own yet still has its parent's: told apart by the page's pid. */
 static enum heap_page_result read_file(int folder, const char *name, uint32_t pid,
                                        struct quire_heap_page *page)
@@ -41,7 +65,7 @@ static enum heap_page_result read_file(int folder, const char *name, uint32_t pi
         if (whole && (page->magic != QUIRE_HEAP_PAGE_MAGIC || page->pid != pid))
             break;
         if (whole)
-            result = page->version == QUIRE_HEAP_PAGE_VERSION ? HEAP_PAGE_READ : HEAP_PAGE_UNKNOWN;
+            result = is_known(page) ? HEAP_PAGE_READ : HEAP_PAGE_UNKNOWN;
     }
     close(file);
     return result;
@@ -56,9 +80,10 @@ enum heap_page_result heap_page_read(uint32_t pid, struct quire_heap_page *page)
         return errno == ENOENT ? HEAP_PAGE_NO_PROCESS : HEAP_PAGE_FORBIDDEN;
     enum heap_page_result result = HEAP_PAGE_NONE;
     const struct dirent *entry;
+    uint32_t inner = innermost_pid(pid);
     while (result == HEAP_PAGE_NONE && (entry = readdir(folder)))
         if (is_page_file(dirfd(folder), entry->d_name))
-            result = read_file(dirfd(folder), entry->d_name, pid, page);
+            result = read_file(dirfd(folder), entry->d_name, inner, page);
     closedir(folder);
     return result;
 }

@@ -106,7 +106,7 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
         heap_mistake(heap, ptr, "realloc of what is no block, or was freed before");
         return NULL;
     }
-    if (!class && (size > has || is_large(heap, size))) {
+    if (!class && (size > has / 2 || is_large(heap, size))) {
         void *resized = large_resize(heap, ptr, size);
         if (resized)
             return resized;

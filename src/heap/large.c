@@ -12,7 +12,8 @@
  *   bound   what is kept is at most the allowance, and a new mapping first ends kept ones of the
  *           same size together, the oldest first: so to keep blocks doesn't raise the most memory
  *           that a program takes. What nobody took for the decay time is unmapped, when large
- *           blocks come or go, or at a trim, and takes its part of the allowance along
+ *           blocks come or go, or free pages are given back, and takes its part of the allowance
+ *           along
  *   cost    O(log n) for n blocks, and O(kept) to look for one, MAX_KEPT at most
  */
 #include "heap/internal.h"

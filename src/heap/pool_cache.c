@@ -1,7 +1,7 @@
 /* heap/pool_cache.c: free blocks between pools, and the way to the source
  *
- *   invariant   kept blocks are of the size that the source gives for cache->block_size, and at
- *               most max_kept of them
+ *   invariant   kept blocks are of a size that the source gave for cache->block_size, which may be
+ *               more, and at most max_kept of them
  *   invariant   held = sizes of kept blocks + held of all pools without parent
  */
 #include "heap/pool.h"

@@ -65,6 +65,7 @@ void heap_purge_if_due(struct quire_heap *heap)
     bool ebb = is_ebb(heap, dirty, now);
     if (over || ebb)
         (void)quire_slab_shrink(heap->slab, -1);
+    bool has_kept = (over || ebb) && quire_load_relaxed(&heap->large.nr_kept);
     unsigned long peak = heap->pages_peak, needed = quire_load_relaxed(&heap->pages_interval_peak);
     unsigned long unneeded = ebb ? pages_dirty(heap) : over && peak > needed ? peak - needed : 0;
     if (over || ebb) {
@@ -77,6 +78,8 @@ void heap_purge_if_due(struct quire_heap *heap)
         quire_store_relaxed(&heap->has_purged, true);
     }
     heap_unlock(&heap->purge_lock);
+    if (has_kept)
+        (void)large_release(heap, false);
 }
 
 size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)

@@ -71,6 +71,40 @@ start share,calls perl -e "$program"
 tap_check 'its calls are counted' counts_calls
 tap_check 'JSON has it all' is_json
 stop
+# shellcheck disable=SC2016 # perl's own
+liar='$name = "quire-heap"; $f = syscall(319, $name, 0); open F, "+<&=$f"; binmode F;
+    $head = pack("QLLLLx144LL", 0x5041454845524951, 1, 5872, 0, $$, $ARGV[0], 0);
+    syswrite F, $head . "\0" x 64 . pack("QQQQQ", 16, 5, 0, 3, 1) . "\0" x 8000; sleep 60;'
+counts_whats_there() {
+    "$quire" heap "$pid" >"$log" && is_there '^ *16  *5  *0  *0  *1$'
+}
+if [ "$(uname -m)" = x86_64 ]; then # whose number memfd_create has there
+    for classes in 4000000 4294967295 0; do
+        start junk perl -e "$liar" "$classes"
+        tap_check "a page of $classes classes isn't read" refused 1 'another version' "$pid"
+        stop
+    done
+    start junk perl -e "$liar" 89
+    tap_check 'counts that contradict each other make no huge ones' counts_whats_there
+    stop
+fi
+
+# A child of a child of a child.
+# shellcheck disable=SC2016 # perl's own
+family='$x = "x" x 300000; for (1 .. 3) { if (fork) { wait; exit } } for (1 .. 9) { push @a, "x" x 3000 }
+    open F, ">", $ARGV[0]; print F $$; close F; sleep 60;'
+one_file() {
+    [ "$(find "/proc/$child/fd" -lname '*memfd:quire-heap*' | wc -l)" = 1 ]
+}
+has_large() {
+    "$quire" heap "$child" >"$log" && is_there '^ *larger  *[1-9][0-9]*  *0  *0  *[1-9]'
+}
+start share perl -e "$family" "$tap_scratch/child"
+child=$(cat "$tap_scratch/child")
+tap_check 'a child has a page of its own soon, with a row of large blocks' has_large
+tap_check 'and no file of its parents' one_file
+kill "$child"
+wait "$pid" 2>/dev/null
 start junk sleep 60
 tap_check 'a program that shares nothing is told' refused 1 'shares no counts' "$pid"
 stop

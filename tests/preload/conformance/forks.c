@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -371,6 +372,155 @@ static void children_allocate_while_threads_read_lines_and_flush(void)
     unlink(name);
 }
 
+static void *allocate_with_a_file(void *arg)
+{
+    FILE *file = arg;
+    while (!atomic_load(&stop)) {
+        flockfile(file);
+        for (unsigned i = 0; i < 10; i++) {
+            char *small = malloc(3000), *large = opaque(malloc(400000));
+            if (!small || !large || !malloc_usable_size(large))
+                return NULL;
+            large[399999] = small[2999] = 1;
+            free(small);
+            free(large);
+        }
+        fputc(1, file);
+        funlockfile(file);
+    }
+    return arg;
+}
+
+/* Who has a FILE that fflush waits for, with the list's lock, which fork waits for, may not wait
+ * for fork; nor keep the FILE so long that nobody else ever has it. */
+static void threads_allocate_while_they_have_a_file(void)
+{
+    pthread_t thread[3];
+    void *result;
+    FILE *file = fopen("/dev/null", "w");
+    REQUIRE(file);
+    fputc(1, file);
+    alarm(60);
+    REQUIRE(!pthread_create(&thread[0], NULL, allocate_with_a_file, file));
+    REQUIRE(!pthread_create(&thread[1], NULL, allocate_with_a_file, file));
+    REQUIRE(!pthread_create(&thread[2], NULL, flush_all, NULL));
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(fork_and_work(i, 10));
+    stop = true;
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(thread[i], &result);
+        CHECK((i == 2) == !result);
+    }
+    fclose(file);
+}
+
+#define NR_HELD 6u
+#define HELD_BYTES (10ul << 20)
+
+static void *hold_a_file(void *arg)
+{
+    const struct timespec some = {.tv_nsec = 400000000};
+    flockfile(arg);
+    stop = true;
+    nanosleep(&some, NULL);
+    funlockfile(arg);
+    return NULL;
+}
+
+static void *flush_once(void *arg)
+{
+    (void)arg;
+    return fflush(NULL) ? (void *)1 : NULL;
+}
+
+static void *fork_once(void *arg)
+{
+    (void)arg;
+    return fork_and_work(1, 10) ? NULL : (void *)1;
+}
+
+/* Who forks waits for the FILE meanwhile. */
+static void what_is_allocated_while_another_thread_forks_goes_back(void)
+{
+    const struct timespec some = {.tv_nsec = 20000000};
+    pthread_t thread[3];
+    void *result;
+    char *held[NR_HELD];
+    FILE *file = fopen("/dev/null", "w");
+    REQUIRE(file);
+    fputc(1, file);
+    REQUIRE(!pthread_create(&thread[0], NULL, hold_a_file, file));
+    while (!stop)
+        nanosleep(&some, NULL);
+    REQUIRE(!pthread_create(&thread[1], NULL, flush_once, NULL));
+    nanosleep(&some, NULL);
+    REQUIRE(!pthread_create(&thread[2], NULL, fork_once, NULL));
+    nanosleep(&some, NULL);
+    size_t before = resident_bytes();
+    for (unsigned i = 0; i < NR_HELD; i++) {
+        REQUIRE(held[i] = malloc(HELD_BYTES));
+        fill(held[i], HELD_BYTES, i);
+    }
+    char *small[2000];
+    for (unsigned i = 0; i < 2000; i++) {
+        REQUIRE(small[i] = malloc(10000));
+        memset(small[i], 1, 10000);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(thread[i], &result);
+        CHECK(!result);
+    }
+    for (unsigned i = 0; i < NR_HELD; i++) {
+        CHECK(holds(held[i], HELD_BYTES, i));
+        free(held[i]);
+    }
+    for (unsigned i = 0; i < 2000; i++)
+        free(small[i]);
+    malloc_trim(0);
+    note("%zu KiB more are resident", (resident_bytes() - before) / 1024);
+    CHECK(resident_bytes() < before + (6ul << 20));
+    fclose(file);
+}
+
+/* ---- _Fork beside fork ----------------------------------------------------------------------- */
+
+#define IMAGE_BYTES (128ul << 20)
+
+static void *fork_again(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        pid_t pid = fork();
+        if (!pid)
+            _exit(0);
+        (void)wait_for(pid);
+    }
+    return arg;
+}
+
+/* What is large takes long to fork. */
+static void children_of__Fork_allocate_while_another_thread_forks(void)
+{
+    pthread_t thread;
+    char *image =
+        mmap(NULL, IMAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(image != MAP_FAILED);
+    madvise(image, IMAGE_BYTES, MADV_NOHUGEPAGE);
+    memset(image, 1, IMAGE_BYTES);
+    REQUIRE(!pthread_create(&thread, NULL, fork_again, NULL));
+    for (unsigned round = 0; round < 20; round++) {
+        const struct timespec pause = {.tv_nsec = 3000000 + round * 97000};
+        nanosleep(&pause, NULL);
+        pid_t pid = _Fork();
+        if (!pid) {
+            alarm(CHILD_SECONDS);
+            _exit(!work(round, 500));
+        }
+        REQUIRE(is_good(wait_for(pid), "child"));
+    }
+    stop = true;
+    pthread_join(thread, NULL);
+}
+
 /* ---- handlers of fork ------------------------------------------------------------------------ */
 
 static void *at_fork[3];
@@ -589,6 +739,9 @@ static const struct conformance_case cases[] = {
     CASE(children_trim_and_count_while_8_threads_allocate),
     CASE(programs_are_started_while_8_threads_allocate),
     CASE(children_allocate_while_threads_read_lines_and_flush),
+    CASE(threads_allocate_while_they_have_a_file),
+    CASE(what_is_allocated_while_another_thread_forks_goes_back),
+    CASE(children_of__Fork_allocate_while_another_thread_forks),
     CASE(handlers_of_fork_may_allocate),
     CASE(a_handler_that_interrupts_malloc_forks),
     CASE(a_handler_that_interrupts_malloc_forks_by__Fork_with_other_threads),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -299,6 +300,107 @@ static void a_block_of_1000_MiB_fits_in_2_GiB_of_address_space(void)
     CHECK_EQ(run_self("limits.of_a_larger_address_space", NULL, limit_to_2_GiB), 0);
 }
 
+/* ---- limits that are lifted ------------------------------------------------------------------ */
+
+#define PLENTY (600 * MIB)
+
+/* Of blocks that are small: what a heap has in mappings of their own doesn't help. */
+static bool has_plenty(void)
+{
+    for (size_t bytes = 0; bytes < PLENTY; bytes += 4000)
+        if (!malloc(4000))
+            return false;
+    return true;
+}
+
+static void small_blocks_find_room_when_a_limit_is_lifted(void)
+{
+    free(opaque(malloc(100)));
+    limit(RLIMIT_AS, 256 * MIB);
+    limit(RLIMIT_AS, RLIM_INFINITY);
+    CHECK(has_plenty());
+}
+
+/* Whose threads and large blocks took addresses meanwhile. */
+static void small_blocks_find_room_when_a_used_limit_is_lifted(void)
+{
+    free(opaque(malloc(100)));
+    limit(RLIMIT_AS, 300 * MIB);
+    ten_threads_take_some();
+    char *kept = malloc(60 * MIB);
+    CHECK(kept);
+    unsigned count = exhaust(10000);
+    free_first(count);
+    limit(RLIMIT_AS, RLIM_INFINITY);
+    CHECK(has_plenty());
+    free(kept);
+}
+
+static void of_a_limit_that_is_lifted(void)
+{
+    unsigned count = exhaust(10000);
+    free_first(count);
+    limit(RLIMIT_AS, RLIM_INFINITY);
+    CHECK(has_plenty());
+}
+
+static void small_blocks_find_room_when_a_limit_from_before_is_lifted(void)
+{
+    CHECK_EQ(run_self("limits.of_a_limit_that_is_lifted", NULL, limit_to_256_MiB), 0);
+}
+
+static void a_child_lifts_its_parents_limit(void)
+{
+    limit(RLIMIT_AS, 256 * MIB);
+    pid_t pid = fork();
+    if (!pid) {
+        limit(RLIMIT_AS, RLIM_INFINITY);
+        _exit(!has_plenty());
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    CHECK_EQ(status, 0);
+}
+
+static void a_limit_lifted_behind_malloc_is_noticed(void)
+{
+    struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    limit(RLIMIT_AS, 256 * MIB);
+    free_first(exhaust(10000));
+    REQUIRE(!syscall(SYS_prlimit64, 0, RLIMIT_AS, &none, NULL));
+    CHECK(has_plenty());
+}
+
+static void limits_that_are_refused_change_nothing(void)
+{
+    struct rlimit wrong = {256 * MIB, 128 * MIB};
+    free(opaque(malloc(100)));
+    size_t before = virtual_bytes();
+    errno = 0;
+    CHECK_EQ(setrlimit(RLIMIT_AS, &wrong), -1);
+    CHECK_EQ(errno, EINVAL);
+    errno = 0;
+    CHECK_EQ(setrlimit(RLIMIT_AS, opaque((void *)(uintptr_t)16)), -1);
+    CHECK_EQ(errno, EFAULT);
+    CHECK(virtual_bytes() + MIB > before);
+}
+
+/* What it shares is its parent's. */
+static void a_child_of_vfork_limits_itself_alone(void)
+{
+    struct rlimit limits = {256 * MIB, RLIM_INFINITY};
+    free(opaque(malloc(100)));
+    size_t before = virtual_bytes();
+    pid_t pid = vfork();
+    if (!pid)
+        _exit(setrlimit(RLIMIT_AS, &limits) != 0);
+    int status = -1;
+    waitpid(pid, &status, 0);
+    CHECK_EQ(status, 0);
+    CHECK(virtual_bytes() + MIB > before);
+    CHECK(has_plenty());
+}
+
 static const struct conformance_case cases[] = {
     CASE(small_blocks_end_in_ENOMEM_and_come_back),
     CASE(middle_blocks_end_in_ENOMEM_and_come_back),
@@ -315,6 +417,14 @@ static const struct conformance_case cases[] = {
     CASE(a_program_starts_in_a_small_address_space),
     CASE_INNER(of_a_larger_address_space),
     CASE(a_block_of_1000_MiB_fits_in_2_GiB_of_address_space),
+    CASE(small_blocks_find_room_when_a_limit_is_lifted),
+    CASE(small_blocks_find_room_when_a_used_limit_is_lifted),
+    CASE_INNER(of_a_limit_that_is_lifted),
+    CASE(small_blocks_find_room_when_a_limit_from_before_is_lifted),
+    CASE(a_child_lifts_its_parents_limit),
+    CASE(a_limit_lifted_behind_malloc_is_noticed),
+    CASE(limits_that_are_refused_change_nothing),
+    CASE(a_child_of_vfork_limits_itself_alone),
     END_OF_CASES,
 };
 const struct conformance_group conformance_limits = {"limits", cases};

@@ -84,7 +84,7 @@ __attribute__((noinline)) _Noreturn void crash(const char *way)
     if (string_equal(way, "panic"))
         panic("as the command line asks for");
     print("crash=%s: there is no such way; there are pf, ud, df, text, rodata, nx, stack, panic, "
-          "lock, reset and hang\n",
+          "lock, reset, hang and late\n",
           way);
     machine_exit(MACHINE_FAILED);
 }

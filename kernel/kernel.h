@@ -36,8 +36,12 @@ struct trap_frame;
 
 /* Message, backtrace, views of the memory if there is one already, end. */
 __attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format, ...);
+/* How long a panic waits for who is slow to take what it has to say. */
+#define PANIC_PATIENCE_NS 1000000000u
 /* Called after the message of a panic, when set. */
 extern void (*panic_hook)(void);
+/* Called when all of a panic is on the console, when set: what it does may panic again. */
+extern void (*panic_last_hook)(void);
 
 /* Prints `pc`, unless it is 0, and the callers from the frame pointer on, with their names. */
 void backtrace(uintptr_t pc, uintptr_t frame_pointer);

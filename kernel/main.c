@@ -6,11 +6,15 @@
  *   demo                  show the allocators at work
  *   run stdin= stdout= stderr=  start the program that the RAM disk names
  *   swap=                 so many disks are swap areas, before the program starts
+ *   policy=               which pages reclaim takes first: lru, mglru, clock or fifo
+ *   stats                 tell of processes at their end, and of the memory at the machine's
+ *   events                tell of everything that happens to memory (images that end with -events)
  *   views                 nothing of these: show the memory's views, which is the default
  *   mem= numa=            what the machine is, for the command that re-runs a failed test
  *   check                 after a program's end, check every invariant of the memory
  *   fail-alloc            allocations of programs can be made to fail: /proc/PID/fail-nth
- *   crash=                end in a way that crash.c knows, to prove that it is seen
+ *   crash=                end in a way that crash.c knows, to prove that it is seen; late: panic
+ *                         when the program has ended
  * Others are named in a warning.
  */
 #include "cmdline.h"
@@ -23,6 +27,7 @@
 #include "objects.h"
 #include "paging.h"
 #include "pvh.h"
+#include "string.h"
 #include "task/fail_nth.h"
 #include "task/init.h"
 #include "trap.h"
@@ -40,9 +45,9 @@ static struct pvh_info info;
 static struct numa numa;
 
 static const char *const known_words[] = {
-    "selftest", "filter", "seed",   "effort", "demo",       "views", "mem",
-    "numa",     "crash",  "check",  "run",    "swap",       "rows",  "columns",
-    "ignore",   "stdin",  "stdout", "stderr", "fail-alloc", NULL,
+    "selftest", "filter",  "seed",       "effort", "demo",   "views",  "mem",   "numa",
+    "crash",    "check",   "fail-alloc", "run",    "swap",   "policy", "stats", "events",
+    "rows",     "columns", "ignore",     "stdin",  "stdout", "stderr", NULL,
 };
 
 static void warn_of_unknown_words(void)
@@ -79,7 +84,7 @@ static void print_map(void)
 static enum machine_status run(void)
 {
     char way[16];
-    if (cmdline_string(info.command_line, "crash", way, sizeof way))
+    if (cmdline_string(info.command_line, "crash", way, sizeof way) && !string_equal(way, "late"))
         crash(way);
     if (cmdline_has(info.command_line, "selftest"))
         return selftest(info.command_line);

@@ -4,19 +4,20 @@
 #include "cpu.h"
 #include "dev/lines.h"
 #include "event.h"
+#include "events.h"
 #include "kernel.h"
 #include "memory.h"
 #include "serial.h"
 #include "trap.h"
 
 #define DEBUG_EXIT_PORT 0xf4
-#define PANIC_PATIENCE_NS 1000000000u
 #define PAGE_FAULT 14
 #define PAGE_FAULT_PRESENT 1 /* bits of its error code */
 #define PAGE_FAULT_WRITE 2
 #define PAGE_FAULT_FETCH 16
 
 void (*panic_hook)(void);
+void (*panic_last_hook)(void);
 
 static bool panicking;
 
@@ -32,7 +33,9 @@ _Noreturn static void leave(enum machine_status status)
  * a panic, which may be one of the lines themselves. */
 _Noreturn void machine_exit(enum machine_status status)
 {
-    lines_wait_until_sent(status == MACHINE_PANIC ? PANIC_PATIENCE_NS : NO_DEADLINE);
+    uint64_t patience = status == MACHINE_PANIC ? PANIC_PATIENCE_NS : NO_DEADLINE;
+    events_end(status == MACHINE_PANIC, patience);
+    lines_wait_until_sent(patience);
     leave(status);
 }
 
@@ -55,6 +58,8 @@ _Noreturn static void panic_end(uintptr_t pc, uintptr_t frame_pointer)
         print("  the stack has overflowed\n");
     backtrace(pc, frame_pointer);
     memory_print_views();
+    if (panic_last_hook)
+        panic_last_hook();
     machine_exit(MACHINE_PANIC);
 }
 

@@ -43,6 +43,11 @@ static int not_started(const char *qemu, int error)
     return EXIT_FAILED;
 }
 
+bool is_panic(int result)
+{
+    return result == STATUS_PANIC;
+}
+
 int explain_end(int result, const struct boot *boot, const char *qemu)
 {
     if (result < 0)

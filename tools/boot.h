@@ -35,7 +35,15 @@ struct boot {
     struct texts environment;  /* NAME=VALUE */
     struct texts swaps;        /* SIZE, FILE, FILE:SIZE or URL */
     const char *cwd, *save_initrd; /* NULL: not given */
+    const char *policy;            /* NULL: not given */
+    const char *stats, *events;    /* files; NULL: not given */
+    bool summary;
 };
+
+static inline bool boot_wants_stats(const struct boot *boot)
+{
+    return boot->stats || boot->summary;
+}
 
 static inline bool boot_has_program(const struct boot *boot)
 {
@@ -58,7 +66,16 @@ struct qemu_setup {
 };
 
 /* What connects the machine and us: kernel/dev/lines.h has the same numbers. */
-enum boot_line { LINE_INPUT = 1, LINE_OUTPUT, LINE_ERRORS, LINE_CONTROL, LINE_LOG, NR_LINES };
+enum boot_line {
+    LINE_INPUT = 1,
+    LINE_OUTPUT,
+    LINE_ERRORS,
+    LINE_CONTROL,
+    LINE_STATS,  /* if boot_wants_stats */
+    LINE_EVENTS, /* if they are asked for */
+    LINE_LOG,
+    NR_LINES
+};
 
 /* QEMU and its arguments, NULL-terminated; never freed. */
 char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup);
@@ -66,6 +83,9 @@ char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup);
 /* The exit status of a mode without a program, after a complaint where one is due, from what
  * machine_run returned. */
 int explain_end(int result, const struct boot *boot, const char *qemu);
+
+/* machine_run returned that the machine panicked. */
+bool is_panic(int result);
 
 /* Prints a command in a form that a shell takes. */
 void print_command(char **argv);

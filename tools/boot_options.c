@@ -21,6 +21,7 @@ static const char examples[] =
     "  quire boot --add=script.py --add=/usr/lib/python3.11 -- python3 $PWD/script.py\n"
     "  quire boot --add=/etc/services -- sort /etc/services | head\n"
     "  quire boot --mem=32M --swap=1G -- sort -S 500M < large.txt\n"
+    "  quire boot --mem=32M --swap=1G --summary -- xz -9k large.txt\n"
     "  quire boot --shell                       look around in it\n"
     "  quire boot --selftest                    run all tests inside the machine\n"
     "  quire boot --selftest=pcp --arch=i386  those whose name holds \"pcp\", on 32 bits\n"
@@ -42,6 +43,10 @@ enum {
     OPTION_ACCEL,
     OPTION_SAVE_INITRD,
     OPTION_SWAP,
+    OPTION_POLICY,
+    OPTION_STATS,
+    OPTION_SUMMARY,
+    OPTION_EVENTS,
 };
 
 static const struct argp_option options[] = {
@@ -64,6 +69,8 @@ static const struct argp_option options[] = {
      "such as "
      "nbd://HOST:PORT or nbd+unix:///?socket=PATH. Several are used one after the other",
      2},
+    {"policy", OPTION_POLICY, "NAME", 0,
+     "Which pages go first when memory is short: lru (the default), mglru, clock or fifo", 2},
     {NULL, 0, NULL, 0, "What the program finds there (with a program or --shell)", 3},
     {"add", OPTION_ADD, "HOST[:GUEST]", 0,
      "Pack this file, or this folder with all that is in it, too, at GUEST or at the same place; a "
@@ -75,6 +82,15 @@ static const struct argp_option options[] = {
      "Start it in this folder of the machine, which is made if there is none (default /)", 3},
     {"verbose", 'v', NULL, 0,
      "Show the kernel's log on stderr, and system calls that don't exist there", 3},
+    {"summary", OPTION_SUMMARY, NULL, 0,
+     "Say on stderr what it took: time, faults, memory, swap, the largest processes", 3},
+    {"stats", OPTION_STATS, "FILE.json", 0,
+     "Write the machine's counters and views at its end, and what each process took", 3},
+    {"events", OPTION_EVENTS, "FILE", 0,
+     "Write everything that happens to memory there, one by one: `quire events FILE` shows it. A "
+     "program can add its own words: echo sorting >/dev/kmsg. The "
+     "machine is slower then",
+     3},
     {NULL, 0, NULL, 0, "How the tests run (with --selftest)", 4},
     {"seed", OPTION_SEED, "NUMBER", 0, "Of random numbers", 4},
     {"effort", OPTION_EFFORT, "NUMBER", 0, "Operations of a random run", 4},
@@ -86,7 +102,9 @@ static const struct argp_option options[] = {
     {"append", OPTION_APPEND, "WORDS", 0,
      "Add to the kernel's command line. crash=WAY makes it end at once, to see what comes of it: "
      "by pf, "
-     "ud or df (exceptions), panic, lock (taken twice), reset or hang",
+     "ud or df (exceptions), panic, lock (taken twice), reset or hang; crash=late: by a panic when "
+     "the "
+     "program has ended",
      5},
     {"accel", OPTION_ACCEL, "HOW", 0, "tcg (emulation, the default) or kvm", 5},
     {"dry-run", OPTION_DRY_RUN, NULL, 0, "Print QEMU's command line and end", 5},
@@ -227,6 +245,25 @@ static void parse_swap(struct boot *boot, const char *arg, struct argp_state *st
     texts_add(&boot->swaps, text("%s", arg));
 }
 
+static void parse_policy(struct boot *boot, const char *arg, struct argp_state *state)
+{
+    static const char *const known[] = {"lru", "mglru", "clock", "fifo"};
+    boot->policy = NULL;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(arg, known[i]))
+            boot->policy = known[i];
+    if (!boot->policy)
+        argp_error(state, "--policy is lru, mglru, clock or fifo, not '%s'", arg);
+}
+
+/* The program's output isn't mixed with ours. */
+static const char *parse_file(const char *option, const char *arg, struct argp_state *state)
+{
+    if (!*arg || !strcmp(arg, "-"))
+        argp_error(state, "%s: to which file? (stdout is the program's)", option);
+    return arg;
+}
+
 static void parse_accel(struct boot *boot, const char *arg, struct argp_state *state)
 {
     boot->kvm = !strcmp(arg, "kvm");
@@ -256,6 +293,10 @@ static void check_program(const struct boot *boot, struct argp_state *state)
                           : boot->cwd               ? "--cwd"
                           : boot->save_initrd       ? "--save-initrd"
                           : boot->verbose           ? "--verbose"
+                          : boot->policy            ? "--policy"
+                          : boot->stats             ? "--stats"
+                          : boot->summary           ? "--summary"
+                          : boot->events            ? "--events"
                                                     : NULL;
     if (has_program && (boot->selftest || boot->demo))
         argp_error(state, "%s runs no program", boot->demo ? "--demo" : "--selftest");
@@ -326,6 +367,18 @@ static error_t parse_for_program(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_SAVE_INITRD:
         boot->save_initrd = arg;
+        return 0;
+    case OPTION_POLICY:
+        parse_policy(boot, arg, state);
+        return 0;
+    case OPTION_STATS:
+        boot->stats = parse_file("--stats", arg, state);
+        return 0;
+    case OPTION_EVENTS:
+        boot->events = parse_file("--events", arg, state);
+        return 0;
+    case OPTION_SUMMARY:
+        boot->summary = true;
         return 0;
     case 'v':
         boot->verbose = true;

@@ -3,7 +3,8 @@
  * The machine has a line for the program's output, or, when that is a terminal, for the terminal in
  * both directions; one for its errors, unless they go to the terminal as well; one for its input,
  * unless that is the terminal: a byte DLE is doubled, DLE EOT is the end; one by which the kernel
- * says how the program ended (channel.h), and one for its log.
+ * says how the program ended (channel.h), and one for its log. With --stats or --summary there is
+ * one by which it tells of its memory (stats.h).
  *
  * The terminal is handed over whole or not at all: when the output isn't one, the input from one
  * comes line by line as from a file, and ^C ends the machine.
@@ -30,12 +31,13 @@
 #include "monitor.h"
 #include "program.h"
 #include "quire.h"
+#include "stats.h"
 #include "swap.h"
 #include "terminal.h"
 
 #define INITRD_GIVEN (MACHINE_FIRST_GIVEN + NR_LINES - 1) /* the child's descriptor of the disk */
-#define INITRD_PATH "/dev/fd/8"
-_Static_assert(INITRD_GIVEN == 8, "INITRD_PATH names it");
+#define INITRD_PATH "/dev/fd/10"
+_Static_assert(INITRD_GIVEN == 10, "INITRD_PATH names it");
 
 #define DLE 0x10
 #define EOT 0x04
@@ -178,7 +180,7 @@ static void pass_on(void *arg, int number)
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
                const struct standard_streams *streams, const struct swap_stores *swaps,
-               struct channel *channel)
+               struct channel *channel, struct stats *stats, int events)
 {
     int line[NR_LINES], given[MACHINE_MOST_GIVEN];
     size_t nr_given = NR_LINES;
@@ -208,6 +210,15 @@ static int run(char **qemu, const struct boot *boot, int initrd,
          .from_machine = true,
          .filter = channel_take_lines,
          .arg = channel},
+        {.from = boot_wants_stats(boot) ? line[LINE_STATS] : -1,
+         .to = -1,
+         .from_machine = true,
+         .filter = stats_take,
+         .arg = stats},
+        {.from = boot->events ? line[LINE_EVENTS] : -1,
+         .to = events,
+         .to_world = true,
+         .from_machine = true},
         {.from = line[LINE_LOG],
          .to = -1,
          .from_machine = true,
@@ -356,7 +367,9 @@ static uint64_t ignored_signals(void)
     return set;
 }
 
-static char *kernel_words(const struct standard_streams *streams, const struct swap_stores *swaps)
+/* The first words of the kernel's command line. */
+static char *kernel_words(const struct boot *boot, const struct standard_streams *streams,
+                          const struct swap_stores *swaps)
 {
     char *words = NULL;
     size_t length;
@@ -370,6 +383,12 @@ static char *kernel_words(const struct standard_streams *streams, const struct s
         fprintf(to, " ignore=0x%llx", (unsigned long long)ignored);
     if (swaps->count)
         fprintf(to, " swap=%u", swaps->count);
+    if (boot->policy)
+        fprintf(to, " policy=%s", boot->policy);
+    if (boot_wants_stats(boot))
+        fputs(" stats", to);
+    if (boot->events)
+        fputs(" events", to);
     fclose(to);
     return must(words);
 }
@@ -385,6 +404,66 @@ static int name_disks(char *disks[MOST_SWAPS], const struct swap_stores *swaps)
     return fd;
 }
 
+/* How it ended, for the document and the summary. */
+static const char *name_end(int result, const struct channel *channel)
+{
+    if (result == MACHINE_TIMEOUT)
+        return "timeout";
+    if (result == MACHINE_PAUSED)
+        return "paused";
+    if (result >= MACHINE_TIMEOUT)
+        return "stopped";
+    if (is_panic(result))
+        return "panic";
+    switch (channel->end) {
+    case CHANNEL_EXITED:
+        return "exited";
+    case CHANNEL_KILLED:
+        return "killed";
+    case CHANNEL_FAILED:
+    case CHANNEL_NO_SWAP:
+        return "not started";
+    default:
+        return "unknown";
+    }
+}
+
+/* A descriptor; -1: none is asked for, or after a complaint. */
+static int open_events(const struct boot *boot)
+{
+    if (!boot->events)
+        return -1;
+    int fd = open(boot->events, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        complain("--events=%s: %s", boot->events, strerror(errno));
+    return fd;
+}
+
+static int run_and_tell(const struct boot *boot, const struct program *program,
+                        const struct standard_streams *streams, const struct swap_stores *swaps,
+                        char **qemu, int initrd)
+{
+    struct channel channel;
+    struct stats stats;
+    int events = open_events(boot);
+    if ((boot->events && events < 0) || !stats_begin(&stats, boot))
+        return PROGRAM_NOT_RUN;
+    channel_init(&channel, boot->verbose);
+    channel.raw = !strcmp(streams->in, "tty");
+    int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats, events);
+    int status = end(result, boot, &channel, qemu[0], program->path);
+    const struct stats_end how = {
+        .how = name_end(result, &channel), .number = channel.number, .status = status};
+    if (!stats_finish(&stats, &how, program->path))
+        status = PROGRAM_NOT_RUN;
+    if (events >= 0 && close(events)) {
+        complain("--events=%s can't be written: %s", boot->events, strerror(errno));
+        status = PROGRAM_NOT_RUN;
+    }
+    channel_free(&channel);
+    return status;
+}
+
 /* Prints the command or runs it. `initrd`: a descriptor, whose file QEMU finds at INITRD_PATH. */
 static int boot_image(const struct boot *boot, const struct program *program,
                       const struct standard_streams *streams, const struct swap_stores *swaps,
@@ -392,10 +471,12 @@ static int boot_image(const struct boot *boot, const struct program *program,
 {
     char *disks[MOST_SWAPS];
     bool i386 = program->bits == 32;
-    char *image = find_image(i386 ? "quire-i386.elf" : "quire-x86-64.elf", boot->images);
+    char *name = text("quire-%s%s.elf", i386 ? "i386" : "x86-64", boot->events ? "-events" : "");
+    char *image = find_image(name, boot->images);
+    free(name);
     if (!image)
         return PROGRAM_NOT_RUN;
-    char *words = kernel_words(streams, swaps);
+    char *words = kernel_words(boot, streams, swaps);
     int monitor = name_disks(disks, swaps);
     char **qemu = qemu_arguments(
         boot, &(struct qemu_setup){.image = image,
@@ -414,13 +495,7 @@ static int boot_image(const struct boot *boot, const struct program *program,
         print_command(qemu);
         return all_written() ? PROGRAM_NOT_RUN : 0;
     }
-    struct channel channel;
-    channel_init(&channel, boot->verbose);
-    channel.raw = !strcmp(streams->in, "tty");
-    int result = run(qemu, boot, initrd, streams, swaps, &channel);
-    int status = end(result, boot, &channel, qemu[0], program->path);
-    channel_free(&channel);
-    return status;
+    return run_and_tell(boot, program, streams, swaps, qemu, initrd);
 }
 
 int boot_program(const struct boot *boot)

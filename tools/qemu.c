@@ -103,13 +103,13 @@ static void add_socket(struct arguments *arguments, const char *name, int fd)
 /* The lines are ports of one device, and the log is the serial port; all are sockets that QEMU gets
  * from us. The kernel speaks the legacy interface, and without ioeventfd what it sends is taken
  * before it goes on, rather than by another thread. */
-static void add_lines(struct arguments *arguments, const struct qemu_setup *setup)
+static void add_lines(struct arguments *arguments, const struct boot *boot,
+                      const struct qemu_setup *setup)
 {
-    static const char *const name[NR_LINES] = {[LINE_INPUT] = "input",
-                                               [LINE_OUTPUT] = "output",
-                                               [LINE_ERRORS] = "errors",
-                                               [LINE_CONTROL] = "control",
-                                               [LINE_LOG] = "log"};
+    static const char *const name[NR_LINES] = {
+        [LINE_INPUT] = "input",     [LINE_OUTPUT] = "output", [LINE_ERRORS] = "errors",
+        [LINE_CONTROL] = "control", [LINE_STATS] = "stats",   [LINE_EVENTS] = "events",
+        [LINE_LOG] = "log"};
     if (!setup->first_line) {
         add(arguments, "-serial");
         add(arguments, "stdio");
@@ -119,6 +119,9 @@ static void add_lines(struct arguments *arguments, const struct qemu_setup *setu
     add(arguments, "virtio-serial-pci,max_ports=%d,disable-modern=on,vectors=0,ioeventfd=off",
         LINE_LOG);
     for (int line = LINE_INPUT; line < NR_LINES; line++) {
+        if ((line == LINE_STATS && !boot_wants_stats(boot)) ||
+            (line == LINE_EVENTS && !boot->events))
+            continue;
         add_socket(arguments, name[line], setup->first_line + line - 1);
         if (line == LINE_LOG)
             continue;
@@ -185,7 +188,7 @@ char **qemu_arguments(const struct boot *boot, const struct qemu_setup *setup)
         add(&arguments, "%s", fixed[i]);
     add(&arguments, "-accel");
     add(&arguments, "%s", boot->kvm ? "kvm" : "tcg");
-    add_lines(&arguments, setup);
+    add_lines(&arguments, boot, setup);
     add_monitor(&arguments, setup);
     add_disks(&arguments, setup);
     add(&arguments, "-m");

@@ -27,8 +27,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"boot", command_boot},   {"heap", command_heap},           {"replay", command_replay},
-    {"trace", command_trace}, {"translate", command_translate},
+    {"boot", command_boot},     {"events", command_events}, {"heap", command_heap},
+    {"replay", command_replay}, {"trace", command_trace},   {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -65,6 +65,7 @@ static const struct argp argp = {
     .doc = "What memory does: on a machine that Quire manages.\v"
            "Commands:\n"
            "  boot       boot a machine whose memory Quire manages, in QEMU; run programs there\n"
+           "  events     show what happened to memory there, one by one\n"
            "  heap       show what the heap of a running program holds\n"
            "  replay     run a trace of memory references in memories of given sizes\n"
            "  trace      convert such traces, and look at them\n"

@@ -57,6 +57,7 @@ bool looks_hexadecimal(const char *text);
 
 /* Subcommands: their exit status. */
 int command_boot(int argc, char **argv);
+int command_events(int argc, char **argv);
 int command_heap(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_trace(int argc, char **argv);

@@ -87,6 +87,12 @@
 #endif
 
 #define QUIRE_PAGE_SIZE (1ul << QUIRE_PAGE_SHIFT)
+/* 1: the layers tell the port of each thing that happens to a frame, a page or an area
+ * (base/events.h). It costs time wherever that is, so 0: nothing is left of it. */
+#ifndef QUIRE_EVENTS
+#define QUIRE_EVENTS 0
+#endif
+
 #define QUIRE_PAGEBLOCK_PAGES (1ul << QUIRE_PAGEBLOCK_ORDER)
 #define QUIRE_SECTION_PAGES (1ul << (QUIRE_SECTION_SHIFT - QUIRE_PAGE_SHIFT))
 
@@ -129,15 +135,18 @@
 #if QUIRE_POOL_KEEP_BYTES < 1
 #error "QUIRE_POOL_KEEP_BYTES must be 1 at least"
 #endif
+#if QUIRE_EVENTS < 0 || QUIRE_EVENTS > 1
+#error "QUIRE_EVENTS must be 0 or 1"
+#endif
 #if QUIRE_DEBUG_LEVEL < 0 || QUIRE_DEBUG_LEVEL > 2
 #error "QUIRE_DEBUG_LEVEL must be 0, 1 or 2"
 #endif
 
 /* A name with all knobs in it that the headers make use of; the others (QUIRE_PCP_SHIFT,
  * QUIRE_SHARD_BLOCKS, QUIRE_SLAB_MAX_CACHES, QUIRE_TLB_FLUSH_PAGES, QUIRE_POOL_BLOCK_BYTES,
- * QUIRE_POOL_KEEP_BYTES and QUIRE_DEBUG_LEVEL: no header needs their values) are the library's own
- * affair. A function that every program calls has such a name, so that a program with other knobs
- * lacks a symbol, whose name says what differs. */
+ * QUIRE_POOL_KEEP_BYTES, QUIRE_EVENTS and QUIRE_DEBUG_LEVEL: no header needs their values) are the
+ * library's own affair. A function that every program calls has such a name, so that a program with
+ * other knobs lacks a symbol, whose name says what differs. */
 #define QUIRE_WITH_KNOBS(name)                                                                     \
     QUIRE_EXPAND_KNOBS(name, QUIRE_PAGE_SHIFT, QUIRE_PAGEBLOCK_ORDER, QUIRE_MAX_ORDER,             \
                        QUIRE_SECTION_SHIFT, QUIRE_MAX_NODES, QUIRE_MAX_CPUS,                       \

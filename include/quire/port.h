@@ -70,6 +70,13 @@
  *                                               is Quire, and may call here again. Until then
  *                                               `grace` is the port's
  *
+ * Of level 1, with the knob QUIRE_EVENTS alone, which src/base/events.h declares:
+ *
+ *   void quire_port_event(event, fields, text)
+ *                                             something has happened to a frame, a page or an area.
+ *                                               From anywhere, also with spinlocks; neither sleeps
+ *                                               nor allocates
+ *
  * Of level 1, and may be left out, as long as nobody waits for long:
  *
  *   QUIRE_PORT_HAS_WAIT                       defined: threads of control can sleep:

@@ -53,7 +53,19 @@ struct port {
 
 static struct virtio_device device;
 static struct port ports[NR_LINES];
-static bool ready;
+static unsigned present; /* a bit for each line */
+static bool ready, sleepless;
+static uint64_t sleepless_patience_ns;
+
+static bool is_present(enum line line)
+{
+    return present >> line & 1;
+}
+
+bool line_is_there(enum line line)
+{
+    return ready && is_present(line);
+}
 
 static uint64_t phys_of(const void *memory)
 {
@@ -96,10 +108,50 @@ static void need_no_interrupt(struct port *port)
         (void)virtio_queue_interrupts(&port->send, false);
 }
 
+bool line_lend(enum line line, uint64_t phys, size_t size, unsigned token)
+{
+    struct port *port = &ports[line];
+    const struct virtio_buffer piece = {phys, (uint32_t)size};
+    quire_port_irq_t irq = quire_port_irq_save();
+    bool added = !device.broken && virtio_queue_add(&port->send, &piece, 1, 0, token);
+    if (added)
+        virtio_queue_kick(&port->send);
+    quire_port_irq_restore(irq);
+    return added;
+}
+
+int line_returned(enum line line)
+{
+    uint32_t written;
+    quire_port_irq_t irq = quire_port_irq_save();
+    int token = virtio_queue_take(&ports[line].send, &written);
+    quire_port_irq_restore(irq);
+    return token;
+}
+
+bool lines_are_broken(void)
+{
+    return device.broken;
+}
+
+static int look_for_buffer(struct port *port)
+{
+    static bool is_late; /* then for the rest of what is written, too */
+    uint64_t begin = quire_port_clock_ns();
+    while (!is_late && !port->free && !device.broken) {
+        take_back(port);
+        is_late = quire_port_clock_ns() - begin > sleepless_patience_ns;
+        quire_port_relax();
+    }
+    return is_late ? -ETIMEDOUT : 0;
+}
+
 static int wait_for_buffer(struct port *port, bool interruptible)
 {
     uint32_t seen = event_read(&port->sent);
     int error = 0;
+    if (sleepless)
+        return look_for_buffer(port);
     port->nr_waiting++;
     if (!virtio_queue_interrupts(&port->send, true)) {
         if (interruptible)
@@ -169,12 +221,18 @@ void lines_wait_until_sent(uint64_t patience_ns)
 {
     uint64_t begin = quire_port_clock_ns();
     for (enum line line = LINE_INPUT; ready && line < NR_LINES; line++)
-        while (ports[line].free != (1u << NR_BUFFERS) - 1 && !device.broken) {
+        while (is_present(line) && ports[line].free != (1u << NR_BUFFERS) - 1 && !device.broken) {
             take_back(&ports[line]);
             if (quire_port_clock_ns() - begin > patience_ns)
                 return;
             quire_port_relax();
         }
+}
+
+void lines_write_without_sleep(uint64_t patience_ns)
+{
+    sleepless = true;
+    sleepless_patience_ns = patience_ns;
 }
 
 /* A line goes at once, so that two tasks' lines don't mix. */
@@ -262,6 +320,8 @@ static void interrupt(struct virtio_device *which)
     (void)which;
     for (enum line line = LINE_INPUT; line < NR_LINES; line++) {
         struct port *port = &ports[line];
+        if (!is_present(line))
+            continue;
         if (port->listener)
             receive(port);
         port->polled = false;
@@ -330,7 +390,7 @@ static int init_control(struct control *control)
 /* All ports are there, and open. */
 static int open_ports(struct control *control)
 {
-    unsigned missing = (1u << NR_LINES) - 2;
+    unsigned missing = present;
     struct message message;
     for (unsigned i = 1; i <= NR_MESSAGES; i++) {
         const struct virtio_buffer piece = {phys_of(control->page + i * MESSAGE_BYTES),
@@ -363,7 +423,7 @@ static int init_port(enum line line)
         error = virtio_queue_init(&port->send, &device, 2 * line + 3);
     if (!error && (port->receive.size < NR_BUFFERS || port->send.size < NR_BUFFERS))
         error = -ENXIO;
-    for (unsigned i = 0; !error && i < NR_BUFFERS; i++) {
+    for (unsigned i = 0; !error && line != LINE_EVENTS && i < NR_BUFFERS; i++) {
         port->out[i] = quire_get_free_pages(machine_mem, QUIRE_GFP_KERNEL, 0);
         error = port->out[i] ? 0 : -ENOMEM;
     }
@@ -371,12 +431,13 @@ static int init_port(enum line line)
 }
 
 /* The machine can't do without, so what was made stays when something is missing. */
-int lines_init(void)
+int lines_init(unsigned more)
 {
     struct pci_device pci = {0};
     struct control control;
     device =
         (struct virtio_device){.name = "the serial lines", .interrupt = interrupt, .broke = broke};
+    present = ((1u << (LINE_CONTROL + 1)) - 2) | more;
     if (!virtio_find(&device, &pci, VIRTIO_CONSOLE))
         return -ENXIO;
     virtio_accept(&device, FEATURE_MULTIPORT);
@@ -384,7 +445,8 @@ int lines_init(void)
         return -ENXIO;
     int error = init_control(&control);
     for (enum line line = LINE_INPUT; !error && line < NR_LINES; line++)
-        error = init_port(line);
+        if (is_present(line))
+            error = init_port(line);
     if (!error)
         error = virtio_start(&device);
     if (error)

@@ -1,13 +1,17 @@
-/* kernel/fs/devices.c: null, zero, full, random, and which nodes there are */
+/* kernel/fs/devices.c: null, zero, full, random, kmsg, and which nodes there are */
 #include "fs/devices.h"
 
 #include "base/compiler.h"
+#include "base/text.h"
 #include "fs/block.h"
 #include "fs/ramfs.h"
 #include "fs/random.h"
 #include "string.h"
 
 #define MEM_MAJOR 1u
+#define MARK_BYTES 64u
+
+void (*device_mark)(const char *text);
 
 static int64_t null_read(struct file *file, uint64_t at, void *to, size_t size)
 {
@@ -48,6 +52,28 @@ static int64_t random_write(struct file *file, uint64_t at, const void *from, si
     return (int64_t)size;
 }
 
+/* A line for the kernel's log, as printk(9) has it: a level in <> before it goes. Linux takes more
+ * of a line, and lets the log be read. */
+static int64_t kmsg_write(struct file *file, uint64_t at, const void *from, size_t size)
+{
+    const char *text = from;
+    char line[MARK_BYTES];
+    size_t length = 0, i = 0;
+    (void)file, (void)at;
+    if (size && text[0] == '<') {
+        while (i < size && text[i] != '>')
+            i++;
+        i = i < size ? i + 1 : 0;
+    }
+    for (; i < size && length < sizeof line - 1 && text[i] != '\n' && text[i]; i++)
+        line[length++] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+    line[length] = '\0';
+    quire_log(QUIRE_LOG_INFO, "kmsg: %s", line);
+    if (device_mark)
+        device_mark(line);
+    return (int64_t)size;
+}
+
 static const struct file_ops null_ops = {
     .name = "null", .no_position = true, .read = null_read, .write = null_write};
 static const struct file_ops zero_ops = {
@@ -56,9 +82,11 @@ static const struct file_ops full_ops = {
     .name = "full", .no_position = true, .read = zero_read, .write = full_write};
 static const struct file_ops random_ops = {
     .name = "random", .no_position = true, .read = random_read, .write = random_write};
+static const struct file_ops kmsg_ops = {.name = "kmsg", .write = kmsg_write};
 
 static const struct file_ops *const mem_ops[] = {
-    [3] = &null_ops, [5] = &zero_ops, [7] = &full_ops, [8] = &random_ops, [9] = &random_ops};
+    [3] = &null_ops,   [5] = &zero_ops,   [7] = &full_ops,
+    [8] = &random_ops, [9] = &random_ops, [11] = &kmsg_ops};
 
 bool device_is_zero(const struct file *file)
 {
@@ -114,10 +142,15 @@ int devices_populate(struct inode *dev)
         const char *name;
         unsigned mode, major, minor;
     } nodes[] = {
-        {"null", 0666, MEM_MAJOR, 3},          {"zero", 0666, MEM_MAJOR, 5},
-        {"full", 0666, MEM_MAJOR, 7},          {"random", 0666, MEM_MAJOR, 8},
-        {"urandom", 0666, MEM_MAJOR, 9},       {"tty", 0666, TTY_OTHER_MAJOR, 0},
-        {"console", 0600, TTY_OTHER_MAJOR, 1}, {"ttyS0", 0660, TTY_MAJOR, TTY_SERIAL_MINOR},
+        {"kmsg", 0200, MEM_MAJOR, 11},
+        {"null", 0666, MEM_MAJOR, 3},
+        {"zero", 0666, MEM_MAJOR, 5},
+        {"full", 0666, MEM_MAJOR, 7},
+        {"random", 0666, MEM_MAJOR, 8},
+        {"urandom", 0666, MEM_MAJOR, 9},
+        {"tty", 0666, TTY_OTHER_MAJOR, 0},
+        {"console", 0600, TTY_OTHER_MAJOR, 1},
+        {"ttyS0", 0660, TTY_MAJOR, TTY_SERIAL_MINOR},
     };
     static const struct {
         const char *name, *target;

@@ -19,8 +19,12 @@ int device_open(struct inode *inode, struct file *file);
 void device_register(uint64_t number, int (*open)(struct inode *inode, struct file *file));
 bool device_is_zero(const struct file *file);
 
-/* Makes null, zero, full, random, urandom, tty, console, ttyS0, the block devices that there are,
- * and the links to /proc/self/fd. */
+/* Learns what programs write to kmsg, a line of printable characters at a time; NULL: nobody does.
+ */
+extern void (*device_mark)(const char *text);
+
+/* Makes null, zero, full, kmsg, random, urandom, tty, console, ttyS0, the block devices that there
+ * are, and the links to /proc/self/fd. */
 int devices_populate(struct inode *dev);
 
 #endif

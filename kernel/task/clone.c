@@ -1,5 +1,6 @@
 /* kernel/task/clone.c: fork(2), vfork(2), clone(2), clone3(2)
  */
+#include "base/events.h"
 #include "errno.h"
 #include "fs/files.h"
 #include "fs/path.h"
@@ -182,6 +183,8 @@ int task_clone(const struct clone_arguments *arguments)
         return error;
     }
     int pid = task->tid;
+    quire_tell_event(FORK, (uint64_t)pid, (uint64_t)current_process()->pid,
+                     (flags & CLONE_THREAD) != 0);
     sched_add(task);
     if ((flags & (CLONE_VFORK | CLONE_THREAD)) == CLONE_VFORK)
         wait_for_vfork(pid);

@@ -6,6 +6,7 @@
 #include "task/exec.h"
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "base/text.h"
 #include "errno.h"
 #include "fs/file.h"
@@ -292,6 +293,7 @@ static void set_name(struct process *process, const char *path)
         if (*at == '/')
             name = at + 1;
     quire_snprintf(process->name, sizeof process->name, "%s", name);
+    quire_tell_event_of(EXEC, process->name, (uint64_t)process->pid);
     quire_mm_set_name(process->mm, process->pid, process->name);
 }
 

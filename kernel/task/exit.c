@@ -3,6 +3,7 @@
 #include <quire/port.h>
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "errno.h"
 #include "fs/file.h"
 #include "fs/files.h"
@@ -14,6 +15,7 @@
 #include "task/posix_timer.h"
 #include "task/sched.h"
 #include "task/shm.h"
+#include "task/stats.h"
 #include "task/wait.h"
 #include "time_units.h"
 #include "user.h"
@@ -139,6 +141,7 @@ static bool is_ignored_by_parent(const struct process *process)
 static void end_process(struct process *process, int status)
 {
     process->status = process->exiting ? process->status : status;
+    quire_tell_event(EXIT, (uint64_t)process->pid, (uint64_t)process->status);
     timer_set(process, 0, 0);
     posix_timers_clear(process);
     process_drop_mm(process);
@@ -149,6 +152,7 @@ static void end_process(struct process *process, int status)
     process->fs = NULL;
     files_put(files);
     fs_context_put(fs);
+    stats_tell_end(process);
     give_children_to_init(process);
     sched_account(); /* for its own last work: behind this it may be freed */
     process->zombie = true;

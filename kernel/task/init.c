@@ -10,12 +10,15 @@
 #include <quire/swap.h>
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "base/text.h"
 #include "cmdline.h"
 #include "control.h"
 #include "dev/lines.h"
 #include "dev/virtio_blk.h"
 #include "errno.h"
+#include "events.h"
+#include "fs/devices.h"
 #include "fs/file.h"
 #include "fs/files.h"
 #include "fs/fs.h"
@@ -26,6 +29,7 @@
 #include "fs/swap.h"
 #include "memory.h"
 #include "standard.h"
+#include "string.h"
 #include "sys/proc.h"
 #include "syscall.h"
 #include "task/exec.h"
@@ -33,6 +37,7 @@
 #include "task/limits.h"
 #include "task/oom.h"
 #include "task/sched.h"
+#include "task/stats.h"
 #include "task/wait.h"
 
 #define FOLDER "/.quire/"
@@ -90,6 +95,23 @@ static void use_swap(void)
         tell("no-swap %u %s\n", i, mistake);
         machine_exit(MACHINE_DONE);
     }
+}
+
+/* The command line's policy=NAME, which the tool has checked. */
+static void use_policy(void)
+{
+    char wanted[16];
+    if (!cmdline_string(info->command_line, "policy", wanted, sizeof wanted))
+        return;
+    for (unsigned i = 0; i < QUIRE_NR_RECLAIM_POLICIES; i++) {
+        enum quire_reclaim_policy policy = (enum quire_reclaim_policy)i;
+        if (!string_equal(quire_reclaim_policy_name(policy), wanted))
+            continue;
+        if (quire_vm_set_policy(machine_vm, policy))
+            panic("init: the policy of reclaim can't be set");
+        return;
+    }
+    give_up_at("reclaim memory by the policy ", wanted, -EINVAL);
 }
 
 /* ---- what is to be run ----------------------------------------------------------------------- */
@@ -222,6 +244,9 @@ static void make_program(void)
     console_set_session(process->sid, process->pgid);
     limits_init(process->limit);
     program_pid = process->pid;
+    stats_init(process);
+    quire_tell_event(FORK, (uint64_t)process->pid, (uint64_t)init_process->pid, 0);
+    quire_tell_event_of(MARK, "the program starts", 0);
     task->kernel_main = start_program;
     sched_add(task);
 }
@@ -237,9 +262,14 @@ static void check_everything(void)
 
 _Noreturn static void end_machine(int status)
 {
+    char way[8];
+    if (cmdline_string(info->command_line, "crash", way, sizeof way))
+        panic("the program has ended, and the command line wants this");
     if (cmdline_has(info->command_line, "check"))
         check_everything();
+    quire_tell_event_of(MARK, "the program has ended", 0);
     syscall_tell_unknown();
+    stats_tell_all();
     if (status & 0x7f)
         tell("killed %d\n", status & 0x7f);
     else
@@ -327,12 +357,29 @@ static void unpack_initrd(void)
     free_initrd(&freed, (size_t)size);
 }
 
+static void mark(const char *text)
+{
+    quire_tell_event_of(MARK, text, 0);
+}
+
+static unsigned wanted_lines(void)
+{
+    unsigned lines = 0;
+    if (cmdline_has(info->command_line, "stats"))
+        lines |= 1u << LINE_STATS;
+    if (cmdline_has(info->command_line, "events") && events_are_compiled_in())
+        lines |= 1u << LINE_EVENTS;
+    return lines;
+}
+
 static void init_main(void)
 {
-    int error = lines_init();
+    int error = lines_init(wanted_lines());
     if (error)
         give_up("reach who started the machine", error);
+    events_begin();
     virtio_blk_init();
+    device_mark = mark;
     error = fs_init();
     if (error)
         give_up("make the file system", error);
@@ -343,6 +390,7 @@ static void init_main(void)
     unpack_initrd();
     read_what_to_run();
     use_swap();
+    use_policy();
     make_program();
     const struct wait_request request = {
         .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .stopped = true, .block = true};

@@ -9,9 +9,11 @@
 
 #include "cpu.h"
 #include "errno.h"
+#include "events.h"
 #include "irq.h"
 #include "task/arch_task.h"
 #include "task/lifecycle.h"
+#include "task/stats.h"
 
 #define TIMER_IRQ 0
 #define TIMER_CHANNEL_0 0x40
@@ -64,6 +66,9 @@ static void tick(void)
     if (now >= first_deadline)
         wake_late_sleepers(now);
     timers_expire(now);
+    if (stats_wanted)
+        stats_sample();
+    events_tick();
 }
 
 /* There is no tick while the kernel works: who slept until now is woken here. */

@@ -65,6 +65,7 @@ struct process {
     struct task *survivor; /* of an execve: all others end */
     struct event thread_ended;
     bool zombie;             /* all have ended; the parent hasn't waited yet */
+    bool told;               /* stats.c has written its line */
     bool stopped, continued; /* by a signal */
     bool reported;           /* the parent has been told */
     int stop_signal;

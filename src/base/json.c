@@ -103,3 +103,9 @@ void json_string(struct json *json, const char *key, const char *value)
     begin_value(json, key);
     put_quoted(json, value);
 }
+
+void json_made(struct json *json, const char *key, const char *value)
+{
+    begin_value(json, key);
+    text_puts(&json->text, value);
+}

@@ -34,5 +34,7 @@ void json_hex(struct json *json, const char *key, uint64_t value);
 void json_bool(struct json *json, const char *key, bool value);
 /* UTF-8; control characters, quotes and backslashes are escaped. */
 void json_string(struct json *json, const char *key, const char *value);
+/* A value that another writer made: it is passed on as it is. */
+void json_made(struct json *json, const char *key, const char *value);
 
 #endif

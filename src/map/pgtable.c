@@ -113,8 +113,10 @@ static struct quire_page *alloc_table(struct quire_pgtable *pt, bool root)
             page = NULL;
         }
     }
-    if (page)
-        page->owner_word = 0;
+    if (!page)
+        return NULL;
+    page->owner_word = 0;
+    quire_tell_event(OWNER, page->pfn, 0, EVENT_OWNER_TABLE);
     return page;
 }
 

@@ -19,6 +19,7 @@
 #include <quire/port.h>
 
 #include "base/bits.h"
+#include "base/events.h"
 #include "map/entry.h"
 
 #define PT_SHIFT 12

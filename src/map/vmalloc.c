@@ -25,6 +25,7 @@ struct filling {
 
 static void chain(struct area *area, struct quire_page *page)
 {
+    quire_tell_event(OWNER, page->pfn, 0, EVENT_OWNER_VMALLOC);
     page->owner.pointer[0] = area->pages;
     area->pages = page;
 }

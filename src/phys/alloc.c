@@ -275,6 +275,7 @@ static void free_to_shard(struct shard *shard, struct quire_page *page, unsigned
                           uint32_t flags)
 {
     page_set_free(page, flags);
+    quire_tell_event(FREE, page->pfn, order);
     buddy_free(shard, pfn_to_pageblock(shard->mem, page->pfn), page->pfn, order);
     quire_fetch_add(&shard->nr_freed[order], 1);
 }

@@ -68,6 +68,7 @@ static inline void block_change_type(struct shard *shard, struct pageblock *bloc
 {
     count_free(shard, block->type, -(long)block->nr_free);
     block->type = (uint8_t)type;
+    quire_tell_event(PAGEBLOCK, block->pfn, type);
     count_free(shard, type, block->nr_free);
 }
 

@@ -319,6 +319,7 @@ static enum compact_result compact_zone(struct compact_control *cc, bool from_th
     }
     stop_scanners(cc);
     pcp_open(zone);
+    quire_tell_event(COMPACT, zone->id, (uint64_t)cc->order, cc->moved, result);
     return result;
 }
 

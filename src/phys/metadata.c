@@ -22,6 +22,7 @@ void *metadata_alloc(struct quire_mem *mem, size_t size)
         quire_fetch_or(&page->flags, PAGE_METADATA);
         quire_count(&zone->managed, ~0ul);
         zone_unlock(zone, irq);
+        quire_tell_event(OWNER, page->pfn, 0, EVENT_OWNER_METADATA);
     }
     quire_fetch_add(&mem->metadata_size, size);
     return memory;

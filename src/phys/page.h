@@ -18,6 +18,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/events.h"
 
 #define PAGE_ALLOCATED 0x1u
 #define PAGE_COMPOUND 0x2u
@@ -118,6 +119,7 @@ _Static_assert(offsetof(struct quire_page, flags) == 0 &&
 static inline void page_set_allocated(struct quire_page *page, uint32_t head_flags)
 {
     page_set_state(page, head_flags | PAGE_ONE_REFERENCE);
+    quire_tell_event(ALLOC, page->pfn, flags_order(head_flags), flags_type(head_flags));
 }
 
 static inline void page_set_free(struct quire_page *page, uint32_t flags)

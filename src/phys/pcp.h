@@ -44,6 +44,7 @@ static QUIRE_ALWAYS_INLINE struct quire_page *pcp_pop(struct pcp_list *list)
     quire_count_hot(&list->nr_alloc, 1);
     quire_store_relaxed(&list->top, top);
     page_set_state(page, state);
+    quire_tell_event(ALLOC, page->pfn, flags_order((uint32_t)state), flags_type((uint32_t)state));
     return page;
 }
 
@@ -55,6 +56,7 @@ static QUIRE_ALWAYS_INLINE bool pcp_push(struct pcp_list *list, struct quire_pag
     if (quire_unlikely(top >= list->limit))
         return false;
     page_set_free(page, flags);
+    quire_tell_event(FREE, page->pfn, flags_order(flags));
     *top = page;
     quire_store_relaxed(&list->top, top + 1);
     return true;

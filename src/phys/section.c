@@ -149,8 +149,15 @@ void section_add_frames(struct quire_mem *mem, unsigned long start, unsigned lon
     }
 }
 
+static void tell_range(unsigned long start, unsigned long end)
+{
+    if (start < end)
+        quire_tell_event(RANGE, start, end - start);
+}
+
 void release_frames(struct quire_mem *mem, unsigned long start, unsigned long end)
 {
+    unsigned long from = start;
     while (start < end) {
         unsigned order = start ? quire_ctz64(start) : PAGEBLOCK_ORDER;
         if (order > PAGEBLOCK_ORDER)
@@ -172,9 +179,13 @@ void release_frames(struct quire_mem *mem, unsigned long start, unsigned long en
                 mark_reported(block, start, order);
             quire_count(&zone->managed, 1ul << order);
             zone_unlock(zone, irq);
+        } else {
+            tell_range(from, start);
+            from = start + (1ul << order);
         }
         start += 1ul << order;
     }
+    tell_range(from, end);
 }
 
 void zones_changed(struct quire_mem *mem)

@@ -128,6 +128,7 @@ void superblock_free(struct shard *shard, struct pageblock *block, unsigned orde
             link_filled(shard, &block[i], PAGEBLOCK_ORDER);
         } else if (i) {
             block[i].type = block->type;
+            quire_tell_event(PAGEBLOCK, block[i].pfn, block->type);
             block[i].flags |= PAGEBLOCK_TAIL;
         }
     }

@@ -123,6 +123,7 @@ static const char *enter(struct quire_kmem_cache *handle, struct cache *cache, b
         if (!cache->id)
             return "there are as many as there can be: config.max_caches";
         quire_store_release(&slab->cache[cache->id], cache);
+        quire_tell_event_of(CACHE, handle->name, cache->id, cache->size);
     }
     if (cache_is_debugged(cache))
         quire_store_relaxed(&slab->kfree_sections, 0);

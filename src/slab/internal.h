@@ -24,6 +24,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/events.h"
 #include "base/list.h"
 
 /* ---- sheaves --------------------------------------------------------------------------------- */

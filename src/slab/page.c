@@ -468,6 +468,7 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
         head[i].owner_word = (uint32_t)shelf_at_of_id(cache->id);
     }
     head->owner_word |= objects << 16;
+    quire_tell_event(SLAB, head->pfn, order, cache->id, objects);
     map_fill(cache, head);
     char *base = slab_address(cache->slab, head) + cache->offset;
     if (quire_unlikely(cache_is_debugged(cache)))

@@ -235,6 +235,7 @@ struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_
     if (!vma)
         return NULL;
     vma_set_flags(vma, flags);
+    area_tell(vma);
     return vma_merge(vma);
 }
 

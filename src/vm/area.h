@@ -47,6 +47,13 @@ static inline struct quire_vma *vma_below(const struct quire_mm *mm, const struc
 /* Whether an area holds some of [start, end). */
 bool vma_intersects(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 
+/* An area as it is now; one that began at another address is told to end there before. */
+static inline void area_tell(const struct quire_vma *vma)
+{
+    quire_tell_event(AREA, mm_number(vma->mm), vma->start >> QUIRE_PAGE_SHIFT, vma_pages(vma),
+                     vma->flags, vma->mapping != NULL);
+}
+
 /* In, between its neighbours, and out: nothing else of the area changes. O(log n). */
 void areas_init(struct quire_mm *mm);
 void areas_link(struct quire_mm *mm, struct quire_vma *vma, struct quire_vma *prev,

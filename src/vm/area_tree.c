@@ -102,6 +102,11 @@ static void refresh_gap(struct quire_vma *prev, struct quire_vma *vma)
     tree_update(&vma->mm->areas, &vma->node);
 }
 
+static void tell_end(const struct quire_vma *vma, quire_linear_t start)
+{
+    quire_tell_event(AREA_END, mm_number(vma->mm), start >> QUIRE_PAGE_SHIFT);
+}
+
 void areas_init(struct quire_mm *mm)
 {
     mm->areas = (struct tree){.update = update_max_gap};
@@ -128,6 +133,7 @@ void areas_link(struct quire_mm *mm, struct quire_vma *vma, struct quire_vma *pr
     /* Where it isn't the new one's parent its change may not have been seen. */
     if (next && vma->node.parent != &next->node)
         tree_update(&mm->areas, &next->node);
+    area_tell(vma);
     mm->nr_areas++;
     mm->generation++;
 }
@@ -137,6 +143,7 @@ void areas_unlink(struct quire_vma *vma)
     struct quire_mm *mm = vma->mm;
     struct quire_vma *prev = vma_prev(vma), *next = vma_next(vma);
     bool is_parent = next && vma->node.parent == &next->node;
+    tell_end(vma, vma->start);
     list_del(&vma->link);
     /* Before, so that those above both see no change where the gap just passes to another area. */
     if (next)
@@ -153,6 +160,7 @@ void areas_append(struct quire_mm *mm, struct quire_vma *vma)
     vma->gap = gap_between(vma_below(mm, NULL), vma);
     vma->max_gap = 0;
     list_add_tail(&mm->in_order, &vma->link);
+    area_tell(vma);
     mm->nr_areas++;
 }
 
@@ -179,6 +187,8 @@ void areas_forget(struct quire_mm *mm)
 
 void areas_start_moved(struct quire_vma *vma, quire_linear_t old)
 {
+    tell_end(vma, old);
+    area_tell(vma);
     /* A stack's guard may reach beyond its gap: there the area before has to be looked at. */
     if (vma->flags & VM_GROWSDOWN) {
         refresh_gap(vma_prev(vma), vma);
@@ -194,6 +204,7 @@ void areas_end_moved(struct quire_vma *vma)
     struct quire_vma *next = vma_next(vma);
     if (next)
         refresh_gap(vma, next);
+    area_tell(vma);
     vma->mm->generation++;
 }
 

@@ -146,6 +146,7 @@ static unsigned place_run(struct quire_mapping *mapping, uint64_t index, struct 
         struct page_owner *owner = page_owner(pages[i]);
         quire_store_relaxed(&owner->index_low, (uint32_t)(index + i));
         quire_store_relaxed(&owner->place, mapping->root.kind | mapping->root.id << PLACE_ID_SHIFT);
+        page_tell_kind(pages[i], mapping->root.kind);
         quire_store_relaxed(&pages[i]->owner_word, PAGE_USER | (uint32_t)((index + i) >> 32));
         page_set(pages[i], PG_LOCKED);
         page_pin(pages[i]);

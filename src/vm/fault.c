@@ -150,6 +150,15 @@ static inline uint64_t find_entry(const struct quire_pgtable *pt, quire_linear_t
     return entry;
 }
 
+/* Tells of a fault that has come to `result`, which is returned. */
+static inline enum quire_fault_result told(const struct fault *fault, enum quire_event_fault kind,
+                                           enum quire_fault_result result)
+{
+    quire_tell_event(FAULT, mm_number(fault->mm), fault->address >> QUIRE_PAGE_SHIFT, kind,
+                     fault->flags & 15, result);
+    return result;
+}
+
 static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linear_t address,
                                               unsigned flags, struct quire_fault_cache *cache)
 {
@@ -161,15 +170,17 @@ static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linea
     };
     fault.entry = find_entry(&vma->mm->pt, fault.address, cache, &fault.where);
     if (!fault.entry)
-        return vma->mapping ? fault_file(&fault) : fault_anon(&fault);
+        return vma->mapping ? told(&fault, EVENT_FAULT_FILE, fault_file(&fault))
+                            : told(&fault, EVENT_FAULT_ANON, fault_anon(&fault));
     if (!entry_present(fault.entry)) {
         /* mprotect changes all entries of an area with the writer's lock. */
         QUIRE_BUG_ON(fault.entry & ENTRY_PROTNONE);
-        return fault_swap(&fault);
+        return told(&fault, EVENT_FAULT_SWAP, fault_swap(&fault));
     }
     if (flags & QUIRE_FAULT_FLAG_WRITE && !(fault.entry & QUIRE_PTE_WRITE))
-        return fault_write(&fault);
-    return QUIRE_VM_MINOR; /* another thread was here, or a TLB remembered less */
+        return told(&fault, EVENT_FAULT_WRITE, fault_write(&fault));
+    return told(&fault, EVENT_FAULT_NONE,
+                QUIRE_VM_MINOR); /* another thread was here, or a TLB remembered less */
 }
 
 /* Whoever made it: a processor, the kernel on a program's behalf, populating. What there is no area

@@ -11,6 +11,7 @@
  *   bound    a read fault looks at up to AROUND pages, of one table
  *   source   Linux's mm/memory.c, do_fault and its kinds; fault_around_bytes is 64 KiB there too
  */
+#include "base/bits.h"
 #include "vm/cache.h"
 #include "vm/fault.h"
 #include "vm/lru.h"
@@ -48,6 +49,7 @@ static int map_page(struct quire_vma *vma, struct quire_page *page, quire_linear
     int error = where ? quire_cmpxchg_entry_at(&mm->pt, where, &expected, entry)
                       : quire_cmpxchg_entry(&mm->pt, address, &expected, entry);
     if (!error) {
+        quire_tell_event(MAP, mm_number(mm), address >> QUIRE_PAGE_SHIFT, 1);
         if (vma->flags & VM_LOCKED)
             lru_mlock(mm->vm, page);
         return 0;
@@ -75,9 +77,21 @@ static void lock_pages(struct quire_mapping *mapping, uint64_t index, unsigned c
     mapping_unlock(mapping);
 }
 
+/* A bit of `filled` for each page from `start` on that was mapped. */
+static inline void tell_mapped(const struct quire_mm *mm, quire_linear_t start, uint32_t filled)
+{
+    while (QUIRE_EVENTS && filled) {
+        unsigned skip = quire_ctz32(filled);
+        unsigned count = (unsigned)quire_ctz64(~(uint64_t)(filled >> skip));
+        quire_tell_event(MAP, mm_number(mm), (start >> QUIRE_PAGE_SHIFT) + skip, count);
+        filled &= (uint32_t)(~UINT64_C(0) << (skip + count));
+    }
+}
+
 /* Maps those that are locked, where nothing is; a bit for each that was mapped. */
-static uint32_t map_pages(struct quire_vma *vma, struct quire_page *const *page, unsigned count,
-                          unsigned here, void *where)
+static uint32_t map_pages(struct quire_vma *vma, quire_linear_t start,
+                          struct quire_page *const *page, unsigned count, unsigned here,
+                          void *where)
 {
     struct quire_mm *mm = vma->mm;
     struct quire_vm *vm = mm->vm;
@@ -107,6 +121,7 @@ static uint32_t map_pages(struct quire_vma *vma, struct quire_page *const *page,
     for (unsigned i = 0; quire_unlikely(vma->flags & VM_LOCKED) && i < count; i++)
         if (filled >> i & 1)
             lru_mlock(vm, page[i]);
+    tell_mapped(mm, start, filled);
     return filled;
 }
 
@@ -133,8 +148,8 @@ static bool map_around(struct fault *fault)
     if (!fault->where)
         return false;
     lock_pages(vma->mapping, vma_index(vma, start), count, page);
-    uint32_t filled =
-        map_pages(vma, page, count, here, (char *)fault->where - here * pt->format->entry_bytes);
+    uint32_t filled = map_pages(vma, start, page, count, here,
+                                (char *)fault->where - here * pt->format->entry_bytes);
     for (unsigned i = 0; i < count; i++)
         if (page[i])
             page_unlock(page[i]);

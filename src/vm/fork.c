@@ -48,6 +48,7 @@ int quire_mm_fork(struct quire_mm **child, struct quire_mm *parent)
     rwlock_write(&parent->lock);
     rwlock_write(&mm->lock);
     mm_inherit(mm, parent);
+    quire_tell_event(MM_FORK, mm_number(mm), mm_number(parent));
     error = fork_areas(mm, parent);
     rwlock_write_unlock(&mm->lock);
     rwlock_write_unlock(&parent->lock);

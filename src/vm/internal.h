@@ -30,6 +30,7 @@
 #include <quire/swap.h>
 #include <quire/vm.h>
 
+#include "base/events.h"
 #include "base/list.h"
 #include "base/rwlock.h"
 #include "base/tree.h"
@@ -165,8 +166,16 @@ static inline void entry_unlock(struct quire_mm *mm, quire_linear_t address)
     quire_port_preempt_enable();
 }
 
+/* What events call an address space: the frame of its root, which is no other's as long as it is
+ * there. */
+static inline uint64_t mm_number(const struct quire_mm *mm)
+{
+    return mm->pt.root >> QUIRE_PAGE_SHIFT;
+}
+
 static inline void mm_add_rss(struct quire_mm *mm, enum rss kind, long pages)
 {
+    quire_tell_event(RSS, mm_number(mm), kind, (uint64_t)pages);
     (void)__atomic_fetch_add(&mm->rss[kind], pages, __ATOMIC_RELAXED);
 }
 

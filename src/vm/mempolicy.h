@@ -57,8 +57,8 @@ static inline struct quire_page *vm_alloc_page_of(struct quire_mapping *mapping,
     return mempolicy_alloc_page(vm, &place, extra);
 }
 
-/* Up to `count` pages for the mapping, from `index` on: how many. The first is waited for, the others
- * are there if memory is. */
+/* Up to `count` pages for the mapping, from `index` on: how many. The first is waited for, the
+ * others are there if memory is. */
 unsigned vm_alloc_pages_of(struct quire_mapping *mapping, uint64_t index, struct quire_page **pages,
                            unsigned count);
 

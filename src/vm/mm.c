@@ -103,6 +103,7 @@ int quire_mm_create(struct quire_mm **mm, struct quire_vm *vm, const struct quir
     new->limit[QUIRE_LIMIT_STACK] = DEFAULT_STACK_LIMIT;
     new->limit[QUIRE_LIMIT_MEMLOCK] = DEFAULT_MEMLOCK_LIMIT;
     enlist(new);
+    quire_tell_event_of(MM, "", mm_number(new), 0);
     *mm = new;
     return 0;
 }
@@ -129,6 +130,7 @@ void mm_unref(struct quire_mm *mm)
     unlock_list(vm, irq);
     if (!last)
         return;
+    quire_tell_event(MM_END, mm_number(mm));
     quire_pgtable_destroy(&mm->pt);
     quire_kmem_cache_free(vm->mm_cache, mm);
 }
@@ -216,6 +218,7 @@ void quire_mm_set_name(struct quire_mm *mm, int pid, const char *name)
     for (; name[length] && length < sizeof mm->name - 1; length++)
         mm->name[length] = name[length];
     mm->name[length] = '\0';
+    quire_tell_event_of(MM, mm->name, mm_number(mm), (uint64_t)pid);
     rwlock_write_unlock(&mm->lock);
 }
 

@@ -61,6 +61,8 @@ int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_v
         rmap_lock_walks(from_vma);
         uint64_t done = move_piece(mm, from, to, piece);
         rmap_unlock_walks(from_vma);
+        quire_tell_event(MOVE, mm_number(mm), from >> QUIRE_PAGE_SHIFT, to >> QUIRE_PAGE_SHIFT,
+                         done >> QUIRE_PAGE_SHIFT);
         if (done < piece)
             quire_port_relax();
         from += done;

@@ -23,6 +23,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/events.h"
 
 /* Owner's flags: the two highest are the slab layer's, and clear here. */
 #define PG_LOCKED 0x1000u     /* somebody has the page to himself: see page_lock */
@@ -150,6 +151,12 @@ static inline void page_set_list(struct quire_page *page, unsigned list)
         ;
 }
 
+/* Whose it is, to who wants to know of events. */
+static inline void page_tell_kind(const struct quire_page *page, enum page_kind kind)
+{
+    quire_tell_event(OWNER, page->pfn, 0, EVENT_OWNER_ANON + kind - PAGE_KIND_ANON);
+}
+
 /* Where a page belongs: root and index. Before anyone else can find it, or under the page lock. The
  * list stays. */
 static inline void page_set_root(struct quire_page *page, enum page_kind kind, uint32_t id)
@@ -157,6 +164,8 @@ static inline void page_set_root(struct quire_page *page, enum page_kind kind, u
     uint32_t *place = &page_owner(page)->place, old = quire_load_relaxed(place);
     while (!quire_compare_exchange(place, &old, (old & PLACE_LIST) | kind | id << PLACE_ID_SHIFT))
         ;
+    if (kind)
+        page_tell_kind(page, kind);
 }
 
 static inline uint64_t page_index(const struct quire_page *page)

@@ -109,7 +109,7 @@ struct scan {
     quire_gfp_t gfp;
     int node, priority; /* of a list of n pages n >> priority are looked at in a round */
     bool by_kswapd;
-    bool force_deactivate; /* nothing could be had: active pages go, whatever their number */
+    bool force_deactivate;  /* nothing could be had: active pages go, whatever their number */
     bool ignore_references; /* by request: MADV_PAGEOUT */
     unsigned long wanted, reclaimed, scanned, written;
     unsigned refused; /* pages that swap didn't take, though it has room */

@@ -178,6 +178,7 @@ void rmap_new_anon(struct quire_page *page, struct quire_vma *vma, quire_linear_
     quire_store_relaxed(&owner->index_low, (uint32_t)index);
     quire_store_relaxed(&owner->place, PAGE_KIND_ANON | vma->anon_vma->root.id << PLACE_ID_SHIFT);
     quire_store_relaxed(&page->owner_word, PAGE_MAPPED | PAGE_USER | (uint32_t)(index >> 32));
+    page_tell_kind(page, PAGE_KIND_ANON);
     page_set(page, PG_DIRTY);
     vm_stat_add(vma->mm->vm, NR_ANON_MAPPED, 1);
     mm_add_rss(vma->mm, RSS_ANON, 1);

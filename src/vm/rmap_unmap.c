@@ -83,6 +83,7 @@ static bool take_out(struct unmapping *u, struct quire_vma *vma, quire_linear_t 
     if (entry & QUIRE_PTE_DIRTY)
         note_dirty(u, vma);
     mm_note_peak(mm);
+    quire_tell_event(UNMAP, mm_number(mm), address >> QUIRE_PAGE_SHIFT, 1);
     rmap_remove(mm, u->page);
     if (u->swap)
         mm_add_rss(mm, RSS_SWAP, 1);
@@ -176,6 +177,8 @@ static bool remap_one(void *arg, struct quire_vma *vma, quire_linear_t address)
         error = quire_cmpxchg_entry_at(&mm->pt, where, &entry, mapping_entry(vma, r->to, write));
     }
     entry_unlock(mm, address);
+    if (added && !error)
+        quire_tell_event(MAP, mm_number(mm), address >> QUIRE_PAGE_SHIFT, 1);
     if (added && error) {
         rmap_remove(mm, r->to);
         page_unuse(r->vm, r->to);

@@ -59,6 +59,8 @@ static int write_run(struct quire_vm *vm, struct quire_page *const *pages, unsig
     }
     if (error)
         return error;
+    for (unsigned i = 0; QUIRE_EVENTS && i < count; i++)
+        quire_tell_event(SWAP_OUT, pages[i]->pfn, entry_type(entry) - 1, entry_offset(entry) + i);
     vm_count(vm, VM_PSWPOUT, count);
     vm_count(vm, VM_PGPGOUT, count * KIB_PER_PAGE);
     return 0;
@@ -235,6 +237,11 @@ static void give_up(struct quire_vm *vm, struct incoming *in)
     in->page = NULL;
 }
 
+static void tell_read(const struct incoming *in)
+{
+    quire_tell_event(SWAP_IN, in->page->pfn, entry_type(in->entry) - 1, entry_offset(in->entry));
+}
+
 static void finish(struct quire_vm *vm, struct quire_page *page)
 {
     page_set(page, PG_UPTODATE);
@@ -257,14 +264,18 @@ static int read_pages(struct quire_vm *vm, struct incoming *in, unsigned count, 
 {
     int error = read_run(vm, in, count);
     if (!error) {
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count; i++) {
+            tell_read(&in[i]);
             finish(vm, in[i].page);
+        }
         return 0;
     }
     if (wanted < count && count > 1)
         error = read_run(vm, &in[wanted], 1);
-    if (wanted < count && !error)
+    if (wanted < count && !error) {
+        tell_read(&in[wanted]);
         finish(vm, in[wanted].page);
+    }
     for (unsigned i = 0; i < count; i++)
         if (i != wanted || error)
             give_up(vm, &in[i]);

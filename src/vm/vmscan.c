@@ -35,14 +35,25 @@ static struct scan scan_of(struct quire_vm *vm, int node, quire_gfp_t gfp, unsig
     };
 }
 
+static void tell_round(const struct scan *scan, unsigned long scanned, unsigned long reclaimed)
+{
+    enum quire_event_how how = scan->by_kswapd           ? EVENT_RECLAIM_BACKGROUND
+                               : scan->ignore_references ? EVENT_RECLAIM_BY_REQUEST
+                                                         : EVENT_RECLAIM_DIRECT;
+    quire_tell_event(RECLAIM, (uint64_t)scan->node, how, (uint64_t)scan->priority,
+                     scan->scanned - scanned, scan->reclaimed - reclaimed);
+}
+
 /* One round of whatever policy there is now. It stays that while the round goes on: lists and what
  * is remembered of a node are its own. */
 static void shrink(struct scan *scan)
 {
+    unsigned long scanned = scan->scanned, reclaimed = scan->reclaimed;
     rwlock_read(&scan->vm->policy_lock);
     scan->policy = vm_policy(scan->vm);
     scan->policy->shrink(scan);
     rwlock_read_unlock(&scan->vm->policy_lock);
+    tell_round(scan, scanned, reclaimed);
 }
 
 /* From priority to priority until enough went. That nothing can be had isn't said before all pages
@@ -99,6 +110,7 @@ static void reclaim_taken(struct quire_vm *vm, struct quire_page **pages, unsign
     struct scan scan = scan_of(vm, quire_page_node(vm->mem, pages[0]), QUIRE_GFP_KERNEL, count);
     scan.ignore_references = true;
     (void)shrink_pages(&scan, pages, count);
+    tell_round(&scan, 0, 0);
 }
 
 void reclaim_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigned count)

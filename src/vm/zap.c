@@ -94,6 +94,7 @@ static void zap_run(void *arg, const struct quire_pt_run *run)
     struct zap *zap = arg;
     for (unsigned i = zap->vma->mapping ? 0 : zap_anon_pages(zap, run); i < run->count; i++)
         zap_entry(zap, run->entry[i]);
+    quire_tell_event(UNMAP, mm_number(zap->vma->mm), run->virt >> QUIRE_PAGE_SHIFT, run->count);
     zap->found += run->count;
 }
 

@@ -20,6 +20,7 @@ images=$tap_scratch/images
 mkdir "$work" "$images"
 : >"$images/quire-i386.elf"
 : >"$images/quire-x86-64.elf"
+: >"$images/quire-x86-64-events.elf"
 
 boot() { # ARGUMENTS...
     "$quire" boot --images="$images" --timeout=60 "$@" >"$output" 2>"$talk" </dev/null
@@ -60,11 +61,13 @@ tap_check 'help says how to leave' says '\^A x ends'
 for wrong in '--nonsense -- true' '--' '--demo -- true' '--selftest -- true' '--env=x -- true' \
     '--env==x -- true' '--cwd=x -- true' '--add= -- true' '--add=:x -- true' '--add=x:y -- true' \
     '--swap= -- true' '--swap=1M --swap=1M --swap=1M --swap=1M --swap=1M -- true' \
-    '--accel=x -- true' '--arch=arm -- true' '--mem=1 -- true' '--shell --demo' 'name -- true'; do
+    '--accel=x -- true' '--policy=none -- true' '--policy= -- true' '--stats= -- true' '--stats=- -- true' '--events=- -- true' \
+    '--arch=arm -- true' '--mem=1 -- true' '--shell --demo' 'name -- true'; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage with a program: $wrong" ends_and_says 125 'quire boot' $wrong
 done
-for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x --swap=1M; do
+for wrong in --env=a=b --add=/etc/passwd --cwd=/ --save-initrd=x --verbose --accel=x --swap=1M --policy=fifo \
+    --stats=x --summary --events=x; do
     tap_check "usage without one: $wrong" ends_and_says 2 'quire boot' $wrong
 done
 tap_check 'a program without -- before it is told where it belongs' \
@@ -368,7 +371,7 @@ fi
 
 truncate -s 100M "$work/large"
 tap_check 'too much for the memory is said in numbers' ends_and_says 125 \
-    'take 10[2-9][0-9]{3} KiB, twice .* fit into 64 MiB. Try --mem=2[0-9]+M' --mem=64M --add="$work/large" \
+    'take 10[2-9][0-9]{3} KiB, and the kernel .* fit into 64 MiB. Try --mem=1[0-9]+M' --mem=64M --add="$work/large" \
     --dry-run -- ls
 truncate -s 5G "$work/large"
 tap_check 'a file beyond 4 GiB is refused' ends_and_says 125 'large has 5368709120 bytes' \
@@ -406,6 +409,10 @@ machine_says() { # STATUS PATTERN WHAT ARGUMENTS...
     machine_ends "$status" "$@" && says "$pattern"
 }
 
+is_empty() { # FILE
+    ! [ -s "$1" ]
+}
+
 is_exactly() { # OUTPUT TALK
     printf '%b' "$1" | diff - "$output" && printf '%b' "$2" | diff - "$talk"
 }
@@ -418,7 +425,7 @@ tap_check "the program's status is ours" machine_ends 7 arguments -- true
 tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=data stderr=data( ignore=0x[0-9a-f]+)? mem=512M$'
 tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
 tap_check 'the command is told before it runs' ends_and_says 0 \
-    "id=log,fd=7 -serial chardev:log .* -initrd /dev/fd/8 -append 'run .* x=1'" --dry-run --append=x=1 -- true
+    "id=log,fd=9 -serial chardev:log .* -initrd /dev/fd/10 -append 'run .* x=1'" --dry-run --append=x=1 -- true
 tap_check 'a program that was killed' machine_ends 139 killed -- true
 tap_check 'errors go to errors' machine_ends 7 errors -- true
 tap_check '... and nowhere else' is_exactly '' 'an error\n'
@@ -438,6 +445,67 @@ tap_check '... after what the program said' grep -q before "$output"
 tap_check 'an end without a word is a failure of ours' \
     machine_says 125 'without saying how .*/true ended' silent -- true
 tap_check 'a reset is a failure of ours' machine_says 125 'reset itself' crash -- true
+# ---- what it took ---------------------------------------------------------------------------------
+
+tap_check 'the kernel is told of a policy, and to tell of itself' machine_says 7 \
+    '^run stdin=null stdout=data stderr=data policy=mglru stats mem=512M$' arguments --policy=mglru \
+    --stats="$work/stats.json" -- true
+tap_check '... by a line of its own' says '^virtserialport,nr=5,chardev=stats$'
+tap_check 'without being asked it is not' machine_ends 7 arguments -- true
+no_stats() {
+    ! says 'stats'
+}
+tap_check '... and has no such line' no_stats
+tap_check 'a summary' machine_says 7 '^  end +exit status 7$' stats --summary -- true
+tap_check '... of faults' says '^  faults +minor 29,988, major 12; of the program.s own process minor 29,988'
+tap_check '... of memory' says 'at most 10.0 MiB resident; machine at most 19.5 MiB of 32.0 MiB'
+tap_check '... of swap' says '^  swap +out 4.0 KiB \(1 page\), in 0 B \(0 pages\)$'
+tap_check '... of reclaim' says '^  reclaim +100 pages reclaimed of 400 scanned: 25.0 %$'
+tap_check '... of the largest processes, first the largest' \
+    says '^ +4  c +11.7 MiB +0 +0  \(still ran\)$'
+tap_check '... with their names' says '^ +3  a "b +10.0 MiB +29,988 +12$'
+tap_check 'nothing of that is output' is_empty "$output"
+is_document() { # PATTERN...
+    if command -v python3 >/dev/null; then
+        python3 -m json.tool "$work/stats.json" >/dev/null || return 1
+    fi
+    for wanted; do
+        grep -q -- "$wanted" "$work/stats.json" || { echo "it has no $wanted" && return 1; }
+    done
+}
+tap_check 'a document' machine_ends 7 stats --stats="$work/stats.json" -- sh -c "a \"b\" $(printf '\374')"
+tap_check '... in JSON, with what came whole and what is missing' is_document \
+    '"schema":"quire.boot.stats/1"' '"sh","-c","a \\"b\\" ?"' '"exit_status":7,' '"pgfault":30000,"pgmajfault":12' \
+    '"processes":\[{"pid":3,.*{"pid":4,[^]]*}\],"end"' \
+    '"missing":\["meminfo","swaps","buddyinfo","zoneinfo","pagetypeinfo","slabinfo","vmallocinfo"\]'
+tap_check 'a document of a panic' machine_ends 125 panic --stats="$work/stats.json" -- true
+tap_check '... says so' is_document '"how":"panic"' '"missing":\["machine",.*"processes that ran'
+tap_check 'a document of a machine that was stopped' \
+    machine_ends 124 hang --timeout=1 --stats="$work/stats.json" --summary -- true
+tap_check '... says so' is_document '"how":"timeout"'
+tap_check '... and the summary does' says '^  end +timeout; exit status of this command 124$'
+tap_check 'a document that can not be made' machine_says 125 'stats=/no-such-folder/x: No such file' arguments \
+    --stats=/no-such-folder/x -- true
+tap_check 'a document that can not be written' machine_says 125 'stats=/dev/full can.t be written: No space' stats \
+    --stats=/dev/full -- true
+tap_check 'output is not where it goes' machine_says 125 'stdout is the program' arguments --stats=- -- true
+
+tap_check 'the kernel is told to tell of events' machine_says 7 \
+    '^run stdin=null stdout=data stderr=data events mem=512M$' arguments --events="$work/events" -- true
+tap_check '... by a line of its own' says '^virtserialport,nr=6,chardev=events$'
+tap_check '... and is one that can' says 'quire-x86-64-events.elf$'
+tap_check 'what it tells is in the file' machine_ends 7 events --events="$work/events" -- true
+events_came() {
+    head -c 200000 /dev/zero | cmp - "$work/events"
+}
+tap_check '... all of it' events_came
+tap_check 'events that can not be written' machine_says 125 "output can't be written: No space" events \
+    --events=/dev/full -- true
+tap_check 'events that can not be opened' machine_says 125 'events=/no-such-folder/x: No such file' arguments \
+    --events=/no-such-folder/x -- true
+
+# ---- how it ends ----------------------------------------------------------------------------------
+
 tap_check 'a machine that hangs is stopped' machine_says 124 'stopped after 1 s' hang --timeout=1 -- true
 tap_check '... in one line' one_line
 tap_check '... after parts of a second, too' machine_says 124 'stopped after 0.25 s' hang --timeout=0.25 -- true
@@ -473,7 +541,7 @@ tap_check 'swap: nowhere to make a file' swap_nowhere
 makes_swap() {
     machine_ends 7 arguments --swap="$work/new:1M" -- true && [ "$(wc -c <"$work/new")" -eq 1048576 ] &&
         [ "$(tail -c +4087 "$work/new" | head -c 10)" = SWAPSPACE2 ] &&
-        says '^run .* swap=1 mem=' && says 'file=/dev/fd/9$'
+        says '^run .* swap=1 mem=' && says 'file=/dev/fd/11$'
 }
 tap_check 'swap: a file is made, with a header' makes_swap
 tap_check '... and used as it is the next time' machine_ends 7 arguments --swap="$work/new" -- true
@@ -483,7 +551,7 @@ tap_check '... but not made again' swap_fails '.*is there already; --swap=.*/new
 leaves_no_swap() {
     mkdir "$work/temporary" && TMPDIR=$work/temporary && export TMPDIR
     machine_ends 7 arguments --swap=1M --swap=2M -- true && says '^run .* swap=2 ' &&
-        says 'file=/dev/fd/10$' && [ -z "$(ls "$work/temporary")" ]
+        says 'file=/dev/fd/12$' && [ -z "$(ls "$work/temporary")" ]
 }
 tap_check 'swap: a file of a size has no name' leaves_no_swap
 tap_check 'swap: a URL is for QEMU' ends_and_says 0 'format=raw,.*,file=nbd://host:1/a,,b ' --dry-run \

@@ -1,7 +1,7 @@
 /* tests/command/fake_machine.c: answers where a machine would, for tests of what carries its bytes
  *
- * Started in QEMU's place, with its lines and the log as descriptors 3 to 7 and the RAM disk
- * as 8, and the monitor as 9 where nothing is swapped to. FAKE in the environment says what it
+ * Started in QEMU's place, with its lines and the log as descriptors 3 to 9 and the RAM disk
+ * as 10, and the monitor as 11 where nothing is swapped to. FAKE in the environment says what it
  * does; then it ends as a machine does whose program has exited with 7.
  */
 #define _GNU_SOURCE
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT = 3, OUTPUT, ERRORS, CONTROL, LOG, INITRD, MONITOR };
+enum { INPUT = 3, OUTPUT, ERRORS, CONTROL, STATS, EVENTS, LOG, INITRD, MONITOR };
 enum { DONE = 33, PANIC = 37 };
 
 static void put(int port, const char *bytes, size_t size)
@@ -83,7 +83,7 @@ static void copy_initrd(void)
 {
     char bytes[65536];
     ssize_t got;
-    int fd = open("/dev/fd/8", O_RDONLY);
+    int fd = open("/dev/fd/10", O_RDONLY);
     while ((got = read(fd, bytes, sizeof bytes)) > 0)
         put(OUTPUT, bytes, (size_t)got);
 }
@@ -119,6 +119,25 @@ static int only_what_comes_when_ready(void)
     return DONE;
 }
 
+/* A line that is cut, a process, one that is cut by a panic, more of them, and a part. */
+static void say_stats(void)
+{
+    say(STATS, "vmstat {\"counters\":{\"pgfault\":30000,\"pgmaj");
+    say(STATS, "\nnonsense\n\nprocess {\"pid\":3,\"name\":\"a \\\"b\",\"is_program\":true,"
+               "\"minor_faults\":29988,\"major_faults\":12,\"peak_resident_pages\":2560,\"ended\":"
+               "true}\n");
+    say(STATS, "process {\"pid\":4,\"name\":\"c\",\"peak_resident_pages\":3000,\"ended\":false}\n");
+    say(STATS, "machine {\"managed_pages\":8192,\"peak_used_pages\":5000}\n");
+    say(STATS, "vmstat {\"counters\":{\"pgfault\":30000,\"pgmajfault\":12,\"pswpout\":1,"
+               "\"pgscan_kswapd\":300,\"pgsteal_kswapd\":100,\"pgscan_direct\":100}}\n");
+}
+
+static void tell_events(void)
+{
+    static const char events[200000];
+    put(EVENTS, events, sizeof events);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = getenv("FAKE");
@@ -146,6 +165,10 @@ int main(int argc, char **argv)
         return say(CONTROL, "oom 17 4711 hog of mine\noom 18 1 b\nkilled 9\n"), DONE;
     else if (!strcmp(what, "errors"))
         say(ERRORS, "an error\n");
+    else if (!strcmp(what, "stats"))
+        say_stats();
+    else if (!strcmp(what, "events"))
+        tell_events();
     else if (!strcmp(what, "unknown"))
         say(CONTROL, "unknown frobnicate 3\nunknown 999 1\n");
     else if (!strcmp(what, "many-unknown"))

@@ -68,7 +68,7 @@ static int boot(uint16_t queue_size)
         serial.queue[i].size = i == 2 || i == 3 ? 32 : queue_size;
     is_slow = false;
     nr_heard = 0;
-    return fake_boot(&serial, 1) ? lines_init() : 1;
+    return fake_boot(&serial, 1) ? lines_init(0) : 1;
 }
 
 static void fill_line(enum line line)

@@ -1,0 +1,92 @@
+#!/bin/sh
+# tests/guest/stats.sh QUIRE FOLDER CLASS: what --stats and --summary say of programs is what they are
+#
+# FOLDER has CLASS-swap (swap.c). Numbers are compared with others that the machine counts by itself.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+quire=$1
+class=$3
+program=$2/$class-swap
+work=$tap_scratch
+stats=$work/stats.json
+[ -x "$quire" ] || { echo "Bail out! there is no $quire" && exit 1; }
+if ! [ -x "$program" ]; then
+    tap_skip "$class: stats" 'no compiler or libraries for it'
+    tap_end
+fi
+
+ends() { # STATUS OPTIONS... -- PROGRAM...
+    wanted=$1
+    shift
+    "$quire" boot --timeout=100 --stats="$stats" --summary "$@" >"$work/said" 2>&1 </dev/null
+    got=$?
+    tail -n 30 "$work/said"
+    echo "exit status $got, expected $wanted"
+    [ "$got" -eq "$wanted" ]
+}
+
+says() { # PATTERN
+    echo "looking for: $1"
+    grep -Eq -- "$1" "$work/said"
+}
+
+# Of the document's first member of this name.
+number() { # MEMBER
+    grep -o "\"$1\":[0-9]*" "$stats" | head -n 1 | cut -d: -f2
+}
+
+has() { # PATTERN...
+    for wanted; do
+        grep -Eq -- "$wanted" "$stats" || { echo "it has no $wanted" && return 1; }
+    done
+}
+
+is_json() {
+    command -v python3 >/dev/null || return 0
+    python3 -m json.tool "$stats" >/dev/null
+}
+
+tap_check "$class: a program under pressure" ends 0 --mem=24M --swap=96M --policy=mglru -- "$program" fill 40 2
+tap_check "$class: ... its document is JSON" is_json
+tap_check "$class: ... and whole" has '"missing":\[\]' '"how":"exited","exit_status":0' '"policy":"mglru"' \
+    '"schema":"quire.buddyinfo/1"' '"schema":"quire.swaps/1"' '"slabs"|"caches"' '"schema":"quire.vm.vmstat/1"'
+swapped() {
+    echo "swapped out $(number pswpout), in $(number pswpin); faults $(number pgfault), major $(number pgmajfault)"
+    [ "$(number pswpout)" -gt 4000 ] && [ "$(number pswpin)" -gt 4000 ] &&
+        [ "$(number pgmajfault)" -gt 0 ] && [ "$(number pgmajfault)" -le "$(number pswpin)" ]
+}
+tap_check "$class: ... says what was swapped" swapped
+peak() {
+    echo "peak of the program $(number peak_resident_pages), of the machine $(number peak_used_pages)" \
+        "of $(number managed_pages)"
+    [ "$(number peak_resident_pages)" -gt 3000 ] && [ "$(number peak_resident_pages)" -lt "$(number peak_used_pages)" ] &&
+        [ "$(number peak_used_pages)" -le "$(number managed_pages)" ]
+}
+tap_check "$class: ... and how much was in use" peak
+
+# Each process is there once, with its own end; faults of all are at most those of the machine.
+children() {
+    processes=$(grep -o '"is_program":' "$stats" | wc -l)
+    minor=$(grep -o '"minor_faults":[0-9]*' "$stats" | cut -d: -f2 | paste -sd+ - | bc 2>/dev/null || echo 0)
+    echo "$processes processes, $minor faults of them, $(number pgfault) in all"
+    [ "$processes" -eq 4 ] && [ "$minor" -le "$(number pgfault)" ]
+}
+tap_check "$class: processes" ends 5 --mem=64M -- busybox sh -c \
+    'busybox true; busybox false; busybox sh -c "kill -9 \$\$"; exit 5'
+tap_check "$class: ... are all there" children
+tap_check "$class: ... with how they ended" has '"ended":true,"exit_status":1,' '"ended":true,"signal":9,' \
+    '"is_program":true,.*"exit_status":5'
+tap_check "$class: who still runs at the end is told of" ends 0 --mem=64M -- busybox sh -c \
+    'busybox sleep 100 & busybox usleep 100000'
+tap_check "$class: ... as one that does" has '"is_program":false[^}]*"ended":false}'
+tap_check "$class: a program that is killed" ends 137 --mem=24M -- "$program" fill 40 1
+tap_check "$class: ... in the document" has '"how":"killed","signal":9' '"missing":\[\]'
+tap_check "$class: ... and in the summary" says '^  end +killed by signal 9 \(Killed\)$'
+tap_check "$class: a panic" ends 125 --mem=64M --append=crash=late -- busybox true
+tap_check "$class: ... is told of, with all that still could be" has '"how":"panic"' '"missing":\[\]'
+tap_check "$class: ... in JSON" is_json
+for policy in lru mglru clock fifo; do
+    tap_check "$class: the policy $policy" ends 0 --mem=24M --swap=96M --policy=$policy -- "$program" fill 30 1
+done
+tap_end

@@ -1,0 +1,184 @@
+/* tools/stats_summary.c: what a person wants to know after a run
+ */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <string.h>
+
+#include "stats.h"
+
+#define NS_PER_MS 1000000u
+#define PAGE_SHIFT 12 /* of x86 */
+
+/* Four digits or fewer before the unit. */
+static const char *size_text(char text[32], uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    unsigned unit = 0;
+    uint64_t tenths = bytes * 10;
+    if (bytes >> 50)
+        return "more than 1024 TiB";
+    while (tenths >= 10240 && unit < 4) {
+        tenths /= 1024;
+        unit++;
+    }
+    if (unit)
+        snprintf(text, 32, "%" PRIu64 ".%u %s", tenths / 10, (unsigned)(tenths % 10), units[unit]);
+    else
+        snprintf(text, 32, "%" PRIu64 " B", bytes);
+    return text;
+}
+
+/* With commas between thousands. */
+static const char *count_text(char text[32], uint64_t number)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+static uint64_t number_of(const struct stats *stats, const char *part, const char *member)
+{
+    const char *line = stats_part(stats, part);
+    uint64_t number = 0;
+    if (line)
+        (void)stats_number(line, member, &number);
+    return number;
+}
+
+static void print_title(const char *title)
+{
+    fprintf(stderr, "  %-10s", title);
+}
+
+static void print_end(const struct stats_end *end)
+{
+    print_title("end");
+    if (!strcmp(end->how, "exited"))
+        fprintf(stderr, "exit status %u\n", end->number);
+    else if (!strcmp(end->how, "killed"))
+        fprintf(stderr, "killed by signal %u (%s)\n", end->number, strsignal((int)end->number));
+    else
+        fprintf(stderr, "%s; exit status of this command %d\n", end->how, end->status);
+}
+
+static double seconds(uint64_t ns)
+{
+    return (double)(ns / NS_PER_MS) / 1000;
+}
+
+static void print_time(const struct stats *stats)
+{
+    print_title("time");
+    fprintf(stderr, "%.3f s on this host", seconds(stats_elapsed_ns(stats)));
+    if (stats_part(stats, "machine"))
+        fprintf(stderr,
+                "; in the machine %.3f s: programs %.3f s, their system calls and faults %.3f s, "
+                "idle %.3f s",
+                seconds(number_of(stats, "machine", "elapsed_ns")),
+                seconds(number_of(stats, "machine", "user_ns")),
+                seconds(number_of(stats, "machine", "system_ns")),
+                seconds(number_of(stats, "machine", "idle_ns")));
+    fputc('\n', stderr);
+}
+
+static void print_faults(const struct stats *stats)
+{
+    char minor[32], major[32];
+    uint64_t all = number_of(stats, "vmstat", "pgfault");
+    uint64_t majors = number_of(stats, "vmstat", "pgmajfault");
+    print_title("faults");
+    fprintf(stderr, "minor %s, major %s", count_text(minor, all - (majors < all ? majors : all)),
+            count_text(major, majors));
+    if (stats->program.pid)
+        fprintf(stderr, "; of the program's own process minor %s, major %s",
+                count_text(minor, stats->program.minor), count_text(major, stats->program.major));
+    fputc('\n', stderr);
+}
+
+static void print_memory(const struct stats *stats)
+{
+    char a[32], b[32], c[32];
+    uint64_t managed = number_of(stats, "machine", "managed_pages");
+    uint64_t peak = number_of(stats, "machine", "peak_used_pages");
+    print_title("memory");
+    if (stats->program.pid)
+        fprintf(stderr, "program at most %s resident; ",
+                size_text(a, stats->program.peak << PAGE_SHIFT));
+    fprintf(stderr, "machine at most %s of %s in use, caches included\n",
+            size_text(b, peak << PAGE_SHIFT), size_text(c, managed << PAGE_SHIFT));
+}
+
+static void print_pages(const char *what, uint64_t pages, const char *behind)
+{
+    char size[32], count[32];
+    fprintf(stderr, "%s %s (%s page%s)%s", what, size_text(size, pages << PAGE_SHIFT),
+            count_text(count, pages), pages == 1 ? "" : "s", behind);
+}
+
+static void print_swap(const struct stats *stats)
+{
+    print_title("swap");
+    print_pages("out", number_of(stats, "vmstat", "pswpout"), ", ");
+    print_pages("in", number_of(stats, "vmstat", "pswpin"), "\n");
+}
+
+static void print_reclaim(const struct stats *stats)
+{
+    char a[32], b[32];
+    uint64_t scanned =
+        number_of(stats, "vmstat", "pgscan_kswapd") + number_of(stats, "vmstat", "pgscan_direct");
+    uint64_t taken =
+        number_of(stats, "vmstat", "pgsteal_kswapd") + number_of(stats, "vmstat", "pgsteal_direct");
+    print_title("reclaim");
+    if (!scanned) {
+        fputs("none was needed\n", stderr);
+        return;
+    }
+    fprintf(stderr, "%s pages reclaimed of %s scanned: %.1f %%\n", count_text(a, taken),
+            count_text(b, scanned), (double)taken * 100 / (double)scanned);
+}
+
+static void print_largest(const struct stats *stats)
+{
+    char peak[32], minor[32], major[32], count[32];
+    if (!stats->nr_largest)
+        return;
+    print_title("processes");
+    fprintf(stderr, "%s; the largest:\n", count_text(count, stats->nr_processes));
+    fprintf(stderr, "  %-10s%7s  %-16s%12s%14s%12s\n", "", "process", "name", "at most", "minor",
+            "major");
+    for (unsigned i = 0; i < stats->nr_largest; i++) {
+        const struct stats_process *process = &stats->largest[i];
+        fprintf(stderr, "  %-10s%7" PRIu64 "  %-16s%12s%14s%12s%s\n", "", process->pid,
+                process->name, size_text(peak, process->peak << PAGE_SHIFT),
+                count_text(minor, process->minor), count_text(major, process->major),
+                process->ended ? "" : "  (still ran)");
+    }
+}
+
+void stats_print_summary(const struct stats *stats, const struct stats_end *end,
+                         const char *program)
+{
+    fprintf(stderr, "quire: %s on a machine of %llu MiB\n", program,
+            (unsigned long long)(stats->boot->memory >> 20));
+    print_end(end);
+    print_time(stats);
+    if (stats_part(stats, "vmstat"))
+        print_faults(stats);
+    if (stats_part(stats, "machine"))
+        print_memory(stats);
+    if (stats_part(stats, "vmstat")) {
+        print_swap(stats);
+        print_reclaim(stats);
+    } else {
+        print_title("missing");
+        fputs("the machine was stopped before it told of its memory\n", stderr);
+    }
+    print_largest(stats);
+}

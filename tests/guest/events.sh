@@ -127,9 +127,11 @@ tap_check "$class: events of compaction and two nodes" told 0 --mem=64M --numa=2
     'dd if=/dev/zero of=/tmp/x bs=64k count=300 2>/dev/null; echo 1 >/proc/sys/vm/compact_memory; cat /tmp/x | md5sum'
 tap_check "$class: ... frame by frame" frames
 
-# Its table of swapped frames takes two pageblocks at once, which were for movable content; of i386 what is
-# above the hole in its memory is the same zone as what is below.
-tap_check "$class: events of a machine of 9 GiB" told 0 --mem=$([ "$class" = i386 ] && echo 6G || echo 9G) --swap=16M -- \
+# Its table of swapped frames takes two pageblocks at once, which were for movable content. On i386 what is above
+# the hole in its memory is of the same zone as what is below.
+large=9G
+[ "$class" = i386 ] && large=6G
+tap_check "$class: events of a machine of $large" told 0 --mem=$large --swap=16M -- \
     "$folder/$class-events" 10 1 1
 tap_check "$class: ... frame by frame" frames
 

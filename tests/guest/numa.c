@@ -395,7 +395,7 @@ static void who_pays(void)
 /* A move to a node that is full takes a moment, and who sleeps meanwhile wakes in time. */
 static void move_to_full_node(size_t megabytes)
 {
-    const size_t pages = megabytes << 8, moved = 2 << 8;
+    const size_t pages = megabytes << 8, moved = 8 << 8;
     int ready[2], status = -1;
     char byte = 0;
     if (pipe(ready))
@@ -427,9 +427,9 @@ static void move_to_full_node(size_t megabytes)
         last = now;
     }
     printf("# a move to a full node: %.2f s, longest sleep %.2f s\n", last - begin, longest);
-    check("a move to a full node ends soon", last - begin < 15 ? "soon" : "late", "soon");
+    check("a move to a full node ends soon", last - begin < 5 ? "soon" : "late", "soon");
     check("says that pages stayed", status ? "not" : "so", "so");
-    check("and others aren't kept waiting", longest < 5 ? "so" : "not", "so");
+    check("and others aren't kept waiting", longest < 3 ? "so" : "not", "so");
     kill(mover, 9);
     kill(holder, 9);
     while (wait(NULL) > 0)

@@ -93,7 +93,7 @@ static void reserve(const char *what, quire_phys_t base, quire_phys_t size)
 static void let_others_run(void *arg)
 {
     (void)arg;
-    sched_yield();
+    sched_let_others_run();
 }
 
 void memory_init(const struct pvh_info *info, const struct numa *numa)

@@ -86,6 +86,11 @@ struct quire_numa_thread {
 typedef struct quire_numa_thread *quire_numa_thread_fn(void *arg);
 void quire_vm_set_numa_thread(struct quire_vm *vm, quire_numa_thread_fn *thread, void *arg);
 
+/* Asked between pieces of a long move of pages, with the same `arg`, without locks: false ends it
+ * with -EINTR. What was moved stays there. NULL: it goes on. */
+typedef bool quire_numa_go_on_fn(void *arg);
+void quire_vm_set_numa_go_on(struct quire_vm *vm, quire_numa_go_on_fn *go_on);
+
 /* set_mempolicy(2): takes over the caller's reference. */
 void quire_numa_thread_set(struct quire_numa_thread *thread, struct quire_mempolicy *policy);
 /* The node that the next page in no area comes from: get_mempolicy with MPOL_F_NODE. -EINVAL: the
@@ -99,12 +104,13 @@ QUIRE_MUST_CHECK int quire_numa_thread_next_node(const struct quire_numa_thread 
 #define QUIRE_MPOL_MF_MOVE_ALL 4u /* move all */
 
 /* mbind(2); policy NULL: none any more. Locks: writer, then reader while pages are moved.
- * O(log areas + areas), and with flags the pages.
+ * O(log areas + areas), and with flags the pages; while those move the lock is given up now and
+ * then. The first that its nodes have no memory for, and what follows it, stays.
  *   -EINVAL   flags, or an address not of a whole page, or a range that wraps around
  *   -EFAULT   a hole
  *   -EIO      STRICT, and pages are elsewhere: nothing changed, or with MOVE they stayed there
  *   -ENOMEM   too many areas, too many parts of shared memory, or no memory: what lies below has it
- */
+ *   -EINTR    it was ended while pages were moved */
 QUIRE_MUST_CHECK int quire_mbind(struct quire_mm *mm, quire_linear_t address, uint64_t length,
                                  struct quire_mempolicy *policy, unsigned flags);
 
@@ -133,16 +139,16 @@ QUIRE_MUST_CHECK int quire_mm_numa_maps(struct quire_mm *mm, const struct quire_
 /* move_pages(2): each page's node into `status`, or without it a negative errno: -EFAULT (no area,
  * or the page of zeros that all share), -ENOENT (no page), and when it was to be moved -EACCES
  * (others map it, and `all` isn't said), -EBUSY, -ENOMEM. `nodes` NULL: nothing is moved; else each
- * has memory. The number of pages that should have moved, could be had, and stayed. Locks: reader.
- * O(count). */
-unsigned long quire_move_pages(struct quire_mm *mm, unsigned long count,
-                               const quire_linear_t *addresses, const int *nodes, int *status,
-                               bool all);
+ * has memory. The number of pages that should have moved, could be had, and stayed; -ENOMEM: a node
+ * is full, and from that page on all stay and have this status. Locks: reader. O(count). */
+long quire_move_pages(struct quire_mm *mm, unsigned long count, const quire_linear_t *addresses,
+                      const int *nodes, int *status, bool all);
 /* migrate_pages(2): what is on the nodes of `from` goes to that node of `to` which has its place
- * among those; `to` has memory. `all`: pages that others map, too. The number of pages that stayed.
- * Locks: reader. O(pages mapped * nodes of `from`). */
-unsigned long quire_migrate_pages(struct quire_mm *mm, quire_nodes_t from, quire_nodes_t to,
-                                  bool all);
+ * among those; `to` has memory. Where nodes are in both sets and go around, pages may move more
+ * than once, and end on one node. `all`: pages that others map, too. The number of pages that
+ * stayed; -ENOMEM: a node is full; -EINTR: it was ended. Locks: reader, given up now and then.
+ * O(pages mapped * nodes of `from`). */
+long quire_migrate_pages(struct quire_mm *mm, quire_nodes_t from, quire_nodes_t to, bool all);
 
 #ifdef __cplusplus
 }

@@ -274,8 +274,9 @@ struct quire_mem_ops {
     /* Reclaim about `nr_pages` now, for an allocation of `order`; the number freed. */
     unsigned long (*direct_reclaim)(void *arg, int node, quire_gfp_t gfp, unsigned order,
                                     unsigned long nr_pages);
-    /* Nothing is left to reclaim: make room (kill a process) and return true, or false. */
-    bool (*oom)(void *arg, quire_gfp_t gfp, unsigned order);
+    /* Nothing is left to reclaim on `nodes`, a bit for each that will do: make room there (kill a
+     * process) and return true, or false. */
+    bool (*oom)(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes);
     /* Between two rounds that made no progress: let others run. Also for the layers above. */
     void (*wait)(void *arg);
     /* A caller's mistake that was caught (double free, wrong order, a page with references): the

@@ -117,6 +117,13 @@ void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg);
 typedef bool quire_oom_wait_fn(void *arg, struct quire_mm *victim);
 void quire_vm_set_oom_wait(struct quire_vm *vm, quire_oom_wait_fn *wait);
 
+/* Asked when only some nodes have no memory left, as by a policy of MPOL_BIND, with the same `arg`:
+ * the address space that the allocation is for, which lives as long; NULL: nobody's. It is the one
+ * that may be chosen then, since others' memory may lie elsewhere. Without this, or NULL, all may.
+ */
+typedef struct quire_mm *quire_oom_who_fn(void *arg);
+void quire_vm_set_oom_who(struct quire_vm *vm, quire_oom_who_fn *who);
+
 /* /proc/PID/oom_score: 0 to 2000. */
 unsigned quire_mm_oom_score(struct quire_mm *mm);
 

@@ -56,10 +56,13 @@ static long move_all(struct move *m, unsigned long count)
         if (!give_way())
             return -EINTR;
         unsigned got = read_piece(m, at, wanted, &error);
-        stayed += quire_move_pages(m->mm, got, m->piece->address, m->nodes ? m->piece->node : NULL,
-                                   m->piece->status, m->all);
+        long left = quire_move_pages(m->mm, got, m->piece->address,
+                                     m->nodes ? m->piece->node : NULL, m->piece->status, m->all);
         if (copy_to_user(m->status + at * sizeof(int), m->piece->status, got * sizeof(int)))
             return -EFAULT;
+        if (left < 0)
+            return left;
+        stayed += (unsigned long)left;
         if (error)
             return error;
         at += got;
@@ -105,7 +108,7 @@ long sys_migrate_pages(const unsigned long *arg)
     if (to & ~there && !is_root)
         result = -EPERM;
     else if (to & there)
-        result = (long)quire_migrate_pages(mm, from, to & there, is_root);
+        result = quire_migrate_pages(mm, from, to & there, is_root);
     quire_mm_put(mm);
     shm_reap();
     return result;

@@ -5,6 +5,7 @@
 #include "errno.h"
 #include "sys/abi_resource.h"
 #include "sys/calls_process.h"
+#include "sys/other_process.h"
 #include "task/signal.h"
 #include "user.h"
 
@@ -27,6 +28,7 @@ static enum wait_kind kind_of(unsigned options)
 #define P_ALL 0
 #define P_PID 1
 #define P_PGID 2
+#define P_PIDFD 3
 
 #define CORE_DUMPED 0x80
 
@@ -135,7 +137,6 @@ static int give_siginfo(uintptr_t to, const struct wait_result *result)
     return copy_to_user(to + CHILD_OFFSET, &child, sizeof child);
 }
 
-/* Descriptors of processes there are none. */
 static int whom_by_type(struct wait_request *request, int type, int id)
 {
     switch (type) {
@@ -150,6 +151,13 @@ static int whom_by_type(struct wait_request *request, int type, int id)
         request->type = WAIT_GROUP;
         request->id = id ? id : current_process()->pgid;
         return id >= 0 ? 0 : -EINVAL;
+    case P_PIDFD: {
+        int error = id < 0 ? -EINVAL : 0;
+        const struct process *process = error ? NULL : process_of_pidfd((unsigned long)id, &error);
+        request->type = WAIT_PID;
+        request->id = process ? process->pid : 0;
+        return error == -ESRCH ? -ECHILD : error;
+    }
     default:
         return -EINVAL;
     }

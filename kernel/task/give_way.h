@@ -8,8 +8,8 @@
  * process ends, and whatever the loop still does is for nobody. */
 static inline bool give_way(void)
 {
-    if (sched_turn_is_over())
-        schedule();
+    if (sched_turn_has_passed())
+        sched_let_others_run();
     return !current_process()->exiting;
 }
 

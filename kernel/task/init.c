@@ -5,6 +5,7 @@
  * waits for it, and for orphans. When it ends the machine does.
  */
 #include "task/init.h"
+#include "task/give_way.h"
 
 #include <quire/port.h>
 #include <quire/swap.h>
@@ -411,6 +412,12 @@ static struct quire_numa_thread *numa_of_current(void *arg)
     return current ? &current->numa : NULL;
 }
 
+static bool give_way_in_moves(void *arg)
+{
+    (void)arg;
+    return give_way();
+}
+
 void run_program(const struct pvh_info *given)
 {
     info = given;
@@ -418,6 +425,7 @@ void run_program(const struct pvh_info *given)
     sched_init();
     quire_vm_set_wake(machine_vm, wake_reclaim, NULL);
     quire_vm_set_numa_thread(machine_vm, numa_of_current, NULL);
+    quire_vm_set_numa_go_on(machine_vm, give_way_in_moves);
     oom_init();
     struct task *task = task_create_kernel("init", init_main);
     if (!task || !task_create_kernel("kswapd", reclaim_main))

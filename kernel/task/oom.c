@@ -100,6 +100,12 @@ static bool wait_for_victim(void *arg, struct quire_mm *victim)
     return true;
 }
 
+static struct quire_mm *who_allocates(void *arg)
+{
+    (void)arg;
+    return current && current->process ? current->process->mm : NULL;
+}
+
 void oom_kill(struct process *process)
 {
     struct killed killed;
@@ -111,4 +117,5 @@ void oom_init(void)
 {
     quire_vm_set_oom(machine_vm, kill_for_memory, NULL);
     quire_vm_set_oom_wait(machine_vm, wait_for_victim);
+    quire_vm_set_oom_who(machine_vm, who_allocates);
 }

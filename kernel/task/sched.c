@@ -71,6 +71,11 @@ static void tick(void)
     events_tick();
 }
 
+bool sched_turn_has_passed(void)
+{
+    return quire_port_clock_ns() >= turn_end;
+}
+
 /* There is no tick while the kernel works: who slept until now is woken here. */
 bool sched_turn_is_over(void)
 {
@@ -142,25 +147,42 @@ void sched_account_faults(void)
     task->mm_maj_flt = major;
 }
 
-void schedule(void)
+static void switch_to(struct task *next)
 {
-    struct task *previous = current, *next = &idle_task;
-    if (previous->state == TASK_RUNNING && previous != &idle_task)
-        list_add_tail(&run_queue, &previous->queue);
-    if (!list_empty(&run_queue)) {
-        next = quire_container_of(run_queue.next, struct task, queue);
-        list_del(&next->queue);
-    }
-    if (next == previous) {
-        turn_end = quire_port_clock_ns() + TURN_NS;
-        return;
-    }
+    struct task *previous = current;
     sched_account();
     sched_account_faults();
     switched_from = previous;
     current = next;
     arch_switch(previous, next);
     sched_finish_switch(switched_from);
+}
+
+void schedule(void)
+{
+    struct task *next = &idle_task;
+    if (current->state == TASK_RUNNING && current != &idle_task)
+        list_add_tail(&run_queue, &current->queue);
+    if (!list_empty(&run_queue)) {
+        next = quire_container_of(run_queue.next, struct task, queue);
+        list_del(&next->queue);
+    }
+    if (next == current)
+        turn_end = quire_port_clock_ns() + TURN_NS;
+    else
+        switch_to(next);
+}
+
+void sched_let_others_run(void)
+{
+    if (!current || current == &idle_task)
+        return;
+    if (list_empty(&run_queue)) {
+        list_add_tail(&run_queue, &current->queue);
+        switch_to(&idle_task);
+    }
+    if (!list_empty(&run_queue))
+        schedule();
 }
 
 void sched_yield(void)
@@ -249,6 +271,8 @@ _Noreturn void sched_idle(void)
         schedule();
         if (list_empty(&run_queue))
             __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+        else /* sched_let_others_run */
+            __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
     }
 }
 

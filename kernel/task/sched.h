@@ -25,6 +25,10 @@ void sched_add(struct task *task);
 void schedule(void);
 /* The same from anywhere: not while there are no tasks yet, nor for the idle task. */
 void sched_yield(void);
+/* The same for a loop of the kernel's that may be long. Interrupts come in only while a program or
+ * the idle task runs: if nobody can run, that one has a moment, so that the timer and devices wake
+ * those who sleep. */
+void sched_let_others_run(void);
 /* Where time went since the last sched_account, which passes it on to `current` and its process. So
  * coming in and out of user mode costs a look at the counter and no more; who reads the times of
  * `current` calls sched_account first. In ticks of the counter. */
@@ -67,6 +71,8 @@ void sched_account_faults(void);
 void sched_begin_faults(void);
 /* Has another's turn come? */
 bool sched_turn_is_over(void);
+/* It has lasted long enough, whether or not somebody waits for his. */
+bool sched_turn_has_passed(void);
 
 /* Wakes one task, whatever it waits for, if signals may interrupt it; or if its end may. */
 void sched_interrupt(struct task *task);

@@ -64,15 +64,22 @@ static void wake_reclaimers(const struct alloc_context *ac)
         }
 }
 
+/* The nodes that will do; 0: all. */
+static uint32_t some_nodes(const struct alloc_context *ac)
+{
+    uint32_t all = UINT32_MAX >> (32 - ac->mem->nr_nodes), nodes = ac->nodes & all;
+    return nodes == all ? 0 : nodes;
+}
+
 /* From the nodes that will do, if not all will. */
 static unsigned long direct_reclaim(const struct alloc_context *ac, unsigned long wanted)
 {
     struct quire_mem *mem = ac->mem;
-    uint32_t nodes = ac->nodes & (UINT32_MAX >> (32 - mem->nr_nodes));
+    uint32_t nodes = some_nodes(ac);
     unsigned long freed = 0;
     if (!mem->ops.direct_reclaim)
         return 0;
-    if (nodes == UINT32_MAX >> (32 - mem->nr_nodes))
+    if (!nodes)
         return mem->ops.direct_reclaim(mem->reclaim_arg, ac->node, ac->gfp, ac->order, wanted);
     for (; nodes && freed < wanted; nodes &= nodes - 1)
         freed += mem->ops.direct_reclaim(mem->reclaim_arg, (int)quire_ctz32(nodes),
@@ -80,10 +87,20 @@ static unsigned long direct_reclaim(const struct alloc_context *ac, unsigned lon
     return freed;
 }
 
+static unsigned long shrink(const struct alloc_context *ac, unsigned long wanted)
+{
+    unsigned long freed = 0;
+    uint32_t nodes = some_nodes(ac);
+    if (!nodes)
+        return quire_shrink(ac->mem, ac->node, ac->gfp, wanted);
+    for (; nodes && freed < wanted; nodes &= nodes - 1)
+        freed += quire_shrink(ac->mem, (int)quire_ctz32(nodes), ac->gfp, wanted - freed);
+    return freed;
+}
+
 static unsigned long reclaim(struct attempt *attempt)
 {
     const struct alloc_context *ac = attempt->ac;
-    struct quire_mem *mem = ac->mem;
     unsigned long wanted = 1ul << ac->order;
     if (wanted < RECLAIM_BATCH)
         wanted = RECLAIM_BATCH;
@@ -94,7 +111,7 @@ static unsigned long reclaim(struct attempt *attempt)
         quire_fetch_add(&first->allocstall, 1);
     unsigned long freed = direct_reclaim(ac, wanted);
     if (freed < wanted)
-        freed += quire_shrink(mem, ac->node, ac->gfp, wanted - freed);
+        freed += shrink(ac, wanted - freed);
     return freed;
 }
 
@@ -157,7 +174,7 @@ static bool out_of_memory(struct attempt *attempt)
     if (!ac->mem->ops.oom || ac->order > COSTLY_ORDER || ac->highest < QUIRE_ZONE_NORMAL ||
         ac->gfp & no_kill)
         return false;
-    if (!ac->mem->ops.oom(ac->mem->reclaim_arg, ac->gfp, ac->order))
+    if (!ac->mem->ops.oom(ac->mem->reclaim_arg, ac->gfp, ac->order, ac->nodes))
         return false;
     count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->futile = attempt->compact_retries = 0;

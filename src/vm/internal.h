@@ -253,6 +253,7 @@ struct quire_vm {
     uint32_t nr_policies; /* struct quire_mempolicy that there are; 0: no allocation asks for one */
     uint32_t nr_policy_runs; /* of shared memory that there is room for: mempolicy_shared.c */
     quire_numa_thread_fn *numa_thread;
+    quire_numa_go_on_fn *numa_go_on;
     void *numa_arg;
     struct quire_mover moves;
 
@@ -275,6 +276,7 @@ struct quire_vm {
     long committed;                 /* pages: atomic */
     quire_oom_fn *oom;
     quire_oom_wait_fn *oom_wait;
+    quire_oom_who_fn *oom_who;
     void *oom_arg;
     char *oom_report;   /* room for it, from the beginning: OOM_REPORT_BYTES */
     uint32_t oom_busy;  /* somebody chooses */

@@ -82,19 +82,6 @@ static bool has_misplaced(struct quire_mm *mm, quire_linear_t start, quire_linea
     return false;
 }
 
-/* Areas may change while the lock passes from a writer to a reader. */
-static unsigned long move_misplaced(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
-                                    quire_nodes_t wrong, bool all)
-{
-    unsigned long stayed = 0;
-    struct quire_vma *vma = vma_above(mm, start);
-    for (; vma && vma->start < end; vma = vma_next(vma)) {
-        quire_linear_t from = vma->start > start ? vma->start : start;
-        stayed += vma_move_pages(vma, from, smaller(vma->end, end), wrong, -1, all);
-    }
-    return stayed;
-}
-
 int quire_mbind(struct quire_mm *mm, quire_linear_t address, uint64_t length,
                 struct quire_mempolicy *policy, unsigned flags)
 {
@@ -106,7 +93,7 @@ int quire_mbind(struct quire_mm *mm, quire_linear_t address, uint64_t length,
         return error;
     quire_nodes_t wrong = wrong_nodes(policy);
     bool strict = policy && flags & QUIRE_MPOL_MF_STRICT;
-    unsigned long stayed = 0;
+    struct page_moves moves = {.nodes = wrong, .to = -1, .all = flags & QUIRE_MPOL_MF_MOVE_ALL};
     rwlock_write(&mm->lock);
     if (has_hole(mm, address, end))
         error = -QUIRE_EFAULT;
@@ -116,9 +103,11 @@ int quire_mbind(struct quire_mm *mm, quire_linear_t address, uint64_t length,
         error = set_range(mm, address, end, policy);
     struct quire_vma *gone = mm_downgrade(mm);
     if (!error && flags & MOVES)
-        stayed = move_misplaced(mm, address, end, wrong, flags & QUIRE_MPOL_MF_MOVE_ALL);
+        gone = mm_move_pages(mm, address, end, &moves, gone);
     mm_read_unlock(mm, gone);
-    return stayed && strict ? -QUIRE_EIO : error;
+    if (moves.error == -QUIRE_EINTR)
+        return moves.error;
+    return moves.stayed && strict ? -QUIRE_EIO : error;
 }
 
 /* ---- home ------------------------------------------------------------------------------------ */

@@ -77,12 +77,11 @@ static int check_nodes(unsigned *mode, unsigned flags, quire_nodes_t nodes)
     }
 }
 
-/* As many as the machine has pages at most, since programs make them: 1.2 % of it. */
+/* They are as many as areas, threads and parts of shared memory at most, which are larger and have
+ * limits of their own. */
 static struct quire_mempolicy *new_policy(const struct quire_mempolicy *like)
 {
     struct quire_vm *vm = like->vm;
-    if (quire_load_relaxed(&vm->nr_policies) >= quire_nr_managed_pages(vm->mem))
-        return NULL;
     struct quire_mempolicy *policy = quire_kmalloc(vm->slab, sizeof *policy, QUIRE_GFP_KERNEL);
     if (!policy)
         return NULL;
@@ -189,8 +188,13 @@ void mempolicy_text(struct text *text, const struct quire_mempolicy *policy)
 
 void quire_vm_set_numa_thread(struct quire_vm *vm, quire_numa_thread_fn *thread, void *arg)
 {
-    vm->numa_arg = arg;
-    vm->numa_thread = thread;
+    quire_store_relaxed(&vm->numa_arg, arg);
+    quire_store_relaxed(&vm->numa_thread, thread);
+}
+
+void quire_vm_set_numa_go_on(struct quire_vm *vm, quire_numa_go_on_fn *go_on)
+{
+    quire_store_relaxed(&vm->numa_go_on, go_on);
 }
 
 void quire_numa_thread_set(struct quire_numa_thread *thread, struct quire_mempolicy *policy)
@@ -241,7 +245,8 @@ static struct quire_page *alloc_by(const struct quire_mempolicy *policy, uint64_
         return quire_alloc_pages_nodemask(mem, policy->home, policy->nodes, gfp, 0);
     case QUIRE_MPOL_PREFERRED_MANY: {
         /* Other nodes' free memory is better than reclaiming here. */
-        quire_gfp_t gently = (gfp & ~QUIRE_GFP_DIRECT_RECLAIM) | QUIRE_GFP_NOWARN;
+        quire_gfp_t gently =
+            (gfp & ~QUIRE_GFP_DIRECT_RECLAIM) | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC;
         struct quire_page *page =
             quire_alloc_pages_nodemask(mem, policy->home, policy->nodes, gently, 0);
         return page ? page : quire_alloc_pages_nodemask(mem, policy->home, UINT32_MAX, gfp, 0);
@@ -251,22 +256,21 @@ static struct quire_page *alloc_by(const struct quire_mempolicy *policy, uint64_
     }
 }
 
-struct quire_page *mempolicy_alloc_page(struct quire_vm *vm, const struct alloc_place *place,
-                                        quire_gfp_t extra)
+struct quire_page *mempolicy_alloc_gfp(struct quire_vm *vm, const struct alloc_place *place,
+                                       quire_gfp_t gfp)
 {
-    const quire_gfp_t gfp = QUIRE_GFP_HIGHUSER_MOVABLE | extra;
     struct quire_mempolicy *policy = place ? policy_of_place(place) : NULL;
     uint64_t index = place ? place->index : 0;
     if (!policy) {
-        struct quire_numa_thread *thread = vm->numa_thread ? vm->numa_thread(vm->numa_arg) : NULL;
+        quire_numa_thread_fn *ask = quire_load_relaxed(&vm->numa_thread);
+        struct quire_numa_thread *thread = ask ? ask(quire_load_relaxed(&vm->numa_arg)) : NULL;
         policy = thread ? thread->policy : NULL;
-        if (!policy)
-            return vm_alloc_page(vm, extra);
         quire_mempolicy_get(policy);
-        if (!place || !place->vma)
+        if (policy && (!place || !place->vma))
             index = thread->next++;
     }
-    struct quire_page *page = alloc_by(policy, index, gfp);
+    struct quire_page *page =
+        policy ? alloc_by(policy, index, gfp) : quire_alloc_page(vm->mem, gfp);
     quire_mempolicy_put(policy);
     if (page)
         page_dress(vm, page);

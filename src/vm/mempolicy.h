@@ -31,9 +31,15 @@ struct alloc_place {
     uint64_t index;
 };
 
+/* A page as `gfp` says, dressed, by the policy of the place, else the thread's, else any. */
+struct quire_page *mempolicy_alloc_gfp(struct quire_vm *vm, const struct alloc_place *place,
+                                       quire_gfp_t gfp);
 /* vm_alloc_page by the policy of the place, else the thread's. `place` may be NULL. */
-struct quire_page *mempolicy_alloc_page(struct quire_vm *vm, const struct alloc_place *place,
-                                        quire_gfp_t extra);
+static inline struct quire_page *
+mempolicy_alloc_page(struct quire_vm *vm, const struct alloc_place *place, quire_gfp_t extra)
+{
+    return mempolicy_alloc_gfp(vm, place, QUIRE_GFP_HIGHUSER_MOVABLE | extra);
+}
 
 /* The same while nobody has a policy: that costs a look at a word beside one that is read anyway.
  */
@@ -41,7 +47,7 @@ static inline struct quire_page *vm_alloc_page_at(const struct quire_vma *vma,
                                                   quire_linear_t address, quire_gfp_t extra)
 {
     struct quire_vm *vm = vma->mm->vm;
-    if (quire_likely(!vm->nr_policies))
+    if (quire_likely(!quire_load_relaxed(&vm->nr_policies)))
         return vm_alloc_page(vm, extra);
     const struct alloc_place place = {vma, vma->mapping, vma_index(vma, address)};
     return mempolicy_alloc_page(vm, &place, extra);
@@ -51,7 +57,7 @@ static inline struct quire_page *vm_alloc_page_of(struct quire_mapping *mapping,
                                                   struct quire_vm *vm, uint64_t index,
                                                   quire_gfp_t extra)
 {
-    if (quire_likely(!vm->nr_policies))
+    if (quire_likely(!quire_load_relaxed(&vm->nr_policies)))
         return vm_alloc_page(vm, extra);
     const struct alloc_place place = {NULL, mapping, index};
     return mempolicy_alloc_page(vm, &place, extra);
@@ -88,11 +94,18 @@ void mapping_drop_mempolicies(struct quire_mapping *mapping);
 QUIRE_MUST_CHECK int page_migrate(struct quire_vm *vm, struct quire_page *from,
                                   struct quire_page *to);
 
-/* Pages of [start, end) of an area that are on a node of `nodes`, each moved to `to` (-1: where the
- * area's policy says). `all`: those that others map, too. The number of those that stayed. mm->lock
- * (reader). */
-unsigned long vma_move_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
-                             quire_nodes_t nodes, int to, bool all);
+struct page_moves {
+    quire_nodes_t nodes; /* which pages: those that are there */
+    int to;              /* -1: where the area's policy says */
+    bool all;            /* those that others map, too */
+    unsigned long stayed;
+    int error; /* -ENOMEM: some node is full; -EINTR: it was ended */
+};
+/* Moves pages of [start, end), as long as there is no error. mm->lock (reader), which is given up
+ * on the way; `gone` as mm_downgrade gave it, for mm_read_unlock, and what is left to do of that
+ * comes back. */
+struct quire_vma *mm_move_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
+                                struct page_moves *moves, struct quire_vma *gone);
 /* Whether a page of [start, end) is on a node of `nodes`. */
 bool vma_has_pages_on(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
                       quire_nodes_t nodes);

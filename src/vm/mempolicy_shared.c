@@ -35,7 +35,7 @@ struct quire_mempolicy *mapping_mempolicy(struct quire_mapping *mapping, uint64_
 {
     const struct mempolicy_runs *runs = &mapping->policies;
     struct quire_mempolicy *policy = NULL;
-    if (quire_likely(!runs->count))
+    if (quire_likely(!quire_load_relaxed(&runs->count)))
         return NULL;
     mapping_lock(mapping);
     unsigned at = runs_below(runs, index);
@@ -118,7 +118,9 @@ int mapping_set_mempolicy(struct quire_mapping *mapping, uint64_t first, uint64_
         bool fits = new.room >= old.count + 2;
         if (fits) {
             merge(&new, &old, first, end, policy);
-            mapping->policies = new;
+            mapping->policies.run = new.run;
+            mapping->policies.room = new.room;
+            quire_store_relaxed(&mapping->policies.count, new.count);
         }
         mapping_unlock(mapping);
         runs_free(vm, fits ? &old : &new);

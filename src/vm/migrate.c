@@ -103,9 +103,9 @@ static int move(struct quire_vm *vm, struct root *root, struct quire_page *to,
     else
         leave_to_phys(vm, from);
     struct quire_page *now = error ? from : to;
-    remove_migration_entries(vm, from, now);
     if (!error)
-        lru_putback(vm, to);
+        lru_putback(vm, to); /* before an entry says that it is mlocked */
+    remove_migration_entries(vm, from, now);
     if (!cached)
         page_unuse(vm, now);
     return error;

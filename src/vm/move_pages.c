@@ -2,13 +2,19 @@
  *
  * A page that an entry maps is pinned under the entry's lock, then moved as compaction moves one
  * (migrate.c), with this pin in place of phys's. It stays with -EBUSY when somebody else pins it or
- * has it off its list.
+ * has it off its list. The first that finds no place where it should go ends the whole move, as on
+ * Linux: each would reclaim in vain.
+ *
+ *   bound   after PIECE pages the lock is given up, and the owner of the machine may end it
+ *           (quire_vm_set_numa_go_on); areas may be others then
  */
 #include "base/bits.h"
 #include "vm/cache.h"
 #include "vm/fault.h"
 #include "vm/lru.h"
 #include "vm/mempolicy.h"
+
+#define PIECE 128u
 
 /* ---- one page -------------------------------------------------------------------------------- */
 
@@ -28,7 +34,7 @@ static struct quire_page *pin_page(struct quire_vma *vma, quire_linear_t address
 /* `to` -1: where the area's policy says. */
 static struct quire_page *new_page(struct quire_vma *vma, quire_linear_t address, int to)
 {
-    const quire_gfp_t gently = QUIRE_GFP_NOWARN | QUIRE_GFP_RETRY_MAYFAIL;
+    const quire_gfp_t gently = QUIRE_GFP_NOWARN | QUIRE_GFP_NORETRY;
     if (to < 0)
         return vm_alloc_page_at(vma, address, gently);
     struct quire_page *page = quire_alloc_pages_node(
@@ -70,21 +76,55 @@ bool vma_has_pages_on(struct quire_vma *vma, quire_linear_t start, quire_linear_
     return false;
 }
 
-unsigned long vma_move_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
-                             quire_nodes_t nodes, int to, bool all)
+/* Up to `end`, or as many pages as are left of the piece: where it got to. */
+static quire_linear_t move_of_area(struct quire_vma *vma, quire_linear_t at, quire_linear_t end,
+                                   struct page_moves *moves, unsigned *left)
 {
     struct quire_mm *mm = vma->mm;
-    unsigned long stayed = 0;
-    for (quire_linear_t at = start; (at = next_entry(mm, at, end)) < end; at += QUIRE_PAGE_SIZE) {
+    for (; *left && !moves->error && (at = next_entry(mm, at, end)) < end; at += QUIRE_PAGE_SIZE) {
         struct quire_page *page = pin_page(vma, at);
+        --*left;
         if (!page)
             continue;
-        if (is_on(mm, page, nodes) && (all || page_mapcount(page) == 1))
-            stayed += move_page(vma, at, page, to) != 0;
-        else
+        if (!is_on(mm, page, moves->nodes) || (!moves->all && page_mapcount(page) > 1)) {
             vm_put_page(mm->vm, page);
+            continue;
+        }
+        int error = move_page(vma, at, page, moves->to);
+        moves->stayed += error != 0;
+        if (error == -QUIRE_ENOMEM)
+            moves->error = error;
     }
-    return stayed;
+    return at;
+}
+
+static bool may_go_on(struct quire_vm *vm)
+{
+    quire_numa_go_on_fn *go_on = quire_load_relaxed(&vm->numa_go_on);
+    return !go_on || go_on(quire_load_relaxed(&vm->numa_arg));
+}
+
+struct quire_vma *mm_move_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
+                                struct page_moves *moves, struct quire_vma *gone)
+{
+    unsigned left = PIECE;
+    struct quire_vma *vma = vma_above(mm, start);
+    while (!moves->error && vma && vma->start < end && start < end) {
+        quire_linear_t to = vma->end < end ? vma->end : end;
+        start = move_of_area(vma, vma->start > start ? vma->start : start, to, moves, &left);
+        if (left) {
+            vma = vma_next(vma);
+            continue;
+        }
+        mm_read_unlock(mm, gone);
+        gone = NULL;
+        if (!may_go_on(mm->vm))
+            moves->error = -QUIRE_EINTR;
+        rwlock_read(&mm->lock);
+        vma = vma_above(mm, start);
+        left = PIECE;
+    }
+    return gone;
 }
 
 /* ---- move_pages ------------------------------------------------------------------------------ */
@@ -113,30 +153,24 @@ static int move_one(struct quire_mm *mm, quire_linear_t address, int to, bool al
     return error == -QUIRE_EAGAIN ? -QUIRE_EBUSY : error ? error : to;
 }
 
-unsigned long quire_move_pages(struct quire_mm *mm, unsigned long count,
-                               const quire_linear_t *addresses, const int *nodes, int *status,
-                               bool all)
+long quire_move_pages(struct quire_mm *mm, unsigned long count, const quire_linear_t *addresses,
+                      const int *nodes, int *status, bool all)
 {
-    unsigned long nr_stayed = 0;
+    long nr_stayed = 0;
+    bool full = false;
     rwlock_read(&mm->lock);
     for (unsigned long i = 0; i < count; i++) {
         bool stayed = false;
-        status[i] = move_one(mm, addresses[i], nodes ? nodes[i] : -1, all, &stayed);
+        status[i] =
+            full ? -QUIRE_ENOMEM : move_one(mm, addresses[i], nodes ? nodes[i] : -1, all, &stayed);
+        full |= status[i] == -QUIRE_ENOMEM;
         nr_stayed += stayed;
     }
     rwlock_read_unlock(&mm->lock);
-    return nr_stayed;
+    return full ? -QUIRE_ENOMEM : nr_stayed;
 }
 
 /* ---- migrate_pages --------------------------------------------------------------------------- */
-
-static unsigned long move_from(struct quire_mm *mm, int from, int to, bool all)
-{
-    unsigned long stayed = 0;
-    for (struct quire_vma *vma = vma_above(mm, 0); vma; vma = vma_next(vma))
-        stayed += vma_move_pages(vma, vma->start, vma->end, (quire_nodes_t)1 << from, to, all);
-    return stayed;
-}
 
 /* The node of `to` that has the place which `node` has in `from`, counted around. */
 static int counterpart(int node, quire_nodes_t from, quire_nodes_t to)
@@ -163,19 +197,20 @@ static int next_source(quire_nodes_t left, quire_nodes_t from, quire_nodes_t to)
     return any;
 }
 
-unsigned long quire_migrate_pages(struct quire_mm *mm, quire_nodes_t from, quire_nodes_t to,
-                                  bool all)
+long quire_migrate_pages(struct quire_mm *mm, quire_nodes_t from, quire_nodes_t to, bool all)
 {
-    unsigned long stayed = 0;
+    struct page_moves moves = {.all = all};
     quire_nodes_t left = from & quire_vm_nodes(mm->vm);
     /* Sets of other sizes: what is on a node of `to` is where it should be. */
     if (quire_popcount64(from) != quire_popcount64(to))
         left &= ~to;
     rwlock_read(&mm->lock);
-    for (int node; (node = next_source(left, from, to)) >= 0;) {
-        left &= ~((quire_nodes_t)1 << node);
-        stayed += move_from(mm, node, counterpart(node, from, to), all);
+    for (int node; !moves.error && (node = next_source(left, from, to)) >= 0;) {
+        moves.nodes = (quire_nodes_t)1 << node;
+        moves.to = counterpart(node, from, to);
+        left &= ~moves.nodes;
+        (void)mm_move_pages(mm, 0, ~(quire_linear_t)0, &moves, NULL);
     }
     rwlock_read_unlock(&mm->lock);
-    return stayed;
+    return moves.error ? moves.error : (long)moves.stayed;
 }

@@ -8,6 +8,11 @@
  * back. But it may be waiting for what the allocation holds, so after some time the next is chosen.
  * Who allocates while he ends himself gets nothing, so that he ends: nobody dies for him.
  *
+ * If only some nodes' memory will do, as a policy says, nobody knows who has how much of that: the
+ * one who allocates goes, since it is his policy that is in the way (Linux chooses among those who
+ * may use these nodes); anybody if the owner of
+ * the machine doesn't tell who that is.
+ *
  * One at a time: others who come here meanwhile try their allocation again.
  */
 #include "vm/oom.h"
@@ -59,7 +64,8 @@ struct choice {
     struct quire_mm *waited; /* a victim that is still there: nobody is chosen as long as he is */
 };
 
-static struct choice choose(struct quire_vm *vm)
+/* `only`: this one or nobody; NULL: anybody. */
+static struct choice choose(struct quire_vm *vm, const struct quire_mm *only)
 {
     struct choice choice = {NULL, NULL};
     int64_t worst = OOM_NEVER;
@@ -73,7 +79,7 @@ static struct choice choose(struct quire_vm *vm)
             continue;
         }
         int64_t badness = oom_badness(mm, total);
-        if (badness != OOM_NEVER && quire_load_relaxed(&mm->nr_users) &&
+        if (badness != OOM_NEVER && (!only || mm == only) && quire_load_relaxed(&mm->nr_users) &&
             (!choice.chosen || badness > worst)) {
             choice.chosen = mm;
             worst = badness;
@@ -101,10 +107,10 @@ static bool wait(struct quire_vm *vm, struct quire_mm *victim)
     return !ask || ask(vm->oom_arg, victim);
 }
 
-static bool kill(struct quire_vm *vm, struct quire_mm *victim, quire_gfp_t gfp, unsigned order)
+static bool kill(struct quire_vm *vm, struct quire_mm *victim, const struct oom_request *request)
 {
     char small[OOM_SMALL_REPORT_BYTES], *report = vm->oom_report ? vm->oom_report : small;
-    oom_report(vm, victim, gfp, order, report, vm->oom_report ? OOM_REPORT_BYTES : sizeof small);
+    oom_report(vm, victim, request, report, vm->oom_report ? OOM_REPORT_BYTES : sizeof small);
     quire_store_relaxed(&victim->oom_victim, 1u);
     if (vm->oom(vm->oom_arg, victim, report)) {
         vm_count(vm, VM_OOM_KILL, 1);
@@ -114,21 +120,30 @@ static bool kill(struct quire_vm *vm, struct quire_mm *victim, quire_gfp_t gfp, 
     return false;
 }
 
-bool out_of_memory(void *arg, quire_gfp_t gfp, unsigned order)
+/* NULL: anybody may go. */
+static const struct quire_mm *culprit(struct quire_vm *vm, uint32_t nodes)
+{
+    quire_oom_who_fn *who = quire_load_relaxed(&vm->oom_who);
+    return nodes && who ? who(vm->oom_arg) : NULL;
+}
+
+bool out_of_memory(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes)
 {
     struct quire_vm *vm = arg;
+    bool any = !(quire_mem_nodes(vm->mem) & ~(uint64_t)nodes);
+    const struct oom_request request = {gfp, order, any ? 0 : nodes};
     uint32_t nobody = 0;
     if (!quire_load_acquire(&vm->oom) || !wait(vm, NULL))
         return false;
     if (!quire_compare_exchange(&vm->oom_busy, &nobody, 1u))
         return true;
-    struct choice choice = choose(vm);
+    struct choice choice = choose(vm, culprit(vm, request.nodes));
     bool again = false;
     if (choice.waited) {
         again = wait(vm, choice.waited);
         mm_unref(choice.waited);
     } else if (choice.chosen) {
-        again = kill(vm, choice.chosen, gfp, order);
+        again = kill(vm, choice.chosen, &request);
         mm_unref(choice.chosen);
     }
     quire_store_release(&vm->oom_busy, 0u);
@@ -145,4 +160,9 @@ void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg)
 void quire_vm_set_oom_wait(struct quire_vm *vm, quire_oom_wait_fn *wait_for)
 {
     quire_store_relaxed(&vm->oom_wait, wait_for);
+}
+
+void quire_vm_set_oom_who(struct quire_vm *vm, quire_oom_who_fn *who)
+{
+    quire_store_relaxed(&vm->oom_who, who);
 }

@@ -146,13 +146,17 @@ static void put_tasks(struct quire_vm *vm, struct report *report)
         text_printf(&report->text, "and %lu more\n", left_out);
 }
 
-void oom_report(struct quire_vm *vm, struct quire_mm *victim, quire_gfp_t gfp, unsigned order,
+void oom_report(struct quire_vm *vm, struct quire_mm *victim, const struct oom_request *request,
                 char *buffer, size_t size)
 {
     struct report report = {.buffer = buffer, .size = size};
     buffer[0] = 0;
     text_init(&report.text, append, &report);
-    text_printf(&report.text, "quire invoked oom-killer: gfp_mask=0x%x, order=%u\n", gfp, order);
+    text_printf(&report.text, "quire invoked oom-killer: gfp_mask=0x%x, order=%u", request->gfp,
+                request->order);
+    if (request->nodes)
+        text_printf(&report.text, ", nodes=0x%x", request->nodes);
+    text_puts(&report.text, "\n");
     if (size > VERDICT_BYTES * 2) {
         put_memory(vm, &report.text);
         put_tasks(vm, &report);

@@ -12,6 +12,7 @@
  */
 #include "vm/area.h"
 #include "vm/cache.h"
+#include "vm/lru.h"
 #include "vm/rmap_entry.h"
 #include "vm/swap.h"
 
@@ -176,6 +177,8 @@ static bool remap_one(void *arg, struct quire_vma *vma, quire_linear_t address)
         bool write = entry_type(entry) == ENTRY_MIGRATION_WRITE;
         error = quire_cmpxchg_entry_at(&mm->pt, where, &entry, mapping_entry(vma, r->to, write));
     }
+    if (!error && vma->flags & VM_LOCKED)
+        lru_mlock(r->vm, r->to); /* under the lock, which munlock takes after it changed the area */
     entry_unlock(mm, address);
     if (added && !error)
         quire_tell_event(MAP, mm_number(mm), address >> QUIRE_PAGE_SHIFT, 1);

@@ -219,8 +219,11 @@ static int insert(struct quire_vm *vm, struct quire_page *page, swap_entry entry
     return 0;
 }
 
-static struct quire_page *new_page(struct quire_vm *vm, quire_gfp_t gfp)
+static struct quire_page *new_page(struct quire_vm *vm, const struct alloc_place *place,
+                                   quire_gfp_t gfp)
 {
+    if (quire_load_relaxed(&vm->nr_policies))
+        return mempolicy_alloc_gfp(vm, place, gfp);
     struct quire_page *page = quire_alloc_page(vm->mem, gfp);
     if (!page)
         return NULL;
@@ -342,16 +345,28 @@ static bool is_swapped(struct quire_vm *vm, swap_entry entry)
     return state && state <= SLOT_MAX;
 }
 
-/* Neighbours, without reclaiming for them: a page that nobody asked for isn't worth another. */
-static void add_neighbours(struct quire_vm *vm, struct incoming *in, unsigned count,
-                           unsigned wanted, uint64_t first, uint64_t nr_slots)
+static uint64_t slots_of(struct quire_vm *vm, swap_entry entry)
 {
-    const quire_gfp_t gfp = (QUIRE_GFP_HIGHUSER_MOVABLE & ~QUIRE_GFP_RECLAIM) | QUIRE_GFP_NOWARN;
+    quire_port_irq_t irq = swap_lock(vm->swap);
+    uint64_t nr_slots = area_of(vm->swap, entry)->nr_slots;
+    swap_unlock(vm->swap, irq);
+    return nr_slots;
+}
+
+/* Neighbours, without reclaiming for them: a page that nobody asked for isn't worth another. They
+ * come from where the wanted one does, since what was swapped out together is one area's, mostly.
+ */
+static void add_neighbours(struct quire_vm *vm, struct incoming *in, unsigned count,
+                           unsigned wanted, const struct alloc_place *place, uint64_t first)
+{
+    const quire_gfp_t gfp =
+        (QUIRE_GFP_HIGHUSER_MOVABLE & ~QUIRE_GFP_RECLAIM) | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC;
+    const uint64_t nr_slots = slots_of(vm, in[wanted].entry);
     for (unsigned i = 0; i < count; i++) {
         swap_entry entry = entry_make(entry_type(in[wanted].entry), first + i);
         if (i == wanted || !(first + i) || first + i >= nr_slots || !is_swapped(vm, entry))
             continue;
-        struct quire_page *page = new_page(vm, gfp);
+        struct quire_page *page = new_page(vm, place, gfp);
         if (!page)
             return;
         if (insert(vm, page, entry)) {
@@ -364,21 +379,12 @@ static void add_neighbours(struct quire_vm *vm, struct incoming *in, unsigned co
     }
 }
 
-static uint64_t slots_of(struct quire_vm *vm, swap_entry entry)
-{
-    quire_port_irq_t irq = swap_lock(vm->swap);
-    uint64_t nr_slots = area_of(vm->swap, entry)->nr_slots;
-    swap_unlock(vm->swap, irq);
-    return nr_slots;
-}
-
 /* NULL and *error; -EEXIST: somebody else is reading it. */
 static struct quire_page *read_in(struct quire_vm *vm, swap_entry entry,
                                   const struct alloc_place *place, quire_gfp_t extra, int *error)
 {
     struct incoming in[MAX_WINDOW] = {{NULL, 0}};
-    struct quire_page *page =
-        vm->nr_policies ? mempolicy_alloc_page(vm, place, extra) : vm_alloc_page(vm, extra);
+    struct quire_page *page = new_page(vm, place, QUIRE_GFP_HIGHUSER_MOVABLE | extra);
     *error = page ? insert(vm, page, entry) : -QUIRE_ENOMEM;
     if (*error) {
         if (page)
@@ -390,7 +396,7 @@ static struct quire_page *read_in(struct quire_vm *vm, swap_entry entry,
     unsigned wanted = (unsigned)(entry_offset(entry) - first);
     in[wanted] = (struct incoming){page, entry};
     if (count > 1)
-        add_neighbours(vm, in, count, wanted, first, slots_of(vm, entry));
+        add_neighbours(vm, in, count, wanted, place, first);
     *error = read_window(vm, in, count, wanted);
     for (unsigned i = 0; i < count; i++)
         if (i != wanted && in[i].page) {

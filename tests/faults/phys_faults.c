@@ -102,8 +102,9 @@ static unsigned long direct_reclaim(void *arg, int node, quire_gfp_t gfp, unsign
     return before - nr_held;
 }
 
-static bool oom(void *arg, quire_gfp_t gfp, unsigned order)
+static bool oom(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes)
 {
+    (void)nodes;
     (void)arg;
     (void)gfp;
     (void)order;

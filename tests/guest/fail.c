@@ -104,7 +104,7 @@ static long kib(const char *text, const char *name)
 struct balance {
     long free, known;   /* KiB; known without what a task's stack takes, of which some are kept */
     long slabs, tables; /* of the known: objects' pages, page tables */
-    long swap;
+    long swap, committed;
     unsigned nr_caches;
     unsigned long objects[256];
 };
@@ -119,6 +119,7 @@ static void take_stock(struct balance *now)
     now->slabs = kib(text, "Slab");
     now->tables = kib(text, "PageTables");
     now->swap = kib(text, "SwapTotal") - kib(text, "SwapFree");
+    now->committed = kib(text, "Committed_AS");
     now->known = now->slabs + now->tables + kib(text, "AnonPages") + kib(text, "Cached") +
                  kib(text, "SwapCached");
     text = read_report(slabinfo);
@@ -141,7 +142,8 @@ static const char *cache_name(unsigned number)
 
 static bool is_balanced(const struct balance *before, const struct balance *after)
 {
-    bool good = before->free + before->known == after->free + after->known;
+    bool good = before->free + before->known == after->free + after->known &&
+                before->swap == after->swap && before->committed == after->committed;
     for (unsigned i = 0; i < after->nr_caches; i++)
         good &= i < before->nr_caches && before->objects[i] == after->objects[i];
     return good;
@@ -150,10 +152,11 @@ static bool is_balanced(const struct balance *before, const struct balance *afte
 static void tell_difference(const struct balance *before, const struct balance *after)
 {
     printf("    free %ld -> %ld kB, slabs %ld -> %ld, tables %ld -> %ld, other %ld -> %ld, "
-           "swapped %ld -> %ld\n",
+           "swapped %ld -> %ld, committed %ld -> %ld\n",
            before->free, after->free, before->slabs, after->slabs, before->tables, after->tables,
            before->known - before->slabs - before->tables,
-           after->known - after->slabs - after->tables, before->swap, after->swap);
+           after->known - after->slabs - after->tables, before->swap, after->swap,
+           before->committed, after->committed);
     for (unsigned i = 0; i < after->nr_caches; i++)
         if (i >= before->nr_caches || before->objects[i] != after->objects[i])
             printf("    %s: %lu -> %lu objects\n", cache_name(i), before->objects[i],

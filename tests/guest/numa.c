@@ -16,6 +16,7 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -91,6 +92,25 @@ static void check_result(const char *what, int result, int expected)
     snprintf(got, sizeof got, "%s", result ? strerrorname_np(errno) : "0");
     snprintf(wanted, sizeof wanted, "%s", expected ? strerrorname_np(expected) : "0");
     check(what, got, wanted);
+}
+
+static long kib_of(const char *name)
+{
+    static char text[8192];
+    FILE *file = fopen("/proc/meminfo", "r");
+    size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[size] = '\0';
+    const char *found = strstr(text, name);
+    return found ? atol(found + strlen(name)) : -1;
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static void touch(char *at, size_t pages)
@@ -179,6 +199,62 @@ static void threads_policy(void)
     bytes[1] = *(volatile char *)(file + PAGE);
     check("and for files that it writes", nodes_of(file, 2), "11");
     close(fd);
+}
+
+/* One process with as many policies as it can have areas: others have theirs. */
+static void many_policies(void)
+{
+    const size_t pages = 60000;
+    int ready[2], done[2];
+    char byte = 0;
+    if (pipe(ready) || pipe(done))
+        exit(1);
+    pid_t child = fork();
+    if (!child) {
+        char *at = map(pages, MAP_PRIVATE | MAP_NORESERVE);
+        for (size_t i = 0; i < pages; i++)
+            if (bind_range(at + i * PAGE, 1, BIND, 1 + i % 2, 0))
+                _exit(1);
+        byte = 1;
+        if (write(ready[1], &byte, 1) == 1 && read(done[0], &byte, 1) == 1)
+            _exit(0);
+        _exit(1);
+    }
+    close(ready[1]);
+    check("a program may have as many policies as areas",
+          read(ready[0], &byte, 1) == 1 && byte ? "so" : "not", "so");
+    check_result("and leaves some to others", bind_thread(BIND, 2), 0);
+    bind_thread(DEFAULT, 0);
+    if (write(done[1], &byte, 1) != 1)
+        exit(1);
+    waitpid(child, NULL, 0);
+}
+
+static void swapped(void)
+{
+    char *at = map(48, MAP_PRIVATE);
+    bind_range(at, 48, BIND, 2, 0);
+    touch(at, 48);
+    if (madvise(at, 48 * PAGE, 21 /* MADV_PAGEOUT */))
+        exit(1);
+    check("what is bound goes to swap", nodes_of(at, 48),
+          "------------------------------------------------");
+    touch(at, 48);
+    check("and comes back to where it is bound, with what is read ahead", nodes_of(at, 48),
+          "111111111111111111111111111111111111111111111111");
+}
+
+static void locked(void)
+{
+    char *at = map(400, MAP_PRIVATE);
+    touch(at, 400);
+    mlock(at, 400 * PAGE);
+    long before = kib_of("Unevictable:");
+    bind_range(at, 400, BIND, 2, MOVE);
+    check("what is moved stays mlocked",
+          before >= 1600 && kib_of("Unevictable:") == before ? "so" : "not", "so");
+    munlock(at, 400 * PAGE);
+    check("until it is unlocked", kib_of("Unevictable:") <= before - 1600 ? "so" : "not", "so");
 }
 
 /* ---- moving ---------------------------------------------------------------------------------- */
@@ -273,14 +349,110 @@ static void full_node(size_t megabytes)
           WIFSIGNALED(status) && WTERMSIG(status) == 9 ? "killed" : "lived", "killed");
 }
 
+/* Who binds himself to a node that is full pays for it, not who is larger. */
+static pid_t grow(size_t megabytes, unsigned long nodes)
+{
+    const size_t pages = megabytes << 8;
+    int ready[2];
+    char byte = 0;
+    if (pipe(ready))
+        exit(1);
+    pid_t child = fork();
+    if (!child) {
+        char *at = map(pages, MAP_PRIVATE);
+        bind_range(at, pages, BIND, nodes, 0);
+        touch(at, pages);
+        if (write(ready[1], &byte, 1) == 1)
+            pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    if (read(ready[0], &byte, 1) < 0) /* 0: it is gone */
+        exit(1);
+    close(ready[0]);
+    return child;
+}
+
+static void who_pays(void)
+{
+    int status;
+    pid_t large = grow(44, 1), other = grow(30, 2), greedy = grow(40, 2);
+    check("who has memory elsewhere lives", waitpid(large, &status, WNOHANG) ? "killed" : "lived",
+          "lived");
+    check("and who was there first", waitpid(other, &status, WNOHANG) ? "killed" : "lived",
+          "lived");
+    kill(large, 9);
+    kill(other, 9);
+    check("who bound himself to it doesn't",
+          waitpid(greedy, &status, 0) == greedy && WIFSIGNALED(status) && WTERMSIG(status) == 9
+              ? "killed"
+              : "lived",
+          "killed");
+    while (wait(NULL) > 0)
+        ;
+}
+
+/* A move to a node that is full takes a moment, and who sleeps meanwhile wakes in time. */
+static void move_to_full_node(size_t megabytes)
+{
+    const size_t pages = megabytes << 8, moved = 8 << 8;
+    int ready[2], status = -1;
+    char byte = 0;
+    if (pipe(ready))
+        exit(1);
+    pid_t holder = fork();
+    if (!holder) {
+        char *at = map(pages, MAP_PRIVATE);
+        bind_range(at, pages, PREFERRED, 2, 0);
+        touch(at, pages);
+        if (write(ready[1], &byte, 1) == 1)
+            pause();
+        _exit(0);
+    }
+    if (read(ready[0], &byte, 1) != 1)
+        exit(1);
+    pid_t mover = fork();
+    if (!mover) {
+        char *at = map(moved, MAP_PRIVATE);
+        bind_range(at, moved, BIND, 1, 0);
+        touch(at, moved);
+        int result = bind_range(at, moved, BIND, 2, STRICT | MOVE);
+        _exit(!(result && errno == EIO) || strcmp(nodes_of(at + (moved - 1) * PAGE, 1), "0"));
+    }
+    double begin = seconds(), last = begin, longest = 0;
+    while (!waitpid(mover, &status, WNOHANG) && last - begin < 30) {
+        usleep(10000);
+        double now = seconds();
+        longest = now - last > longest ? now - last : longest;
+        last = now;
+    }
+    printf("# a move to a full node: %.2f s, longest sleep %.2f s\n", last - begin, longest);
+    check("a move to a full node ends soon", last - begin < 5 ? "soon" : "late", "soon");
+    check("says that pages stayed", status ? "not" : "so", "so");
+    check("and others aren't kept waiting", longest < 3 ? "so" : "not", "so");
+    kill(mover, 9);
+    kill(holder, 9);
+    while (wait(NULL) > 0)
+        ;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "--swap")) {
+        swapped();
+        return failed;
+    }
     areas();
     shared();
     threads_policy();
+    locked();
+    many_policies();
     moving();
     moving_what_others_have();
-    if (argc > 1)
+    if (argc > 1) {
+        move_to_full_node((size_t)atoi(argv[1]));
+        who_pays();
         full_node((size_t)atoi(argv[1]));
+    }
     return failed;
 }

@@ -19,6 +19,8 @@ fi
 "$quire" boot --timeout=100 --mem=128M --numa=2 --append=check -- "$program" 72 \
     >"$work/cases" 2>"$work/log" </dev/null
 echo $? >"$work/status"
+"$quire" boot --timeout=60 --mem=128M --numa=2 --swap=32M -- "$program" --swap \
+    >>"$work/cases" 2>"$work/swap-log" </dev/null
 
 ended() {
     cat "$work/log"

@@ -79,9 +79,10 @@ static unsigned long direct_reclaim(void *arg, int node, quire_gfp_t gfp, unsign
     return freed + upper.reclaim_claims;
 }
 
-static bool oom(void *arg, quire_gfp_t gfp, unsigned order)
+static bool oom(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes)
 {
     CHECK(arg == &upper);
+    CHECK_EQ(nodes, UINT32_MAX);
     upper.gfp = gfp;
     upper.order = order;
     note('o');

@@ -373,6 +373,118 @@ static void pages_move_to_where_the_policy_says(void)
     vm_end();
 }
 
+/* All of a node's memory, as a list by the owner's word. */
+static struct quire_page *take_node(int node)
+{
+    const quire_gfp_t gfp = QUIRE_GFP_HIGHUSER | QUIRE_GFP_THISNODE | QUIRE_GFP_NOWARN;
+    struct quire_page *page, *taken = NULL;
+    while ((page = quire_alloc_pages_node(machine.mem, node, gfp, 0))) {
+        page->owner.pointer[0] = taken;
+        taken = page;
+    }
+    return taken;
+}
+
+static void give_node_back(struct quire_page *taken)
+{
+    for (struct quire_page *next; taken; taken = next) {
+        next = taken->owner.pointer[0];
+        quire_free_page(machine.mem, taken);
+    }
+}
+
+static void a_move_to_a_full_node_ends_at_the_first_page(void)
+{
+    if (!boot())
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 64 * PAGE);
+    poke_pages(mm, at, 64, 100);
+    struct quire_page *taken = take_node(1);
+    CHECK_EQ(bind_range(mm, at, 64, QUIRE_MPOL_BIND, 2, QUIRE_MPOL_MF_MOVE), 0);
+    CHECK_EQ(bind_range(mm, at, 64, QUIRE_MPOL_BIND, 2, QUIRE_MPOL_MF_MOVE | QUIRE_MPOL_MF_STRICT),
+             -QUIRE_EIO);
+    CHECK_EQ(quire_migrate_pages(mm, 1, 2, false), -QUIRE_ENOMEM);
+    const quire_linear_t pages[] = {at, at + PAGE, at + 2 * PAGE};
+    const int to[] = {2, 1, 2};
+    int status[3];
+    CHECK_EQ(quire_move_pages(mm, 3, pages, to, status, false), -QUIRE_ENOMEM);
+    CHECK_EQ(status[0], 2);
+    CHECK_EQ(status[1], -QUIRE_ENOMEM);
+    CHECK_EQ(status[2], -QUIRE_ENOMEM);
+    CHECK(are_on(mm, at, "2000"));
+    give_node_back(taken);
+    check_pages(mm, at, 64, 100);
+    mm_end(mm);
+    vm_end();
+}
+
+static struct move_end {
+    struct quire_mm *mm;
+    quire_linear_t gone;
+    unsigned asked, end;
+} move_end;
+
+/* An area goes, which needs the lock. */
+static bool go_on(void *arg)
+{
+    (void)arg;
+    if (move_end.asked == 0)
+        CHECK_EQ(quire_munmap(move_end.mm, move_end.gone, PAGE), 0);
+    return ++move_end.asked < move_end.end;
+}
+
+static void a_long_move_gives_the_lock_up_and_can_be_ended(void)
+{
+    if (!boot())
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 700 * PAGE);
+    poke_pages(mm, at, 700, 100);
+    quire_vm_set_numa_go_on(test_vm, go_on);
+    move_end = (struct move_end){.mm = mm, .gone = at + 400 * PAGE, .end = 100};
+    CHECK_EQ(bind_range(mm, at, 700, QUIRE_MPOL_BIND, 2, QUIRE_MPOL_MF_MOVE), 0);
+    CHECK(move_end.asked >= 4);
+    CHECK(are_on(mm, at, "11"));
+    CHECK(are_on(mm, at + 399 * PAGE, "1-1"));
+    CHECK(are_on(mm, at + 698 * PAGE, "11"));
+    move_end = (struct move_end){.mm = mm, .gone = at + 500 * PAGE, .end = 2};
+    CHECK_EQ(quire_migrate_pages(mm, 2, 4, false), -QUIRE_EINTR);
+    CHECK_EQ(move_end.asked, 2);
+    CHECK(are_on(mm, at, "22"));
+    CHECK(are_on(mm, at + 698 * PAGE, "11"));
+    check_pages(mm, at, 400, 100);
+    check_reverse_maps();
+    mm_end(mm);
+    vm_end();
+}
+
+static unsigned long nr_unevictable(unsigned node)
+{
+    struct quire_vm_node_info info;
+    CHECK_EQ(quire_vm_node_info(test_vm, node, &info), 0);
+    return info.unevictable;
+}
+
+static void what_moves_stays_mlocked(void)
+{
+    if (!boot())
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = map_anon(mm, 8 * PAGE);
+    poke_pages(mm, at, 8, 100);
+    CHECK_EQ(quire_mlock(mm, at, 6 * PAGE, 0), 0);
+    CHECK_EQ(nr_unevictable(0), 6);
+    CHECK_EQ(bind_range(mm, at, 8, QUIRE_MPOL_BIND, 2, QUIRE_MPOL_MF_MOVE), 0);
+    CHECK(are_on(mm, at, "11111111"));
+    CHECK_EQ(nr_unevictable(0), 0);
+    CHECK_EQ(nr_unevictable(1), 6);
+    CHECK_EQ(quire_munlock(mm, at, 8 * PAGE), 0);
+    CHECK_EQ(nr_unevictable(1), 0);
+    mm_end(mm);
+    vm_end();
+}
+
 static void shared_pages_move_only_if_all_may(void)
 {
     if (!boot())
@@ -511,6 +623,9 @@ static const struct test_case cases[] = {
     TEST_CASE(ranges_that_cannot_be_bound_are_refused),
     TEST_CASE(a_search_begins_at_home),
     TEST_CASE(pages_move_to_where_the_policy_says),
+    TEST_CASE(a_move_to_a_full_node_ends_at_the_first_page),
+    TEST_CASE(a_long_move_gives_the_lock_up_and_can_be_ended),
+    TEST_CASE(what_moves_stays_mlocked),
     TEST_CASE(shared_pages_move_only_if_all_may),
     TEST_CASE(each_page_is_told_where_it_is_or_why_not),
     TEST_CASE(nodes_change_places),

@@ -141,6 +141,38 @@ static void oom_score_adj_decides_and_minus_1000_is_never_chosen(void)
     end();
 }
 
+static struct quire_mm *who_asks(void *arg)
+{
+    CHECK(arg == &kills);
+    return process[2];
+}
+
+static void who_lacks_some_nodes_memory_goes_himself(void)
+{
+    if (!begin(4 * MIB))
+        return;
+    start(0, "larger", 100, 0);
+    start(1, "large", 50, 0);
+    start(2, "asks", 1, 0);
+    quire_vm_set_oom_who(test_vm, who_asks);
+    CHECK_EQ(quire_mm_set_oom_score_adj(process[2], -1000), 0);
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_HIGHUSER, 0, 2));
+    CHECK_EQ(kills, 0);
+    CHECK_EQ(quire_mm_set_oom_score_adj(process[2], 0), 0);
+    stays = true;
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_HIGHUSER, 0, 2));
+    CHECK_EQ(kills, 1);
+    CHECK_EQ(killed_pid, 3);
+    CHECK(contains(report, ", nodes=0x2\n"));
+    stays = false;
+    quire_mm_put(process[2]);
+    process[2] = NULL;
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_HIGHUSER, 0, UINT32_MAX));
+    CHECK_EQ(killed_pid, 1);
+    CHECK(!contains(report, "nodes="));
+    end();
+}
+
 static void scores_are_linuxs(void)
 {
     if (!begin(8 * MIB))
@@ -183,17 +215,17 @@ static void a_victim_on_its_way_out_is_waited_for_and_then_passed_over(void)
     start(0, "first", 300, 0);
     start(1, "second", 200, 0);
     stays = true;
-    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(killed_pid, 1);
     for (unsigned i = 0; i < 16; i++)
-        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(kills, 1);
-    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(kills, 2);
     CHECK_EQ(killed_pid, 2);
     for (unsigned i = 0; i < 16; i++)
-        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
-    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0)); /* there is nobody left to choose */
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX)); /* there is nobody left to choose */
     CHECK_EQ(kills, 2);
     end();
 }
@@ -224,11 +256,11 @@ static void who_waits_for_a_victim_is_asked_each_time(void)
     start(0, "first", 300, 0);
     start(1, "second", 200, 0);
     stays = true;
-    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(asked_without, 1);
     CHECK_EQ(asked_with, 0);
     for (unsigned i = 0; i < 16; i++)
-        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(asked_with, 16);
     CHECK_EQ(waited_pid, 1);
     CHECK_EQ(kills, 1);
@@ -243,10 +275,10 @@ static void nobody_is_killed_for_who_is_on_his_way_out(void)
     gives_up = true;
     quire_vm_set_oom_wait(test_vm, on_wait);
     start(0, "first", 300, 0);
-    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(kills, 0);
     gives_up = false;
-    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(kills, 1);
     end();
 }
@@ -261,7 +293,7 @@ static void swap_counts_too(void)
         (void)quire_vm_reclaim(test_vm, 0, 1000);
     CHECK_EQ(mm_info(process[0]).swap, 150);
     start(1, "resident", 100, 0);
-    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK_EQ(killed_pid, 1);
     CHECK(contains(report, "Total swap = 1020kB\n"));
     CHECK_EQ(quire_swapoff(test_vm, area), 0);
@@ -279,7 +311,7 @@ static void many_tasks_are_cut_not_lost(void)
         quire_mm_set_name(many[i], 1000 + (int)i, "one of many");
     }
     refuses = true;
-    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0));
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
     CHECK(contains(report, " more\nOut of memory: Kill process 1 (victim) "));
     CHECK(!contains(report, "Killed")); /* nobody is */
     CHECK(contains(report, "oom_score_adj:0\n"));
@@ -496,6 +528,7 @@ static void swaps_is_linuxs_to_the_column(void)
 static const struct test_case cases[] = {
     TEST_CASE(the_largest_goes),
     TEST_CASE(oom_score_adj_decides_and_minus_1000_is_never_chosen),
+    TEST_CASE(who_lacks_some_nodes_memory_goes_himself),
     TEST_CASE(scores_are_linuxs),
     TEST_CASE(without_a_callback_or_with_a_refusal_the_fault_fails),
     TEST_CASE(a_victim_on_its_way_out_is_waited_for_and_then_passed_over),

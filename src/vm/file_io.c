@@ -6,8 +6,8 @@
  * yet aren't cleared either, and are put in several at a time.
  *
  * The other side is the kernel's memory, or a program's. A program's is copied as far as it is
- * there, and faulted in when nothing of the file's is held or locked, which the fault may want, too;
- * then comes the rest. Nothing of it is pinned: others may fork, unmap or reclaim any time.
+ * there, and faulted in when nothing of the file's is held or locked, which the fault may want,
+ * too; then comes the rest. Nothing of it is pinned: others may fork, unmap or reclaim any time.
  */
 #include "vm/cache.h"
 #include "vm/lru.h"

@@ -13,8 +13,8 @@
  *
  * Those above the line of spinlocks may sleep. Memory is allocated before a root's lock or `tables`
  * is taken, never under it: reclaim takes both. Under mm->lock and one page lock it may be.
- * Copies to and from memory that is there (vm/uaccess.h) take `tables` as walkers do, and an entry's
- * lock, in which a page's bytes are copied.
+ * Copies to and from memory that is there (vm/uaccess.h) take `tables` as walkers do, and an
+ * entry's lock, in which a page's bytes are copied.
  *
  * Entries of page tables are changed by quire_cmpxchg_entry and quire_update_entry against what was
  * seen, and whoever comes second looks again; to fill an empty entry needs no more. But a page that

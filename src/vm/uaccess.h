@@ -17,8 +17,8 @@ struct user_other {
     size_t offset;
 };
 
-/* How many of `size` bytes from `at` on, 1 to a page's, were copied before the first page that isn't
- * there, or not for this. Takes mm->tables (reader) and entry locks. */
+/* How many of `size` bytes from `at` on, 1 to a page's, were copied before the first page that
+ * isn't there, or not for this. Takes mm->tables (reader) and entry locks. */
 size_t user_copy_present(struct quire_mm *mm, quire_linear_t at, const struct user_other *other,
                          size_t size, bool to_user);
 

@@ -39,6 +39,11 @@ void event_wait_uninterruptible(struct event *event, uint32_t seen)
     CHECK(event->changes != seen); /* or he slept on */
 }
 
+int event_wait_killable(struct event *event, uint32_t seen)
+{
+    return event_wait(event, seen, NO_DEADLINE);
+}
+
 void event_give_way(void)
 {
 }

@@ -225,7 +225,8 @@ static void a_victim_on_its_way_out_is_waited_for_and_then_passed_over(void)
     CHECK_EQ(killed_pid, 2);
     for (unsigned i = 0; i < 16; i++)
         CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
-    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX)); /* there is nobody left to choose */
+    CHECK(!out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0,
+                         UINT32_MAX)); /* there is nobody left to choose */
     CHECK_EQ(kills, 2);
     end();
 }

@@ -102,7 +102,8 @@ static void *read_once_each(void *ignored)
     }
 }
 
-/* Whether a memfd that was sealed while somebody may be reading into its mapping is another after. */
+/* Whether a memfd that was sealed while somebody may be reading into its mapping is another after.
+ */
 static bool changes_when_sealed(int round)
 {
     char before[PAGE], after[PAGE];

@@ -177,7 +177,7 @@ struct quire_slab {
     unsigned long nr_sections;
     unsigned long kfree_sections; /* the same; 0: kfree is to look closer (debugging) */
     unsigned nr_cpus, nr_nodes, max_caches;
-    unsigned order_limit; /* config.order_limit */
+    unsigned order_limit;  /* config.order_limit */
     struct cache **cache;  /* by id; 0 is nobody's */
     struct shelf *no_rack; /* of who may not use his own, and who has none: all zero */
     /* Of normal classes. */

@@ -19,15 +19,21 @@ static QUIRE_ALWAYS_INLINE uint64_t move_one(void *from, void *to, unsigned inde
     return entry;
 }
 
+/* One branch for all of them. */
+static QUIRE_ALWAYS_INLINE bool four_are_present(const void *table, unsigned index, const bool wide)
+{
+    unsigned present = 1;
+    for (unsigned i = 0; i < 4; i++)
+        present &= entry_peek_present(table, index + i, wide);
+    return present;
+}
+
 /* Present entries from `index` on; where they end. *any gathers them. */
 static QUIRE_ALWAYS_INLINE unsigned move_present(void *from, void *to, unsigned index, unsigned end,
                                                  uint64_t *any, const bool wide)
 {
     uint64_t gathered = 0;
-    while (end - index >= 4 && entry_peek_present(from, index, wide) &
-                                   entry_peek_present(from, index + 1, wide) &
-                                   entry_peek_present(from, index + 2, wide) &
-                                   entry_peek_present(from, index + 3, wide)) {
+    while (end - index >= 4 && four_are_present(from, index, wide)) {
         gathered |= move_one(from, to, index, wide) | move_one(from, to, index + 1, wide) |
                     move_one(from, to, index + 2, wide) | move_one(from, to, index + 3, wide);
         index += 4;

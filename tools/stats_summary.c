@@ -77,9 +77,7 @@ static void print_time(const struct stats *stats)
     print_title("time");
     fprintf(stderr, "%.3f s on this host", seconds(stats_elapsed_ns(stats)));
     if (stats_part(stats, "machine"))
-        fprintf(stderr,
-                "; in the machine %.3f s: programs %.3f s, their system calls and faults %.3f s, "
-                "idle %.3f s",
+        fprintf(stderr, "; in the machine %.3f s: programs %.3f s, the kernel %.3f s, idle %.3f s",
                 seconds(number_of(stats, "machine", "elapsed_ns")),
                 seconds(number_of(stats, "machine", "user_ns")),
                 seconds(number_of(stats, "machine", "system_ns")),
@@ -135,13 +133,16 @@ static void print_reclaim(const struct stats *stats)
         number_of(stats, "vmstat", "pgscan_kswapd") + number_of(stats, "vmstat", "pgscan_direct");
     uint64_t taken =
         number_of(stats, "vmstat", "pgsteal_kswapd") + number_of(stats, "vmstat", "pgsteal_direct");
+    uint64_t killed = number_of(stats, "vmstat", "oom_kill");
     print_title("reclaim");
-    if (!scanned) {
-        fputs("none was needed\n", stderr);
-        return;
-    }
-    fprintf(stderr, "%s pages reclaimed of %s scanned: %.1f %%\n", count_text(a, taken),
-            count_text(b, scanned), (double)taken * 100 / (double)scanned);
+    if (scanned)
+        fprintf(stderr, "%s pages reclaimed of %s scanned: %.1f %%", count_text(a, taken),
+                count_text(b, scanned), (double)taken * 100 / (double)scanned);
+    else
+        fputs(killed ? "nothing was there that could go" : "none was needed", stderr);
+    if (killed)
+        fprintf(stderr, "; killed for want of memory: %s", count_text(a, killed));
+    fputc('\n', stderr);
 }
 
 static void print_largest(const struct stats *stats)

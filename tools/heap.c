@@ -48,7 +48,8 @@ static const struct argp argp = {
     .args_doc = "PID",
     .doc = "Prints what the heap of a running program holds, by sizes of blocks. The program runs "
            "with libquire-malloc.so and QUIRE_MALLOC=share; with QUIRE_MALLOC=share,calls its "
-           "calls are counted, too.\v"
+           "calls are counted, too. It writes the counts while it uses the heap, four times a "
+           "second at most: of one that has gone to sleep the last moments are missing.\v"
            "Exit status: 0 done, 1 failed, 2 usage.",
 };
 

@@ -293,5 +293,6 @@ void proc_statistics(struct proc_statistics *statistics)
     }
     uint64_t up = quire_port_clock_ns(), used = statistics->user_ns + statistics->system_ns;
     statistics->idle_ns = up > used ? up - used : 0;
-    statistics->nr_forks = (uint64_t)statistics->last_pid;
+    statistics->nr_switches = sched_counts.switches;
+    statistics->nr_forks = sched_counts.forks;
 }

@@ -185,6 +185,7 @@ int task_clone(const struct clone_arguments *arguments)
     int pid = task->tid;
     quire_tell_event(FORK, (uint64_t)pid, (uint64_t)current_process()->pid,
                      (flags & CLONE_THREAD) != 0);
+    sched_counts.forks++;
     sched_add(task);
     if ((flags & (CLONE_VFORK | CLONE_THREAD)) == CLONE_VFORK)
         wait_for_vfork(pid);

@@ -246,6 +246,7 @@ static void make_program(void)
     limits_init(process->limit);
     program_pid = process->pid;
     stats_init(process);
+    sched_counts.forks++;
     quire_tell_event(FORK, (uint64_t)process->pid, (uint64_t)init_process->pid, 0);
     quire_tell_event_of(MARK, "the program starts", 0);
     task->kernel_main = start_program;

@@ -147,11 +147,14 @@ void sched_account_faults(void)
     task->mm_maj_flt = major;
 }
 
+struct sched_counts sched_counts;
+
 static void switch_to(struct task *next)
 {
     struct task *previous = current;
     sched_account();
     sched_account_faults();
+    sched_counts.switches++;
     switched_from = previous;
     current = next;
     arch_switch(previous, next);

@@ -69,6 +69,11 @@ static inline void sched_attend(void)
  * its own when it gives way, and before it changes its memory; then the count begins anew. */
 void sched_account_faults(void);
 void sched_begin_faults(void);
+/* For /proc/stat, since the start: changes from one task to another; processes and threads made. */
+struct sched_counts {
+    uint64_t switches, forks;
+};
+extern struct sched_counts sched_counts;
 /* Has another's turn come? */
 bool sched_turn_is_over(void);
 /* It has lasted long enough, whether or not somebody waits for his. */

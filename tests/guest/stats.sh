@@ -19,7 +19,7 @@ fi
 ends() { # STATUS OPTIONS... -- PROGRAM...
     wanted=$1
     shift
-    "$quire" boot --timeout=100 --stats="$stats" --summary "$@" >"$work/said" 2>&1 </dev/null
+    "$quire" boot --timeout=400 --stats="$stats" --summary "$@" >"$work/said" 2>&1 </dev/null
     got=$?
     tail -n 30 "$work/said"
     echo "exit status $got, expected $wanted"
@@ -69,6 +69,11 @@ peak() {
         [ "$(number peak_used_pages)" -le "$(number managed_pages)" ]
 }
 tap_check "$class: ... and how much was in use" peak
+turns() {
+    echo "$(number forks) processes made, $(number switches) changes of task"
+    [ "$(number forks)" -eq 1 ] && [ "$(number switches)" -gt 10 ]
+}
+tap_check "$class: ... how many processes were made, and how often tasks changed" turns
 
 # Each process is there once, with its own end; faults of all are at most those of the machine.
 children() {

@@ -66,7 +66,8 @@ void heap_purge_if_due(struct quire_heap *heap)
     if (over || ebb)
         (void)quire_slab_shrink(heap->slab, -1);
     bool has_kept = (over || ebb) && quire_load_relaxed(&heap->large.nr_kept);
-    unsigned long peak = heap->pages_peak, needed = quire_load_relaxed(&heap->pages_interval_peak);
+    unsigned long peak = quire_load_relaxed(&heap->pages_peak);
+    unsigned long needed = quire_load_relaxed(&heap->pages_interval_peak);
     unsigned long unneeded = ebb ? pages_dirty(heap) : over && peak > needed ? peak - needed : 0;
     if (over || ebb) {
         heap->interval_began_ns = now;

@@ -1,6 +1,6 @@
 /* tests/guest/hogs.c: programs that take what they can get, and what is left for others
  *
- * Run by hogs.sh in a machine alone. A case says "ok - ..." or "not ok - ...", and what it saw to
+ * Run by cases.sh in a machine alone. A case says "ok - ..." or "not ok - ...", and what it saw to
  * standard error. Times have margins for hosts that are busy: without bounds they are several
  * times as long, or the machine has no memory left.
  */

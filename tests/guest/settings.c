@@ -1,6 +1,6 @@
 /* tests/guest/settings.c: what can be set in /proc/sys of memory, and what comes of it
  *
- * Run by settings.sh in a machine alone, since a host's own must not be touched. A case says
+ * Run by cases.sh in a machine alone, since a host's own must not be touched. A case says
  * "ok - ..." or "not ok - ..." and what it saw; what is expected is what the manuals say
  * (proc_sys_vm, proc_sys_kernel, shmget).
  */

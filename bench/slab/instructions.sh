@@ -2,8 +2,9 @@
 # bench/slab/instructions.sh SLAB_BENCH [CASE-PATTERN]: instructions a pair, by callgrind
 #
 # Counts what runs within Quire's own functions, from the first instruction of a call to its return.
-# Each case runs twice, with different numbers of chunks: the difference is what is counted. Rows of
-# `case threads subject value unit`.
+# Each case runs twice, with different numbers of chunks: the difference is what is counted. The
+# shorter run is long enough for caches of random sizes to settle. Rows of `case threads subject
+# value unit`.
 set -eu
 bench=$1
 cases=${2:-'*'}
@@ -42,8 +43,8 @@ for name in cache-hot-64 kmalloc-hot-64 kmalloc-random cache-bulk-32; do
     $cases) ;;
     *) continue ;;
     esac
-    low=$(count $name 8)
-    high=$(count $name 40)
+    low=$(count $name 160)
+    high=$(count $name 192)
     echo "$low $high" | awk -v name="$name" -v pairs=$((32 * chunk)) '
         { printf "%-24s %7d  %-8s %10.1f  instructions/pair\n", name, 1, "quire", ($2 - $1) / pairs }'
 done

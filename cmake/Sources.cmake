@@ -1,0 +1,18 @@
+# Quire's sources, installed for those who bring their own port: it is inlined, so a library that is
+# compiled already can't serve them. One folder has all that a build needs, and can be copied.
+#
+# `cmake --install BUILD --component sources` installs them alone, and nothing has to be built for it.
+
+set(QUIRE_INSTALLED_SOURCES ${CMAKE_INSTALL_DATADIR}/quire)
+install(DIRECTORY src DESTINATION ${QUIRE_INSTALLED_SOURCES} COMPONENT sources
+        FILES_MATCHING PATTERN "*.[ch]" PATTERN sources.txt)
+install(DIRECTORY include DESTINATION ${QUIRE_INSTALLED_SOURCES} COMPONENT sources
+        FILES_MATCHING PATTERN "*.h")
+install(FILES LICENSE DESTINATION ${QUIRE_INSTALLED_SOURCES} COMPONENT sources)
+configure_file(cmake/quire-sources.pc.in quire-sources.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/quire-sources.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT sources)
+file(RELATIVE_PATH QUIRE_PACKAGE_TO_SOURCES ${CMAKE_INSTALL_PREFIX}/${package_dir}
+     ${CMAKE_INSTALL_PREFIX}/${QUIRE_INSTALLED_SOURCES})
+configure_file(cmake/QuireSources.cmake QuireSources.cmake @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/QuireSources.cmake DESTINATION ${package_dir})

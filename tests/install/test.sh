@@ -181,7 +181,8 @@ tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
 for name in types.h config.h port.h phys.h slab.h map.h paging.h fault.h segment.h mmu.h \
     pgtable.h windows.h vmalloc.h pool.h version.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc \
     libquire.a libquire.so QuireConfig.cmake QuireConfigVersion.cmake QuireSources.cmake quire.pc \
-    quire-sources.pc sources.txt quire.1 quire-boot.1 quire-phys.3 quire-malloc.3 quire_alloc_pages.3; do
+    quire-sources.pc sources.txt quire.1 quire-boot.1 quire-phys.3 quire-malloc.3 quire_alloc_pages.3 \
+    bash-completion/completions/quire _quire quire.fish; do
     tap_check "$name is installed" find_installed $name
 done
 tap_check 'libquire.so shows quire_* only' shows_only_quire libquire.so --dynamic

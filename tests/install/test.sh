@@ -153,7 +153,7 @@ does_not_link() { # KNOB VALUE NAME FLAG...
 shows_only_quire() { # LIBRARY NM-FLAGS
     find_installed "$1" || return
     others=$(nm "$2" --extern-only --defined-only "$found" |
-        awk 'NF == 3 && $3 !~ /^quire_/ { print $3 }')
+        awk 'NF == 3 && $3 !~ /^(quire_|QUIRE_[0-9.]+$)/ { print $3 }')
     echo "$others"
     [ -z "$others" ]
 }

@@ -50,7 +50,7 @@ packages_to_boot() {
 # To test everything.
 packages_to_check() {
     need_packages g++:g++ clang:clang clang-format:clang-format \
-        riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu \
+        riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu qemu-system-riscv64:qemu-system-misc \
         aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
         pkg-config:pkg-config shellcheck:shellcheck valgrind:valgrind \
         /usr/i686-linux-gnu/lib/crt1.o:libc6-dev-i386-cross \

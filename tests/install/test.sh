@@ -107,6 +107,17 @@ kernel_boots() {
         grep -q '^Done: [1-9][0-9]* frames are free' "$tap_scratch/output"
 }
 
+# The same for another processor, with nothing but frames and objects.
+riscv64_runs() {
+    find_installed quire-sources.pc || return
+    PKG_CONFIG_PATH=$(dirname "$found") make -s -C examples/riscv64 BUILD="$tap_scratch/riscv64" run |
+        tee "$tap_scratch/output"
+    awk '/^[1-9][0-9]* frames are free, of/ { before = $1 }
+         /objects filled memory$/ { objects = $1 }
+         /^[1-9][0-9]* frames are free$/ { after = $1 }
+         END { exit !(before > 30000 && after == before && objects > 10000) }' "$tap_scratch/output"
+}
+
 # A library with the smallest port, by CMake: its layers are those that were asked for.
 sources_by_find_package() {
     rm -rf "$tap_scratch/own"
@@ -200,6 +211,11 @@ tap_check 'a server with pools runs with libquire.a' server_by_pkg_config -stati
 tap_check 'the example runs with find_package and either library' by_find_package
 tap_check 'the sources can be installed alone' sources_alone
 tap_check 'a kernel with a port of its own is built from the installed sources, and boots' kernel_boots
+if command -v qemu-system-riscv64 >/dev/null && command -v riscv64-linux-gnu-gcc >/dev/null; then
+    tap_check 'frames and objects on riscv64' riscv64_runs
+else
+    tap_skip 'frames and objects on riscv64' 'there is no qemu-system-riscv64, or no compiler'
+fi
 tap_check 'a port of its own by find_package' sources_by_find_package
 
 while read -r knob value name; do

@@ -185,7 +185,8 @@ version_is_that_of_the_project() {
 	END
     # shellcheck disable=SC2046 # lists of flags
     "$compiler" "$tap_scratch/version.c" -o "$tap_scratch/version" $(flags --cflags) &&
-        [ "$("$tap_scratch/version")" = "$version $version" ]
+        [ "$("$tap_scratch/version")" = "$version $version" ] || return
+    [ ! -e "$prefix/bin/quire" ] || [ "$("$prefix/bin/quire" --version)" = "quire $version" ]
 }
 
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"

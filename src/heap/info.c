@@ -101,9 +101,10 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->largest_free = largest_free(heap);
     info->nr_grown = quire_load_relaxed(&heap->events.grown);
     info->nr_given_back = quire_load_relaxed(&heap->events.given_back);
-    info->nr_maps = quire_load_relaxed(&heap->events.maps);
-    info->nr_unmaps = quire_load_relaxed(&heap->events.unmaps);
-    info->nr_reused = quire_load_relaxed(&heap->events.reused);
+    info->nr_fresh = quire_load_relaxed(&heap->events.fresh);
+    unsigned long most = quire_load_relaxed(&heap->pages_most);
+    info->nr_again = info->nr_fresh > most ? info->nr_fresh - most : 0;
+    large_add_events(heap, info);
 }
 
 void quire_heap_check(struct quire_heap *heap)

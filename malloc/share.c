@@ -40,6 +40,13 @@ static ino_t page_inode; /* the program may have closed its descriptors, and use
 static bool in_places;   /* the file has other processes' pages, too */
 static char places_path[MOST_PATH];
 
+/* What a child's heap had seen before the fork isn't the child's. */
+static struct {
+    struct quire_heap_info info; /* its events */
+    struct quire_heap_large_info large[QUIRE_HEAP_LARGE_SIZES];
+    unsigned long calls[NR_CALL_KINDS][NR_CLASSES];
+} inherited;
+
 bool share_into(const char *file)
 {
     size_t length = strlen(file);
@@ -191,11 +198,29 @@ static void leave_page(void)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+static void inherit(void)
+{
+    inherited.info = (struct quire_heap_info){0};
+    heap_events_info(heap, &inherited.info);
+    for (unsigned i = 0; i < QUIRE_HEAP_LARGE_SIZES; i++)
+        (void)quire_heap_large_info(heap, i, &inherited.large[i]);
+    for (unsigned class = 0; class < NR_CLASSES; class ++)
+        for (unsigned kind = 0; kind < NR_CALL_KINDS; kind++)
+            inherited.calls[kind][class] = call_counts(kind, class);
+}
+
 void share_restart(void)
 {
+    if (heap && options.shares)
+        inherit();
     lock.word = 0;
     written_ns = 0;
     period_ns = FIRST_PERIOD_NS;
+}
+
+static unsigned long calls_since_fork(enum call_kind kind, unsigned class)
+{
+    return call_counts(kind, class) - inherited.calls[kind][class];
 }
 
 static void write_class(struct quire_heap_page_class *to, unsigned number)
@@ -209,30 +234,41 @@ static void write_class(struct quire_heap_page_class *to, unsigned number)
         .cached = info.cached,
         .slots = info.slots,
         .pages = info.pages,
-        .allocations = call_counts(CALL_ALLOCATE, number),
-        .frees = call_counts(CALL_FREE, number),
-        .resizes = call_counts(CALL_RESIZE, number),
+        .allocations = calls_since_fork(CALL_ALLOCATE, number),
+        .frees = calls_since_fork(CALL_FREE, number),
+        .resizes = calls_since_fork(CALL_RESIZE, number),
     };
 }
 
 static void write_large(struct quire_heap_page_large *to, unsigned number)
 {
-    struct quire_heap_large_info info = {0};
+    struct quire_heap_large_info info = {0}, *before = &inherited.large[number];
     (void)quire_heap_large_info(heap, number, &info);
     *to = (struct quire_heap_page_large){
         .least = info.least,
-        .maps = info.nr_maps,
-        .unmaps = info.nr_unmaps,
-        .reused = info.nr_reused,
-        .mapped_pages = info.mapped_pages,
-        .unmapped_pages = info.unmapped_pages,
+        .maps = info.nr_maps - before->nr_maps,
+        .unmaps = info.nr_unmaps - before->nr_unmaps,
+        .reused = info.nr_reused - before->nr_reused,
+        .mapped_pages = info.mapped_pages - before->mapped_pages,
+        .unmapped_pages = info.unmapped_pages - before->unmapped_pages,
     };
+}
+
+/* The threads' stacks are runs, too, but no caller has them. */
+static void take_stacks_out(unsigned long nr_caches)
+{
+    struct quire_heap_page_class *c = &page->class_of[NR_SMALL + pages_for(cache_slot_bytes())];
+    c->used -= nr_caches < c->used ? nr_caches : c->used;
+    c->slots -= nr_caches < c->slots ? nr_caches : c->slots;
+    uint64_t pages = nr_caches * pages_for(cache_slot_bytes());
+    c->pages -= pages < c->pages ? pages : c->pages;
 }
 
 static void write_classes(const struct quire_heap_info *info)
 {
     for (unsigned class = 0; class < NR_CLASSES; class ++)
         write_class(&page->class_of[class], class);
+    take_stacks_out(info->nr_caches);
     page->class_of[0].used = info->nr_large;
     page->class_of[0].slots = info->nr_large;
     page->class_of[0].pages = info->large >> QUIRE_PAGE_SHIFT;
@@ -257,6 +293,20 @@ static void write_usage(void)
     page->peak_resident = (uint64_t)usage.ru_maxrss << 10;
 }
 
+static void write_events(const struct quire_heap_info *info)
+{
+    const struct quire_heap_info *before = &inherited.info;
+    page->nr_grown = info->nr_grown - before->nr_grown;
+    page->nr_given_back = info->nr_given_back - before->nr_given_back;
+    page->nr_maps = info->nr_maps - before->nr_maps;
+    page->nr_unmaps = info->nr_unmaps - before->nr_unmaps;
+    page->nr_reused = info->nr_reused - before->nr_reused;
+    page->nr_fresh = info->nr_fresh - before->nr_fresh;
+    page->nr_again = info->nr_again - before->nr_again;
+    page->mapped_pages = info->mapped_pages - before->mapped_pages;
+    page->unmapped_pages = info->unmapped_pages - before->unmapped_pages;
+}
+
 static void write_page(uint64_t now)
 {
     struct quire_heap_info info;
@@ -276,16 +326,8 @@ static void write_page(uint64_t now)
     page->nr_blocks = info.nr_blocks;
     page->nr_large = info.nr_large;
     page->nr_caches = info.nr_caches;
-    page->nr_grown = info.nr_grown;
-    page->nr_given_back = info.nr_given_back;
-    page->nr_maps = info.nr_maps;
-    page->nr_unmaps = info.nr_unmaps;
-    page->nr_reused = info.nr_reused;
     page->counts_calls = (options.mode & MODE_CALLS) != 0;
-    page->nr_fresh = info.nr_fresh;
-    page->nr_again = info.nr_again;
-    page->mapped_pages = info.mapped_pages;
-    page->unmapped_pages = info.unmapped_pages;
+    write_events(&info);
     write_usage();
     write_classes(&info);
     page->magic = QUIRE_HEAP_PAGE_MAGIC;
@@ -296,6 +338,8 @@ static void write_page(uint64_t now)
 static void write_own_page(uint64_t now)
 {
     uint32_t pid = (uint32_t)getpid();
+    if (!heap_is_own())
+        return;
     quire_store_relaxed(&written_ns, now);
     if (page && page->pid != pid) /* the parent's */
         leave_page();

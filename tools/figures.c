@@ -44,6 +44,15 @@ const char *share_text(char text[FIGURE_BYTES], uint64_t part, uint64_t whole)
     return text;
 }
 
+const char *time_text(char text[FIGURE_BYTES], uint64_t ns)
+{
+    if (ns < 10 * NS_PER_MS)
+        snprintf(text, FIGURE_BYTES, "%.3f ms", (double)ns / NS_PER_MS);
+    else
+        snprintf(text, FIGURE_BYTES, "%.3f s", (double)ns / NS_PER_MS / 1000);
+    return text;
+}
+
 double seconds_of(uint64_t ns)
 {
     return (double)(ns / NS_PER_MS) / 1000;

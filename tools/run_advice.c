@@ -119,7 +119,6 @@ static const char *why_wasted(const struct heap_counts *most)
         {most->kept, "the most of it in large blocks that are kept for the next use: with "
                      "QUIRE_MALLOC=decay=100 they go sooner"},
         {most->on_stacks, "the most of it on the stacks of threads"},
-        {most->metadata, "the most of it the heap's own"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (parts[i].bytes > largest) {
@@ -129,17 +128,33 @@ static const char *why_wasted(const struct heap_counts *most)
     return why;
 }
 
+/* Beyond blocks and the heap's own, of which little may be touched. */
+static uint64_t wasted(const struct process *process, struct heap_counts *most)
+{
+    if (!process->page)
+        return 0;
+    heap_counts_of(most, process->peak_page);
+    return most->held - most->asked - most->metadata;
+}
+
+/* Of one process: what forked ones share would count for each. */
 static void advise_waste(struct run *run)
 {
-    const struct heap_counts *most = &run->watch.most_held;
-    uint64_t over = most->held - most->asked;
+    struct heap_counts most = {0}, one;
+    const struct process *worst = NULL;
+    uint64_t over = 0;
     char size[FIGURE_BYTES], share[FIGURE_BYTES];
-    if (over < LITTLE_BYTES || over < most->held / 3)
+    for (size_t i = 0; i < run->watch.nr_told; i++)
+        if (wasted(run->watch.told[i], &one) > over) {
+            worst = run->watch.told[i];
+            over = wasted(worst, &most);
+        }
+    if (!worst || over < LITTLE_BYTES || over < most.held / 3)
         return;
-    texts_add(&run->advice,
-              text("When the heap held the most, %s of it (%s) was more than the program's blocks "
-                   "took, %s.",
-                   size_text(size, over), share_text(share, over, most->held), why_wasted(most)));
+    texts_add(&run->advice, text("When the heap of %s (%u) held the most, %s of it (%s) was more "
+                                 "than the program's blocks took, %s.",
+                                 worst->name, worst->pid, size_text(size, over),
+                                 share_text(share, over, most.held), why_wasted(&most)));
 }
 
 /* ---- what the system tells ------------------------------------------------------------------- */

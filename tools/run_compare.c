@@ -36,23 +36,21 @@ struct compare {
 
 /* ---- heaps ----------------------------------------------------------------------------------- */
 
-/* All that are missing are told. */
-static bool find_heaps(struct compare *compare, struct texts *names)
+/* Those that are missing are told; the others are compared, if there are any. */
+static bool find_heaps(struct compare *compare, const struct texts *names)
 {
-    bool has_all = true;
     char *complaint;
     for (size_t i = 0; i < names->count; i++) {
-        struct runs *runs = &compare->of[i];
-        if (run_heap_find(&runs->heap, names->text[i], &complaint)) {
-            runs->result = must(calloc((size_t)compare->options->rounds, sizeof *runs->result));
-            compare->nr_heaps = i + 1;
-        } else {
+        struct runs *runs = &compare->of[compare->nr_heaps];
+        if (!run_heap_find(&runs->heap, names->text[i], &complaint)) {
             complain("%s", complaint);
             free(complaint);
-            has_all = false;
+            continue;
         }
+        runs->result = must(calloc((size_t)compare->options->rounds, sizeof *runs->result));
+        compare->nr_heaps++;
     }
-    return has_all;
+    return compare->nr_heaps;
 }
 
 static bool read_names(const char *list, struct texts *names)
@@ -175,11 +173,12 @@ static int last_status(const struct runs *runs)
 
 static void print_row(const struct runs *runs, uint64_t first, int expected, FILE *to)
 {
+    char time[FIGURE_BYTES], user[FIGURE_BYTES], kernel[FIGURE_BYTES];
     char peak[FIGURE_BYTES], minor[FIGURE_BYTES], major[FIGURE_BYTES];
     uint64_t elapsed = MEDIAN(runs, elapsed_ns);
-    fprintf(to, "%-12s %9.3f s %7.3f %9.3f s %9.3f s %12s %12s %9s", runs->heap.name,
-            (double)elapsed / 1e9, first ? (double)elapsed / (double)first : 0.0,
-            (double)MEDIAN(runs, user_ns) / 1e9, (double)MEDIAN(runs, kernel_ns) / 1e9,
+    fprintf(to, "%-12s %11s %7.3f %11s %11s %12s %12s %9s", runs->heap.name,
+            time_text(time, elapsed), first ? (double)elapsed / (double)first : 0.0,
+            time_text(user, MEDIAN(runs, user_ns)), time_text(kernel, MEDIAN(runs, kernel_ns)),
             size_text(peak, MEDIAN(runs, peak_rss)), count_text(minor, MEDIAN(runs, minor)),
             count_text(major, MEDIAN(runs, major)));
     if (last_status(runs) != expected)

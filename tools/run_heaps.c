@@ -7,6 +7,8 @@
 #include "allocate.h"
 #include "run_watch.h"
 
+#define NAME_BYTES 15 /* of a program's name that the system keeps */
+
 void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *page)
 {
     *counts = (struct heap_counts){
@@ -142,7 +144,8 @@ void process_look_for_library(struct process *process)
     char path[64], *line = NULL;
     size_t size = 0;
     bool has_lines = false, has_library = false;
-    if (process->page || !strcmp(process->looked_for, process->name))
+    bool is_its = process->page && !strncmp(process->page->name, process->name, NAME_BYTES);
+    if (is_its || !strcmp(process->looked_for, process->name))
         return;
     snprintf(path, sizeof path, "/proc/%u/maps", process->pid);
     FILE *file = fopen(path, "re");

@@ -236,6 +236,7 @@ void run_write_record(const struct run *run, FILE *to, bool whole)
     write_end(&out, run);
     json_unsigned(&out, "samples_dropped", run->watch.dropped);
     json_unsigned(&out, "processes_untold", run->watch.nr_beyond);
+    json_unsigned(&out, "watch_ns", run->watch.cost_ns + run->watch.areas_cost_ns);
     if (run_has_counts(run))
         write_heaps(&out, run);
     json_array(&out, "processes");

@@ -10,6 +10,7 @@
 
 #define MOST_CLASSES 5u
 #define MOST_WITHOUT 3u
+#define LEAST_SECONDS 0.1 /* for a rate */
 
 static void print_title(FILE *to, const char *title)
 {
@@ -19,22 +20,23 @@ static void print_title(FILE *to, const char *title)
 static void print_end(const struct run *run, FILE *to)
 {
     int status = run->result.status;
+    char time[FIGURE_BYTES];
     print_title(to, "end");
     if (WIFSIGNALED(status))
         fprintf(to, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
         fprintf(to, "exit status %d", WEXITSTATUS(status));
-    fprintf(to, " after %.3f s%s\n", seconds_of(run->result.elapsed_ns),
+    fprintf(to, " after %s%s\n", time_text(time, run->result.elapsed_ns),
             run->result.left_some ? "; processes that it left still run" : "");
 }
 
 static void print_time(const struct run_result *result, FILE *to)
 {
-    char share[FIGURE_BYTES];
+    char share[FIGURE_BYTES], all[FIGURE_BYTES], user[FIGURE_BYTES], kernel[FIGURE_BYTES];
     print_title(to, "time");
-    fprintf(to, "of processors %.3f s: programs %.3f s, the kernel %.3f s (%s)\n",
-            seconds_of(result->user_ns + result->kernel_ns), seconds_of(result->user_ns),
-            seconds_of(result->kernel_ns),
+    fprintf(to, "of processors %s: programs %s, the kernel %s (%s)\n",
+            time_text(all, result->user_ns + result->kernel_ns), time_text(user, result->user_ns),
+            time_text(kernel, result->kernel_ns),
             share_text(share, result->kernel_ns, result->user_ns + result->kernel_ns));
 }
 
@@ -83,8 +85,9 @@ static void print_held(const struct run *run, FILE *to)
     const struct heap_counts *most = &run->watch.most_held;
     bool has_any = false;
     print_title(to, "asked");
-    fprintf(to, "%s in blocks that the program had, when the heap held the most, at %.3f s\n",
-            size_text(asked, most->asked), seconds_of(run->watch.most_held_ns));
+    fprintf(to, "%s in blocks that the program had, when the heap held the most, at %.3f s%s\n",
+            size_text(asked, most->asked), seconds_of(run->watch.most_held_ns),
+            run->watch.nr_pages > 1 ? "; of all processes, what forked ones share for each" : "");
     print_title(to, "held");
     fprintf(to, "%s for them, %s (%s) of it more", size_text(held, most->held),
             size_text(over, most->held - most->asked),
@@ -142,7 +145,7 @@ static void print_causes(const struct run *run, FILE *to)
     fprintf(to,
             "about %s by pages of small blocks, used for the first time, and %s by such that had "
             "been given back; up to %s by large blocks that were mapped; %s and more by the rest: "
-            "the program and its libraries, stacks, copies after fork\n",
+            "programs and libraries, stacks, copies after fork\n",
             count_text(fresh, of_fresh), count_text(again, of_again), count_text(large, of_large),
             count_text(rest, left));
 }
@@ -153,9 +156,11 @@ static void print_faults(const struct run *run, FILE *to)
     const struct run_result *result = &run->result;
     double seconds = (double)result->elapsed_ns / 1e9;
     print_title(to, "faults");
-    fprintf(to, "minor %s (%s a second), major %s\n", count_text(minor, result->minor),
-            count_text(rate, seconds > 0 ? (uint64_t)((double)result->minor / seconds) : 0),
-            count_text(major, result->major));
+    fprintf(to, "minor %s", count_text(minor, result->minor));
+    if (seconds >= LEAST_SECONDS)
+        fprintf(to, " (%s a second)",
+                count_text(rate, (uint64_t)((double)result->minor / seconds)));
+    fprintf(to, ", major %s\n", count_text(major, result->major));
     if (run_has_counts(run))
         print_causes(run, to);
 }
@@ -199,6 +204,8 @@ static void print_classes(const struct watch *watch, FILE *to)
     char calls[FIGURE_BYTES];
     bool counts_calls = sum_classes(watch, sums);
     qsort(sums, QUIRE_HEAP_PAGE_CLASSES, sizeof sums[0], by_bytes);
+    if (!sums[0].bytes)
+        return;
     print_title(to, "classes");
     fputs("those that took the most, when the heap held the most:\n", to);
     fprintf(to, "  %-11s%12s %12s %12s %12s%s\n", "", "blocks of", "in use", "free", "take",
@@ -277,7 +284,7 @@ static void print_without(const struct run *run, FILE *to)
         return;
     for (size_t i = 0; i < run->watch.nr_told; i++) {
         const struct process *process = run->watch.told[i];
-        if (!process->is_without || process->page)
+        if (!process->is_without)
             continue;
         if (++count > MOST_WITHOUT)
             continue;

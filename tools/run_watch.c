@@ -173,6 +173,17 @@ static void see(struct watch *watch, struct process *process, const struct proc_
 
 /* ---- pages of heaps -------------------------------------------------------------------------- */
 
+/* What one process held may be more than all did in any look. */
+static void note_held(struct watch *watch, const struct process *process)
+{
+    struct heap_counts counts;
+    heap_counts_of(&counts, process->peak_page);
+    if (counts.held <= watch->most_held.held)
+        return;
+    watch->most_held = counts;
+    watch->most_held_ns = watch_now(watch);
+}
+
 /* It was over before anybody saw it: it is told by what its page has. */
 static void add_by_page(struct watch *watch, uint32_t n)
 {
@@ -192,6 +203,7 @@ static void add_by_page(struct watch *watch, uint32_t n)
                                     .kernel_ns = page.kernel_ns};
     process->peak_rss = page.peak_resident;
     process_take_page(process, &page);
+    note_held(watch, process);
     watch->nr_pages++;
     if (process->is_told) {
         keep_sample(watch, &process->samples, &process->last);
@@ -264,8 +276,10 @@ static void leave(struct watch *watch, struct process *process)
         process->place = QUIRE_HEAP_PLACES;
     }
     process->last.rss = process->last.swap = 0;
-    if (process->page)
+    if (process->page) {
         use_last_words(process, process->page);
+        note_held(watch, process);
+    }
     watch->gone_minor += process->last.minor;
     watch->gone_major += process->last.major;
     watch->gone_user_ns += process->last.user_ns;
@@ -371,10 +385,13 @@ static void look_at_areas(struct watch *watch)
     uint64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     if (watch->areas_cost_ns > watch_now(watch) / SHARE_OF_TIME)
         return;
+    uint64_t largest = 0;
+    for (size_t i = 0; i < watch->nr_live; i++)
+        largest = watch->live[i]->last.rss > largest ? watch->live[i]->last.rss : largest;
     for (size_t i = 0; i < watch->nr_live && done < MOST_WITH_AREAS; i++) {
         struct process *process = watch->live[i];
         uint64_t now = process->last.t, age = now - process->start_ns;
-        if (!process->is_told || process->last.rss < watch->most_rss.rss / 16 ||
+        if (!process->is_told || process->last.rss < largest / 16 ||
             (process->areas_ns && now - process->areas_ns < age / 4))
             continue;
         done++;

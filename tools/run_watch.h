@@ -111,7 +111,7 @@ void watch_free(struct watch *watch);
 /* Adds what a process's heap holds and did; of one that ended only the latter. */
 void process_add_counts(const struct process *process, struct heap_counts *to);
 void process_take_page(struct process *process, const struct quire_heap_page *page);
-/* Of one that has no page: whether it has the library at all. */
+/* Of one that has no page, or one from before it called exec: whether it has the library at all. */
 void process_look_for_library(struct process *process);
 /* The page of a place whose owner it is. */
 void process_read_place(struct watch *watch, struct process *process, uint32_t n);

@@ -4,7 +4,8 @@
  * and writes into it while the program uses the heap: four times a second at most. It is found
  * among the program's descriptors, /proc/PID/fd, by its name, which ends with QUIRE_HEAP_PAGE_NAME;
  * whoever may look there may read it: the same user, and root. It is gone with the program, however
- * that ends. A child of fork has a file of its own.
+ * that ends. A child of fork has a file of its own, whose events and calls
+ * are those since the fork.
  *
  * With QUIRE_MALLOC=share=FILE the page is a place of FILE, which another process made, most often
  * `quire run`: a `struct quire_heap_places` at its start, and the places behind. A process takes

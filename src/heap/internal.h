@@ -243,6 +243,11 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size);
 /* Unmaps what has been kept for longer than the decay (all: everything); bytes. */
 size_t large_release(struct quire_heap *heap, bool all);
 
+/* ---- info.c ---------------------------------------------------------------------------------- */
+
+/* The events alone, without locks. */
+void heap_events_info(struct quire_heap *heap, struct quire_heap_info *info);
+
 /* ---- events.c -------------------------------------------------------------------------------- */
 
 /* A block of so many bytes was mapped, unmapped or taken from kept ones. */

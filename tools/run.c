@@ -40,7 +40,7 @@ static bool close_output(FILE *file, const char *path)
     return written;
 }
 
-static void follow(struct run *run, const sigset_t *mask, struct places *places)
+static void follow(struct run *run, const struct run_signals *signals, struct places *places)
 {
     bool is_loaded = run->heap.path && !run->program.obstacle;
     bool shares = is_loaded && run->heap.is_quire && places_open(places);
@@ -52,7 +52,7 @@ static void follow(struct run *run, const sigset_t *mask, struct places *places)
                                     .in = -1,
                                     .out = -1,
                                     .err = -1,
-                                    .mask = mask};
+                                    .signals = signals};
     watch_begin(&run->watch, shares ? places : NULL, run->options->interval_ns);
     run_follow(&start, &run->watch, &run->result);
     if (shares)
@@ -88,7 +88,7 @@ static int run_once(const struct run_options *options, struct run_program *progr
 {
     static struct places places;
     struct run run = {.options = options, .program = *program};
-    sigset_t mask;
+    struct run_signals signals;
     char *complaint;
     FILE *record = NULL;
     int status = RUN_FAILED;
@@ -96,10 +96,10 @@ static int run_once(const struct run_options *options, struct run_program *progr
         complain("%s", complaint);
     else if (options->record && !(record = open_output(options->record)))
         ;
-    else if (!run_follow_prepare(&mask))
+    else if (!run_follow_prepare(&signals))
         complain("this system has no subreapers: %s", strerror(errno));
     else {
-        follow(&run, &mask, &places);
+        follow(&run, &signals, &places);
         status = run.result.error ? complain_of_program(options->argv[0], run.result.error)
                                   : tell(&run, output, record);
         watch_free(&run.watch);

@@ -33,8 +33,8 @@ struct run_result {
     uint64_t nr_waited;
     bool left_some; /* processes were still there when nobody wanted to wait longer */
 };
-/* Blocks signals that are passed on, or mean the end. `mask` is as it was before. */
-bool run_follow_prepare(sigset_t *mask);
+/* Blocks signals that are passed on, or mean the end. `signals`: what was before. */
+bool run_follow_prepare(struct run_signals *signals);
 /* `watch` NULL: nothing is looked at. */
 void run_follow(const struct run_start *start, struct watch *watch, struct run_result *result);
 

@@ -28,7 +28,7 @@ struct compare {
     const struct run_options *options;
     struct runs of[RUN_MOST_HEAPS];
     size_t nr_heaps;
-    sigset_t mask;
+    struct run_signals signals;
     int input;   /* -1: ours as it is, a terminal or a device */
     off_t start; /* of what is to be read of it */
     int null;
@@ -124,7 +124,7 @@ static void run_one(struct compare *compare, const struct runs *runs, bool is_sh
                                     .in = compare->input,
                                     .out = is_shown ? -1 : compare->null,
                                     .err = is_shown ? -1 : compare->null,
-                                    .mask = &compare->mask};
+                                    .signals = &compare->signals};
     if (compare->input >= 0)
         (void)lseek(compare->input, compare->start, SEEK_SET);
     run_follow(&start, NULL, result);
@@ -280,7 +280,7 @@ int run_compare(const struct run_options *options, const struct run_program *pro
         ;
     else if ((compare.null = open("/dev/null", O_WRONLY | O_CLOEXEC)) < 0 || !take_input(&compare))
         complain("what the runs read and write can't be prepared: %s", strerror(errno));
-    else if (!run_follow_prepare(&compare.mask))
+    else if (!run_follow_prepare(&compare.signals))
         complain("this system has no subreapers: %s", strerror(errno));
     else
         status = measure(&compare, to);

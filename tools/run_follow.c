@@ -40,13 +40,18 @@ static void signals_of_interest(sigset_t *set)
         sigaddset(set, passed_on[i]);
 }
 
-/* SIGPIPE too: a report that nobody reads is no reason to lose the program's status. */
-bool run_follow_prepare(sigset_t *mask)
+/* A report that nobody reads, or that is longer than files may be, is no reason to lose the
+ * program's status. Who ignores SIGCHLD isn't told of ends. */
+bool run_follow_prepare(struct run_signals *signals)
 {
     sigset_t set;
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
     signals_of_interest(&set);
     sigaddset(&set, SIGPIPE);
-    return !sigprocmask(SIG_BLOCK, &set, mask) && !prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    sigaddset(&set, SIGXFSZ);
+    return !sigaction(SIGCHLD, &usual, &signals->of_children) &&
+           !sigprocmask(SIG_BLOCK, &set, &signals->mask) &&
+           !prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 static uint64_t now_ns(void)

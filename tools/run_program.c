@@ -167,7 +167,9 @@ _Noreturn static void become(const struct run_start *start, int report)
     if ((!start->preload || !setenv("LD_PRELOAD", start->preload, 1)) &&
         (!start->quire_malloc || !setenv("QUIRE_MALLOC", start->quire_malloc, 1)) &&
         set_stream(start->in, STDIN_FILENO) && set_stream(start->out, STDOUT_FILENO) &&
-        set_stream(start->err, STDERR_FILENO) && !sigprocmask(SIG_SETMASK, start->mask, NULL))
+        set_stream(start->err, STDERR_FILENO) &&
+        !sigaction(SIGCHLD, &start->signals->of_children, NULL) &&
+        !sigprocmask(SIG_SETMASK, &start->signals->mask, NULL))
         execvp(start->argv[0], start->argv);
     int error = errno;
     _exit(write(report, &error, sizeof error) < 0 ? RUN_FAILED : RUN_NOT_FOUND);

@@ -26,11 +26,17 @@ void run_program_free(struct run_program *program);
 /* A library to be loaded first: LD_PRELOAD with it before what is there. */
 char *run_preload(const char *library);
 
+/* What the program gets of them. */
+struct run_signals {
+    sigset_t mask;
+    struct sigaction of_children;
+};
+
 struct run_start {
     char **argv;
     const char *preload, *quire_malloc; /* the variables; NULL: as they are */
     int in, out, err;                   /* -1: as ours */
-    const sigset_t *mask;               /* of signals */
+    const struct run_signals *signals;
 };
 /* Its number, or -errno if it can't be executed. */
 pid_t run_start(const struct run_start *start);

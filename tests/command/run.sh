@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/command/run.sh QUIRE LIBRARY ALLOCATOR CC: quire run, of programs whose use of memory is known
+# shellcheck disable=SC2016 # what is in single quotes is other shells'
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
@@ -37,7 +38,7 @@ ends() { # STATUS ARGUMENTS...
     shift
     "$quire" run "$@" >"$out" 2>"$log" </dev/null
     status=$?
-    [ $status -eq "$expected" ] && return
+    [ "$status" -eq "$expected" ] && return
     echo "status $status, wanted $expected"
     cat "$log"
     return 1
@@ -104,7 +105,7 @@ passes_on() { # SIGNAL
     wait "$started"
     status=$?
     kill "$sleeper"
-    [ $status -eq 9 ] || { echo "status $status"; cat "$log"; return 1; }
+    [ "$status" -eq 9 ] || { echo "status $status"; cat "$log"; return 1; }
     says 'still run'
 }
 if command -v pgrep >/dev/null; then

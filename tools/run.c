@@ -80,7 +80,8 @@ static int tell(struct run *run, FILE *output, FILE *record)
         run_write_record(run, output, false);
     else
         run_print_summary(run, output);
-    written &= close_output(output, run->options->output ? run->options->output : "stderr");
+    if (run->options->output) /* who closed our standard error wants no report */
+        written &= close_output(output, run->options->output);
     return written || status ? status : RUN_FAILED;
 }
 

@@ -26,6 +26,7 @@ void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *pa
         .maps = page->nr_maps,
         .unmaps = page->nr_unmaps,
         .reused = page->nr_reused,
+        .peak_large = page->peak_large,
     };
     counts->used = counts->asked + counts->on_stacks + counts->in_slabs;
     counts->held = counts->used + counts->free_pages + counts->kept + counts->metadata;
@@ -61,6 +62,8 @@ void heap_counts_add(struct heap_counts *to, const struct heap_counts *added)
     to->maps += added->maps;
     to->unmaps += added->unmaps;
     to->reused += added->reused;
+    if (added->peak_large > to->peak_large)
+        to->peak_large = added->peak_large;
     for (unsigned i = 0; i < QUIRE_HEAP_PAGE_LARGE; i++)
         add_large(&to->large[i], &added->large[i]);
 }

@@ -32,6 +32,13 @@ static size_t read_text(const char *path, char *text, size_t size)
     return length > 0 ? (size_t)length : 0;
 }
 
+void proc_clean_name(char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name < ' ' || *name == 0x7f)
+            *name = '?';
+}
+
 /* The name may have brackets and blanks in it. */
 bool proc_stat_read(uint32_t pid, struct proc_stat *stat)
 {
@@ -45,6 +52,7 @@ bool proc_stat_read(uint32_t pid, struct proc_stat *stat)
         return false;
     *stat = (struct proc_stat){.pid = pid};
     snprintf(stat->name, sizeof stat->name, "%.*s", (int)(behind - name - 1), name + 1);
+    proc_clean_name(stat->name);
     int got = sscanf(behind + 1,
                      " %c %" SCNu32 " %*d %*d %*d %*d %*u %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
                      " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64 " %*u %" SCNu64,

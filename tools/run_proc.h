@@ -18,6 +18,9 @@ struct proc_stat {
 /* False: it is gone. */
 bool proc_stat_read(uint32_t pid, struct proc_stat *stat);
 
+/* A program may call itself anything, and terminals obey some of it. */
+void proc_clean_name(char *name);
+
 /* Bytes of it in swap. */
 uint64_t proc_swap(uint32_t pid);
 /* The machine has any. */

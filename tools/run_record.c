@@ -86,6 +86,7 @@ static void write_events(struct json *out, const struct heap_counts *counts)
     json_unsigned(out, "pages_again", counts->again);
     json_unsigned(out, "mapped_pages", counts->mapped_pages);
     json_unsigned(out, "unmapped_pages", counts->unmapped_pages);
+    json_unsigned(out, "peak_large", counts->peak_large);
     json_array(out, "large");
     for (unsigned i = 0; i < QUIRE_HEAP_PAGE_LARGE; i++) {
         const struct quire_heap_page_large *large = &counts->large[i];

@@ -11,6 +11,8 @@
 #define MOST_CLASSES 5u
 #define MOST_WITHOUT 3u
 #define LEAST_SECONDS 0.1 /* for a rate */
+#define LEAST_COURSE_NS 1000000000u
+#define LEAST_STEP_NS 50000000u
 
 static void print_title(FILE *to, const char *title)
 {
@@ -79,15 +81,26 @@ static void print_part(FILE *to, bool *has_any, const char *name, uint64_t bytes
     *has_any = true;
 }
 
+/* Heaps say what they have now and then; large blocks they count. */
+static void print_asked(const struct run *run, const struct heap_counts *counts, FILE *to)
+{
+    char asked[FIGURE_BYTES], large[FIGURE_BYTES];
+    const struct heap_counts *most = &run->watch.most_held;
+    print_title(to, "asked");
+    fprintf(to,
+            "%s in blocks that the program had, when the heap was seen to hold the most, at %.3f s",
+            size_text(asked, most->asked), seconds_of(run->watch.most_held_ns));
+    if (counts->peak_large > most->asked)
+        fprintf(to, "; in large blocks alone %s for a while", size_text(large, counts->peak_large));
+    fprintf(to, "%s\n",
+            run->watch.nr_pages > 1 ? "; of all processes, what forked ones share for each" : "");
+}
+
 static void print_held(const struct run *run, FILE *to)
 {
-    char asked[FIGURE_BYTES], held[FIGURE_BYTES], over[FIGURE_BYTES], share[FIGURE_BYTES];
+    char held[FIGURE_BYTES], over[FIGURE_BYTES], share[FIGURE_BYTES];
     const struct heap_counts *most = &run->watch.most_held;
     bool has_any = false;
-    print_title(to, "asked");
-    fprintf(to, "%s in blocks that the program had, when the heap held the most, at %.3f s%s\n",
-            size_text(asked, most->asked), seconds_of(run->watch.most_held_ns),
-            run->watch.nr_pages > 1 ? "; of all processes, what forked ones share for each" : "");
     print_title(to, "held");
     fprintf(to, "%s for them, %s (%s) of it more", size_text(held, most->held),
             size_text(over, most->held - most->asked),
@@ -150,6 +163,37 @@ static void print_causes(const struct run *run, FILE *to)
             count_text(rest, left));
 }
 
+/* The most in a second, of looks that lie far enough apart to tell, and when nearly all were over.
+ */
+static void print_course(const struct run *run, FILE *to)
+{
+    const struct samples *all = &run->watch.all;
+    uint64_t rate = 0, rate_ns = 0, over_ns = 0, from = 0;
+    char most[FIGURE_BYTES];
+    if (!all->count || run->result.elapsed_ns < LEAST_COURSE_NS)
+        return;
+    uint64_t last = all->sample[all->count - 1].minor;
+    for (size_t i = 1; i < all->count; i++) {
+        const struct sample *to_here = &all->sample[i], *from_here = &all->sample[from];
+        uint64_t ns = to_here->t - from_here->t;
+        if (!over_ns && to_here->minor >= last - last / 100)
+            over_ns = to_here->t;
+        if (ns < LEAST_STEP_NS)
+            continue;
+        uint64_t more = to_here->minor > from_here->minor ? to_here->minor - from_here->minor : 0;
+        if (more * 1000000 / (ns / 1000) > rate) {
+            rate = more * 1000000 / (ns / 1000);
+            rate_ns = to_here->t;
+        }
+        from = i;
+    }
+    if (rate)
+        fprintf(to, "; at most %s a second, until %.1f s", count_text(most, rate),
+                seconds_of(rate_ns));
+    if (over_ns && over_ns < run->result.elapsed_ns / 5 * 4)
+        fprintf(to, "; 99 %% of them before %.1f s", seconds_of(over_ns));
+}
+
 static void print_faults(const struct run *run, FILE *to)
 {
     char minor[FIGURE_BYTES], rate[FIGURE_BYTES], major[FIGURE_BYTES];
@@ -160,7 +204,8 @@ static void print_faults(const struct run *run, FILE *to)
     if (seconds >= LEAST_SECONDS)
         fprintf(to, " (%s a second)",
                 count_text(rate, (uint64_t)((double)result->minor / seconds)));
-    fprintf(to, ", major %s\n", count_text(major, result->major));
+    print_course(run, to);
+    fprintf(to, "; major %s\n", count_text(major, result->major));
     if (run_has_counts(run))
         print_causes(run, to);
 }
@@ -255,6 +300,7 @@ static void print_heap(const struct run *run, FILE *to)
 {
     struct heap_counts counts;
     watch_counts(&run->watch, &counts);
+    print_asked(run, &counts, to);
     print_held(run, to);
     print_given_back(&counts, to);
     print_large(&counts, to);

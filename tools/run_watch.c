@@ -196,6 +196,7 @@ static void add_by_page(struct watch *watch, uint32_t n)
     process->end_ns = page.written_ns > began ? page.written_ns - began : 0;
     memcpy(process->name, page.name, sizeof page.name);
     process->name[sizeof page.name] = '\0';
+    proc_clean_name(process->name);
     process->last = (struct sample){.t = process->end_ns,
                                     .minor = page.minor_faults,
                                     .major = page.major_faults,

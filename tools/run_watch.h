@@ -29,6 +29,7 @@ struct heap_counts {
     uint64_t fresh, again;
     uint64_t mapped_pages, unmapped_pages;
     uint64_t maps, unmaps, reused;
+    uint64_t peak_large; /* of one heap */
     struct quire_heap_page_large large[QUIRE_HEAP_PAGE_LARGE];
 };
 void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *page);

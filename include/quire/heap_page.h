@@ -61,6 +61,7 @@ struct quire_heap_page {
     struct quire_heap_page_class class_of[QUIRE_HEAP_PAGE_CLASSES];
     uint64_t started_ns; /* when the page was made, as written_ns */
     uint64_t nr_fresh, nr_again, mapped_pages, unmapped_pages;
+    uint64_t peak_large; /* bytes of large blocks, at most */
     uint64_t page_size;
     /* What the system counts of the process: getrusage. */
     uint64_t minor_faults, major_faults, user_ns, kernel_ns, peak_resident;

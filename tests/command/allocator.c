@@ -4,6 +4,7 @@
  *     hold N SIZE       has N blocks at the end of which each was written, and waits a moment
  *     serve N SIZE      takes and drops one block N times
  *     burst N SIZE M    M times takes N blocks, and then drops them
+ *     settle N SIZE M   the same, and then one block at a time for a moment
  *     threads N         threads that each have a hundred blocks of 112 bytes at the end
  *     family N          N children that each have a hundred blocks of 1024 bytes, and end by _exit
  */
@@ -63,6 +64,16 @@ static int burst(size_t count, size_t size, size_t times)
     return 0;
 }
 
+static int settle(size_t count, size_t size, size_t times)
+{
+    (void)burst(count, size, times);
+    for (unsigned i = 0; i < 40; i++) {
+        free(taken(size));
+        usleep(A_MOMENT_US / 20);
+    }
+    return 0;
+}
+
 static void *thread(void *arg)
 {
     for (size_t i = 0; i < 100; i++)
@@ -108,6 +119,7 @@ int main(int argc, char **argv)
            : !strcmp(argv[1], "hold")    ? hold(number[0], number[1])
            : !strcmp(argv[1], "serve")   ? burst(1, number[1], number[0])
            : !strcmp(argv[1], "burst")   ? burst(number[0], number[1], number[2])
+           : !strcmp(argv[1], "settle")  ? settle(number[0], number[1], number[2])
            : !strcmp(argv[1], "threads") ? threads(number[0])
            : !strcmp(argv[1], "family")  ? family(number[0])
                                          : 2;

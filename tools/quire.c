@@ -21,14 +21,16 @@ static const char examples[] = "Examples:\n"
                                "  quire translate --mode i386 0x08147258\n"
                                "                          see how an address is split\n"
                                "  quire replay --model --mem 1M..64M TRACE\n"
-                               "                          see how much memory a program needs\n\n";
+                               "                          see how much memory a program needs\n"
+                               "  quire report run.events draw what happened to memory\n\n";
 
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"boot", command_boot},     {"events", command_events}, {"heap", command_heap},
-    {"replay", command_replay}, {"trace", command_trace},   {"translate", command_translate},
+    {"replay", command_replay}, {"report", command_report}, {"trace", command_trace},
+    {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -68,6 +70,7 @@ static const struct argp argp = {
            "  events     show what happened to memory there, one by one\n"
            "  heap       show what the heap of a running program holds\n"
            "  replay     run a trace of memory references in memories of given sizes\n"
+           "  report     draw what happened to memory, as a page for a browser\n"
            "  trace      convert such traces, and look at them\n"
            "  translate  show where an address goes, step by step\n"
            "\n"

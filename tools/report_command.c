@@ -250,6 +250,19 @@ static int report_on(const struct request *request, FILE *from)
     return status;
 }
 
+int report_from_run(const char *recording, const char *html)
+{
+    const struct request request = {.file = recording, .to = html, .limit = DEFAULT_LIMIT};
+    FILE *from = fopen(recording, "rbe");
+    if (!from) {
+        complain("%s: %s", recording, strerror(errno));
+        return EXIT_FAILED;
+    }
+    int status = report_on(&request, from);
+    fclose(from);
+    return status;
+}
+
 int command_report(int argc, char **argv)
 {
     static char name[] = "quire report";

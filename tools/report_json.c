@@ -420,6 +420,13 @@ static void put_run(struct json *json, const struct report *report)
 {
     if (report->heap)
         json_string(json, "heap", report->heap);
+    json_object(json, "heaps");
+    json_unsigned(json, "count", report->heaps.count);
+    json_unsigned(json, "given_back_bytes", report->heaps.given_back);
+    json_unsigned(json, "mmaps", report->heaps.maps);
+    json_unsigned(json, "munmaps", report->heaps.unmaps);
+    json_unsigned(json, "reused", report->heaps.reused);
+    json_end(json);
     json_array(json, "advice");
     for (size_t i = 0; i < report->advice.count; i++)
         json_string(json, NULL, report->advice.text[i]);

@@ -120,8 +120,9 @@ static void end_column(struct report *report)
 void report_advance(struct report *report, uint64_t time_ns,
                     void (*at_end)(struct report *report, void *arg), void *arg)
 {
-    if (!report->nr_columns && !report->end_ns)
+    if (!report->begun)
         report->begin_ns = time_ns;
+    report->begun = true;
     while ((time_ns - report->begin_ns) / report->width_ns > report->nr_columns) {
         if (report->nr_columns == REPORT_MOST_COLUMNS) {
             (void)report_halve_columns(report);
@@ -146,6 +147,26 @@ void report_count(struct report *report, enum report_flow flow, uint64_t by)
 {
     report->now.flow[flow] += by;
     report->total[flow] += by;
+}
+
+static unsigned column_at(const struct report *report, uint64_t time_ns)
+{
+    uint64_t column =
+        time_ns > report->begin_ns ? (time_ns - report->begin_ns) / report->width_ns : 0;
+    return column < report->nr_columns ? (unsigned)column : report->nr_columns - 1;
+}
+
+void report_spread(struct report *report, enum report_flow flow, uint64_t by, uint64_t from_ns,
+                   uint64_t to_ns)
+{
+    unsigned first = column_at(report, from_ns), last = column_at(report, to_ns);
+    uint64_t nr_columns = last > first ? last - first + 1 : 1, put = 0;
+    report->total[flow] += by;
+    for (uint64_t i = 0; i < nr_columns; i++) {
+        uint64_t until = by / nr_columns * (i + 1) + by % nr_columns * (i + 1) / nr_columns;
+        report->column[first + i].flow[flow] += until - put;
+        put = until;
+    }
 }
 
 /* ---- marks ----------------------------------------------------------------------------------- */

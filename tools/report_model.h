@@ -94,6 +94,7 @@ struct report_process {
     uint64_t minor, major, failed;
     uint64_t resident[REPORT_NR_RESIDENT]; /* pages, now */
     uint64_t peak, peak_ns;                /* pages resident, swapped ones not */
+    uint64_t most_seen;                    /* of Linux: pages in a sample, at peak_ns */
     struct report_series resident_then, swapped_then;
     struct report_areas areas; /* about when it was largest */
     struct report_heap *heap;  /* NULL: isn't known */
@@ -147,6 +148,7 @@ struct report {
 
     /* Time. */
     uint64_t begin_ns, end_ns, width_ns;
+    bool begun;
     unsigned nr_columns;
     struct report_column column[REPORT_MOST_COLUMNS], now;
     uint64_t total[REPORT_NR_FLOWS];
@@ -174,6 +176,9 @@ struct report {
 
     struct texts advice;
     char *heap; /* NULL: there is none to tell of */
+    struct {
+        uint64_t count, given_back, maps, unmaps, reused;
+    } heaps; /* of all processes, those that came and went between samples, too */
 };
 
 /* Begins with columns of that length. */
@@ -189,6 +194,9 @@ void report_finish(struct report *report, void (*at_end)(struct report *report, 
                    void *arg);
 
 void report_count(struct report *report, enum report_flow flow, uint64_t by);
+/* Of a finished report: what happened some time from one moment to another, evenly. */
+void report_spread(struct report *report, enum report_flow flow, uint64_t by, uint64_t from_ns,
+                   uint64_t to_ns);
 void report_add_mark(struct report *report, enum report_mark_kind kind, uint64_t pid,
                      uint64_t number, const char *text);
 /* Of the column that hasn't ended yet. */

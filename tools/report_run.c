@@ -154,15 +154,11 @@ static void read_samples(struct recording *recording, struct report_process *pro
     if (json_object_get(of, "end_ns"))
         add_sample(samples, (struct sample){.process = process,
                                             .time_ns = number(recording, of, "end_ns"),
+                                            .minor = number(recording, of, "minor"),
+                                            .major = number(recording, of, "major"),
                                             .is_end = true});
 }
 
-static uint64_t growth(uint64_t before, uint64_t now)
-{
-    return now > before ? now - before : 0;
-}
-
-/* What is counted since the beginning happened since the sample before. */
 static void take_sample(struct report *report, const struct sample *sample)
 {
     struct report_process *process = sample->process;
@@ -180,21 +176,43 @@ static void take_sample(struct report *report, const struct sample *sample)
         report_add_mark(report, MARK_EXIT, process->pid, 0, process->name);
         return;
     }
-    if (sample->resident > process->peak) {
-        process->peak = sample->resident;
+    if (sample->resident > process->most_seen) {
+        process->most_seen = sample->resident;
         process->peak_ns = sample->time_ns;
     }
+    if (sample->resident > process->peak) /* Linux counts them in batches, so its own may be less */
+        process->peak = sample->resident;
     if (report->now.resident > report->peak_used) {
         report->peak_used = report->now.resident;
         report->peak_used_ns = sample->time_ns;
     }
-    report_count(report, FLOW_MINOR, growth(process->minor, sample->minor));
-    report_count(report, FLOW_MAJOR, growth(process->major, sample->major));
-    process->minor = sample->minor;
-    process->major = sample->major;
     if (sample->has_heap) {
         report_set(report, &process->heap->used_then, sample->heap_used);
         report_set(report, &process->heap->held_then, sample->heap_held);
+    }
+}
+
+/* What is counted since a process's beginning happened since the sample before; what the kernel
+ * told at its end, when the last sample was over, happened after that. */
+static void spread_faults(struct report *report, const struct samples *samples)
+{
+    for (size_t i = 0; i < report->nr_processes; i++)
+        report->process[i]->end_ns = report->process[i]->begin_ns;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct sample *sample = &samples->sample[i];
+        struct report_process *process = sample->process;
+        uint64_t from = process->end_ns;
+        process->end_ns = sample->time_ns;
+        if (sample->minor > process->minor) {
+            report_spread(report, FLOW_MINOR, sample->minor - process->minor, from,
+                          process->end_ns);
+            process->minor = sample->minor;
+        }
+        if (sample->major > process->major) {
+            report_spread(report, FLOW_MAJOR, sample->major - process->major, from,
+                          process->end_ns);
+            process->major = sample->major;
+        }
     }
 }
 
@@ -238,6 +256,7 @@ static void read_areas(struct recording *recording, struct report_process *proce
     uint64_t page = recording->report->page_bytes;
     struct report_areas *areas = &process->areas;
     *areas = (struct report_areas){.area = must(calloc(kept + 1, sizeof *areas->area)),
+                                   .time_ns = number(recording, of, "areas_t"),
                                    .count = (unsigned)kept,
                                    .left_out = (unsigned)(count - kept)};
     for (size_t i = 0; i < kept; i++) {
@@ -267,6 +286,7 @@ static void read_process(struct recording *recording, const json_t *of, struct s
     if (!report->program)
         report->program = process;
     read_samples(recording, process, of, samples);
+    process->peak = number(recording, of, "peak_rss") / report->page_bytes;
     read_classes(recording, process, of);
     read_areas(recording, process, of);
 }
@@ -327,6 +347,29 @@ static void read_advice(struct recording *recording, const json_t *document)
         recording->report->heap = clean_text(string(recording, document, "heap"));
 }
 
+/* What processes did that came and went between samples is in the sums alone. */
+static void read_untold(struct recording *recording, const json_t *document)
+{
+    struct report *report = recording->report;
+    const json_t *end = json_object_get(document, "end"),
+                 *heaps = json_object_get(document, "heaps");
+    uint64_t minor = number(recording, end, "minor"), major = number(recording, end, "major");
+    report->others.count = number(recording, document, "processes_untold");
+    if (minor > report->total[FLOW_MINOR]) {
+        report->others.minor = minor - report->total[FLOW_MINOR];
+        report_spread(report, FLOW_MINOR, report->others.minor, report->begin_ns, report->end_ns);
+    }
+    if (major > report->total[FLOW_MAJOR]) {
+        report->others.major = major - report->total[FLOW_MAJOR];
+        report_spread(report, FLOW_MAJOR, report->others.major, report->begin_ns, report->end_ns);
+    }
+    report->heaps.count = number(recording, heaps, "count");
+    report->heaps.given_back = number(recording, heaps, "given_back");
+    report->heaps.maps = number(recording, heaps, "mmaps");
+    report->heaps.unmaps = number(recording, heaps, "munmaps");
+    report->heaps.reused = number(recording, heaps, "reused");
+}
+
 static void read_document(struct recording *recording, const json_t *document)
 {
     struct report *report = recording->report;
@@ -350,8 +393,8 @@ static void read_document(struct recording *recording, const json_t *document)
     }
     read_end(recording, document);
     report_finish(report, at_column_end, NULL);
-    for (size_t i = 0; i < report->nr_processes; i++)
-        report->process[i]->areas.time_ns = report->process[i]->end_ns;
+    spread_faults(report, &samples);
+    read_untold(recording, document);
     read_advice(recording, document);
     free(samples.sample);
 }

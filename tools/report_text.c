@@ -11,6 +11,7 @@
 #define MOST_PROCESSES 12u
 #define MOST_CACHES 12u
 #define MOST_MARKS 40u
+#define MOST_CLASSES 12u
 
 static const char *size_text(char text[32], uint64_t bytes)
 {
@@ -161,22 +162,48 @@ static void put_marks(const struct report *report, FILE *to)
                 (shown > MOST_MARKS ? shown - MOST_MARKS : 0) + report->marks_left_out);
 }
 
-static void put_heap(const struct report *report, FILE *to)
+static int by_held(const void *a, const void *b)
 {
+    const struct report_class *x = a, *y = b;
+    return (x->held < y->held) - (x->held > y->held);
+}
+
+/* The sizes of blocks that hold most. */
+static void put_classes(const struct report_heap *heap, FILE *to)
+{
+    struct report_class *sorted = must(malloc((heap->nr_classes + 1) * sizeof *sorted));
+    if (heap->nr_classes)
+        memcpy(sorted, heap->class_of, heap->nr_classes * sizeof *sorted);
+    qsort(sorted, heap->nr_classes, sizeof *sorted, by_held);
+    fputs("       size         live       held B\n", to);
+    for (size_t i = 0; i < heap->nr_classes && i < MOST_CLASSES; i++) {
+        char name[24] = "larger";
+        if (sorted[i].size)
+            snprintf(name, sizeof name, "%" PRIu64, sorted[i].size);
+        fprintf(to, "  %9s %12" PRIu64 " %12" PRIu64 "\n", name, sorted[i].live, sorted[i].held);
+    }
+    free(sorted);
+}
+
+static void put_heaps(const struct report *report, FILE *to)
+{
+    const struct report_heap *largest = NULL;
+    char a[32], b[32], c[32];
     for (size_t i = 0; i < report->nr_processes; i++) {
         const struct report_heap *heap = report->process[i]->heap;
-        char a[32], b[32], c[32];
         if (!heap)
             continue;
-        fprintf(to, "\nHeap of process %" PRIu64 ": %s used of %s held, %s given back\n",
-                report->process[i]->pid, size_text(a, heap->used), size_text(b, heap->held),
-                size_text(c, heap->given_back));
-        if (heap->nr_classes)
-            fputs("       size    allocated        freed         live    held B\n", to);
-        for (size_t j = 0; j < heap->nr_classes; j++)
-            fprintf(to, "  %9" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %9" PRIu64 "\n",
-                    heap->class_of[j].size, heap->class_of[j].allocated, heap->class_of[j].freed,
-                    heap->class_of[j].live, heap->class_of[j].held);
+        if (!largest)
+            fputs("\nHeaps at the end\n", to);
+        fprintf(to, "  %7" PRIu64 " %-16s %s used of %s held, %s given back\n",
+                report->process[i]->pid, report->process[i]->name, size_text(a, heap->used),
+                size_text(b, heap->held), size_text(c, heap->given_back));
+        if (!largest || heap->held > largest->held)
+            largest = heap;
+    }
+    if (largest && largest->nr_classes) {
+        fputs("\nThe largest heap, by size of block\n", to);
+        put_classes(largest, to);
     }
     if (report->advice.count)
         fputs("\nAdvice\n", to);
@@ -194,7 +221,7 @@ void report_print_text(const struct report *report, FILE *to)
         put_caches(report, to);
         put_marks(report, to);
     } else {
-        put_heap(report, to);
+        put_heaps(report, to);
     }
     fprintf(to,
             "\nOver time: `quire report FILE` draws it; -o csv and -o json have the numbers, in %u "

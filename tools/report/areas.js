@@ -38,7 +38,7 @@ class AreaMap {
 
   place() {
     const width = this.box.clientWidth, narrow = width < 640;
-    const left = narrow ? 118 : 330;
+    const left = narrow ? 134 : 344;
     return { width, narrow, left, room: width - left - 4 };
   }
 
@@ -65,12 +65,12 @@ class AreaMap {
     context.textAlign = "left";
     context.fillText(area.start, 0, y + barHeight / 2);
     if (!p.narrow) {
-      context.fillText(area.rights, 122, y + barHeight / 2);
+      context.fillText(area.rights, 136, y + barHeight / 2);
       context.font = "12px system-ui, sans-serif";
       context.fillStyle = colour("ink");
       let name = area.name || "anonymous";
-      while (name.length > 4 && context.measureText(name).width > p.left - 168) name = "…" + name.slice(2);
-      context.fillText(name, 162, y + barHeight / 2);
+      while (name.length > 4 && context.measureText(name).width > p.left - 182) name = "…" + name.slice(2);
+      context.fillText(name, 176, y + barHeight / 2);
     }
     const width = this.barWidth(area, p), top = y + 3, height = barHeight - 6;
     context.fillStyle = colour("free-large");
@@ -82,8 +82,10 @@ class AreaMap {
       parts.forEach((resident, part) => {
         const pages = Math.min(each, area.pages - part * each);
         if (!resident || pages <= 0) return;
+        const from = Math.round(p.left + width * part * each / area.pages);
+        const to = Math.round(p.left + width * (part * each + pages) / area.pages);
         context.globalAlpha = 0.25 + 0.75 * resident / pages;
-        context.fillRect(p.left + width * part * each / area.pages, top, Math.max(width * pages / area.pages, 1), height);
+        context.fillRect(from, top, Math.max(to - from, 1), height);
       });
     } else {
       context.fillRect(p.left, top, width * area.resident / area.pages, height);
@@ -141,7 +143,7 @@ function addAreas() {
       : "What a process had mapped when it was largest") +
     ": a bar for each area, as long as the logarithm of its size, filled where pages are **resident**" +
     (isRun ? " and, in orange, in swap." : ". Stronger colour: more pages of that part are there.") +
-    (processes.length < report.processes.length ? ` Of the ${processes.length} largest processes.` : ""));
+    (processes.length < report.processes.length ? ` Of ${processes.length} processes of ${report.processes.length}.` : ""));
   const map = new AreaMap(section, processes);
   map.refill = addNumbers(section, "areas", ["start", "end", "rights", "name", "pages", "resident"].concat(isRun ? ["swapped"] : []),
     () => map.list.map((a) => [a.start, a.end, a.rights, a.name, a.pages, a.resident].concat(isRun ? [a.swapped] : [])));

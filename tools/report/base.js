@@ -83,6 +83,12 @@ function isWhole() {
   return view.range[0] <= wholeTime[0] && view.range[1] >= wholeTime[1] - 1e-9;
 }
 
+/* The largest of 1, 2 and 5 times a power of ten that cuts a length into so many pieces at least. */
+function roundStep(length, pieces) {
+  const power = 10 ** Math.floor(Math.log10(length / pieces));
+  return [5, 2, 1].map((n) => n * power).find((step) => length / step >= pieces) || power;
+}
+
 /* A list of [column, value] as a value for each column. */
 function spread(points, scale) {
   const values = new Array(time.columns).fill(0);
@@ -174,9 +180,9 @@ function fillTable(box, head, rows) {
 
 /* The exact numbers beside a picture: made when they are opened. `rows` is a function, since what is
  * chosen in a picture may change. */
-function addNumbers(section, name, head, rows, note) {
+function addNumbers(section, name, head, rows, note, of) {
   const box = make("div", { class: "numbers", tabindex: "0", role: "region", "aria-label": name + ": numbers" });
-  const details = make("details", { "data-table": name }, make("summary", {}, "Numbers"));
+  const details = make("details", { "data-table": name }, make("summary", {}, of || "Numbers"));
   const fill = () => fillTable(box, typeof head === "function" ? head() : head, rows());
   details.append(make("div", { class: "tools" },
     make("button", {
@@ -203,33 +209,43 @@ function addSection(id, title, see) {
 
 /* Phases that pictures show as lines. */
 const phases = report.marks.filter((mark) => mark.kind === "phase" || mark.kind === "exec")
-  .map((mark) => ({ at: mark.time_ns / 1e9, text: mark.kind === "exec" ? "exec " + mark.text : mark.text }));
+  .map((mark) => ({
+    at: mark.time_ns / 1e9, text: mark.kind === "exec" ? "exec " + mark.text : mark.text,
+    isOurs: mark.kind === "exec" || /^the program (starts|has ended)$/.test(mark.text),
+  }));
 
-/* Lines and, where there is room, their words. `x` is a time's place. */
+/* Lines and, where there is room, their words, in the first of three rows that has it: to the right of
+ * the line, or to the left where the picture ends. A program's own words come before ours. `x` is a
+ * time's place. */
 function drawPhases(context, left, top, width, height, x) {
-  let free = left;
+  const shown = phases.map((phase) => ({ ...phase, x: Math.round(x(phase.at)) + 0.5 }))
+    .filter((phase) => phase.x >= left && phase.x <= left + width);
+  const taken = [[], [], []];
   context.save();
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "top";
+  context.textAlign = "left";
   context.setLineDash([3, 3]);
   context.strokeStyle = colour("soft");
   context.lineWidth = 1;
-  for (const phase of phases) {
-    const at = Math.round(x(phase.at)) + 0.5;
-    if (at < left || at > left + width) continue;
-    context.beginPath();
-    context.moveTo(at, top);
-    context.lineTo(at, top + height);
-    context.stroke();
-    const length = context.measureText(phase.text).width;
-    if (at < free || at + length + 8 > left + width) continue;
+  context.beginPath();
+  for (const phase of shown) {
+    context.moveTo(phase.x, top);
+    context.lineTo(phase.x, top + height);
+  }
+  context.stroke();
+  for (const phase of shown.sort((a, b) => a.isOurs - b.isOurs || a.at - b.at)) {
+    const length = context.measureText(phase.text).width + 8;
+    const from = phase.x + length > left + width ? phase.x - length - 1 : phase.x + 1;
+    const row = taken.findIndex((spans) => spans.every(([a, b]) => from + length + 2 < a || from > b + 2));
+    if (row < 0 || from < left) continue;
+    taken[row].push([from, from + length]);
     context.fillStyle = colour("paper");
     context.globalAlpha = 0.8;
-    context.fillRect(at + 1, top + 1, length + 7, 15);
+    context.fillRect(from, top + 1 + 15 * row, length, 14);
     context.globalAlpha = 1;
-    context.fillStyle = colour("ink");
-    context.fillText(phase.text, at + 4, top + 3);
-    free = at + length + 12;
+    context.fillStyle = colour(phase.isOurs ? "soft" : "ink");
+    context.fillText(phase.text, from + 4, top + 3 + 15 * row);
   }
   context.restore();
 }

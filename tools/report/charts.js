@@ -69,6 +69,7 @@ function addChart(section, series, options) {
       },
       y: {
         axisLabelWidth: 62, valueFormatter: options.value, axisLabelFormatter: options.axis || options.value,
+        labelsKMG2: options.value === size, /* ticks at powers of 2 */
       },
     },
     underlayCallback: (context, area, graph) =>
@@ -107,7 +108,7 @@ function mebibytes(bytes) {
 
 function short(number) {
   return number >= 1e6 ? +(number / 1e6).toFixed(1) + "M" : number >= 1e3 ? +(number / 1e3).toFixed(1) + "k"
-    : String(+number.toFixed(3));
+    : String(+number.toPrecision(3));
 }
 
 const ownerTexts = {
@@ -182,7 +183,7 @@ function addZones(section) {
   addNumbers(section, "zones", head, () => report.zones.flatMap((zone) =>
     Object.entries(zone.free_blocks_by_order).filter(([, blocks]) => sumOf(blocks))
       .map(([type, blocks]) => [zone.node, zone.zone, type, zone.managed, zone.free, ...blocks])),
-  "free blocks at the end, by zone and type");
+  "free blocks at the end, by zone and type", "Zones at the end");
 }
 
 function addFragmentation() {

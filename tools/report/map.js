@@ -164,12 +164,11 @@ class MemoryMap {
   draw() {
     const p = this.place(), context = this.prepare(this.under), { rows, columns, step } = this.map;
     if (p.right <= p.left) return;
-    context.fillStyle = colour("panel");
-    context.fillRect(p.left, p.top, p.right - p.left, p.bottom - p.top);
     context.save();
     context.beginPath();
     context.rect(p.left, p.top, p.right - p.left, p.bottom - p.top);
     context.clip();
+    this.hatch(context, p);
     const begin = this.x(columnBegin(0)), end = this.x(columnBegin(0) + columns * time.column_ns / 1e9);
     const top = this.y(rows * step), bottom = this.y(0);
     context.imageSmoothingEnabled = bottom - top < rows || end - begin < columns;
@@ -180,6 +179,19 @@ class MemoryMap {
     this.drawOver();
   }
 
+  /* What is seen where the allocator has no frames, or those of a kind that isn't shown. */
+  hatch(context, p) {
+    context.fillStyle = colour("paper");
+    context.fillRect(p.left, p.top, p.right - p.left, p.bottom - p.top);
+    context.strokeStyle = colour("line");
+    context.beginPath();
+    for (let x = p.left - (p.bottom - p.top); x < p.right; x += 7) {
+      context.moveTo(x, p.bottom);
+      context.lineTo(x + p.bottom - p.top, p.top);
+    }
+    context.stroke();
+  }
+
   drawAxes(context, p) {
     context.strokeStyle = colour("line");
     context.lineWidth = 1;
@@ -188,17 +200,14 @@ class MemoryMap {
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
     context.textAlign = "right";
-    const marks = Math.max(2, Math.floor((p.bottom - p.top) / 60));
-    for (let i = 0; i <= marks; i++) {
-      const frame = this.frames[0] + (this.frames[1] - this.frames[0]) * i / marks;
+    const frames = this.frames[1] - this.frames[0];
+    const step = 2 ** Math.ceil(Math.log2(frames / Math.max(2, (p.bottom - p.top) / 40)));
+    for (let frame = Math.ceil(this.frames[0] / step) * step; frame <= this.frames[1]; frame += step)
       context.fillText(frameAddress(frame), p.left - 6, Math.min(Math.max(this.y(frame), p.top + 6), p.bottom - 5));
-    }
     context.textAlign = "center";
-    const times = Math.max(2, Math.floor((p.right - p.left) / 110));
-    for (let i = 0; i <= times; i++) {
-      const s = view.range[0] + (view.range[1] - view.range[0]) * i / times;
-      context.fillText(axisTime(s), Math.min(Math.max(this.x(s), p.left + 18), p.right - 16), p.bottom + 13);
-    }
+    const length = view.range[1] - view.range[0], each = roundStep(length, Math.max(2, (p.right - p.left) / 200));
+    for (let i = Math.ceil(view.range[0] / each); i * each <= view.range[1]; i++)
+      context.fillText(axisTime(i * each), Math.min(Math.max(this.x(i * each), p.left + 14), p.right - 16), p.bottom + 13);
     this.drawZones(context, p);
   }
 
@@ -413,7 +422,7 @@ function addMap() {
   if (!report.map) return null;
   const section = addSection("map", "Physical memory",
     "Every frame of the machine, by **address** (upwards) and **time** (to the right), in the colour of its owner. " +
-    "Free memory has the colour of the paper, darker where it is in smaller blocks.");
+    "Free memory has the colour of the paper, darker where it is in smaller blocks; what is hatched isn't the allocator's.");
   const map = new MemoryMap(section);
   const names = report.map.kinds;
   addNumbers(section, "map", ["end_s", "first_frame", "frames", ...names], () => {

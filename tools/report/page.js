@@ -41,8 +41,8 @@ function addFacts() {
 }
 
 function heapText() {
-  const heaps = report.processes.filter((process) => process.heap).map((process) => process.heap);
-  return heaps.length ? `${size(sumOf(heaps.map((heap) => heap.given_back_bytes)))} given back` : "tells nothing of itself";
+  return report.processes.some((process) => process.heap)
+    ? `${size(report.heaps.given_back_bytes)} given back` : "tells nothing of itself";
 }
 
 function addLead() {
@@ -69,44 +69,58 @@ function addAdvice() {
 }
 
 function addHeaps() {
-  const owner = report.processes.find((process) => process.heap);
-  if (!owner) return;
-  const heap = owner.heap;
-  const section = addSection("heap", "The heap",
-    `The heap of ${processName(owner)} held **${size(heap.held_bytes)}** at the end, of which ${size(heap.used_bytes)} ` +
-    `were the program's; ${size(heap.given_back_bytes)} had gone back to Linux, in all. It mapped memory ` +
-    `${count(heap.mmaps)} times and unmapped it ${count(heap.munmaps)} times.`);
-  if (heap.held_then.length)
-    addChart(section, [
-      { name: "held", values: spread(heap.held_then) }, { name: "used", values: spread(heap.used_then) },
-    ], { value: size, axis: mebibytes, label: "heap", fill: true, colours: () => [colour("slab"), colour("anon")] });
-  if (heap.classes.length) addClasses(section, heap.classes);
+  const processes = report.processes.filter((process) => process.heap);
+  if (!processes.length) return;
+  processes.sort((a, b) => mostHeld(b) - mostHeld(a));
+  const section = addSection("heap", "Heaps",
+    `What a heap **held** of Linux, and how much of that was **used** by the program's blocks; what is between is free, ` +
+    `kept for the next blocks. The largest was that of **${processName(processes[0])}**, with at most ${size(mostHeld(processes[0]))}. ` +
+    `In all, ${size(report.heaps.given_back_bytes)} went back to Linux.`);
+  const select = make("select", { id: "heap-process" }, ...processes.map((process, i) =>
+    make("option", { value: String(i) }, processName(process))));
+  section.append(make("div", { class: "tools" }, make("label", { for: "heap-process" }, "Process"), select));
+  const seriesOf = (heap) => [
+    { name: "held", values: spread(heap.held_then) }, { name: "used", values: spread(heap.used_then) },
+  ];
+  const chart = addChart(section, seriesOf(processes[0].heap), {
+    value: size, axis: mebibytes, label: "heap", fill: true, colours: () => [colour("slab"), colour("anon")],
+  });
+  const box = make("div", { class: "numbers", id: "classes" });
+  section.append(box);
+  const chosen = () => processes[Number(select.value)].heap;
+  const fill = () => box.replaceChildren(classTable(chosen().classes));
+  fill();
+  const refill = addNumbers(section, "classes", ["size_bytes", "allocated", "freed", "live", "held_bytes"], () =>
+    chosen().classes.map((c) => [c.size, c.allocated, c.freed, c.live, c.held_bytes]),
+  "size 0: larger blocks; allocated and freed are 0 where calls weren't counted", "Sizes of blocks at the end");
+  select.addEventListener("change", () => { chart.setSeries(seriesOf(chosen())); fill(); refill(); });
 }
 
-/* Bars of what each size of block holds; the table has all of them. */
-function addClasses(section, classes) {
-  const largest = [...classes].sort((a, b) => b.held_bytes - a.held_bytes).slice(0, 12).filter((c) => c.held_bytes);
+function mostHeld(process) {
+  return process.heap.held_then.reduce((most, [, held]) => Math.max(most, held), process.heap.held_bytes);
+}
+
+/* Bars of what the sizes of block that hold most hold at the end. */
+function classTable(classes) {
+  const largest = [...classes].sort((a, b) => b.held_bytes - a.held_bytes).slice(0, 10).filter((c) => c.held_bytes);
   const rows = largest.map((c) => {
-    const bar = make("div");
-    bar.style.cssText = `height:0.8em;border-radius:2px;background:var(--slab);width:${100 * c.held_bytes / largest[0].held_bytes}%`;
+    const bar = make("div", { class: "bar" });
+    bar.style.width = `${100 * c.held_bytes / largest[0].held_bytes}%`;
     return make("tr", {}, make("td", {}, c.size ? size(c.size) : "larger"), make("td", {}, size(c.held_bytes)),
-      make("td", {}, count(c.live)), make("td", { class: "text", style: "width:60%" }, bar));
+      make("td", {}, count(c.live)), make("td", { class: "text wide" }, bar));
   });
-  if (rows.length)
-    section.append(make("table", { id: "classes" }, make("thead", {}, make("tr", {},
-      ...["block", "held", "live blocks", ""].map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows)));
-  addNumbers(section, "classes", ["size_bytes", "allocated", "freed", "live", "held_bytes"], () =>
-    classes.map((c) => [c.size, c.allocated, c.freed, c.live, c.held_bytes]));
+  return make("table", {}, make("thead", {}, make("tr", {},
+    ...["block", "held at the end", "live blocks", ""].map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows));
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 
 function addPhases() {
-  if (!report.marks.length) return;
+  if (isRun || !report.marks.length) return;
   const shown = report.marks.filter((mark) => mark.kind !== "exit" && mark.kind !== "fork").length;
   const section = addSection("phases", "Phases",
     `${plural(shown, "phase")} and beginnings of programs are lines in the pictures; the numbers have forks and ends, too. ` +
-    (isRun ? "" : "A program marks a phase by writing to /dev/kmsg.") +
+    "A program marks a phase by writing to /dev/kmsg." +
     (report.marks_left_out ? ` ${count(report.marks_left_out)} later ones were too many and are left out.` : ""));
   addNumbers(section, "phases", ["time_s", "kind", "pid", "text", "status_or_parent"], () => report.marks.map((mark) =>
     [mark.time_ns / 1e9, mark.kind, mark.pid || 0, mark.text, mark.status ?? mark.parent ?? 0]));
@@ -117,7 +131,8 @@ function addFoot() {
   document.getElementById("foot").append(
     make("p", {}, `Made by quire ${report.quire} from ${report.file}. Sampled: time is cut into ${plural(time.columns, "slice")} of ` +
       `${seconds(time.column_ns)}${rows}. Pictures show the state at each slice's end, so what comes and goes within one isn't ` +
-      "seen; what is counted, such as faults, is counted whole. Totals are exact."),
+      "seen; what is counted, such as faults, is counted whole" +
+      (isRun ? ", and drawn evenly between the samples before and after" : "") + ". Totals are exact."),
     make("p", {}, "Charts are drawn by dygraphs (MIT licence; its notice is in this page's source). This page asks for nothing " +
       "from a network."));
 }

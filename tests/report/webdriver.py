@@ -15,9 +15,8 @@ WAIT = 60  # seconds; a slow machine is no error
 class Browser:
     """Headless Chromium with a profile of its own; a context manager, so that it ends in any case."""
 
-    def __init__(self, width=1280, height=900, dark=False):
+    def __init__(self, width=1280, height=900):
         self.size = (width, height)
-        self.dark = dark
 
     def __enter__(self):
         self.profile = tempfile.mkdtemp()
@@ -60,8 +59,6 @@ class Browser:
                    "--disable-background-networking", "--disable-component-update", "--disable-sync",
                    "--disable-dev-shm-usage", "--hide-scrollbars", "--force-device-scale-factor=1",
                    "--user-data-dir=" + self.profile, "--window-size=%d,%d" % self.size]
-        if self.dark:
-            options.append("--blink-settings=preferredColorScheme=0")
         return {"browserName": "chrome", "goog:chromeOptions": {"args": options},
                 "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
 
@@ -116,16 +113,14 @@ class Browser:
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
 
     def requests(self):
-        """The addresses that were asked for since the last time, but for the page's own and data's."""
+        """The addresses that were asked for since the last time, but for the page's own, data's and those of
+        the browser's own first page."""
         asked = []
         for entry in self._call("POST", "/se/log", {"type": "performance"}):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 asked.append(message["params"]["request"]["url"])
-        return [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
-
-    def resize(self, width, height):
-        self._call("POST", "/window/rect", {"width": width, "height": height})
+        return [url for url in asked if not url.startswith(("file:", "data:", "blob:", "chrome:"))]
 
     def set_dark(self, dark):
         """What the system prefers."""

@@ -73,8 +73,10 @@ function setView(from, to) {
   }
   const length = Math.min(to - from, wholeTime[1] - wholeTime[0]);
   from = Math.min(Math.max(from, wholeTime[0]), wholeTime[1] - length);
-  if (from === view.range[0] && from + length === view.range[1]) return;
-  view.range = [from, from + length];
+  to = from + length;
+  if (length >= wholeTime[1] - wholeTime[0] - 1e-9) [from, to] = wholeTime;
+  if (from === view.range[0] && to === view.range[1]) return;
+  view.range = [from, to];
   document.getElementById("reset").hidden = isWhole();
   for (const listener of view.listeners) listener();
 }

@@ -23,15 +23,16 @@ static const char examples[] =
     "  quire translate --mode i386 0x08147258\n"
     "                          see how an address is split\n"
     "  quire replay --model --mem 1M..64M TRACE\n"
-    "                          see how much memory a program needs\n\n";
+    "                          see how much memory a program needs\n"
+    "  quire report run.events draw what happened to memory\n\n";
 
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"boot", command_boot},           {"events", command_events}, {"heap", command_heap},
-    {"replay", command_replay},       {"run", command_run},       {"trace", command_trace},
-    {"translate", command_translate},
+    {"boot", command_boot},     {"events", command_events},       {"heap", command_heap},
+    {"replay", command_replay}, {"report", command_report},       {"run", command_run},
+    {"trace", command_trace},   {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -71,6 +72,7 @@ static const struct argp argp = {
            "  events     show what happened to memory there, one by one\n"
            "  heap       show what the heap of a running program holds\n"
            "  replay     run a trace of memory references in memories of given sizes\n"
+           "  report     draw what happened to memory, as a page for a browser\n"
            "  run        run a program of this host with Quire's heap, and tell what became of "
            "memory\n"
            "  trace      convert such traces, and look at them\n"

@@ -16,7 +16,8 @@ $1 == "command" {
 }
 $1 == "option" {
     owner[++nr] = $2; letter[nr] = $3; word_of[nr] = $4; argument[nr] = $5; kind[nr] = $6; text[nr] = $7
-    listed[$2] = listed[$2] " " $4
+    if ($4 ~ /^--/)
+        listed[$2] = listed[$2] " " $4
 }
 
 # What completes an option's argument: words, file, folder, process, or nothing.
@@ -132,6 +133,8 @@ function zsh_option(i,   how, names, spec, action) {
     sub(/\[.*/, "", names)
     sub(/[:=].*/, "", names)
     spec = "[" spec "]" (kind[i] == "none" ? "" : (kind[i] == "maybe" ? "::" : ":") names ":" action)
+    if (word_of[i] !~ /^--/)
+        return "        '*" word_of[i] (kind[i] == "value" ? "+" : "") spec "' \\"
     spec = (kind[i] == "maybe" ? "=-" : kind[i] == "value" ? "=" : "") spec
     return (letter[i] == "" ? "" : "        '-" letter[i] (kind[i] == "value" ? "+" : "") \
         substr(spec, kind[i] == "value" ? 2 : kind[i] == "maybe" ? 3 : 1) "' \\\n") "        '*" word_of[i] spec "' \\"
@@ -190,8 +193,12 @@ function fish(   i, c, how) {
         print "complete -c quire -n __fish_use_subcommand -f -a " command[c] " -d " quoted(about[c])
     for (i = 1; i <= nr; i++) {
         how = completes(i)
-        printf "complete -c quire -n '__fish_seen_subcommand_from %s'%s -l %s", owner[i],
-            letter[i] == "" ? "" : " -s " letter[i], substr(word_of[i], 3)
+        printf "complete -c quire -n '__fish_seen_subcommand_from %s'%s", owner[i],
+            letter[i] == "" ? "" : " -s " letter[i]
+        if (word_of[i] ~ /^--/)
+            printf " -l %s", substr(word_of[i], 3)
+        else
+            printf " -s %s", substr(word_of[i], 2)
         if (kind[i] == "value")
             printf " -r%s", how == "file" || how == "folder" ? "" : " -f"
         if (how == "words")

@@ -28,9 +28,16 @@ options() {
                 letter = ""; argument = ""; kind = "none"; text = ""
                 if (match($0, /-[A-Za-z],/))
                     letter = substr($0, RSTART + 1, 1)
-                match($0, /--[a-z0-9-]+/)
-                word = substr($0, RSTART, RLENGTH)
-                rest = substr($0, RSTART + RLENGTH)
+                if (match($0, /--[a-z0-9-]+/)) {
+                    word = substr($0, RSTART, RLENGTH)
+                    rest = substr($0, RSTART + RLENGTH)
+                } else { # a letter alone, "-o FORM": its word is itself
+                    match($0, /-[A-Za-z]/)
+                    word = substr($0, RSTART, RLENGTH)
+                    rest = substr($0, RSTART + RLENGTH)
+                    sub(/^ [A-Z]/, "=&", rest)
+                    sub(/^= /, "=", rest)
+                }
                 if (rest ~ /^\[=/)
                     kind = "maybe"
                 else if (rest ~ /^=/)

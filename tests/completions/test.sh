@@ -17,7 +17,7 @@ is_current() { # SHELL FILE
 all_options() {
     for command in $("$quire" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\)  *[a-z].*/\1/p'); do
         "$quire" "$command" --help | sed -n 's/^ \{2,6\}\(-.*\)/\1/p' | sed 's/  .*//' |
-            grep -o -e '--[a-z0-9-]*' | sort >"$tap_scratch/help"
+            grep -o -e '--[a-z][a-z0-9-]*' | sort >"$tap_scratch/help"
         tests/completions/bash.bash quire "$command" -- | sort >"$tap_scratch/bash"
         [ "$(wc -l <"$tap_scratch/help")" -ge 4 ] && diff "$tap_scratch/help" "$tap_scratch/bash" || return
     done

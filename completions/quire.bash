@@ -6,7 +6,7 @@ _quire()
     local command=${COMP_WORDS[1]} i
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'boot events heap replay trace translate --help --usage --version' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'boot events heap replay report run trace translate --help --usage --version' -- "$current")
         return
     fi
     # Behind -- a program and what is its own.
@@ -50,6 +50,22 @@ _quire()
         mapfile -t COMPREPLY < <(compgen -W 'table csv json' -- "$current")
         return
         ;;
+    report-o)
+        mapfile -t COMPREPLY < <(compgen -W 'html text json csv' -- "$current")
+        return
+        ;;
+    report--table)
+        mapfile -t COMPREPLY < <(compgen -W 'time map zones processes areas caches classes marks' -- "$current")
+        return
+        ;;
+    run--heap)
+        mapfile -t COMPREPLY < <(compgen -W 'quire none jemalloc mimalloc tcmalloc' -- "$current")
+        return
+        ;;
+    run--compare)
+        mapfile -t COMPREPLY < <(compgen -W 'glibc quire jemalloc mimalloc tcmalloc' -- "$current")
+        return
+        ;;
     trace--output | trace-o)
         mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$current")
         return
@@ -71,7 +87,7 @@ _quire()
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
         ;;
-    boot--swap | boot--add | boot--events | boot--stats | boot--qemu | boot--save-initrd | translate--gdt | translate--snapshot)
+    boot--swap | boot--add | boot--events | boot--stats | boot--qemu | boot--save-initrd | report--output | run--output | run--record | translate--gdt | translate--snapshot)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
@@ -80,7 +96,7 @@ _quire()
         mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$current")
         return
         ;;
-    boot--mem | boot-m | boot--numa | boot-n | boot--env | boot--effort | boot--seed | boot--append | boot--timeout | boot-t | events--from | events--only | events--to | replay--mem | replay--page-size | replay--step | replay--threads | trace--page-size | trace--top | translate--selector | translate--cr3 | translate--map)
+    boot--mem | boot-m | boot--numa | boot-n | boot--env | boot--effort | boot--seed | boot--append | boot--timeout | boot-t | events--from | events--only | events--to | replay--mem | replay--page-size | replay--step | replay--threads | report--size | report--title | run--interval | run--rounds | trace--page-size | trace--top | translate--selector | translate--cr3 | translate--map)
         return
         ;;
     esac
@@ -90,6 +106,8 @@ _quire()
         events) mapfile -t COMPREPLY < <(compgen -W '--check --count --from --only --output --to --help --usage --version' -- "$current") ;;
         heap) mapfile -t COMPREPLY < <(compgen -W '--json --help --usage --version' -- "$current") ;;
         replay) mapfile -t COMPREPLY < <(compgen -W '--mem --page-size --step --model --policy --output --threads --help --usage --version' -- "$current") ;;
+        report) mapfile -t COMPREPLY < <(compgen -W '--output --size --table --title --help --usage --version' -- "$current") ;;
+        run) mapfile -t COMPREPLY < <(compgen -W '--calls --heap --interval --json --output --record --compare --rounds --help --usage --version' -- "$current") ;;
         trace) mapfile -t COMPREPLY < <(compgen -W '--output --page-size --top --zstd --help --usage --version' -- "$current") ;;
         translate) mapfile -t COMPREPLY < <(compgen -W '--access --mode --user --gdt --register --selector --cr3 --map --pid --snapshot --json --help --usage --version' -- "$current") ;;
         esac

@@ -32,5 +32,6 @@ tap_check 'HighMem is used up' says '^      after  HighMem( +0){11}'
 tap_check 'instructions of faults are counted' \
     says 'first touch of a page +230,400 times, [1-3],[0-9]{3} instructions each, [1-2],[0-9]{3} of them clear it'
 tap_check 'also those of copies' says 'first write after a fork +2,0[0-9]{2} times, [1-4],[0-9]{3} instructions each'
+tap_check 'the report is a page, and of sort' grep -q '<title>.*sort' build/demo/report.html
 tap_check 'free lists are of this machine' lists_are_sums
 tap_end

@@ -7,7 +7,6 @@
  */
 #define _GNU_SOURCE
 #include "run_watch.h"
-#include <time.h>
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,13 +1,9 @@
 /* tools/run_heaps.c: what the heaps of watched processes tell */
 #define _GNU_SOURCE
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "allocate.h"
 #include "run_watch.h"
-
-#define NAME_BYTES 15 /* of a program's name that the system keeps */
 
 void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *page)
 {
@@ -139,28 +135,4 @@ void process_read_place(struct watch *watch, struct process *process, uint32_t n
     }
     process->place = n;
     process_take_page(process, &page);
-}
-
-/* A program that exec starts is another one, mostly by its name. */
-void process_look_for_library(struct process *process)
-{
-    char path[64], *line = NULL;
-    size_t size = 0;
-    bool has_lines = false, has_library = false;
-    bool is_its = process->page && !strncmp(process->page->name, process->name, NAME_BYTES);
-    if (is_its || !strcmp(process->looked_for, process->name))
-        return;
-    snprintf(path, sizeof path, "/proc/%u/maps", process->pid);
-    FILE *file = fopen(path, "re");
-    while (file && getline(&line, &size, file) > 0) {
-        has_library |= strstr(line, "/libquire-malloc.so") != NULL;
-        has_lines = true;
-    }
-    free(line);
-    if (file)
-        fclose(file);
-    if (!has_lines) /* not to be seen */
-        return;
-    process->is_without = !has_library;
-    memcpy(process->looked_for, process->name, sizeof process->looked_for);
 }

@@ -10,7 +10,8 @@
 
 #define MOST_CLASSES 5u
 #define MOST_WITHOUT 3u
-#define LEAST_SECONDS 0.1 /* for a rate */
+#define MOST_OF_COMMAND 160u /* characters */
+#define LEAST_SECONDS 0.1    /* for a rate */
 #define LEAST_COURSE_NS 1000000000u
 #define LEAST_STEP_NS 50000000u
 
@@ -93,7 +94,9 @@ static void print_asked(const struct run *run, const struct heap_counts *counts,
     if (counts->peak_large > most->asked)
         fprintf(to, "; in large blocks alone %s for a while", size_text(large, counts->peak_large));
     fprintf(to, "%s\n",
-            run->watch.nr_pages > 1 ? "; of all processes, what forked ones share for each" : "");
+            run->watch.nr_pages > 1
+                ? "; of all processes, and what forked ones share counts for each"
+                : "");
 }
 
 static void print_held(const struct run *run, FILE *to)
@@ -309,8 +312,12 @@ static void print_heap(const struct run *run, FILE *to)
 static void print_command(const struct run *run, FILE *to)
 {
     fputs("quire run:", to);
-    for (char **argv = run->options->argv; *argv; argv++)
-        fprintf(to, " %s", *argv);
+    size_t left = MOST_OF_COMMAND;
+    for (char **argv = run->options->argv; *argv && left; argv++) {
+        size_t length = strlen(*argv), shown = length < left ? length : left;
+        fprintf(to, " %.*s%s", (int)shown, *argv, shown < length ? "..." : "");
+        left -= shown;
+    }
     if (run->program.obstacle)
         fprintf(to, "\n  %-11s%s; what follows is what the kernel tells\n", "heap",
                 run->program.obstacle);

@@ -1,8 +1,9 @@
 /* tools/run_watch.c: watches the processes that descend from this one
  *
- * Every look reads the list of processes, and of each that is ours its figures. Of the others it is
- * remembered that they are nobody of ours, so a machine with many costs little; a number may be
- * given to a new process, so each AGAIN looks they are read again.
+ * Every look reads the figures of each process that is ours. New ones are looked for in the list of
+ * all processes, which costs more: in the first looks, when a heap's page has an owner that nobody
+ * knows, and each SELDOM looks. Of others it is remembered that they are nobody of ours; a number
+ * may be given to a new process, so each AGAIN looks they are read again.
  */
 #define _GNU_SOURCE
 #include "run_watch.h"
@@ -17,17 +18,22 @@
 #include "allocate.h"
 #include "heap_page.h"
 
-#define AGAIN 16u
+#define SELDOM 4u
+#define AGAIN (4 * SELDOM)
+#define FIRST_LOOKS 8u
 #define SHARE_OF_TIME 50u /* looks take at most one part of so many */
 #define FIRST_INTERVAL_NS 1000000u
-#define MOST_WITH_AREAS 8u
-#define LOADED_NS 50000000u
 
 static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t watch_processor_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 uint64_t watch_now(const struct watch *watch)
@@ -47,38 +53,6 @@ void watch_begin(struct watch *watch, struct places *places, uint64_t interval_n
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
-
-static void keep_sample(struct watch *watch, struct samples *samples, const struct sample *added)
-{
-    if (samples->count == samples->room) {
-        samples->room = samples->room ? 2 * samples->room : 16;
-        samples->sample = must(realloc(samples->sample, samples->room * sizeof *samples->sample));
-    }
-    samples->sample[samples->count++] = *added;
-    watch->nr_samples++;
-}
-
-/* Every second one goes, but for the first and the last. */
-static void thin(struct watch *watch, struct samples *samples)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < samples->count; i++)
-        if (!(i & 1) || i + 1 == samples->count)
-            samples->sample[kept++] = samples->sample[i];
-    watch->dropped += samples->count - kept;
-    watch->nr_samples -= samples->count - kept;
-    samples->count = kept;
-}
-
-static void thin_if_full(struct watch *watch)
-{
-    if (watch->nr_samples < MOST_SAMPLES)
-        return;
-    for (size_t i = 0; i < watch->nr_told; i++)
-        thin(watch, &watch->told[i]->samples);
-    thin(watch, &watch->all);
-    watch->stride *= 2;
-}
 
 static bool is_sampled(const struct watch *watch)
 {
@@ -207,7 +181,7 @@ static void add_by_page(struct watch *watch, uint32_t n)
     note_held(watch, process);
     watch->nr_pages++;
     if (process->is_told) {
-        keep_sample(watch, &process->samples, &process->last);
+        samples_keep(watch, &process->samples, &process->last);
         return;
     }
     process_add_counts(process, &watch->beyond);
@@ -287,7 +261,7 @@ static void leave(struct watch *watch, struct process *process)
     watch->gone_kernel_ns += process->last.kernel_ns;
     if (process->is_told) {
         process->last.t = process->end_ns;
-        keep_sample(watch, &process->samples, &process->last);
+        samples_keep(watch, &process->samples, &process->last);
         return;
     }
     process_add_counts(process, &watch->beyond);
@@ -371,6 +345,24 @@ static void look_through(struct watch *watch)
     watch->nr_foreign = count;
 }
 
+static void look_at_known(struct watch *watch)
+{
+    for (size_t i = watch->nr_live; i-- > 0;)
+        (void)look_at(watch, watch->live[i]->pid);
+}
+
+static bool has_unknown_owner(struct watch *watch)
+{
+    struct places *places = watch->places;
+    if (!places)
+        return false;
+    places_look(places);
+    for (uint32_t n = 0; n < QUIRE_HEAP_PLACES; n++)
+        if (places->owner[n] && !owner_of(watch, places->owner[n]))
+            return true;
+    return false;
+}
+
 static void forget_unseen(struct watch *watch)
 {
     for (size_t i = watch->nr_live; i-- > 0;)
@@ -378,41 +370,7 @@ static void forget_unseen(struct watch *watch)
             leave(watch, watch->live[i]);
 }
 
-/* Reading them stops the program's mmap for a moment, so it is done for few, and less and less
- * often: what is known at the end is no older than a quarter of the process's age. */
-static void look_at_areas(struct watch *watch)
-{
-    unsigned done = 0;
-    uint64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    if (watch->areas_cost_ns > watch_now(watch) / SHARE_OF_TIME)
-        return;
-    uint64_t largest = 0;
-    for (size_t i = 0; i < watch->nr_live; i++)
-        largest = watch->live[i]->last.rss > largest ? watch->live[i]->last.rss : largest;
-    for (size_t i = 0; i < watch->nr_live && done < MOST_WITH_AREAS; i++) {
-        struct process *process = watch->live[i];
-        uint64_t now = process->last.t, age = now - process->start_ns;
-        if (!process->is_told || process->last.rss < largest / 16 ||
-            (process->areas_ns && now - process->areas_ns < age / 4))
-            continue;
-        done++;
-        if (proc_areas_read(process->pid, &process->areas))
-            process->areas_ns = now;
-    }
-    watch->areas_cost_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
-}
-
-/* A program that has only just started loads it first. */
-static void look_for_libraries(struct watch *watch)
-{
-    for (size_t i = 0; watch->places && i < watch->nr_live; i++) {
-        struct process *process = watch->live[i];
-        if (process->last.t - process->start_ns > LOADED_NS)
-            process_look_for_library(process);
-    }
-}
-
-static void sum_up(struct watch *watch)
+static void sum_up(struct watch *watch, bool is_kept)
 {
     struct sample sum = {.t = watch_now(watch),
                          .minor = watch->gone_minor,
@@ -446,8 +404,8 @@ static void sum_up(struct watch *watch)
         watch->most_held = counts;
         watch->most_held_ns = sum.t;
     }
-    if (is_sampled(watch))
-        keep_sample(watch, &watch->all, &sum);
+    if (is_kept)
+        samples_keep(watch, &watch->all, &sum);
 }
 
 void watch_add(struct watch *watch, uint32_t pid)
@@ -469,29 +427,32 @@ static uint64_t next_look(const struct watch *watch)
 
 uint64_t watch_look(struct watch *watch)
 {
-    uint64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t began = watch_processor_ns();
     for (size_t i = 0; i < watch->nr_live; i++)
         watch->live[i]->is_seen = false;
-    look_through(watch);
+    if (watch->looks < FIRST_LOOKS || watch->looks % SELDOM == 0 || has_unknown_owner(watch))
+        look_through(watch);
+    else
+        look_at_known(watch);
     look_at_places(watch, false);
     forget_unseen(watch);
-    look_for_libraries(watch);
-    sum_up(watch);
+    watch_look_for_libraries(watch);
+    sum_up(watch, is_sampled(watch));
     for (size_t i = 0; i < watch->nr_live && is_sampled(watch); i++)
         if (watch->live[i]->is_told)
-            keep_sample(watch, &watch->live[i]->samples, &watch->live[i]->last);
-    thin_if_full(watch);
+            samples_keep(watch, &watch->live[i]->samples, &watch->live[i]->last);
+    samples_thin_if_full(watch);
     watch->looks++;
-    watch->look_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
+    watch->look_ns = watch_processor_ns() - began;
     watch->cost_ns += watch->look_ns;
-    look_at_areas(watch);
+    watch_look_at_areas(watch);
     return next_look(watch);
 }
 
 void watch_finish(struct watch *watch)
 {
     look_at_places(watch, true);
-    sum_up(watch);
+    sum_up(watch, true);
     while (watch->nr_live)
         leave(watch, watch->live[watch->nr_live - 1]);
 }

@@ -10,8 +10,6 @@
 #ifndef TOOLS_RUN_WATCH_H
 #define TOOLS_RUN_WATCH_H
 
-#include <sys/resource.h>
-
 #include "run_places.h"
 #include "run_proc.h"
 
@@ -109,14 +107,23 @@ void watch_ended(struct watch *watch, uint32_t pid);
 void watch_finish(struct watch *watch);
 void watch_free(struct watch *watch);
 
+void samples_keep(struct watch *watch, struct samples *samples, const struct sample *added);
+/* When there are MOST_SAMPLES every second one goes, and from then on half as many are taken. */
+void samples_thin_if_full(struct watch *watch);
+
 /* Adds what a process's heap holds and did; of one that ended only the latter. */
 void process_add_counts(const struct process *process, struct heap_counts *to);
 void process_take_page(struct process *process, const struct quire_heap_page *page);
-/* Of one that has no page, or one from before it called exec: whether it has the library at all. */
-void process_look_for_library(struct process *process);
+/* Where memory is, of the largest processes. */
+void watch_look_at_areas(struct watch *watch);
+/* Of processes without a page, or with one from before they called exec: whether they have the
+ * library at all. */
+void watch_look_for_libraries(struct watch *watch);
 /* The page of a place whose owner it is. */
 void process_read_place(struct watch *watch, struct process *process, uint32_t n);
 
+/* Of this process: how long it has run. */
+uint64_t watch_processor_ns(void);
 uint64_t watch_now(const struct watch *watch);
 /* The sums of all heaps. */
 void watch_counts(const struct watch *watch, struct heap_counts *counts);

@@ -67,7 +67,7 @@ static int burst(size_t count, size_t size, size_t times)
 static int settle(size_t count, size_t size, size_t times)
 {
     (void)burst(count, size, times);
-    for (unsigned i = 0; i < 40; i++) {
+    for (unsigned i = 0; i < 60; i++) {
         free(taken(size));
         usleep(A_MOMENT_US / 20);
     }

@@ -28,8 +28,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"boot", command_boot},     {"events", command_events}, {"heap", command_heap},
-    {"replay", command_replay}, {"report", command_report}, {"trace", command_trace},
+    {"boot", command_boot},           {"events", command_events}, {"heap", command_heap},
+    {"replay", command_replay},       {"report", command_report}, {"trace", command_trace},
     {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])

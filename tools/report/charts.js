@@ -5,6 +5,31 @@
 
 const charts = [];
 
+/* Charts that aren't in the window follow one a frame, so that the one that is dragged doesn't wait. */
+const late = new Set();
+
+function drawLate() {
+  const [chart] = late;
+  if (!chart) return;
+  late.delete(chart);
+  chart.follow();
+  if (late.size) requestAnimationFrame(drawLate);
+}
+
+view.listeners.push(() => {
+  const wasEmpty = !late.size;
+  for (const chart of charts) {
+    const box = chart.box.getBoundingClientRect();
+    if (box.bottom > 0 && box.top < innerHeight) {
+      late.delete(chart);
+      chart.follow();
+    } else {
+      late.add(chart);
+    }
+  }
+  if (wasEmpty && late.size) requestAnimationFrame(drawLate);
+});
+
 function legendLine(data) {
   const line = document.createDocumentFragment();
   if (data.x !== undefined) line.append(make("span", {}, data.xHTML));
@@ -34,7 +59,7 @@ function addChart(section, series, options) {
   const box = make("div", { class: "chart", role: "img", "aria-label": section.querySelector("h2").textContent });
   const legend = make("div", { class: "legend" });
   section.append(box, legend);
-  const chart = { section, options, series };
+  const chart = { section, options, series, box };
   const look = () => ({
     colors: options.colours(),
     gridLineColor: colour("grid"),
@@ -78,12 +103,11 @@ function addChart(section, series, options) {
     ...look(),
   };
   chart.graph = new Dygraph(box, rowsOf(series, options.flow), settings);
-  /* A double click shows everything. */
-  view.listeners.push(() => {
+  chart.follow = () => {
     chart.quiet = true;
     chart.graph.updateOptions({ dateWindow: view.range.slice() });
     chart.quiet = false;
-  });
+  };
   theme.listeners.push(() => chart.graph.updateOptions(look()));
   chart.setSeries = (changed) => {
     chart.series = changed;

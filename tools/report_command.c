@@ -11,6 +11,7 @@
 
 #include "quire.h"
 #include "report_output.h"
+#include "utf8.h"
 
 #define DEFAULT_LIMIT ((uint64_t)4 << 20)
 
@@ -191,23 +192,31 @@ static bool print(const struct request *request, struct report *report, FILE *to
     }
 }
 
-/* A file that can't be made whole isn't left behind. */
+static bool is_regular(const char *name)
+{
+    struct stat status;
+    return !lstat(name, &status) && S_ISREG(status.st_mode);
+}
+
+/* What is there stays until there is a report to take its place; one that can't be written whole
+ * isn't left behind. */
 static bool print_to_file(const struct request *request, struct report *report, const char *name)
 {
-    FILE *to = fopen(name, "we");
-    if (!to) {
+    char *made = NULL;
+    size_t size = 0;
+    FILE *memory = must(open_memstream(&made, &size));
+    bool printed = print(request, report, memory);
+    must(fclose(memory) ? NULL : made);
+    FILE *to = printed ? fopen(name, "we") : NULL;
+    bool written = to && fwrite(made, 1, size, to) == size;
+    if (to)
+        written &= !fclose(to);
+    if (printed && !written)
         complain("%s: %s", name, strerror(errno));
-        return false;
-    }
-    bool printed = print(request, report, to);
-    bool failed = ferror(to);
-    failed |= fclose(to) != 0;
-    if (printed && failed)
-        complain("%s can't be written: %s", name, strerror(errno));
-    if (printed && !failed)
-        return true;
-    (void)unlink(name);
-    return false;
+    if (to && !written && is_regular(name))
+        (void)unlink(name);
+    free(made);
+    return written;
 }
 
 static int write_report(const struct request *request, FILE *from, struct report *report)
@@ -241,6 +250,8 @@ static int report_on(const struct request *request, FILE *from)
         free(report->title);
         report->title = text("%s", request->title);
     }
+    utf8_clean(report->title);
+    utf8_clean(report->file);
     int status = write_report(request, from, report);
     if (!report->whole) {
         complain("%s: %s; the report tells what is before", request->file, report->trouble);

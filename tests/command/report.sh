@@ -115,6 +115,17 @@ tap_check 'a page of a limited size' limited 230000
 rm -f "$tap_scratch/small.html"
 tap_check 'a limit that no page keeps' ends_and_says 1 'the page takes [0-9]+ bytes .*--size' --size=1K --output=small.html "$file"
 tap_check '... leaves no file' test ! -e "$tap_scratch/small.html"
+stays() {
+    echo before >"$tap_scratch/small.html"
+    ends 1 --size=1K --output=small.html "$file" && grep -qx before "$tap_scratch/small.html"
+}
+tap_check '... and what was there' stays
+tap_check 'a device that is full' ends_and_says 1 '^quire: /dev/full: No space' --output=/dev/full "$file"
+tap_check '... is still there' test -c /dev/full
+if command -v python3 >/dev/null; then
+    tap_check 'a title of any bytes' ends 0 -o json --title="$(printf 'a\377\303\244')" "$file"
+    tap_check '... is text' has 'd["title"] == "a?\u00e4"'
+fi
 tap_check 'the file itself is not overwritten' ends_and_says 1 'is the file that the report is of' --output="$file" "$file"
 tap_check '... and is as before' sh -c "tail -c +2 $corpus/whole-file | cmp - $file"
 tap_check 'a folder that is not there' ends_and_says 1 '/nowhere/x.html: No such file' --output=/nowhere/x.html "$file"

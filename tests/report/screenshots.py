@@ -28,9 +28,9 @@ def main():
         for page, sections in SECTIONS.items():
             opened(browser, page, 1000, 900, False)
             # A section alone, without the paper around it.
-            browser.script("document.body.style.padding = '0 12px'")
+            browser.script("document.body.style.padding = '0'")
             for section in sections:
-                browser.script("document.getElementById(arguments[0]).style.cssText = 'border:0;margin:0;padding:12px 0'", section)
+                browser.script("document.getElementById(arguments[0]).style.cssText = 'border:0;margin:0;padding:12px 16px'", section)
                 browser.element_screenshot("#" + section, os.path.join(folder, "report-%s.png" % section))
 
 

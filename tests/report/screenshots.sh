@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$folder"
 
-awk 'BEGIN { srand(1); for (i = 0; i < 400000; i++) printf "%09d\n", rand() * 1e9 }' >"$work/numbers"
+awk 'BEGIN { srand(1); for (i = 0; i < 800000; i++) printf "%09d\n", rand() * 1e9 }' >"$work/numbers"
 "$quire" boot --mem=32M --swap=256M --events="$work/sort.events" --add=/usr/bin/sort --add=/usr/bin/uniq -- \
     sh -c 'echo sorting >/dev/kmsg; sort -S 200M >/tmp/sorted; echo counting >/dev/kmsg; uniq /tmp/sorted | sort -c
         echo done >/dev/kmsg' <"$work/numbers"

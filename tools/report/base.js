@@ -217,11 +217,11 @@ const phases = report.marks.filter((mark) => mark.kind === "phase" || mark.kind 
   }));
 
 /* Lines and, where there is room, their words, in the first of three rows that has it: to the right of
- * the line, or to the left where the picture ends. A program's own words come before ours. `x` is a
- * time's place. */
-function drawPhases(context, left, top, width, height, x) {
-  const shown = phases.map((phase) => ({ ...phase, x: Math.round(x(phase.at)) + 0.5 }))
-    .filter((phase) => phase.x >= left && phase.x <= left + width);
+ * the line, or to the left where the picture ends. A program's own words come before ours, which a small
+ * picture leaves out then. `x` is a time's place. */
+function drawPhases(context, left, top, width, height, x, isSmall) {
+  const shown = phases.filter((phase) => phase.at >= view.range[0] && phase.at <= view.range[1])
+    .map((phase) => ({ ...phase, x: Math.min(Math.round(x(phase.at)), left + width - 1) + 0.5 }));
   const taken = [[], [], []];
   context.save();
   context.font = "11px system-ui, sans-serif";
@@ -236,7 +236,8 @@ function drawPhases(context, left, top, width, height, x) {
     context.lineTo(phase.x, top + height);
   }
   context.stroke();
-  for (const phase of shown.sort((a, b) => a.isOurs - b.isOurs || a.at - b.at)) {
+  const words = isSmall && phases.some((phase) => !phase.isOurs) ? shown.filter((phase) => !phase.isOurs) : shown;
+  for (const phase of words.sort((a, b) => a.isOurs - b.isOurs || a.at - b.at)) {
     const length = context.measureText(phase.text).width + 8;
     const from = phase.x + length > left + width ? phase.x - length - 1 : phase.x + 1;
     const row = taken.findIndex((spans) => spans.every(([a, b]) => from + length + 2 < a || from > b + 2));

@@ -5,6 +5,31 @@
 
 const charts = [];
 
+/* Charts that aren't in the window follow one a frame, so that the one that is dragged doesn't wait. */
+const late = new Set();
+
+function drawLate() {
+  const [chart] = late;
+  if (!chart) return;
+  late.delete(chart);
+  chart.follow();
+  if (late.size) requestAnimationFrame(drawLate);
+}
+
+view.listeners.push(() => {
+  const wasEmpty = !late.size;
+  for (const chart of charts) {
+    const box = chart.box.getBoundingClientRect();
+    if (box.bottom > 0 && box.top < innerHeight) {
+      late.delete(chart);
+      chart.follow();
+    } else {
+      late.add(chart);
+    }
+  }
+  if (wasEmpty && late.size) requestAnimationFrame(drawLate);
+});
+
 function legendLine(data) {
   const line = document.createDocumentFragment();
   if (data.x !== undefined) line.append(make("span", {}, data.xHTML));
@@ -34,7 +59,7 @@ function addChart(section, series, options) {
   const box = make("div", { class: "chart", role: "img", "aria-label": section.querySelector("h2").textContent });
   const legend = make("div", { class: "legend" });
   section.append(box, legend);
-  const chart = { section, options, series };
+  const chart = { section, options, series, box };
   const look = () => ({
     colors: options.colours(),
     gridLineColor: colour("grid"),
@@ -73,17 +98,16 @@ function addChart(section, series, options) {
       },
     },
     underlayCallback: (context, area, graph) =>
-      drawPhases(context, area.x, area.y, area.w, area.h, (s) => graph.toDomXCoord(s)),
+      drawPhases(context, area.x, area.y, area.w, area.h, (s) => graph.toDomXCoord(s), true),
     zoomCallback: (from, to) => { if (!chart.quiet) setView(from, to); },
     ...look(),
   };
   chart.graph = new Dygraph(box, rowsOf(series, options.flow), settings);
-  /* A double click shows everything. */
-  view.listeners.push(() => {
+  chart.follow = () => {
     chart.quiet = true;
     chart.graph.updateOptions({ dateWindow: view.range.slice() });
     chart.quiet = false;
-  });
+  };
   theme.listeners.push(() => chart.graph.updateOptions(look()));
   chart.setSeries = (changed) => {
     chart.series = changed;
@@ -198,7 +222,7 @@ function addFragmentation() {
     name: `order ${order} (${size(page * 2 ** order)})`, values: unusable[order].map((n) => n / 10),
   })), {
     value: (n) => n.toFixed(1) + " %", axis: (n) => n + " %", label: "unusable", top: 102,
-    colours: () => shown.map((order) => orderColour(most - order, most)),
+    colours: () => shown.map((_, i) => orderColour(shown.length - 1 - i, shown.length - 1)),
   });
   addNumbers(section, "fragmentation", ["end_s", ...unusable.map((_, o) => `unusable_permille_${o}`)], () =>
     Array.from({ length: time.columns }, (_, i) => [columnEnd(i), ...unusable.map((values) => values[i])]));
@@ -249,15 +273,20 @@ function addSwap() {
     `${count(total.reclaimed_direct)} of them while a program waited` +
     (total.compaction_moved ? `. Compaction moved ${count(total.compaction_moved)} pages.` : "."));
   const add = (a, b) => a.map((n, i) => n + b[i]);
-  addChart(section, [
-    { name: "swapped out", values: rates(happened.swap_out) },
-    { name: "swapped in", values: rates(happened.swap_in) },
-    { name: "reclaimed", values: rates(add(happened.reclaimed_direct, happened.reclaimed_background)) },
-    { name: "scanned", values: rates(add(happened.scanned_direct, happened.scanned_background)) },
-  ], {
-    flow: true, value: perSecond, label: "pages a second", dashed: [3],
-    colours: () => [colour("table"), colour("anon"), colour("file"), colour("soft")],
-  });
+  if (total.swap_out || total.swap_in)
+    addChart(section, [
+      { name: "swapped out", values: rates(happened.swap_out) }, { name: "swapped in", values: rates(happened.swap_in) },
+    ], {
+      flow: true, fill: true, value: perSecond, label: "pages a second",
+      colours: () => [colour("table"), colour("anon")],
+    });
+  if (scanned)
+    addChart(section, [
+      { name: "scanned", values: rates(add(happened.scanned_direct, happened.scanned_background)) },
+      { name: "reclaimed", values: rates(add(happened.reclaimed_direct, happened.reclaimed_background)) },
+    ], {
+      flow: true, value: perSecond, label: "pages a second", colours: () => [colour("soft"), colour("file")],
+    });
   const names = Object.keys(happened).filter((name) => /swap_|scanned|reclaimed|moved/.test(name));
   addNumbers(section, "swap", ["begin_s", ...names], () =>
     Array.from({ length: time.columns }, (_, i) => [columnBegin(i), ...names.map((name) => happened[name][i])]),

@@ -12,7 +12,12 @@ install(FILES LICENSE DESTINATION ${QUIRE_INSTALLED_SOURCES} COMPONENT sources)
 configure_file(cmake/quire-sources.pc.in quire-sources.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/quire-sources.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT sources)
-file(RELATIVE_PATH QUIRE_PACKAGE_TO_SOURCES ${CMAKE_INSTALL_PREFIX}/${package_dir}
+set(sources_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/QuireSources)
+file(RELATIVE_PATH QUIRE_PACKAGE_TO_SOURCES ${CMAKE_INSTALL_PREFIX}/${sources_package_dir}
      ${CMAKE_INSTALL_PREFIX}/${QUIRE_INSTALLED_SOURCES})
-configure_file(cmake/QuireSources.cmake QuireSources.cmake @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/QuireSources.cmake DESTINATION ${package_dir})
+configure_file(cmake/QuireSourcesConfig.cmake QuireSourcesConfig.cmake @ONLY)
+write_basic_package_version_file(QuireSourcesConfigVersion.cmake COMPATIBILITY SameMinorVersion
+                                 ARCH_INDEPENDENT)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/QuireSourcesConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/QuireSourcesConfigVersion.cmake
+        DESTINATION ${sources_package_dir} COMPONENT sources)

@@ -118,10 +118,11 @@ riscv64_runs() {
          END { exit !(before > 30000 && after == before && objects > 10000) }' "$tap_scratch/output"
 }
 
-# A library with the smallest port, by CMake: its layers are those that were asked for.
+# A library with the smallest port, by CMake, where nothing but the sources is: its layers are those that were
+# asked for.
 sources_by_find_package() {
     rm -rf "$tap_scratch/own"
-    cmake -S tests/install/own_port -B "$tap_scratch/own" -DCMAKE_PREFIX_PATH="$prefix" \
+    cmake -S tests/install/own_port -B "$tap_scratch/own" -DCMAKE_PREFIX_PATH="$tap_scratch/alone" \
         -DCMAKE_C_COMPILER="$compiler" && cmake --build "$tap_scratch/own" -j 2 &&
         "$tap_scratch/own/minimal-port" | tee "$tap_scratch/output" &&
         grep -q '^the same number of pages is free as before' "$tap_scratch/output" &&
@@ -192,7 +193,7 @@ version_is_that_of_the_project() {
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
 for name in types.h config.h port.h phys.h slab.h map.h paging.h fault.h segment.h mmu.h \
     pgtable.h windows.h vmalloc.h pool.h version.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc \
-    libquire.a libquire.so QuireConfig.cmake QuireConfigVersion.cmake QuireSources.cmake quire.pc \
+    libquire.a libquire.so QuireConfig.cmake QuireConfigVersion.cmake QuireSourcesConfig.cmake quire.pc \
     quire-sources.pc sources.txt quire.1 quire-boot.1 quire-phys.3 quire-malloc.3 quire_alloc_pages.3 \
     bash-completion/completions/quire _quire quire.fish; do
     tap_check "$name is installed" find_installed $name

@@ -1,3 +1,4 @@
+# find_package(QuireSources), then
 # quire_add_library(TARGET PORT FOLDER [LAYERS LAYER...]): Quire compiled with a port of one's own
 #
 # A static library of the installed sources, with the quire_port.h in FOLDER. LAYERS are folders of

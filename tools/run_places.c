@@ -12,6 +12,9 @@
 
 #include "heap_page.h"
 
+#define MOST_BYTES (1ull << 47)  /* of addresses that a process has */
+#define MOST_EVENTS (1ull << 48) /* a million a second for nine years */
+
 static bool write_at(int file, const void *from, size_t size, uint64_t at)
 {
     return pwrite(file, from, size, (off_t)at) == (ssize_t)size;
@@ -60,10 +63,27 @@ void places_look(struct places *places)
         memset(places->owner, 0, sizeof places->owner);
 }
 
+/* A program that writes where it shouldn't may hit its page; what no machine has isn't believed. */
+static bool is_plausible(const struct quire_heap_page *page)
+{
+    const uint64_t bytes[] = {page->used,     page->cached, page->slots, page->dirty,
+                              page->metadata, page->large,  page->kept,  page->peak_large};
+    const uint64_t numbers[] = {page->nr_given_back, page->nr_maps,       page->nr_unmaps,
+                                page->nr_reused,     page->nr_fresh,      page->nr_again,
+                                page->mapped_pages,  page->unmapped_pages};
+    bool is = page->page_size == (uint64_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
+        is &= bytes[i] < MOST_BYTES;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        is &= numbers[i] < MOST_EVENTS;
+    return is;
+}
+
 bool places_read(const struct places *places, uint32_t n, struct quire_heap_page *page)
 {
     return heap_page_read_at(places->file, heap_page_place(n), places->owner[n], page) ==
-           HEAP_PAGE_READ;
+               HEAP_PAGE_READ &&
+           is_plausible(page);
 }
 
 /* The place comes last, so that who takes it finds it empty. */

@@ -21,6 +21,7 @@ struct source {
     struct report_frames frames;
     void *spaces, *pids;        /* trees: of struct report_space, of struct report_process */
     struct report_space *space; /* the last one that was looked for */
+    const struct report_process *ending;
     struct report_process **changed;
     size_t nr_changed, room;
 };
@@ -84,15 +85,30 @@ static uint64_t resident_of(const struct report_process *process)
            process->resident[RESIDENT_SHMEM];
 }
 
-/* A look at each process that is larger than it was when it was looked at before. */
-static void look(const void *node, VISIT visit, void *arg)
+/* A look at a process that is larger than it was when it was looked at before. */
+static void look(const struct source *source, struct report_space *space)
 {
-    const struct report_space *space = *(struct report_space *const *)node;
+    space->to_be_looked_at = false;
+    if (space_resident(space) > space->process->areas.resident)
+        space_look(space, source->report->end_ns, &space->process->areas);
+}
+
+static void look_if_settled(const void *node, VISIT visit, void *arg)
+{
+    struct report_space *space = *(struct report_space *const *)node;
+    if ((visit != postorder && visit != leaf) || !space->process || !space->process->changed)
+        return;
+    space->to_be_looked_at = true;
+    if (space_is_settled(space))
+        look(arg, space);
+}
+
+static void look_at_any(const void *node, VISIT visit, void *arg)
+{
+    struct report_space *space = *(struct report_space *const *)node;
     const struct source *source = arg;
-    struct report_process *process = space->process;
-    if ((visit == postorder || visit == leaf) && process && process->changed &&
-        space_resident(space) > process->areas.resident)
-        space_look(space, source->report->end_ns, &process->areas);
+    if ((visit == postorder || visit == leaf) && space->process == source->ending)
+        look(source, space);
 }
 
 static void sum_processes(struct report *report)
@@ -115,7 +131,7 @@ static void set_column(struct report *report, void *arg)
             for (unsigned order = 0; order < REPORT_NR_ORDERS; order++)
                 report->now.nr_blocks[type][order] += frames->nr_blocks[zone][type][order];
     if (source->nr_changed) {
-        twalk_r(source->spaces, look, source);
+        twalk_r(source->spaces, look_if_settled, source);
         sum_processes(report);
     }
     for (size_t i = 0; i < source->nr_changed; i++) {
@@ -329,9 +345,8 @@ static void take_fork(struct source *source, const struct event *event)
 static void take_exit(struct source *source, const struct event *event)
 {
     struct report_process *process = process_of(source, event->field[0]);
-    struct report_areas *areas = &process->areas;
-    if (process->changed && process->peak > areas->resident)
-        twalk_r(source->spaces, look, source);
+    source->ending = process;
+    twalk_r(source->spaces, look_at_any, source);
     process->status = (unsigned)event->field[1];
     report_add_mark(source->report, MARK_EXIT, process->pid, event->field[1], process->name);
     (void)tdelete(process, &source->pids, by_pid);
@@ -392,6 +407,9 @@ static void take_space(struct source *source, const struct event *event)
     default:
         take_fault(source, event);
     }
+    struct report_space *space = source->space;
+    if (space && space->to_be_looked_at && space->process && space_is_settled(space))
+        look(source, space);
 }
 
 /* False: what it tells can't be. */

@@ -15,6 +15,7 @@
 #define CHUNK_SHIFT 9
 #define CHUNK_PAGES ((uint64_t)1 << CHUNK_SHIFT)
 #define FIRST_ROOM 16u
+#define MOST_PAGES 1024u /* of a table of i386 */
 
 #define AREA_READ 1u
 #define AREA_WRITE 2u
@@ -25,7 +26,8 @@
 #define ACCESS_WRITE 1u
 
 struct space_pages {
-    size_t used, room; /* room: a power of two */
+    uint64_t there;    /* pages, in all */
+    size_t used, room; /* chunks; room: a power of two */
     struct chunk {
         uint64_t key; /* page >> CHUNK_SHIFT, and 1 more: 0 is nobody's */
         uint64_t bits[CHUNK_PAGES / 64];
@@ -112,13 +114,17 @@ static void set_page(struct space_pages *pages, uint64_t page, bool there)
     if (!chunk)
         return;
     uint64_t *word = &chunk->bits[page % CHUNK_PAGES / 64];
-    *word = there ? *word | bit : *word & ~bit;
+    if (!(*word & bit) == there) {
+        *word ^= bit;
+        pages->there += there ? 1 : UINT64_MAX;
+    }
 }
 
-/* An event tells of what one table has at most: more is no machine's. */
+/* An event tells of what one table has at most: more is no machine's, and would take memory that
+ * the file doesn't account for. */
 static uint64_t sane(uint64_t pages)
 {
-    return pages < 1u << 20 ? pages : 1u << 20;
+    return pages < MOST_PAGES ? pages : MOST_PAGES;
 }
 
 void space_map(struct report_space *space, uint64_t page, uint64_t pages)
@@ -149,6 +155,11 @@ uint64_t space_resident(const struct report_space *space)
 {
     return space->resident[RESIDENT_FILE] + space->resident[RESIDENT_ANON] +
            space->resident[RESIDENT_SHMEM];
+}
+
+bool space_is_settled(const struct report_space *space)
+{
+    return space->pages->there == space_resident(space);
 }
 
 /* ---- areas ----------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct report_space {
         bool written; /* private, of a file, and some pages aren't the file's */
     } * area;         /* by start */
     size_t nr_areas, room;
+    bool to_be_looked_at; /* as soon as it is settled */
     struct space_pages *pages;
 };
 
@@ -36,6 +37,9 @@ void space_move(struct report_space *space, uint64_t from, uint64_t to, uint64_t
 void space_fault(struct report_space *space, const struct event *event);
 
 uint64_t space_resident(const struct report_space *space);
+/* As many pages are there as are counted as resident: not so while a fault or the like is under
+ * way, whose parts are told of one after the other. */
+bool space_is_settled(const struct report_space *space);
 /* What it is now. */
 void space_look(const struct report_space *space, uint64_t time_ns, struct report_areas *areas);
 

@@ -136,7 +136,8 @@ class MemoryMap {
 
   place() {
     const width = this.box.clientWidth, height = this.box.clientHeight;
-    return { width, height, left: 76, top: 4, right: width - 9, bottom: height - 22 };
+    const left = 14 + 6.2 * frameAddress(this.whole[1]).length;
+    return { width, height, left: Math.round(left), top: 4, right: width - 9, bottom: height - 22 };
   }
 
   prepare(canvas) {

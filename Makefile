@@ -91,6 +91,12 @@ bench-replay:
 	@$(BUILD) release --target replay-bench --parallel $(JOBS) >&2
 	@$(REPLAY_BENCH) $(TRACE)
 
+# The pictures of docs/report.md, with Debian's chromium and chromium-driver.
+screenshots:
+	@cmake --preset release >&2
+	@$(BUILD) release --target quire-command kernel --parallel $(JOBS) >&2
+	@tests/report/screenshots.sh build/release/tools/quire docs/images
+
 # Random operations of the allocators against their models: `make model EFFORT=100000000 SEED=7`.
 EFFORT ?= 10000000
 SEED ?= 1
@@ -106,6 +112,14 @@ permute:
 install: release
 	cmake --install build/release --prefix $(PREFIX)
 
+# What shells complete, from what --help lists.
+completions:
+	@cmake --preset release >&2
+	@$(BUILD) release --target quire-command --parallel $(JOBS) >&2
+	completions/make.sh bash $(CURDIR)/build/release/tools/quire >completions/quire.bash
+	completions/make.sh zsh $(CURDIR)/build/release/tools/quire >completions/_quire
+	completions/make.sh fish $(CURDIR)/build/release/tools/quire >completions/quire.fish
+
 coverage:
 	sh -c '. .ci/packages.sh && packages_to_build && need_packages gcovr:gcovr'
 	cmake --preset coverage
@@ -117,4 +131,4 @@ coverage:
 clean:
 	rm -rf build
 
-.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-pressure bench-heap bench-pool bench-replay model permute install coverage clean
+.PHONY: all release debug clang check demo bench-phys bench-slab bench-map bench-vm bench-machine bench-pressure bench-heap bench-pool bench-replay screenshots model permute install completions coverage clean

@@ -39,7 +39,8 @@ need_packages() {
 packages_to_build() {
     need_packages cmake:cmake ninja:ninja-build gcc:gcc /usr/include/stdio.h:libc6-dev \
         i686-linux-gnu-gcc:gcc-i686-linux-gnu /usr/include/zstd.h:libzstd-dev \
-        /usr/include/gelf.h:libelf-dev
+        /usr/include/gelf.h:libelf-dev /usr/include/jansson.h:libjansson-dev \
+        /usr/share/javascript/dygraphs/dygraph.min.js:libjs-dygraphs
 }
 
 # To boot them.
@@ -50,12 +51,13 @@ packages_to_boot() {
 # To test everything.
 packages_to_check() {
     need_packages g++:g++ clang:clang clang-format:clang-format \
-        riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu \
+        riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu qemu-system-riscv64:qemu-system-misc \
         aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
         pkg-config:pkg-config shellcheck:shellcheck valgrind:valgrind \
         /usr/i686-linux-gnu/lib/crt1.o:libc6-dev-i386-cross \
         cpio:cpio musl-gcc:musl-tools /bin/busybox:busybox-static gawk:gawk lua5.4:lua5.4 \
-        sqlite3:sqlite3 xz:xz-utils /usr/bin/python3:python3 ps:procps stress-ng:stress-ng
+        sqlite3:sqlite3 xz:xz-utils /usr/bin/python3:python3 ps:procps mandoc:mandoc zsh:zsh stress-ng:stress-ng \
+        chromium:chromium chromedriver:chromium-driver
     # The sanitizers' runtime is a package of its own, of clang's version.
     need_packages "$(clang -print-runtime-dir):libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 }

@@ -107,7 +107,7 @@ void debug_report(void)
         quire_store_relaxed(&options.mode, options.mode & ~MODE_LEAK);
         leak_report();
     }
-    if (options.mode & MODE_CALLS)
+    if (options.mode & MODE_CALLS && !share_has_reader())
         calls_report();
     if (!options.stats || !heap_enter())
         return;

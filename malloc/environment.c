@@ -7,6 +7,7 @@
  *     guard[=N]        one of N blocks (1000) ends at a page that can't be touched: guard.c
  *     calls            at exit, a histogram of calls by size: calls.c
  *     share            counts in a file that other processes may read: share.c
+ *     share=FILE       in that one, as others want it
  *     stats            at exit, the heap's counts on stderr; stats=json: as JSON
  *     decay=MS         what nobody needed for so long is given back (1000)
  *     trim=BYTES       as M_TRIM_THRESHOLD
@@ -26,6 +27,8 @@
 
 #include "malloc/guard.h"
 #include "malloc/options.h"
+
+#define MOST_NAME 256
 
 /* False: it isn't one. */
 static bool parse_number(const char *text, size_t length, unsigned long *value)
@@ -87,9 +90,8 @@ static bool calls(unsigned long value, const char *name)
 static bool share(unsigned long value, const char *name)
 {
     (void)value;
-    (void)name;
-    options.shares = true;
-    return true;
+    options.shares = !name || share_into(name);
+    return options.shares;
 }
 
 static bool guard(unsigned long value, const char *name)
@@ -140,7 +142,7 @@ static const struct word words[] = {
     {"junk", NOTHING, junk},
     {"leak", NOTHING, leak},
     {"calls", NOTHING, calls},
-    {"share", NOTHING, share},
+    {"share", A_NAME_OR_NOTHING, share},
     {"guard", A_NUMBER_OR_NOTHING, guard},
     {"stats", A_NAME_OR_NOTHING, stats},
     {"decay", A_NUMBER, decay},
@@ -151,7 +153,7 @@ static const struct word words[] = {
 
 static bool apply(const struct word *word, const char *value, size_t length)
 {
-    char name[16] = "";
+    char name[MOST_NAME] = "";
     unsigned long number = 0;
     if (!value)
         return word->takes != A_NUMBER && word->apply(0, NULL);
@@ -226,6 +228,8 @@ __attribute__((destructor)) static void at_exit(void)
     if (self.cache.slots)
         quire_heap_cache_flush(&self.cache);
     quire_heap_settle(heap);
+    if (options.shares)
+        share_last();
     heap_leave();
     debug_report();
 }

@@ -40,6 +40,12 @@ size_t debug_size(const void *ptr);
 void debug_report(void);
 /* Writes the page that others read, if it is old. In a slow path, without locks. */
 void share_if_due(void);
+/* Writes what is the last, most likely. */
+void share_last(void);
+/* A file with places for pages; false: its name is too long. */
+bool share_into(const char *file);
+/* Somebody else shows the counts. */
+bool share_has_reader(void);
 /* Empties the stacks of this thread, which modes can't have. */
 void debug_close_stacks(void);
 

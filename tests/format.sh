@@ -47,7 +47,7 @@ fi
 
 if command -v shellcheck >/dev/null; then
     # shellcheck disable=SC2046 # a list of files
-    check_each shellcheck -- 'passes shellcheck' check demo $(files '*.sh' '.ci/*')
+    check_each shellcheck -- 'passes shellcheck' check demo $(files '*.sh' '*.bash' '.ci/*')
 else
     tap_skip 'scripts pass shellcheck' 'there is no shellcheck'
 fi

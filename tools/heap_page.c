@@ -12,15 +12,18 @@
 #include <unistd.h>
 
 #define TRIES 1000
+#define LEAST_BYTES 64 /* of a page of any version */
+#define PAGE_FILE "/memfd:" QUIRE_HEAP_PAGE_NAME " (deleted)"
+#define PLACES_FILE "/memfd:" QUIRE_HEAP_PLACES_NAME " (deleted)"
 
-static bool is_page_file(int folder, const char *name)
+static bool is_file(int folder, const char *name, const char *is)
 {
     char target[PATH_MAX];
     ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
     if (length < 0)
         return false;
     target[length] = '\0';
-    return !strcmp(target, "/memfd:" QUIRE_HEAP_PAGE_NAME " (deleted)");
+    return !strcmp(target, is);
 }
 
 /* Another user's program may say anything. */
@@ -31,7 +34,7 @@ static bool is_known(const struct quire_heap_page *page)
 }
 
 /* What the process is called where it runs: in a container, by another number. */
-static uint32_t innermost_pid(uint32_t pid)
+uint32_t heap_page_innermost_pid(uint32_t pid)
 {
     char line[256];
     unsigned inner = pid;
@@ -48,17 +51,15 @@ static uint32_t innermost_pid(uint32_t pid)
 }
 
 /* A child that hasn't made its own yet still has its parent's: told apart by the page's pid. */
-static enum heap_page_result read_file(int folder, const char *name, uint32_t pid,
-                                       struct quire_heap_page *page)
+enum heap_page_result heap_page_read_at(int file, uint64_t start, uint32_t pid,
+                                        struct quire_heap_page *page)
 {
-    int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return HEAP_PAGE_FORBIDDEN;
     enum heap_page_result result = HEAP_PAGE_NONE;
+    memset(page, 0, sizeof *page);
     for (unsigned i = 0; i < TRIES && result == HEAP_PAGE_NONE; i++) {
         uint32_t after;
-        off_t at = offsetof(struct quire_heap_page, sequence);
-        if (pread(file, page, sizeof *page, 0) != (ssize_t)sizeof *page ||
+        off_t at = (off_t)start + (off_t)offsetof(struct quire_heap_page, sequence);
+        if (pread(file, page, sizeof *page, (off_t)start) < LEAST_BYTES ||
             pread(file, &after, sizeof after, at) != (ssize_t)sizeof after)
             break;
         bool whole = page->sequence == after && !(after & 1);
@@ -67,6 +68,39 @@ static enum heap_page_result read_file(int folder, const char *name, uint32_t pi
         if (whole)
             result = is_known(page) ? HEAP_PAGE_READ : HEAP_PAGE_UNKNOWN;
     }
+    return result;
+}
+
+/* The latest of its pages: a program that called exec left one. */
+static enum heap_page_result read_places(int file, uint32_t pid, struct quire_heap_page *page)
+{
+    static struct quire_heap_places places;
+    static struct quire_heap_page one;
+    enum heap_page_result result = HEAP_PAGE_NONE;
+    uint64_t latest_ns = 0;
+    if (pread(file, &places, sizeof places, 0) != (ssize_t)sizeof places ||
+        places.magic != QUIRE_HEAP_PLACES_MAGIC)
+        return HEAP_PAGE_NONE;
+    for (uint32_t n = 0; n < QUIRE_HEAP_PLACES; n++) {
+        if (places.owner[n] != pid ||
+            heap_page_read_at(file, heap_page_place(n), pid, &one) != HEAP_PAGE_READ ||
+            one.started_ns < latest_ns)
+            continue;
+        latest_ns = one.started_ns;
+        *page = one;
+        result = HEAP_PAGE_READ;
+    }
+    return result;
+}
+
+static enum heap_page_result read_file(int folder, const char *name, bool has_places, uint32_t pid,
+                                       struct quire_heap_page *page)
+{
+    int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return HEAP_PAGE_FORBIDDEN;
+    enum heap_page_result result =
+        has_places ? read_places(file, pid, page) : heap_page_read_at(file, 0, pid, page);
     close(file);
     return result;
 }
@@ -80,10 +114,12 @@ enum heap_page_result heap_page_read(uint32_t pid, struct quire_heap_page *page)
         return errno == ENOENT ? HEAP_PAGE_NO_PROCESS : HEAP_PAGE_FORBIDDEN;
     enum heap_page_result result = HEAP_PAGE_NONE;
     const struct dirent *entry;
-    uint32_t inner = innermost_pid(pid);
-    while (result == HEAP_PAGE_NONE && (entry = readdir(folder)))
-        if (is_page_file(dirfd(folder), entry->d_name))
-            result = read_file(dirfd(folder), entry->d_name, inner, page);
+    uint32_t inner = heap_page_innermost_pid(pid);
+    while (result == HEAP_PAGE_NONE && (entry = readdir(folder))) {
+        bool has_places = is_file(dirfd(folder), entry->d_name, PLACES_FILE);
+        if (has_places || is_file(dirfd(folder), entry->d_name, PAGE_FILE))
+            result = read_file(dirfd(folder), entry->d_name, has_places, inner, page);
+    }
     closedir(folder);
     return result;
 }

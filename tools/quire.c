@@ -13,22 +13,26 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char examples[] = "Examples:\n"
-                               "  quire boot              boot the machine and look at its memory\n"
-                               "  quire boot -- ls -l /   run a program of this host on it\n"
-                               "  quire boot --demo       see the page allocator at work\n"
-                               "  quire boot --selftest   run the tests inside the machine\n"
-                               "  quire translate --mode i386 0x08147258\n"
-                               "                          see how an address is split\n"
-                               "  quire replay --model --mem 1M..64M TRACE\n"
-                               "                          see how much memory a program needs\n\n";
+static const char examples[] =
+    "Examples:\n"
+    "  quire boot              boot the machine and look at its memory\n"
+    "  quire boot -- ls -l /   run a program of this host on it\n"
+    "  quire boot --demo       see the page allocator at work\n"
+    "  quire boot --selftest   run the tests inside the machine\n"
+    "  quire run -- sort big   run it here, and tell what became of its memory\n"
+    "  quire translate --mode i386 0x08147258\n"
+    "                          see how an address is split\n"
+    "  quire replay --model --mem 1M..64M TRACE\n"
+    "                          see how much memory a program needs\n"
+    "  quire report run.events draw what happened to memory\n\n";
 
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"boot", command_boot},     {"events", command_events}, {"heap", command_heap},
-    {"replay", command_replay}, {"trace", command_trace},   {"translate", command_translate},
+    {"boot", command_boot},     {"events", command_events},       {"heap", command_heap},
+    {"replay", command_replay}, {"report", command_report},       {"run", command_run},
+    {"trace", command_trace},   {"translate", command_translate},
 };
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -68,6 +72,9 @@ static const struct argp argp = {
            "  events     show what happened to memory there, one by one\n"
            "  heap       show what the heap of a running program holds\n"
            "  replay     run a trace of memory references in memories of given sizes\n"
+           "  report     draw what happened to memory, as a page for a browser\n"
+           "  run        run a program of this host with Quire's heap, and tell what became of "
+           "memory\n"
            "  trace      convert such traces, and look at them\n"
            "  translate  show where an address goes, step by step\n"
            "\n"

@@ -60,6 +60,8 @@ int command_boot(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_heap(int argc, char **argv);
 int command_replay(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_report(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_translate(int argc, char **argv);
 

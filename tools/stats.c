@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "quire.h"
+#include "utf8.h"
 
 #define FIRST_ROOM 4096u
 #define MOST_LINE ((size_t)64 << 20) /* no view of a machine that fits into QEMU is as long */
@@ -31,37 +32,11 @@ uint64_t stats_elapsed_ns(const struct stats *stats)
 
 /* ---- what the user said ---------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 sequence at the beginning; 0: there is none. As Unicode has it (table 3-7): no
- * number in more bytes than it needs, no surrogates, nothing beyond U+10FFFF. */
-static size_t sequence_length(const unsigned char *text)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = text[0] < 0x80       ? 1
-                    : text[0] >> 5 == 6  ? 2
-                    : text[0] >> 4 == 14 ? 3
-                    : text[0] >> 3 == 30 ? 4
-                                         : 0;
-    if (length < 2)
-        return length;
-    uint32_t point = text[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (text[i] >> 6 != 2)
-            return 0;
-        point = point << 6 | (text[i] & 0x3f);
-    }
-    bool right = point >= least[length] && point <= 0x10ffff && point >> 11 != 0xd800 >> 11;
-    return right ? length : 0;
-}
-
 /* An argument may hold any byte; JSON may not. */
 static void put_text(struct json *json, const char *key, const char *given)
 {
     char *clean = text("%s", given);
-    for (size_t i = 0, length; clean[i]; i += length ? length : 1) {
-        length = sequence_length((const unsigned char *)clean + i);
-        if (!length)
-            clean[i] = '?';
-    }
+    utf8_clean(clean);
     json_string(json, key, clean);
     free(clean);
 }

@@ -4,43 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "figures.h"
 #include "stats.h"
 
-#define NS_PER_MS 1000000u
 #define PAGE_SHIFT 12 /* of x86 */
-
-/* Four digits or fewer before the unit. */
-static const char *size_text(char text[32], uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    unsigned unit = 0;
-    uint64_t tenths = bytes * 10;
-    if (bytes >> 50)
-        return "more than 1024 TiB";
-    while (tenths >= 10240 && unit < 4) {
-        tenths /= 1024;
-        unit++;
-    }
-    if (unit)
-        snprintf(text, 32, "%" PRIu64 ".%u %s", tenths / 10, (unsigned)(tenths % 10), units[unit]);
-    else
-        snprintf(text, 32, "%" PRIu64 " B", bytes);
-    return text;
-}
-
-/* With commas between thousands. */
-static const char *count_text(char text[32], uint64_t number)
-{
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
-    for (int i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0)
-            text[at++] = ',';
-        text[at++] = digits[i];
-    }
-    text[at] = '\0';
-    return text;
-}
 
 static uint64_t number_of(const struct stats *stats, const char *part, const char *member)
 {
@@ -67,21 +34,16 @@ static void print_end(const struct stats_end *end)
         fprintf(stderr, "%s; exit status of this command %d\n", end->how, end->status);
 }
 
-static double seconds(uint64_t ns)
-{
-    return (double)(ns / NS_PER_MS) / 1000;
-}
-
 static void print_time(const struct stats *stats)
 {
     print_title("time");
-    fprintf(stderr, "%.3f s on this host", seconds(stats_elapsed_ns(stats)));
+    fprintf(stderr, "%.3f s on this host", seconds_of(stats_elapsed_ns(stats)));
     if (stats_part(stats, "machine"))
         fprintf(stderr, "; in the machine %.3f s: programs %.3f s, the kernel %.3f s, idle %.3f s",
-                seconds(number_of(stats, "machine", "elapsed_ns")),
-                seconds(number_of(stats, "machine", "user_ns")),
-                seconds(number_of(stats, "machine", "system_ns")),
-                seconds(number_of(stats, "machine", "idle_ns")));
+                seconds_of(number_of(stats, "machine", "elapsed_ns")),
+                seconds_of(number_of(stats, "machine", "user_ns")),
+                seconds_of(number_of(stats, "machine", "system_ns")),
+                seconds_of(number_of(stats, "machine", "idle_ns")));
     fputc('\n', stderr);
 }
 

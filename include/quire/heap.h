@@ -190,11 +190,28 @@ struct quire_heap_info {
     size_t largest_free;                          /* contiguous free pages, up to a section */
     unsigned long nr_caches;                      /* threads attached */
     unsigned long nr_grown, nr_given_back, nr_maps, nr_unmaps, nr_reused; /* events */
+    /* Pages of the range that began to be used, for the first time or after they had been given
+     * back, about: each is a fault where memory comes by faults. */
+    unsigned long nr_fresh;
+    unsigned long nr_again;                     /* of those, that had been given back */
+    unsigned long mapped_pages, unmapped_pages; /* of large blocks, since the beginning */
 };
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info);
 /* Classes are numbered from 1; -ENOENT beyond the last. */
 int quire_heap_class_info(struct quire_heap *heap, unsigned class_number,
                           struct quire_heap_class_info *info);
+
+/* Events of large blocks, by size. Those that don't fit are the first's and the last's. */
+#define QUIRE_HEAP_LARGE_SHIFT 17u
+#define QUIRE_HEAP_LARGE_SIZES 16u
+struct quire_heap_large_info {
+    uint64_t least; /* bytes of a block: so many, and less than twice that */
+    unsigned long nr_maps, nr_unmaps, nr_reused;
+    unsigned long mapped_pages, unmapped_pages; /* with those that resizing added or took */
+};
+/* Numbered from 0; -ENOENT beyond the last. */
+int quire_heap_large_info(struct quire_heap *heap, unsigned number,
+                          struct quire_heap_large_info *info);
 
 /* All of it, as text or JSON; `write` may not use the heap. -EINVAL: no such format. */
 int quire_heap_view(struct quire_heap *heap, enum quire_format format, quire_write_fn *write,

@@ -4,7 +4,15 @@
  * and writes into it while the program uses the heap: four times a second at most. It is found
  * among the program's descriptors, /proc/PID/fd, by its name, which ends with QUIRE_HEAP_PAGE_NAME;
  * whoever may look there may read it: the same user, and root. It is gone with the program, however
- * that ends. A child of fork has a file of its own.
+ * that ends. A child of fork has a file of its own, whose events and calls
+ * are those since the fork.
+ *
+ * With QUIRE_MALLOC=share=FILE the page is a place of FILE, which another process made, most often
+ * `quire run`: a `struct quire_heap_places` at its start, and the places behind. A process takes
+ * the first one that is free, by exchanging its owner, 0, for its own number; who made the file
+ * looks at the page when the process has ended, too, and frees the place. When there is no such
+ * file or no free place the process has a file of its own, as without FILE. A program that calls
+ * exec leaves a page, and takes another.
  *
  * `sequence` is odd while the page is being written. A reader copies the page between two looks at
  * it, and has a whole copy if both were the same and even.
@@ -22,13 +30,22 @@ extern "C" {
 
 #define QUIRE_HEAP_PAGE_NAME "quire-heap"
 #define QUIRE_HEAP_PAGE_MAGIC 0x5041454845524951u /* "QIREHEAP" */
-#define QUIRE_HEAP_PAGE_VERSION 1u
+#define QUIRE_HEAP_PAGE_VERSION 2u
 #define QUIRE_HEAP_PAGE_CLASSES 89u /* class 0: what has a mapping of its own */
+
+#define QUIRE_HEAP_PAGE_LARGE 16u /* sizes of large blocks */
 
 struct quire_heap_page_class {
     uint64_t size;                        /* bytes of a block; 0: class 0 */
     uint64_t used, cached, slots, pages;  /* as struct quire_heap_class_info */
     uint64_t allocations, frees, resizes; /* calls, with QUIRE_MALLOC=calls */
+};
+
+/* As struct quire_heap_large_info. */
+struct quire_heap_page_large {
+    uint64_t least;
+    uint64_t maps, unmaps, reused;
+    uint64_t mapped_pages, unmapped_pages;
 };
 
 /* In bytes where nothing else is said; members as in struct quire_heap_info. */
@@ -42,6 +59,27 @@ struct quire_heap_page {
     uint64_t nr_grown, nr_given_back, nr_maps, nr_unmaps, nr_reused;
     uint32_t nr_classes, counts_calls;
     struct quire_heap_page_class class_of[QUIRE_HEAP_PAGE_CLASSES];
+    uint64_t started_ns; /* when the page was made, as written_ns */
+    uint64_t nr_fresh, nr_again, mapped_pages, unmapped_pages;
+    uint64_t peak_large; /* bytes of large blocks, at most */
+    uint64_t page_size;
+    /* What the system counts of the process: getrusage. */
+    uint64_t minor_faults, major_faults, user_ns, kernel_ns, peak_resident;
+    uint32_t parent, reserved;
+    char name[16]; /* of the program, as the system has it */
+    struct quire_heap_page_large large_of[QUIRE_HEAP_PAGE_LARGE];
+};
+
+#define QUIRE_HEAP_PLACES_NAME "quire-heap-places"
+#define QUIRE_HEAP_PLACES_MAGIC 0x4543414c50524951u /* "QIRPLACE" */
+#define QUIRE_HEAP_PLACES 4096u
+#define QUIRE_HEAP_PLACE_BYTES 8192u
+#define QUIRE_HEAP_FIRST_PLACE 20480u /* where place 0 begins */
+
+struct quire_heap_places {
+    uint64_t magic;
+    uint32_t version, nr_places;
+    uint32_t owner[QUIRE_HEAP_PLACES]; /* 0: nobody */
 };
 
 #ifdef __cplusplus

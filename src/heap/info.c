@@ -82,6 +82,16 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
     heap_unlock(&large->lock);
 }
 
+void heap_events_info(struct quire_heap *heap, struct quire_heap_info *info)
+{
+    info->nr_grown = quire_load_relaxed(&heap->events.grown);
+    info->nr_given_back = quire_load_relaxed(&heap->events.given_back);
+    info->nr_fresh = quire_load_relaxed(&heap->events.fresh);
+    unsigned long most = quire_load_relaxed(&heap->pages_most);
+    info->nr_again = info->nr_fresh > most ? info->nr_fresh - most : 0;
+    large_add_events(heap, info);
+}
+
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
 {
     *info = (struct quire_heap_info){0};
@@ -99,11 +109,7 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->metadata = quire_metadata_size(heap->mem) + sizeof *heap + info->nr_caches * stacks;
     info->committed = quire_load_relaxed(&heap->committed);
     info->largest_free = largest_free(heap);
-    info->nr_grown = quire_load_relaxed(&heap->events.grown);
-    info->nr_given_back = quire_load_relaxed(&heap->events.given_back);
-    info->nr_maps = quire_load_relaxed(&heap->events.maps);
-    info->nr_unmaps = quire_load_relaxed(&heap->events.unmaps);
-    info->nr_reused = quire_load_relaxed(&heap->events.reused);
+    heap_events_info(heap, info);
 }
 
 void quire_heap_check(struct quire_heap *heap)

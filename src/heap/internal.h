@@ -62,6 +62,12 @@ struct large_blocks {
     size_t allowance; /* bytes that may be kept */
 };
 
+/* By sizes of blocks: see quire_heap_large_info. */
+struct large_events {
+    unsigned long maps, unmaps, reused;
+    unsigned long mapped, unmapped; /* pages */
+};
+
 #define RING 64u
 struct quarantined {
     void *block; /* NULL: none */
@@ -91,6 +97,7 @@ struct quire_heap {
     unsigned long pages_used;
     unsigned long pages_peak; /* most of them since the last purge: what is dirty at most */
     unsigned long pages_interval_peak; /* most of them in this interval */
+    unsigned long pages_most;          /* most of them ever */
     uint64_t interval_began_ns, purged_ns;
     unsigned purge_looks;
     bool trims_at_once, has_purged; /* looked at without the lock */
@@ -110,7 +117,8 @@ struct quire_heap {
     struct large_blocks large;
     struct quarantine quarantine;
     struct {
-        unsigned long grown, given_back, maps, unmaps, reused;
+        unsigned long grown, given_back, fresh;
+        struct large_events large[QUIRE_HEAP_LARGE_SIZES];
     } events;
     struct quire_memblock memblock; /* of creation */
 };
@@ -234,5 +242,19 @@ size_t large_size(struct quire_heap *heap, const void *ptr);
 void *large_resize(struct quire_heap *heap, void *ptr, size_t size);
 /* Unmaps what has been kept for longer than the decay (all: everything); bytes. */
 size_t large_release(struct quire_heap *heap, bool all);
+
+/* ---- info.c ---------------------------------------------------------------------------------- */
+
+/* The events alone, without locks. */
+void heap_events_info(struct quire_heap *heap, struct quire_heap_info *info);
+
+/* ---- events.c -------------------------------------------------------------------------------- */
+
+/* A block of so many bytes was mapped, unmapped or taken from kept ones. */
+void large_count_map(struct quire_heap *heap, size_t size);
+void large_count_unmap(struct quire_heap *heap, size_t size);
+void large_count_reuse(struct quire_heap *heap, size_t size);
+void large_count_resize(struct quire_heap *heap, size_t had, size_t has);
+void large_add_events(struct quire_heap *heap, struct quire_heap_info *info);
 
 #endif

@@ -234,7 +234,7 @@ static void record_put(struct quire_heap *heap, struct large *record)
 static void unmap(struct quire_heap *heap, struct large *block)
 {
     heap->ops.unmap(heap->ops_arg, block->at, block->size);
-    count_heap_event(&heap->events.unmaps, 1);
+    large_count_unmap(heap, block->size);
     record_put(heap, block);
 }
 
@@ -257,7 +257,7 @@ static char *map(struct quire_heap *heap, size_t size, size_t align)
     if (!at && large_release(heap, true))
         at = heap->ops.map(heap->ops_arg, size, align);
     if (at)
-        count_heap_event(&heap->events.maps, 1);
+        large_count_map(heap, size);
     return at;
 }
 
@@ -325,11 +325,13 @@ static void *grow_kept(struct quire_heap *heap, struct large *block, size_t size
         unmap(heap, block);
         return NULL;
     }
+    size_t had = block->size;
     *block = (struct large){.at = at, .size = size, .asked = size};
     heap_lock(&heap->large.lock);
     enter(heap, block);
     heap_unlock(&heap->large.lock);
-    count_heap_event(&heap->events.reused, 1);
+    large_count_reuse(heap, size);
+    large_count_resize(heap, had, size);
     return at;
 }
 
@@ -352,7 +354,7 @@ static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
         record_put(heap, rest);
     (void)unmap_all(heap, &out);
     if (at)
-        count_heap_event(&heap->events.reused, 1);
+        large_count_reuse(heap, size);
     return grow ? grow_kept(heap, grow, size) : at;
 }
 
@@ -372,7 +374,7 @@ void *large_alloc_to_grow(struct quire_heap *heap, size_t size)
     if (rest)
         record_put(heap, rest);
     if (at)
-        count_heap_event(&heap->events.reused, 1);
+        large_count_reuse(heap, size);
     return at;
 }
 
@@ -504,6 +506,7 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
     size_t mapped = wanted > had ? grown_size(block, wanted) : wanted;
     char *at = heap->ops.remap(heap->ops_arg, ptr, had, mapped, true);
     if (at) {
+        large_count_resize(heap, had, mapped);
         block->is_grown = wanted > had;
         block->at = at;
         block->size = mapped;

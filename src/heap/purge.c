@@ -23,8 +23,13 @@ void pages_taken(struct quire_heap *heap, size_t pages)
     unsigned long used = quire_fetch_add(&heap->pages_used, pages) + pages;
     if (used > quire_load_relaxed(&heap->pages_interval_peak))
         quire_store_relaxed(&heap->pages_interval_peak, used);
-    if (used > quire_load_relaxed(&heap->pages_peak))
+    unsigned long peak = quire_load_relaxed(&heap->pages_peak);
+    if (used > peak) {
         quire_store_relaxed(&heap->pages_peak, used);
+        count_heap_event(&heap->events.fresh, used - peak);
+        if (used > quire_load_relaxed(&heap->pages_most))
+            quire_store_relaxed(&heap->pages_most, used);
+    }
 }
 
 void pages_freed(struct quire_heap *heap, size_t pages)

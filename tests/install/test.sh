@@ -3,7 +3,8 @@
 #
 # Installs the build into a temporary prefix, takes the example out of README.md, and builds and
 # runs it by pkg-config and by find_package, with either library. Then moves the prefix and does it
-# again. examples/sim is what uses libquire-sim.a.
+# again. examples/sim is what uses libquire-sim.a, examples/kernel what uses the sources, with a port of
+# its own: it is booted.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
@@ -92,6 +93,51 @@ server_by_pkg_config() { # FLAGS...
         grep -q '^0 connections, 0 requests' "$tap_scratch/output"
 }
 
+# Beside the status what it shows: that frames, objects and vmalloc were there.
+kernel_boots() {
+    find_installed quire-sources.pc || return
+    PKG_CONFIG_PATH=$(dirname "$found") make -s -C examples/kernel CC="$compiler" \
+        BUILD="$tap_scratch/kernel" run >"$tap_scratch/output" 2>&1
+    status=$?
+    cat "$tap_scratch/output"
+    [ "$status" -eq 0 ] && ! grep -q '^quire: ' "$tap_scratch/output" &&
+        grep -q '^A kernel on Quire [0-9]' "$tap_scratch/output" &&
+        grep -q '1000 objects of 56 bytes' "$tap_scratch/output" &&
+        grep -q '0xffffc90000100000, one byte too far, is a page fault' "$tap_scratch/output" &&
+        grep -q '^Done: [1-9][0-9]* frames are free' "$tap_scratch/output"
+}
+
+# The same for another processor, with nothing but frames and objects.
+riscv64_runs() {
+    find_installed quire-sources.pc || return
+    PKG_CONFIG_PATH=$(dirname "$found") make -s -C examples/riscv64 BUILD="$tap_scratch/riscv64" run |
+        tee "$tap_scratch/output"
+    awk '/^[1-9][0-9]* frames are free, of/ { before = $1 }
+         /objects filled memory$/ { objects = $1 }
+         /^[1-9][0-9]* frames are free$/ { after = $1 }
+         END { exit !(before > 30000 && after == before && objects > 10000) }' "$tap_scratch/output"
+}
+
+# A library with the smallest port, by CMake, where nothing but the sources is: its layers are those that were
+# asked for.
+sources_by_find_package() {
+    rm -rf "$tap_scratch/own"
+    cmake -S tests/install/own_port -B "$tap_scratch/own" -DCMAKE_PREFIX_PATH="$tap_scratch/alone" \
+        -DCMAKE_C_COMPILER="$compiler" && cmake --build "$tap_scratch/own" -j 2 &&
+        "$tap_scratch/own/minimal-port" | tee "$tap_scratch/output" &&
+        grep -q '^the same number of pages is free as before' "$tap_scratch/output" &&
+        ! nm "$tap_scratch/own/libquire-minimal.a" | grep -q quire_kmalloc
+}
+
+sources_alone() {
+    rm -rf "$tap_scratch/alone"
+    cmake --install "$build" --prefix "$tap_scratch/alone" --component sources &&
+        [ "$(find "$tap_scratch/alone" -name '*.pc' | wc -l)" -eq 1 ] &&
+        [ ! -e "$tap_scratch/alone/bin" ] &&
+        diff -r src "$tap_scratch/alone/share/quire/src" &&
+        diff -r include "$tap_scratch/alone/share/quire/include"
+}
+
 by_find_package() {
     rm -rf "$tap_scratch/consumer"
     cmake -S tests/install -B "$tap_scratch/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
@@ -119,7 +165,7 @@ does_not_link() { # KNOB VALUE NAME FLAG...
 shows_only_quire() { # LIBRARY NM-FLAGS
     find_installed "$1" || return
     others=$(nm "$2" --extern-only --defined-only "$found" |
-        awk 'NF == 3 && $3 !~ /^quire_/ { print $3 }')
+        awk 'NF == 3 && $3 !~ /^(quire_|QUIRE_[0-9.]+$)/ { print $3 }')
     echo "$others"
     [ -z "$others" ]
 }
@@ -127,13 +173,29 @@ shows_only_quire() { # LIBRARY NM-FLAGS
 version_is_that_of_the_project() {
     version=$(sed -n 's/^project(Quire VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
     [ -n "$version" ] && [ "$(flags --modversion)" = "$version" ] &&
-        grep "^## \[*$version" CHANGELOG.md
+        grep "^## \[*$version" CHANGELOG.md &&
+        cat >"$tap_scratch/version.c" <<-END
+	#include <quire/version.h>
+	#include <stdio.h>
+	_Static_assert(QUIRE_VERSION_AT_LEAST(0, 0, 9) && !QUIRE_VERSION_AT_LEAST(100, 0, 0), "");
+	int main(void)
+	{
+	    printf("%d.%d.%d %s\n", QUIRE_VERSION_MAJOR, QUIRE_VERSION_MINOR, QUIRE_VERSION_PATCH,
+	           QUIRE_VERSION);
+	}
+	END
+    # shellcheck disable=SC2046 # lists of flags
+    "$compiler" "$tap_scratch/version.c" -o "$tap_scratch/version" $(flags --cflags) &&
+        [ "$("$tap_scratch/version")" = "$version $version" ] || return
+    [ ! -e "$prefix/bin/quire" ] || [ "$("$prefix/bin/quire" --version)" = "quire $version" ]
 }
 
 tap_check 'it installs' cmake --install "$build" --prefix "$prefix"
 for name in types.h config.h port.h phys.h slab.h map.h paging.h fault.h segment.h mmu.h \
-    pgtable.h windows.h vmalloc.h pool.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc libquire.a libquire.so \
-    QuireConfig.cmake QuireConfigVersion.cmake quire.pc; do
+    pgtable.h windows.h vmalloc.h pool.h version.h quire_port.h ports/sim/sim.h libquire-sim.a quire-sim.pc \
+    libquire.a libquire.so QuireConfig.cmake QuireConfigVersion.cmake QuireSourcesConfig.cmake quire.pc \
+    quire-sources.pc sources.txt quire.1 quire-boot.1 quire-phys.3 quire-malloc.3 quire_alloc_pages.3 \
+    bash-completion/completions/quire _quire quire.fish; do
     tap_check "$name is installed" find_installed $name
 done
 tap_check 'libquire.so shows quire_* only' shows_only_quire libquire.so --dynamic
@@ -149,6 +211,14 @@ tap_check 'a simulated processor whose flush was forgotten is told' sim_without_
 tap_check 'a server with pools runs with libquire.so' server_by_pkg_config
 tap_check 'a server with pools runs with libquire.a' server_by_pkg_config -static
 tap_check 'the example runs with find_package and either library' by_find_package
+tap_check 'the sources can be installed alone' sources_alone
+tap_check 'a kernel with a port of its own is built from the installed sources, and boots' kernel_boots
+if command -v qemu-system-riscv64 >/dev/null && command -v riscv64-linux-gnu-gcc >/dev/null; then
+    tap_check 'frames and objects on riscv64' riscv64_runs
+else
+    tap_skip 'frames and objects on riscv64' 'there is no qemu-system-riscv64, or no compiler'
+fi
+tap_check 'a port of its own by find_package' sources_by_find_package
 
 while read -r knob value name; do
     tap_check "a program with another $knob doesn't link with libquire.so" \

@@ -17,7 +17,7 @@ BEGIN {
     for (i in layers)
         rank[layers[i]] = i
     # Public headers that belong to no single layer lie below all.
-    header["config"] = header["types"] = header["port"] = rank["base"]
+    header["config"] = header["types"] = header["version"] = header["port"] = rank["base"]
     for (i in layers)
         if (layers[i] != "base")
             header[layers[i]] = i

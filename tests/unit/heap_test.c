@@ -343,6 +343,56 @@ static void counts_are_those_of_the_caller(void)
     heap_end();
 }
 
+static void large_blocks_are_counted_by_size(void)
+{
+    if (!heap_boot())
+        return;
+    enum { NUMBER = 2, ROUNDS = 10 }; /* 512 KiB and more */
+    struct quire_heap_large_info large;
+    const size_t size = 600000;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size)));
+        quire_heap_free(&heap_cache, block[0]);
+    }
+    CHECK_EQ(quire_heap_large_info(heap_machine.heap, NUMBER, &large), 0);
+    CHECK_EQ(large.least, 512 << 10);
+    CHECK_EQ(large.nr_maps, heap_machine.maps);
+    CHECK_EQ(large.nr_unmaps, heap_machine.unmaps);
+    CHECK_EQ(large.nr_maps + large.nr_reused, ROUNDS);
+    CHECK(large.nr_reused >= ROUNDS / 2);
+    unsigned long pages = (size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT;
+    CHECK_EQ(large.mapped_pages, large.nr_maps * pages);
+    CHECK_EQ(large.unmapped_pages, large.nr_unmaps * pages);
+    CHECK_EQ(heap_info().nr_reused, large.nr_reused);
+    CHECK_EQ(heap_info().mapped_pages, large.mapped_pages);
+    CHECK_EQ(quire_heap_large_info(heap_machine.heap, QUIRE_HEAP_LARGE_SIZES, &large),
+             -QUIRE_ENOENT);
+    heap_end();
+}
+
+static void pages_that_begin_to_be_used_are_counted_and_those_that_had_been_given_back(void)
+{
+    enum { RUNS = 50, PAGES = 4 };
+    if (!heap_boot())
+        return;
+    unsigned long before = heap_info().nr_fresh;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < RUNS; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, PAGES * QUIRE_PAGE_SIZE)));
+        struct quire_heap_info info = heap_info();
+        unsigned long first = info.nr_fresh - info.nr_again - before;
+        CHECK(first >= RUNS * PAGES && first <= RUNS * PAGES * 5 / 4);
+        CHECK(info.nr_again >= round / 2 * RUNS * PAGES * 3 / 4);
+        CHECK(info.nr_again <=
+              round * RUNS * PAGES * 5 / 4); /* the heap gives back by itself, too */
+        for (unsigned i = 0; i < RUNS; i++)
+            quire_heap_free(&heap_cache, block[i]);
+        if (round == 1)
+            (void)quire_heap_trim(heap_machine.heap, &heap_cache);
+    }
+    heap_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(blocks_are_aligned_disjoint_and_keep_their_content),
     TEST_CASE(a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page),
@@ -358,6 +408,8 @@ static const struct test_case cases[] = {
     TEST_CASE(only_a_mark_is_written_into_free_blocks_of_classes_in_use),
     TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),
+    TEST_CASE(large_blocks_are_counted_by_size),
+    TEST_CASE(pages_that_begin_to_be_used_are_counted_and_those_that_had_been_given_back),
     {0},
 };
 const struct test_suite suite_heap = {"heap", cases};

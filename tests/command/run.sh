@@ -1,0 +1,275 @@
+#!/bin/sh
+# tests/command/run.sh QUIRE LIBRARY ALLOCATOR CC: quire run, of programs whose use of memory is known
+# shellcheck disable=SC2016 # what is in single quotes is other shells'
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/harness/tap.sh
+quire=$1
+library=$2
+allocator=$3
+cc=$4
+log=$tap_scratch/log
+out=$tap_scratch/out
+record=$tap_scratch/record
+
+# Of the record: the first number behind a member's name.
+number() { # MEMBER
+    grep -o "\"$1\":[0-9]*" "$record" | head -n 1 | sed 's/.*://'
+}
+
+is_about() { # MEMBER LEAST MOST
+    value=$(number "$1")
+    echo "$1 is $value, wanted $2 to $3"
+    [ -n "$value" ] && [ "$value" -ge "$2" ] && [ "$value" -le "$3" ]
+}
+
+says() { # WORDS
+    grep -q -e "$1" "$log" && return
+    cat "$log"
+    return 1
+}
+
+says_not() {
+    ! grep -e "$1" "$log"
+}
+
+ends() { # STATUS ARGUMENTS...
+    expected=$1
+    shift
+    "$quire" run "$@" >"$out" 2>"$log" </dev/null
+    status=$?
+    [ "$status" -eq "$expected" ] && return
+    echo "status $status, wanted $expected"
+    cat "$log"
+    return 1
+}
+
+recorded() { # ARGUMENTS...
+    ends 0 --heap "$library" --record "$record" "$@"
+}
+
+# ---- statuses, streams, signals --------------------------------------------------------------------
+
+refused() { # STATUS WORDS ARGUMENTS...
+    words=$2
+    expected=$1
+    shift 2
+    ends "$expected" "$@" && says "$words" && ! [ -s "$out" ]
+}
+
+tap_check 'the status is the program'"'"'s' ends 42 -- sh -c 'exit 42'
+tap_check 'a signal is 128 more' ends 139 -- sh -c 'kill -SEGV $$'
+tap_check 'and told' says 'killed by signal 11'
+tap_check 'what is not there is 127' refused 127 'No such file' -- ./there-is-no-such-program
+tap_check 'what is not executable is 126' refused 126 'Permission denied' -- ./README.md
+tap_check 'no program is 125' refused 125 'which program'
+tap_check 'an unknown heap is 125' refused 125 'there is no heap' --heap=best -- true
+tap_check 'a library that is not there is 125' refused 125 'there is no /there' --heap=/there/is/none.so -- true
+tap_check 'a time without a unit is 125' refused 125 'no time' --interval=100 -- true
+tap_check 'no rounds are 125' refused 125 'no number of rounds' --compare=none --rounds=0 -- true
+tap_check 'a comparison is not recorded' refused 125 'goes with none of' --compare=none --record="$record" -- true
+tap_check 'an unknown option is 125' refused 125 'unrecognized' --best -- true
+tap_check 'options behind the program are its own' ends 0 -- sh -c 'test "$1" = --heap=best' sh --heap=best
+tap_check 'a report that can not be written is 125' refused 125 "can't be written" --output=/dev/full -- true
+tap_check 'a program that failed is more important' ends 3 --output=/dev/full -- sh -c 'exit 3'
+tap_check 'a folder that is not there is told before' refused 125 "can't be written" --record=/there/is/none -- touch "$tap_scratch/ran"
+tap_check 'and nothing ran' test ! -e "$tap_scratch/ran"
+
+keeps_streams() {
+    printf 'in\n' | "$quire" run --output="$log" -- sh -c 'cat; echo out; echo err >&2' >"$out" 2>"$tap_scratch/err"
+    [ "$(cat "$out")" = "$(printf 'in\nout')" ] && [ "$(cat "$tap_scratch/err")" = err ] && says 'exit status 0'
+}
+tap_check 'streams are the program'"'"'s, and the report has its file' keeps_streams
+tap_check 'without a file it comes on standard error' ends 0 -- echo
+tap_check 'as sentences' says '^  faults  *minor [0-9]'
+
+# Until the program has made the file that it is given.
+until_there() {
+    tries=0
+    until [ -e "$1" ] || [ $((tries += 1)) -gt 200 ]; do sleep 0.05; done
+}
+
+passes_on() { # SIGNAL
+    rm -f "$tap_scratch/ready"
+    "$quire" run -- sh -c 'trap "exit 9" "$1"; : >"$2"; sleep 30 & wait; exit 8' sh "$1" "$tap_scratch/ready" >"$out" 2>"$log" &
+    started=$!
+    until_there "$tap_scratch/ready"
+    kill "-$1" "$started"
+    sleeper=$(pgrep -P "$started" sleep) # what the shell left
+    tries=0
+    while [ -z "$sleeper" ] && [ $((tries += 1)) -lt 100 ]; do
+        sleep 0.05
+        sleeper=$(pgrep -P "$started" sleep)
+    done
+    kill "-TERM" "$started"
+    wait "$started"
+    status=$?
+    kill "$sleeper"
+    [ "$status" -eq 9 ] || { echo "status $status"; cat "$log"; return 1; }
+    says 'still run'
+}
+if command -v pgrep >/dev/null; then
+    for signal in TERM USR1 HUP; do
+        tap_check "$signal is passed on; another one ends the watch of who is left" passes_on "$signal"
+    done
+else
+    tap_skip 'signals are passed on' 'no pgrep'
+fi
+
+# ---- figures -----------------------------------------------------------------------------------------
+
+counts_pages() {
+    recorded -- "$allocator" pages 20000 && is_about minor 20000 20800
+}
+tap_check 'faults are those of the pages that were touched' counts_pages
+
+# 20000 blocks of 1000 bytes, of the class of 1024.
+tap_check 'a small program is recorded' recorded -- "$allocator" hold 20000 1000
+most_held() { # MEMBER LEAST MOST
+    grep -o '"most_held":{[^}]*}' "$record" >"$record.most" && (record=$record.most is_about "$@")
+}
+tap_check 'what it has is what it asked for, in its class' most_held asked 20480000 20600000
+tap_check 'and held little more' most_held held 20480000 22000000
+tap_check 'its pages are as many as that takes' is_about fresh_pages 5000 5200
+tap_check 'none was given back' is_about pages_again 0 0
+tap_check 'its class is told' says '1.0 KiB  *20,00[01] '
+tap_check 'and nothing is advised' says_not '^  advice'
+
+counts_calls() {
+    recorded --calls -- "$allocator" hold 20000 1000 && grep -o '"size":1024,"allocated":[0-9]*' "$record" | grep -x '"size":1024,"allocated":2000[1-9]'
+}
+tap_check 'calls are counted when they are to be' counts_calls
+tap_check 'and told in the report only' says_not 'quire-malloc: calls'
+
+tap_check 'a server of 2 MiB blocks is recorded' recorded -- "$allocator" serve 2000 2097152
+tap_check 'two were mapped' is_about mmaps 1 3
+tap_check 'the others used again' is_about reused 1997 1999
+tap_check 'which spared faults' says '^  advice .*blocks of 2.0 MiB to 4.0 MiB, 1,99[789] that had been freed and kept'
+tap_check 'blocks that are too many to be kept are recorded' recorded -- "$allocator" burst 200 2097152 5
+tap_check 'the most of them is known' is_about peak_large 419430400 419430400
+tap_check 'they were mapped over and over' is_about mmaps 500 1000
+tap_check 'which is advised about' says '^  advice .*of the minor faults come from blocks of 2.0 MiB to 4.0 MiB, mapped'
+tap_check 'blocks that were too many in the beginning are recorded' recorded -- "$allocator" settle 200 2097152 2
+tap_check 'they are kept now' says '^  advice .* they are kept now, and none was mapped since [0-9]'
+tap_check 'small blocks that come and go deserve no advice' recorded -- "$allocator" burst 50000 64 5
+tap_check 'and get none' says_not '^  advice'
+tap_check 'a heap that does not tell' ends 0 --heap=none -- "$allocator" burst 100 2097152 8
+tap_check 'gives itself away by its faults' says '^  advice .*faulted in 1.5 GiB'
+
+tap_check 'threads are recorded' recorded -- "$allocator" threads 50
+tap_check 'their blocks are told' most_held asked 560000 700000
+
+# ---- processes ---------------------------------------------------------------------------------------
+
+tap_check 'children are recorded' recorded -- "$allocator" family 20
+tap_check 'each has a page of its own' is_about count 21 21
+tap_check 'and counts from the fork on: 100 blocks of 1024 take 25 pages and some' is_about fresh_pages 500 1200
+tap_check 'they are told' says '^  processes  *21 were seen'
+tap_check 'many that are over soon are recorded' recorded -- sh -c 'i=0; while [ $i -lt 1300 ]; do /bin/true; i=$((i + 1)); done'
+tap_check 'none of them is lost' is_about count 1301 1301
+tap_check 'some of them are told one by one' test "$(grep -o '"pid":' "$record" | wc -l)" -eq 1024
+tap_check 'a thousand at a time are watched' recorded -- perl -e 'for (1 .. 1000) { fork or do { sleep 4; exit } } 1 while wait > 0'
+tap_check 'all of them' says '^  processes  *1,001 were seen, at most 1,001 at a time'
+tap_check 'a program that calls exec again and again is one' recorded -- sh -c 'exec sh -c "exec sleep 0.3"'
+tap_check 'one it is' test "$(grep -o '"pid":' "$record" | wc -l)" -eq 1
+tap_check 'who is left by his parent is waited for' ends 4 -- sh -c '(sleep 0.3; echo late) & exit 4'
+tap_check 'and was' test "$(cat "$out")" = late
+tap_check 'a program whose environment is gone' ends 0 --heap "$library" -- env -i sh -c 'sleep 0.5; :'
+tap_check 'is told' says '^  without .*ran without the heap'
+
+# ---- where a library can't be loaded -----------------------------------------------------------------
+
+built() { # NAME FLAGS...
+    name=$1
+    shift
+    printf 'int main(void) { return 7; }\n' >"$tap_scratch/$name.c" &&
+        { "$cc" "$@" -o "$tap_scratch/$name" "$tap_scratch/$name.c" || { [ "$name" = i386 ] &&
+            i686-linux-gnu-gcc -o "$tap_scratch/$name" "$tap_scratch/$name.c"; }; } >"$log" 2>&1
+}
+not_loaded() { # NAME WORDS FLAGS...
+    name=$1
+    words=$2
+    shift 2
+    if ! built "$name" "$@"; then
+        tap_skip "$name programs run with their own malloc" 'no such compiler'
+        return
+    fi
+    tap_check "$name programs run with their own malloc" ends 7 -- "$tap_scratch/$name"
+    tap_check 'which is told' says "$words; what follows is what the kernel tells"
+    tap_check 'and nothing else is' says_not 'ld.so'
+}
+not_loaded static 'is linked statically: its malloc is its own' -static
+not_loaded i386 'is a program of 32 bits, which loads no library of 64' -m32
+not_loaded asan 'whose malloc has to come first' -fsanitize=address
+more_rights() {
+    cp "$allocator" "$tap_scratch/rights" && chown 1 "$tap_scratch/rights" && chmod 4755 "$tap_scratch/rights" &&
+        ends 0 -- "$tap_scratch/rights" pages 1 && says 'more rights than its caller'
+}
+if [ "$(id -u)" = 0 ]; then
+    tap_check 'a program with more rights loads nothing' more_rights
+else
+    tap_skip 'a program with more rights loads nothing' 'only root can make one'
+fi
+
+# ---- comparing ---------------------------------------------------------------------------------------
+
+compares() {
+    printf 'b\na\n' | "$quire" run --compare="none,$library,/there/is/none.so" --rounds=2 -- sort >"$out" 2>"$log" &&
+        [ "$(cat "$out")" = "$(printf 'a\nb')" ] && says '^none .* 1.000 ' && says "^$library " && says 'there is no /there'
+}
+tap_check 'heaps are compared; the output comes once, and all get the same input' compares
+reads_a_file() {
+    printf '1\n2\n3\n' >"$tap_scratch/lines"
+    # Each has to find the last two lines, and nothing else.
+    { read -r _ && "$quire" run --compare="none,$library" --rounds=2 -- sh -c 'test "$(tr -d "\n")" = 23'; } \
+        <"$tap_scratch/lines" >"$out" 2>"$log" && says_not 'status [1-9]'
+}
+tap_check 'a file is read from where it stood' reads_a_file
+differs() {
+    ends 0 --compare="none,$library" --rounds=1 -- sh -c 'test -z "$LD_PRELOAD"' && says "^$library .* status 1$"
+}
+tap_check 'another status is told' differs
+tap_check 'a comparison as JSON' ends 5 --json --compare="none,$library" --rounds=2 -- sh -c 'exit 5'
+tap_check 'has every run' test "$(grep -o '"status":5,"elapsed_ns":[1-9]' "$log" | wc -l)" -eq 4
+tap_check 'what is not there is 127' refused 127 'No such file' --compare=none -- ./there-is-no-such-program
+has_no_folder() {
+    echo a | TMPDIR=/there/is/none "$quire" run --compare=none --rounds=1 -- cat >"$out" 2>"$log" && [ "$(cat "$out")" = a ]
+}
+tap_check 'no folder for files is needed' has_no_folder
+
+# It overwrites owners and pages in the file that it shares, with what looks like pages and with
+# nonsense, and tries to make it smaller.
+liar='$ENV{QUIRE_MALLOC} =~ m{share=([^,]*)} or die; open F, "+<", $1 or die; binmode F;
+    for (1 .. 4) {
+        sysseek F, 16, 0;
+        syswrite F, pack "L4096", map { $_ % 2 ? $$ : $_ } 1 .. 4096;
+        for (1 .. 50) {
+            sysseek F, 20480 + $_ * 8192, 0;
+            syswrite F, pack("QLLLLQ", 0x5041454845524951, 2, 8000, 0, $$, 1) . "\xf7" x 136 . pack("LL", 89, 1) . "\xf7" x 6400;
+            sysseek F, 20480 + (50 + $_) * 8192, 0;
+            syswrite F, "\xff" x 8192;
+        }
+        select undef, undef, undef, 0.1;
+    }
+    exit !!truncate F, 0;'
+survives_a_liar() {
+    recorded -- perl -e "$liar" && says_not '1024 TiB' && is_json "$record"
+}
+
+is_json() {
+    ! command -v python3 >/dev/null || python3 -m json.tool "$1" >/dev/null
+}
+tap_check 'names that are no UTF-8 can be recorded' recorded -- sh -c ':' "$(printf 'a\377b\303')" "$(printf '\303\244')"
+tap_check 'as JSON' is_json "$record"
+tap_check 'a program that spoils what it shares is survived, and not believed' survives_a_liar
+tap_check 'a report as JSON' ends 0 --json --heap "$library" -- true
+tap_check 'is JSON' is_json "$log"
+small_files() {
+    (ulimit -f 8 && ends 6 --heap "$library" -- sh -c 'exit 6')
+}
+tap_check 'files that may not be large keep nothing from running' small_files
+ignores_children() {
+    (trap '' CHLD && ends 6 -- sh -c 'exit 6')
+}
+tap_check 'nor does a caller who ignores its children' ignores_children
+tap_end

@@ -154,8 +154,8 @@ static char *page_name(const char *file)
 static bool is_same_file(const char *name, FILE *from)
 {
     struct stat a, b;
-    return !stat(name, &a) && !fstat(fileno(from), &b) && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino && S_ISREG(a.st_mode);
+    return !stat(name, &a) && fileno(from) >= 0 && !fstat(fileno(from), &b) &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISREG(a.st_mode);
 }
 
 /* A recording is JSON; anything else is to be events, or an error. */
@@ -261,17 +261,10 @@ static int report_on(const struct request *request, FILE *from)
     return status;
 }
 
-int report_from_run(const char *recording, const char *html)
+bool report_from_run(FILE *recording, const char *name, const char *html)
 {
-    const struct request request = {.file = recording, .to = html, .limit = DEFAULT_LIMIT};
-    FILE *from = fopen(recording, "rbe");
-    if (!from) {
-        complain("%s: %s", recording, strerror(errno));
-        return EXIT_FAILED;
-    }
-    int status = report_on(&request, from);
-    fclose(from);
-    return status;
+    const struct request request = {.file = name, .to = html, .limit = DEFAULT_LIMIT};
+    return report_on(&request, recording) == EXIT_DONE;
 }
 
 int command_report(int argc, char **argv)

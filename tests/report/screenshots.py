@@ -26,6 +26,8 @@ def main():
         opened(browser, "machine", 600, 900, True)
         browser.screenshot(os.path.join(folder, "report-narrow.png"))
         for page, sections in SECTIONS.items():
+            if not os.path.exists(os.path.join(pages, page + ".html")):
+                continue
             opened(browser, page, 1000, 900, False)
             # A section alone, without the paper around it.
             browser.script("document.body.style.padding = '0'")

@@ -191,6 +191,8 @@ bool mm_is_sealed(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 /* Unmaps what is in [start, end). 0; -EPERM: it is sealed; -ENOMEM: areas have to be split, and
  * nothing changed. */
 QUIRE_MUST_CHECK int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
+/* The same where mremap has left no entry, and that isn't in the midst of an area. */
+void mm_unmap_emptied(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 /* Pages of [start, end) that are mapped; and of them, that are accounted. */
 unsigned long mm_mapped_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
                               unsigned long *accounted);

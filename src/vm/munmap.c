@@ -16,7 +16,7 @@ static void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_l
     quire_tlb_batch_init(&batch, &mm->pt);
     mm->generation++; /* threads forget tables */
     rwlock_write(&mm->tables);
-    int error = quire_unmap_range(&mm->pt, start, end - start, 0, &batch);
+    int error = quire_unmap_range(&mm->pt, start, end - start, QUIRE_UNMAP_EMPTIED, &batch);
     rwlock_write_unlock(&mm->tables);
     QUIRE_BUG_ON(error); /* there are no huge pages to split */
     quire_tlb_flush(&batch);
@@ -137,6 +137,12 @@ int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
     if (!untouched)
         free_empty_tables(mm, start, end);
     return 0;
+}
+
+void mm_unmap_emptied(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
+{
+    remove_areas(vma_above(mm, start), start, end);
+    free_empty_tables(mm, start, end);
 }
 
 /* The tables go with the quire_mm. */

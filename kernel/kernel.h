@@ -43,8 +43,9 @@ extern void (*panic_hook)(void);
 /* Called when all of a panic is on the console, when set: what it does may panic again. */
 extern void (*panic_last_hook)(void);
 
-/* Prints `pc`, unless it is 0, and the callers from the frame pointer on, with their names. */
-void backtrace(uintptr_t pc, uintptr_t frame_pointer);
+/* Prints `pc`, unless it is 0, and the callers whose return addresses lie from the stack pointer
+ * on, with their names. */
+void backtrace(uintptr_t pc, uintptr_t stack_pointer);
 
 /* An exception in the kernel: the end. */
 _Noreturn void kernel_exception(struct trap_frame *frame);

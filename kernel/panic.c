@@ -50,13 +50,13 @@ static void panic_begin(void)
     panicking = true;
 }
 
-_Noreturn static void panic_end(uintptr_t pc, uintptr_t frame_pointer)
+_Noreturn static void panic_end(uintptr_t pc, uintptr_t stack_pointer)
 {
     if (panic_hook)
         panic_hook();
     if (*(const uint32_t *)(const void *)boot_stack != BOOT_STACK_MARK)
         print("  the stack has overflowed\n");
-    backtrace(pc, frame_pointer);
+    backtrace(pc, stack_pointer);
     memory_print_views();
     if (panic_last_hook)
         panic_last_hook();
@@ -142,5 +142,5 @@ _Noreturn void kernel_exception(struct trap_frame *frame)
     panic_begin();
     print_exception(frame);
     trap_print_registers(frame);
-    panic_end(trap_frame_pc(frame), trap_frame_pointer(frame));
+    panic_end(trap_frame_pc(frame), trap_frame_kernel_stack(frame));
 }

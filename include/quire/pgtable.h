@@ -236,6 +236,9 @@ typedef void quire_pt_removed_fn(void *arg, const struct quire_pt_run *run);
 
 /* Empty tables stay, until an unmap without this meets them. */
 #define QUIRE_UNMAP_KEEP_TABLES 0x1u
+/* The caller knows that no page table (PT) has an entry of the range any more: only tables that are
+ * empty go, by their counts. */
+#define QUIRE_UNMAP_EMPTIED 0x2u
 
 /* Takes out every entry of the range, also those that aren't present. Huge mappings that the range
  * cuts are split first: the only thing that can fail, with -ENOMEM (or -EINVAL: beyond 4 GiB i386

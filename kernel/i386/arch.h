@@ -33,15 +33,19 @@
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* As entry.S and the CPU push it; from the kernel itself there is no esp and ss. */
 struct trap_frame {
-    uint32_t edi, esi, ebp, unused_esp, ebx, edx, ecx, eax;
+    uint32_t edi, esi, ebp, stub_esp, ebx, edx, ecx, eax;
     uint32_t vector, error;
     uint32_t eip, cs, eflags;
     uint32_t esp, ss;
 };
+
+#define TRAP_FRAME_ABOVE_VECTOR                                                                    \
+    (offsetof(struct trap_frame, esp) - offsetof(struct trap_frame, vector))
 
 /* What a task has beside its frame while it doesn't run. Segments for thread-local storage are in
  * three slots of the GDT (set_thread_area). DS and ES always are the flat ones. */
@@ -117,9 +121,11 @@ static inline uintptr_t trap_frame_pc(const struct trap_frame *frame)
     return frame->eip;
 }
 
-static inline uintptr_t trap_frame_pointer(const struct trap_frame *frame)
+/* Of an exception of the kernel's: what lay on its stack. The CPU pushes no ESP then; that of the
+ * stub points at `vector`. */
+static inline uintptr_t trap_frame_kernel_stack(const struct trap_frame *frame)
 {
-    return frame->ebp;
+    return frame->stub_esp + TRAP_FRAME_ABOVE_VECTOR;
 }
 #endif
 

@@ -117,8 +117,7 @@ paging_on:
     movl %eax, %fs
     movl %eax, %gs
     movl $boot_stack_top, %esp
-    pushl %ebp
-    xorl %ebp, %ebp /* ends a backtrace */
+    movl %ebp, %eax
     call kernel_main
     ud2
 

@@ -3,7 +3,7 @@
  * Vector n enters at trap_stubs + 16 * n. A zero stands in for the error code where the CPU pushes
  * none, so that every frame is a struct trap_frame; a system call has its number there. DS and ES
  * are the flat user segments in the kernel, too; FS and GS stay the program's, which the kernel has
- * no use for.
+ * no use for. Functions of C take their first three arguments in EAX, EDX and ECX.
  */
 #include "arch.h"
 
@@ -39,9 +39,8 @@ smap_patch: /* CLAC, where the processor has it: tables.c */
     movl $SELECTOR_USER_DATA, %eax
     movl %eax, %ds
     movl %eax, %es
-    pushl %esp
+    movl %esp, %eax
     call trap
-    addl $4, %esp
 trap_return:
     popal
     addl $8, %esp
@@ -50,8 +49,6 @@ trap_return:
 /* void switch_stacks(void **save, void *load) */
     .globl switch_stacks
 switch_stacks:
-    movl 4(%esp), %eax
-    movl 8(%esp), %edx
     pushl %ebp
     pushl %ebx
     pushl %esi
@@ -68,10 +65,7 @@ switch_stacks:
     .globl task_entry
 task_entry:
     movl %esp, %eax
-    xorl %ebp, %ebp
-    pushl %eax
     call task_begin
-    addl $4, %esp
     jmp trap_return
 
     .section .note.GNU-stack, "", @progbits

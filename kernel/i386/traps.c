@@ -47,7 +47,7 @@ _Noreturn static void double_fault(void)
         .edi = main_task.edi,
         .esi = main_task.esi,
         .ebp = main_task.ebp,
-        .unused_esp = main_task.esp,
+        .stub_esp = main_task.esp - TRAP_FRAME_ABOVE_VECTOR,
         .ebx = main_task.ebx,
         .edx = main_task.edx,
         .ecx = main_task.ecx,

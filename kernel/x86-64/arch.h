@@ -116,9 +116,10 @@ static inline uintptr_t trap_frame_pc(const struct trap_frame *frame)
     return frame->rip;
 }
 
-static inline uintptr_t trap_frame_pointer(const struct trap_frame *frame)
+/* Of an exception of the kernel's: what lay on its stack. */
+static inline uintptr_t trap_frame_kernel_stack(const struct trap_frame *frame)
 {
-    return frame->rbp;
+    return frame->rsp;
 }
 #endif
 

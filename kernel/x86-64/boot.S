@@ -66,7 +66,6 @@ pvh_start:
     movl %eax, %fs
     movl %eax, %gs
     leaq boot_stack_top(%rip), %rsp
-    xorl %ebp, %ebp /* ends a backtrace */
     movl %ebx, %edi
     call kernel_main
     ud2

@@ -110,7 +110,6 @@ switch_stacks:
     .globl task_entry
 task_entry:
     movq %rsp, %rdi
-    xorl %ebp, %ebp
     call task_begin
     jmp trap_return
 

@@ -9,7 +9,7 @@
 struct unmap {
     struct quire_pgtable *pt;
     struct quire_tlb_batch *batch;
-    bool keep_tables;
+    bool keep_tables, emptied;
     quire_pt_removed_fn *removed; /* NULL: nobody wants to know */
     void *arg;
     struct run run;
@@ -146,6 +146,11 @@ static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, uint6
 {
     const struct quire_pgtable *pt = u->pt;
     uint32_t gone = 0;
+    if (!height && u->emptied) {
+        QUIRE_EXPENSIVE(entries_are_zero(pt, table, step_index(pt, 0, at),
+                                         (unsigned)((end - at) >> PT_SHIFT)));
+        return 0;
+    }
     if (!height)
         return u->removed ? take_pages(u, table, at, end) : clear_pages(u, table, at, end);
     for (uint64_t next; at < end; at = next) {
@@ -169,7 +174,7 @@ int quire_zap_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size
     struct unmap u;
     uint64_t at, end;
     int error = changed_range(pt, virt, size, &at, &end);
-    if (flags & ~QUIRE_UNMAP_KEEP_TABLES || (removed && !batch))
+    if (flags & ~(QUIRE_UNMAP_KEEP_TABLES | QUIRE_UNMAP_EMPTIED) || (removed && !batch))
         error = -QUIRE_EINVAL;
     if (error)
         return error;
@@ -177,6 +182,7 @@ int quire_zap_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size
     u.run.pt = pt;
     u.batch = batch_begin(batch, &own, pt);
     u.keep_tables = flags & QUIRE_UNMAP_KEEP_TABLES;
+    u.emptied = flags & QUIRE_UNMAP_EMPTIED;
     u.removed = removed;
     u.arg = arg;
     u.run.height = u.run.count = 0;

@@ -44,6 +44,15 @@ static inline struct quire_vma *vma_below(const struct quire_mm *mm, const struc
 {
     return vma_of_link(mm, next ? next->link.prev : mm->in_order.prev);
 }
+/* Whether the next area begins where this one ends, with the same file and the same of `flags`:
+ * their entries can be gone through as one area's. */
+static inline bool vma_continues(const struct quire_vma *vma, const struct quire_vma *next,
+                                 uint32_t flags)
+{
+    return vma->end == next->start && vma->mapping == next->mapping &&
+           !((vma->flags ^ next->flags) & flags);
+}
+
 /* Whether an area holds some of [start, end). */
 bool vma_intersects(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 
@@ -59,7 +68,16 @@ void areas_init(struct quire_mm *mm);
 void areas_link(struct quire_mm *mm, struct quire_vma *vma, struct quire_vma *prev,
                 struct quire_vma *next);
 void areas_unlink(struct quire_vma *vma);
-/* The same for many: behind the last one of the list, and the tree of all that the list has by
+/* Whether unlinking so many areas costs more than a new tree of the others, of which one takes a
+ * sixth of it. */
+static inline bool areas_are_many(const struct quire_mm *mm, unsigned count)
+{
+    const unsigned few = 16;
+    return count > few && count > mm->nr_areas / 6;
+}
+/* `count` areas from `first` on, to the end of `taken`, and a new tree. O(n). */
+void areas_take(struct quire_vma *first, unsigned count, struct list *taken);
+/* For many: behind the last one of the list, and the tree of all that the list has by
  * then; and no tree, so that the list is emptied one by one. O(1) each, and O(n). */
 void areas_append(struct quire_mm *mm, struct quire_vma *vma);
 void areas_build(struct quire_mm *mm);
@@ -173,6 +191,8 @@ bool mm_is_sealed(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 /* Unmaps what is in [start, end). 0; -EPERM: it is sealed; -ENOMEM: areas have to be split, and
  * nothing changed. */
 QUIRE_MUST_CHECK int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
+/* The same where mremap has left no entry, and that isn't in the midst of an area. */
+void mm_unmap_emptied(struct quire_mm *mm, quire_linear_t start, quire_linear_t end);
 /* Pages of [start, end) that are mapped; and of them, that are accounted. */
 unsigned long mm_mapped_pages(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
                               unsigned long *accounted);

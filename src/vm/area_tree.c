@@ -155,6 +155,22 @@ void areas_unlink(struct quire_vma *vma)
     mm->generation++;
 }
 
+void areas_take(struct quire_vma *first, unsigned count, struct list *taken)
+{
+    struct quire_mm *mm = first->mm;
+    struct quire_vma *prev = vma_prev(first), *vma = first, *next;
+    for (unsigned i = 0; i < count; i++, vma = next) {
+        next = vma_next(vma);
+        tell_end(vma, vma->start);
+        list_del(&vma->link);
+        list_add_tail(taken, &vma->link);
+    }
+    if (vma)
+        vma->gap = gap_between(prev, vma);
+    mm->nr_areas -= count;
+    areas_build(mm);
+}
+
 void areas_append(struct quire_mm *mm, struct quire_vma *vma)
 {
     vma->gap = gap_between(vma_below(mm, NULL), vma);

@@ -1,4 +1,4 @@
-/* vm/copy.c: fork: the entries of an area for the child
+/* vm/copy.c: fork: the entries of areas for the child
  *
  * A table's reach at a time, under the parent's entry lock, so that the pages met are still there
  * when they get another user. Tables for the child can't be waited for under it: they are allocated
@@ -125,17 +125,17 @@ static void undone(void *arg, const struct quire_pt_run *run)
     add_gained(copying, &gained);
 }
 
-static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_linear_t start,
+static int copy_piece(struct quire_mm *child, const struct quire_vma *parent, quire_linear_t start,
                       quire_linear_t end, struct quire_pt_spares *spares,
                       struct quire_tlb_batch *batch)
 {
-    struct quire_vm *vm = child->mm->vm;
+    struct quire_vm *vm = child->vm;
     struct copying copying = {
-        .child = child->mm,
+        .child = child,
         .vm = vm,
         .mem = vm->mem,
         .zero_page = vm->zero_page,
-        .address_mask = child->mm->pt.format->address_mask,
+        .address_mask = child->pt.format->address_mask,
         .all_anon = !parent->mapping,
     };
     struct quire_pt_copy how = {
@@ -148,35 +148,27 @@ static int copy_piece(struct quire_vma *child, struct quire_vma *parent, quire_l
     };
     spares->lacking = 0; /* -ENOMEM may be what `copied` says, too */
     /* What is undone gives the child's tables back. */
-    rwlock_write(&child->mm->tables);
+    rwlock_write(&child->tables);
     entry_lock(parent->mm, start);
-    int error = quire_copy_range(&child->mm->pt, &parent->mm->pt, start, end - start, &how, batch);
+    int error = quire_copy_range(&child->pt, &parent->mm->pt, start, end - start, &how, batch);
     entry_unlock(parent->mm, start);
-    rwlock_write_unlock(&child->mm->tables);
+    rwlock_write_unlock(&child->tables);
     return error;
 }
 
-/* Pages of files that were never written to are found again by faults. */
-static bool needs_copy(const struct quire_vma *vma)
-{
-    return !(vma->flags & VM_WIPEONFORK) && (!vma->mapping || vma->anon_vma);
-}
-
-int copy_entries(struct quire_vma *child, struct quire_vma *parent)
+int copy_entries(struct quire_mm *child, const struct quire_vma *parent, quire_linear_t last_end)
 {
     struct quire_tlb_batch batch;
     struct quire_pt_spares spares = {NULL, 0};
-    struct quire_pgtable *pt = &child->mm->pt;
+    struct quire_pgtable *pt = &child->pt;
     int error = 0;
-    if (!needs_copy(parent))
-        return 0;
     const quire_gfp_t gfp = pt->gfp;
     const quire_gfp_t gently = (gfp & ~QUIRE_GFP_DIRECT_RECLAIM) | QUIRE_GFP_NOWARN;
     pt->gfp = gently;
     quire_tlb_batch_init(&batch, &parent->mm->pt);
-    for (quire_linear_t at = parent->start, end; !error && at < parent->end; at = end) {
+    for (quire_linear_t at = parent->start, end; !error && at < last_end; at = end) {
         end = (at | (TABLE_BYTES - 1)) + 1;
-        end = end < parent->end ? end : parent->end;
+        end = end < last_end ? end : last_end;
         while ((error = copy_piece(child, parent, at, end, &spares, &batch))) {
             if (error == -QUIRE_EAGAIN) {
                 quire_port_relax();

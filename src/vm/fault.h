@@ -23,7 +23,8 @@ QUIRE_MUST_CHECK int change_protection(struct quire_vma *vma, quire_linear_t sta
 QUIRE_MUST_CHECK int move_entries(struct quire_vma *from_vma, quire_linear_t from,
                                   struct quire_vma *to_vma, quire_linear_t to, uint64_t size);
 /* fork: entries of an area. -ENOMEM: the child's are taken out again by its teardown. */
-QUIRE_MUST_CHECK int copy_entries(struct quire_vma *child, struct quire_vma *parent);
+QUIRE_MUST_CHECK int copy_entries(struct quire_mm *child, const struct quire_vma *parent,
+                                  quire_linear_t end);
 
 /* Faults in [start, end), reader's lock held, before anyone accesses. AHEAD, for MAP_POPULATE and
  * mlock, gives private pages that may be written their own content at once; the others are as if

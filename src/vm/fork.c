@@ -1,12 +1,13 @@
 /* vm/fork.c: a copy of an address space
  *
- * Areas are duplicated in order of address, each with its reverse maps before its entries, so that
- * whoever walks from a page that both have finds both. When something can't be had the child is
+ * Areas are duplicated in order of address, with their reverse maps before their entries, so that
+ * whoever walks from a page that both have finds both. The entries of areas that continue each
+ * other are copied together. When something can't be had the child is
  * torn down as any address space, with the areas that it has got.
  */
 #include "vm/fault.h"
 
-/* The child's area, in its list, with its entries. */
+/* The child's area, in its list, without its entries. */
 static int fork_area(struct quire_mm *child, struct quire_vma *parent)
 {
     struct quire_vm *vm = child->vm;
@@ -25,7 +26,30 @@ static int fork_area(struct quire_mm *child, struct quire_vma *parent)
         mapping_link_vma(vma);
     areas_append(child, vma);
     vma_count(child, vma, (long)vma_pages(vma));
-    return error ? error : copy_entries(vma, parent);
+    return error;
+}
+
+/* Pages of files that were never written to are found again by faults. */
+static bool needs_copy(const struct quire_vma *vma)
+{
+    return !(vma->flags & (VM_WIPEONFORK | VM_DONTCOPY)) && (!vma->mapping || vma->anon_vma);
+}
+
+/* An area and those that continue it; the last of them in its place. */
+static int fork_run(struct quire_mm *child, struct quire_vma **parent)
+{
+    struct quire_vma *first = *parent, *last = first, *next;
+    int error = fork_area(child, first);
+    if (error || !needs_copy(first))
+        return error;
+    while ((next = vma_next(last)) && needs_copy(next) && vma_continues(last, next, VM_SHARED)) {
+        last = next;
+        error = fork_area(child, last);
+        if (error)
+            return error;
+    }
+    *parent = last;
+    return copy_entries(child, first, last->end);
 }
 
 static int fork_areas(struct quire_mm *child, struct quire_mm *parent)
@@ -34,7 +58,7 @@ static int fork_areas(struct quire_mm *child, struct quire_mm *parent)
     struct quire_vma *vma = vma_above(parent, 0);
     for (; vma && !error; vma = vma_next(vma))
         if (!(vma->flags & VM_DONTCOPY))
-            error = fork_area(child, vma);
+            error = fork_run(child, &vma);
     areas_build(child);
     return error;
 }

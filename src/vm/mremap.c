@@ -130,8 +130,7 @@ static void leave_old(const struct remap *r, struct quire_vma *vma)
     }
     if (vma->flags & VM_ACCOUNT)
         vm_uncommit(mm->vm, -pages_of(r->old_size));
-    int error = mm_unmap(mm, r->from, r->from + r->old_size);
-    QUIRE_BUG_ON(error); /* it isn't in the midst of an area any more */
+    mm_unmap_emptied(mm, r->from, r->from + r->old_size);
 }
 
 /* What the old range's end needs memory for, so that nothing can fail once the entries have moved.

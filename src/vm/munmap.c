@@ -16,7 +16,7 @@ static void free_empty_tables(struct quire_mm *mm, quire_linear_t start, quire_l
     quire_tlb_batch_init(&batch, &mm->pt);
     mm->generation++; /* threads forget tables */
     rwlock_write(&mm->tables);
-    int error = quire_unmap_range(&mm->pt, start, end - start, 0, &batch);
+    int error = quire_unmap_range(&mm->pt, start, end - start, QUIRE_UNMAP_EMPTIED, &batch);
     rwlock_write_unlock(&mm->tables);
     QUIRE_BUG_ON(error); /* there are no huge pages to split */
     quire_tlb_flush(&batch);
@@ -36,12 +36,32 @@ static bool is_untouched(const struct quire_mm *mm, quire_linear_t start, quire_
     return start >> shift == (end - 1) >> shift;
 }
 
-/* Takes pages out that were promised, counted and perhaps locked. */
+/* The part of an area that lies within [start, end). */
+static quire_linear_t start_within(const struct quire_vma *vma, quire_linear_t start)
+{
+    return vma->start > start ? vma->start : start;
+}
+
+static quire_linear_t end_within(const struct quire_vma *vma, quire_linear_t end)
+{
+    return vma->end < end ? vma->end : end;
+}
+
+/* Takes pages out that were promised, counted and perhaps locked, of `vma` and those behind it.
+ * Areas that continue each other are one range to page tables: small ones side by side, as
+ * mprotect makes, cost little more than their pages. */
 static void unmap_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
-    if (vma->flags & VM_LOCKED)
-        mlock_pages(vma, start, end, false);
-    zap_range(vma, start, end);
+    while (vma && vma->start < end) {
+        struct quire_vma *first = vma, *last;
+        do {
+            last = vma;
+            if (last->flags & VM_LOCKED)
+                mlock_pages(last, start_within(last, start), end_within(last, end), false);
+            vma = vma_next(last);
+        } while (vma && vma->start < end && vma_continues(last, vma, VM_SEQ_READ | VM_RAND_READ));
+        zap_range(first, start_within(first, start), end_within(last, end));
+    }
 }
 
 /* Of an area whose pages are gone. */
@@ -52,27 +72,57 @@ static void give_back(struct quire_vma *vma, long pages)
         vm_uncommit(vma->mm->vm, pages);
 }
 
-/* What an area has of [start, end), which isn't in its midst. */
-static void unmap_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
-                       bool untouched)
+/* Areas that are out of the tree. */
+static void discard(struct list *areas)
 {
-    quire_linear_t from = vma->start > start ? vma->start : start;
-    quire_linear_t to = vma->end < end ? vma->end : end;
-    long pages = (long)((to - from) >> QUIRE_PAGE_SHIFT);
-    if (!untouched)
-        unmap_pages(vma, from, to);
-    give_back(vma, pages);
-    if (from > vma->start)
-        vma_resize(vma, vma->start, from);
-    else if (to < vma->end)
-        vma_resize(vma, to, vma->end);
-    else
-        vma_free(vma);
+    struct list *at, *next;
+    for (at = areas->next; at != areas; at = next) {
+        struct quire_vma *vma = quire_container_of(at, struct quire_vma, link);
+        next = at->next;
+        give_back(vma, (long)vma_pages(vma));
+        vma_discard(vma);
+    }
+}
+
+/* An area keeps [start, end). */
+static void cut(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    give_back(vma, (long)((vma->end - vma->start - (end - start)) >> QUIRE_PAGE_SHIFT));
+    vma_resize(vma, start, end);
+}
+
+/* What areas have of [start, end), which isn't in the midst of one; their pages are gone. */
+static void remove_areas(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    struct quire_mm *mm = vma->mm;
+    if (vma->start < start) {
+        struct quire_vma *next = vma_next(vma);
+        cut(vma, vma->start, start);
+        vma = next;
+    }
+    struct quire_vma *first = vma;
+    unsigned whole = 0;
+    for (; vma && vma->end <= end; vma = vma_next(vma))
+        whole++;
+    if (vma && vma->start < end)
+        cut(vma, end, vma->end);
+    if (quire_unlikely(areas_are_many(mm, whole))) {
+        struct list taken;
+        list_init(&taken);
+        areas_take(first, whole, &taken);
+        discard(&taken);
+        return;
+    }
+    for (; whole; whole--, first = vma) {
+        vma = vma_next(first);
+        give_back(first, (long)vma_pages(first));
+        vma_free(first);
+    }
 }
 
 int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
 {
-    struct quire_vma *vma = vma_above(mm, start), *next;
+    struct quire_vma *vma = vma_above(mm, start);
     if (!vma || vma->start >= end)
         return 0;
     if (quire_unlikely(mm->has_sealed) && mm_is_sealed(mm, start, end))
@@ -81,27 +131,26 @@ int mm_unmap(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
         (mm->nr_areas >= max_areas(mm) || !vma_split(vma, end)))
         return -QUIRE_ENOMEM;
     bool untouched = is_untouched(mm, start, end);
-    for (; vma && vma->start < end; vma = next) {
-        next = vma->end < end ? vma_next(vma) : NULL;
-        unmap_area(vma, start, end, untouched);
-    }
+    if (!untouched)
+        unmap_pages(vma, start, end);
+    remove_areas(vma, start, end);
     if (!untouched)
         free_empty_tables(mm, start, end);
     return 0;
 }
 
+void mm_unmap_emptied(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)
+{
+    remove_areas(vma_above(mm, start), start, end);
+    free_empty_tables(mm, start, end);
+}
+
 /* The tables go with the quire_mm. */
 void mm_unmap_all(struct quire_mm *mm)
 {
-    struct list *at, *next;
     areas_forget(mm);
-    for (at = mm->in_order.next; at != &mm->in_order; at = next) {
-        struct quire_vma *vma = quire_container_of(at, struct quire_vma, link);
-        next = at->next;
-        unmap_pages(vma, vma->start, vma->end);
-        give_back(vma, (long)vma_pages(vma));
-        vma_discard(vma);
-    }
+    unmap_pages(vma_of_link(mm, mm->in_order.next), 0, mm->layout.end);
+    discard(&mm->in_order);
     list_init(&mm->in_order);
 }
 

@@ -210,12 +210,13 @@ static void the_order_of_a_number_of_pages_is_the_smallest(void)
 }
 
 /* Division as taught at school, in base 2. */
-static uint64_t divide_bit_by_bit(uint64_t n, uint32_t d)
+static uint64_t divide_bit_by_bit(uint64_t n, uint64_t d)
 {
     uint64_t quotient = 0, remainder = 0;
     for (int i = 63; i >= 0; i--) {
+        bool carry = remainder >> 63;
         remainder = remainder << 1 | (n >> i & 1);
-        if (remainder >= d) {
+        if (carry || remainder >= d) {
             remainder -= d;
             quotient |= (uint64_t)1 << i;
         }
@@ -223,20 +224,21 @@ static uint64_t divide_bit_by_bit(uint64_t n, uint32_t d)
     return quotient;
 }
 
+static const uint64_t edges[] = {0,
+                                 1,
+                                 9,
+                                 10,
+                                 0x7fffffff,
+                                 0x80000000,
+                                 0xffffffff,
+                                 0x100000000,
+                                 0x100000001,
+                                 0x7fffffffffffffff,
+                                 0x8000000000000000,
+                                 0xffffffffffffffff};
+
 static void division_agrees_with_the_reference(void)
 {
-    static const uint64_t edges[] = {0,
-                                     1,
-                                     9,
-                                     10,
-                                     0x7fffffff,
-                                     0x80000000,
-                                     0xffffffff,
-                                     0x100000000,
-                                     0x100000001,
-                                     0x7fffffffffffffff,
-                                     0x8000000000000000,
-                                     0xffffffffffffffff};
     for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
         for (size_t j = 1; j < 7; j++)
             CHECK_EQ(quire_div64(edges[i], (uint32_t)edges[j]),
@@ -249,6 +251,35 @@ static void division_agrees_with_the_reference(void)
     }
 }
 
+/* By the compiler's functions, which the machine of 32 bits has its own of. */
+static void check_operators(uint64_t n, uint64_t d)
+{
+    uint64_t quotient = divide_bit_by_bit(n, d), remainder = n - quotient * d;
+    CHECK_EQ(n / d, quotient);
+    CHECK_EQ(n % d, remainder);
+    CHECK(remainder < d);
+    if (n >> 63 || d >> 63)
+        return;
+    int64_t signed_n = (int64_t)n, signed_d = (int64_t)d;
+    CHECK_EQ((uint64_t)(signed_n / -signed_d), -quotient);
+    CHECK_EQ((uint64_t)(-signed_n / signed_d), -quotient);
+    CHECK_EQ((uint64_t)(-signed_n % signed_d), -remainder);
+    CHECK_EQ((uint64_t)(signed_n % -signed_d), remainder);
+}
+
+static void the_operators_divide_numbers_of_64_bits(void)
+{
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        for (size_t j = 1; j < sizeof edges / sizeof *edges; j++)
+            check_operators(edges[i], edges[j]);
+    for (unsigned round = 0; round < 2000; round++) {
+        uint64_t n = test_random() >> test_random_below(64);
+        uint64_t d = test_random() >> test_random_below(64);
+        if (d)
+            check_operators(n, d);
+    }
+}
+
 static const struct test_case bits_cases[] = {
     TEST_CASE(single_bits_are_found),
     TEST_CASE(bits_of_random_words_agree_with_a_loop),
@@ -257,6 +288,7 @@ static const struct test_case bits_cases[] = {
     TEST_CASE(alignment_rounds_to_multiples),
     TEST_CASE(the_order_of_a_number_of_pages_is_the_smallest),
     TEST_CASE(division_agrees_with_the_reference),
+    TEST_CASE(the_operators_divide_numbers_of_64_bits),
     {0},
 };
 const struct test_suite suite_bits = {"bits", bits_cases};

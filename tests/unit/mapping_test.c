@@ -162,6 +162,30 @@ static void an_empty_table_is_used_rather_than_replaced(void)
     tables_end(&pt);
 }
 
+static void of_a_range_that_was_emptied_the_empty_tables_go(void)
+{
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        if (!boot() || !tables_start(&pt, (enum quire_pt_format_id)id, can_do_all))
+            return;
+        const unsigned long before = quire_pgtable_nr_tables(&pt);
+        for (unsigned i = 0; i < 3; i++)
+            CHECK_EQ(quire_map_range(&pt, 8 * MIB + i * 4 * MIB, 0, 8192, RW, 0), 0);
+        const unsigned long full = quire_pgtable_nr_tables(&pt);
+        CHECK_EQ(quire_unmap_range(&pt, 8 * MIB, 4096, QUIRE_UNMAP_KEEP_TABLES, NULL), 0);
+        CHECK_EQ(quire_unmap_range(&pt, 8 * MIB, 4096, QUIRE_UNMAP_EMPTIED, NULL), 0);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), full); /* the page beside it is mapped */
+        CHECK_EQ(pages_of_level(QUIRE_PT, 8 * MIB + 4096, 4096), 1);
+        CHECK_EQ(quire_unmap_range(&pt, 8 * MIB + 4096, 4 * MIB, QUIRE_UNMAP_KEEP_TABLES, NULL), 0);
+        CHECK_EQ(quire_unmap_range(&pt, 8 * MIB + 4096, 4 * MIB, QUIRE_UNMAP_EMPTIED, NULL), 0);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), full - 1); /* of the second table a page is left */
+        CHECK_EQ(quire_unmap_range(&pt, 0, 32 * MIB, QUIRE_UNMAP_KEEP_TABLES, NULL), 0);
+        CHECK_EQ(quire_unmap_range(&pt, 0, 32 * MIB, QUIRE_UNMAP_EMPTIED, NULL), 0);
+        CHECK_EQ(quire_pgtable_nr_tables(&pt), before);
+        CHECK_EQ(quire_unmap_range(&pt, 0, 4096, 0x4, NULL), -QUIRE_EINVAL);
+        tables_end(&pt);
+    }
+}
+
 static void scattered_pages_are_mapped_in_their_order(void)
 {
     struct quire_page *pages[1500], *chain;
@@ -494,6 +518,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_range_gets_the_largest_pages_that_fit),
     TEST_CASE(a_processor_without_1_gib_pages_gets_none),
     TEST_CASE(an_empty_table_is_used_rather_than_replaced),
+    TEST_CASE(of_a_range_that_was_emptied_the_empty_tables_go),
     TEST_CASE(scattered_pages_are_mapped_in_their_order),
     TEST_CASE(bad_ranges_are_refused_everywhere),
     TEST_CASE(bits_and_flags_that_make_no_sense_are_refused),

@@ -1,6 +1,5 @@
 /* tests/unit/vm_many_test.c: address spaces of very many areas, and where there are too many */
-#include "tests/unit/vm_machine.h"
-#include "vm/area.h"
+#include "tests/unit/vm_entries.h"
 
 #define R QUIRE_PROT_READ
 #define RW (QUIRE_PROT_READ | QUIRE_PROT_WRITE)
@@ -106,10 +105,75 @@ static void there_are_as_many_areas_as_linux_allows(void)
     finish();
 }
 
+/* All that may be written to is. */
+static void write_all(unsigned areas)
+{
+    run_on(mm);
+    for (unsigned i = 0; i < areas; i += 2)
+        CHECK(poke(AT + i * PAGE, i));
+}
+
+/* From the midst of an area of four pages to the midst of another one. */
+static void many_areas_go_at_once_and_those_at_the_edges_in_part(void)
+{
+    const unsigned areas = 300;
+    const quire_linear_t from = AT + 2 * PAGE, to = AT + 298 * PAGE;
+    if (!begin(areas))
+        return;
+    CHECK_EQ(quire_mprotect(mm, AT, 4 * PAGE, RW), 0);
+    CHECK_EQ(quire_mprotect(mm, AT + 296 * PAGE, 4 * PAGE, RW), 0);
+    write_all(areas);
+    const unsigned before = (unsigned)mm_info(mm).nr_areas;
+    CHECK_EQ(mm_info(mm).rss_anon, areas / 2);
+    CHECK_EQ(quire_munmap(mm, from, to - from), 0);
+    areas_check(mm);
+    CHECK_EQ(mm_info(mm).nr_areas, before - 291);
+    CHECK_EQ(mm_info(mm).total, 4);
+    CHECK_EQ(mm_info(mm).rss_anon, 2);
+    CHECK(holds(AT, 0) && holds(to, 298));
+    CHECK(!poke(from, 1) && !poke(to - PAGE, 1));
+    check_reverse_maps();
+    CHECK_EQ(quire_mmap(mm, from, to - from, RW, ANON, NULL, 0), (int64_t)from);
+    finish();
+}
+
+static void areas_side_by_side_are_copied_each_as_it_says(void)
+{
+    const unsigned areas = 700; /* of more than a table */
+    const quire_linear_t lost = AT + 100 * PAGE, wiped = AT + 200 * PAGE, shared = AT + 300 * PAGE;
+    if (!begin(areas))
+        return;
+    CHECK_EQ(quire_mmap(mm, shared, PAGE, RW,
+                        QUIRE_MAP_SHARED | QUIRE_MAP_ANONYMOUS | QUIRE_MAP_FIXED, NULL, 0),
+             (int64_t)shared);
+    CHECK_EQ(quire_madvise(mm, lost, PAGE, QUIRE_MADV_DONTFORK), 0);
+    CHECK_EQ(quire_madvise(mm, wiped, PAGE, QUIRE_MADV_WIPEONFORK), 0);
+    write_all(areas);
+    struct quire_mm *child = fork_of(mm);
+    CHECK_EQ(mm_info(child).nr_areas, areas - 1);
+    CHECK_EQ(mm_info(child).rss_anon, areas / 2 - 3);
+    check_reverse_maps();
+    run_on(child);
+    CHECK(!poke(lost, 1) && holds(wiped, 0));
+    for (unsigned i = 0; i < areas; i += 2)
+        if (i != 100 && i != 200) {
+            CHECK(holds(AT + i * PAGE, i));
+            CHECK(poke(AT + i * PAGE, 1000 + i));
+        }
+    CHECK(!poke(AT + PAGE, 1));
+    run_on(mm);
+    for (unsigned i = 0; i < areas; i += 2)
+        CHECK(holds(AT + i * PAGE, i == 300 ? 1300 : i));
+    mm_end(child);
+    finish();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(holes_among_ten_thousand_areas_are_found),
     TEST_CASE(faults_find_their_area_among_many),
     TEST_CASE(there_are_as_many_areas_as_linux_allows),
+    TEST_CASE(many_areas_go_at_once_and_those_at_the_edges_in_part),
+    TEST_CASE(areas_side_by_side_are_copied_each_as_it_says),
     {0},
 };
 

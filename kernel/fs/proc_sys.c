@@ -172,8 +172,10 @@ static int store_compact_memory(uint64_t subject, const char *bytes, size_t size
 
 /* ---- System V shared memory ------------------------------------------------------------------ */
 
-struct shm_limits shm_limits = {
-    .bytes = SHM_MAX_BYTES, .pages = SHM_MAX_BYTES, .segments = SHM_MAX_SEGMENTS};
+struct shm_limits shm_limits = {.bytes = SHM_MAX_BYTES,
+                                .pages = SHM_MAX_BYTES,
+                                .segments = SHM_MAX_SEGMENTS,
+                                .next_id = SHM_ANY_ID};
 
 static int store_limit(uint64_t *limit, uint64_t most, const char *bytes, size_t size)
 {
@@ -201,6 +203,23 @@ static int store_limit(uint64_t *limit, uint64_t most, const char *bytes, size_t
 SHM_LIMIT(shmmax, bytes, SHM_MAX_BYTES)
 SHM_LIMIT(shmall, pages, SHM_MAX_BYTES)
 SHM_LIMIT(shmmni, segments, SHM_INDICES)
+
+static int show_shm_next_id(struct text *text, uint64_t subject)
+{
+    (void)subject;
+    text_printf(text, "%lld\n", (long long)shm_limits.next_id);
+    return 0;
+}
+
+static int store_shm_next_id(uint64_t subject, const char *bytes, size_t size)
+{
+    uint64_t id = 0;
+    (void)subject;
+    int error = store_limit(&id, INT32_MAX, bytes, size);
+    if (!error)
+        shm_limits.next_id = (int64_t)id;
+    return error;
+}
 
 /* ---- what can only be read ------------------------------------------------------------------- */
 
@@ -301,6 +320,7 @@ static const struct proc_node kernel_nodes[] = {
     CONSTANT_NODE("pid_max", pid_max),
     DIRECTORY("random", random_nodes),
     CONSTANT_NODE("randomize_va_space", randomize_va_space),
+    KNOB_NODE("shm_next_id", shm_next_id),
     CONSTANT_NODE("shm_rmid_forced", zero),
     KNOB_NODE("shmall", shmall),
     KNOB_NODE("shmmax", shmmax),

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,42 @@ static void segments(void)
     check(lines_of("/proc/sysvipc/shm") == 1, "a segment that is gone isn't told of");
 }
 
+static void next_id(void)
+{
+    const char *file = KERNEL "shm_next_id";
+    const int wanted = (7 << 15) + 300;
+    char text[16];
+    snprintf(text, sizeof text, "%d", wanted);
+    check(is(file, "-1\n"), "no id is asked for at first");
+    check(!put(file, text) && !strncmp(get(file), text, strlen(text)), "one can be");
+    int id = shmget(0x4321, 100, IPC_CREAT | 0600);
+    check(id == wanted, "the next segment has it");
+    check(is(file, "-1\n"), "and no other");
+    check(!put(file, text), "it can be asked for again");
+    int other = shmget(0x4322, 100, IPC_CREAT | 0600);
+    check(other == wanted + 1, "but then the next index is taken");
+    check(put(file, "-2") == EINVAL, "no id is negative");
+    int third = shmget(IPC_PRIVATE, 100, IPC_CREAT | 0600);
+    check(third >= 0 && third != id && (third & 0x7fff) < 300, "others are as without");
+    shmctl(id, IPC_RMID, NULL);
+    shmctl(other, IPC_RMID, NULL);
+    shmctl(third, IPC_RMID, NULL);
+}
+
+/* What this kernel is built of, where programs look for it. */
+static void options(void)
+{
+    struct utsname name;
+    char path[sizeof name.release + 32];
+    uname(&name);
+    snprintf(path, sizeof path, "/boot/config-%s", name.release);
+    check(strstr(get(path), "\nCONFIG_SWAP=y\n") != NULL, "swap is built in, says %s", path);
+    check(strstr(get(path), "\n# CONFIG_MODULES is not set\n") != NULL, "modules aren't");
+    const char *class = sizeof(long) == 4 ? "\nCONFIG_X86_32=y\n" : "\nCONFIG_X86_64=y\n";
+    check(strstr(get(path), class) != NULL, "the class is said");
+    check(strstr(get("/etc/passwd"), "\nnobody:x:65534:65534:") != NULL, "nobody has a number");
+}
+
 static void others(void)
 {
     check(!put(VM "min_free_kbytes", "4000") && is(VM "min_free_kbytes", "4000\n"),
@@ -197,6 +234,8 @@ int main(void)
     overcommit();
     areas();
     segments();
+    next_id();
+    options();
     others();
     return failed;
 }

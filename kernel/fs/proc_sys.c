@@ -25,6 +25,7 @@ enum knob {
     COMPACT_MEMORY,
     OVERCOMMIT_KBYTES,
     MAX_MAP_COUNT,
+    UNPRIVILEGED_USERFAULTFD,
     NR_KNOBS
 };
 
@@ -96,6 +97,8 @@ static int set(enum knob knob, uint64_t value)
         return quire_vm_set_page_cluster(machine_vm, (unsigned)value);
     case DROP_CACHES:
         return drop_caches(value);
+    case UNPRIVILEGED_USERFAULTFD:
+        return value > 1 ? -EINVAL : 0;
     default:
         return compact(value);
     }
@@ -163,6 +166,12 @@ KNOB(page_cluster, PAGE_CLUSTER)
 KNOB(drop_caches, DROP_CACHES)
 KNOB(overcommit_kbytes, OVERCOMMIT_KBYTES)
 KNOB(max_map_count, MAX_MAP_COUNT)
+KNOB(unprivileged_userfaultfd, UNPRIVILEGED_USERFAULTFD)
+
+bool unprivileged_userfaultfd(void)
+{
+    return knob_value[UNPRIVILEGED_USERFAULTFD];
+}
 
 static int store_compact_memory(uint64_t subject, const char *bytes, size_t size)
 {
@@ -299,6 +308,7 @@ static const struct proc_node vm_nodes[] = {
     KNOB_NODE("page-cluster", page_cluster),
     CONSTANT_NODE("panic_on_oom", zero),
     KNOB_NODE("swappiness", swappiness),
+    KNOB_NODE("unprivileged_userfaultfd", unprivileged_userfaultfd),
     KNOB_NODE("watermark_scale_factor", watermark_scale_factor),
     {0},
 };

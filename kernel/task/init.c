@@ -386,6 +386,7 @@ static void init_main(void)
     if (error)
         give_up("make the file system", error);
     proc_init();
+    userfault_init();
     directories = fs_context_create(fs_root);
     if (!directories)
         give_up("make the file system", -ENOMEM);

@@ -52,6 +52,8 @@
 #define VM_MAYEXEC 0x40u
 #define VM_MAYSHARE 0x80u
 #define VM_GROWSDOWN 0x100u
+#define VM_UFFD_MISSING 0x200u
+#define VM_UFFD_WP 0x1000u
 #define VM_LOCKED 0x2000u
 #define VM_SEQ_READ 0x8000u
 #define VM_RAND_READ 0x10000u
@@ -84,10 +86,11 @@ struct quire_vma {
     uint64_t prot;  /* of entries: what `flags` allow, without WRITE where a fault must see it */
     uint64_t pgoff; /* index of the first page in its file; of anonymous memory start >> shift, or
                      * what it was where it came from by mremap */
-    struct quire_mapping *mapping;  /* the file, or shared memory; NULL: private anonymous */
-    struct interval shared;         /* of the mapping's root: rmap.c */
-    struct anon_vma *anon_vma;      /* of private pages that were written here; NULL: none yet */
-    struct quire_mempolicy *policy; /* which nodes' memory; NULL: not said. vm/mempolicy.h */
+    struct quire_mapping *mapping;     /* the file, or shared memory; NULL: private anonymous */
+    struct interval shared;            /* of the mapping's root: rmap.c */
+    struct anon_vma *anon_vma;         /* of private pages that were written here; NULL: none yet */
+    struct quire_mempolicy *policy;    /* which nodes' memory; NULL: not said. vm/mempolicy.h */
+    struct quire_userfault *userfault; /* who sees to faults; NULL: nobody. vm/userfault.h */
     union {
         struct list chains;     /* anon_vma_chains: its anon_vma's and its ancestors' */
         struct quire_vma *gone; /* of one in mm->gone: the next */

@@ -188,17 +188,18 @@ static int set_areas(struct quire_mm *mm, quire_linear_t start, quire_linear_t e
                      struct quire_userfault *monitor)
 {
     int error = check_areas(mm, start, end, monitor);
-    struct quire_vma *vma = error ? NULL : vma_above(mm, start);
-    while (vma && vma->start < end) {
+    for (quire_linear_t to; !error && start < end; start = to) {
+        struct quire_vma *vma = vma_above(mm, start);
+        if (!vma || vma->start >= end)
+            break;
         quire_linear_t from = vma->start > start ? vma->start : start;
-        quire_linear_t to = vma->end < end ? vma->end : end;
         uint32_t old = vma->flags;
+        to = vma->end < end ? vma->end : end;
         vma = vma_set_userfault(vma, from, to, (old & ~VM_UFFD) | modes, monitor);
         if (!vma)
             return -QUIRE_ENOMEM;
         if (old & ~modes & VM_UFFD_WP)
             protect_entries(vma, from, to, false);
-        vma = vma_above(mm, to);
     }
     return error;
 }

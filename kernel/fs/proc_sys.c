@@ -26,12 +26,13 @@ enum knob {
     OVERCOMMIT_KBYTES,
     MAX_MAP_COUNT,
     UNPRIVILEGED_USERFAULTFD,
+    PID_MAX,
     NR_KNOBS
 };
 
 static uint64_t knob_value[NR_KNOBS] = {
     [OVERCOMMIT_RATIO] = 50, [WATERMARK_SCALE_FACTOR] = 10, [SWAPPINESS] = 60,
-    [PAGE_CLUSTER] = 3,      [MAX_MAP_COUNT] = 65530,
+    [PAGE_CLUSTER] = 3,      [MAX_MAP_COUNT] = 65530,       [PID_MAX] = PID_MAX_MOST,
 };
 
 static int set_overcommit(uint64_t mode, uint64_t ratio)
@@ -99,6 +100,8 @@ static int set(enum knob knob, uint64_t value)
         return drop_caches(value);
     case UNPRIVILEGED_USERFAULTFD:
         return value > 1 ? -EINVAL : 0;
+    case PID_MAX:
+        return value < PID_MAX_LEAST || value > PID_MAX_MOST ? -EINVAL : 0;
     default:
         return compact(value);
     }
@@ -167,6 +170,13 @@ KNOB(drop_caches, DROP_CACHES)
 KNOB(overcommit_kbytes, OVERCOMMIT_KBYTES)
 KNOB(max_map_count, MAX_MAP_COUNT)
 KNOB(unprivileged_userfaultfd, UNPRIVILEGED_USERFAULTFD)
+
+KNOB(pid_max, PID_MAX)
+
+int pid_max(void)
+{
+    return (int)knob_value[PID_MAX];
+}
 
 bool unprivileged_userfaultfd(void)
 {
@@ -244,7 +254,6 @@ CONSTANT(mmap_min_addr, "65536")
 CONSTANT(ostype, SYSTEM_NAME)
 CONSTANT(osrelease, SYSTEM_RELEASE)
 CONSTANT(version, SYSTEM_VERSION)
-CONSTANT(pid_max, "32768")
 CONSTANT(threads_max, "32768")
 CONSTANT(ngroups_max, "65536")
 CONSTANT(cap_last_cap, "40")
@@ -327,7 +336,7 @@ static const struct proc_node kernel_nodes[] = {
     CONSTANT_NODE("ngroups_max", ngroups_max),
     CONSTANT_NODE("osrelease", osrelease),
     CONSTANT_NODE("ostype", ostype),
-    CONSTANT_NODE("pid_max", pid_max),
+    KNOB_NODE("pid_max", pid_max),
     DIRECTORY("random", random_nodes),
     CONSTANT_NODE("randomize_va_space", randomize_va_space),
     KNOB_NODE("shm_next_id", shm_next_id),

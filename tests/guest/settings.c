@@ -219,6 +219,40 @@ static void options(void)
     check(strstr(get("/etc/passwd"), "\nnobody:x:65534:65534:") != NULL, "nobody has a number");
 }
 
+static int child_with(int least, int most)
+{
+    int status;
+    pid_t pid = fork();
+    if (!pid)
+        _exit(0);
+    return pid >= least && pid < most && waitpid(pid, &status, 0) == pid;
+}
+
+static void numbers(void)
+{
+    const char *file = KERNEL "pid_max";
+    int all = 1;
+    check(is(file, "32768\n"), "numbers of processes are below 32768 at first");
+    check(put(file, "300") == EINVAL && put(file, "32769") == EINVAL, "some bounds are refused");
+    check(!put(file, "400") && is(file, "400\n"), "another can be set");
+    for (int i = 0; i < 1000; i++)
+        all &= child_with(2, 400);
+    check(all, "and all numbers are below it");
+    pid_t children[200];
+    int count = 0;
+    while (count < 200 && (children[count] = fork()) > 0)
+        count++;
+    if (count < 200 && !children[count])
+        for (;;)
+            pause();
+    check(count < 200 && errno == EAGAIN, "so there are fewer processes");
+    while (count--) {
+        kill(children[count], SIGKILL);
+        waitpid(children[count], NULL, 0);
+    }
+    put(file, "32768");
+}
+
 static void others(void)
 {
     check(!put(VM "min_free_kbytes", "4000") && is(VM "min_free_kbytes", "4000\n"),
@@ -236,6 +270,7 @@ int main(void)
     segments();
     next_id();
     options();
+    numbers();
     others();
     return failed;
 }

@@ -15,9 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VM "/proc/sys/vm/"
@@ -253,6 +256,68 @@ static void numbers(void)
     put(file, "32768");
 }
 
+static void mounts(void)
+{
+    struct stat before, after;
+    int status;
+    mkdir("/tmp/m", 0750);
+    close(open("/tmp/m/covered", O_CREAT | O_WRONLY, 0600));
+    stat("/tmp/m", &before);
+    check(mount("x", "/tmp/m", "ext4", 0, NULL) && errno == ENODEV, "there is tmpfs alone");
+    check(mount("x", "/tmp/none", "tmpfs", 0, NULL) && errno == ENOENT, "on what is there");
+    check(mount("x", "/dev/null", "tmpfs", 0, NULL) && errno == ENOTDIR, "and a directory");
+    check(mount("x", "/tmp/m", "tmpfs", 0, "size=1M") && errno == EINVAL, "no size can be set");
+    check(umount("/tmp/m") && errno == EINVAL, "nothing is mounted at first");
+    check(!mount("x", "/tmp/m", "tmpfs", 0, "mode=700,uid=7"), "a tmpfs can be mounted");
+    stat("/tmp/m", &after);
+    check(after.st_dev != before.st_dev && after.st_mode == (S_IFDIR | 0700) && after.st_uid == 7,
+          "it is another device, and as was asked for");
+    check(access("/tmp/m/covered", F_OK) && errno == ENOENT, "what was there is covered");
+    check(strstr(get("/proc/mounts"), "x /tmp/m tmpfs rw,relatime 0 0\n") != NULL, "it is told of");
+    check(rmdir("/tmp/m") && errno == EBUSY, "its directory can't go");
+    check(rename("/tmp/m", "/tmp/n") && errno == EBUSY, "nor be called otherwise");
+    check(link("/tmp/m/f", "/tmp/f") && errno == ENOENT, "there is no file yet");
+    int fd = open("/tmp/m/f", O_CREAT | O_RDWR, 0600);
+    check(fd >= 0 && write(fd, "text", 4) == 4, "files can be made");
+    check(link("/tmp/m/f", "/tmp/f") && errno == EXDEV, "and have no names elsewhere");
+    check(umount("/tmp/m") && errno == EBUSY, "an open file is in the way");
+    unlink("/tmp/m/f");
+    check(umount("/tmp/m") && errno == EBUSY, "even if it has no name");
+    close(fd);
+    mkdir("/tmp/m/d", 0700);
+    mkdir("/tmp/m/d/e", 0700);
+    close(open("/tmp/m/d/e/g", O_CREAT | O_WRONLY, 0600));
+    pid_t pid = fork();
+    if (!pid) {
+        chdir("/tmp/m/d");
+        for (;;)
+            pause();
+    }
+    struct timespec while_it_goes = {0, 50000000};
+    nanosleep(&while_it_goes, NULL);
+    check(umount("/tmp/m") && errno == EBUSY, "and so is who is in a directory");
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    check(!mount("y", "/tmp/m", "tmpfs", 0, NULL), "another one can be mounted upon it");
+    check(access("/tmp/m/d", F_OK) && !umount("/tmp/m") && !access("/tmp/m/d", F_OK),
+          "and goes first");
+    check(!umount("/tmp/m"), "who has something in it doesn't matter");
+    stat("/tmp/m", &after);
+    check(after.st_dev == before.st_dev && after.st_ino == before.st_ino &&
+              after.st_mode == before.st_mode,
+          "the directory is what it was");
+    check(!access("/tmp/m/covered", F_OK), "with what is in it");
+    check(!strstr(get("/proc/mounts"), "/tmp/m"), "nothing is mounted any more");
+    setegid(7);
+    seteuid(7);
+    check(mount("x", "/tmp/m", "tmpfs", 0, NULL) && errno == EPERM, "root alone mounts");
+    check(umount("/tmp/m") && errno == EPERM, "and unmounts");
+    seteuid(0);
+    setegid(0);
+    unlink("/tmp/m/covered");
+    rmdir("/tmp/m");
+}
+
 static void others(void)
 {
     check(!put(VM "min_free_kbytes", "4000") && is(VM "min_free_kbytes", "4000\n"),
@@ -271,6 +336,7 @@ int main(void)
     next_id();
     options();
     numbers();
+    mounts();
     others();
     return failed;
 }

@@ -64,6 +64,7 @@
 #define VM_NORESERVE 0x200000u
 #define VM_WIPEONFORK 0x2000000u
 #define VM_DONTDUMP 0x4000000u
+#define VM_MERGEABLE 0x10000000u /* Linux: bit 31 */
 #define VM_HUGEPAGE 0x20000000u
 #define VM_NOHUGEPAGE 0x40000000u
 #define VM_SEALED 0x80000000u /* Linux: bit 63 */
@@ -131,6 +132,7 @@ struct quire_mm {
     struct list in_order; /* the same, as a list */
     unsigned nr_areas;
     bool has_sealed;        /* or had */
+    bool has_mergeable;     /* or had: vm/ksm.c looks at it */
     struct quire_vma *gone; /* areas that went, whose files are put without the lock: mm.c */
     uint64_t generation;    /* of the areas, and no other address space's that had the same address:
                              * what a quire_fault_cache compares */
@@ -245,6 +247,7 @@ enum vm_stat {
 
 struct node_lists; /* vm/lru.h */
 struct swap_state; /* vm/swap.h */
+struct ksm;        /* vm/ksm.c */
 
 struct quire_vm {
     struct quire_mem *mem;
@@ -270,6 +273,7 @@ struct quire_vm {
     struct root_table *roots; /* anon_vmas and mappings by id: vm/rmap.h */
     struct node_lists *lists; /* by node */
     struct swap_state *swap;
+    struct ksm *ksm;      /* NULL: nothing was mergeable yet */
     struct list mappings; /* of struct quire_mapping, under `lock` */
 
     uint32_t policy, swappiness, overcommit, overcommit_ratio; /* set at run time: relaxed */

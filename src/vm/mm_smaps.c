@@ -136,7 +136,8 @@ static const struct {
     {VM_GROWSDOWN, "gd"},   {VM_UFFD_MISSING, "um"}, {VM_UFFD_WP, "uw"},    {VM_LOCKED, "lo"},
     {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},    {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"},
     {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},      {VM_NORESERVE, "nr"},  {VM_WIPEONFORK, "wf"},
-    {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},     {VM_NOHUGEPAGE, "nh"}, {VM_SEALED, "sl"},
+    {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},     {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
+    {VM_SEALED, "sl"},
 };
 #define NR_FLAG_NAMES (sizeof flag_names / sizeof flag_names[0])
 

@@ -318,6 +318,88 @@ static void mounts(void)
     rmdir("/tmp/m");
 }
 
+/* ---- merging -----------------------------------------------------------------------------------
+ */
+
+#define KSM "/sys/kernel/mm/ksm/"
+#define MERGED 64
+#define PAGE_BYTES 4096
+
+static unsigned long number(const char *path)
+{
+    return strtoul(get(path), NULL, 10);
+}
+
+/* Whole scans, so that what is there now was looked at often enough. */
+static void wait_for_scans(void)
+{
+    struct timespec moment = {0, 5000000};
+    unsigned long wanted = number(KSM "full_scans") + 4;
+    for (int i = 0; i < 2000 && number(KSM "full_scans") < wanted; i++)
+        nanosleep(&moment, NULL);
+}
+
+static int has_merged(unsigned long shared, unsigned long sharing, unsigned long unshared)
+{
+    wait_for_scans();
+    return number(KSM "pages_shared") == shared && number(KSM "pages_sharing") == sharing &&
+           number(KSM "pages_unshared") == unshared && number(KSM "pages_volatile") == 0;
+}
+
+static char *same_pages(char value)
+{
+    char *at =
+        mmap(NULL, MERGED * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    check(!madvise(at, MERGED * PAGE_BYTES, MADV_MERGEABLE), "memory can be mergeable");
+    memset(at, value, MERGED * PAGE_BYTES);
+    return at;
+}
+
+static int all_are(const char *at, char value)
+{
+    int all = 1;
+    for (int i = 0; i < MERGED * PAGE_BYTES; i++)
+        all &= at[i] == value;
+    return all;
+}
+
+static void merging(void)
+{
+    check(is(KSM "run", "0\n") && is(KSM "pages_to_scan", "100\n") &&
+              is(KSM "sleep_millisecs", "20\n"),
+          "nothing is merged at first");
+    char *a = same_pages('a'), *b = same_pages('b');
+    check(put(KSM "run", "3") == EINVAL, "there is no such way to run");
+    check(!put(KSM "sleep_millisecs", "1") && !put(KSM "pages_to_scan", "1000") &&
+              !put(KSM "run", "1"),
+          "scanning can be turned on");
+    check(has_merged(2, 2 * MERGED - 2, 0), "two contents become two pages");
+    unsigned long with = meminfo("MemFree");
+    memset(b, 'a', MERGED * PAGE_BYTES);
+    check(has_merged(1, 2 * MERGED - 1, 0), "one content becomes one page");
+    b[PAGE_BYTES] = 'x';
+    check(has_merged(1, 2 * MERGED - 2, 1), "but for one that differs");
+    b[PAGE_BYTES] = 'a';
+    check(all_are(a, 'a') && all_are(b, 'a'), "nothing is lost");
+    check(!put(KSM "run", "2"), "all can have their own again");
+    check(is(KSM "pages_shared", "0\n") && is(KSM "pages_sharing", "0\n"), "which they do");
+    check(meminfo("MemFree") < with - MERGED * 4, "and that takes memory");
+    check(all_are(a, 'a') && all_are(b, 'a'), "nothing is lost by that");
+    put(KSM "run", "1");
+    pid_t pid = fork();
+    if (!pid) {
+        wait_for_scans();
+        _exit(!all_are(a, 'a') || madvise(a, MERGED * PAGE_BYTES, MADV_UNMERGEABLE) ||
+              !all_are(a, 'a'));
+    }
+    int status;
+    check(waitpid(pid, &status, 0) == pid && !status, "a child's can be its own, too");
+    munmap(a, MERGED * PAGE_BYTES);
+    munmap(b, MERGED * PAGE_BYTES);
+    check(has_merged(0, 0, 0), "pages that are gone are forgotten");
+    put(KSM "run", "0");
+}
+
 static void others(void)
 {
     check(!put(VM "min_free_kbytes", "4000") && is(VM "min_free_kbytes", "4000\n"),
@@ -337,6 +419,7 @@ int main(void)
     options();
     numbers();
     mounts();
+    merging();
     others();
     return failed;
 }

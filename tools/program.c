@@ -19,6 +19,13 @@
 
 #define SHELL "/bin/busybox"
 #define GUEST_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* Root, and who programs become that want to be nobody in particular. */
+#define USERS                                                                                      \
+    "root:x:0:0:root:/root:/bin/sh\n"                                                              \
+    "daemon:x:1:1:daemon:/usr/sbin:/bin/false\n"                                                   \
+    "bin:x:2:2:bin:/bin:/bin/false\n"                                                              \
+    "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+#define GROUPS "root:x:0:\ndaemon:x:1:\nbin:x:2:\nusers:x:100:\nnogroup:x:65534:\n"
 #define MOST_SCRIPTS 5u      /* a script's interpreter may be a script, as often as in Linux */
 #define FIRST_LINE_BYTES 256 /* as much of it as Linux looks at */
 
@@ -407,10 +414,10 @@ static void add_missing_folder(struct tree *tree, const char *path, mode_t mode)
 }
 
 /* Programs look up who they run as. */
-static void add_missing_file(struct tree *tree, const char *path, const char *line)
+static void add_missing_file(struct tree *tree, const char *path, const char *lines)
 {
     if (!tree_find(tree, path))
-        tree_add_bytes(tree, path, 0644, line, strlen(line));
+        tree_add_bytes(tree, path, 0644, lines, strlen(lines));
 }
 
 /* Where the host's is a symlink to a folder of /usr, so is the machine's: paths are the same. */
@@ -482,8 +489,8 @@ static bool add_words(struct packer *packer)
     add_missing_folder(tree, "/dev", 0755);
     add_missing_folder(tree, "/proc", 0555);
     add_links_of_host(tree);
-    add_missing_file(tree, "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
-    add_missing_file(tree, "/etc/group", "root:x:0:\n");
+    add_missing_file(tree, "/etc/passwd", USERS);
+    add_missing_file(tree, "/etc/group", GROUPS);
     return add_cwd(packer, cwd);
 }
 

@@ -243,9 +243,9 @@ QUIRE_MUST_CHECK int quire_remap_file_pages(struct quire_mm *mm, quire_linear_t 
 #define QUIRE_MADV_REMOVE 9
 #define QUIRE_MADV_DONTFORK 10
 #define QUIRE_MADV_DOFORK 11
-#define QUIRE_MADV_MERGEABLE 12   /* -EINVAL, as a kernel without KSM */
-#define QUIRE_MADV_UNMERGEABLE 13 /* -EINVAL */
-#define QUIRE_MADV_HUGEPAGE 14    /* noted, and shown in smaps; pages stay small */
+#define QUIRE_MADV_MERGEABLE 12 /* of private memory: quire/ksm.h */
+#define QUIRE_MADV_UNMERGEABLE 13
+#define QUIRE_MADV_HUGEPAGE 14 /* noted, and shown in smaps; pages stay small */
 #define QUIRE_MADV_NOHUGEPAGE 15
 #define QUIRE_MADV_DONTDUMP 16
 #define QUIRE_MADV_DODUMP 17

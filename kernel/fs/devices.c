@@ -151,6 +151,7 @@ int devices_populate(struct inode *dev)
         {"tty", 0666, TTY_OTHER_MAJOR, 0},
         {"console", 0600, TTY_OTHER_MAJOR, 1},
         {"ttyS0", 0660, TTY_MAJOR, TTY_SERIAL_MINOR},
+        {"userfaultfd", 0600, MISC_MAJOR, USERFAULTFD_MINOR},
     };
     static const struct {
         const char *name, *target;

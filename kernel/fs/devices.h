@@ -12,6 +12,8 @@ static inline uint64_t device_number(unsigned major, unsigned minor)
 #define TTY_MAJOR 4u
 #define TTY_SERIAL_MINOR 64u /* ttyS0 */
 #define TTY_OTHER_MAJOR 5u   /* 0: tty, 1: console */
+#define MISC_MAJOR 10u
+#define USERFAULTFD_MINOR 126u
 
 /* Sets what the node's number says; -ENXIO: no such device. */
 int device_open(struct inode *inode, struct file *file);
@@ -23,8 +25,8 @@ bool device_is_zero(const struct file *file);
  */
 extern void (*device_mark)(const char *text);
 
-/* Makes null, zero, full, kmsg, random, urandom, tty, console, ttyS0, the block devices that there
- * are, and the links to /proc/self/fd. */
+/* Makes null, zero, full, kmsg, random, urandom, tty, console, ttyS0, userfaultfd, the block
+ * devices that there are, and the links to /proc/self/fd. */
 int devices_populate(struct inode *dev);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "fs/devices.h"
 #include "fs/directory.h"
+#include "fs/options.h"
 #include "fs/procfs.h"
 #include "fs/ramfs.h"
 #include "fs/sysfs.h"
@@ -34,7 +35,7 @@ static int make_directory(struct inode *parent, const char *text, unsigned mode,
 
 int fs_init(void)
 {
-    struct inode *dev = NULL;
+    struct inode *dev = NULL, *boot = NULL;
     fs_root = ramfs_root(&root_volume);
     int error = fs_root ? make_directory(fs_root, "dev", 0755, &dev_volume, &dev) : -ENOMEM;
     if (!error)
@@ -51,6 +52,10 @@ int fs_init(void)
         error = make_directory(fs_root, "root", 0700, NULL, NULL);
     if (!error)
         error = make_directory(fs_root, "etc", 0755, NULL, NULL);
+    if (!error)
+        error = make_directory(fs_root, "boot", 0755, NULL, &boot);
+    if (!error)
+        error = options_populate(boot);
     return error;
 }
 

@@ -37,6 +37,7 @@ struct inode *inode_new(struct volume *volume, const struct inode_ops *ops, uint
     inode->uid = who->euid;
     inode->gid = who->egid;
     inode->volume = volume;
+    volume->nr_inodes++;
     inode->number = ++volume->last_number;
     inode->ops = ops;
     inode->accessed = inode->modified = inode->changed = inode->born = fs_time_now();
@@ -92,6 +93,7 @@ static struct inode *free_inode(struct inode *inode)
     if (inode->ops->release)
         inode->ops->release(inode);
     xattr_free(inode);
+    inode->volume->nr_inodes--;
     quire_kfree(machine_slab, inode);
     return parent;
 }

@@ -56,6 +56,7 @@ struct volume {
     uint32_t block_size; /* as stat(2) gives it; 0: a page */
     uint64_t last_number;
     unsigned long nr_pages; /* of its regular files, as they were counted last */
+    unsigned long nr_inodes;
 };
 
 /* Told of each name in a directory; false: no room, stop before it. */

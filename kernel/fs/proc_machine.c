@@ -206,8 +206,9 @@ static int show_filesystems(struct text *text, uint64_t subject)
 static int show_devices(struct text *text, uint64_t subject)
 {
     (void)subject;
-    text_puts(text, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n\n"
-                    "Block devices:\n");
+    text_puts(text,
+              "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n 10 misc\n\n"
+              "Block devices:\n");
     if (block_device(0))
         text_printf(text, "%3u virtblk\n", BLOCK_MAJOR);
     return 0;

@@ -25,12 +25,14 @@ enum knob {
     COMPACT_MEMORY,
     OVERCOMMIT_KBYTES,
     MAX_MAP_COUNT,
+    UNPRIVILEGED_USERFAULTFD,
+    PID_MAX,
     NR_KNOBS
 };
 
 static uint64_t knob_value[NR_KNOBS] = {
     [OVERCOMMIT_RATIO] = 50, [WATERMARK_SCALE_FACTOR] = 10, [SWAPPINESS] = 60,
-    [PAGE_CLUSTER] = 3,      [MAX_MAP_COUNT] = 65530,
+    [PAGE_CLUSTER] = 3,      [MAX_MAP_COUNT] = 65530,       [PID_MAX] = PID_MAX_MOST,
 };
 
 static int set_overcommit(uint64_t mode, uint64_t ratio)
@@ -96,6 +98,10 @@ static int set(enum knob knob, uint64_t value)
         return quire_vm_set_page_cluster(machine_vm, (unsigned)value);
     case DROP_CACHES:
         return drop_caches(value);
+    case UNPRIVILEGED_USERFAULTFD:
+        return value > 1 ? -EINVAL : 0;
+    case PID_MAX:
+        return value < PID_MAX_LEAST || value > PID_MAX_MOST ? -EINVAL : 0;
     default:
         return compact(value);
     }
@@ -163,6 +169,19 @@ KNOB(page_cluster, PAGE_CLUSTER)
 KNOB(drop_caches, DROP_CACHES)
 KNOB(overcommit_kbytes, OVERCOMMIT_KBYTES)
 KNOB(max_map_count, MAX_MAP_COUNT)
+KNOB(unprivileged_userfaultfd, UNPRIVILEGED_USERFAULTFD)
+
+KNOB(pid_max, PID_MAX)
+
+int pid_max(void)
+{
+    return (int)knob_value[PID_MAX];
+}
+
+bool unprivileged_userfaultfd(void)
+{
+    return knob_value[UNPRIVILEGED_USERFAULTFD];
+}
 
 static int store_compact_memory(uint64_t subject, const char *bytes, size_t size)
 {
@@ -172,8 +191,10 @@ static int store_compact_memory(uint64_t subject, const char *bytes, size_t size
 
 /* ---- System V shared memory ------------------------------------------------------------------ */
 
-struct shm_limits shm_limits = {
-    .bytes = SHM_MAX_BYTES, .pages = SHM_MAX_BYTES, .segments = SHM_MAX_SEGMENTS};
+struct shm_limits shm_limits = {.bytes = SHM_MAX_BYTES,
+                                .pages = SHM_MAX_BYTES,
+                                .segments = SHM_MAX_SEGMENTS,
+                                .next_id = SHM_ANY_ID};
 
 static int store_limit(uint64_t *limit, uint64_t most, const char *bytes, size_t size)
 {
@@ -202,6 +223,23 @@ SHM_LIMIT(shmmax, bytes, SHM_MAX_BYTES)
 SHM_LIMIT(shmall, pages, SHM_MAX_BYTES)
 SHM_LIMIT(shmmni, segments, SHM_INDICES)
 
+static int show_shm_next_id(struct text *text, uint64_t subject)
+{
+    (void)subject;
+    text_printf(text, "%lld\n", (long long)shm_limits.next_id);
+    return 0;
+}
+
+static int store_shm_next_id(uint64_t subject, const char *bytes, size_t size)
+{
+    uint64_t id = 0;
+    (void)subject;
+    int error = store_limit(&id, INT32_MAX, bytes, size);
+    if (!error)
+        shm_limits.next_id = (int64_t)id;
+    return error;
+}
+
 /* ---- what can only be read ------------------------------------------------------------------- */
 
 #define CONSTANT(title, text_of_it)                                                                \
@@ -216,7 +254,6 @@ CONSTANT(mmap_min_addr, "65536")
 CONSTANT(ostype, SYSTEM_NAME)
 CONSTANT(osrelease, SYSTEM_RELEASE)
 CONSTANT(version, SYSTEM_VERSION)
-CONSTANT(pid_max, "32768")
 CONSTANT(threads_max, "32768")
 CONSTANT(ngroups_max, "65536")
 CONSTANT(cap_last_cap, "40")
@@ -280,6 +317,7 @@ static const struct proc_node vm_nodes[] = {
     KNOB_NODE("page-cluster", page_cluster),
     CONSTANT_NODE("panic_on_oom", zero),
     KNOB_NODE("swappiness", swappiness),
+    KNOB_NODE("unprivileged_userfaultfd", unprivileged_userfaultfd),
     KNOB_NODE("watermark_scale_factor", watermark_scale_factor),
     {0},
 };
@@ -298,9 +336,10 @@ static const struct proc_node kernel_nodes[] = {
     CONSTANT_NODE("ngroups_max", ngroups_max),
     CONSTANT_NODE("osrelease", osrelease),
     CONSTANT_NODE("ostype", ostype),
-    CONSTANT_NODE("pid_max", pid_max),
+    KNOB_NODE("pid_max", pid_max),
     DIRECTORY("random", random_nodes),
     CONSTANT_NODE("randomize_va_space", randomize_va_space),
+    KNOB_NODE("shm_next_id", shm_next_id),
     CONSTANT_NODE("shm_rmid_forced", zero),
     KNOB_NODE("shmall", shmall),
     KNOB_NODE("shmmax", shmmax),

@@ -75,6 +75,14 @@ uint64_t proc_subject(const struct inode *inode);
 #define PROC_DYNAMIC 256u
 #define PROC_FIRST_PROCESS 512u /* in /proc itself */
 
+/* vm.unprivileged_userfaultfd: may others than root see to faults of the kernel's accesses? */
+bool unprivileged_userfaultfd(void);
+
+/* kernel.pid_max: numbers of processes and threads are below it. */
+#define PID_MAX_LEAST 301
+#define PID_MAX_MOST 32768
+int pid_max(void);
+
 /* The machine's own files: proc_machine.c, proc_sys.c. */
 extern const struct proc_node proc_machine_nodes[];
 extern const struct proc_node proc_sys_nodes[];

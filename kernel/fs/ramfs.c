@@ -55,6 +55,7 @@ struct inode *ramfs_make_inode(struct volume *volume, const struct credentials *
     if (!inode)
         return NULL;
     if (fill(inode, what)) {
+        volume->nr_inodes--;
         quire_kfree(machine_slab, inode); /* nothing is there to be released */
         return NULL;
     }

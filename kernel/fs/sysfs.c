@@ -7,6 +7,7 @@
 
 #include <quire/numa.h>
 
+#include "fs/ksm.h"
 #include "fs/procfs.h"
 #include "memory.h"
 #include "string.h"
@@ -215,7 +216,10 @@ static const struct proc_node system_nodes[] = {
     {0},
 };
 static const struct proc_node devices_nodes[] = {DIRECTORY("system", system_nodes), {0}};
-static const struct proc_node sys_nodes[] = {DIRECTORY("devices", devices_nodes), {0}};
+static const struct proc_node mm_nodes[] = {DIRECTORY("ksm", ksm_nodes), {0}};
+static const struct proc_node kernel_nodes[] = {DIRECTORY("mm", mm_nodes), {0}};
+static const struct proc_node sys_nodes[] = {
+    DIRECTORY("devices", devices_nodes), DIRECTORY("kernel", kernel_nodes), {0}};
 static const struct proc_node root_node = DIRECTORY("sys", sys_nodes);
 
 int sysfs_mount(struct inode *root)

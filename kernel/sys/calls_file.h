@@ -16,6 +16,11 @@ syscall_fn sys_open, sys_openat, sys_openat2, sys_creat, sys_close, sys_close_ra
 /* file_seek.c */
 syscall_fn sys_lseek, sys_truncate, sys_ftruncate, sys_fallocate, sys_fadvise64, sys_readahead,
     sys_sync_file_range, sys_fsync, sys_fdatasync, sys_sync, sys_syncfs;
+/* mount.c */
+syscall_fn sys_mount, sys_umount2;
+#if !defined(__x86_64__)
+syscall_fn sys_umount;
+#endif
 /* file_stat.c */
 syscall_fn sys_statx, sys_statfs, sys_fstatfs;
 /* file_directory.c */

@@ -10,7 +10,7 @@ syscall_fn sys_brk, sys_mmap, sys_munmap, sys_mprotect, sys_mremap, sys_madvise,
 syscall_fn sys_mbind, sys_set_mempolicy, sys_get_mempolicy, sys_set_mempolicy_home_node,
     sys_move_pages, sys_migrate_pages;
 syscall_fn sys_remap_file_pages, sys_cachestat, sys_pkey_mprotect, sys_pkey_alloc, sys_pkey_free,
-    sys_pidfd_open, sys_process_madvise, sys_process_mrelease;
+    sys_pidfd_open, sys_process_madvise, sys_process_mrelease, sys_userfaultfd;
 #if defined(__x86_64__)
 syscall_fn sys_mseal;
 #endif

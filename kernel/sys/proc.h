@@ -18,6 +18,9 @@ static inline uint64_t proc_subject_of(int pid, uint32_t other)
     return (uint32_t)pid | (uint64_t)other << 32;
 }
 
+/* What /dev/userfaultfd leads to (userfault.c). */
+void userfault_init(void);
+
 /* NULL: it is gone. */
 struct process *proc_process(uint64_t subject);
 /* Its address space, with a reference to be put; NULL: it has none. -ESRCH. */

@@ -2,6 +2,7 @@
 #include <quire/swap.h>
 
 #include "fs/fs.h"
+#include "fs/mount.h"
 #include "fs/random.h"
 #include "rtc.h"
 #include "string.h"
@@ -190,6 +191,7 @@ static int show_mounts(struct text *text, uint64_t subject)
                     "tmpfs /dev/shm tmpfs rw,relatime 0 0\n"
                     "proc /proc proc rw,relatime 0 0\n"
                     "sysfs /sys sysfs rw,relatime 0 0\n");
+    mount_show(text, false);
     return 0;
 }
 
@@ -201,6 +203,7 @@ static int show_mountinfo(struct text *text, uint64_t subject)
                     "4 2 0:22 / /dev/shm rw,relatime - tmpfs tmpfs rw\n"
                     "3 1 0:21 / /proc rw,relatime - proc proc rw\n"
                     "5 1 0:23 / /sys rw,relatime - sysfs sysfs rw\n");
+    mount_show(text, true);
     return 0;
 }
 

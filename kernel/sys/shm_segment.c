@@ -14,7 +14,8 @@
 #include "task/shm.h"
 #include "task/task.h"
 
-#define INDEX_MASK 0x7fff
+#define INDEX_BITS 15
+#define INDEX_MASK ((1 << INDEX_BITS) - 1)
 #define MAX_SEQUENCE 0xffff
 
 struct segments shm_segments = {.list = {&shm_segments.list, &shm_segments.list}};
@@ -147,24 +148,42 @@ void segment_release(struct segment *segment)
     shm_reap();
 }
 
-/* At the lowest free index. An id comes again only when the sequence does. */
-static void segment_insert(struct segment *segment)
+/* Gives it the lowest free index from `first` on; what it comes behind in the list. */
+static struct list *find_index(struct segment *segment, int first)
 {
     struct list *before = &shm_segments.list;
-    segment->index = 0;
+    segment->index = first;
     list_for_each (at, &shm_segments.list) {
-        if (quire_container_of(at, struct segment, link)->index != segment->index)
+        int taken = quire_container_of(at, struct segment, link)->index;
+        if (taken > segment->index)
             break;
-        segment->index++;
+        segment->index += taken == segment->index;
         before = at;
     }
-    if (segment->index <= last_index)
-        next_sequence = (next_sequence + 1) & MAX_SEQUENCE;
-    last_index = segment->index;
-    segment->sequence = next_sequence;
+    return before;
+}
+
+/* An id comes again only when the sequence does, or who may asked for it (shm_next_id). -ENOSPC:
+ * no index is free from that one's on, which then isn't asked for any more, as on Linux. */
+static int segment_insert(struct segment *segment)
+{
+    int wanted = (int)shm_limits.next_id;
+    shm_limits.next_id = SHM_ANY_ID;
+    struct list *before = find_index(segment, wanted < 0 ? 0 : wanted & INDEX_MASK);
+    if (segment->index > INDEX_MASK)
+        return -ENOSPC;
+    if (wanted >= 0) {
+        segment->sequence = wanted >> INDEX_BITS;
+    } else {
+        if (segment->index <= last_index)
+            next_sequence = (next_sequence + 1) & MAX_SEQUENCE;
+        last_index = segment->index;
+        segment->sequence = next_sequence;
+    }
     list_add(before, &segment->link);
     shm_segments.count++;
     shm_segments.nr_pages += segment_pages(segment->size);
+    return 0;
 }
 
 static int check_new(uint64_t size, unsigned flags)
@@ -186,19 +205,20 @@ int segment_create(int key, uint64_t size, unsigned flags)
         return -ENOMEM;
     /* Looked at when nothing sleeps any more before it has its place. */
     int error = key != IPC_PRIVATE && segment_by_key(key) ? -EEXIST : check_new(size, flags);
+    segment->key = key;
+    segment->size = size;
+    if (!error)
+        error = segment_insert(segment);
     if (error) {
         quire_kfree(machine_slab, segment);
         return error;
     }
-    segment->key = key;
-    segment->size = size;
     segment->mode = flags & SHM_PERMISSIONS;
     segment->uid = segment->cuid = process->credentials.euid;
     segment->gid = segment->cgid = process->credentials.egid;
     segment->creator = process->pid;
     segment->changed = fs_time_now().seconds;
     quire_snprintf(segment->name, sizeof segment->name, "/SYSV%08x (deleted)", (unsigned)key);
-    segment_insert(segment);
     segment_hold(segment);
     int id = segment_id(segment);
     struct quire_mapping_config config = {.size = segment_pages(size) << QUIRE_PAGE_SHIFT,

@@ -7,6 +7,7 @@
 #include "task/init.h"
 #include "task/give_way.h"
 
+#include <quire/ksm.h>
 #include <quire/port.h>
 #include <quire/swap.h>
 
@@ -24,6 +25,7 @@
 #include "fs/files.h"
 #include "fs/fs.h"
 #include "fs/initrd.h"
+#include "fs/ksm.h"
 #include "fs/names.h"
 #include "fs/path.h"
 #include "fs/random.h"
@@ -304,6 +306,45 @@ static void reclaim_main(void)
     }
 }
 
+#define MERGE_PIECE 32u         /* addresses, before others have their turn */
+#define MERGE_REST_NS 20000000u /* when there was nothing to be merged */
+
+#define TRIM_REST_NS 1000000000u
+/* One round of ksm_settings.pages; false: nothing is mergeable. */
+static bool merge_some(void)
+{
+    unsigned long done = 0, last = MERGE_PIECE;
+    for (uint64_t left = ksm_settings.pages; left && last && ksm_settings.run == KSM_MERGE;) {
+        unsigned long some = left < MERGE_PIECE ? (unsigned long)left : MERGE_PIECE;
+        last = quire_ksm_scan(machine_vm, some);
+        done += last;
+        left -= some;
+        sched_let_others_run();
+    }
+    return done;
+}
+
+static void merge_main(void)
+{
+    for (;;) {
+        uint32_t seen = event_read(&ksm_settings.changed);
+        if (ksm_settings.run != KSM_MERGE) {
+            /* What was merged may come to be nobody's. */
+            uint64_t rest = quire_ksm_trim(machine_vm) ? TRIM_REST_NS : 0;
+            if (rest)
+                (void)event_wait(&ksm_settings.changed, seen, quire_port_clock_ns() + rest);
+            else
+                event_wait_uninterruptible(&ksm_settings.changed, seen);
+            continue;
+        }
+        uint64_t rest = merge_some() ? ksm_settings.sleep_ms * 1000000u : MERGE_REST_NS;
+        if (rest)
+            (void)event_wait(&ksm_settings.changed, seen, quire_port_clock_ns() + rest);
+        else
+            schedule();
+    }
+}
+
 /* ---- process 1 ------------------------------------------------------------------------------- */
 
 /* Maps physical memory of whole pages, wherever it is. 0: it can't be. */
@@ -386,6 +427,7 @@ static void init_main(void)
     if (error)
         give_up("make the file system", error);
     proc_init();
+    userfault_init();
     directories = fs_context_create(fs_root);
     if (!directories)
         give_up("make the file system", -ENOMEM);
@@ -429,7 +471,8 @@ void run_program(const struct pvh_info *given)
     quire_vm_set_numa_go_on(machine_vm, give_way_in_moves);
     oom_init();
     struct task *task = task_create_kernel("init", init_main);
-    if (!task || !task_create_kernel("kswapd", reclaim_main))
+    if (!task || !task_create_kernel("kswapd", reclaim_main) ||
+        !task_create_kernel("ksmd", merge_main))
         panic("no memory for the first processes");
     init_process = task->process;
     sched_idle();

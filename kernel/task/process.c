@@ -7,6 +7,7 @@
 #include "fs/file.h"
 #include "fs/files.h"
 #include "fs/path.h"
+#include "fs/procfs.h"
 #include "memory.h"
 #include "task/arch_task.h"
 #include "task/lifecycle.h"
@@ -14,8 +15,7 @@
 #include "trap.h"
 #include "user.h"
 
-#define MAX_PID 32768
-#define MAX_TASKS 8192u /* so that a free number is soon found */
+#define MAX_TASKS ((unsigned)pid_max() / 4) /* so that a free number is soon found */
 #define NR_CACHED_STACKS 8u
 
 struct list all_processes = {&all_processes, &all_processes};
@@ -61,12 +61,15 @@ static bool is_used(int number)
     return task_find(number);
 }
 
+/* 0: all that there may be are used. */
 static int new_number(void)
 {
-    do
-        last_pid = last_pid == MAX_PID - 1 ? 1 : last_pid + 1;
-    while (is_used(last_pid));
-    return last_pid;
+    for (int most = pid_max(), tried = 1; tried < most; tried++) {
+        last_pid = last_pid >= most - 1 ? 1 : last_pid + 1;
+        if (!is_used(last_pid))
+            return last_pid;
+    }
+    return 0;
 }
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
@@ -88,7 +91,7 @@ static void stack_free(char *stack)
 
 bool tasks_are_full(void)
 {
-    return nr_tasks == MAX_TASKS;
+    return nr_tasks >= MAX_TASKS;
 }
 
 struct task *task_create(struct process *process)
@@ -98,8 +101,12 @@ struct task *task_create(struct process *process)
     struct task *task = quire_kzalloc(machine_slab, sizeof *task, QUIRE_GFP_KERNEL);
     if (!task)
         return NULL;
+    /* The first thread has the process's number. */
     task->stack = stack_alloc();
-    if (!task->stack) {
+    task->tid = !task->stack ? 0 : process->nr_threads ? new_number() : process->pid;
+    if (!task->tid) {
+        if (task->stack)
+            stack_free(task->stack);
         quire_kfree(machine_slab, task);
         return NULL;
     }
@@ -112,8 +119,6 @@ struct task *task_create(struct process *process)
     list_init(&task->pending.entries);
     list_init(&task->queue);
     task->alternate.flags = SS_DISABLE;
-    /* The first thread has the process's number. */
-    task->tid = process->nr_threads ? new_number() : process->pid;
     list_add_tail(&process->threads, &task->thread);
     process->nr_threads++;
     nr_tasks++;
@@ -194,6 +199,10 @@ struct process *process_create(struct process *parent, const struct process *lik
         return NULL;
     process->mm = mm;
     process->pid = process->pgid = process->sid = new_number();
+    if (!process->pid) {
+        quire_kfree(machine_slab, process);
+        return NULL;
+    }
     process->start_ns = quire_port_clock_ns();
     process->parent = parent;
     list_init(&process->children);

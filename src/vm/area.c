@@ -7,6 +7,7 @@
 #include "vm/area.h"
 
 #include "vm/cache.h"
+#include "vm/userfault.h"
 
 /* ---- alone ------------------------------------------------------------------------------------
  */
@@ -28,6 +29,7 @@ struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
     copy->policy = vma->policy;
     if (quire_unlikely(copy->policy))
         quire_mempolicy_get(copy->policy);
+    copy->userfault = userfault_get(vma->userfault);
     list_init(&copy->chains);
     if (copy->mapping)
         quire_mapping_get(copy->mapping);
@@ -39,6 +41,8 @@ struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma
     struct quire_vma *copy = vma_copy(mm, vma);
     if (copy)
         copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    if (copy)
+        userfault_forget(copy);
     return copy;
 }
 
@@ -48,6 +52,7 @@ void vma_drop(struct quire_vma *vma)
     anon_vma_unlink(vma);
     if (quire_unlikely(vma->policy))
         quire_mempolicy_put(vma->policy);
+    userfault_put(vma->userfault);
     quire_kmem_cache_free(vma->mm->vm->vma_cache, vma);
     if (mapping)
         quire_mapping_put(mapping);
@@ -138,7 +143,7 @@ static bool alike(const struct quire_vma *a, const struct quire_vma *b)
 {
     return a->end == b->start && a->flags == b->flags && a->mapping == b->mapping &&
            a->pgoff + vma_pages(a) == b->pgoff && mempolicy_equal(a->policy, b->policy) &&
-           anon_vma_compatible(a, b);
+           a->userfault == b->userfault && anon_vma_compatible(a, b);
 }
 
 /* The lower area takes the upper one's range. False: no memory. */
@@ -183,19 +188,30 @@ bool vma_extend(const struct quire_vma *like, struct quire_vma *prev, struct qui
 struct change {
     uint32_t flags;
     struct quire_mempolicy *policy;
+    struct quire_userfault *userfault;
 };
+
+static struct change unchanged(const struct quire_vma *vma)
+{
+    return (struct change){vma->flags, vma->policy, vma->userfault};
+}
+
+static void pretend(struct quire_vma *vma, const struct change *to)
+{
+    vma->flags = to->flags;
+    vma->policy = to->policy;
+    vma->userfault = to->userfault;
+}
 
 /* Whether an area could be joined with `other` after the change: for the count of areas. */
 static bool would_join(struct quire_vma *vma, struct quire_vma *other, const struct change *to)
 {
-    const struct change old = {vma->flags, vma->policy};
+    const struct change old = unchanged(vma);
     if (!other)
         return false;
-    vma->flags = to->flags;
-    vma->policy = to->policy;
+    pretend(vma, to);
     bool joins = other->start < vma->start ? alike(other, vma) : alike(vma, other);
-    vma->flags = old.flags;
-    vma->policy = old.policy;
+    pretend(vma, &old);
     return joins;
 }
 
@@ -229,9 +245,11 @@ static struct quire_vma *cut_out(struct quire_vma *vma, quire_linear_t start, qu
 struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
                              uint32_t flags)
 {
+    struct change to = unchanged(vma);
     if (flags == vma->flags)
         return vma;
-    vma = cut_out(vma, start, end, &(struct change){flags, vma->policy});
+    to.flags = flags;
+    vma = cut_out(vma, start, end, &to);
     if (!vma)
         return NULL;
     vma_set_flags(vma, flags);
@@ -242,14 +260,35 @@ struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_
 struct quire_vma *vma_set_policy(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
                                  struct quire_mempolicy *policy)
 {
+    struct change to = unchanged(vma);
     if (mempolicy_equal(policy, vma->policy))
         return vma;
-    vma = cut_out(vma, start, end, &(struct change){vma->flags, policy});
+    to.policy = policy;
+    vma = cut_out(vma, start, end, &to);
     if (!vma)
         return NULL;
     quire_mempolicy_get(policy);
     quire_mempolicy_put(vma->policy);
     vma->policy = policy;
+    return vma_merge(vma);
+}
+
+struct quire_vma *vma_set_userfault(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                                    uint32_t flags, struct quire_userfault *monitor)
+{
+    struct change to = unchanged(vma);
+    if (flags == vma->flags && monitor == vma->userfault)
+        return vma;
+    to.flags = flags;
+    to.userfault = monitor;
+    vma = cut_out(vma, start, end, &to);
+    if (!vma)
+        return NULL;
+    userfault_get(monitor);
+    userfault_put(vma->userfault);
+    vma->userfault = monitor;
+    vma_set_flags(vma, flags);
+    area_tell(vma);
     return vma_merge(vma);
 }
 

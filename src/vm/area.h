@@ -134,6 +134,9 @@ struct quire_vma *vma_modify(struct quire_vma *vma, quire_linear_t start, quire_
 /* The same with another policy, or with NULL none. */
 struct quire_vma *vma_set_policy(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
                                  struct quire_mempolicy *policy);
+/* The same with another monitor, or with NULL none. */
+struct quire_vma *vma_set_userfault(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                                    uint32_t flags, struct quire_userfault *monitor);
 /* The same range with other flags; and the entries' bits for an area's flags. */
 void vma_set_flags(struct quire_vma *vma, uint32_t flags);
 uint64_t vma_page_prot(const struct quire_mm *mm, const struct quire_vma *vma);

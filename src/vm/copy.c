@@ -140,7 +140,7 @@ static int copy_piece(struct quire_mm *child, const struct quire_vma *parent, qu
     };
     struct quire_pt_copy how = {
         .clear_both = vma_is_shared(parent) ? 0 : QUIRE_PTE_WRITE,
-        .clear_copy = QUIRE_PTE_ACCESSED,
+        .clear_copy = QUIRE_PTE_ACCESSED | ENTRY_WP,
         .copied = copied,
         .undone = undone,
         .arg = &copying,

@@ -20,6 +20,11 @@
 #define ENTRY_TYPE_MASK 0x3eu
 #define ENTRY_OFFSET_SHIFT 9
 
+/* Writes are for the area's monitor to see (vm/userfault.c): of an entry with a page, or of one
+ * that will have it again. */
+#define ENTRY_WP ((uint64_t)QUIRE_PTE_SOFT2)
+#define ENTRY_WP_AWAY 0x40u
+
 /* Types: 1 to QUIRE_MAX_SWAP_AREAS are swap areas, by number from 1 on. */
 #define ENTRY_MIGRATION 30u       /* offset: the frame that is being moved; wait for its lock */
 #define ENTRY_MIGRATION_WRITE 31u /* the same, and the entry was writable */

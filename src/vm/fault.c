@@ -8,6 +8,7 @@
  *   cost   a hit in the thread's cache of areas needs no walk of the tree
  */
 #include "vm/fault.h"
+#include "vm/userfault.h"
 
 /* ---- areas ------------------------------------------------------------------------------------
  */
@@ -169,16 +170,23 @@ static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linea
         .flags = flags,
     };
     fault.entry = find_entry(&vma->mm->pt, fault.address, cache, &fault.where);
-    if (!fault.entry)
-        return vma->mapping ? told(&fault, EVENT_FAULT_FILE, fault_file(&fault))
-                            : told(&fault, EVENT_FAULT_ANON, fault_anon(&fault));
+    if (!fault.entry) {
+        if (vma->mapping)
+            return told(&fault, EVENT_FAULT_FILE, fault_file(&fault));
+        if (quire_unlikely(vma->flags & VM_UFFD_MISSING))
+            return FAULT_WAITS;
+        return told(&fault, EVENT_FAULT_ANON, fault_anon(&fault));
+    }
     if (!entry_present(fault.entry)) {
         /* mprotect changes all entries of an area with the writer's lock. */
         QUIRE_BUG_ON(fault.entry & ENTRY_PROTNONE);
         return told(&fault, EVENT_FAULT_SWAP, fault_swap(&fault));
     }
-    if (flags & QUIRE_FAULT_FLAG_WRITE && !(fault.entry & QUIRE_PTE_WRITE))
+    if (flags & QUIRE_FAULT_FLAG_WRITE && !(fault.entry & QUIRE_PTE_WRITE)) {
+        if (quire_unlikely(fault.entry & ENTRY_WP && vma->flags & VM_UFFD_WP))
+            return FAULT_WAITS;
         return told(&fault, EVENT_FAULT_WRITE, fault_write(&fault));
+    }
     return told(&fault, EVENT_FAULT_NONE,
                 QUIRE_VM_MINOR); /* another thread was here, or a TLB remembered less */
 }
@@ -219,6 +227,8 @@ enum quire_fault_result quire_handle_fault(struct quire_mm *mm, quire_linear_t a
     if (quire_likely(vma))
         result =
             access_allowed(vma, flags) ? counted(vma, address, flags, cache) : QUIRE_VM_SEGV_ACCERR;
+    if (quire_unlikely(result == FAULT_WAITS))
+        return userfault_wait(vma, address, flags);
     rwlock_read_unlock(&mm->lock);
     return result;
 }

@@ -55,6 +55,14 @@ enum quire_fault_result fault_swap(struct fault *fault); /* swap_fault.c: swap o
 enum quire_fault_result fault_swap_gfp(struct fault *fault, quire_gfp_t extra);
 enum quire_fault_result fault_file(struct fault *fault); /* file_fault.c: nothing there, mapping */
 
+/* The area's monitor sees to it (vm/userfault.c): nothing was done, and who has no lock waits for
+ * it. */
+#define FAULT_WAITS ((enum quire_fault_result)(QUIRE_VM_OOM + 1))
+
+/* Maps a page of vm_alloc_page's, with its content, where nothing is; `rights` are PRESENT or what
+ * else the entry says. 0; -EAGAIN: something is there; -ENOMEM. anon.c */
+QUIRE_MUST_CHECK int fault_map_anon(struct fault *fault, struct quire_page *page, uint64_t rights);
+
 /* A present, read-only entry of a shared area is written to: file_fault.c. */
 enum quire_fault_result fault_shared_write(struct fault *fault);
 

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "vm/area.h"
 #include "vm/cache.h"
+#include "vm/ksm.h"
 #include "vm/lru.h"
 #include "vm/swap.h"
 
@@ -171,6 +172,7 @@ int quire_vm_destroy(struct quire_vm *vm)
 {
     if (is_in_use(vm))
         return -QUIRE_EBUSY;
+    ksm_destroy(vm);
     reclaim_unregister(vm);
     destroy_parts(vm);
     return 0;

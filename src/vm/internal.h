@@ -52,6 +52,8 @@
 #define VM_MAYEXEC 0x40u
 #define VM_MAYSHARE 0x80u
 #define VM_GROWSDOWN 0x100u
+#define VM_UFFD_MISSING 0x200u
+#define VM_UFFD_WP 0x1000u
 #define VM_LOCKED 0x2000u
 #define VM_SEQ_READ 0x8000u
 #define VM_RAND_READ 0x10000u
@@ -62,6 +64,7 @@
 #define VM_NORESERVE 0x200000u
 #define VM_WIPEONFORK 0x2000000u
 #define VM_DONTDUMP 0x4000000u
+#define VM_MERGEABLE 0x10000000u /* Linux: bit 31 */
 #define VM_HUGEPAGE 0x20000000u
 #define VM_NOHUGEPAGE 0x40000000u
 #define VM_SEALED 0x80000000u /* Linux: bit 63 */
@@ -84,10 +87,11 @@ struct quire_vma {
     uint64_t prot;  /* of entries: what `flags` allow, without WRITE where a fault must see it */
     uint64_t pgoff; /* index of the first page in its file; of anonymous memory start >> shift, or
                      * what it was where it came from by mremap */
-    struct quire_mapping *mapping;  /* the file, or shared memory; NULL: private anonymous */
-    struct interval shared;         /* of the mapping's root: rmap.c */
-    struct anon_vma *anon_vma;      /* of private pages that were written here; NULL: none yet */
-    struct quire_mempolicy *policy; /* which nodes' memory; NULL: not said. vm/mempolicy.h */
+    struct quire_mapping *mapping;     /* the file, or shared memory; NULL: private anonymous */
+    struct interval shared;            /* of the mapping's root: rmap.c */
+    struct anon_vma *anon_vma;         /* of private pages that were written here; NULL: none yet */
+    struct quire_mempolicy *policy;    /* which nodes' memory; NULL: not said. vm/mempolicy.h */
+    struct quire_userfault *userfault; /* who sees to faults; NULL: nobody. vm/userfault.h */
     union {
         struct list chains;     /* anon_vma_chains: its anon_vma's and its ancestors' */
         struct quire_vma *gone; /* of one in mm->gone: the next */
@@ -128,6 +132,7 @@ struct quire_mm {
     struct list in_order; /* the same, as a list */
     unsigned nr_areas;
     bool has_sealed;        /* or had */
+    bool has_mergeable;     /* or had: vm/ksm.c looks at it */
     struct quire_vma *gone; /* areas that went, whose files are put without the lock: mm.c */
     uint64_t generation;    /* of the areas, and no other address space's that had the same address:
                              * what a quire_fault_cache compares */
@@ -242,6 +247,7 @@ enum vm_stat {
 
 struct node_lists; /* vm/lru.h */
 struct swap_state; /* vm/swap.h */
+struct ksm;        /* vm/ksm.c */
 
 struct quire_vm {
     struct quire_mem *mem;
@@ -267,6 +273,7 @@ struct quire_vm {
     struct root_table *roots; /* anon_vmas and mappings by id: vm/rmap.h */
     struct node_lists *lists; /* by node */
     struct swap_state *swap;
+    struct ksm *ksm;      /* NULL: nothing was mergeable yet */
     struct list mappings; /* of struct quire_mapping, under `lock` */
 
     uint32_t policy, swappiness, overcommit, overcommit_ratio; /* set at run time: relaxed */

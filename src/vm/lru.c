@@ -11,6 +11,7 @@
  * While a page is isolated it is on no list, and what list it was on is forgotten but for its
  * flags: PG_WORKINGSET and PG_REFERENCED together say that it was active.
  */
+#include "vm/ksm.h"
 #include "vm/policy.h"
 
 #include "base/bits.h"
@@ -263,6 +264,8 @@ void lru_deactivate(struct quire_vm *vm, struct quire_page *page)
 
 void lru_mlock(struct quire_vm *vm, struct quire_page *page)
 {
+    if (quire_unlikely(page_is_merged(page)))
+        return; /* it is on no list */
     (void)move(vm, page, false, LIST_UNEVICTABLE, PLACE_BACK);
 }
 

@@ -7,6 +7,7 @@
 
 #include "vm/cache.h"
 #include "vm/fault.h"
+#include "vm/ksm.h"
 
 #define LOW_BITS ((quire_linear_t)QUIRE_PAGE_SIZE - 1)
 
@@ -35,6 +36,8 @@ static int change_of(const struct quire_vma *vma, int advice, struct change *cha
         {QUIRE_MADV_DODUMP, {0, VM_DONTDUMP}},
         {QUIRE_MADV_HUGEPAGE, {VM_HUGEPAGE, VM_NOHUGEPAGE}},
         {QUIRE_MADV_NOHUGEPAGE, {VM_NOHUGEPAGE, VM_HUGEPAGE}},
+        {QUIRE_MADV_MERGEABLE, {VM_MERGEABLE, 0}},
+        {QUIRE_MADV_UNMERGEABLE, {0, VM_MERGEABLE}},
     };
     if (advice == QUIRE_MADV_WIPEONFORK && (vma->mapping || vma_is_shared(vma)))
         return -QUIRE_EINVAL;
@@ -83,6 +86,8 @@ static enum lock_wanted lock_for(int advice)
     case QUIRE_MADV_DODUMP:
     case QUIRE_MADV_HUGEPAGE:
     case QUIRE_MADV_NOHUGEPAGE:
+    case QUIRE_MADV_MERGEABLE:
+    case QUIRE_MADV_UNMERGEABLE:
         return WRITER;
     default:
         return UNKNOWN_ADVICE;
@@ -103,6 +108,21 @@ static bool is_sealed_from(const struct quire_vma *vma, int advice)
     default:
         return false;
     }
+}
+
+/* Of what can't be merged it says nothing, and is no error. */
+static int advise_merging(struct quire_vma *vma, quire_linear_t start, quire_linear_t end,
+                          int advice)
+{
+    struct quire_mm *mm = vma->mm;
+    int error = 0;
+    if (vma->flags & (VM_SHARED | VM_MAYSHARE | VM_DONTEXPAND))
+        return 0;
+    if (advice == QUIRE_MADV_UNMERGEABLE)
+        error = vma->flags & VM_MERGEABLE ? ksm_unmerge_range(vma, start, end) : 0;
+    else if (!(error = ksm_prepare(mm->vm)))
+        quire_store_relaxed(&mm->has_mergeable, true);
+    return error ? -QUIRE_EAGAIN : advise_flags(vma, start, end, advice);
 }
 
 static int advise_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, int advice)
@@ -138,6 +158,9 @@ static int advise_area(struct quire_vma *vma, quire_linear_t start, quire_linear
         if (!(vma->flags & (advice == QUIRE_MADV_POPULATE_WRITE ? VM_WRITE : VM_READ)))
             return -QUIRE_EINVAL;
         return advise_populate(vma, start, end, advice == QUIRE_MADV_POPULATE_WRITE);
+    case QUIRE_MADV_MERGEABLE:
+    case QUIRE_MADV_UNMERGEABLE:
+        return advise_merging(vma, start, end, advice);
     default:
         return advise_flags(vma, start, end, advice);
     }

@@ -152,6 +152,7 @@ void mm_inherit(struct quire_mm *child, const struct quire_mm *parent)
     child->mmap_base = parent->mmap_base;
     child->oom_score_adj = parent->oom_score_adj;
     child->has_sealed = parent->has_sealed;
+    child->has_mergeable = parent->has_mergeable;
     __builtin_memcpy(child->limit, parent->limit, sizeof child->limit);
     __builtin_memcpy(child->name, parent->name, sizeof child->name);
 }

@@ -131,12 +131,13 @@ static const struct {
     uint32_t flag;
     char name[3];
 } flag_names[] = {
-    {VM_READ, "rd"},       {VM_WRITE, "wr"},      {VM_EXEC, "ex"},        {VM_SHARED, "sh"},
-    {VM_MAYREAD, "mr"},    {VM_MAYWRITE, "mw"},   {VM_MAYEXEC, "me"},     {VM_MAYSHARE, "ms"},
-    {VM_GROWSDOWN, "gd"},  {VM_LOCKED, "lo"},     {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},
-    {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},
-    {VM_NORESERVE, "nr"},  {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},
-    {VM_NOHUGEPAGE, "nh"}, {VM_SEALED, "sl"},
+    {VM_READ, "rd"},        {VM_WRITE, "wr"},        {VM_EXEC, "ex"},       {VM_SHARED, "sh"},
+    {VM_MAYREAD, "mr"},     {VM_MAYWRITE, "mw"},     {VM_MAYEXEC, "me"},    {VM_MAYSHARE, "ms"},
+    {VM_GROWSDOWN, "gd"},   {VM_UFFD_MISSING, "um"}, {VM_UFFD_WP, "uw"},    {VM_LOCKED, "lo"},
+    {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},    {VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"},
+    {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},      {VM_NORESERVE, "nr"},  {VM_WIPEONFORK, "wf"},
+    {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},     {VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
+    {VM_SEALED, "sl"},
 };
 #define NR_FLAG_NAMES (sizeof flag_names / sizeof flag_names[0])
 

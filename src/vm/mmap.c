@@ -137,6 +137,7 @@ static void describe_area(const struct request *r, struct quire_vma *like)
     like->mapping = r->mapping;
     like->anon_vma = NULL;
     like->policy = NULL;
+    like->userfault = NULL;
     vma_set_flags(like, r->vm_flags | (is_accountable(r->vm_flags) ? VM_ACCOUNT : 0));
 }
 

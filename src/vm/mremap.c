@@ -8,6 +8,7 @@
 #include "vm/area.h"
 #include "vm/cache.h"
 #include "vm/fault.h"
+#include "vm/userfault.h"
 
 #define LOW_BITS ((quire_linear_t)QUIRE_PAGE_SIZE - 1)
 
@@ -169,6 +170,7 @@ static int64_t move_area(struct remap *r, struct quire_vma *vma)
         return error;
     }
     r->populate = target->flags & VM_LOCKED;
+    userfault_unwatch(target);
     leave_old(r, vma);
     r->mm->hiwater_vm = peak > r->mm->total_vm ? peak : r->mm->total_vm;
     (void)vma_merge(vma_at(r->mm, r->to));

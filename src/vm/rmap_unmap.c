@@ -39,8 +39,9 @@ static void note_dirty(const struct unmapping *u, const struct quire_vma *vma)
 static uint64_t remains(const struct unmapping *u, uint64_t entry)
 {
     unsigned type = entry & QUIRE_PTE_WRITE ? ENTRY_MIGRATION_WRITE : ENTRY_MIGRATION;
-    return u->flags & UNMAP_MIGRATION ? entry_make(type, quire_page_to_pfn(u->page).value)
-                                      : u->swap;
+    uint64_t remains =
+        u->flags & UNMAP_MIGRATION ? entry_make(type, quire_page_to_pfn(u->page).value) : u->swap;
+    return entry & ENTRY_WP && remains ? remains | ENTRY_WP_AWAY : remains;
 }
 
 /* Beside all users' reference and the caller's there is somebody's who may write by it, and say so
@@ -150,10 +151,15 @@ struct remapping {
 
 /* An entry for the page by the area's flags, with the right to write if it had that and the area
  * still does. As if it had just been used: it is worth the trouble of having been moved. */
-static uint64_t mapping_entry(const struct quire_vma *vma, struct quire_page *page, bool write)
+static uint64_t mapping_entry(const struct quire_vma *vma, struct quire_page *page, uint64_t away)
 {
+    bool write = entry_type(away) == ENTRY_MIGRATION_WRITE;
     uint32_t flags = quire_load_relaxed(&vma->flags);
     uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_USER | QUIRE_PTE_ACCESSED;
+    if (away & ENTRY_WP_AWAY) {
+        entry |= ENTRY_WP;
+        write = false;
+    }
     if (!(flags & VM_EXEC))
         entry |= vma->mm->pt.prot_mask & QUIRE_PTE_NX;
     if (!(flags & VM_ACCESS))
@@ -174,8 +180,7 @@ static bool remap_one(void *arg, struct quire_vma *vma, quire_linear_t address)
     bool awaited = entry_awaits(entry, r->from), added = awaited && rmap_add(mm, r->to);
     QUIRE_BUG_ON(awaited && !added); /* it had as many users before */
     while (error == -QUIRE_EAGAIN && entry_awaits(entry, r->from)) {
-        bool write = entry_type(entry) == ENTRY_MIGRATION_WRITE;
-        error = quire_cmpxchg_entry_at(&mm->pt, where, &entry, mapping_entry(vma, r->to, write));
+        error = quire_cmpxchg_entry_at(&mm->pt, where, &entry, mapping_entry(vma, r->to, entry));
     }
     if (!error && vma->flags & VM_LOCKED)
         lru_mlock(r->vm, r->to); /* under the lock, which munlock takes after it changed the area */

@@ -45,6 +45,8 @@ static uint64_t entry_for(const struct fault *fault, const struct quire_page *pa
 {
     uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_ACCESSED |
                      (fault->vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
+    if (quire_unlikely(fault->entry & ENTRY_WP_AWAY))
+        entry |= ENTRY_WP;
     if (quire_unlikely(!(fault->vma->flags & VM_ACCESS)))
         return entry | ENTRY_PROTNONE;
     entry |= QUIRE_PTE_PRESENT;
@@ -84,6 +86,8 @@ enum quire_fault_result fault_swap_gfp(struct fault *fault, quire_gfp_t extra)
     int error;
     if (anon_vma_prepare(fault->vma))
         return QUIRE_VM_OOM;
+    if (quire_unlikely(fault->entry & ENTRY_WP_AWAY))
+        fault->flags &= ~QUIRE_FAULT_FLAG_WRITE; /* the write is the next fault */
     const struct alloc_place place = {fault->vma, fault->vma->mapping,
                                       vma_index(fault->vma, fault->address)};
     struct quire_page *page = swap_in_gfp(vm, fault->entry, &place, extra, &major, &error);

@@ -77,12 +77,13 @@ static bool change_entry(void *arg, struct quire_vma *vma, quire_linear_t addres
     const struct change *change = arg;
     struct quire_pt_query query;
     (void)!quire_query(&vma->mm->pt, address, &query);
-    if (query.level != QUIRE_PT || query.entry != change->from)
+    const uint64_t wp = query.entry & ENTRY_WP_AWAY;
+    if (query.level != QUIRE_PT || (query.entry ^ wp) != change->from)
         return true;
     if (!swap_duplicate(change->vm, change->to))
         return true;
-    uint64_t expected = change->from;
-    bool changed = !quire_cmpxchg_entry(&vma->mm->pt, address, &expected, change->to);
+    uint64_t expected = query.entry;
+    bool changed = !quire_cmpxchg_entry(&vma->mm->pt, address, &expected, change->to | wp);
     swap_free(change->vm, changed ? change->from : change->to);
     return true;
 }

@@ -38,7 +38,7 @@ static bool access_allowed(const struct quire_vma *vma, bool write)
     return vma->flags & (write ? VM_WRITE : VM_ACCESS);
 }
 
-/* -ENOENT: there is no area. With the reader's lock. */
+/* -ENOENT: there is no area; -EAGAIN: its monitor sees to it. With the reader's lock. */
 static int get_page_locked(struct quire_mm *mm, quire_linear_t at, bool write,
                            struct quire_page **page)
 {
@@ -51,6 +51,8 @@ static int get_page_locked(struct quire_mm *mm, quire_linear_t at, bool write,
         enum quire_fault_result result = fault_in_area(vma, at, write ? QUIRE_FAULT_FLAG_WRITE : 0);
         if (result == QUIRE_VM_OOM)
             return -QUIRE_ENOMEM;
+        if (quire_unlikely(result == FAULT_WAITS))
+            return -QUIRE_EAGAIN;
         if (result >= QUIRE_VM_SEGV_MAPERR)
             return -QUIRE_EFAULT;
     }
@@ -66,16 +68,17 @@ int quire_get_user_page(struct quire_mm *mm, quire_linear_t address, bool write,
     rwlock_read(&mm->lock);
     int error = get_page_locked(mm, at, write, page);
     rwlock_read_unlock(&mm->lock);
-    if (error != -QUIRE_ENOENT)
-        return error;
-    /* A stack may grow; that takes the path of faults. */
-    enum quire_fault_result result =
-        quire_handle_fault(mm, at, write ? QUIRE_FAULT_FLAG_WRITE : 0, NULL);
-    if (result >= QUIRE_VM_SEGV_MAPERR)
-        return result == QUIRE_VM_OOM ? -QUIRE_ENOMEM : -QUIRE_EFAULT;
-    rwlock_read(&mm->lock);
-    error = get_page_locked(mm, at, write, page);
-    rwlock_read_unlock(&mm->lock);
+    /* A stack may grow, a monitor may have to be waited for: that takes the path of faults. */
+    for (bool grown = false; error == -QUIRE_EAGAIN || (error == -QUIRE_ENOENT && !grown);) {
+        grown = error == -QUIRE_ENOENT;
+        enum quire_fault_result result =
+            quire_handle_fault(mm, at, write ? QUIRE_FAULT_FLAG_WRITE : 0, NULL);
+        if (result >= QUIRE_VM_SEGV_MAPERR)
+            return result == QUIRE_VM_OOM ? -QUIRE_ENOMEM : -QUIRE_EFAULT;
+        rwlock_read(&mm->lock);
+        error = get_page_locked(mm, at, write, page);
+        rwlock_read_unlock(&mm->lock);
+    }
     return error == -QUIRE_ENOENT ? -QUIRE_EFAULT : error;
 }
 

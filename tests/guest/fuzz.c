@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -316,7 +317,7 @@ static void interrupts(int signal)
     (void)signal;
 }
 
-static int file_fd, memory_fd;
+static int file_fd, memory_fd, fault_fd;
 
 static void open_things(void)
 {
@@ -354,6 +355,31 @@ static void prepare_memory(void)
     }
 }
 
+/* Seldom: who comes upon a page that nobody fills in waits until the round is over. */
+static void watch_faults(void)
+{
+    uint64_t hands[3] = {0xaa, 0, 0};
+    fault_fd = below(16) ? -1 : (int)syscall(SYS_userfaultfd, O_NONBLOCK | below(2));
+    if (fault_fd >= 0)
+        ioctl(fault_fd, 0xc018aa3f, hands);
+}
+
+/* A command of the descriptor, with ranges that may well be there. */
+static void command_of_faults(unsigned long *arguments)
+{
+    static const unsigned commands[] = {0xc020aa00, 0x8010aa01, 0x8010aa02, 0xc028aa03,
+                                        0xc020aa04, 0xc018aa06, 0xc020aa08, 0xc018aa3f};
+    arguments[0] = (unsigned long)fault_fd;
+    arguments[1] = commands[below(COUNT(commands))];
+    if (!below(4))
+        return; /* and anything */
+    valid.words[0] = (uintptr_t)areas[below(COUNT(areas))] + below(AREA_PAGES) * PAGE;
+    valid.words[1] = below(2) ? (uintptr_t)areas[0] : below(AREA_PAGES) * PAGE;
+    valid.words[2] = below(2) ? below(8) : below(AREA_PAGES) * PAGE;
+    valid.words[3] = below(4);
+    arguments[2] = (unsigned long)valid.words;
+}
+
 static void prepare_structures(void)
 {
     valid.short_time = (struct timespec){0, 1000000};
@@ -388,6 +414,7 @@ _Noreturn static void round_of_calls(uint64_t seed)
     open_things();
     prepare_memory();
     prepare_structures();
+    watch_faults();
     limit(RLIMIT_FSIZE, 1 << 20);
     limit(RLIMIT_AS, 64 << 20);
     limit(RLIMIT_NOFILE, 64);
@@ -402,6 +429,10 @@ _Noreturn static void round_of_calls(uint64_t seed)
             arguments[k] = argument();
         if (!below(2))
             arguments[0] = below(12); /* most take a descriptor */
+        if (fault_fd >= 0 && !below(4)) {
+            number = SYS_ioctl;
+            command_of_faults(arguments);
+        }
         if (is_one_of(never, COUNT(never), number) ||
             (root && is_one_of(never_by_root, COUNT(never_by_root), number)))
             continue;

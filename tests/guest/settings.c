@@ -15,8 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VM "/proc/sys/vm/"
@@ -182,6 +186,220 @@ static void segments(void)
     check(lines_of("/proc/sysvipc/shm") == 1, "a segment that is gone isn't told of");
 }
 
+static void next_id(void)
+{
+    const char *file = KERNEL "shm_next_id";
+    const int wanted = (7 << 15) + 300;
+    char text[16];
+    snprintf(text, sizeof text, "%d", wanted);
+    check(is(file, "-1\n"), "no id is asked for at first");
+    check(!put(file, text) && !strncmp(get(file), text, strlen(text)), "one can be");
+    int id = shmget(0x4321, 100, IPC_CREAT | 0600);
+    check(id == wanted, "the next segment has it");
+    check(is(file, "-1\n"), "and no other");
+    check(!put(file, text), "it can be asked for again");
+    int other = shmget(0x4322, 100, IPC_CREAT | 0600);
+    check(other == wanted + 1, "but then the next index is taken");
+    check(put(file, "-2") == EINVAL, "no id is negative");
+    int third = shmget(IPC_PRIVATE, 100, IPC_CREAT | 0600);
+    check(third >= 0 && third != id && (third & 0x7fff) < 300, "others are as without");
+    shmctl(id, IPC_RMID, NULL);
+    shmctl(other, IPC_RMID, NULL);
+    shmctl(third, IPC_RMID, NULL);
+}
+
+/* What this kernel is built of, where programs look for it. */
+static void options(void)
+{
+    struct utsname name;
+    char path[sizeof name.release + 32];
+    uname(&name);
+    snprintf(path, sizeof path, "/boot/config-%s", name.release);
+    check(strstr(get(path), "\nCONFIG_SWAP=y\n") != NULL, "swap is built in, says %s", path);
+    check(strstr(get(path), "\n# CONFIG_MODULES is not set\n") != NULL, "modules aren't");
+    const char *class = sizeof(long) == 4 ? "\nCONFIG_X86_32=y\n" : "\nCONFIG_X86_64=y\n";
+    check(strstr(get(path), class) != NULL, "the class is said");
+    check(strstr(get("/etc/passwd"), "\nnobody:x:65534:65534:") != NULL, "nobody has a number");
+}
+
+static int child_with(int least, int most)
+{
+    int status;
+    pid_t pid = fork();
+    if (!pid)
+        _exit(0);
+    return pid >= least && pid < most && waitpid(pid, &status, 0) == pid;
+}
+
+static void numbers(void)
+{
+    const char *file = KERNEL "pid_max";
+    int all = 1;
+    check(is(file, "32768\n"), "numbers of processes are below 32768 at first");
+    check(put(file, "300") == EINVAL && put(file, "32769") == EINVAL, "some bounds are refused");
+    check(!put(file, "400") && is(file, "400\n"), "another can be set");
+    for (int i = 0; i < 1000; i++)
+        all &= child_with(2, 400);
+    check(all, "and all numbers are below it");
+    pid_t children[200];
+    int count = 0;
+    while (count < 200 && (children[count] = fork()) > 0)
+        count++;
+    if (count < 200 && !children[count])
+        for (;;)
+            pause();
+    check(count < 200 && errno == EAGAIN, "so there are fewer processes");
+    while (count--) {
+        kill(children[count], SIGKILL);
+        waitpid(children[count], NULL, 0);
+    }
+    put(file, "32768");
+}
+
+static void mounts(void)
+{
+    struct stat before, after;
+    int status;
+    mkdir("/tmp/m", 0750);
+    close(open("/tmp/m/covered", O_CREAT | O_WRONLY, 0600));
+    stat("/tmp/m", &before);
+    check(mount("x", "/tmp/m", "ext4", 0, NULL) && errno == ENODEV, "there is tmpfs alone");
+    check(mount("x", "/tmp/none", "tmpfs", 0, NULL) && errno == ENOENT, "on what is there");
+    check(mount("x", "/dev/null", "tmpfs", 0, NULL) && errno == ENOTDIR, "and a directory");
+    check(mount("x", "/tmp/m", "tmpfs", 0, "size=1M") && errno == EINVAL, "no size can be set");
+    check(umount("/tmp/m") && errno == EINVAL, "nothing is mounted at first");
+    check(!mount("x", "/tmp/m", "tmpfs", 0, "mode=700,uid=7"), "a tmpfs can be mounted");
+    stat("/tmp/m", &after);
+    check(after.st_dev != before.st_dev && after.st_mode == (S_IFDIR | 0700) && after.st_uid == 7,
+          "it is another device, and as was asked for");
+    check(access("/tmp/m/covered", F_OK) && errno == ENOENT, "what was there is covered");
+    check(strstr(get("/proc/mounts"), "x /tmp/m tmpfs rw,relatime 0 0\n") != NULL, "it is told of");
+    check(rmdir("/tmp/m") && errno == EBUSY, "its directory can't go");
+    check(rename("/tmp/m", "/tmp/n") && errno == EBUSY, "nor be called otherwise");
+    check(link("/tmp/m/f", "/tmp/f") && errno == ENOENT, "there is no file yet");
+    int fd = open("/tmp/m/f", O_CREAT | O_RDWR, 0600);
+    check(fd >= 0 && write(fd, "text", 4) == 4, "files can be made");
+    check(link("/tmp/m/f", "/tmp/f") && errno == EXDEV, "and have no names elsewhere");
+    check(umount("/tmp/m") && errno == EBUSY, "an open file is in the way");
+    unlink("/tmp/m/f");
+    check(umount("/tmp/m") && errno == EBUSY, "even if it has no name");
+    close(fd);
+    mkdir("/tmp/m/d", 0700);
+    mkdir("/tmp/m/d/e", 0700);
+    close(open("/tmp/m/d/e/g", O_CREAT | O_WRONLY, 0600));
+    pid_t pid = fork();
+    if (!pid) {
+        chdir("/tmp/m/d");
+        for (;;)
+            pause();
+    }
+    struct timespec while_it_goes = {0, 50000000};
+    nanosleep(&while_it_goes, NULL);
+    check(umount("/tmp/m") && errno == EBUSY, "and so is who is in a directory");
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    check(!mount("y", "/tmp/m", "tmpfs", 0, NULL), "another one can be mounted upon it");
+    check(access("/tmp/m/d", F_OK) && !umount("/tmp/m") && !access("/tmp/m/d", F_OK),
+          "and goes first");
+    check(!umount("/tmp/m"), "who has something in it doesn't matter");
+    stat("/tmp/m", &after);
+    check(after.st_dev == before.st_dev && after.st_ino == before.st_ino &&
+              after.st_mode == before.st_mode,
+          "the directory is what it was");
+    check(!access("/tmp/m/covered", F_OK), "with what is in it");
+    check(!strstr(get("/proc/mounts"), "/tmp/m"), "nothing is mounted any more");
+    setegid(7);
+    seteuid(7);
+    check(mount("x", "/tmp/m", "tmpfs", 0, NULL) && errno == EPERM, "root alone mounts");
+    check(umount("/tmp/m") && errno == EPERM, "and unmounts");
+    seteuid(0);
+    setegid(0);
+    unlink("/tmp/m/covered");
+    rmdir("/tmp/m");
+}
+
+/* ---- merging -----------------------------------------------------------------------------------
+ */
+
+#define KSM "/sys/kernel/mm/ksm/"
+#define MERGED 64
+#define PAGE_BYTES 4096
+
+static unsigned long number(const char *path)
+{
+    return strtoul(get(path), NULL, 10);
+}
+
+/* Whole scans, so that what is there now was looked at often enough. */
+static void wait_for_scans(void)
+{
+    struct timespec moment = {0, 5000000};
+    unsigned long wanted = number(KSM "full_scans") + 4;
+    for (int i = 0; i < 2000 && number(KSM "full_scans") < wanted; i++)
+        nanosleep(&moment, NULL);
+}
+
+static int has_merged(unsigned long shared, unsigned long sharing, unsigned long unshared)
+{
+    wait_for_scans();
+    return number(KSM "pages_shared") == shared && number(KSM "pages_sharing") == sharing &&
+           number(KSM "pages_unshared") == unshared && number(KSM "pages_volatile") == 0;
+}
+
+static char *same_pages(char value)
+{
+    char *at =
+        mmap(NULL, MERGED * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    check(!madvise(at, MERGED * PAGE_BYTES, MADV_MERGEABLE), "memory can be mergeable");
+    memset(at, value, MERGED * PAGE_BYTES);
+    return at;
+}
+
+static int all_are(const char *at, char value)
+{
+    int all = 1;
+    for (int i = 0; i < MERGED * PAGE_BYTES; i++)
+        all &= at[i] == value;
+    return all;
+}
+
+static void merging(void)
+{
+    check(is(KSM "run", "0\n") && is(KSM "pages_to_scan", "100\n") &&
+              is(KSM "sleep_millisecs", "20\n"),
+          "nothing is merged at first");
+    char *a = same_pages('a'), *b = same_pages('b');
+    check(put(KSM "run", "3") == EINVAL, "there is no such way to run");
+    check(!put(KSM "sleep_millisecs", "1") && !put(KSM "pages_to_scan", "1000") &&
+              !put(KSM "run", "1"),
+          "scanning can be turned on");
+    check(has_merged(2, 2 * MERGED - 2, 0), "two contents become two pages");
+    unsigned long with = meminfo("MemFree");
+    memset(b, 'a', MERGED * PAGE_BYTES);
+    check(has_merged(1, 2 * MERGED - 1, 0), "one content becomes one page");
+    b[PAGE_BYTES] = 'x';
+    check(has_merged(1, 2 * MERGED - 2, 1), "but for one that differs");
+    b[PAGE_BYTES] = 'a';
+    check(all_are(a, 'a') && all_are(b, 'a'), "nothing is lost");
+    check(!put(KSM "run", "2"), "all can have their own again");
+    check(is(KSM "pages_shared", "0\n") && is(KSM "pages_sharing", "0\n"), "which they do");
+    check(meminfo("MemFree") < with - MERGED * 4, "and that takes memory");
+    check(all_are(a, 'a') && all_are(b, 'a'), "nothing is lost by that");
+    put(KSM "run", "1");
+    pid_t pid = fork();
+    if (!pid) {
+        wait_for_scans();
+        _exit(!all_are(a, 'a') || madvise(a, MERGED * PAGE_BYTES, MADV_UNMERGEABLE) ||
+              !all_are(a, 'a'));
+    }
+    int status;
+    check(waitpid(pid, &status, 0) == pid && !status, "a child's can be its own, too");
+    munmap(a, MERGED * PAGE_BYTES);
+    munmap(b, MERGED * PAGE_BYTES);
+    check(has_merged(0, 0, 0), "pages that are gone are forgotten");
+    put(KSM "run", "0");
+}
+
 static void others(void)
 {
     check(!put(VM "min_free_kbytes", "4000") && is(VM "min_free_kbytes", "4000\n"),
@@ -197,6 +415,11 @@ int main(void)
     overcommit();
     areas();
     segments();
+    next_id();
+    options();
+    numbers();
+    mounts();
+    merging();
     others();
     return failed;
 }

@@ -76,6 +76,8 @@ extern const struct test_suite suite_vm_migrate;
 extern const struct test_suite suite_vm_moves;
 extern const struct test_suite suite_vm_numa;
 extern const struct test_suite suite_vm_seal;
+extern const struct test_suite suite_vm_userfault;
+extern const struct test_suite suite_vm_ksm;
 extern const struct test_suite suite_vm_numa_model;
 extern const struct test_suite suite_vm_rmap_model;
 extern const struct test_suite suite_vm_rmap_faults;
@@ -183,6 +185,8 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_moves,       //
     &suite_vm_numa,        //
     &suite_vm_seal,        //
+    &suite_vm_userfault,   //
+    &suite_vm_ksm,         //
     &suite_vm_numa_model,  //
     &suite_vm_rmap_model,  //
     &suite_vm_rmap_faults, //

@@ -28,9 +28,9 @@ static void the_tree_begins_with_what_programs_expect(void)
 {
     if (!fs_boot())
         return;
-    CHECK(same_text(names_in("/"), ". .. dev proc sys tmp root etc "));
+    CHECK(same_text(names_in("/"), ". .. dev proc sys tmp root etc boot "));
     CHECK_EQ(attributes_of("/tmp").mode, S_IFDIR | 01777);
-    CHECK_EQ(attributes_of("/").nlink, 8);
+    CHECK_EQ(attributes_of("/").nlink, 9);
     CHECK_EQ(attributes_of("/dev/null").rdev, 0x103);
     CHECK(attributes_of("/dev").device != attributes_of("/").device);
     CHECK(link_is("/dev/stdin", "/proc/self/fd/0"));

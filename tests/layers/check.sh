@@ -22,7 +22,7 @@ BEGIN {
         if (layers[i] != "base")
             header[layers[i]] = i
     # The header of a layer may be several.
-    header["file"] = header["numa"] = header["swap"] = rank["vm"]
+    header["file"] = header["ksm"] = header["numa"] = header["swap"] = header["userfault"] = rank["vm"]
     header["heap_page"] = header["pool"] = rank["heap"]
     split("fault mmu paging pgtable segment vmalloc windows", names)
     for (i in names)

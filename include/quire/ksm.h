@@ -1,0 +1,48 @@
+/* quire/ksm.h: pages of the same content become one (layer 4)
+ *
+ * Private memory that madvise(MADV_MERGEABLE) names is looked through again and again, by whoever
+ * calls quire_ksm_scan. Pages that didn't change since they were looked at last, and are alike, are
+ * replaced by one that nobody can write to; who writes gets a copy, as after a fork. Such a page
+ * isn't swapped nor moved.
+ *
+ * Linux: mm/ksm.c, Documentation/admin-guide/mm/ksm.rst.
+ */
+#ifndef QUIRE_KSM_H
+#define QUIRE_KSM_H
+
+#include <quire/vm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Looks at `pages` addresses of mergeable areas, going on where the last call stopped, and merges
+ * what it can: with no memory for that, less. How many were looked at; fewer: that was the end of
+ * all of them, and the next call begins anew. One at a time runs. Locks: reader of the address
+ * spaces, one after the other. About 130 bytes of memory for each resident page that it has seen.
+ */
+unsigned long quire_ksm_scan(struct quire_vm *vm, unsigned long pages);
+
+/* Whoever shares a merged page gets his own again, and nothing is known of pages any more. Waits
+ * for a scan. -ENOMEM: some are merged still. */
+QUIRE_MUST_CHECK int quire_ksm_unmerge(struct quire_vm *vm);
+
+/* Frees merged pages that nobody has any more, which the end of a scan does, too: for who doesn't
+ * scan any more. How many merged pages are left. */
+unsigned long quire_ksm_trim(struct quire_vm *vm);
+
+struct quire_ksm_info {
+    unsigned long shared;   /* merged pages that several addresses have */
+    unsigned long sharing;  /* addresses beyond the first of each */
+    unsigned long unshared; /* pages that stay the same, and are like no other */
+    unsigned long changing; /* pages that changed since they were looked at last, or are new */
+    unsigned long full_scans;
+};
+/* As the last call of quire_ksm_scan left it, or the last whole scan. */
+void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,612 @@
+/* vm/ksm.c: pages of the same content become one (Linux, mm/ksm.c)
+ *
+ * A scan goes through the mergeable areas of all address spaces. What it knows of a page is an
+ * item: its address, and a hash of its content when it was looked at last. A page whose hash is
+ * another one than then is left alone, since it changes. One that stays the same is looked for
+ * among the merged pages, by its hash, and then among the pages of this scan that stay the same,
+ * too: if one of those is alike, a merged page is made, and both become it. Linux keeps trees in
+ * the order of contents; a hash of 64 bits and one comparison come to the same, but for pages of
+ * the same hash that differ, of which the second one isn't merged.
+ *
+ * Before two pages are compared for good the one that is to go is made read-only, with its page
+ * lock held: who writes to it waits, so it is what it was when its entry is replaced.
+ *
+ *   items       a tree by address space and address; those that weren't met in a scan are dropped
+ *               at its end, so a page that is gone costs memory for one scan
+ *   same        items of this scan that stay the same, by hash
+ *   merged      merged pages by hash; the tree is a user of each, so each write to one is a copy.
+ * One that nobody else uses is dropped at the end of a scan invariant   the content of a merged
+ * page doesn't change bound       O(log items) and a page's bytes, twice if there is something
+ * alike, for each page
+ */
+#include "vm/ksm.h"
+
+#include "vm/fault.h"
+#include "vm/lru.h"
+#include "vm/mempolicy.h"
+
+#define CHUNK_BYTES 256u
+#define PAGES_A_TURN 64u /* given back before others may run */
+
+struct item {
+    struct tree_node node; /* of items */
+    struct tree_node same; /* of ksm->same, if is_same */
+    struct quire_mm *mm;   /* to be compared only: it may be gone */
+    quire_linear_t address;
+    uint64_t hash;
+    uint32_t scan; /* that met it last */
+    bool is_same;
+};
+
+struct merged {
+    struct tree_node node;
+    uint64_t hash;
+    struct quire_page *page;
+};
+
+struct ksm {
+    struct rwlock lock; /* writer: who scans, or unmerges */
+    struct tree items, same, merged;
+    struct quire_mm *mm; /* being scanned, with a reference; NULL: the scan begins */
+    quire_linear_t at;   /* in it */
+    uint32_t scan;
+    unsigned long unshared, changing; /* of this scan until now */
+    struct quire_ksm_info info;
+};
+
+/* ---- trees -------------------------------------------------------------------------------------
+ */
+
+static struct item *item_of(struct tree_node *node)
+{
+    return node ? quire_container_of(node, struct item, node) : NULL;
+}
+
+static struct merged *merged_of(struct tree_node *node)
+{
+    return node ? quire_container_of(node, struct merged, node) : NULL;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int compare_item(const struct item *item, const struct quire_mm *mm, quire_linear_t address)
+{
+    int order = compare((uintptr_t)mm, (uintptr_t)item->mm);
+    return order ? order : compare(address, item->address);
+}
+
+/* The item of an address, made if there is none; NULL: no memory. */
+static struct item *item_at(struct ksm *ksm, struct quire_mm *mm, quire_linear_t address)
+{
+    struct tree_node *parent = NULL, **link = &ksm->items.root;
+    while (*link) {
+        int order = compare_item(item_of(*link), mm, address);
+        if (!order)
+            return item_of(*link);
+        parent = *link;
+        link = &parent->child[order > 0];
+    }
+    struct item *item = quire_kzalloc(mm->vm->slab, sizeof *item, QUIRE_GFP_KERNEL);
+    if (!item)
+        return NULL;
+    item->mm = mm;
+    item->address = address;
+    tree_link(&ksm->items, &item->node, parent, link);
+    return item;
+}
+
+static void leave_same(struct ksm *ksm, struct item *item)
+{
+    if (item->is_same)
+        tree_unlink(&ksm->same, &item->same);
+    item->is_same = false;
+}
+
+static void drop_item(struct quire_vm *vm, struct ksm *ksm, struct item *item)
+{
+    leave_same(ksm, item);
+    tree_unlink(&ksm->items, &item->node);
+    quire_kfree(vm->slab, item);
+}
+
+/* Another item of this scan with its hash, or NULL: then it is in the tree itself. */
+static struct item *find_or_join_same(struct ksm *ksm, struct item *item)
+{
+    struct tree_node *parent = NULL, **link = &ksm->same.root;
+    while (*link) {
+        struct item *other = quire_container_of(*link, struct item, same);
+        int order = compare(item->hash, other->hash);
+        if (!order)
+            return other;
+        parent = *link;
+        link = &parent->child[order > 0];
+    }
+    item->is_same = true;
+    tree_link(&ksm->same, &item->same, parent, link);
+    return NULL;
+}
+
+static struct merged *find_merged(const struct ksm *ksm, uint64_t hash)
+{
+    struct tree_node *node = ksm->merged.root;
+    while (node && merged_of(node)->hash != hash)
+        node = node->child[hash > merged_of(node)->hash];
+    return merged_of(node);
+}
+
+static void insert_merged(struct ksm *ksm, struct merged *merged)
+{
+    struct tree_node *parent = NULL, **link = &ksm->merged.root;
+    while (*link) {
+        parent = *link;
+        link = &parent->child[merged->hash > merged_of(parent)->hash];
+    }
+    tree_link(&ksm->merged, &merged->node, parent, link);
+}
+
+static void drop_merged(struct quire_vm *vm, struct ksm *ksm, struct merged *merged)
+{
+    tree_unlink(&ksm->merged, &merged->node);
+    page_unuse(vm, merged->page);
+    quire_kfree(vm->slab, merged);
+}
+
+/* ---- contents ----------------------------------------------------------------------------------
+ */
+
+static uint64_t hash_page(struct quire_vm *vm, struct quire_page *page)
+{
+    uint64_t words[CHUNK_BYTES / sizeof(uint64_t)], hash = 0;
+    for (size_t at = 0; at < QUIRE_PAGE_SIZE; at += CHUNK_BYTES) {
+        page_read(vm, page, at, words, CHUNK_BYTES);
+        for (size_t i = 0; i < CHUNK_BYTES / sizeof *words; i++) {
+            hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+            hash ^= hash >> 29;
+        }
+    }
+    return hash;
+}
+
+static bool are_alike(struct quire_vm *vm, struct quire_page *a, struct quire_page *b)
+{
+    char of_a[CHUNK_BYTES], of_b[CHUNK_BYTES];
+    bool alike = true;
+    for (size_t at = 0; alike && at < QUIRE_PAGE_SIZE; at += CHUNK_BYTES) {
+        page_read(vm, a, at, of_a, CHUNK_BYTES);
+        page_read(vm, b, at, of_b, CHUNK_BYTES);
+        alike = !__builtin_memcmp(of_a, of_b, CHUNK_BYTES);
+    }
+    return alike;
+}
+
+/* ---- one page becomes another ------------------------------------------------------------------
+ */
+
+/* Nobody but this entry and the caller's pin has it. */
+static bool is_alone(const struct quire_page *page)
+{
+    return page_users(page) == 1 && quire_load_acquire(&page->refcount) == 2;
+}
+
+/* The entry of a page that is locked and pinned loses the right to write. False: it is another
+ * entry by now, or somebody else has the page, too. */
+static bool make_read_only(struct fault *fault, struct quire_page *page)
+{
+    struct quire_mm *mm = fault->mm;
+    bool flush = false, done = false;
+    entry_lock(mm, fault->address);
+    if (fault_entry_is_unchanged(fault) && is_alone(page)) {
+        fault->entry = quire_get_entry(&mm->pt, fault->address);
+        uint64_t entry = fault->entry & ~(uint64_t)QUIRE_PTE_WRITE;
+        done = !fault_update_entry(fault, entry, &flush);
+        fault->entry = done ? entry : fault->entry;
+    }
+    entry_unlock(mm, fault->address);
+    if (flush)
+        quire_tlb_flush_page(&mm->pt, fault->address);
+    return done;
+}
+
+static bool replace(struct fault *fault, struct quire_page *page, struct quire_page *to)
+{
+    struct quire_mm *mm = fault->mm;
+    uint64_t entry = quire_page_to_phys(to) | QUIRE_PTE_PRESENT | QUIRE_PTE_ACCESSED |
+                     (fault->vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
+    if (!make_read_only(fault, page) || !are_alike(mm->vm, page, to) || !rmap_add(mm, to))
+        return false;
+    if (!fault_set_entry(fault, entry)) {
+        rmap_remove(mm, to);
+        page_unuse(mm->vm, to);
+        return false;
+    }
+    rmap_remove(mm, page);
+    page_unuse(mm->vm, page);
+    return true;
+}
+
+/* The page, which is pinned, becomes `to`. */
+static bool merge(struct fault *fault, struct quire_page *page, struct quire_page *to)
+{
+    if (!is_alone(page) || !page_trylock(page))
+        return false;
+    bool merged = replace(fault, page, to);
+    page_unlock(page);
+    return merged;
+}
+
+/* A merged page with the content of `page`; NULL: no memory. */
+static struct merged *make_merged(struct quire_vm *vm, struct ksm *ksm, struct quire_page *page,
+                                  uint64_t hash)
+{
+    struct merged *merged = quire_kzalloc(vm->slab, sizeof *merged, QUIRE_GFP_KERNEL);
+    if (!merged)
+        return NULL;
+    merged->page = vm_alloc_page(vm, 0);
+    if (!merged->page || !page_use(merged->page)) {
+        quire_kfree(vm->slab, merged);
+        return NULL;
+    }
+    page_copy(vm, merged->page, page);
+    page_set(merged->page, PG_UPTODATE | PG_DIRTY);
+    page_set_root(merged->page, PAGE_KIND_ANON, 0);
+    merged->hash = hash;
+    insert_merged(ksm, merged);
+    return merged;
+}
+
+/* ---- looking at a page -------------------------------------------------------------------------
+ */
+
+static bool area_is_mergeable(const struct quire_vma *vma)
+{
+    return vma && vma->flags & VM_MERGEABLE &&
+           !(vma->flags & (VM_SHARED | VM_LOCKED | VM_UFFD_MISSING | VM_UFFD_WP)) &&
+           vma->flags & VM_ACCESS;
+}
+
+/* The anonymous page at an address, pinned; NULL. With the reader's lock. */
+static struct quire_page *pin_mergeable(struct quire_vma *vma, quire_linear_t at,
+                                        struct fault *fault)
+{
+    struct quire_mm *mm = vma->mm;
+    *fault = (struct fault){.vma = vma, .mm = mm, .address = at};
+    fault->entry = quire_find_entry(&mm->pt, at, &fault->where);
+    if (!entry_present(fault->entry))
+        return NULL;
+    struct quire_page *page = fault_pin_page(fault);
+    if (!page || (page != mm->vm->zero_page && page_is_anon(page)))
+        return page;
+    vm_put_page(mm->vm, page);
+    return NULL;
+}
+
+/* The other item's page becomes the merged one, too, if it still is what it was. */
+static void merge_other(struct quire_mm *mm, quire_linear_t address, struct merged *merged)
+{
+    struct fault fault;
+    rwlock_read(&mm->lock);
+    struct quire_vma *vma = vma_at(mm, address);
+    struct quire_page *page = area_is_mergeable(vma) ? pin_mergeable(vma, address, &fault) : NULL;
+    if (page && !page_is_merged(page))
+        (void)merge(&fault, page, merged->page);
+    if (page)
+        vm_put_page(mm->vm, page);
+    rwlock_read_unlock(&mm->lock);
+}
+
+/* With a reference, if there still is such a one; NULL. */
+static struct quire_mm *find_mm(struct quire_vm *vm, const struct quire_mm *wanted)
+{
+    struct quire_mm *found = NULL;
+    quire_port_irq_t irq = vm_lock(vm);
+    list_for_each (link, &vm->mms) {
+        struct quire_mm *mm = quire_container_of(link, struct quire_mm, link);
+        if (mm == wanted) {
+            mm_ref(mm);
+            found = mm;
+        }
+    }
+    vm_unlock(vm, irq);
+    return found;
+}
+
+/* What is to be done without the address space's lock. */
+struct other {
+    struct quire_mm *mm; /* with a reference; NULL: nothing */
+    quire_linear_t address;
+    struct merged *merged;
+};
+
+/* A page that stayed the same since the last scan, and is like no merged one. */
+static void look_for_same(struct ksm *ksm, struct item *item, struct fault *fault,
+                          struct quire_page *page, struct other *other)
+{
+    struct quire_vm *vm = fault->mm->vm;
+    struct item *same = find_or_join_same(ksm, item);
+    ksm->unshared++;
+    if (!same || same == item)
+        return;
+    struct merged *merged = make_merged(vm, ksm, page, item->hash);
+    if (!merged || !merge(fault, page, merged->page))
+        return;
+    leave_same(ksm, same);
+    ksm->unshared -= 2;
+    *other = (struct other){find_mm(vm, same->mm), same->address, merged};
+}
+
+static void look_at(struct ksm *ksm, struct fault *fault, struct quire_page *page,
+                    struct other *other)
+{
+    struct quire_vm *vm = fault->mm->vm;
+    struct item *item = item_at(ksm, fault->mm, fault->address);
+    if (!item)
+        return;
+    const uint64_t hash = hash_page(vm, page);
+    bool changed = item->hash != hash || !item->scan;
+    leave_same(ksm, item);
+    item->scan = ksm->scan;
+    item->hash = hash;
+    if (page_is_merged(page))
+        return;
+    struct merged *merged = find_merged(ksm, hash);
+    if (merged && merge(fault, page, merged->page))
+        return;
+    if (changed)
+        ksm->changing++;
+    else if (merged)
+        ksm->unshared++;
+    else
+        look_for_same(ksm, item, fault, page, other);
+}
+
+/* ---- scans -------------------------------------------------------------------------------------
+ */
+
+/* The next address from *at on that a mergeable area has, in *vma. With the reader's lock. */
+static bool find_mergeable(struct quire_mm *mm, quire_linear_t *at, struct quire_vma **vma)
+{
+    *vma = vma_above(mm, *at);
+    while (*vma && !area_is_mergeable(*vma))
+        *vma = vma_next(*vma);
+    if (*vma && (*vma)->start > *at)
+        *at = (*vma)->start;
+    return *vma;
+}
+
+/* One address; false: there is none left in this address space. */
+static bool scan_one(struct ksm *ksm, struct quire_mm *mm)
+{
+    struct other other = {NULL, 0, NULL};
+    struct quire_vma *vma;
+    struct fault fault;
+    rwlock_read(&mm->lock);
+    bool found = find_mergeable(mm, &ksm->at, &vma);
+    struct quire_page *page = found ? pin_mergeable(vma, ksm->at, &fault) : NULL;
+    if (page) {
+        look_at(ksm, &fault, page, &other);
+        vm_put_page(mm->vm, page);
+    }
+    rwlock_read_unlock(&mm->lock);
+    ksm->at += QUIRE_PAGE_SIZE;
+    if (other.mm) {
+        merge_other(other.mm, other.address, other.merged);
+        mm_unref(other.mm);
+    }
+    return found;
+}
+
+static void next_mm(struct quire_vm *vm, struct ksm *ksm)
+{
+    struct quire_mm *before = ksm->mm;
+    ksm->mm = NULL;
+    ksm->at = 0;
+    quire_port_irq_t irq = vm_lock(vm);
+    struct list *link = before ? before->link.next : vm->mms.next;
+    for (; link != &vm->mms && !ksm->mm; link = link->next) {
+        struct quire_mm *mm = quire_container_of(link, struct quire_mm, link);
+        if (quire_load_relaxed(&mm->has_mergeable)) {
+            mm_ref(mm);
+            ksm->mm = mm;
+        }
+    }
+    vm_unlock(vm, irq);
+    if (before)
+        mm_unref(before);
+}
+
+static void count_merged(struct ksm *ksm)
+{
+    ksm->info.shared = ksm->info.sharing = 0;
+    for (struct tree_node *node = tree_first(&ksm->merged); node; node = tree_next(node)) {
+        unsigned users = page_users(merged_of(node)->page) - 1;
+        ksm->info.shared += users > 1;
+        ksm->info.sharing += users > 1 ? users - 1 : 0;
+    }
+}
+
+/* How many merged pages are left. */
+static unsigned long trim(struct quire_vm *vm, struct ksm *ksm)
+{
+    unsigned long left = 0;
+    for (struct tree_node *node = tree_first(&ksm->merged), *next; node; node = next) {
+        bool used = page_users(merged_of(node)->page) > 1;
+        next = tree_next(node);
+        left += used;
+        if (!used)
+            drop_merged(vm, ksm, merged_of(node));
+    }
+    return left;
+}
+
+/* What wasn't met, and merged pages that nobody has any more. */
+static void end_scan(struct quire_vm *vm, struct ksm *ksm)
+{
+    for (struct tree_node *node = tree_first(&ksm->items), *next; node; node = next) {
+        struct item *item = item_of(node);
+        next = tree_next(node);
+        leave_same(ksm, item);
+        if (item->scan != ksm->scan)
+            drop_item(vm, ksm, item);
+    }
+    unsigned long alone = 0;
+    (void)trim(vm, ksm);
+    for (struct tree_node *node = tree_first(&ksm->merged); node; node = tree_next(node))
+        alone += page_users(merged_of(node)->page) == 2;
+    ksm->info.unshared = ksm->unshared + alone;
+    ksm->info.changing = ksm->changing;
+    ksm->info.full_scans++;
+    ksm->unshared = ksm->changing = 0;
+    ksm->scan = ksm->scan == UINT32_MAX ? 1 : ksm->scan + 1;
+}
+
+unsigned long quire_ksm_scan(struct quire_vm *vm, unsigned long pages)
+{
+    struct ksm *ksm = quire_load_acquire(&vm->ksm);
+    unsigned long done = 0;
+    if (!ksm)
+        return 0;
+    rwlock_write(&ksm->lock);
+    if (!ksm->mm)
+        next_mm(vm, ksm);
+    while (done < pages && ksm->mm) {
+        if (scan_one(ksm, ksm->mm))
+            done++;
+        else
+            next_mm(vm, ksm);
+    }
+    if (!ksm->mm)
+        end_scan(vm, ksm);
+    count_merged(ksm);
+    rwlock_write_unlock(&ksm->lock);
+    return done;
+}
+
+unsigned long quire_ksm_trim(struct quire_vm *vm)
+{
+    struct ksm *ksm = quire_load_acquire(&vm->ksm);
+    if (!ksm)
+        return 0;
+    rwlock_write(&ksm->lock);
+    unsigned long left = trim(vm, ksm);
+    rwlock_write_unlock(&ksm->lock);
+    return left;
+}
+
+void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info)
+{
+    struct ksm *ksm = quire_load_acquire(&vm->ksm);
+    *info = (struct quire_ksm_info){0};
+    if (!ksm)
+        return;
+    rwlock_write(&ksm->lock);
+    count_merged(ksm);
+    *info = ksm->info;
+    rwlock_write_unlock(&ksm->lock);
+}
+
+/* ---- back --------------------------------------------------------------------------------------
+ */
+
+/* A page of its own in a merged one's place, which the caller pins; with the right to write by the
+ * next fault, if the area gives it. */
+static int unshare(struct fault *fault, struct quire_page *old)
+{
+    struct quire_vma *vma = fault->vma;
+    struct quire_vm *vm = fault->mm->vm;
+    struct quire_page *page =
+        anon_vma_prepare(vma) ? NULL : vm_alloc_page_at(vma, fault->address, 0);
+    if (!page)
+        return -QUIRE_ENOMEM;
+    page_copy(vm, page, old);
+    page_set(page, PG_UPTODATE);
+    rmap_new_anon(page, vma, fault->address);
+    lru_add(vm, page, vma->flags);
+    uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_PRESENT | QUIRE_PTE_ACCESSED |
+                     QUIRE_PTE_DIRTY | (vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
+    struct quire_page *gone = fault_set_entry(fault, entry) ? old : page;
+    rmap_remove(fault->mm, gone);
+    page_unuse(vm, gone);
+    return 0;
+}
+
+int ksm_unmerge_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    struct quire_vm *vm = vma->mm->vm;
+    struct fault fault;
+    for (unsigned n = 1; (start = next_entry(vma->mm, start, end)) < end; n++) {
+        if (n % PAGES_A_TURN == 0 && vm->numa_go_on)
+            (void)vm->numa_go_on(vm->numa_arg); /* others have their turn, who ends goes on */
+        struct quire_page *page = pin_mergeable(vma, start, &fault);
+        int error = page && page_is_merged(page) ? unshare(&fault, page) : 0;
+        if (page)
+            vm_put_page(vma->mm->vm, page);
+        if (error)
+            return error;
+        start += QUIRE_PAGE_SIZE;
+    }
+    return 0;
+}
+
+static int unmerge_mm(struct quire_mm *mm)
+{
+    int error = 0;
+    rwlock_read(&mm->lock);
+    for (struct quire_vma *vma = vma_above(mm, 0); vma && !error; vma = vma_next(vma))
+        if (vma->flags & VM_MERGEABLE)
+            error = ksm_unmerge_range(vma, vma->start, vma->end);
+    rwlock_read_unlock(&mm->lock);
+    return error;
+}
+
+static void forget_all(struct quire_vm *vm, struct ksm *ksm)
+{
+    for (struct item *item; (item = item_of(tree_first(&ksm->items)));)
+        drop_item(vm, ksm, item);
+    (void)trim(vm, ksm);
+}
+
+int quire_ksm_unmerge(struct quire_vm *vm)
+{
+    struct ksm *ksm = quire_load_acquire(&vm->ksm);
+    int error = 0;
+    if (!ksm)
+        return 0;
+    rwlock_write(&ksm->lock);
+    do {
+        next_mm(vm, ksm);
+        if (ksm->mm && !error)
+            error = unmerge_mm(ksm->mm);
+    } while (ksm->mm);
+    forget_all(vm, ksm);
+    ksm->unshared = ksm->changing = ksm->info.unshared = ksm->info.changing = 0;
+    count_merged(ksm);
+    rwlock_write_unlock(&ksm->lock);
+    return error;
+}
+
+int ksm_prepare(struct quire_vm *vm)
+{
+    struct ksm *expected = NULL;
+    if (quire_load_acquire(&vm->ksm))
+        return 0;
+    struct ksm *new = quire_kzalloc(vm->slab, sizeof *new, QUIRE_GFP_KERNEL);
+    if (!new)
+        return -QUIRE_ENOMEM;
+    new->scan = 1;
+    if (!quire_compare_exchange(&vm->ksm, &expected, new))
+        quire_kfree(vm->slab, new);
+    return 0;
+}
+
+void ksm_destroy(struct quire_vm *vm)
+{
+    struct ksm *ksm = vm->ksm;
+    if (!ksm)
+        return;
+    forget_all(vm, ksm);
+    quire_kfree(vm->slab, ksm);
+    vm->ksm = NULL;
+}

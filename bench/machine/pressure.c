@@ -6,7 +6,9 @@
  * Runs PROGRAM with its output going nowhere, and says in lines of `name value` how it ended and
  * what the system counted for it: its own faults (getrusage), and the machine's reads and writes of
  * the swap area, in pages. --leave: what is free or could be, files' pages being among that, is
- * taken and locked before but for so much. --lines makes so many lines in no order, in /tmp/lines.
+ * taken and locked before but for so much, of which the same is kept free on any system: Linux's
+ * own choice depends on how large the RAM disk was. --lines makes so many lines in no order, in
+ * /tmp/lines.
  *
  * --init: it is the first process of a Linux kernel whose RAM disk was made by `quire boot`: it
  * mounts what is wanted, loads the modules /modules/0.ko and so on, takes /dev/vda as swap area,
@@ -31,6 +33,7 @@
 #include <unistd.h>
 
 #define QUIET_SECONDS 3
+#define MIN_FREE_KIB "1400"
 #define MOST_ARGUMENTS 32
 
 static const char *const counters[] = {"pgmajfault",
@@ -146,10 +149,10 @@ static unsigned long available_kib(void)
            number_after(text, "Inactive(file)");
 }
 
-static void set_page_cluster(const char *number)
+static void set(const char *path, const char *number)
 {
-    FILE *file = fopen("/proc/sys/vm/page-cluster", "w");
-    need(file && fputs(number, file) > 0 && !fclose(file), "page-cluster");
+    FILE *file = fopen(path, "w");
+    need(file && fputs(number, file) > 0 && !fclose(file), path);
 }
 
 /* By and by, as each piece may send others' pages to swap. */
@@ -169,12 +172,12 @@ static void leave(unsigned long kib)
 {
     int ready[2];
     char byte;
+    set("/proc/sys/vm/min_free_kbytes", MIN_FREE_KIB);
     need(!pipe2(ready, O_CLOEXEC), "pipe");
     holder = fork();
     need(holder >= 0, "fork");
     if (!holder) {
-        FILE *file = fopen("/proc/self/oom_score_adj", "w");
-        need(file && fputs("-1000", file) > 0 && !fclose(file), "oom_score_adj");
+        set("/proc/self/oom_score_adj", "-1000");
         take_but_for(kib);
         need(write(ready[1], "", 1) == 1, "write");
         for (;;)
@@ -202,7 +205,7 @@ static char **prepare(char **arguments)
         if (!strncmp(*arguments, "--lines=", 8))
             make_lines(strtoul(*arguments + 8, NULL, 10));
         else if (!strncmp(*arguments, "--page-cluster=", 15))
-            set_page_cluster(*arguments + 15);
+            set("/proc/sys/vm/page-cluster", *arguments + 15);
         else if (!strncmp(*arguments, "--leave=", 8))
             leave(strtoul(*arguments + 8, NULL, 10));
     }

@@ -25,6 +25,7 @@ struct file_ops {
     bool shared_name; /* that is all; otherwise the inode's number follows: "pipe:[17]" */
     bool stream;      /* no position: read and write are given 0 */
     bool no_position; /* the same, and each seek ends at 0 instead of failing */
+    bool by_parts;    /* a call gets what one read gives, which knows where to end */
     int64_t (*read)(struct file *file, uint64_t at, void *to, size_t size);
     int64_t (*write)(struct file *file, uint64_t at, const void *from, size_t size);
     /* Both or none: the same to and from a program's memory; -EFAULT. Such a file has a size, is no

@@ -172,16 +172,23 @@ static int make_part(struct text_file *made, const struct inode *inode)
 }
 
 /* What was read before is forgotten; who goes back begins anew, as on Linux. So what is kept is
- * what one call reads and one part, however long the text. */
+ * what one call reads and one part, however long the text.
+ *
+ * A call reads whole parts, as many as fit into a page: programs know Linux's seq_file, and some
+ * take a read that filled their buffer for a reason to read all the rest (stress-ng). */
 static int64_t read_parts(struct text_file *made, const struct inode *inode, uint64_t at, void *to,
                           size_t size)
 {
     int error = 0;
+    const uint64_t most = size < QUIRE_PAGE_SIZE ? size : QUIRE_PAGE_SIZE;
     if (!at || at < made->start)
         text_file_clear(made);
     text_file_forget(made, at);
-    while (!error && made->size - made->start < size + (at - made->start)) {
+    while (!error && made->size < at + most) {
+        const uint64_t whole = made->size;
         error = make_part(made, inode);
+        if (made->size > at + QUIRE_PAGE_SIZE && whole > at)
+            size = (size_t)(whole - at);
         text_file_forget(made, at);
     }
     size_t done = text_file_read(made, at, to, size);
@@ -251,14 +258,19 @@ static void proc_release(struct file *file)
 static const struct file_ops proc_file_ops = {
     .name = "proc", .read = proc_read, .write = proc_write, .release = proc_release};
 
+static const struct file_ops proc_parts_ops = {.name = "proc",
+                                               .by_parts = true,
+                                               .read = proc_read,
+                                               .write = proc_write,
+                                               .release = proc_release};
+
 static int open_file(struct inode *inode, struct file *file)
 {
-    (void)inode;
     struct shown *shown = quire_kzalloc(machine_slab, sizeof *shown, QUIRE_GFP_KERNEL);
     if (!shown)
         return -ENOMEM;
     file->data = shown;
-    file->ops = &proc_file_ops;
+    file->ops = node_of(inode)->show_part ? &proc_parts_ops : &proc_file_ops;
     return 0;
 }
 

@@ -31,7 +31,7 @@ static uint64_t *place_of(struct transfer *transfer)
 static size_t next_piece(struct transfer *transfer, size_t left)
 {
     size_t piece = BUFFER_BYTES;
-    if (!transfer->file->ops->stream)
+    if (!transfer->file->ops->stream && !transfer->file->ops->by_parts)
         piece -= (size_t)(*place_of(transfer) & (BUFFER_BYTES - 1));
     return left < piece ? left : piece;
 }
@@ -54,6 +54,8 @@ static int64_t read_piece(struct transfer *transfer, size_t size)
 /* Is there more without waiting? */
 static bool goes_on(struct file *file)
 {
+    if (file->ops->by_parts)
+        return false;
     return !file->ops->stream || (file_is_pipe(file) && file_poll(file) & POLLIN);
 }
 

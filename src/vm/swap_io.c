@@ -4,9 +4,11 @@
  * meanwhile waits for its lock. If reading fails it is taken out again, and the slot keeps what it
  * has.
  *
- * With it come its neighbours in the slot's aligned window, as far as some entry means them and
- * memory is at hand: what was swapped out together lies together. The window grows and shrinks with
- * how many of the last one's pages were asked for (Linux: mm/swap_state.c, swapin_nr_pages).
+ * With it come its neighbours in the slot's aligned window, as far as some entry means them: what
+ * was swapped out together lies together. The window grows and shrinks with how many of the last
+ * one's pages were asked for (Linux: mm/swap_state.c, swapin_nr_pages). A window of one page can't
+ * tell; what tells then is a miss that the largest window could have spared, being within its reach
+ * of the last one (Linux: if it is the next slot).
  *
  * What reclaim writes together lies together, mostly: neighbouring slots are one transfer. If that
  * fails each of its pages is written alone.
@@ -303,8 +305,10 @@ static int read_window(struct quire_vm *vm, struct incoming *in, unsigned count,
     return result;
 }
 
-/* Pages of the window around an entry; 1: none beside it. Doubts about how well it goes are settled
- * by a difference of one slot: that is a sequence. */
+/* What a window without hits counts as that could have had some: the last miss was near. */
+#define NEAR_HITS 2u
+
+/* Pages of the window around an entry; 1: none beside it. */
 static unsigned window_pages(struct swap_state *swap, swap_entry entry)
 {
     unsigned most = 1u << quire_load_relaxed(&swap->page_cluster);
@@ -312,10 +316,12 @@ static unsigned window_pages(struct swap_state *swap, swap_entry entry)
         return 1;
     quire_port_irq_t irq = swap_lock(swap);
     uint64_t last = entry_offset(swap->last_entry), now = entry_offset(entry);
+    const uint64_t distance = now > last ? now - last : last - now;
     unsigned hits = swap->hits, pages = 1;
-    if (hits || now == last + 1 || now + 1 == last)
-        while (pages < hits + 2)
-            pages *= 2;
+    if (!hits && distance && distance < most)
+        hits = NEAR_HITS;
+    while (hits && pages < hits + 2)
+        pages *= 2;
     pages = pages < most ? pages : most;
     if (pages < swap->last_window / 2)
         pages = swap->last_window / 2; /* not all at once */
@@ -354,56 +360,79 @@ static uint64_t slots_of(struct quire_vm *vm, swap_entry entry)
     return nr_slots;
 }
 
-/* Neighbours, without reclaiming for them: a page that nobody asked for isn't worth another. They
- * come from where the wanted one does, since what was swapped out together is one area's, mostly.
- */
+/* Pages for the window's slots that are worth it. Neighbours may take a round of reclaim, as
+ * whoever swaps has no free memory to put them into, but nobody is killed for them. They come from
+ * where the wanted one does, since what was swapped out together is one area's, mostly. */
 static void add_neighbours(struct quire_vm *vm, struct incoming *in, unsigned count,
-                           unsigned wanted, const struct alloc_place *place, uint64_t first)
+                           unsigned wanted, const struct alloc_place *place)
 {
     const quire_gfp_t gfp =
-        (QUIRE_GFP_HIGHUSER_MOVABLE & ~QUIRE_GFP_RECLAIM) | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC;
-    const uint64_t nr_slots = slots_of(vm, in[wanted].entry);
+        QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC;
+    const swap_entry entry = in[wanted].entry;
+    const uint64_t nr_slots = slots_of(vm, entry), first = entry_offset(entry) - wanted;
     for (unsigned i = 0; i < count; i++) {
-        swap_entry entry = entry_make(entry_type(in[wanted].entry), first + i);
-        if (i == wanted || !(first + i) || first + i >= nr_slots || !is_swapped(vm, entry))
+        const swap_entry neighbour = entry_make(entry_type(entry), first + i);
+        if (i == wanted || !(first + i) || first + i >= nr_slots || !is_swapped(vm, neighbour))
             continue;
-        struct quire_page *page = new_page(vm, place, gfp);
-        if (!page)
+        in[i] = (struct incoming){new_page(vm, place, gfp), neighbour};
+        if (!in[i].page)
             return;
-        if (insert(vm, page, entry)) {
-            vm_put_page(vm, page);
+    }
+}
+
+/* Those that somebody else was faster with aren't read. */
+static void insert_neighbours(struct quire_vm *vm, struct incoming *in, unsigned count,
+                              unsigned wanted)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (i == wanted || !in[i].page)
+            continue;
+        if (insert(vm, in[i].page, in[i].entry)) {
+            vm_put_page(vm, in[i].page);
+            in[i].page = NULL;
             continue;
         }
-        page_set(page, PG_READAHEAD);
-        in[i] = (struct incoming){page, entry};
+        page_set(in[i].page, PG_READAHEAD);
         vm_count(vm, VM_SWAP_RA, 1);
     }
 }
 
-/* NULL and *error; -EEXIST: somebody else is reading it. */
+static void put_neighbours(struct quire_vm *vm, struct incoming *in, unsigned count,
+                           unsigned wanted, bool are_locked)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (i == wanted || !in[i].page)
+            continue;
+        if (are_locked)
+            page_unlock(in[i].page);
+        vm_put_page(vm, in[i].page);
+    }
+}
+
+/* All memory is taken before a page of it can be found, which is locked from then on: reclaim comes
+ * before locks. NULL and *error; -EEXIST: somebody else is reading it. */
 static struct quire_page *read_in(struct quire_vm *vm, swap_entry entry,
                                   const struct alloc_place *place, quire_gfp_t extra, int *error)
 {
     struct incoming in[MAX_WINDOW] = {{NULL, 0}};
     struct quire_page *page = new_page(vm, place, QUIRE_GFP_HIGHUSER_MOVABLE | extra);
-    *error = page ? insert(vm, page, entry) : -QUIRE_ENOMEM;
-    if (*error) {
-        if (page)
-            vm_put_page(vm, page);
+    *error = -QUIRE_ENOMEM;
+    if (!page)
         return NULL;
-    }
-    unsigned count = window_pages(vm->swap, entry);
-    uint64_t first = entry_offset(entry) & ~(uint64_t)(count - 1);
-    unsigned wanted = (unsigned)(entry_offset(entry) - first);
+    const unsigned count = window_pages(vm->swap, entry);
+    const unsigned wanted = (unsigned)entry_offset(entry) & (count - 1);
     in[wanted] = (struct incoming){page, entry};
     if (count > 1)
-        add_neighbours(vm, in, count, wanted, place, first);
+        add_neighbours(vm, in, count, wanted, place);
+    *error = insert(vm, page, entry);
+    if (*error) {
+        vm_put_page(vm, page);
+        put_neighbours(vm, in, count, wanted, false);
+        return NULL;
+    }
+    insert_neighbours(vm, in, count, wanted);
     *error = read_window(vm, in, count, wanted);
-    for (unsigned i = 0; i < count; i++)
-        if (i != wanted && in[i].page) {
-            page_unlock(in[i].page);
-            vm_put_page(vm, in[i].page);
-        }
+    put_neighbours(vm, in, count, wanted, true);
     return *error ? NULL : page;
 }
 

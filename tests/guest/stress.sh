@@ -65,7 +65,7 @@ try 'mremap' --mremap 1 --mremap-bytes 64M --mremap-ops 4
 and_swaps
 try 'malloc' --malloc 1 --malloc-bytes 64M --malloc-max 1000 --malloc-ops 5000
 try 'fork' --fork 1 --fork-ops 100
-try 'madvise' --madvise 1 --madvise-ops 1
+try 'madvise' --madvise 1 --madvise-ops 10
 try 'mincore' --mincore 1 --mincore-ops 100
 try 'mlock, of more than there is' --mlock 1 --mlock-ops 1
 try 'msync' --msync 1 --msync-bytes 32M --msync-ops 200

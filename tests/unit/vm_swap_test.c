@@ -244,6 +244,54 @@ static void random_reads_shrink_the_window(void)
     swap_end();
 }
 
+static void a_miss_near_the_last_one_reads_its_neighbours(void)
+{
+    if (!swap_begin(200, SLOTS))
+        return;
+    CHECK_EQ(swap_out_all(), 200);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
+    for (unsigned i = 0; i < 12; i++)
+        CHECK(holds(rig.at + i * 16 * PAGE, word_of(i * 16) + 1));
+    unsigned long before = event(VM_SWAP_RA);
+    CHECK(holds(rig.at + (11 * 16 + 6) * PAGE, word_of(11 * 16 + 6) + 1));
+    CHECK_EQ(event(VM_SWAP_RA), before + 3);
+    swap_end();
+}
+
+/* As many pages as can be had without reclaim but for one, linked by their first words. */
+static struct quire_page *hold_all_but_one(void)
+{
+    const quire_gfp_t gfp =
+        (QUIRE_GFP_HIGHUSER_MOVABLE & ~QUIRE_GFP_RECLAIM) | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC;
+    struct quire_page *first = NULL, *page;
+    while ((page = quire_alloc_page(machine.mem, gfp))) {
+        *(struct quire_page **)quire_page_address(machine.mem, page) = first;
+        first = page;
+    }
+    page = first;
+    first = *(struct quire_page **)quire_page_address(machine.mem, page);
+    quire_free_page(machine.mem, page);
+    return first;
+}
+
+static void neighbours_are_worth_reclaim(void)
+{
+    if (!swap_begin(256, SLOTS))
+        return;
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
+    CHECK_EQ(quire_madvise(rig.mm, rig.at, 64 * PAGE, QUIRE_MADV_PAGEOUT), 0);
+    CHECK_EQ(count_resident(rig.at, 0, 64), 0);
+    struct quire_page *held = hold_all_but_one(), *next;
+    CHECK(holds(rig.at + 17 * PAGE, word_of(17) + 1));
+    CHECK_EQ(event(VM_SWAP_RA), 7);
+    for (; held; held = next) {
+        next = *(struct quire_page **)quire_page_address(machine.mem, held);
+        quire_free_page(machine.mem, held);
+    }
+    CHECK(all_hold());
+    swap_check_end();
+}
+
 /* ---- stores that fail --------------------------------------------------------------------------
  */
 
@@ -448,6 +496,8 @@ static const struct test_case cases[] = {
     TEST_CASE(a_slot_has_no_more_entries_than_it_can_count),
     TEST_CASE(neighbours_are_read_ahead),
     TEST_CASE(random_reads_shrink_the_window),
+    TEST_CASE(a_miss_near_the_last_one_reads_its_neighbours),
+    TEST_CASE(neighbours_are_worth_reclaim),
     TEST_CASE(a_write_that_fails_is_tried_in_another_slot),
     TEST_CASE(both_of_a_forks_entries_follow_to_the_other_slot),
     TEST_CASE(a_store_that_takes_nothing_loses_nothing),

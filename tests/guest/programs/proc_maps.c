@@ -58,6 +58,22 @@ static void in_pieces(void)
                               lines_with("\nSize:") >= 2 * PAIRS);
 }
 
+/* A read gets whole areas, of which the last one's last line begins with `last`, up to a page. */
+static void whole_areas(const char *path, const char *last, size_t piece)
+{
+    bool whole = true, fits = true;
+    int fd = open(path, O_RDONLY);
+    for (ssize_t got; (got = read(fd, text[0], piece)) > 0;) {
+        whole &= text[0][got - 1] == '\n';
+        text[0][got - 1] = '\0';
+        const char *line = strrchr(text[0], '\n');
+        whole &= !strncmp(line ? line + 1 : text[0], last, strlen(last));
+        fits &= got <= 4096;
+    }
+    printf("%s by %zu bytes: %d %d\n", path, piece, whole, fits);
+    close(fd);
+}
+
 static bool same_at(int fd, off_t at)
 {
     char piece[200];
@@ -98,6 +114,9 @@ int main(void)
     for (unsigned long i = 0; i < PAIRS; i++)
         mprotect(area + 2 * i * PAGE, PAGE, PROT_NONE);
     in_pieces();
+    whole_areas("/proc/self/maps", "", 4096);
+    whole_areas("/proc/self/smaps", "VmFlags:", 4096);
+    whole_areas("/proc/self/smaps", "VmFlags:", 100000);
     back_and_forth();
     while_they_go();
     return 0;

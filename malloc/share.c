@@ -323,6 +323,7 @@ static void write_page(uint64_t now)
     page->large = info.large;
     page->kept = info.kept;
     page->peak_large = info.peak_large;
+    page->mapped_ns = info.mapped_ns;
     page->largest_free = info.largest_free;
     page->nr_blocks = info.nr_blocks;
     page->nr_large = info.nr_large;

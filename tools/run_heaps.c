@@ -107,6 +107,7 @@ void process_take_page(struct process *process, const struct quire_heap_page *pa
         *process->peak_page = *page;
     }
     const struct heap_counts *before = &process->before;
+    process->mapped_ns = page->mapped_ns;
     process->last.has_heap = true;
     process->last.asked = now.asked;
     process->last.used = now.used;

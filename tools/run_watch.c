@@ -147,9 +147,13 @@ static void see(struct watch *watch, struct process *process, const struct proc_
 
 /* ---- pages of heaps -------------------------------------------------------------------------- */
 
-/* What one process held may be more than all did in any look. */
-static void note_held(struct watch *watch, const struct process *process)
+/* When it ended. What one process held may be more than all did in any look. */
+static void note_heap(struct watch *watch, const struct process *process)
 {
+    uint64_t began = watch->began_ns, mapped = process->mapped_ns;
+    if (mapped > began && mapped - began > watch->last_map_ns)
+        watch->last_map_ns = mapped - began;
+
     struct heap_counts counts;
     heap_counts_of(&counts, process->peak_page);
     if (counts.held <= watch->most_held.held)
@@ -178,7 +182,7 @@ static void add_by_page(struct watch *watch, uint32_t n)
                                     .kernel_ns = page.kernel_ns};
     process->peak_rss = page.peak_resident;
     process_take_page(process, &page);
-    note_held(watch, process);
+    note_heap(watch, process);
     watch->nr_pages++;
     if (process->is_told) {
         samples_keep(watch, &process->samples, &process->last);
@@ -253,7 +257,7 @@ static void leave(struct watch *watch, struct process *process)
     process->last.rss = process->last.swap = 0;
     if (process->page) {
         use_last_words(process, process->page);
-        note_held(watch, process);
+        note_heap(watch, process);
     }
     watch->gone_minor += process->last.minor;
     watch->gone_major += process->last.major;
@@ -379,7 +383,6 @@ static void sum_up(struct watch *watch, bool is_kept)
                          .kernel_ns = watch->gone_kernel_ns};
     struct heap_counts counts;
     watch_counts(watch, &counts);
-    uint64_t had_maps = watch->all.count ? watch->all.sample[watch->all.count - 1].maps : 0;
     for (size_t i = 0; i < watch->nr_live; i++) {
         const struct sample *last = &watch->live[i]->last;
         sum.rss += last->rss;
@@ -396,8 +399,6 @@ static void sum_up(struct watch *watch, bool is_kept)
     sum.given_back = counts.given_back;
     sum.maps = counts.maps;
     sum.unmaps = counts.unmaps;
-    if (counts.maps > had_maps)
-        watch->last_map_ns = sum.t;
     if (sum.rss >= watch->most_rss.rss)
         watch->most_rss = sum;
     if (counts.held > watch->most_held.held) {

@@ -63,6 +63,8 @@ struct process {
     struct quire_heap_page *page,
         *peak_page; /* the last; that of the most bytes held. NULL: none */
     uint64_t peak_held;
+    uint64_t
+        mapped_ns; /* when its heap mapped a large block the last time, on the system's clock */
     struct heap_counts before; /* of the programs that called exec */
 };
 
@@ -90,7 +92,7 @@ struct watch {
     struct samples all;
     struct sample most_rss; /* when the most was resident */
     struct heap_counts most_held;
-    uint64_t most_held_ns, last_map_ns;
+    uint64_t most_held_ns, last_map_ns;                            /* map: by any heap */
     uint64_t gone_minor, gone_major, gone_user_ns, gone_kernel_ns; /* of those that ended */
     uint64_t cost_ns, look_ns; /* of this process's time: all looks, the last without areas */
     uint64_t areas_cost_ns;

@@ -195,6 +195,7 @@ struct quire_heap_info {
     unsigned long nr_fresh;
     unsigned long nr_again;                     /* of those, that had been given back */
     unsigned long mapped_pages, unmapped_pages; /* of large blocks, since the beginning */
+    uint64_t mapped_ns; /* when one was mapped the last time, by the port's clock; 0: never */
 };
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info);
 /* Classes are numbered from 1; -ENOENT beyond the last. */

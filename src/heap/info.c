@@ -75,6 +75,7 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->kept = large->kept_bytes;
     info->nr_kept = large->nr_kept;
     info->peak_large = large->peak;
+    info->mapped_ns = large->mapped_ns;
     info->mapped = large->mapped;
     info->nr_mapped = large->nr_mapped;
     info->peak_mapped = large->peak_mapped;

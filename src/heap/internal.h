@@ -54,6 +54,7 @@ struct large_blocks {
     struct list kept;
     struct quire_kmem_cache *records;
     size_t used, kept_bytes, peak;
+    uint64_t mapped_ns; /* when one was mapped the last time */
     unsigned long nr_used, nr_kept;
     /* Of those that count as mapped: see quire_heap_set_map_threshold. */
     size_t mapped, peak_mapped, mapped_threshold;

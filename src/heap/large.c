@@ -271,7 +271,9 @@ static void *map_new(struct quire_heap *heap, size_t size, size_t align)
         return NULL;
     }
     *block = (struct large){.at = at, .size = size, .asked = size};
+    uint64_t now = quire_port_clock_ns();
     heap_lock(&heap->large.lock);
+    heap->large.mapped_ns = now;
     enter(heap, block);
     heap_unlock(&heap->large.lock);
     return at;

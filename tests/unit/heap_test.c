@@ -349,6 +349,7 @@ static void large_blocks_are_counted_by_size(void)
         return;
     enum { NUMBER = 2, ROUNDS = 10 }; /* 512 KiB and more */
     struct quire_heap_large_info large;
+    CHECK_EQ(heap_info().mapped_ns, 0);
     const size_t size = 600000;
     for (unsigned i = 0; i < ROUNDS; i++) {
         REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size)));
@@ -364,6 +365,7 @@ static void large_blocks_are_counted_by_size(void)
     CHECK_EQ(large.mapped_pages, large.nr_maps * pages);
     CHECK_EQ(large.unmapped_pages, large.nr_unmaps * pages);
     CHECK_EQ(heap_info().nr_reused, large.nr_reused);
+    CHECK(heap_info().mapped_ns <= quire_port_clock_ns());
     CHECK_EQ(heap_info().mapped_pages, large.mapped_pages);
     CHECK_EQ(quire_heap_large_info(heap_machine.heap, QUIRE_HEAP_LARGE_SIZES, &large),
              -QUIRE_ENOENT);

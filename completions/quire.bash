@@ -87,7 +87,7 @@ _quire()
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
         ;;
-    boot--swap | boot--add | boot--events | boot--stats | boot--qemu | boot--save-initrd | report--output | run--output | run--record | translate--gdt | translate--snapshot)
+    boot--swap | boot--add | boot--events | boot--stats | boot--qemu | boot--save-initrd | report--output | run--output | run--record | run--report | translate--gdt | translate--snapshot)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
@@ -107,7 +107,7 @@ _quire()
         heap) mapfile -t COMPREPLY < <(compgen -W '--json --help --usage --version' -- "$current") ;;
         replay) mapfile -t COMPREPLY < <(compgen -W '--mem --page-size --step --model --policy --output --threads --help --usage --version' -- "$current") ;;
         report) mapfile -t COMPREPLY < <(compgen -W '--output --size --table --title --help --usage --version' -- "$current") ;;
-        run) mapfile -t COMPREPLY < <(compgen -W '--calls --heap --interval --json --output --record --compare --rounds --help --usage --version' -- "$current") ;;
+        run) mapfile -t COMPREPLY < <(compgen -W '--calls --heap --interval --json --output --record --report --compare --rounds --help --usage --version' -- "$current") ;;
         trace) mapfile -t COMPREPLY < <(compgen -W '--output --page-size --top --zstd --help --usage --version' -- "$current") ;;
         translate) mapfile -t COMPREPLY < <(compgen -W '--access --mode --user --gdt --register --selector --cr3 --map --pid --snapshot --json --help --usage --version' -- "$current") ;;
         esac

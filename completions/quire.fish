@@ -75,6 +75,7 @@ complete -c quire -n '__fish_seen_subcommand_from run' -l interval -r -f -d 'Loo
 complete -c quire -n '__fish_seen_subcommand_from run' -l json -d 'Write the report as JSON'
 complete -c quire -n '__fish_seen_subcommand_from run' -l output -r -d 'Write the report there, not to standard error'
 complete -c quire -n '__fish_seen_subcommand_from run' -l record -r -d 'Write all that was seen, as JSON'
+complete -c quire -n '__fish_seen_subcommand_from run' -l report -r -d 'Draw all that was seen, as an HTML page'
 complete -c quire -n '__fish_seen_subcommand_from run' -l compare -r -f -a 'glibc quire jemalloc mimalloc tcmalloc' -d 'Run the program under each of these heaps, and print a table'
 complete -c quire -n '__fish_seen_subcommand_from run' -l rounds -r -f -d 'How often under each'
 complete -c quire -n '__fish_seen_subcommand_from run' -s h -l help -d 'Show this and end'

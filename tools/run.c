@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "report_output.h"
 
 /* The words that the user has go on counting. */
 static char *quire_malloc(const struct places *places, bool calls)
@@ -19,9 +22,9 @@ static char *quire_malloc(const struct places *places, bool calls)
 }
 
 /* Before the program starts, so that it doesn't run for nothing. NULL: a complaint was made. */
-static FILE *open_output(const char *path)
+static FILE *open_output(const char *path, const char *how)
 {
-    FILE *file = fopen(path, "we");
+    FILE *file = fopen(path, how);
     if (!file)
         complain("%s can't be written: %s", path, strerror(errno));
     return file;
@@ -38,6 +41,24 @@ static bool close_output(FILE *file, const char *path)
     if (!written)
         complain("%s can't be written: %s", path, strerror(error));
     return written;
+}
+
+/* Where the recording goes: the page is drawn from it. NULL: a complaint was made. */
+static FILE *open_recording(const struct run_options *options)
+{
+    if (options->record)
+        return open_output(options->record, "w+e");
+    int file = memfd_create("quire-run-recording", MFD_CLOEXEC);
+    FILE *recording = file < 0 ? tmpfile() : fdopen(file, "w+");
+    if (!recording)
+        complain("there is no place for a recording: %s", strerror(errno));
+    return recording;
+}
+
+static bool can_write_page(const char *path)
+{
+    FILE *file = open_output(path, "ae");
+    return file && !fclose(file);
 }
 
 static void follow(struct run *run, const struct run_signals *signals, struct places *places)
@@ -67,15 +88,25 @@ static int complain_of_program(const char *name, int error)
     return run_error_status(error);
 }
 
+static bool write_recording(const struct run *run, FILE *to)
+{
+    const struct run_options *options = run->options;
+    run_write_record(run, to, true);
+    bool written = !fflush(to);
+    if (written && options->report) {
+        rewind(to);
+        written = report_from_run(to, options->argv[0], options->report);
+    }
+    return close_output(to, options->record ? options->record : "the recording") && written;
+}
+
 static int tell(struct run *run, FILE *output, FILE *record)
 {
     int status = run_exit_status(run->result.status);
     bool written = true;
     run_advise(run);
-    if (record) {
-        run_write_record(run, record, true);
-        written = close_output(record, run->options->record);
-    }
+    if (record)
+        written = write_recording(run, record);
     if (run->options->json)
         run_write_record(run, output, false);
     else
@@ -95,7 +126,9 @@ static int run_once(const struct run_options *options, struct run_program *progr
     int status = RUN_FAILED;
     if (!run_heap_find(&run.heap, options->heap, &complaint))
         complain("%s", complaint);
-    else if (options->record && !(record = open_output(options->record)))
+    else if (options->report && !can_write_page(options->report))
+        ;
+    else if ((options->record || options->report) && !(record = open_recording(options)))
         ;
     else if (!run_follow_prepare(&signals))
         complain("this system has no subreapers: %s", strerror(errno));
@@ -116,7 +149,7 @@ int command_run(int argc, char **argv)
     struct run_options options;
     struct run_program program;
     run_options_read(&options, argc, argv);
-    FILE *output = options.output ? open_output(options.output) : stderr;
+    FILE *output = options.output ? open_output(options.output, "we") : stderr;
     if (!output)
         return RUN_FAILED;
     run_program_find(&program, options.argv);

@@ -14,7 +14,7 @@
 struct run_options {
     char **argv;
     const char *heap, *compare; /* compare: names with commas; NULL: one run */
-    const char *output, *record;
+    const char *output, *record, *report;
     uint64_t interval_ns, rounds;
     bool json, calls;
 };

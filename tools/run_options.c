@@ -17,6 +17,7 @@ enum key {
     KEY_INTERVAL,
     KEY_OUTPUT,
     KEY_RECORD,
+    KEY_REPORT,
     KEY_JSON,
     KEY_CALLS,
 };
@@ -43,6 +44,7 @@ static const struct argp_option argp_options[] = {
     {"output", KEY_OUTPUT, "FILE", 0, "Write the report there, not to standard error", 2},
     {"json", KEY_JSON, NULL, 0, "Write the report as JSON", 2},
     {"record", KEY_RECORD, "FILE", 0, "Write all that was seen, as JSON", 2},
+    {"report", KEY_REPORT, "FILE", 0, "Draw all that was seen, as an HTML page", 2},
     {"compare", KEY_COMPARE, "HEAP,...", 0,
      "Run the program under each of these heaps, and print a table", 3},
     {"rounds", KEY_ROUNDS, "N", 0, "How often under each; 3", 3},
@@ -96,6 +98,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_RECORD:
         options->record = arg;
         return 0;
+    case KEY_REPORT:
+        options->report = arg;
+        return 0;
     case KEY_JSON:
         options->json = true;
         return 0;
@@ -109,9 +114,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!options->argv)
             argp_error(state, "which program?");
-        if (options->compare &&
-            (options->record || options->calls || strcmp(options->heap, "quire")))
-            argp_error(state, "--compare goes with none of --heap, --calls and --record");
+        if (options->compare && (options->record || options->report || options->calls ||
+                                 strcmp(options->heap, "quire") != 0))
+            argp_error(state, "--compare goes with none of --heap, --calls, --record and --report");
         return 0;
     default:
         return parse_common(key, &argp, NAME, examples);

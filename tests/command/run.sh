@@ -262,6 +262,18 @@ is_json() {
 tap_check 'names that are no UTF-8 can be recorded' recorded -- sh -c ':' "$(printf 'a\377b\303')" "$(printf '\303\244')"
 tap_check 'as JSON' is_json "$record"
 tap_check 'a program that spoils what it shares is survived, and not believed' survives_a_liar
+draws() {
+    ends 0 --heap "$library" --report="$tap_scratch/page.html" -- "$allocator" hold 1000 1000 && grep -qi '<!doctype html' "$tap_scratch/page.html" &&
+        grep -q 'hold' "$tap_scratch/page.html"
+}
+if ends 0 --report="$tap_scratch/first.html" -- true >/dev/null; then
+    tap_check 'a page is drawn' draws
+    tap_check 'of the recording that is kept, too' recorded --report="$tap_scratch/page.html" -- true
+    tap_check 'which is whole' is_json "$record"
+else
+    tap_skip 'a page is drawn' 'built without what reads recordings'
+fi
+tap_check 'a page that can not be written is told before' refused 125 "can't be written" --report=/there/is/none -- touch "$tap_scratch/ran"
 tap_check 'a report as JSON' ends 0 --json --heap "$library" -- true
 tap_check 'is JSON' is_json "$log"
 small_files() {

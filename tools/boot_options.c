@@ -87,7 +87,8 @@ static const struct argp_option options[] = {
     {"stats", OPTION_STATS, "FILE.json", 0,
      "Write the machine's counters and views at its end, and what each process took", 3},
     {"events", OPTION_EVENTS, "FILE", 0,
-     "Write everything that happens to memory there, one by one: `quire events FILE` shows it. A "
+     "Write everything that happens to memory there, one by one: `quire report FILE` draws it, "
+     "and `quire events FILE` shows it. A "
      "program can add its own words: echo sorting >/dev/kmsg. The "
      "machine is slower then",
      3},

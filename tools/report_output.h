@@ -25,7 +25,8 @@ void report_print_json(const struct report *report, const struct report_detail *
  * build. */
 bool report_print_html(struct report *report, uint64_t limit, FILE *to);
 
-/* The page of a recording, for `quire run --report`, into the file `html`. False after a complaint. */
+/* The page of a recording, for `quire run --report`, into the file `html`. False after a complaint.
+ */
 bool report_from_run(FILE *recording, const char *name, const char *html);
 
 #endif

@@ -144,4 +144,8 @@ void stats_print_summary(const struct stats *stats, const struct stats_end *end,
         fputs("the machine was stopped before it told of its memory\n", stderr);
     }
     print_largest(stats);
+    if (stats->boot->events) {
+        print_title("next");
+        fprintf(stderr, "quire report %s\n", stats->boot->events);
+    }
 }

@@ -17,7 +17,7 @@ fi
 
 # Runs it; $work/report.json is the report.
 told() { # OPTIONS... -- PROGRAM...
-    "$quire" boot --timeout=100 --events="$work/events" --stats="$work/stats.json" "$@" >"$work/said" 2>&1 </dev/null || {
+    "$quire" boot --timeout=100 --events="$work/events" --stats="$work/stats.json" --summary "$@" >"$work/said" 2>&1 </dev/null || {
         tail -n 20 "$work/said"
         return 1
     }
@@ -44,6 +44,7 @@ sys.exit(half["complete"] or not 0 < half["totals"]["faults"] < whole["totals"][
 
 tap_check "$class: a report of children and areas" told --mem=64M -- "$folder/$class-events" 1000 5 7
 tap_check "$class: ... is what the machine counts" consistent --some-exact
+tap_check "$class: ... which the summary points to" grep -qx "  next      quire report $work/events" "$work/said"
 tap_check "$class: ... has its program, with its faults" has '[p for p in d["processes"] if p["name"].endswith("-events") and p["minor_faults"] > 1000]'
 tap_check "$class: ... and the pages that it touched, at their places" has \
     'max(a["resident"] for p in d["processes"] if "areas" in p for a in p["areas"]["list"]) >= 1000'

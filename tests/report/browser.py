@@ -214,6 +214,9 @@ def main():
         check("a page of a file that is cut admits it", "This isn't all" in text(browser, "#trouble") and
               not browser.script("return document.getElementById('trouble').hidden"), text(browser, "#trouble"))
         quiet(browser, "cut")
+        opened(browser, "empty")
+        check("a page of no events is a page", "0 B" in text(browser, "#facts"), text(browser, "#facts"))
+        quiet(browser, "empty")
         if os.path.exists(os.path.join(folder, "run.html")):
             opened(browser, "run")
             look_at_pictures(browser, "run")

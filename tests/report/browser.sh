@@ -22,6 +22,8 @@ bail() {
     busybox sh -c 'echo filling >/dev/kmsg; /swap fill 30 1; echo listing >/dev/kmsg; ls -lR /proc/self >/dev/null' \
     >"$work/said" 2>&1 </dev/null || bail 'the machine did not run'
 head -c $(($(wc -c <"$work/machine.events") / 2)) "$work/machine.events" >"$work/cut.events"
+head -c 32 "$work/machine.events" >"$work/empty.events"
+"$quire" report --output="$work/empty.html" "$work/empty.events" 2>"$work/said"
 "$quire" report --output="$work/machine.html" "$work/machine.events" 2>"$work/said" || bail 'there is no page'
 "$quire" report --output="$work/cut.html" "$work/cut.events" 2>"$work/said"
 "$quire" report -o json "$work/machine.events" >"$work/machine.json" || bail 'there is no JSON'

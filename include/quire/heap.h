@@ -95,6 +95,8 @@ void quire_heap_destroy(struct quire_heap *heap);
 #define QUIRE_HEAP_CLASSES (1u + QUIRE_HEAP_SMALL_CLASSES + QUIRE_HEAP_RUN_CLASSES)
 #define QUIRE_HEAP_MAX_SMALL 8192u /* bytes */
 
+#define QUIRE_HEAP_RECENT 8u
+
 /* All members are the library's. It stays where it is while it is attached. */
 struct quire_heap_cache {
     uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot, from base on */
@@ -106,6 +108,10 @@ struct quire_heap_cache {
     uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */
     uint8_t place[QUIRE_HEAP_CLASSES];      /* of the stack among the slots: in the order of use */
     uint8_t nr_places;
+    /* Large blocks that come and go: slots of those that were freed last, a ring. */
+    uint8_t recent[QUIRE_HEAP_RECENT];
+    uint8_t last_recent, regular_turn;
+    unsigned long nr_regulars; /* how many were taken again */
 };
 
 /* Makes it one that is attached to no heap. */

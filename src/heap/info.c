@@ -1,5 +1,5 @@
 /* heap/info.c: counts */
-#include "heap/cache.h"
+#include "heap/large.h"
 
 static unsigned long cached_blocks(struct quire_heap *heap, size_t class)
 {
@@ -70,13 +70,14 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
 {
     struct large_blocks *large = &heap->large;
     heap_lock(&large->lock);
-    info->large = large->used;
-    info->nr_large = large->nr_used;
-    info->kept = large->kept_bytes;
-    info->nr_kept = large->nr_kept;
+    struct regular_counts free = regular_count(heap);
+    info->large = large->used - free.asked;
+    info->nr_large = large->nr_used - free.blocks;
+    info->kept = large->kept_bytes + free.room;
+    info->nr_kept = large->nr_kept + free.blocks;
     info->peak_large = large->peak;
-    info->mapped = large->mapped;
-    info->nr_mapped = large->nr_mapped;
+    info->mapped = large->mapped - free.mapped;
+    info->nr_mapped = large->nr_mapped - free.mapped_blocks;
     info->peak_mapped = large->peak_mapped;
     info->nr_peak_mapped = large->nr_peak_mapped;
     heap_unlock(&large->lock);
@@ -92,6 +93,8 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     size_t stacks = cache_slot_bytes();
     heap_lock(&heap->caches_lock);
     info->nr_caches = heap->nr_caches;
+    for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
+        info->nr_reused += quire_load_relaxed(&cache->nr_regulars);
     heap_unlock(&heap->caches_lock);
     info->used -= info->nr_caches * stacks;
     info->nr_blocks -= info->nr_caches;
@@ -103,7 +106,7 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->nr_given_back = quire_load_relaxed(&heap->events.given_back);
     info->nr_maps = quire_load_relaxed(&heap->events.maps);
     info->nr_unmaps = quire_load_relaxed(&heap->events.unmaps);
-    info->nr_reused = quire_load_relaxed(&heap->events.reused);
+    info->nr_reused += quire_load_relaxed(&heap->events.reused);
 }
 
 void quire_heap_check(struct quire_heap *heap)
@@ -112,6 +115,7 @@ void quire_heap_check(struct quire_heap *heap)
     quire_slab_check(heap->slab);
     heap_lock(&heap->large.lock);
     tree_check(&heap->large.tree);
+    regular_check(heap);
     heap_unlock(&heap->large.lock);
     for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
         for (unsigned class = 1; class < NR_CLASSES; class ++) {

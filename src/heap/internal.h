@@ -4,7 +4,7 @@
  *        │
  *     quire_heap ── small[class]: a quire_kmem_cache of layer 2      class.c, central.c
  *        │       ── runs of pages of its quire_mem                   central.c, grow.c
- *        └─────── ── tree and list of mappings                       large.c
+ *        └─────── ── tree and list of mappings                       large.c, kept.c, regular.c
  *
  * Locks, of which nobody holds two: large.lock for what large.c keeps, caches_lock for the list of
  * attached caches, purge_lock while free pages are given back, grow_lock while sections are added
@@ -44,8 +44,16 @@ struct large {
     size_t size;  /* of the mapping */
     size_t asked; /* of it, in whole pages: what counts */
     uint64_t kept_since_ns;
-    bool is_mapped; /* counts as that */
-    bool is_grown;  /* by realloc, which will come again */
+    bool is_mapped;  /* counts as that */
+    bool is_grown;   /* by realloc, which will come again */
+    uint8_t regular; /* its slot's number and 1: see regular.c */
+};
+
+#define NR_REGULARS 64u
+struct regular {
+    uintptr_t word;     /* 0, or the block's address and whether it is free */
+    size_t asked, room; /* pages, of the block */
+    struct large *block;
 };
 
 struct large_blocks {
@@ -59,7 +67,11 @@ struct large_blocks {
     size_t mapped, peak_mapped, mapped_threshold;
     unsigned long nr_mapped, nr_peak_mapped, most_mapped;
     bool is_fixed;
-    size_t allowance; /* bytes that may be kept */
+    size_t allowance;  /* bytes that may be kept */
+    uint64_t regulars; /* which slots are used */
+    size_t regular_bytes;
+    uint64_t looked_ns; /* for those that are idle */
+    struct regular regular[NR_REGULARS];
 };
 
 #define RING 64u
@@ -234,5 +246,22 @@ size_t large_size(struct quire_heap *heap, const void *ptr);
 void *large_resize(struct quire_heap *heap, void *ptr, size_t size);
 /* Unmaps what has been kept for longer than the decay (all: everything); bytes. */
 size_t large_release(struct quire_heap *heap, bool all);
+
+static inline bool large_has_kept(const struct quire_heap *heap)
+{
+    return quire_load_relaxed(&heap->large.nr_kept) || quire_load_relaxed(&heap->large.regulars);
+}
+
+/* ---- regular.c: the way past large.c, for blocks that come and go -----------------------------
+ */
+
+/* Without a lock, and at any time. NULL: there is none for so many bytes, or it is time to come the
+ * other way, where the heap may be locked. */
+void *regular_take(struct quire_heap_cache *cache, size_t size);
+void *regular_take_or_look(struct quire_heap_cache *cache, size_t size);
+/* False: it is no regular, or is free. */
+bool regular_put(struct quire_heap_cache *cache, void *ptr);
+/* Whether the block has become larger where it is. */
+bool regular_resize(struct quire_heap *heap, const void *ptr, size_t size);
 
 #endif

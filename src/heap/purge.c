@@ -65,7 +65,7 @@ void heap_purge_if_due(struct quire_heap *heap)
     bool ebb = is_ebb(heap, dirty, now);
     if (over || ebb)
         (void)quire_slab_shrink(heap->slab, -1);
-    bool has_kept = (over || ebb) && quire_load_relaxed(&heap->large.nr_kept);
+    bool has_kept = (over || ebb) && large_has_kept(heap);
     unsigned long peak = quire_load_relaxed(&heap->pages_peak);
     unsigned long needed = quire_load_relaxed(&heap->pages_interval_peak);
     unsigned long unneeded = ebb ? pages_dirty(heap) : over && peak > needed ? peak - needed : 0;

@@ -138,7 +138,7 @@ void regular_add(struct quire_heap *heap, struct large *block)
         return;
     for (unsigned way = 0; way < WAYS; way++, number++) {
         struct regular *slot = &large->regular[number];
-        if (slot->word)
+        if (quire_load_relaxed(&slot->word))
             continue;
         slot->block = block;
         quire_store_relaxed(&slot->asked, pages_for(block->asked));

@@ -112,6 +112,8 @@ static void write_page(uint64_t now)
     page->large = info.large;
     page->kept = info.kept;
     page->largest_free = info.largest_free;
+    page->free = info.free;
+    page->free_resident = info.free_resident;
     page->nr_blocks = info.nr_blocks;
     page->nr_large = info.nr_large;
     page->nr_caches = info.nr_caches;

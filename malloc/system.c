@@ -359,11 +359,30 @@ static void *remap(void *arg, void *at, size_t old_size, size_t new_size, bool m
     return moved == MAP_FAILED ? NULL : moved;
 }
 
+static size_t resident(void *arg, void *at, size_t size)
+{
+    unsigned char pages[1024];
+    int saved = errno;
+    size_t bytes = 0;
+    (void)arg;
+    for (size_t done = 0; done < size; done += sizeof pages << QUIRE_PAGE_SHIFT) {
+        size_t left = (size - done) >> QUIRE_PAGE_SHIFT;
+        size_t count = left < sizeof pages ? left : sizeof pages;
+        if (mincore((char *)at + done, count << QUIRE_PAGE_SHIFT, pages))
+            continue;
+        for (size_t i = 0; i < count; i++)
+            bytes += (size_t)(pages[i] & 1) << QUIRE_PAGE_SHIFT;
+    }
+    errno = saved;
+    return bytes;
+}
+
 const struct quire_heap_ops system_ops = {
     .commit = commit,
     .map = map,
     .unmap = unmap,
     .remap = remap,
+    .resident = resident,
     .mistake = message_mistake,
 };
 

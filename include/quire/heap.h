@@ -69,6 +69,8 @@ struct quire_heap_ops {
     /* A caller's mistake: `ptr` was freed twice, or isn't a block. When it returns the call has
      * been ignored. NULL: the port's panic. */
     void (*mistake)(void *arg, const void *ptr, const char *text);
+    /* Bytes of a mapping that take memory. NULL: all of them. */
+    size_t (*resident)(void *arg, void *at, size_t size);
 };
 
 struct quire_heap_config {
@@ -194,7 +196,10 @@ struct quire_heap_info {
     size_t peak_large;
     unsigned long nr_blocks, nr_cached, nr_slots; /* blocks of `used`, `cached`, `slots` */
     size_t largest_free;                          /* contiguous free pages, up to a section */
-    unsigned long nr_caches;                      /* threads attached */
+    size_t free,
+        free_resident;       /* all that is free, in `committed` and kept; of that, what takes
+                                memory: on stacks, in slabs, dirty, and kept as the system says */
+    unsigned long nr_caches; /* threads attached */
     unsigned long nr_grown, nr_given_back, nr_maps, nr_unmaps, nr_reused; /* events */
 };
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info);

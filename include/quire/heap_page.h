@@ -42,6 +42,7 @@ struct quire_heap_page {
     uint64_t nr_grown, nr_given_back, nr_maps, nr_unmaps, nr_reused;
     uint32_t nr_classes, counts_calls;
     struct quire_heap_page_class class_of[QUIRE_HEAP_PAGE_CLASSES];
+    uint64_t free, free_resident;
 };
 
 #ifdef __cplusplus

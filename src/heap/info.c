@@ -41,13 +41,10 @@ int quire_heap_class_info(struct quire_heap *heap, unsigned class,
     return 0;
 }
 
-static size_t largest_free(struct quire_heap *heap)
+static size_t largest_free(const struct quire_zone_info *zone)
 {
-    struct quire_zone_info zone;
-    if (quire_zone_info(heap->mem, 0, &zone))
-        return 0;
     for (unsigned order = QUIRE_MAX_ORDER + 1; order-- > 0;)
-        if (zone.nr_blocks[order])
+        if (zone->nr_blocks[order])
             return QUIRE_PAGE_SIZE << order;
     return 0;
 }
@@ -83,6 +80,34 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
     heap_unlock(&large->lock);
 }
 
+/* Of what is kept most may never have been touched, or nothing. */
+static size_t kept_resident(struct quire_heap *heap, size_t kept)
+{
+    if (!heap->ops.resident)
+        return kept;
+    heap_lock(&heap->large.lock);
+    size_t bytes = regular_resident(heap);
+    list_for_each (link, &heap->large.kept) {
+        const struct large *block = kept_of(link);
+        bytes += heap->ops.resident(heap->ops_arg, block->at, block->size);
+    }
+    heap_unlock(&heap->large.lock);
+    return bytes;
+}
+
+static void free_info(struct quire_heap *heap, struct quire_heap_info *info)
+{
+    struct quire_zone_info zone;
+    info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
+    if (quire_zone_info(heap->mem, 0, &zone))
+        return;
+    size_t pages = (size_t)zone.nr_free << QUIRE_PAGE_SHIFT, small = info->cached + info->slots;
+    info->largest_free = largest_free(&zone);
+    info->free = pages + small + info->kept;
+    info->free_resident =
+        (info->dirty < pages ? info->dirty : pages) + small + kept_resident(heap, info->kept);
+}
+
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
 {
     *info = (struct quire_heap_info){0};
@@ -98,10 +123,9 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     heap_unlock(&heap->caches_lock);
     info->used -= info->nr_caches * stacks;
     info->nr_blocks -= info->nr_caches;
-    info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
+    free_info(heap, info);
     info->metadata = quire_metadata_size(heap->mem) + sizeof *heap + info->nr_caches * stacks;
     info->committed = quire_load_relaxed(&heap->committed);
-    info->largest_free = largest_free(heap);
     info->nr_grown = quire_load_relaxed(&heap->events.grown);
     info->nr_given_back = quire_load_relaxed(&heap->events.given_back);
     info->nr_maps = quire_load_relaxed(&heap->events.maps);

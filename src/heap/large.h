@@ -72,6 +72,8 @@ struct regular_counts {
     unsigned long blocks, mapped_blocks;
 };
 struct regular_counts regular_count(struct quire_heap *heap);
+/* Of those that are free, as the system says. */
+size_t regular_resident(struct quire_heap *heap);
 void regular_check(struct quire_heap *heap);
 
 #endif

@@ -237,6 +237,17 @@ struct regular_counts regular_count(struct quire_heap *heap)
     return counts;
 }
 
+size_t regular_resident(struct quire_heap *heap)
+{
+    size_t bytes = 0;
+    for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
+        const struct regular *slot = &heap->large.regular[quire_ctz64(left)];
+        if (quire_load_relaxed(&slot->word) & FREE)
+            bytes += heap->ops.resident(heap->ops_arg, slot->block->at, slot->block->size);
+    }
+    return bytes;
+}
+
 void regular_check(struct quire_heap *heap)
 {
     size_t bytes = 0;

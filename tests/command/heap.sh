@@ -42,7 +42,8 @@ stop() {
 }
 
 shows_used_bytes() {
-    "$quire" heap "$pid" >"$log" && is_there '^used  *[1-9][0-9]* bytes' && is_there '^ *16  *[1-9]'
+    "$quire" heap "$pid" >"$log" && is_there '^used  *[1-9][0-9]* bytes' && is_there '^ *16  *[1-9]' &&
+        is_there '^free, resident  *[1-9][0-9]* bytes of [1-9]'
 }
 
 counts_calls() {
@@ -73,7 +74,7 @@ tap_check 'JSON has it all' is_json
 stop
 # shellcheck disable=SC2016 # perl's own
 liar='$name = "quire-heap"; $f = syscall(319, $name, 0); open F, "+<&=$f"; binmode F;
-    $head = pack("QLLLLx144LL", 0x5041454845524951, 1, 5872, 0, $$, $ARGV[0], 0);
+    $head = pack("QLLLLx144LL", 0x5041454845524951, 1, 5888, 0, $$, $ARGV[0], 0);
     syswrite F, $head . "\0" x 64 . pack("QQQQQ", 16, 5, 0, 3, 1) . "\0" x 8000; sleep 60;'
 counts_whats_there() {
     "$quire" heap "$pid" >"$log" && is_there '^ *16  *5  *0  *0  *1$'

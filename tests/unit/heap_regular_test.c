@@ -75,6 +75,25 @@ static void regulars_count_as_what_they_are(void)
     heap_end();
 }
 
+static void what_is_free_is_told_by_what_takes_memory(void)
+{
+    if (!heap_boot())
+        return;
+    make_regulars();
+    take_all();
+    quire_heap_free(&heap_cache, block[0]); /* half of it is resident: see heap_machine.c */
+    struct quire_heap_info info = heap_info();
+    CHECK_EQ(info.kept, SIZE);
+    CHECK_EQ(info.free_resident, info.dirty + info.slots + info.cached + SIZE / 2);
+    CHECK(info.free >= info.largest_free + SIZE + info.slots + info.cached);
+    CHECK(info.free <= info.committed + SIZE);
+    REQUIRE((block[0] = quire_heap_alloc(&heap_cache, SIZE)));
+    CHECK_EQ(heap_info().free, info.free - SIZE);
+    pattern_write(block[0], SIZE, 0);
+    drop_all();
+    heap_end();
+}
+
 static void a_regular_that_is_freed_twice_is_told(void)
 {
     if (!heap_boot())
@@ -168,6 +187,7 @@ static void a_block_that_grew_has_room_for_the_next_steps(void)
 static const struct test_case cases[] = {
     TEST_CASE(who_takes_and_drops_the_same_blocks_needs_no_lock),
     TEST_CASE(regulars_count_as_what_they_are),
+    TEST_CASE(what_is_free_is_told_by_what_takes_memory),
     TEST_CASE(a_regular_that_is_freed_twice_is_told),
     TEST_CASE(what_regulars_leave_serves_others),
     TEST_CASE(regulars_that_nobody_takes_are_unmapped),

@@ -12,8 +12,8 @@
  * changes nothing, fork doesn't wait for it, and it doesn't go on before the gate is open.
  *
  * The C library takes locks of its own after the gate was closed (all but the one of its list of
- * FILEs: see fork.c), and who has one may allocate. So nobody waits long who wants a block: it gets one that needs no heap
- * (emergency.c), and what it frees is kept for later (family.c).
+ * FILEs: see fork.c), and who has one may allocate. So nobody waits long who wants a block: it gets
+ * one that needs no heap (emergency.c), and what it frees is kept for later (family.c).
  */
 #include <errno.h>
 #include <sched.h>

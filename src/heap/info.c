@@ -101,9 +101,12 @@ static void free_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
     if (quire_zone_info(heap->mem, 0, &zone))
         return;
-    size_t pages = (size_t)zone.nr_free << QUIRE_PAGE_SHIFT, small = info->cached + info->slots;
+    size_t pages = (size_t)zone.nr_free << QUIRE_PAGE_SHIFT, vacant = vacant_bytes(heap);
+    vacant = vacant < info->slots ? vacant : info->slots;
+    info->slots -= vacant;
+    size_t small = info->cached + info->slots;
     info->largest_free = largest_free(&zone);
-    info->free = pages + small + info->kept;
+    info->free = pages + small + vacant + info->kept;
     info->free_resident =
         (info->dirty < pages ? info->dirty : pages) + small + kept_resident(heap, info->kept);
 }

@@ -105,6 +105,9 @@ struct quire_heap {
     unsigned long pages_interval_peak; /* most of them in this interval */
     uint64_t interval_began_ns, purged_ns;
     unsigned purge_looks;
+    /* Of slabs that are used in part: pages that went back when so many bytes were free there. */
+    unsigned long vacant_pages;
+    size_t vacant_of;
     bool trims_at_once, has_purged; /* looked at without the lock */
     quire_port_spinlock_t purge_lock;
 
@@ -225,6 +228,13 @@ void pages_taken(struct quire_heap *heap, size_t pages);
 void pages_freed(struct quire_heap *heap, size_t pages);
 /* If enough is free, and it is time. Without locks. */
 void heap_purge_if_due(struct quire_heap *heap);
+/* Bytes of slabs, and of those what is free. */
+struct slab_use {
+    size_t bytes, free;
+};
+struct slab_use slab_use(struct quire_heap *heap);
+/* What of that was given back, about: what is taken again isn't noticed. */
+size_t vacant_bytes(struct quire_heap *heap);
 static inline unsigned long pages_dirty(const struct quire_heap *heap)
 {
     unsigned long used = quire_load_relaxed(&heap->pages_used);

@@ -177,6 +177,17 @@ static size_t reserved_end(void)
     return is_hole(&hole_at_end) ? hole_at_end.start : range_size;
 }
 
+bool system_huge_pages(void)
+{
+    int saved = errno;
+    quire_port_spin_lock(&heap->grow_lock);
+    size_t start = (size_t)quire_align_up(heap->committed, RANGE_ALIGN), end = reserved_end();
+    bool has = start >= end || !madvise(range_base + start, end - start, MADV_HUGEPAGE);
+    quire_port_spin_unlock(&heap->grow_lock);
+    errno = saved;
+    return has;
+}
+
 /* Reserves the beginning of a hole. */
 static bool fill_hole(struct hole *hole, size_t end)
 {

@@ -119,6 +119,13 @@ static bool decay(unsigned long value, const char *name)
     return true;
 }
 
+static bool huge(unsigned long value, const char *name)
+{
+    (void)value;
+    (void)name;
+    return system_huge_pages();
+}
+
 static bool trim(unsigned long value, const char *name)
 {
     (void)name;
@@ -146,6 +153,7 @@ static const struct word words[] = {
     {"guard", A_NUMBER_OR_NOTHING, guard},
     {"stats", A_NAME_OR_NOTHING, stats},
     {"decay", A_NUMBER, decay},
+    {"huge", NOTHING, huge},
     {"trim", A_NUMBER, trim},
     {"map", A_NUMBER, map},
     {"perturb", A_NUMBER, perturb},

@@ -98,20 +98,19 @@ QUIRE_NOINLINE void *allocate_more(size_t size)
         void *block = stack_pop(&self.cache, heap_base, NR_SMALL + pages);
         if (quire_likely(block))
             return block;
+    } else if (quire_likely(!options.mode)) {
+        void *block = regular_take(&self.cache, size);
+        if (quire_likely(block))
+            return block;
     }
     return size > PTRDIFF_MAX ? no_memory() : allocate_slow(size);
 }
 
-QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
+static QUIRE_NOINLINE void *allocate_aligned_slow(size_t size, size_t align)
 {
     int saved = errno;
     if (align <= MIN_ALIGN)
         return allocate(size);
-    if (size <= QUIRE_HEAP_MAX_SMALL) { /* class 0 has no stack */
-        void *block = stack_pop(&self.cache, heap_base, small_class_aligned(size, align));
-        if (quire_likely(block))
-            return block;
-    }
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX - size)
         return no_memory();
     if (quire_unlikely(self.inside))
@@ -126,10 +125,33 @@ QUIRE_NOINLINE void *allocate_aligned(size_t size, size_t align)
     return block;
 }
 
+/* Classes that are farther apart than `align` are of multiples of it: see small_class_aligned. */
+static QUIRE_ALWAYS_INLINE void *pop_aligned(size_t size, size_t align)
+{
+    size_t rounded = (size + align - 1) & ~(align - 1);
+    if (quire_unlikely(size - 1 >= MAX_TINY) || quire_unlikely(rounded > MAX_TINY) ||
+        quire_unlikely(align > QUIRE_PAGE_SIZE))
+        return NULL;
+    return stack_pop(&self.cache, heap_base, tiny_class(rounded));
+}
+
+void *allocate_aligned(size_t size, size_t align)
+{
+    align = align < MIN_ALIGN ? MIN_ALIGN : align;
+    void *block = pop_aligned(size, align);
+    if (quire_likely(block))
+        return block;
+    if (size <= QUIRE_HEAP_MAX_SMALL) /* class 0 has no stack */
+        block = stack_pop(&self.cache, heap_base, small_class_aligned(size, align));
+    return quire_likely(block) ? block : allocate_aligned_slow(size, align);
+}
+
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
-    int saved = errno;
     bool has_class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
+    if (!has_class && quire_likely(!options.mode) && regular_put(&self.cache, ptr))
+        return;
+    int saved = errno;
     if (quire_unlikely(!has_class && emergency_owns(ptr))) {
         emergency_release(ptr);
         return;
@@ -272,6 +294,9 @@ EXPORT void *realloc(void *ptr, size_t size)
         return NULL;
     }
     size_t class = class_of_address(heap_base, heap_size, ptr);
+    if (!class && quire_likely(!options.mode) && self.cache.heap &&
+        regular_resize(self.cache.heap, ptr, size))
+        return ptr;
     if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
         quire_unlikely(options.mode) || quire_unlikely((uintptr_t)ptr & (MIN_ALIGN - 1)) ||
         quire_unlikely(*mark_of(ptr) == FREE_MARK))

@@ -39,6 +39,45 @@ static uint32_t last_before_fork, who_forked;
 static bool others_left_caches; /* in the child */
 static long own_pid;
 
+/* ---- the C library's list of files ------------------------------------------------------------
+ */
+
+/* fork takes its lock after our handler, and may wait long for it: fflush(NULL) has it while it
+ * waits for one FILE after the other, whose owners may allocate. So we have it before the gate is
+ * closed, and the C library, which counts, takes it once more. glibc exports these; where they
+ * aren't, a fork may keep others from the heap for as long. */
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern void _IO_list_resetlock(void) __attribute__((weak));
+extern char __libc_single_threaded __attribute__((weak)); /* then fork leaves the list alone */
+
+static QUIRE_MALLOC_TLS unsigned list_locks;
+
+static void lock_list(void)
+{
+    if (!_IO_list_lock || !_IO_list_unlock || !_IO_list_resetlock || !&__libc_single_threaded ||
+        __libc_single_threaded)
+        return;
+    _IO_list_lock();
+    list_locks++;
+}
+
+static void unlock_list(void)
+{
+    if (!list_locks)
+        return;
+    list_locks--;
+    _IO_list_unlock();
+}
+
+/* fork has done it already. */
+static void reset_list(void)
+{
+    if (list_locks)
+        _IO_list_resetlock();
+    list_locks = 0;
+}
+
 /* ---- the gate -------------------------------------------------------------------------------- */
 
 static QUIRE_MALLOC_TLS unsigned forks_under_way; /* one in the other, by signal handlers */
@@ -55,16 +94,19 @@ static bool take_gate(uint32_t *open, uint32_t mine)
                                        __ATOMIC_RELAXED);
 }
 
-/* Another one who forks needn't wait for us meanwhile. A handler may have interrupted a wait, which
- * goes on then as what it was. */
+/* Another one who forks needn't wait for us meanwhile, so nor may he for the list's lock. A handler
+ * may have interrupted a wait, which goes on then as what it was. */
 static void gate_close(bool strict)
 {
     uint32_t open = 0, mine = self_number | (strict ? GATE_STRICT : 0);
     enum waiting before = self.waiting;
     bool has_place = gate_pause();
+    lock_list();
     while (!has_gate() && !take_gate(&open, mine)) {
+        unlock_list();
         gate_wait();
         open = owner_is_gone(open & ~GATE_STRICT) ? open : 0;
+        lock_list();
     }
     quire_store_relaxed(&gate_turn, gate_turn + 1);
     if (has_place)
@@ -126,6 +168,7 @@ static void in_parent(void)
     int saved = errno;
     if (!--forks_under_way)
         gate_open();
+    unlock_list();
     errno = saved;
 }
 
@@ -160,6 +203,7 @@ static void leave_others_behind(void)
 static void in_child(void)
 {
     int saved = errno;
+    reset_list();
     leave_others_behind();
     if (!--forks_under_way)
         gate_open();

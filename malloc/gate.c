@@ -11,9 +11,9 @@
  * In a slow path a thread may pause, for the loader's lock: then it holds none of the heap's and
  * changes nothing, fork doesn't wait for it, and it doesn't go on before the gate is open.
  *
- * The C library takes locks of its own after the gate was closed (those of its FILEs), and who has
- * one may allocate. So nobody waits long who wants a block: it gets one that needs no heap
- * (emergency.c), and what it frees is kept for later (family.c).
+ * The C library takes locks of its own after the gate was closed (all but the one of its list of
+ * FILEs: see fork.c), and who has one may allocate. So nobody waits long who wants a block: it gets
+ * one that needs no heap (emergency.c), and what it frees is kept for later (family.c).
  */
 #include <errno.h>
 #include <sched.h>

@@ -156,9 +156,9 @@ EXPORT int malloc_info(int flags, FILE *out)
             is.arena + is.hblkhd, info.committed + info.peak_large, info.committed, info.committed);
     fprintf(out,
             "<quire used=\"%zu\" dirty=\"%zu\" kept=\"%zu\" metadata=\"%zu\" threads=\"%lu\" "
-            "largest_free=\"%zu\"/>\n</malloc>\n",
+            "largest_free=\"%zu\" free=\"%zu\" free_resident=\"%zu\"/>\n</malloc>\n",
             info.used + info.large, info.dirty, info.kept, info.metadata, info.nr_caches,
-            info.largest_free);
+            info.largest_free, info.free, info.free_resident);
     return 0;
 }
 

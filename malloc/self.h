@@ -115,6 +115,9 @@ void futex_wait_for(const uint32_t *word, uint32_t value, uint64_t ns);
  * and reserved again when there is no limit. In a slow path. */
 void system_limit(void);
 void futex_wake(const uint32_t *word);
+/* What the heap grows by from now on may be in huge pages. False: the system has none. In a slow
+ * path. */
+bool system_huge_pages(void);
 
 /* ---- message.c ------------------------------------------------------------------------------- */
 

@@ -325,6 +325,8 @@ static void write_page(uint64_t now)
     page->peak_large = info.peak_large;
     page->mapped_ns = info.mapped_ns;
     page->largest_free = info.largest_free;
+    page->free = info.free;
+    page->free_resident = info.free_resident;
     page->nr_blocks = info.nr_blocks;
     page->nr_large = info.nr_large;
     page->nr_caches = info.nr_caches;

@@ -177,6 +177,17 @@ static size_t reserved_end(void)
     return is_hole(&hole_at_end) ? hole_at_end.start : range_size;
 }
 
+bool system_huge_pages(void)
+{
+    int saved = errno;
+    quire_port_spin_lock(&heap->grow_lock);
+    size_t start = (size_t)quire_align_up(heap->committed, RANGE_ALIGN), end = reserved_end();
+    bool has = start >= end || !madvise(range_base + start, end - start, MADV_HUGEPAGE);
+    quire_port_spin_unlock(&heap->grow_lock);
+    errno = saved;
+    return has;
+}
+
 /* Reserves the beginning of a hole. */
 static bool fill_hole(struct hole *hole, size_t end)
 {
@@ -359,11 +370,30 @@ static void *remap(void *arg, void *at, size_t old_size, size_t new_size, bool m
     return moved == MAP_FAILED ? NULL : moved;
 }
 
+static size_t resident(void *arg, void *at, size_t size)
+{
+    unsigned char pages[1024];
+    int saved = errno;
+    size_t bytes = 0;
+    (void)arg;
+    for (size_t done = 0; done < size; done += sizeof pages << QUIRE_PAGE_SHIFT) {
+        size_t left = (size - done) >> QUIRE_PAGE_SHIFT;
+        size_t count = left < sizeof pages ? left : sizeof pages;
+        if (mincore((char *)at + done, count << QUIRE_PAGE_SHIFT, pages))
+            continue;
+        for (size_t i = 0; i < count; i++)
+            bytes += (size_t)(pages[i] & 1) << QUIRE_PAGE_SHIFT;
+    }
+    errno = saved;
+    return bytes;
+}
+
 const struct quire_heap_ops system_ops = {
     .commit = commit,
     .map = map,
     .unmap = unmap,
     .remap = remap,
+    .resident = resident,
     .mistake = message_mistake,
 };
 

@@ -93,6 +93,8 @@ static void print_text(const struct quire_heap_page *page)
     print_total("large, kept", page->kept);
     print_total("metadata", page->metadata);
     print_total("largest free", page->largest_free);
+    printf("%-14s %14llu bytes of %llu\n", "free, resident",
+           (unsigned long long)page->free_resident, (unsigned long long)page->free);
     printf("threads %llu, sections added %llu, pages given back %llu, mapped %llu, unmapped %llu, "
            "kept and reused %llu\n",
            (unsigned long long)page->nr_caches, (unsigned long long)page->nr_grown,
@@ -152,6 +154,8 @@ static void print_json(const struct quire_heap_page *page)
     json_unsigned(&out, "large_kept", page->kept);
     json_unsigned(&out, "metadata", page->metadata);
     json_unsigned(&out, "largest_free", page->largest_free);
+    json_unsigned(&out, "free", page->free);
+    json_unsigned(&out, "free_resident", page->free_resident);
     json_unsigned(&out, "threads", page->nr_caches);
     print_classes(&out, page);
     json_end(&out);

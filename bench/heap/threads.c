@@ -151,11 +151,58 @@ static void many_threads(void)
     result("MiB", (double)resident_bytes() / (1 << 20));
 }
 
+/* ---- threads that are done, and wait -----------------------------------------------------------
+ */
+
+#define NR_IDLE 1000u
+#define IDLE_BYTES ((size_t)1 << 20) /* that each has had, in small blocks */
+
+static pthread_mutex_t idle_turn = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t idle_begins, idle_ends;
+
+/* One after the other: what all have together isn't what is asked about. */
+static void *idle_thread(void *arg)
+{
+    uint64_t state = (uintptr_t)arg;
+    void *slot[4096];
+    size_t count = 0;
+    pthread_mutex_lock(&idle_turn);
+    for (size_t bytes = 0; bytes < IDLE_BYTES && count < 4096; count++) {
+        size_t size = 16 + random_below(&state, 1009);
+        slot[count] = malloc(size);
+        check(slot[count]);
+        memset(slot[count], 1, size);
+        bytes += size;
+    }
+    while (count)
+        free(slot[--count]);
+    pthread_mutex_unlock(&idle_turn);
+    pthread_barrier_wait(&idle_begins);
+    pthread_barrier_wait(&idle_ends);
+    return NULL;
+}
+
+static void idle_threads(void)
+{
+    static pthread_t thread[NR_IDLE];
+    uint64_t before = resident_bytes();
+    pthread_barrier_init(&idle_begins, NULL, NR_IDLE + 1);
+    pthread_barrier_init(&idle_ends, NULL, NR_IDLE + 1);
+    for (unsigned i = 0; i < NR_IDLE; i++)
+        start(&thread[i], idle_thread, (void *)(uintptr_t)(i + 1));
+    pthread_barrier_wait(&idle_begins);
+    result("KiB/thread", (double)(resident_bytes() - before) / NR_IDLE / 1024);
+    pthread_barrier_wait(&idle_ends);
+    for (unsigned i = 0; i < NR_IDLE; i++)
+        pthread_join(thread[i], NULL);
+}
+
 const struct heap_case thread_cases[] = {
     {.name = "larson", .threads = 2, .run = larson},
     {.name = "larson-8", .threads = 8, .run = larson},
     {.name = "producer-consumer-64", .threads = 2, .run = producer_consumer, .parameter = 64},
     {.name = "producer-consumer", .threads = 2, .run = producer_consumer},
     {.name = "many-threads", .threads = 32, .run = many_threads},
+    {.name = "idle-threads", .threads = NR_IDLE, .run = idle_threads},
     {0},
 };

@@ -69,6 +69,8 @@ struct quire_heap_ops {
     /* A caller's mistake: `ptr` was freed twice, or isn't a block. When it returns the call has
      * been ignored. NULL: the port's panic. */
     void (*mistake)(void *arg, const void *ptr, const char *text);
+    /* Bytes of a mapping that take memory. NULL: all of them. */
+    size_t (*resident)(void *arg, void *at, size_t size);
 };
 
 struct quire_heap_config {
@@ -95,6 +97,8 @@ void quire_heap_destroy(struct quire_heap *heap);
 #define QUIRE_HEAP_CLASSES (1u + QUIRE_HEAP_SMALL_CLASSES + QUIRE_HEAP_RUN_CLASSES)
 #define QUIRE_HEAP_MAX_SMALL 8192u /* bytes */
 
+#define QUIRE_HEAP_RECENT 8u
+
 /* All members are the library's. It stays where it is while it is attached. */
 struct quire_heap_cache {
     uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot, from base on */
@@ -106,6 +110,9 @@ struct quire_heap_cache {
     uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */
     uint8_t place[QUIRE_HEAP_CLASSES];      /* of the stack among the slots: in the order of use */
     uint8_t nr_places;
+    /* Large blocks that come and go: slots of those that were freed last, a ring. */
+    uint8_t recent[QUIRE_HEAP_RECENT];
+    uint8_t last_recent, regular_turn;
 };
 
 /* Makes it one that is attached to no heap. */
@@ -175,7 +182,8 @@ struct quire_heap_class_info {
 struct quire_heap_info {
     size_t used;      /* that callers have, of the range */
     size_t cached;    /* free, on threads' stacks */
-    size_t slots;     /* free, in slabs that aren't empty as a whole, or in quarantine */
+    size_t slots;     /* free, in slabs that aren't empty as a whole, or in quarantine; but for
+                         pages of slabs that were given back, about */
     size_t dirty;     /* free pages that still take memory, about */
     size_t metadata;  /* descriptors, maps, stacks of threads, records */
     size_t committed; /* of the range: what the heap has grown to */
@@ -188,7 +196,10 @@ struct quire_heap_info {
     size_t peak_large;
     unsigned long nr_blocks, nr_cached, nr_slots; /* blocks of `used`, `cached`, `slots` */
     size_t largest_free;                          /* contiguous free pages, up to a section */
-    unsigned long nr_caches;                      /* threads attached */
+    size_t free,
+        free_resident;       /* all that is free, in `committed` and kept; of that, what takes
+                                memory: on stacks, in slabs, dirty, and kept as the system says */
+    unsigned long nr_caches; /* threads attached */
     unsigned long nr_grown, nr_given_back, nr_maps, nr_unmaps, nr_reused; /* events */
     /* Pages of the range that began to be used, for the first time or after they had been given
      * back, about: each is a fault where memory comes by faults. */

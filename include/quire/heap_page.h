@@ -63,6 +63,7 @@ struct quire_heap_page {
     uint64_t nr_fresh, nr_again, mapped_pages, unmapped_pages;
     uint64_t peak_large; /* bytes of large blocks, at most */
     uint64_t mapped_ns;  /* when one was mapped the last time, as written_ns; 0: never */
+    uint64_t free, free_resident;
     uint64_t page_size;
     /* What the system counts of the process: getrusage. */
     uint64_t minor_faults, major_faults, user_ns, kernel_ns, peak_resident;

@@ -30,9 +30,10 @@ static bool is_large(const struct quire_heap *heap, size_t size)
 void *quire_heap_zalloc(struct quire_heap_cache *cache, size_t size)
 {
     bool is_zero = false;
-    void *block = is_large(cache->heap, size)
-                      ? large_alloc(cache->heap, size, QUIRE_PAGE_SIZE, &is_zero)
-                      : quire_heap_alloc(cache, size);
+    bool is_new = is_large(cache->heap, size);
+    void *block = is_new ? regular_take_or_look(cache, size) : quire_heap_alloc(cache, size);
+    if (is_new && !block)
+        block = large_alloc(cache->heap, size, QUIRE_PAGE_SIZE, &is_zero);
     return block && !is_zero ? __builtin_memset(block, 0, size) : block;
 }
 
@@ -43,9 +44,10 @@ void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, size_t size, size
     if (align <= MIN_ALIGN)
         return quire_heap_alloc(cache, size);
     size_t class = is_large(cache->heap, size) ? 0 : class_for(size, align, &order);
+    if (!class && align <= QUIRE_PAGE_SIZE)
+        return cache_alloc_more(cache, size);
     if (!class)
-        return large_alloc(cache->heap, size, align < QUIRE_PAGE_SIZE ? QUIRE_PAGE_SIZE : align,
-                           &is_zero);
+        return large_alloc(cache->heap, size, align, &is_zero);
     if (order) {
         void *run = run_take(cache->heap, class_pages(class), order);
         if (run)
@@ -99,7 +101,7 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
         return quire_heap_alloc(cache, size);
     size_t class = class_of_address(heap->base, heap->size, ptr);
     bool is_freed = class && is_freed_block(cache, class, ptr);
-    if (class && !is_freed && fits(heap, class, size))
+    if (class ? !is_freed && fits(heap, class, size) : regular_resize(heap, ptr, size))
         return ptr;
     size_t has = is_freed ? 0 : class ? class_size(class) : large_size(heap, ptr);
     if (!has) {

@@ -179,8 +179,10 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
     bool is_zero;
     struct quire_heap *heap = cache->heap;
     size_t pages = pages_for(size);
-    if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold))
-        return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
+    if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold)) {
+        void *regular = regular_take_or_look(cache, size);
+        return regular ? regular : large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
+    }
     size_t class = NR_SMALL + pages;
     void *block = pop(cache, class);
     return block ? block : cache_alloc_slow(cache, class);
@@ -202,10 +204,10 @@ static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned 
 }
 
 /* In the range, but the map knows of no block: or outside, and perhaps a large one. */
-static void free_unclassed(struct quire_heap *heap, void *block)
+static void free_unclassed(struct quire_heap_cache *cache, void *block)
 {
-    if (!large_free(heap, block))
-        heap_mistake(heap, block, "free of what is no block, or was freed before");
+    if (!regular_put(cache, block) && !large_free(cache->heap, block))
+        heap_mistake(cache->heap, block, "free of what is no block, or was freed before");
 }
 
 /* Whether it is an allocated object of its slab. */
@@ -259,7 +261,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
 {
     struct quire_heap *heap = cache->heap;
     if (!class) {
-        free_unclassed(heap, block);
+        free_unclassed(cache, block);
         return;
     }
     if ((uintptr_t)block & (MIN_ALIGN - 1)) {

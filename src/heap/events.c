@@ -4,11 +4,16 @@
  */
 #include "heap/internal.h"
 
-static struct large_events *events_of(struct quire_heap *heap, size_t size)
+unsigned large_number(size_t size)
 {
     unsigned log = size ? quire_fls64(size) : 0;
     unsigned n = log > QUIRE_HEAP_LARGE_SHIFT ? log - QUIRE_HEAP_LARGE_SHIFT : 0;
-    return &heap->events.large[n < QUIRE_HEAP_LARGE_SIZES ? n : QUIRE_HEAP_LARGE_SIZES - 1];
+    return n < QUIRE_HEAP_LARGE_SIZES ? n : QUIRE_HEAP_LARGE_SIZES - 1;
+}
+
+static struct large_events *events_of(struct quire_heap *heap, size_t size)
+{
+    return &heap->events.large[large_number(size)];
 }
 
 void large_count_map(struct quire_heap *heap, size_t size)
@@ -25,9 +30,9 @@ void large_count_unmap(struct quire_heap *heap, size_t size)
     count_heap_event(&events->unmapped, size >> QUIRE_PAGE_SHIFT);
 }
 
-void large_count_reuse(struct quire_heap *heap, size_t size)
+void large_count_reuse(struct quire_heap *heap, size_t size, unsigned long times)
 {
-    count_heap_event(&events_of(heap, size)->reused, 1);
+    count_heap_event(&events_of(heap, size)->reused, times);
 }
 
 void large_count_resize(struct quire_heap *heap, size_t had, size_t has)
@@ -49,7 +54,7 @@ int quire_heap_large_info(struct quire_heap *heap, unsigned number,
         .least = (uint64_t)1 << (number + QUIRE_HEAP_LARGE_SHIFT),
         .nr_maps = quire_load_relaxed(&events->maps),
         .nr_unmaps = quire_load_relaxed(&events->unmaps),
-        .nr_reused = quire_load_relaxed(&events->reused),
+        .nr_reused = quire_load_relaxed(&events->reused) + regular_nr_taken(heap, number),
         .mapped_pages = quire_load_relaxed(&events->mapped),
         .unmapped_pages = quire_load_relaxed(&events->unmapped),
     };

@@ -1,5 +1,5 @@
 /* heap/info.c: counts */
-#include "heap/cache.h"
+#include "heap/large.h"
 
 static unsigned long cached_blocks(struct quire_heap *heap, size_t class)
 {
@@ -41,13 +41,10 @@ int quire_heap_class_info(struct quire_heap *heap, unsigned class,
     return 0;
 }
 
-static size_t largest_free(struct quire_heap *heap)
+static size_t largest_free(const struct quire_zone_info *zone)
 {
-    struct quire_zone_info zone;
-    if (quire_zone_info(heap->mem, 0, &zone))
-        return 0;
     for (unsigned order = QUIRE_MAX_ORDER + 1; order-- > 0;)
-        if (zone.nr_blocks[order])
+        if (zone->nr_blocks[order])
             return QUIRE_PAGE_SIZE << order;
     return 0;
 }
@@ -70,14 +67,15 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
 {
     struct large_blocks *large = &heap->large;
     heap_lock(&large->lock);
-    info->large = large->used;
-    info->nr_large = large->nr_used;
-    info->kept = large->kept_bytes;
-    info->nr_kept = large->nr_kept;
+    struct regular_counts free = regular_count(heap);
+    info->large = large->used - free.asked;
+    info->nr_large = large->nr_used - free.blocks;
+    info->kept = large->kept_bytes + free.room;
+    info->nr_kept = large->nr_kept + free.blocks;
     info->peak_large = large->peak;
     info->mapped_ns = large->mapped_ns;
-    info->mapped = large->mapped;
-    info->nr_mapped = large->nr_mapped;
+    info->mapped = large->mapped - free.mapped;
+    info->nr_mapped = large->nr_mapped - free.mapped_blocks;
     info->peak_mapped = large->peak_mapped;
     info->nr_peak_mapped = large->nr_peak_mapped;
     heap_unlock(&large->lock);
@@ -93,6 +91,37 @@ void heap_events_info(struct quire_heap *heap, struct quire_heap_info *info)
     large_add_events(heap, info);
 }
 
+/* Of what is kept most may never have been touched, or nothing. */
+static size_t kept_resident(struct quire_heap *heap, size_t kept)
+{
+    if (!heap->ops.resident)
+        return kept;
+    heap_lock(&heap->large.lock);
+    size_t bytes = regular_resident(heap);
+    list_for_each (link, &heap->large.kept) {
+        const struct large *block = kept_of(link);
+        bytes += heap->ops.resident(heap->ops_arg, block->at, block->size);
+    }
+    heap_unlock(&heap->large.lock);
+    return bytes;
+}
+
+static void free_info(struct quire_heap *heap, struct quire_heap_info *info)
+{
+    struct quire_zone_info zone;
+    info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
+    if (quire_zone_info(heap->mem, 0, &zone))
+        return;
+    size_t pages = (size_t)zone.nr_free << QUIRE_PAGE_SHIFT, vacant = vacant_bytes(heap);
+    vacant = vacant < info->slots ? vacant : info->slots;
+    info->slots -= vacant;
+    size_t small = info->cached + info->slots;
+    info->largest_free = largest_free(&zone);
+    info->free = pages + small + vacant + info->kept;
+    info->free_resident =
+        (info->dirty < pages ? info->dirty : pages) + small + kept_resident(heap, info->kept);
+}
+
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
 {
     *info = (struct quire_heap_info){0};
@@ -106,10 +135,9 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     heap_unlock(&heap->caches_lock);
     info->used -= info->nr_caches * stacks;
     info->nr_blocks -= info->nr_caches;
-    info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
+    free_info(heap, info);
     info->metadata = quire_metadata_size(heap->mem) + sizeof *heap + info->nr_caches * stacks;
     info->committed = quire_load_relaxed(&heap->committed);
-    info->largest_free = largest_free(heap);
     heap_events_info(heap, info);
 }
 
@@ -119,6 +147,7 @@ void quire_heap_check(struct quire_heap *heap)
     quire_slab_check(heap->slab);
     heap_lock(&heap->large.lock);
     tree_check(&heap->large.tree);
+    regular_check(heap);
     heap_unlock(&heap->large.lock);
     for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
         for (unsigned class = 1; class < NR_CLASSES; class ++) {

@@ -4,7 +4,7 @@
  *        │
  *     quire_heap ── small[class]: a quire_kmem_cache of layer 2      class.c, central.c
  *        │       ── runs of pages of its quire_mem                   central.c, grow.c
- *        └─────── ── tree and list of mappings                       large.c
+ *        └─────── ── tree and list of mappings                       large.c, kept.c, regular.c
  *
  * Locks, of which nobody holds two: large.lock for what large.c keeps, caches_lock for the list of
  * attached caches, purge_lock while free pages are given back, grow_lock while sections are added
@@ -44,8 +44,17 @@ struct large {
     size_t size;  /* of the mapping */
     size_t asked; /* of it, in whole pages: what counts */
     uint64_t kept_since_ns;
-    bool is_mapped; /* counts as that */
-    bool is_grown;  /* by realloc, which will come again */
+    bool is_mapped;  /* counts as that */
+    bool is_grown;   /* by realloc, which will come again */
+    uint8_t regular; /* its slot's number and 1: see regular.c */
+};
+
+#define NR_REGULARS 64u
+struct regular {
+    uintptr_t word;     /* 0, or the block's address and whether it is free */
+    size_t asked, room; /* pages, of the block */
+    struct large *block;
+    unsigned long nr_taken; /* since it became a regular: whoever has the block counts */
 };
 
 struct large_blocks {
@@ -60,7 +69,11 @@ struct large_blocks {
     size_t mapped, peak_mapped, mapped_threshold;
     unsigned long nr_mapped, nr_peak_mapped, most_mapped;
     bool is_fixed;
-    size_t allowance; /* bytes that may be kept */
+    size_t allowance;  /* bytes that may be kept */
+    uint64_t regulars; /* which slots are used */
+    size_t regular_bytes;
+    uint64_t looked_ns; /* for those that are idle */
+    struct regular regular[NR_REGULARS];
 };
 
 /* By sizes of blocks: see quire_heap_large_info. */
@@ -101,6 +114,9 @@ struct quire_heap {
     unsigned long pages_most;          /* most of them ever */
     uint64_t interval_began_ns, purged_ns;
     unsigned purge_looks;
+    /* Of slabs that are used in part: pages that went back when so many bytes were free there. */
+    unsigned long vacant_pages;
+    size_t vacant_of;
     bool trims_at_once, has_purged; /* looked at without the lock */
     quire_port_spinlock_t purge_lock;
 
@@ -222,6 +238,13 @@ void pages_taken(struct quire_heap *heap, size_t pages);
 void pages_freed(struct quire_heap *heap, size_t pages);
 /* If enough is free, and it is time. Without locks. */
 void heap_purge_if_due(struct quire_heap *heap);
+/* Bytes of slabs, and of those what is free. */
+struct slab_use {
+    size_t bytes, free;
+};
+struct slab_use slab_use(struct quire_heap *heap);
+/* What of that was given back, about: what is taken again isn't noticed. */
+size_t vacant_bytes(struct quire_heap *heap);
 static inline unsigned long pages_dirty(const struct quire_heap *heap)
 {
     unsigned long used = quire_load_relaxed(&heap->pages_used);
@@ -244,6 +267,26 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size);
 /* Unmaps what has been kept for longer than the decay (all: everything); bytes. */
 size_t large_release(struct quire_heap *heap, bool all);
 
+static inline bool large_has_kept(const struct quire_heap *heap)
+{
+    return quire_load_relaxed(&heap->large.nr_kept) || quire_load_relaxed(&heap->large.regulars);
+}
+
+/* ---- regular.c: the way past large.c, for blocks that come and go -----------------------------
+ */
+
+/* Without a lock, and at any time. NULL: there is none for so many bytes, or it is time to come the
+ * other way, where the heap may be locked. */
+void *regular_take(struct quire_heap_cache *cache, size_t size);
+void *regular_take_or_look(struct quire_heap_cache *cache, size_t size);
+/* False: it is no regular, or is free. */
+bool regular_put(struct quire_heap_cache *cache, void *ptr);
+/* How often regulars that there are, of sizes counted under `number`, were taken again. At any
+ * time. */
+unsigned long regular_nr_taken(struct quire_heap *heap, unsigned number);
+/* Whether the block has become larger where it is. */
+bool regular_resize(struct quire_heap *heap, const void *ptr, size_t size);
+
 /* ---- info.c ---------------------------------------------------------------------------------- */
 
 /* The events alone, without locks. */
@@ -254,7 +297,9 @@ void heap_events_info(struct quire_heap *heap, struct quire_heap_info *info);
 /* A block of so many bytes was mapped, unmapped or taken from kept ones. */
 void large_count_map(struct quire_heap *heap, size_t size);
 void large_count_unmap(struct quire_heap *heap, size_t size);
-void large_count_reuse(struct quire_heap *heap, size_t size);
+void large_count_reuse(struct quire_heap *heap, size_t size, unsigned long times);
+/* Under which number blocks of that size are counted: see quire_heap_large_info. */
+unsigned large_number(size_t size);
 void large_count_resize(struct quire_heap *heap, size_t had, size_t has);
 void large_add_events(struct quire_heap *heap, struct quire_heap_info *info);
 

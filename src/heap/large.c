@@ -1,32 +1,27 @@
 /* heap/large.c: blocks that are mappings of their own
  *
  * A block that a caller has is in a tree, by address. One that was freed is unmapped, or kept for
- * the next caller. How much may be kept is learned: each block that is unmapped raises the
- * allowance by its size, up to KEPT_BYTES. So what is allocated once is gone when it is freed, and
- * a server that takes and drops blocks over and over soon drops none.
+ * the next caller (kept.c). How much may be kept is learned: each block that is unmapped raises the
+ * allowance by its size. So what is allocated once is gone when it is freed, and a server that
+ * takes and drops blocks over and over soon drops none, and comes here no more (regular.c).
  *
- * Kept blocks are cut where they are larger than what is wanted, and joined with those beside them:
- * that is our own book-keeping, since the system lets any part of a mapping be unmapped. When none
- * is large enough the largest grows, by a mapping that is moved; what it has isn't faulted again.
+ * When no kept block is large enough the largest grows, by a mapping that is moved; what it has
+ * isn't faulted again.
  *
  *   bound   what is kept is at most the allowance, and a new mapping first ends kept ones of the
  *           same size together, the oldest first: so to keep blocks doesn't raise the most memory
  *           that a program takes. What nobody took for the decay time is unmapped, when large
  *           blocks come or go, or free pages are given back, and takes its part of the allowance
  *           along
- *   cost    O(log n) for n blocks, and O(kept) to look for one, MAX_KEPT at most
+ *   cost    O(log n) for n blocks, and O(kept) to look for one
  */
-#include "heap/internal.h"
+#include "heap/large.h"
 
-#define KEPT_BYTES (256ul << 20)
-#define MAX_KEPT 64u
 #define MOST_MAPPED_THRESHOLD (32ul << 20)
 #define ROOM_TO_GROW 4 /* a block that grows moves to a kept one that is larger by that */
-#define SLACK_SHARE 8  /* a block may be larger than what is wanted by that share */
 /* No size of a class of blocks, by which pages of slabs are told: see slab_pages_changed. */
 #define RECORD_BYTES                                                                               \
     (sizeof(struct large) + (sizeof(struct large) % MIN_ALIGN ? 0 : sizeof(void *)))
-#define LEAST_REST ((size_t)NR_RUNS << QUIRE_PAGE_SHIFT) /* what is cut off is no less */
 
 /* ---- the tree: large.lock is held ------------------------------------------------------------ */
 
@@ -43,8 +38,10 @@ static struct large *find(struct quire_heap *heap, const void *at)
     return node ? large_of(node) : NULL;
 }
 
-static void count_mapped(struct large_blocks *large, struct large *block)
+static void count(struct large_blocks *large, struct large *block)
 {
+    large->used += block->asked;
+    large->peak = large->used > large->peak ? large->used : large->peak;
     block->is_mapped =
         block->asked >= large->mapped_threshold && large->nr_mapped < large->most_mapped;
     if (!block->is_mapped)
@@ -57,15 +54,16 @@ static void count_mapped(struct large_blocks *large, struct large *block)
         large->nr_peak_mapped = large->nr_mapped;
 }
 
-static void uncount_mapped(struct large_blocks *large, const struct large *block)
+static void uncount(struct large_blocks *large, const struct large *block)
 {
+    large->used -= block->asked;
     if (!block->is_mapped)
         return;
     large->mapped -= block->asked;
     large->nr_mapped--;
 }
 
-static void enter(struct quire_heap *heap, struct large *block)
+void large_enter(struct quire_heap *heap, struct large *block)
 {
     struct large_blocks *large = &heap->large;
     struct tree_node **link = &large->tree.root, *parent = NULL;
@@ -74,142 +72,24 @@ static void enter(struct quire_heap *heap, struct large *block)
         link = &parent->child[block->at > large_of(parent)->at];
     }
     tree_link(&large->tree, &block->node, parent, link);
-    large->used += block->asked;
     large->nr_used++;
-    large->peak = large->used > large->peak ? large->used : large->peak;
-    count_mapped(large, block);
+    count(large, block);
 }
 
-static void leave(struct quire_heap *heap, struct large *block)
+void large_leave(struct quire_heap *heap, struct large *block)
 {
     tree_unlink(&heap->large.tree, &block->node);
-    heap->large.used -= block->asked;
     heap->large.nr_used--;
-    uncount_mapped(&heap->large, block);
+    uncount(&heap->large, block);
 }
 
-/* ---- kept blocks: large.lock is held --------------------------------------------------------- */
-
-static struct large *kept_of(struct list *link)
+void large_recount(struct quire_heap *heap, struct large *block, size_t asked)
 {
-    return quire_container_of(link, struct large, link);
-}
-
-static void take_kept(struct quire_heap *heap, struct large *block)
-{
-    list_del(&block->link);
-    heap->large.kept_bytes -= block->size;
-    quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept - 1);
-}
-
-/* Before the one at `place`, which is younger, or the end. */
-static void add_kept_at(struct quire_heap *heap, struct large *block, struct list *place)
-{
-    list_add_tail(place, &block->link);
-    heap->large.kept_bytes += block->size;
-    quire_store_relaxed(&heap->large.nr_kept, heap->large.nr_kept + 1);
-}
-
-/* Joins `block` with the kept one that lies beside it, whose record it returns; NULL: none does. */
-static struct large *join(struct quire_heap *heap, struct large *block)
-{
-    list_for_each (link, &heap->large.kept) {
-        struct large *other = kept_of(link);
-        bool below = other->at + other->size == block->at;
-        if (!below && block->at + block->size != other->at)
-            continue;
-        take_kept(heap, other);
-        block->at = below ? other->at : block->at;
-        block->size += other->size;
-        return other;
-    }
-    return NULL;
-}
-
-/* The records that joining leaves over go to `spare`, linked as lists are. */
-static void keep(struct quire_heap *heap, struct large *block, uint64_t now, struct list *spare)
-{
-    struct large *other;
-    while ((other = join(heap, block)))
-        list_add_tail(spare, &other->link);
-    block->kept_since_ns = now;
-    add_kept_at(heap, block, &heap->large.kept);
-}
-
-static bool is_aligned(const struct large *block, size_t align)
-{
-    return !((uintptr_t)block->at & (align - 1));
-}
-
-/* The smallest that has room, the last freed among equals, whose memory is the warmest. */
-static struct large *find_kept(struct quire_heap *heap, size_t size, size_t align)
-{
-    struct large *best = NULL;
-    list_for_each (link, &heap->large.kept) {
-        struct large *block = kept_of(link);
-        if (block->size >= size && is_aligned(block, align) && (!best || block->size <= best->size))
-            best = block;
-    }
-    return best;
-}
-
-/* The largest, if it is half of what is wanted. */
-static struct large *find_to_grow(struct quire_heap *heap, size_t size, size_t align)
-{
-    struct large *best = NULL;
-    if (align > QUIRE_PAGE_SIZE || !heap->ops.remap)
-        return NULL;
-    list_for_each (link, &heap->large.kept) {
-        struct large *block = kept_of(link);
-        if (block->size >= size / 2 && (!best || block->size > best->size))
-            best = block;
-    }
-    return best;
-}
-
-/* What of a kept block is more than `size` stays kept, with the record `rest`, as old as the block
- * was: so it takes its place in the list. True: the record was used. */
-static bool is_to_cut(const struct large *block, size_t size)
-{
-    size_t over = block->size - size;
-    return over >= LEAST_REST && over > size / SLACK_SHARE;
-}
-
-static bool cut(struct quire_heap *heap, struct large *block, size_t size, struct large *rest,
-                struct list *place)
-{
-    size_t over = block->size - size;
-    if (!rest || !is_to_cut(block, size))
-        return false;
-    *rest =
-        (struct large){.at = block->at + size, .size = over, .kept_since_ns = block->kept_since_ns};
-    block->size = size;
-    add_kept_at(heap, rest, place);
-    return true;
-}
-
-/* Takes out what is to be unmapped: what is older than `until`, and the oldest up to `bytes`. */
-static void take_oldest(struct quire_heap *heap, uint64_t until, size_t bytes, struct list *out)
-{
-    struct large_blocks *large = &heap->large;
-    while (!list_empty(&large->kept)) {
-        struct large *oldest = kept_of(large->kept.next);
-        bool too_old = oldest->kept_since_ns <= until;
-        if (!too_old && !bytes)
-            return;
-        take_kept(heap, oldest);
-        list_add_tail(out, &oldest->link);
-        if (too_old)
-            large->allowance -= oldest->size < large->allowance ? oldest->size : large->allowance;
-        else
-            bytes -= oldest->size < bytes ? oldest->size : bytes;
-    }
-}
-
-/* What is older than that at `now` is to go. */
-static uint64_t decayed(const struct quire_heap *heap, uint64_t now)
-{
-    return now > heap_decay_ns(heap) ? now - heap_decay_ns(heap) : 0;
+    if (block->asked == asked)
+        return;
+    uncount(&heap->large, block);
+    block->asked = asked;
+    count(&heap->large, block);
 }
 
 /* ---- mappings: without locks ----------------------------------------------------------------- */
@@ -274,7 +154,7 @@ static void *map_new(struct quire_heap *heap, size_t size, size_t align)
     uint64_t now = quire_port_clock_ns();
     heap_lock(&heap->large.lock);
     heap->large.mapped_ns = now;
-    enter(heap, block);
+    large_enter(heap, block);
     heap_unlock(&heap->large.lock);
     return at;
 }
@@ -290,15 +170,32 @@ static void put_spare(struct quire_heap *heap, struct list *spare)
     }
 }
 
-/* Gives a kept block to a caller, without what it doesn't need of it. */
-static void use_kept(struct quire_heap *heap, struct large *kept, size_t size, struct large **rest)
+/* What is older than that at `now` is to go. */
+static uint64_t decayed(const struct quire_heap *heap, uint64_t now)
 {
-    struct list *place = kept->link.next;
-    take_kept(heap, kept);
-    if (cut(heap, kept, size, *rest, place))
+    return now > heap_decay_ns(heap) ? now - heap_decay_ns(heap) : 0;
+}
+
+/* A kept block with room, and if there is none, one that came and went without us. */
+static struct large *find_kept(struct quire_heap *heap, size_t size, size_t align,
+                               struct list *spare)
+{
+    struct large *kept = kept_find(heap, size, align);
+    if (kept || !heap->large.regulars)
+        return kept;
+    regular_recall(heap, quire_port_clock_ns(), spare);
+    return kept_find(heap, size, align);
+}
+
+/* Gives a kept block to a caller, without what is more than `room` of it. It was taken before. */
+static void use_kept(struct quire_heap *heap, struct large *kept, size_t size, size_t room,
+                     struct large **rest)
+{
+    if (kept_take_part(heap, kept, room, *rest))
         *rest = NULL;
     kept->asked = size;
-    enter(heap, kept);
+    large_enter(heap, kept);
+    regular_add(heap, kept);
 }
 
 /* A kept block for a caller; NULL: none has room. Then `*grow` is one that may be made larger, out
@@ -306,16 +203,16 @@ static void use_kept(struct quire_heap *heap, struct large *kept, size_t size, s
 static struct large *reuse(struct quire_heap *heap, size_t size, size_t align, struct large **rest,
                            struct large **grow, struct list *out)
 {
-    struct large *kept = find_kept(heap, size, align);
+    struct large *kept = kept_find(heap, size, align);
     if (kept) {
-        use_kept(heap, kept, size, rest);
+        use_kept(heap, kept, size, size, rest);
         return kept;
     }
-    *grow = find_to_grow(heap, size, align);
+    *grow = kept_find_to_grow(heap, size, align);
     if (*grow)
-        take_kept(heap, *grow);
+        kept_take(heap, *grow);
     else
-        take_oldest(heap, decayed(heap, quire_port_clock_ns()), size, out);
+        kept_take_oldest(heap, decayed(heap, quire_port_clock_ns()), size, out);
     return NULL;
 }
 
@@ -330,21 +227,22 @@ static void *grow_kept(struct quire_heap *heap, struct large *block, size_t size
     size_t had = block->size;
     *block = (struct large){.at = at, .size = size, .asked = size};
     heap_lock(&heap->large.lock);
-    enter(heap, block);
+    large_enter(heap, block);
     heap_unlock(&heap->large.lock);
-    large_count_reuse(heap, size);
+    large_count_reuse(heap, size, 1);
     large_count_resize(heap, had, size);
     return at;
 }
 
 static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
 {
-    struct list out;
+    struct list out, spare;
     struct large *grow = NULL, *rest = NULL;
     list_init(&out);
+    list_init(&spare);
     heap_lock(&heap->large.lock);
-    struct large *first = find_kept(heap, size, align);
-    if (first && is_to_cut(first, size)) { /* seldom: a record is needed, and then a second look */
+    struct large *first = find_kept(heap, size, align, &spare);
+    if (first && is_to_cut(first->size, size)) { /* seldom: a record is needed, and a second look */
         heap_unlock(&heap->large.lock);
         rest = record_take(heap);
         heap_lock(&heap->large.lock);
@@ -355,28 +253,35 @@ static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
     if (rest)
         record_put(heap, rest);
     (void)unmap_all(heap, &out);
+    put_spare(heap, &spare);
     if (at)
-        large_count_reuse(heap, size);
+        large_count_reuse(heap, size, 1);
     return grow ? grow_kept(heap, grow, size) : at;
 }
 
+/* Half of what it may grow into is its own at once. */
 void *large_alloc_to_grow(struct quire_heap *heap, size_t size)
 {
     size_t least = ROOM_TO_GROW * size;
-    if (!quire_load_relaxed(&heap->large.nr_kept))
+    if (!large_has_kept(heap))
         return NULL;
+    struct list spare;
+    list_init(&spare);
     struct large *rest = record_take(heap);
     size = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
     heap_lock(&heap->large.lock);
-    struct large *kept = rest ? find_kept(heap, least + LEAST_REST, QUIRE_PAGE_SIZE) : NULL;
-    if (kept)
-        use_kept(heap, kept, size, &rest);
+    struct large *kept = rest ? find_kept(heap, least + LEAST_REST, QUIRE_PAGE_SIZE, &spare) : NULL;
+    if (kept) {
+        use_kept(heap, kept, size, ROOM_TO_GROW / 2 * size, &rest);
+        kept->is_grown = true;
+    }
     void *at = kept ? kept->at : NULL;
     heap_unlock(&heap->large.lock);
     if (rest)
         record_put(heap, rest);
+    put_spare(heap, &spare);
     if (at)
-        large_count_reuse(heap, size);
+        large_count_reuse(heap, size, 1);
     return at;
 }
 
@@ -386,25 +291,11 @@ void *large_alloc(struct quire_heap *heap, size_t size, size_t align, bool *is_z
     if (size > PTRDIFF_MAX - QUIRE_PAGE_SIZE || !heap->ops.map)
         return NULL;
     size = (size_t)quire_align_up(size ? size : 1, QUIRE_PAGE_SIZE);
-    void *at = quire_load_relaxed(&heap->large.nr_kept) ? alloc_from_kept(heap, size, align) : NULL;
+    void *at = large_has_kept(heap) ? alloc_from_kept(heap, size, align) : NULL;
     if (at)
         return at;
     *is_zero = true;
     return map_new(heap, size, align);
-}
-
-/* Whether the block is kept; else its size is allowed the next time. */
-static bool keep_if_allowed(struct quire_heap *heap, struct large *block, uint64_t now,
-                            struct list *spare)
-{
-    struct large_blocks *large = &heap->large;
-    if (large->nr_kept < MAX_KEPT && large->kept_bytes + block->size <= large->allowance) {
-        keep(heap, block, now, spare);
-        return true;
-    }
-    size_t room = KEPT_BYTES - large->allowance;
-    large->allowance += block->size < room ? block->size : room;
-    return false;
 }
 
 /* glibc's rule: what a program frees it is likely to want again. */
@@ -415,6 +306,7 @@ static void raise_threshold(struct large_blocks *large, const struct large *bloc
         large->mapped_threshold = block->size;
 }
 
+/* Its next owner may have it without our knowing: so what is idle is looked for here, too. */
 bool large_free(struct quire_heap *heap, void *ptr)
 {
     struct list out, spare;
@@ -422,18 +314,19 @@ bool large_free(struct quire_heap *heap, void *ptr)
     list_init(&spare);
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
-    if (!block) {
+    if (!block || !regular_leave(heap, block)) {
         heap_unlock(&heap->large.lock);
         return false;
     }
-    leave(heap, block);
+    large_leave(heap, block);
     raise_threshold(&heap->large, block);
-    block->is_grown = false;
     uint64_t now = quire_port_clock_ns();
-    if (!keep_if_allowed(heap, block, now, &spare))
+    if (kept_has_room(heap, block->size))
+        kept_add(heap, block, now, &spare);
+    else
         list_add_tail(&out, &block->link);
-    if (heap->large.nr_kept)
-        take_oldest(heap, decayed(heap, now), 0, &out);
+    kept_take_oldest(heap, decayed(heap, now), 0, &out);
+    regular_take_idle(heap, now, &out);
     heap_unlock(&heap->large.lock);
     (void)unmap_all(heap, &out);
     put_spare(heap, &spare);
@@ -444,10 +337,12 @@ size_t large_size(struct quire_heap *heap, const void *ptr)
 {
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
-    size_t size = block ? block->size : 0;
+    size_t size = block && !regular_is_free(heap, block) ? block->size : 0;
     heap_unlock(&heap->large.lock);
     return size;
 }
+
+/* ---- resizing -------------------------------------------------------------------------------- */
 
 /* What grows once is likely to grow again: then it gets some addresses more than it needs, which
  * take no memory before they are written. */
@@ -457,29 +352,23 @@ static size_t grown_size(const struct large *block, size_t size)
     return (size_t)quire_align_up(size + more, QUIRE_PAGE_SIZE);
 }
 
-/* Takes what lies behind a block from a kept one; `spare`: its record, if nothing of it is left. */
-static void grow_in_place(struct quire_heap *heap, struct large *block, size_t size,
-                          struct list *spare)
+/* Whether it is as large as wanted where it is. Of what is kept behind it, which may take memory
+ * already, it gets half as much again: so that the next steps are none. */
+static bool resize_in_place(struct quire_heap *heap, struct large *block, size_t wanted,
+                            struct list *spare)
 {
-    list_for_each (link, &heap->large.kept) {
-        struct large *next = kept_of(link);
-        if (next->at != block->at + block->size)
-            continue;
-        size_t more = size - block->size;
-        if (next->size < more)
-            return;
-        struct list *place = link->next;
-        take_kept(heap, next);
-        more = next->size - more < LEAST_REST ? next->size : more;
-        block->size += more;
-        next->at += more;
-        next->size -= more;
-        if (next->size)
-            add_kept_at(heap, next, place);
-        else
-            list_add_tail(spare, &next->link);
-        return;
+    if (wanted > block->size) {
+        kept_grow(heap, block, wanted - block->size,
+                  (size_t)quire_align_down(wanted / 2, QUIRE_PAGE_SIZE), spare);
+        block->is_grown |= wanted <= block->size;
     }
+    size_t has = block->size;
+    if (wanted > has || (wanted < block->asked && has - wanted > wanted / SLACK_SHARE))
+        return false;
+    large_recount(heap, block, wanted);
+    if (block->is_grown)
+        regular_add(heap, block);
+    return true;
 }
 
 void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
@@ -490,22 +379,17 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
     list_init(&spare);
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
+    if (block && !regular_leave(heap, block))
+        block = NULL;
     size_t wanted = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
-    if (block && wanted > block->size)
-        grow_in_place(heap, block, wanted, &spare);
-    size_t had = block ? block->size : 0;
-    bool stays = wanted <= had && (wanted >= block->asked || had - wanted <= wanted / SLACK_SHARE);
-    if (block)
-        leave(heap, block);
-    if (block && stays) {
-        block->asked = wanted;
-        enter(heap, block);
-    }
+    bool stays = block && resize_in_place(heap, block, wanted, &spare);
+    if (block && !stays)
+        large_leave(heap, block);
     heap_unlock(&heap->large.lock);
     put_spare(heap, &spare);
     if (!block || stays)
         return block ? ptr : NULL;
-    size_t mapped = wanted > had ? grown_size(block, wanted) : wanted;
+    size_t had = block->size, mapped = wanted > had ? grown_size(block, wanted) : wanted;
     char *at = heap->ops.remap(heap->ops_arg, ptr, had, mapped, true);
     if (at) {
         large_count_resize(heap, had, mapped);
@@ -515,7 +399,7 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
         block->asked = wanted;
     }
     heap_lock(&heap->large.lock);
-    enter(heap, block);
+    large_enter(heap, block);
     heap_unlock(&heap->large.lock);
     return at;
 }
@@ -524,11 +408,18 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
 
 size_t large_release(struct quire_heap *heap, bool all)
 {
-    struct list out;
+    struct list out, spare;
     list_init(&out);
+    list_init(&spare);
     heap_lock(&heap->large.lock);
-    take_oldest(heap, all ? UINT64_MAX : decayed(heap, quire_port_clock_ns()), 0, &out);
+    uint64_t now = quire_port_clock_ns();
+    if (all)
+        regular_recall(heap, now, &spare);
+    else
+        regular_take_idle(heap, now, &out);
+    kept_take_oldest(heap, all ? UINT64_MAX : decayed(heap, now), 0, &out);
     heap_unlock(&heap->large.lock);
+    put_spare(heap, &spare);
     return unmap_all(heap, &out);
 }
 
@@ -547,7 +438,7 @@ void large_end(struct quire_heap *heap)
     struct tree_node *node;
     while ((node = heap->large.tree.root)) {
         struct large *block = large_of(node);
-        leave(heap, block);
+        large_leave(heap, block);
         unmap(heap, block);
     }
 }

@@ -11,6 +11,9 @@
  *           most: a program that is done with its memory doesn't wait for the decay, and may never
  *           call again. If the threshold was set it goes each time, but for what is little beside
  *           what is used: that is what was asked for
+ *
+ * When pages go back and more of the slabs is free than used, pages go too that hold no block in
+ * use, in slabs that do.
  */
 #include "heap/internal.h"
 
@@ -47,6 +50,59 @@ static void purge(struct quire_heap *heap, unsigned long pages, bool all)
     count_heap_event(&heap->events.given_back, done);
 }
 
+/* ---- pages in slabs that are used in part -----------------------------------------------------
+ */
+
+struct slab_use slab_use(struct quire_heap *heap)
+{
+    struct slab_use use = {0};
+    struct quire_kmem_cache_info info;
+    for (unsigned class = 1; class <= NR_SMALL; class ++) {
+        struct quire_kmem_cache *cache = quire_load_acquire(&heap->small[class]);
+        if (!cache)
+            continue;
+        quire_kmem_cache_info(cache, &info);
+        use.bytes += (size_t)info.nr_pages << QUIRE_PAGE_SHIFT;
+        use.free += (info.nr_objects - info.nr_active) * class_size(class);
+    }
+    return use;
+}
+
+size_t vacant_bytes(struct quire_heap *heap)
+{
+    unsigned long pages = quire_load_relaxed(&heap->vacant_pages);
+    uint32_t of = (uint32_t)(quire_load_relaxed(&heap->vacant_of) >> QUIRE_PAGE_SHIFT);
+    uint32_t free = (uint32_t)(slab_use(heap).free >> QUIRE_PAGE_SHIFT);
+    if (free < of)
+        pages = (unsigned long)quire_div64((uint64_t)pages * free, of);
+    return pages << QUIRE_PAGE_SHIFT;
+}
+
+/* Pages that weren't the last time, at least. */
+static unsigned long report_vacant(struct quire_heap *heap, size_t free)
+{
+    unsigned long before = heap->vacant_pages, pages = quire_slab_report_free_pages(heap->slab);
+    unsigned long more = pages > before ? pages - before : 0;
+    quire_store_relaxed(&heap->vacant_pages, pages);
+    quire_store_relaxed(&heap->vacant_of, free);
+    count_heap_event(&heap->events.given_back, more);
+    return more;
+}
+
+/* When more of the slabs is free than used, and it is more than the last time, by an eighth. */
+static void report_vacant_if_due(struct quire_heap *heap)
+{
+    struct slab_use use = slab_use(heap);
+    size_t of = heap->vacant_of;
+    if (use.free < of / 2)
+        quire_store_relaxed(&heap->vacant_of, use.free);
+    if (use.free > use.bytes / 2 && use.free > quire_load_relaxed(&heap->trim_threshold) &&
+        use.free > of + of / 8)
+        (void)report_vacant(heap, use.free);
+}
+
+/* ---- when ------------------------------------------------------------------------------------ */
+
 static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t now)
 {
     bool little = dirty <= LITTLE_BYTES >> QUIRE_PAGE_SHIFT;
@@ -68,9 +124,11 @@ void heap_purge_if_due(struct quire_heap *heap)
     uint64_t now = quire_port_clock_ns();
     bool over = now - heap->interval_began_ns >= heap_decay_ns(heap);
     bool ebb = is_ebb(heap, dirty, now);
-    if (over || ebb)
+    if (over || ebb) {
         (void)quire_slab_shrink(heap->slab, -1);
-    bool has_kept = (over || ebb) && quire_load_relaxed(&heap->large.nr_kept);
+        report_vacant_if_due(heap);
+    }
+    bool has_kept = (over || ebb) && large_has_kept(heap);
     unsigned long peak = quire_load_relaxed(&heap->pages_peak);
     unsigned long needed = quire_load_relaxed(&heap->pages_interval_peak);
     unsigned long unneeded = ebb ? pages_dirty(heap) : over && peak > needed ? peak - needed : 0;
@@ -96,11 +154,13 @@ size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
     size_t bytes = large_release(heap, true);
     (void)quire_slab_shrink(heap->slab, -1);
     heap_lock(&heap->purge_lock);
+    unsigned long vacant = report_vacant(heap, slab_use(heap).free);
     unsigned long pages = quire_report_free_pages(heap->mem, 0, ~0ul);
     quire_store_relaxed(&heap->pages_peak, quire_load_relaxed(&heap->pages_used));
     quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
     heap_unlock(&heap->purge_lock);
     count_heap_event(&heap->events.given_back, pages);
+    pages += vacant;
     return bytes + ((size_t)pages << QUIRE_PAGE_SHIFT);
 }
 

@@ -25,6 +25,8 @@ static void view_text(struct quire_heap *heap, const struct quire_heap_info *inf
     text_total(out, "large, kept", info->kept, info->nr_kept);
     text_total(out, "metadata", info->metadata, 0);
     text_total(out, "largest free", info->largest_free, 0);
+    text_printf(out, "%-14s %14zu bytes of %zu\n", "free, resident", info->free_resident,
+                info->free);
     text_printf(out,
                 "threads %lu, sections added %lu, pages given back %lu, mapped %lu, unmapped %lu, "
                 "kept and reused %lu\n",
@@ -49,6 +51,8 @@ static void json_totals(struct json *out, const struct quire_heap_info *info)
     json_unsigned(out, "large_kept", info->kept);
     json_unsigned(out, "metadata", info->metadata);
     json_unsigned(out, "largest_free", info->largest_free);
+    json_unsigned(out, "free", info->free);
+    json_unsigned(out, "free_resident", info->free_resident);
     json_unsigned(out, "threads", info->nr_caches);
     json_unsigned(out, "sections_added", info->nr_grown);
     json_unsigned(out, "pages_given_back", info->nr_given_back);

@@ -198,6 +198,14 @@ static unsigned slab_take(const struct cache *cache, struct cache_node *node,
     return taken;
 }
 
+/* `freed` objects were put back into a map of many words, the lowest at `lowest`. */
+static void count_put(struct quire_page *head, unsigned freed, unsigned lowest)
+{
+    uint32_t left = (uint32_t)head->owner.word[0], at = (uint32_t)(head->owner.word[0] >> 32);
+    at = lowest / BITS_PER_WORD < at ? lowest / BITS_PER_WORD : at;
+    head->owner.word[0] = (uint64_t)at << 32 | (left + freed);
+}
+
 static bool map_put(const struct cache *cache, struct quire_page *head, unsigned index)
 {
     uint64_t bit = (uint64_t)1 << index % BITS_PER_WORD;
@@ -210,10 +218,7 @@ static bool map_put(const struct cache *cache, struct quire_page *head, unsigned
     if (map[index / BITS_PER_WORD] & bit)
         return false;
     map[index / BITS_PER_WORD] |= bit;
-    uint32_t at = (uint32_t)(head->owner.word[0] >> 32);
-    if (index / BITS_PER_WORD < at)
-        at = index / BITS_PER_WORD;
-    head->owner.word[0] = (uint64_t)at << 32 | ((uint32_t)head->owner.word[0] + 1);
+    count_put(head, 1, index);
     return true;
 }
 
@@ -336,28 +341,65 @@ static void misfit(struct aftermath *after, void *object, const char *what)
     after->nr_misfits++;
 }
 
-/* Puts those objects back that begin the array and lie in this slab, with one look at the lists;
- * how many they are. */
+/* A slab's map, and what is needed to find an object in it. */
+struct slab_places {
+    uint64_t *map;
+    const char *base;
+    size_t bytes, size, offset; /* of the slab, an object's place, an object in it */
+    uint32_t reciprocal;
+    unsigned objects;
+};
+
+static struct slab_places slab_places(const struct cache *cache, struct quire_page *head)
+{
+    return (struct slab_places){
+        .map = has_small_map(head) ? &head->owner.word[0] : slab_map(cache->slab, head),
+        .base = slab_address(cache->slab, head),
+        .bytes = QUIRE_PAGE_SIZE << slab_order(head),
+        .size = cache->size,
+        .offset = cache->offset,
+        .reciprocal = cache->reciprocal,
+        .objects = slab_objects(head),
+    };
+}
+
+/* Puts those objects back that begin the array and lie in this slab, with one look at its head and
+ * at the lists; how many they are. What goes round between threads goes through here one by one. */
 static size_t put_run(struct cache *cache, struct cache_node *node, struct quire_page *head,
                       void **objects, size_t count, struct aftermath *after)
 {
-    const char *base = slab_address(cache->slab, head);
-    size_t bytes = QUIRE_PAGE_SIZE << slab_order(head), n = 0;
+    const struct slab_places places = slab_places(cache, head);
     bool was_full = slab_is_full(head);
-    unsigned freed = 0;
+    unsigned freed = 0, lowest = places.objects;
+    size_t n = 0;
     for (; n < count; n++) {
-        size_t offset = (size_t)((const char *)objects[n] - base);
-        if (offset >= bytes)
+        size_t offset = (size_t)((const char *)objects[n] - places.base);
+        if (offset >= places.bytes)
             break;
-        if (map_put_at(cache, head, (uint32_t)offset))
-            freed++;
-        else
+        unsigned index = (unsigned)((uint64_t)(uint32_t)offset * places.reciprocal >> 32);
+        uint64_t *word = &places.map[index / BITS_PER_WORD];
+        uint64_t bit = (uint64_t)1 << index % BITS_PER_WORD;
+        if (quire_unlikely(index * places.size + places.offset != offset) ||
+            quire_unlikely(index >= places.objects) || quire_unlikely(*word & bit)) {
             misfit(after, objects[n], "free of what is free, or begins no object");
+            continue;
+        }
+        *word |= bit;
+        lowest = index < lowest ? index : lowest;
+        freed++;
     }
+    if (!has_small_map(head))
+        count_put(head, freed, lowest);
     if (freed)
         settle(cache, node, head, was_full, freed);
-    node_trim_usual(cache, node, &after->slabs);
     return n;
+}
+
+static void put_end(struct cache *cache, struct cache_node *node, quire_port_irq_t irq,
+                    struct aftermath *after)
+{
+    node_trim_usual(cache, node, &after->slabs);
+    slab_unlock(&node->lock, irq);
 }
 
 void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after)
@@ -371,7 +413,7 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
             node = node_of_page(cache, page);
         if (node && node != locked) {
             if (locked)
-                slab_unlock(&locked->lock, irq);
+                put_end(cache, locked, irq, after);
             irq = slab_lock(&node->lock);
             locked = node;
         }
@@ -383,7 +425,7 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
             done += put_run(cache, node, head, objects + done, count - done, after);
     }
     if (locked)
-        slab_unlock(&locked->lock, irq);
+        put_end(cache, locked, irq, after);
 }
 
 /* ---- from phys and back ---------------------------------------------------------------------- */

@@ -42,7 +42,8 @@ stop() {
 }
 
 shows_used_bytes() {
-    "$quire" heap "$pid" >"$log" && is_there '^used  *[1-9][0-9]* bytes' && is_there '^ *16  *[1-9]'
+    "$quire" heap "$pid" >"$log" && is_there '^used  *[1-9][0-9]* bytes' && is_there '^ *16  *[1-9]' &&
+        is_there '^free, resident  *[1-9][0-9]* bytes of [1-9]'
 }
 
 counts_calls() {

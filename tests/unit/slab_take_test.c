@@ -55,6 +55,55 @@ static void without_memory_fewer_are_taken_and_none_is_lost(void)
     slab_end();
 }
 
+/* Of objects that are in use. */
+static bool is_touched(uintptr_t page, size_t size, unsigned step)
+{
+    for (unsigned n = 0; n < COUNT; n += step)
+        if ((uintptr_t)object[n] < page + QUIRE_PAGE_SIZE && (uintptr_t)object[n] + size > page)
+            return true;
+    return false;
+}
+
+static void pages_without_an_object_in_use_are_told(void)
+{
+    enum { SIZE = QUIRE_PAGE_SIZE / 5 / 8 * 8, STEP = 70 };
+    static uintptr_t page[COUNT];
+    unsigned pages = 0, vacant = 0;
+    if (!slab_boot(NULL))
+        return;
+    struct quire_kmem_cache *cache = cache_of("taken", SIZE, QUIRE_SLAB_NO_SHEAVES);
+    REQUIRE(cache && !quire_kmem_cache_set_order(cache, 3));
+    CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, COUNT, object), COUNT);
+    for (unsigned n = 0; n < COUNT; n++) {
+        fill(object[n], SIZE);
+        page[n] = (uintptr_t)object[n] & ~(uintptr_t)(QUIRE_PAGE_SIZE - 1);
+    }
+    for (unsigned n = 0; n < COUNT; n++)
+        if (n % STEP)
+            quire_kmem_cache_put(cache, 1, &object[n]);
+    (void)quire_kmem_cache_shrink(cache);
+    for (unsigned n = 0; n < COUNT;
+         n++) { /* an object begins in each page of slabs that are left */
+        bool is_new = true, is_left = false;
+        for (unsigned m = 0; m < COUNT; m++) {
+            is_new &= m >= n || page[m] != page[n];
+            is_left |=
+                m % STEP == 0 && page[m] / (8 * QUIRE_PAGE_SIZE) == page[n] / (8 * QUIRE_PAGE_SIZE);
+        }
+        pages += is_new && is_left;
+        vacant += is_new && is_left && !is_touched(page[n], SIZE, STEP);
+    }
+    CHECK_EQ(info_of(cache).nr_pages, pages);
+    CHECK(vacant > 0 && vacant < pages);
+    CHECK_EQ(quire_slab_report_free_pages(slab), vacant);
+    for (unsigned n = 0; n < COUNT; n += STEP) {
+        CHECK(is_filled(object[n], SIZE));
+        quire_kmem_cache_put(cache, 1, &object[n]);
+    }
+    destroy(cache);
+    slab_end();
+}
+
 static void an_object_put_back_twice_is_reported(void)
 {
     if (!slab_boot(NULL))
@@ -107,6 +156,7 @@ static void maps_can_lie_apart_from_objects(void)
 
 static const struct test_case cases[] = {
     TEST_CASE(many_objects_are_taken_and_put_back),
+    TEST_CASE(pages_without_an_object_in_use_are_told),
     TEST_CASE(without_memory_fewer_are_taken_and_none_is_lost),
     TEST_CASE(an_object_put_back_twice_is_reported),
     TEST_CASE(maps_can_lie_apart_from_objects),

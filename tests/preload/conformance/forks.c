@@ -482,6 +482,45 @@ static void what_is_allocated_while_another_thread_forks_goes_back(void)
     fclose(file);
 }
 
+static atomic_bool has_asked;
+
+/* Until there were figures. */
+static void *ask_with_a_file(void *arg)
+{
+    const struct timespec some = {.tv_nsec = 100000000};
+    flockfile(arg);
+    stop = true;
+    nanosleep(&some, NULL);
+    bool is_told = mallinfo2().arena && mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    has_asked = true;
+    funlockfile(arg);
+    return is_told ? NULL : arg;
+}
+
+/* The flush has the list's lock and waits for the FILE, fork for the list. */
+static void who_has_a_file_may_ask_the_heap_while_another_thread_forks(void)
+{
+    const struct timespec some = {.tv_nsec = 20000000};
+    pthread_t thread[3];
+    void *result;
+    FILE *file = fopen("/dev/null", "w");
+    REQUIRE(file);
+    fputc(1, file);
+    alarm(20);
+    REQUIRE(!pthread_create(&thread[0], NULL, ask_with_a_file, file));
+    while (!stop)
+        nanosleep(&some, NULL);
+    REQUIRE(!pthread_create(&thread[1], NULL, flush_once, NULL));
+    nanosleep(&some, NULL);
+    REQUIRE(!pthread_create(&thread[2], NULL, fork_once, NULL));
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(thread[i], &result);
+        CHECK(!result);
+    }
+    CHECK(has_asked);
+    fclose(file);
+}
+
 /* ---- _Fork beside fork ----------------------------------------------------------------------- */
 
 #define IMAGE_BYTES (128ul << 20)
@@ -741,6 +780,7 @@ static const struct conformance_case cases[] = {
     CASE(children_allocate_while_threads_read_lines_and_flush),
     CASE(threads_allocate_while_they_have_a_file),
     CASE(what_is_allocated_while_another_thread_forks_goes_back),
+    CASE(who_has_a_file_may_ask_the_heap_while_another_thread_forks),
     CASE_BEYOND(children_of__Fork_allocate_while_another_thread_forks,
                 "malloc is not async-signal-safe, and _Fork takes none of its locks"),
     CASE(handlers_of_fork_may_allocate),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@ static const char *const modes[] = {
     "QUIRE_MALLOC=guard=1",    "QUIRE_MALLOC=guard=7",
     "QUIRE_MALLOC=perturb=85", "QUIRE_MALLOC=calls",
     "QUIRE_MALLOC=share",      "QUIRE_MALLOC=junk,leak,guard=3",
+    "QUIRE_MALLOC=huge",
 };
 #define NR_MODES (sizeof modes / sizeof modes[0])
 
@@ -118,10 +120,52 @@ static void children_allocate_while_8_threads_do_in_every_mode(void)
     in_every_mode("forks.a_hundred_children_while_8_threads_allocate");
 }
 
+/* Whether the system may use huge pages for the mapping that `at` is in: it may have none left. */
+static bool may_be_huge(const void *at)
+{
+    char line[512];
+    bool is_it = false, may = false;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    while (file && fgets(line, sizeof line, file)) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            is_it = (uintptr_t)at >= start && (uintptr_t)at < end;
+        may |= is_it && !strncmp(line, "VmFlags:", 8) && strstr(line, " hg");
+    }
+    if (file)
+        fclose(file);
+    return may;
+}
+
+static bool is_quire(void)
+{
+    static char text[1 << 16];
+    FILE *file = fmemopen(text, sizeof text - 1, "w");
+    bool told = file && !malloc_info(0, file);
+    if (file)
+        fclose(file);
+    return told && strstr(text, "<quire ");
+}
+
+static void blocks_that_may_be_in_huge_pages(void)
+{
+    char *block = NULL;
+    for (unsigned i = 0; i < 40000; i++)
+        REQUIRE(block = opaque(malloc(1000)));
+    CHECK(!is_quire() || access("/sys/kernel/mm/transparent_hugepage", F_OK) || may_be_huge(block));
+}
+
+static void what_the_heap_grows_by_may_be_in_huge_pages(void)
+{
+    CHECK_EQ(run_self("modes.blocks_that_may_be_in_huge_pages", "QUIRE_MALLOC=huge", NULL), 0);
+}
+
 static const struct conformance_case cases[] = {
     CASE_INNER(blocks_of_all_sizes),
     CASE_INNER(zeroed_blocks_of_a_locked_process),
     CASE_INNER(an_end_while_threads_allocate),
+    CASE_INNER(blocks_that_may_be_in_huge_pages),
+    CASE(what_the_heap_grows_by_may_be_in_huge_pages),
     CASE(blocks_of_all_sizes_keep_contents_in_every_mode),
     CASE(zeroed_blocks_of_a_locked_process_are_zero_in_every_mode),
     CASE(a_process_may_end_while_its_threads_allocate_in_every_mode),

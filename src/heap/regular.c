@@ -1,0 +1,280 @@
+/* heap/regular.c: large blocks that come and go, without a lock
+ *
+ * A server that takes and drops the same large blocks for each request needs no tree and no lists
+ * for them. A block that was kept and is taken again becomes a regular: it stays in the tree, and
+ * gets a slot of a small table, which its address leads to. Whether it is free is a bit of the
+ * slot's word, so that freeing and taking it are one compare and exchange each. A thread remembers
+ * which slots it freed last, and looks there for a block of the right size.
+ *
+ *   invariant   a slot's word is 0, or the address of a block that is in the tree and whose record
+ *               knows the slot; a free one is nobody's, although it is in the tree. A word becomes
+ *               0, and stops being 0, with large.lock held
+ *   bound       NR_REGULARS blocks, which the allowance for kept ones includes. Those that are free
+ *               are kept like others when somebody finds no kept block, and are unmapped when they
+ *               were free at two looks that lie a decay apart
+ *
+ * Nothing here is left half done by a thread that stops in the middle: a handler that interrupted
+ * it, or the child of a fork, finds the block taken or free.
+ */
+#include "heap/large.h"
+
+#define FREE 1u
+#define IDLE 2u /* it was free at the last look, too */
+#define STATE (QUIRE_PAGE_SIZE - 1)
+#define WAYS 2u /* slots that an address may have */
+
+_Static_assert(NR_REGULARS == 64,
+               "slots are numbered by six bits of a hash, and are bits of a word");
+_Static_assert((QUIRE_HEAP_RECENT & (QUIRE_HEAP_RECENT - 1)) == 0, "a ring whose count may wrap");
+
+static uint32_t first_slot(const void *at)
+{
+    uint32_t page = (uint32_t)((uintptr_t)at >> QUIRE_PAGE_SHIFT);
+    return page * 0x9e3779b1u >> 26 & ~(WAYS - 1);
+}
+
+/* The slot whose word is that; NULL: none. */
+static struct regular *find(struct quire_heap *heap, const void *at, uintptr_t word)
+{
+    struct regular *slot = &heap->large.regular[first_slot(at)];
+    for (unsigned way = 0; way < WAYS; way++, slot++)
+        if (quire_load_relaxed(&slot->word) == word)
+            return slot;
+    return NULL;
+}
+
+static bool change(struct regular *slot, uintptr_t from, uintptr_t to)
+{
+    return quire_compare_exchange(&slot->word, &from, to);
+}
+
+/* ---- without locks --------------------------------------------------------------------------- */
+
+static bool suits(const struct regular *slot, size_t pages)
+{
+    size_t room = quire_load_relaxed(&slot->room);
+    return room >= pages && !is_to_cut(room << QUIRE_PAGE_SHIFT, pages << QUIRE_PAGE_SHIFT);
+}
+
+/* What a slot says of its block's size holds while the block isn't free: so it is looked at once
+ * more when it was taken. */
+static void *take(struct regular *slot, size_t pages)
+{
+    uintptr_t word = quire_load_relaxed(&slot->word), at = word & ~(uintptr_t)STATE;
+    if (!(word & FREE) || !suits(slot, pages) || !change(slot, word, at))
+        return NULL;
+    if (quire_unlikely(!suits(slot, pages))) {
+        (void)change(slot, at, word);
+        return NULL;
+    }
+    quire_store_relaxed(&slot->asked, pages);
+    quire_count(&slot->nr_taken, 1); /* only who has the block gets here */
+    return (void *)at;
+}
+
+void *regular_take(struct quire_heap_cache *cache, size_t size)
+{
+    struct quire_heap *heap = cache->heap;
+    size_t pages = pages_for(size);
+    if (!heap || quire_unlikely(!++cache->regular_turn)) /* see regular_take_or_look */
+        return NULL;
+    for (unsigned back = 1; back <= QUIRE_HEAP_RECENT; back++) {
+        unsigned number = cache->recent[(cache->last_recent - back) % QUIRE_HEAP_RECENT];
+        void *block = take(&heap->large.regular[number], pages);
+        if (!block)
+            continue;
+        if (back == 1)
+            cache->last_recent--;
+        return block;
+    }
+    return NULL;
+}
+
+/* Now and then what is idle is looked for. */
+void *regular_take_or_look(struct quire_heap_cache *cache, size_t size)
+{
+    void *block = regular_take(cache, size);
+    if (block || cache->regular_turn)
+        return block;
+    (void)large_release(cache->heap, false);
+    return regular_take(cache, size);
+}
+
+bool regular_put(struct quire_heap_cache *cache, void *ptr)
+{
+    struct quire_heap *heap = cache->heap;
+    uintptr_t at = (uintptr_t)ptr;
+    struct regular *slot = heap && !(at & STATE) ? find(heap, ptr, at) : NULL;
+    if (!slot || !change(slot, at, at | FREE))
+        return false;
+    cache->recent[cache->last_recent++ % QUIRE_HEAP_RECENT] = (uint8_t)(slot - heap->large.regular);
+    return true;
+}
+
+bool regular_resize(struct quire_heap *heap, const void *ptr, size_t size)
+{
+    size_t pages = pages_for(size);
+    uintptr_t at = (uintptr_t)ptr;
+    struct regular *slot = at & STATE ? NULL : find(heap, ptr, at);
+    if (!slot || pages < quire_load_relaxed(&slot->asked) ||
+        pages > quire_load_relaxed(&slot->room))
+        return false;
+    quire_store_relaxed(&slot->asked, pages);
+    return true;
+}
+
+/* ---- the table: large.lock is held ----------------------------------------------------------- */
+
+static struct regular *slot_of(struct quire_heap *heap, const struct large *block)
+{
+    return block->regular ? &heap->large.regular[block->regular - 1] : NULL;
+}
+
+void regular_add(struct quire_heap *heap, struct large *block)
+{
+    struct large_blocks *large = &heap->large;
+    uint32_t number = first_slot(block->at);
+    if (block->regular || large->kept_bytes + large->regular_bytes + block->size > large->allowance)
+        return;
+    for (unsigned way = 0; way < WAYS; way++, number++) {
+        struct regular *slot = &large->regular[number];
+        if (quire_load_relaxed(&slot->word))
+            continue;
+        slot->block = block;
+        quire_store_relaxed(&slot->asked, pages_for(block->asked));
+        quire_store_relaxed(&slot->room, block->size >> QUIRE_PAGE_SHIFT);
+        block->regular = (uint8_t)(number + 1);
+        large->regular_bytes += block->size;
+        quire_store_relaxed(&large->regulars, large->regulars | (uint64_t)1 << number);
+        quire_store_release(&slot->word, (uintptr_t)block->at);
+        return;
+    }
+}
+
+/* Whose word is 0 already. */
+static void clear(struct quire_heap *heap, struct regular *slot)
+{
+    struct large_blocks *large = &heap->large;
+    struct large *block = slot->block;
+    large_recount(heap, block, quire_load_relaxed(&slot->asked) << QUIRE_PAGE_SHIFT);
+    large->regular_bytes -= block->size;
+    quire_store_relaxed(&large->regulars, large->regulars & ~((uint64_t)1 << (block->regular - 1)));
+    block->regular = 0;
+    large_count_reuse(heap, block->size, slot->nr_taken);
+    slot->nr_taken = 0;
+}
+
+bool regular_is_free(struct quire_heap *heap, const struct large *block)
+{
+    const struct regular *slot = slot_of(heap, block);
+    return slot && quire_load_relaxed(&slot->word) & FREE;
+}
+
+bool regular_leave(struct quire_heap *heap, struct large *block)
+{
+    struct regular *slot = slot_of(heap, block);
+    if (!slot)
+        return true;
+    if (!change(slot, (uintptr_t)block->at, 0))
+        return false;
+    clear(heap, slot);
+    return true;
+}
+
+/* Takes a block that is free from its slot and the tree; NULL: it isn't. */
+static struct large *withdraw(struct quire_heap *heap, struct regular *slot)
+{
+    uintptr_t word = quire_load_relaxed(&slot->word);
+    if (!(word & FREE) || !change(slot, word, 0))
+        return NULL;
+    clear(heap, slot);
+    large_leave(heap, slot->block);
+    return slot->block;
+}
+
+void regular_recall(struct quire_heap *heap, uint64_t now, struct list *spare)
+{
+    for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
+        struct large *block = withdraw(heap, &heap->large.regular[quire_ctz64(left)]);
+        if (block)
+            kept_add(heap, block, now, spare);
+    }
+}
+
+void regular_take_idle(struct quire_heap *heap, uint64_t now, struct list *out)
+{
+    struct large_blocks *large = &heap->large;
+    if (!large->regulars || now - large->looked_ns < heap_decay_ns(heap))
+        return;
+    large->looked_ns = now;
+    for (uint64_t left = large->regulars; left; left &= left - 1) {
+        struct regular *slot = &large->regular[quire_ctz64(left)];
+        uintptr_t word = quire_load_relaxed(&slot->word);
+        struct large *block = word & IDLE ? withdraw(heap, slot) : NULL;
+        if (block) {
+            large->allowance -= block->size < large->allowance ? block->size : large->allowance;
+            list_add_tail(out, &block->link);
+        } else if (word & FREE) {
+            (void)change(slot, word, word | IDLE);
+        }
+    }
+}
+
+/* ---- counts ---------------------------------------------------------------------------------- */
+
+unsigned long regular_nr_taken(struct quire_heap *heap, unsigned number)
+{
+    unsigned long taken = 0;
+    for (unsigned i = 0; i < NR_REGULARS; i++) {
+        const struct regular *slot = &heap->large.regular[i];
+        size_t size = quire_load_relaxed(&slot->room) << QUIRE_PAGE_SHIFT;
+        if (large_number(size) == number)
+            taken += quire_load_relaxed(&slot->nr_taken);
+    }
+    return taken;
+}
+
+struct regular_counts regular_count(struct quire_heap *heap)
+{
+    struct regular_counts counts = {0};
+    for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
+        struct regular *slot = &heap->large.regular[quire_ctz64(left)];
+        large_recount(heap, slot->block, quire_load_relaxed(&slot->asked) << QUIRE_PAGE_SHIFT);
+        if (!(quire_load_relaxed(&slot->word) & FREE))
+            continue;
+        counts.asked += slot->block->asked;
+        counts.room += slot->block->size;
+        counts.blocks++;
+        counts.mapped += slot->block->is_mapped ? slot->block->asked : 0;
+        counts.mapped_blocks += slot->block->is_mapped;
+    }
+    return counts;
+}
+
+size_t regular_resident(struct quire_heap *heap)
+{
+    size_t bytes = 0;
+    for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
+        const struct regular *slot = &heap->large.regular[quire_ctz64(left)];
+        if (quire_load_relaxed(&slot->word) & FREE)
+            bytes += heap->ops.resident(heap->ops_arg, slot->block->at, slot->block->size);
+    }
+    return bytes;
+}
+
+void regular_check(struct quire_heap *heap)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < NR_REGULARS; i++) {
+        const struct regular *slot = &heap->large.regular[i];
+        bool is_one = heap->large.regulars >> i & 1;
+        QUIRE_BUG_ON(is_one != !!slot->word);
+        if (!is_one)
+            continue;
+        QUIRE_BUG_ON(slot->block->at != (char *)(slot->word & ~(uintptr_t)STATE));
+        QUIRE_BUG_ON(slot->block->regular != i + 1);
+        QUIRE_BUG_ON(slot->block->size != slot->room << QUIRE_PAGE_SHIFT);
+        bytes += slot->block->size;
+    }
+    QUIRE_BUG_ON(bytes != heap->large.regular_bytes);
+}

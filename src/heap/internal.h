@@ -69,8 +69,9 @@ struct large_blocks {
     size_t mapped, peak_mapped, mapped_threshold;
     unsigned long nr_mapped, nr_peak_mapped, most_mapped;
     bool is_fixed;
-    size_t allowance;  /* bytes that may be kept */
-    uint64_t regulars; /* which slots are used */
+    size_t allowance;          /* bytes that may be kept */
+    uint64_t regulars;         /* which slots are used */
+    unsigned long nr_regulars; /* of them: looked at without the lock */
     size_t regular_bytes;
     uint64_t looked_ns; /* for those that are idle */
     struct regular regular[NR_REGULARS];
@@ -269,7 +270,7 @@ size_t large_release(struct quire_heap *heap, bool all);
 
 static inline bool large_has_kept(const struct quire_heap *heap)
 {
-    return quire_load_relaxed(&heap->large.nr_kept) || quire_load_relaxed(&heap->large.regulars);
+    return quire_load_relaxed(&heap->large.nr_kept) || quire_load_relaxed(&heap->large.nr_regulars);
 }
 
 /* ---- regular.c: the way past large.c, for blocks that come and go -----------------------------

@@ -145,7 +145,8 @@ void regular_add(struct quire_heap *heap, struct large *block)
         quire_store_relaxed(&slot->room, block->size >> QUIRE_PAGE_SHIFT);
         block->regular = (uint8_t)(number + 1);
         large->regular_bytes += block->size;
-        quire_store_relaxed(&large->regulars, large->regulars | (uint64_t)1 << number);
+        large->regulars |= (uint64_t)1 << number;
+        quire_store_relaxed(&large->nr_regulars, large->nr_regulars + 1);
         quire_store_release(&slot->word, (uintptr_t)block->at);
         return;
     }
@@ -158,7 +159,8 @@ static void clear(struct quire_heap *heap, struct regular *slot)
     struct large *block = slot->block;
     large_recount(heap, block, quire_load_relaxed(&slot->asked) << QUIRE_PAGE_SHIFT);
     large->regular_bytes -= block->size;
-    quire_store_relaxed(&large->regulars, large->regulars & ~((uint64_t)1 << (block->regular - 1)));
+    large->regulars &= ~((uint64_t)1 << (block->regular - 1));
+    quire_store_relaxed(&large->nr_regulars, large->nr_regulars - 1);
     block->regular = 0;
     large_count_reuse(heap, block->size, slot->nr_taken);
     slot->nr_taken = 0;

@@ -195,7 +195,7 @@ static void trim_gives_free_pages_back(void)
 /* They are of slabs of two pages: some hold no block that is in use. */
 static void trim_gives_pages_back_that_hold_no_block(void)
 {
-    enum { SIZE = 480, COUNT = 4000, STEP = 20 };
+    enum { SIZE = 480, COUNT = 4000, STEP = QUIRE_PAGE_SIZE / 200 };
     if (!heap_boot())
         return;
     for (unsigned i = 0; i < COUNT; i++) {

@@ -182,9 +182,48 @@ static void no_archive_breaks_anything(void)
     fs_end();
 }
 
+/* What is said to be used is lost at once. */
+static size_t nr_used;
+static unsigned nr_told;
+static void lose(void *arg, size_t bytes)
+{
+    CHECK(arg == archive);
+    CHECK(bytes >= nr_used && bytes <= size);
+    __builtin_memset(archive, 0xee, bytes);
+    nr_used = bytes;
+    nr_told++;
+}
+
+static void what_was_unpacked_is_not_read_again(void)
+{
+    struct initrd_error error;
+    static char large[5000];
+    if (!fs_boot())
+        return;
+    nr_told = 0;
+    nr_used = size = 0;
+    for (unsigned i = 0; i < sizeof large - 1; i++)
+        large[i] = (char)('a' + i % 26);
+    add("bin", S_IFDIR | 0755, "");
+    add_linked("one", S_IFREG | 0644, "", 0, 7, 2);
+    add("bin/sh", S_IFREG | 0755, "#!a program");
+    add_linked("large", S_IFREG | 0644, large, sizeof large - 1, 8, 1);
+    add("lib", S_IFLNK | 0777, "usr/lib");
+    add_linked("two", S_IFREG | 0644, "both", 4, 7, 2);
+    add("TRAILER!!!", 0, "");
+    CHECK_EQ(initrd_consume(fs_root, archive, size, lose, archive, &error), 0);
+    CHECK(nr_told >= 3 && nr_used > 5000); /* each file's data, at least */
+    CHECK(has_text("/bin/sh", "#!a program"));
+    CHECK(has_text("/large", large));
+    CHECK(has_text("/one", "both") && has_text("/two", "both"));
+    CHECK(link_is("/lib", "usr/lib"));
+    fs_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(an_archive_is_unpacked),
     TEST_CASE(a_second_archive_replaces_files),
+    TEST_CASE(what_was_unpacked_is_not_read_again),
     TEST_CASE(bad_archives_are_refused_with_a_reason),
     TEST_CASE(an_archive_that_is_cut_off_anywhere_is_refused),
     TEST_CASE(no_archive_breaks_anything),

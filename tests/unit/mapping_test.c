@@ -186,6 +186,68 @@ static void of_a_range_that_was_emptied_the_empty_tables_go(void)
     }
 }
 
+/* Pages here and there, in order of address; all of a tree's lower 64 MiB. */
+static void the_next_entry_is_the_first_behind_what_is_empty(void)
+{
+    const uint64_t all = 64 * MIB;
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        if (!boot() || !tables_start(&pt, (enum quire_pt_format_id)id, can_do_all))
+            return;
+        CHECK_EQ(quire_next_entry(&pt, 0, all), all);
+        quire_linear_t placed[60], at = 0;
+        for (unsigned i = 0; i < 60; i++) {
+            at += 4096 + test_random_below(i % 6 ? 20 : 400) * 4096;
+            placed[i] = at;
+            if (i % 4) {
+                CHECK_EQ(quire_map_range(&pt, at, 0x5000, 4096, RW, 0), 0);
+            } else { /* what isn't present is an entry, too */
+                uint64_t nothing = 0;
+                CHECK_EQ(quire_cmpxchg_entry(&pt, at, &nothing, 0x900), 0);
+            }
+        }
+        at = 0;
+        for (unsigned i = 0; i < 60; i++, at += 4096) {
+            CHECK_EQ(quire_next_entry(&pt, at, placed[i] - at + 4096), placed[i]);
+            if (placed[i] > at)
+                CHECK_EQ(quire_next_entry(&pt, at, placed[i] - at), placed[i]);
+            at = quire_next_entry(&pt, at, all - at);
+            CHECK_EQ(at, placed[i]);
+        }
+        CHECK_EQ(quire_next_entry(&pt, at, all - at), all);
+        CHECK_EQ(quire_unmap_range(&pt, 0, all, 0, NULL), 0);
+        CHECK_EQ(quire_map_range(&pt, 8 * MIB, 8 * MIB, 4 * MIB, RW, 0), 0);
+        CHECK_EQ(quire_next_entry(&pt, MIB, all - MIB), 8 * MIB);
+        CHECK_EQ(quire_next_entry(&pt, 9 * MIB, MIB), 9 * MIB); /* in the midst of a huge page */
+        CHECK_EQ(quire_unmap_range(&pt, 0, all, 0, NULL), 0);
+        tables_end(&pt);
+    }
+}
+
+static void entries_are_filled_where_nothing_is(void)
+{
+    const quire_linear_t at = 16 * MIB;
+    for (unsigned id = 0; id < QUIRE_NR_PT_FORMATS; id++) {
+        uint64_t entry[32] = {0};
+        void *where;
+        if (!boot() || !tables_start(&pt, (enum quire_pt_format_id)id, can_do_all))
+            return;
+        CHECK_EQ(quire_map_range(&pt, at + 3 * 4096, 0x7000, 4096, RW, 0), 0);
+        const uint64_t there = quire_get_entry(&pt, at + 3 * 4096);
+        CHECK_EQ(quire_find_entry(&pt, at, &where), 0);
+        for (unsigned i = 1; i < 32; i += 2)
+            entry[i] = 0x10000 + i * 0x1000 + QUIRE_PTE_PRESENT;
+        CHECK_EQ(quire_fill_entries_at(&pt, where, entry, 0), 0);
+        CHECK_EQ(quire_fill_entries_at(&pt, where, entry, 6), 0x22);
+        CHECK_EQ(quire_fill_entries_at(&pt, where, entry, 32), 0xaaaaaaaa & ~0x2au);
+        CHECK_EQ(quire_fill_entries_at(&pt, where, entry, 32), 0);
+        for (unsigned i = 0; i < 32; i++)
+            CHECK_EQ(quire_get_entry(&pt, at + i * 4096), i == 3 ? there : entry[i]);
+        quire_pgtable_check(&pt); /* the table's count has them */
+        CHECK_EQ(quire_unmap_range(&pt, at, 32 * 4096, 0, NULL), 0);
+        tables_end(&pt);
+    }
+}
+
 static void scattered_pages_are_mapped_in_their_order(void)
 {
     struct quire_page *pages[1500], *chain;
@@ -519,6 +581,8 @@ static const struct test_case cases[] = {
     TEST_CASE(a_processor_without_1_gib_pages_gets_none),
     TEST_CASE(an_empty_table_is_used_rather_than_replaced),
     TEST_CASE(of_a_range_that_was_emptied_the_empty_tables_go),
+    TEST_CASE(the_next_entry_is_the_first_behind_what_is_empty),
+    TEST_CASE(entries_are_filled_where_nothing_is),
     TEST_CASE(scattered_pages_are_mapped_in_their_order),
     TEST_CASE(bad_ranges_are_refused_everywhere),
     TEST_CASE(bits_and_flags_that_make_no_sense_are_refused),

@@ -37,8 +37,7 @@ struct mount {
 static struct list mounts = {&mounts, &mounts};
 static unsigned last_minor = FIRST_MINOR;
 
-/* ---- faces -------------------------------------------------------------------------------------
- */
+/* ---- faces ----------------------------------------------------------------------------------- */
 
 static struct face face_of(const struct inode *inode)
 {
@@ -62,8 +61,7 @@ static void set_face(struct inode *inode, const struct face *face)
     inode->nlink = face->nlink;
 }
 
-/* ---- mounting ----------------------------------------------------------------------------------
- */
+/* ---- mounting -------------------------------------------------------------------------------- */
 
 static void mount_free(struct mount *mount)
 {
@@ -122,8 +120,7 @@ int fs_mount(struct inode *on, const char *source, const struct mount_options *o
     return 0;
 }
 
-/* ---- unmounting --------------------------------------------------------------------------------
- */
+/* ---- unmounting ------------------------------------------------------------------------------ */
 
 static struct mount *mount_on(const struct inode *on)
 {
@@ -216,8 +213,7 @@ int fs_unmount(struct inode *on)
     return 0;
 }
 
-/* ---- what is mounted ---------------------------------------------------------------------------
- */
+/* ---- what is mounted ------------------------------------------------------------------------- */
 
 void mount_show(struct text *text, bool info)
 {

@@ -88,8 +88,7 @@ struct waiter {
 
 static unsigned long nr_userfaults;
 
-/* ---- who waits ---------------------------------------------------------------------------------
- */
+/* ---- who waits ------------------------------------------------------------------------------- */
 
 static int sleep_on(struct userfault *userfault, const struct waiter *waiter, bool from_user)
 {
@@ -143,8 +142,7 @@ static void put(void *arg)
     quire_kfree(machine_slab, userfault);
 }
 
-/* ---- being told --------------------------------------------------------------------------------
- */
+/* ---- being told ------------------------------------------------------------------------------ */
 
 static struct waiter *first_untold(const struct userfault *userfault)
 {
@@ -214,8 +212,7 @@ static void userfault_release(struct file *file)
     put(userfault);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static long shake_hands(struct userfault *userfault, uintptr_t at)
 {
@@ -413,8 +410,7 @@ static long userfault_ioctl(struct file *file, unsigned command, void *argument,
     }
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static const struct file_ops userfault_ops = {
     .name = "anon_inode:[userfaultfd]",

@@ -14,148 +14,20 @@
  *   items       a tree by address space and address; those that weren't met in a scan are dropped
  *               at its end, so a page that is gone costs memory for one scan
  *   same        items of this scan that stay the same, by hash
- *   merged      merged pages by hash; the tree is a user of each, so each write to one is a copy.
- * One that nobody else uses is dropped at the end of a scan invariant   the content of a merged
- * page doesn't change bound       O(log items) and a page's bytes, twice if there is something
- * alike, for each page
+ *   merged      merged pages by hash; the tree is a user of each, so each write is a copy. One
+ *               that nobody else uses is dropped at the end of a scan
+ *   invariant   the content of a merged page doesn't change
+ *   bound       O(log items) and a page's bytes for each page, twice if there is one alike
  */
-#include "vm/ksm.h"
-
 #include "vm/fault.h"
+#include "vm/ksm_tree.h"
 #include "vm/lru.h"
 #include "vm/mempolicy.h"
 
 #define CHUNK_BYTES 256u
 #define PAGES_A_TURN 64u /* given back before others may run */
 
-struct item {
-    struct tree_node node; /* of items */
-    struct tree_node same; /* of ksm->same, if is_same */
-    struct quire_mm *mm;   /* to be compared only: it may be gone */
-    quire_linear_t address;
-    uint64_t hash;
-    uint32_t scan; /* that met it last */
-    bool is_same;
-};
-
-struct merged {
-    struct tree_node node;
-    uint64_t hash;
-    struct quire_page *page;
-};
-
-struct ksm {
-    struct rwlock lock; /* writer: who scans, or unmerges */
-    struct tree items, same, merged;
-    struct quire_mm *mm; /* being scanned, with a reference; NULL: the scan begins */
-    quire_linear_t at;   /* in it */
-    uint32_t scan;
-    unsigned long unshared, changing; /* of this scan until now */
-    struct quire_ksm_info info;
-};
-
-/* ---- trees -------------------------------------------------------------------------------------
- */
-
-static struct item *item_of(struct tree_node *node)
-{
-    return node ? quire_container_of(node, struct item, node) : NULL;
-}
-
-static struct merged *merged_of(struct tree_node *node)
-{
-    return node ? quire_container_of(node, struct merged, node) : NULL;
-}
-
-static int compare(uint64_t a, uint64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-static int compare_item(const struct item *item, const struct quire_mm *mm, quire_linear_t address)
-{
-    int order = compare((uintptr_t)mm, (uintptr_t)item->mm);
-    return order ? order : compare(address, item->address);
-}
-
-/* The item of an address, made if there is none; NULL: no memory. */
-static struct item *item_at(struct ksm *ksm, struct quire_mm *mm, quire_linear_t address)
-{
-    struct tree_node *parent = NULL, **link = &ksm->items.root;
-    while (*link) {
-        int order = compare_item(item_of(*link), mm, address);
-        if (!order)
-            return item_of(*link);
-        parent = *link;
-        link = &parent->child[order > 0];
-    }
-    struct item *item = quire_kzalloc(mm->vm->slab, sizeof *item, QUIRE_GFP_KERNEL);
-    if (!item)
-        return NULL;
-    item->mm = mm;
-    item->address = address;
-    tree_link(&ksm->items, &item->node, parent, link);
-    return item;
-}
-
-static void leave_same(struct ksm *ksm, struct item *item)
-{
-    if (item->is_same)
-        tree_unlink(&ksm->same, &item->same);
-    item->is_same = false;
-}
-
-static void drop_item(struct quire_vm *vm, struct ksm *ksm, struct item *item)
-{
-    leave_same(ksm, item);
-    tree_unlink(&ksm->items, &item->node);
-    quire_kfree(vm->slab, item);
-}
-
-/* Another item of this scan with its hash, or NULL: then it is in the tree itself. */
-static struct item *find_or_join_same(struct ksm *ksm, struct item *item)
-{
-    struct tree_node *parent = NULL, **link = &ksm->same.root;
-    while (*link) {
-        struct item *other = quire_container_of(*link, struct item, same);
-        int order = compare(item->hash, other->hash);
-        if (!order)
-            return other;
-        parent = *link;
-        link = &parent->child[order > 0];
-    }
-    item->is_same = true;
-    tree_link(&ksm->same, &item->same, parent, link);
-    return NULL;
-}
-
-static struct merged *find_merged(const struct ksm *ksm, uint64_t hash)
-{
-    struct tree_node *node = ksm->merged.root;
-    while (node && merged_of(node)->hash != hash)
-        node = node->child[hash > merged_of(node)->hash];
-    return merged_of(node);
-}
-
-static void insert_merged(struct ksm *ksm, struct merged *merged)
-{
-    struct tree_node *parent = NULL, **link = &ksm->merged.root;
-    while (*link) {
-        parent = *link;
-        link = &parent->child[merged->hash > merged_of(parent)->hash];
-    }
-    tree_link(&ksm->merged, &merged->node, parent, link);
-}
-
-static void drop_merged(struct quire_vm *vm, struct ksm *ksm, struct merged *merged)
-{
-    tree_unlink(&ksm->merged, &merged->node);
-    page_unuse(vm, merged->page);
-    quire_kfree(vm->slab, merged);
-}
-
-/* ---- contents ----------------------------------------------------------------------------------
- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 static uint64_t hash_page(struct quire_vm *vm, struct quire_page *page)
 {
@@ -182,8 +54,7 @@ static bool are_alike(struct quire_vm *vm, struct quire_page *a, struct quire_pa
     return alike;
 }
 
-/* ---- one page becomes another ------------------------------------------------------------------
- */
+/* ---- one page becomes another ---------------------------------------------------------------- */
 
 /* Nobody but this entry and the caller's pin has it. */
 static bool is_alone(const struct quire_page *page)
@@ -238,10 +109,10 @@ static bool merge(struct fault *fault, struct quire_page *page, struct quire_pag
 }
 
 /* A merged page with the content of `page`; NULL: no memory. */
-static struct merged *make_merged(struct quire_vm *vm, struct ksm *ksm, struct quire_page *page,
-                                  uint64_t hash)
+static struct ksm_merged *make_merged(struct quire_vm *vm, struct ksm *ksm, struct quire_page *page,
+                                      uint64_t hash)
 {
-    struct merged *merged = quire_kzalloc(vm->slab, sizeof *merged, QUIRE_GFP_KERNEL);
+    struct ksm_merged *merged = quire_kzalloc(vm->slab, sizeof *merged, QUIRE_GFP_KERNEL);
     if (!merged)
         return NULL;
     merged->page = vm_alloc_page(vm, 0);
@@ -253,12 +124,11 @@ static struct merged *make_merged(struct quire_vm *vm, struct ksm *ksm, struct q
     page_set(merged->page, PG_UPTODATE | PG_DIRTY);
     page_set_root(merged->page, PAGE_KIND_ANON, 0);
     merged->hash = hash;
-    insert_merged(ksm, merged);
+    ksm_insert_merged(ksm, merged);
     return merged;
 }
 
-/* ---- looking at a page -------------------------------------------------------------------------
- */
+/* ---- looking at a page ----------------------------------------------------------------------- */
 
 static bool area_is_mergeable(const struct quire_vma *vma)
 {
@@ -284,7 +154,7 @@ static struct quire_page *pin_mergeable(struct quire_vma *vma, quire_linear_t at
 }
 
 /* The other item's page becomes the merged one, too, if it still is what it was. */
-static void merge_other(struct quire_mm *mm, quire_linear_t address, struct merged *merged)
+static void merge_other(struct quire_mm *mm, quire_linear_t address, struct ksm_merged *merged)
 {
     struct fault fault;
     rwlock_read(&mm->lock);
@@ -317,22 +187,22 @@ static struct quire_mm *find_mm(struct quire_vm *vm, const struct quire_mm *want
 struct other {
     struct quire_mm *mm; /* with a reference; NULL: nothing */
     quire_linear_t address;
-    struct merged *merged;
+    struct ksm_merged *merged;
 };
 
 /* A page that stayed the same since the last scan, and is like no merged one. */
-static void look_for_same(struct ksm *ksm, struct item *item, struct fault *fault,
+static void look_for_same(struct ksm *ksm, struct ksm_item *item, struct fault *fault,
                           struct quire_page *page, struct other *other)
 {
     struct quire_vm *vm = fault->mm->vm;
-    struct item *same = find_or_join_same(ksm, item);
+    struct ksm_item *same = ksm_find_or_join_same(ksm, item);
     ksm->unshared++;
     if (!same || same == item)
         return;
-    struct merged *merged = make_merged(vm, ksm, page, item->hash);
+    struct ksm_merged *merged = make_merged(vm, ksm, page, item->hash);
     if (!merged || !merge(fault, page, merged->page))
         return;
-    leave_same(ksm, same);
+    ksm_leave_same(ksm, same);
     ksm->unshared -= 2;
     *other = (struct other){find_mm(vm, same->mm), same->address, merged};
 }
@@ -341,17 +211,17 @@ static void look_at(struct ksm *ksm, struct fault *fault, struct quire_page *pag
                     struct other *other)
 {
     struct quire_vm *vm = fault->mm->vm;
-    struct item *item = item_at(ksm, fault->mm, fault->address);
+    struct ksm_item *item = ksm_item_at(ksm, fault->mm, fault->address);
     if (!item)
         return;
     const uint64_t hash = hash_page(vm, page);
     bool changed = item->hash != hash || !item->scan;
-    leave_same(ksm, item);
+    ksm_leave_same(ksm, item);
     item->scan = ksm->scan;
     item->hash = hash;
     if (page_is_merged(page))
         return;
-    struct merged *merged = find_merged(ksm, hash);
+    struct ksm_merged *merged = ksm_find_merged(ksm, hash);
     if (merged && merge(fault, page, merged->page))
         return;
     if (changed)
@@ -362,8 +232,7 @@ static void look_at(struct ksm *ksm, struct fault *fault, struct quire_page *pag
         look_for_same(ksm, item, fault, page, other);
 }
 
-/* ---- scans -------------------------------------------------------------------------------------
- */
+/* ---- scans ----------------------------------------------------------------------------------- */
 
 /* The next address from *at on that a mergeable area has, in *vma. With the reader's lock. */
 static bool find_mergeable(struct quire_mm *mm, quire_linear_t *at, struct quire_vma **vma)
@@ -421,7 +290,7 @@ static void count_merged(struct ksm *ksm)
 {
     ksm->info.shared = ksm->info.sharing = 0;
     for (struct tree_node *node = tree_first(&ksm->merged); node; node = tree_next(node)) {
-        unsigned users = page_users(merged_of(node)->page) - 1;
+        unsigned users = page_users(ksm_merged_of(node)->page) - 1;
         ksm->info.shared += users > 1;
         ksm->info.sharing += users > 1 ? users - 1 : 0;
     }
@@ -432,11 +301,11 @@ static unsigned long trim(struct quire_vm *vm, struct ksm *ksm)
 {
     unsigned long left = 0;
     for (struct tree_node *node = tree_first(&ksm->merged), *next; node; node = next) {
-        bool used = page_users(merged_of(node)->page) > 1;
+        bool used = page_users(ksm_merged_of(node)->page) > 1;
         next = tree_next(node);
         left += used;
         if (!used)
-            drop_merged(vm, ksm, merged_of(node));
+            ksm_drop_merged(vm, ksm, ksm_merged_of(node));
     }
     return left;
 }
@@ -445,16 +314,16 @@ static unsigned long trim(struct quire_vm *vm, struct ksm *ksm)
 static void end_scan(struct quire_vm *vm, struct ksm *ksm)
 {
     for (struct tree_node *node = tree_first(&ksm->items), *next; node; node = next) {
-        struct item *item = item_of(node);
+        struct ksm_item *item = ksm_item_of(node);
         next = tree_next(node);
-        leave_same(ksm, item);
+        ksm_leave_same(ksm, item);
         if (item->scan != ksm->scan)
-            drop_item(vm, ksm, item);
+            ksm_drop_item(vm, ksm, item);
     }
     unsigned long alone = 0;
     (void)trim(vm, ksm);
     for (struct tree_node *node = tree_first(&ksm->merged); node; node = tree_next(node))
-        alone += page_users(merged_of(node)->page) == 2;
+        alone += page_users(ksm_merged_of(node)->page) == 2;
     ksm->info.unshared = ksm->unshared + alone;
     ksm->info.changing = ksm->changing;
     ksm->info.full_scans++;
@@ -507,8 +376,7 @@ void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info)
     rwlock_write_unlock(&ksm->lock);
 }
 
-/* ---- back --------------------------------------------------------------------------------------
- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 /* A page of its own in a merged one's place, which the caller pins; with the right to write by the
  * next fault, if the area gives it. */
@@ -563,8 +431,8 @@ static int unmerge_mm(struct quire_mm *mm)
 
 static void forget_all(struct quire_vm *vm, struct ksm *ksm)
 {
-    for (struct item *item; (item = item_of(tree_first(&ksm->items)));)
-        drop_item(vm, ksm, item);
+    for (struct ksm_item *item; (item = ksm_item_of(tree_first(&ksm->items)));)
+        ksm_drop_item(vm, ksm, item);
     (void)trim(vm, ksm);
 }
 

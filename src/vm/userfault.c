@@ -18,8 +18,7 @@
 
 #define LOW_BITS ((quire_linear_t)QUIRE_PAGE_SIZE - 1)
 
-/* ---- monitors ----------------------------------------------------------------------------------
- */
+/* ---- monitors -------------------------------------------------------------------------------- */
 
 int quire_userfault_create(struct quire_userfault **monitor, struct quire_mm *mm,
                            const struct quire_userfault_config *config)
@@ -57,8 +56,7 @@ void quire_userfault_destroy(struct quire_userfault *monitor)
     userfault_put(monitor);
 }
 
-/* ---- waiting -----------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static bool entry_waits(const struct quire_vma *vma, uint64_t entry, bool write)
 {
@@ -92,8 +90,7 @@ bool quire_userfault_waits(struct quire_userfault *monitor, quire_linear_t addre
     return waits;
 }
 
-/* ---- protection --------------------------------------------------------------------------------
- */
+/* ---- protection ------------------------------------------------------------------------------ */
 
 struct protecting {
     struct quire_vma *vma;
@@ -154,8 +151,7 @@ void userfault_unwatch(struct quire_vma *vma)
     userfault_put(monitor);
 }
 
-/* ---- ranges ------------------------------------------------------------------------------------
- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 static bool is_range(const struct quire_mm *mm, quire_linear_t start, uint64_t length)
 {
@@ -231,8 +227,7 @@ int quire_userfault_unregister(struct quire_userfault *monitor, quire_linear_t s
     return error;
 }
 
-/* ---- what the monitor does ----------------------------------------------------------------------
- */
+/* ---- what the monitor does ------------------------------------------------------------------- */
 
 /* The rights of a page that is filled in, whatever the area allows by now. */
 static uint64_t rights_in(const struct quire_vma *vma, bool write, bool protect)

@@ -350,6 +350,8 @@ static void prepare_memory(void)
         for (unsigned page = 0; page < AREA_PAGES / 2; page++)
             if (below(2))
                 areas[i][page * PAGE] = (char)page;
+        if (below(2))
+            madvise(areas[i], AREA_PAGES * PAGE, MADV_MERGEABLE);
         mprotect(areas[i] + below(AREA_PAGES) * PAGE, PAGE, (int)below(4));
         munmap(areas[i] + below(AREA_PAGES) * PAGE, PAGE);
     }
@@ -525,6 +527,15 @@ static unsigned long number_after(int argc, char **argv, const char *option,
     return otherwise;
 }
 
+/* What rounds say is mergeable is merged while they run. */
+static void merge_pages(void)
+{
+    int fd = open("/sys/kernel/mm/ksm/run", O_WRONLY);
+    if (fd < 0 || write(fd, "1", 1) != 1)
+        perror("merging");
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct utsname name;
@@ -545,6 +556,7 @@ int main(int argc, char **argv)
         perror("memory");
         return 1;
     }
+    merge_pages();
     signal(SIGALRM, SIG_IGN);
     mkdir(FOLDER, 0777);
     if (chmod(FOLDER, 0777) || chdir(FOLDER)) {

@@ -38,8 +38,7 @@ static uint32_t flags_at(quire_linear_t at)
 
 static void madvise_refuses_what_makes_no_sense(void)
 {
-    static const int unknown[] = {
-        -1, 5, 6, 7, 26, 100};
+    static const int unknown[] = {-1, 5, 6, 7, 26, 100};
     if (!begin())
         return;
     quire_linear_t at = map_anon(mm, 4 * PAGE);

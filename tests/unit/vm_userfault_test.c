@@ -70,8 +70,7 @@ static void watch(struct watcher *w, struct quire_mm *mm, quire_linear_t at, uin
 
 #define BOTH (QUIRE_USERFAULT_MISSING | QUIRE_USERFAULT_WP)
 
-/* ---- missing pages -----------------------------------------------------------------------------
- */
+/* ---- missing pages --------------------------------------------------------------------------- */
 
 static void body_missing(void)
 {
@@ -143,8 +142,7 @@ static void the_kernels_accesses_wait_or_fail(void)
     vm_end();
 }
 
-/* ---- protected pages ---------------------------------------------------------------------------
- */
+/* ---- protected pages ------------------------------------------------------------------------- */
 
 static void body_protected(void)
 {
@@ -221,8 +219,7 @@ static void protection_outlasts_swap(void)
     swap_check_end();
 }
 
-/* ---- areas -------------------------------------------------------------------------------------
- */
+/* ---- areas ----------------------------------------------------------------------------------- */
 
 static void children_and_what_is_moved_are_not_watched(void)
 {

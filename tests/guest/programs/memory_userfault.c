@@ -67,8 +67,7 @@ static int protect(int fd, const char *at, unsigned long length, unsigned mode)
     return ioctl(fd, UFFDIO_WRITEPROTECT, &request);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void hands(void)
 {
@@ -134,8 +133,7 @@ static void ranges(void)
     unlink("file");
 }
 
-/* ---- a page at a time --------------------------------------------------------------------------
- */
+/* ---- a page at a time ------------------------------------------------------------------------ */
 
 /* What the thread that is told does with a fault. */
 enum answer { COPY, COPY_PROTECTED, ZERO, ALLOW, UNWATCH, CLOSE };
@@ -309,8 +307,7 @@ static void writes(void)
     munmap(area, 4 * PAGE);
 }
 
-/* ---- others ------------------------------------------------------------------------------------
- */
+/* ---- others ---------------------------------------------------------------------------------- */
 
 static char *inherited;
 

@@ -2,6 +2,7 @@
  *
  *     size ROWS COLUMNS    the terminal has so many
  *     continue             the program goes on, if a signal stopped it
+ *     end                  the machine ends, once it has told of its memory
  *
  * Lines come in an interrupt handler, in pieces. What isn't one of these is passed over.
  */
@@ -42,6 +43,8 @@ static void obey(const char *text)
     const char *size = behind(text, "size ");
     if (string_equal(text, "continue"))
         init_continue_program();
+    if (string_equal(text, "end"))
+        init_end_machine();
     if (!size)
         return;
     unsigned rows = number(&size);

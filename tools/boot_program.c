@@ -178,6 +178,11 @@ static void pass_on(void *arg, int number)
         tell(control, "continue\n", 0, 0);
 }
 
+static void ask_to_end(void *arg)
+{
+    tell(*(const int *)arg, "end\n", 0, 0);
+}
+
 /* Runs QEMU; as machine_run. */
 static int run(char **qemu, const struct boot *boot, int initrd,
                const struct standard_streams *streams, const struct swap_stores *swaps,
@@ -248,6 +253,7 @@ static int run(char **qemu, const struct boot *boot, int initrd,
         .paused = &monitor.paused,
         .suspend = &channel->stopped,
         .signalled = pass_on,
+        .farewell = boot_wants_stats(boot) ? ask_to_end : NULL,
         .arg = &line[LINE_CONTROL],
         .terminal = terminal ? terminal_hand_over : NULL,
         .ready = &channel->ready,

@@ -132,26 +132,6 @@ static int relay(struct machine *machine, int timeout, bool *moved)
     return 0;
 }
 
-/* Ends it, and passes on what it had said by then, unless that takes long. */
-static int end(struct machine *machine, int how)
-{
-    if (!machine->ended) {
-        kill(machine->child, SIGKILL);
-        waitpid(machine->child, NULL, 0);
-    }
-    close(machine->signals);
-    machine->signals = -1;
-    int patience = 100; /* for a reader that is slow, in turns of 10 ms */
-    while ((how < MACHINE_UNHEARD || how >= MACHINE_UNKEPT) && is_open(machine) && patience--) {
-        bool moved = false;
-        int unheard = relay(machine, 10, &moved);
-        how = unheard ? unheard : how;
-        if (moved)
-            patience = 100;
-    }
-    return how;
-}
-
 /* ---- its end --------------------------------------------------------------------------------- */
 
 /* What is left until `deadline` in milliseconds, rounded up; 0: nothing. */
@@ -214,6 +194,51 @@ static int look_at_signals(struct machine *machine)
             WIFSIGNALED(status) ? MACHINE_KILLED + WTERMSIG(status) : WEXITSTATUS(status);
     }
     return 0;
+}
+
+/* False where it would be in vain. */
+static bool may_say_farewell(const struct machine *machine, int how)
+{
+    const struct machine_run *run = machine->run;
+    bool by_somebody = how == MACHINE_TIMEOUT || how == MACHINE_STOPPED ||
+                       (how >= MACHINE_INTERRUPTED && how < MACHINE_UNHEARD);
+    return by_somebody && !machine->ended && run->farewell && (!run->ready || *run->ready);
+}
+
+/* It ends by itself when it has said what it still has to, or isn't waited for: whoever is in a
+ * hurry sends another signal. */
+static void say_farewell(struct machine *machine)
+{
+    struct timespec deadline;
+    bool moved;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += MACHINE_FAREWELL_MS / 1000;
+    machine->run->farewell(machine->run->arg);
+    for (int left; !machine->ended && (left = time_left(&deadline)) != 0;)
+        if (relay(machine, left, &moved) || look_at_signals(machine))
+            return;
+}
+
+/* Ends it, and passes on what it had said by then, unless that takes long. */
+static int end(struct machine *machine, int how)
+{
+    if (may_say_farewell(machine, how))
+        say_farewell(machine);
+    if (!machine->ended) {
+        kill(machine->child, SIGKILL);
+        waitpid(machine->child, NULL, 0);
+    }
+    close(machine->signals);
+    machine->signals = -1;
+    int patience = 100; /* for a reader that is slow, in turns of 10 ms */
+    while ((how < MACHINE_UNHEARD || how >= MACHINE_UNKEPT) && is_open(machine) && patience--) {
+        bool moved = false;
+        int unheard = relay(machine, 10, &moved);
+        how = unheard ? unheard : how;
+        if (moved)
+            patience = 100;
+    }
+    return how;
 }
 
 /* Of what it has said. */

@@ -8,6 +8,8 @@
 
 struct flow;
 
+#define MACHINE_FAREWELL_MS 3000
+
 #define MACHINE_MOST_FLOWS 8
 #define MACHINE_MOST_GIVEN 16
 #define MACHINE_FIRST_GIVEN 3 /* the child's number of the first descriptor that it is given */
@@ -26,6 +28,9 @@ struct machine_run {
     bool *suspend; /* when this becomes true, we stop as by SIGTSTP, and it with us; NULL: never */
     /* Told of SIGWINCH, and of SIGCONT or what we were suspended for being over; NULL: nobody. */
     void (*signalled)(void *arg, int number);
+    /* Asks it to end by itself, once *ready is true, before we end it: it gets MACHINE_FAREWELL_MS
+     * for that. NULL: there is nothing that it would still say. */
+    void (*farewell)(void *arg);
     void *arg;
     /* Called with true when the machine has the terminal: once *ready is true (NULL: from its start
      * on), and when we go on after we were suspended; with false when not: before that, and at its
@@ -36,8 +41,9 @@ struct machine_run {
 
 /* Runs a child with our stderr and no stdin, and moves its flows, until it has ended and those from
  * it have, too; or until the timeout passes, *stop or *paused say so, we get SIGINT, SIGTERM,
- * SIGHUP or SIGQUIT, unless we ignore it, or its output can't be written, which end it. Its flows
- * are then moved on for as long as somebody takes what comes of them. It has a process group of its
+ * SIGHUP or SIGQUIT, unless we ignore it, or its output can't be written, which end it: after a
+ * farewell, unless that is in vain (a pause, no output) or a second signal comes. Its flows are
+ * then moved on for as long as somebody takes what comes of them. It has a process group of its
  * own: keys of a terminal are ours. Returns
  *
  *     0..255                    its exit status

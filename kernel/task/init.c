@@ -192,6 +192,14 @@ void init_continue_program(void)
     (void)signal_group(program_pid, SIGCONT, NULL);
 }
 
+static bool end_is_wanted;
+
+void init_end_machine(void)
+{
+    end_is_wanted = true;
+    event_signal(&init_process->child_event);
+}
+
 /* Who starts programs by exec passes on which signals they are to ignore: a bit each, the lowest
  * for number 1. */
 static void ignore_signals(struct process *process)
@@ -262,6 +270,15 @@ static void check_everything(void)
     quire_pgtable_check(&machine_tables);
     quire_slab_check(machine_slab);
     quire_mem_check(machine_mem);
+}
+
+/* The program is still there. */
+_Noreturn static void end_machine_early(void)
+{
+    quire_tell_event_of(MARK, "the machine is ended", 0);
+    syscall_tell_unknown();
+    stats_tell_all();
+    machine_exit(MACHINE_DONE);
 }
 
 _Noreturn static void end_machine(int status)
@@ -437,10 +454,15 @@ static void init_main(void)
     use_policy();
     make_program();
     const struct wait_request request = {
-        .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .stopped = true, .block = true};
+        .type = WAIT_ALL, .kind = WAIT_ANY_KIND, .exited = true, .stopped = true};
     for (;;) {
         struct wait_result result;
+        uint32_t seen = event_read(&init_process->child_event);
+        if (end_is_wanted)
+            end_machine_early();
         error = wait_for_child(&request, &result);
+        if (!error && !result.pid)
+            event_wait_uninterruptible(&init_process->child_event, seen);
         if (error || result.pid != program_pid)
             continue;
         if ((result.status & 0xff) != 0x7f)

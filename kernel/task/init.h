@@ -12,6 +12,8 @@ extern struct process *init_process;
 bool init_is_program(const struct process *process);
 /* If a signal stopped it. Also from interrupt handlers. */
 void init_continue_program(void);
+/* Before the program does, and as soon as process 1 gets to it. Also from interrupt handlers. */
+void init_end_machine(void);
 
 /* Makes the first process and hands it the machine. */
 _Noreturn void run_program(const struct pvh_info *info);

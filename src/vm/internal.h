@@ -288,6 +288,9 @@ struct quire_vm {
     char *oom_report;   /* room for it, from the beginning: OOM_REPORT_BYTES */
     uint32_t oom_busy;  /* somebody chooses */
     unsigned oom_waits; /* under `lock`: how often a victim was found still there */
+    /* Batches of pages that reclaim has in hand, what changes when one ends, who waits for that,
+     * and how often in a row in vain: shrink.c, oom.c. */
+    uint32_t batches, batches_ended, batch_waiters, batch_waits;
     void (*wake)(void *arg, int node);
     void *wake_arg;
 

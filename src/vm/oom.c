@@ -13,6 +13,9 @@
  * may use these nodes); anybody if the owner of
  * the machine doesn't tell who that is.
  *
+ * Nobody has to while others reclaim: what they write isn't on any list, so that there may seem to
+ * be nothing. A batch of theirs is waited for, unless many in a row brought nothing.
+ *
  * One at a time: others who come here meanwhile try their allocation again.
  */
 #include "vm/oom.h"
@@ -24,6 +27,8 @@
 /* Allocations that may find a victim still there (Linux's reaper tries 10 times). */
 #define MAX_WAITS 16
 #define OOM_SMALL_REPORT_BYTES 512u
+/* Batches in a row that others reclaim nothing of, which are waited for. */
+#define MAX_BATCH_WAITS 64u
 
 unsigned long oom_pages(struct quire_mm *mm)
 {
@@ -120,6 +125,24 @@ static bool kill(struct quire_vm *vm, struct quire_mm *victim, const struct oom_
     return false;
 }
 
+/* False: nobody reclaims, or nothing comes of it. Not for who mustn't wait for a store or a file's
+ * owner, since he may be one. */
+static bool wait_for_reclaim(struct quire_vm *vm, quire_gfp_t gfp)
+{
+    const quire_gfp_t anything = QUIRE_GFP_IO | QUIRE_GFP_FS;
+    if ((gfp & anything) != anything)
+        return false;
+    (void)quire_fetch_add(&vm->batch_waiters, 1u);
+    uint32_t seen = quire_load_acquire(&vm->batches_ended);
+    bool is_under_way = quire_load_acquire(&vm->batches);
+    if (is_under_way && quire_fetch_add(&vm->batch_waits, 1u) < MAX_BATCH_WAITS)
+        quire_port_wait(&vm->batches_ended, seen);
+    else
+        is_under_way = false;
+    (void)quire_sub_fetch(&vm->batch_waiters, 1u);
+    return is_under_way;
+}
+
 /* NULL: anybody may go. */
 static const struct quire_mm *culprit(struct quire_vm *vm, uint32_t nodes)
 {
@@ -135,6 +158,8 @@ bool out_of_memory(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes)
     uint32_t nobody = 0;
     if (!quire_load_acquire(&vm->oom) || !wait(vm, NULL))
         return false;
+    if (wait_for_reclaim(vm, gfp))
+        return true;
     if (!quire_compare_exchange(&vm->oom_busy, &nobody, 1u))
         return true;
     struct choice choice = choose(vm, culprit(vm, request.nodes));

@@ -185,11 +185,11 @@ static inline unsigned page_users(const struct quire_page *page)
  * page_unuse drops if it comes to nothing. */
 static inline void page_start(struct quire_page *page)
 {
-    struct page_owner *owner = page_owner(page);
+    struct page_owner *its = page_owner(page);
     quire_store_relaxed(&page->owner_word, 0);
-    quire_store_relaxed(&owner->index_low, 0);
-    quire_store_relaxed(&owner->place, 0);
-    owner->next = owner->prev = NO_PFN;
+    quire_store_relaxed(&its->index_low, 0);
+    quire_store_relaxed(&its->place, 0);
+    its->next = its->prev = NO_PFN;
 }
 
 /* Of a page that nobody else can see, or under the page lock. */

@@ -274,11 +274,24 @@ static void count_scan(struct scan *scan, unsigned count, unsigned files, unsign
     scan->reclaimed += reclaimed;
 }
 
+/* Others find none of the batch's pages meanwhile: who lacks memory waits rather than to kill for
+ * it, while there is one under way (oom.c). */
+static void batch_ended(struct quire_vm *vm, unsigned long reclaimed)
+{
+    if (reclaimed)
+        quire_store_relaxed(&vm->batch_waits, 0u);
+    (void)quire_sub_fetch(&vm->batches, 1u);
+    (void)quire_fetch_add(&vm->batches_ended, 1u);
+    if (quire_load_acquire(&vm->batch_waiters))
+        quire_port_wake(&vm->batches_ended);
+}
+
 unsigned long shrink_pages(struct scan *scan, struct quire_page **pages, unsigned count)
 {
     struct writing writing = {.count = 0, .nr_roots = 0};
     unsigned long reclaimed = 0;
     unsigned files = 0;
+    (void)quire_fetch_add(&scan->vm->batches, 1u);
     for (unsigned i = 0; i < count; i++) {
         bool is_file = !page_is_swapbacked(pages[i]);
         files += is_file;
@@ -287,6 +300,7 @@ unsigned long shrink_pages(struct scan *scan, struct quire_page **pages, unsigne
         reclaimed += shrink_page(scan, pages[i], &writing);
     }
     reclaimed += write_out(scan, &writing);
+    batch_ended(scan->vm, reclaimed);
     for (unsigned i = 0; i < writing.nr_roots; i++)
         root_put(scan->vm, writing.roots[i]);
     count_scan(scan, count, files, reclaimed);

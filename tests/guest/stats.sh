@@ -96,6 +96,26 @@ tap_check "$class: ... and in the summary" says '^  end +killed by signal 9 \(Ki
 tap_check "$class: a panic" ends 125 --mem=64M --append=crash=late -- busybox true
 tap_check "$class: ... is told of, with all that still could be" has '"how":"panic"' '"missing":\[\]'
 is_json "$class: ... in JSON"
+tap_check "$class: a machine whose time is over" ends 124 --timeout=6 --mem=64M -- busybox sleep 1000
+tap_check "$class: ... says what it took until then" has '"how":"timeout"' '"missing":\[\]' \
+    '"is_program":true[^}]*"ended":false}'
+stopped_by() { # SIGNAL STATUS
+    # shellcheck disable=SC2016 # for the shell inside
+    "$quire" boot --mem=64M --stats="$stats" --summary -- busybox sh -c 'echo begun; while :; do :; done' \
+        >"$work/begun" 2>"$work/said" </dev/null &
+    machine=$!
+    for _ in $(seq 600); do
+        grep -q begun "$work/begun" && break
+        sleep 0.1
+    done
+    kill "-$1" "$machine"
+    wait "$machine"
+    got=$?
+    echo "exit status $got, expected $2"
+    cat "$work/said"
+    [ "$got" -eq "$2" ] && says '^  memory    program at most' && has '"how":"stopped"' '"missing":\[\]'
+}
+tap_check "$class: one that is stopped by a signal, too" stopped_by TERM 143
 for policy in lru mglru clock fifo; do
     tap_check "$class: the policy $policy" ends 0 --mem=24M --swap=96M --policy=$policy -- "$program" fill 30 1
 done

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "tests/stress/vm_processors.h"
+#include "vm/internal.h"
+#include "vm/oom.h"
 
 #define MEMORY (4u << 20)
 #define USERS 2u
@@ -326,9 +328,71 @@ static void slots_are_counted_right_when_an_area_goes_during_a_discard(void)
     processors_end();
 }
 
+/* ---- pages that are being written --------------------------------------------------------------
+ */
+
+static struct {
+    pthread_t thread;
+    unsigned kills;
+    bool started, again;
+    uint32_t over;
+} lacking;
+
+static bool on_oom(void *arg, struct quire_mm *victim, const char *report)
+{
+    (void)arg;
+    (void)victim;
+    (void)report;
+    lacking.kills++;
+    return true;
+}
+
+static void *lack_memory(void *arg)
+{
+    (void)arg;
+    quire_posix_set_cpu(2);
+    lacking.again = out_of_memory(stress_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX);
+    quire_store_release(&lacking.over, 1u);
+    return NULL;
+}
+
+/* The first transfer ends when somebody waits for it, or didn't. */
+static int write_while_memory_lacks(void *store, uint64_t first, struct quire_page *const *pages,
+                                    unsigned count)
+{
+    if (!lacking.started) {
+        lacking.started = true;
+        CHECK(!pthread_create(&lacking.thread, NULL, lack_memory, NULL));
+        while (!quire_load_acquire(&stress_vm->batch_waiters) && !quire_load_acquire(&lacking.over))
+            quire_port_relax();
+    }
+    return plain_write(store, first, pages, count);
+}
+
+static void nobody_is_killed_while_pages_are_being_written(void)
+{
+    static const struct quire_swap_ops ops = {fast_read, write_while_memory_lacks, NULL};
+    struct quire_swap_config config = {
+        .ops = &ops, .store = fast_bytes, .nr_slots = FAST_PAGES, .priority = 10, .name = "/slow"};
+    lacking.started = lacking.again = false;
+    lacking.kills = lacking.over = 0;
+    REQUIRE(processors_start(MEMORY, 2, swap_bytes, sizeof swap_bytes));
+    quire_vm_set_oom(stress_vm, on_oom, NULL);
+    quire_posix_set_cpu(1);
+    int area = quire_swapon(stress_vm, &config);
+    fill_slots();
+    CHECK(lacking.started);
+    CHECK(!pthread_join(lacking.thread, NULL));
+    CHECK(lacking.again);
+    CHECK_EQ(lacking.kills, 0);
+    CHECK_EQ(quire_swapoff(stress_vm, area), 0);
+    processors_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(words_survive_whatever_happens_to_swap),
     TEST_CASE(slots_are_counted_right_when_an_area_goes_during_a_discard),
+    TEST_CASE(nobody_is_killed_while_pages_are_being_written),
     {0},
 };
 const struct test_suite suite_vm_swap_stress = {"vm_swap_stress", cases};

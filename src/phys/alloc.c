@@ -77,7 +77,7 @@ static struct quire_page *rmqueue_zone(const struct alloc_context *ac, struct zo
         page = rmqueue_highatomic(zone, ac->order);
     bool special = page;
     if (!page)
-        rmqueue(home, ac->order, ac->mem->type_of_pcp[ac->type], alloc_flags, 1, &page + 1);
+        rmqueue(home, block_kind(ac->order, ac->type), alloc_flags, 1, &page + 1);
     if (!page && alloc_flags & ALLOC_NO_WATERMARKS) {
         page = rmqueue_highatomic(zone, ac->order);
         special = page;

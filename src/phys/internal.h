@@ -121,7 +121,7 @@ struct compact_state {
 };
 
 /* Blocks that other CPUs freed and that belong to a shard: free, but in no pageblock's map yet.
- * Each is a slot: its first frame, and its order above. Has a lock of its own, so that who sends
+ * Each is a slot: its first frame, and its kind above. Has a lock of its own, so that who sends
  * doesn't wait for who works on the shard. */
 struct inbox {
     quire_port_spinlock_t lock;
@@ -129,8 +129,10 @@ struct inbox {
     uint64_t *filling;  /* INBOX_SLOTS of them */
     uint64_t *emptying; /* the other half, while its blocks are given to the shard */
     unsigned long sent; /* frames of all blocks that were ever put in */
-    /* Written by who empties it, with the shard's lock: on another line than what senders write. */
+    /* Written by who takes out, with the shard's lock: on another line than what senders write. */
     unsigned long freed __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
+    /* `count` is worth an emptying: each drain looks, but senders seldom write it. */
+    uint8_t ripe;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 
 /* Frames of all blocks in both halves. */
@@ -379,9 +381,9 @@ void shards_open(struct zone *zone, void *inboxes, unsigned long frames);
 unsigned shard_gather(const struct shard *shard, struct quire_page **pages, unsigned count);
 /* Deals the zone's wholly free blocks of MAX_ORDER out by address. All are the first shard's. */
 void shards_deal(struct zone *zone);
-/* Gives blocks of one order, some of which may be other shards' than `home`, to whom they belong;
+/* Gives blocks of one kind, some of which may be other shards' than `home`, to whom they belong;
  * `pages` is used up. Locks what it needs. */
-void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order);
+void shards_free(struct shard *home, struct quire_page **pages, unsigned count, uint32_t kind);
 /* Hands a wholly free block of MAX_ORDER over; false: `from` has none of the type. Both locks are
  * held. */
 bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetype type);
@@ -389,6 +391,17 @@ bool shard_hand_over(struct shard *from, struct shard *to, enum quire_migratetyp
  * handed over meanwhile: if hand_over_since says so of what hand_overs_ended said before. */
 unsigned long hand_overs_ended(const struct zone *zone);
 bool hand_over_since(const struct zone *zone, unsigned long ended);
+
+/* Takes up to `max` blocks of a kind out of the shard's inbox, the newest first, while the newest
+ * is of this kind; stored as by buddy_take. The shard's lock is held. */
+unsigned inbox_take_slow(struct shard *shard, uint32_t kind, unsigned max, struct quire_page **end);
+static inline unsigned inbox_take(struct shard *shard, uint32_t kind, unsigned max,
+                                  struct quire_page **end)
+{
+    if (quire_likely(!quire_load_relaxed(&shard->inbox.count)))
+        return 0;
+    return inbox_take_slow(shard, kind, max, end);
+}
 /* Gives what is in the shard's inbox to the shard, whose lock is held. */
 void shard_empty_inbox_slow(struct shard *shard);
 static inline void shard_empty_inbox(struct shard *shard)
@@ -486,10 +499,10 @@ bool unreserve_highatomic(struct zone *zone, bool force);
 
 /* ---- rmqueue.c ------------------------------------------------------------------------------- */
 
-/* Takes up to `max` blocks of `order` for `type` out of a zone, from the shard `home` if it can, by
- * Linux's order of preference. Stored as by buddy_take. Locks what it needs. */
-unsigned rmqueue(struct shard *home, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **end);
+/* Takes up to `max` blocks of a kind out of a zone, from the shard `home` if it can, by Linux's
+ * order of preference. Stored as by buddy_take. Locks what it needs. */
+unsigned rmqueue(struct shard *home, uint32_t kind, unsigned alloc_flags, unsigned max,
+                 struct quire_page **end);
 /* One block of a HIGHATOMIC pageblock. */
 struct quire_page *rmqueue_highatomic(struct zone *zone, unsigned order);
 

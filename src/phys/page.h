@@ -67,6 +67,17 @@ static inline unsigned flags_type(uint32_t flags)
     return (flags & PAGE_TYPE_MASK) >> PAGE_TYPE_SHIFT;
 }
 
+/* A block's order and migrate type as asked, where flags have them: what tells its per-CPU list. */
+static inline uint32_t block_kind(unsigned order, unsigned type)
+{
+    return order << PAGE_ORDER_SHIFT | type << PAGE_TYPE_SHIFT;
+}
+
+static inline uint32_t flags_kind(uint32_t flags)
+{
+    return flags & (PAGE_ORDER_MASK | PAGE_TYPE_MASK);
+}
+
 static inline unsigned flags_mover(uint32_t flags)
 {
     return (flags & PAGE_MOVER_MASK) >> PAGE_MOVER_SHIFT;

@@ -7,11 +7,13 @@
  *
  *   invariant   a block on a list is free to nobody else: its bits in the pageblock's map are
  *               clear, its first page says neither ALLOCATED nor has references
- *   bound       base <= top <= limit <= base + cap; a refill or a drain moves at most cap / 2
- * blocks and, before them, an inbox's
+ *   bound       base <= top <= limit <= base + cap; a refill moves at most cap / 2 blocks, a drain
+ *               7/8 of cap, and before them an inbox's
  *
  * Refills and drains start small and double while the same one follows itself: a CPU that only
  * allocates, or only frees, takes the lock ever less often, and one that does both keeps few pages.
+ * Drains grow larger than refills, because what is left on a list costs twice: when blocks come
+ * back in random order, each that is missing in its pageblock breaks it into many small ones.
  */
 #include "phys/pcp.h"
 
@@ -23,9 +25,8 @@ static unsigned list_order(unsigned index)
 }
 
 /* Slots of a list. All CPUs' lists of one small order and type together hold at most 1/64 of the
- * zone; huge lists rest at 1/16, or 1/8 of a
- * large one, and may reach twice that: what goes to another CPU's inbox travels in whole batches.
- */
+ * zone; huge lists rest at 1/16, or 1/8 of a large one, and may reach twice that: what goes to
+ * another CPU's inbox travels in whole batches. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
@@ -57,9 +58,9 @@ static uint16_t batch_start(const struct pcp_list *list)
     return (uint16_t)(start < list->high_min ? start : list->high_min);
 }
 
-static uint16_t batch_doubled(const struct pcp_list *list, unsigned batch)
+static uint16_t batch_doubled(unsigned batch, unsigned most)
 {
-    return (uint16_t)(2 * batch < list->high_min ? 2 * batch : list->high_min);
+    return (uint16_t)(2 * batch < most ? 2 * batch : most);
 }
 
 static void list_set_high(struct pcp_list *list, unsigned high)
@@ -131,14 +132,15 @@ void pcp_drain(struct pcp_list *list)
 {
     unsigned total = pcp_count(list);
     unsigned count = total < list->drain ? total : list->drain;
-    unsigned order = flags_order((uint32_t)list->alloc_state);
+    uint32_t kind = flags_kind((uint32_t)list->alloc_state);
+    unsigned order = flags_order(kind);
     if (order == PAGEBLOCK_ORDER && count < total &&
         superblock_are_halves(list->base[count - 1], list->base[count]))
         count++; /* or one half would go now and the other next time, each time */
-    shards_free(list->shard, list->base, count, order);
+    shards_free(list->shard, list->base, count, kind);
     list_drop(list, count);
     quire_store_relaxed(&list->refill, batch_start(list));
-    quire_store_relaxed(&list->drain, batch_doubled(list, list->drain));
+    quire_store_relaxed(&list->drain, batch_doubled(list->drain, list->cap - list->cap / 8u));
     list_set_high(list, (unsigned)(list->limit - list->base) + list->drain);
 }
 
@@ -146,10 +148,8 @@ void pcp_drain(struct pcp_list *list)
 void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
 {
     unsigned wanted = list->refill;
-    uint32_t flags = (uint32_t)list->alloc_state;
-    enum quire_migratetype type = list->shard->mem->type_of_pcp[flags_type(flags)];
-    unsigned got =
-        rmqueue(list->shard, flags_order(flags), type, alloc_flags, wanted, list->base + wanted);
+    uint32_t kind = flags_kind((uint32_t)list->alloc_state);
+    unsigned got = rmqueue(list->shard, kind, alloc_flags, wanted, list->base + wanted);
     if (quire_unlikely(got < wanted))
         __builtin_memmove(list->base, list->base + (wanted - got), got * sizeof list->base[0]);
     for (unsigned i = 0; i < got; i++)
@@ -157,7 +157,7 @@ void pcp_refill(struct pcp_list *list, unsigned alloc_flags)
     quire_count(&list->net_in, got);
     quire_store_relaxed(&list->top, list->base + got);
     quire_store_relaxed(&list->drain, batch_start(list));
-    quire_store_relaxed(&list->refill, batch_doubled(list, wanted));
+    quire_store_relaxed(&list->refill, batch_doubled(wanted, list->high_min));
     list_set_high(list, list->high_min);
 }
 

@@ -3,7 +3,8 @@
  * What the request's own migrate type has comes first, wherever it is, so that types stay apart;
  * within a type, what is this CPU's. But whole pageblocks go before parts of another shard's:
  *
- *   1  free blocks of the type in the CPU's own shard
+ *   1  free blocks of the type in the CPU's own shard; before them what its inbox has of
+ *      PAGEBLOCK_ORDER
  *   2  if there are plenty, a whole pageblock of another type, claimed in the own shard
  *   3  a wholly free block of MAX_ORDER that another shard hands over, for good; of any type, if
  *      there are plenty
@@ -24,6 +25,7 @@
 #include "phys/internal.h"
 
 struct request {
+    uint32_t kind;
     unsigned order;
     enum quire_migratetype type;
     unsigned alloc_flags, max;
@@ -77,6 +79,24 @@ static QUIRE_ALWAYS_INLINE unsigned take_from(struct shard *shard, const struct 
     shard_empty_inbox(shard);
     unsigned got = take(shard, request);
     shard_unlock(shard, irq);
+    return got;
+}
+
+/* From the CPU's own shard; whole pageblocks that other CPUs freed go from hand to hand. */
+static QUIRE_ALWAYS_INLINE unsigned take_home(struct shard *home, const struct request *request)
+{
+    unsigned got = 0;
+    quire_port_irq_t irq = shard_lock(home);
+    if (request->order == PAGEBLOCK_ORDER)
+        got = inbox_take(home, request->kind, request->max, request->end);
+    if (quire_likely(got < request->max)) {
+        struct request rest = *request;
+        rest.max -= got;
+        rest.end -= got;
+        shard_empty_inbox(home);
+        got += take_own(home, &rest);
+    }
+    shard_unlock(home, irq);
     return got;
 }
 
@@ -209,15 +229,16 @@ static QUIRE_NOINLINE unsigned take_lent(struct shard *home, const struct reques
     return got ? got : take_from_others(home, request, request->order, take_cma);
 }
 
-unsigned rmqueue(struct shard *home, unsigned order, enum quire_migratetype type,
-                 unsigned alloc_flags, unsigned max, struct quire_page **end)
+unsigned rmqueue(struct shard *home, uint32_t kind, unsigned alloc_flags, unsigned max,
+                 struct quire_page **end)
 {
-    struct request request = {order, type, alloc_flags, max, end};
+    enum quire_migratetype type = home->mem->type_of_pcp[flags_type(kind)];
+    struct request request = {kind, flags_order(kind), type, alloc_flags, max, end};
     unsigned got = 0;
     if (quire_unlikely(alloc_flags & ALLOC_CMA && quire_load_relaxed(&home->zone->cma)))
         got = take_lent(home, &request);
     if (!got)
-        got = take_from(home, &request, take_own);
+        got = take_home(home, &request);
     while (quire_unlikely(!got)) {
         unsigned long ended = hand_overs_ended(home->zone);
         got = take_elsewhere(home, &request);

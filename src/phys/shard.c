@@ -11,7 +11,9 @@
  *
  * Memory that one CPU allocates and another frees would make the cache lines of pageblocks travel:
  * two for each frame, when frees come in random order. So a CPU gives foreign frames to the inbox
- * of their shard, eight to a cache line, and whoever works on the shard next frees them there.
+ * of their shard, eight to a cache line, and whoever works on the shard next frees them there. Only
+ * whole pageblocks may be allocated from an inbox as they are, without a free and an allocation
+ * that undo each other: smaller blocks would stay missing in pageblocks that they make whole.
  *
  *   invariant   only what is wholly free changes its shard. So the shard of a frame that is
  *               allocated, or on a per-CPU list, or in an inbox, stays what it is, and is read
@@ -20,6 +22,8 @@
  *               per-CPU lists are drained into inboxes: while a zone's are closed they are empty
  *   invariant   a block of MAX_ORDER that two zones share is never wholly free in one, so it stays
  *               where it was; a zone that finds another's number there masks it
+ *   invariant   a slot tells the block's order and type as asked, so that an inbox gives it to the
+ *               list that it came from
  *   bound       an inbox is emptied in O(INBOX_SLOTS * MAX_ORDER)
  *
  * mimalloc gives each thread pages of its own and lists for what others free (Leijen, Zorn and de
@@ -94,15 +98,24 @@ struct shard *home_shard(const struct zone *zone, unsigned cpu)
 
 /* ---- inboxes --------------------------------------------------------------------------------- */
 
-static uint64_t slot_of(const struct quire_page *page, unsigned order)
+static uint64_t slot_of(const struct quire_page *page, uint32_t kind)
 {
-    return (uint64_t)order << 32 | page->pfn;
+    return (uint64_t)kind << 32 | page->pfn;
+}
+
+/* With the inbox's lock held. */
+static void inbox_set_count(struct inbox *inbox, unsigned count)
+{
+    bool ripe = count >= INBOX_WORTH;
+    quire_store_relaxed(&inbox->count, count);
+    if (inbox->ripe != ripe)
+        quire_store_relaxed(&inbox->ripe, ripe);
 }
 
 /* Puts the first of `count` blocks, all `to`'s, into its inbox, as many as there is room for;
  * returns how many. */
 static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned count,
-                           unsigned order)
+                           uint32_t kind)
 {
     struct inbox *inbox = &to->inbox;
     quire_port_irq_t irq = quire_port_irq_save();
@@ -110,12 +123,27 @@ static unsigned inbox_send(struct shard *to, struct quire_page **pages, unsigned
     uint64_t *slots = inbox->filling + inbox->count;
     unsigned room = INBOX_SLOTS - inbox->count, sent = count < room ? count : room;
     for (unsigned i = 0; i < sent; i++)
-        slots[i] = slot_of(pages[i], order);
-    quire_store_release(&inbox->sent, inbox->sent + ((unsigned long)sent << order));
-    quire_store_relaxed(&inbox->count, inbox->count + sent);
+        slots[i] = slot_of(pages[i], kind);
+    unsigned long frames = (unsigned long)sent << flags_order(kind);
+    quire_store_release(&inbox->sent, inbox->sent + frames);
+    inbox_set_count(inbox, inbox->count + sent);
     quire_port_spin_unlock(&inbox->lock);
     quire_port_irq_restore(irq);
     return sent;
+}
+
+unsigned inbox_take_slow(struct shard *shard, uint32_t kind, unsigned max, struct quire_page **end)
+{
+    struct inbox *inbox = &shard->inbox;
+    quire_port_spin_lock(&inbox->lock);
+    const uint64_t *slots = inbox->filling;
+    unsigned count = inbox->count, got = 0;
+    for (; got < max && count && slots[count - 1] >> 32 == kind; got++)
+        *--end = pfn_to_page(shard->mem, (uint32_t)slots[--count]);
+    inbox_set_count(inbox, count);
+    quire_port_spin_unlock(&inbox->lock);
+    quire_store_release(&inbox->freed, inbox->freed + ((unsigned long)got << flags_order(kind)));
+    return got;
 }
 
 void shard_empty_inbox_slow(struct shard *shard)
@@ -126,14 +154,15 @@ void shard_empty_inbox_slow(struct shard *shard)
     unsigned count = inbox->count;
     inbox->filling = inbox->emptying;
     inbox->emptying = slots;
-    quire_store_relaxed(&inbox->count, 0);
+    inbox_set_count(inbox, 0);
     quire_port_spin_unlock(&inbox->lock);
     unsigned long frames = 0;
     for (unsigned i = 0, run; i < count; i += run) {
-        uint64_t order = slots[i] >> 32;
-        for (run = 1; i + run < count && slots[i + run] >> 32 == order; run++)
+        uint64_t kind = slots[i] >> 32;
+        for (run = 1; i + run < count && slots[i + run] >> 32 == kind; run++)
             ;
-        buddy_free_slots(shard, slots + i, run, (unsigned)order);
+        unsigned order = flags_order((uint32_t)kind);
+        buddy_free_slots(shard, slots + i, run, order);
         frames += (unsigned long)run << order;
     }
     /* Only now, and after the shard's counts: for a moment they count twice, never not at all. */
@@ -184,21 +213,21 @@ static QUIRE_ALWAYS_INLINE void free_directly(struct shard *shard, struct quire_
                                               unsigned count, unsigned order)
 {
     quire_port_irq_t irq = shard_lock(shard);
-    if (quire_unlikely(quire_load_relaxed(&shard->inbox.count) >= INBOX_WORTH))
+    if (quire_unlikely(quire_load_relaxed(&shard->inbox.ripe)))
         shard_empty_inbox_slow(shard);
     buddy_free_pages(shard, pages, count, order);
     shard_unlock(shard, irq);
 }
 
 static QUIRE_NOINLINE void free_foreign(struct zone *zone, struct quire_page **pages,
-                                        unsigned count, unsigned order)
+                                        unsigned count, uint32_t kind)
 {
     for (unsigned done = 0; done < count;) {
         struct shard *to = frame_shard(zone, pages[done]->pfn);
         unsigned some = shard_gather(to, pages + done, count - done);
-        unsigned sent = inbox_send(to, pages + done, some, order);
+        unsigned sent = inbox_send(to, pages + done, some, kind);
         if (!sent) { /* full: its owner has been elsewhere for a while */
-            free_directly(to, pages + done, some, order);
+            free_directly(to, pages + done, some, flags_order(kind));
             sent = some;
         }
         done += sent;
@@ -206,12 +235,12 @@ static QUIRE_NOINLINE void free_foreign(struct zone *zone, struct quire_page **p
 }
 
 /* The others' first, while their descriptors are in the cache. */
-void shards_free(struct shard *home, struct quire_page **pages, unsigned count, unsigned order)
+void shards_free(struct shard *home, struct quire_page **pages, unsigned count, uint32_t kind)
 {
     unsigned own = shard_gather(home, pages, count);
     if (quire_unlikely(own < count))
-        free_foreign(home->zone, pages + own, count - own, order);
-    free_directly(home, pages, own, order);
+        free_foreign(home->zone, pages + own, count - own, kind);
+    free_directly(home, pages, own, flags_order(kind));
 }
 
 /* ---- handing over ---------------------------------------------------------------------------- */

@@ -159,6 +159,86 @@ static void a_node_is_balanced_by_what_lies_in_inboxes_too(void)
     shards_end(zone);
 }
 
+/* CPU 0 allocates huge blocks, CPU 1 frees them, so that some wait in the inbox of the first shard,
+ * whose CPU's list is empty. NULL: the case is skipped. */
+static struct zone *boot_with_huge_blocks_in_an_inbox(void)
+{
+    struct zone *zone = shards_boot();
+    if (!zone)
+        return NULL;
+    if (!zone->pcp[0]->list[PCP_HUGE].cap) {
+        test_skip("the zone is too small for lists of huge blocks");
+        return NULL;
+    }
+    struct quire_page *block[3 * 32]; /* of a list's most slots */
+    unsigned blocks = 3u * zone->pcp[0]->list[PCP_HUGE].cap;
+    for (unsigned i = 0; i < blocks; i++)
+        block[i] = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, PAGEBLOCK_ORDER);
+    quire_drain_all_pages(zone->mem);
+    test_environment.set_cpu(1);
+    for (unsigned i = 0; i < blocks; i++)
+        if (block[i])
+            quire_free_pages(zone->mem, block[i], PAGEBLOCK_ORDER);
+    test_environment.set_cpu(0);
+    CHECK(zone->shard[0].inbox.count > zone->pcp[0]->list[PCP_HUGE].refill);
+    CHECK_EQ(inbox_frames(&zone->shard[0].inbox),
+             (unsigned long)zone->shard[0].inbox.count << PAGEBLOCK_ORDER);
+    return zone;
+}
+
+static void whole_pageblocks_go_from_an_inbox_to_a_list_of_their_kind(void)
+{
+    struct zone *zone = boot_with_huge_blocks_in_an_inbox();
+    if (!zone)
+        return;
+    struct shard *shard = &zone->shard[0];
+    unsigned long in_maps = shard->nr_free, waiting = inbox_frames(&shard->inbox);
+    unsigned long free = zone_nr_free(zone), listed = pcp_pages(zone);
+    struct quire_page *page = quire_alloc_pages(zone->mem, QUIRE_GFP_KERNEL, PAGEBLOCK_ORDER);
+    REQUIRE(page);
+    CHECK_EQ(shard->nr_free, in_maps);
+    CHECK(inbox_frames(&shard->inbox) < waiting);
+    CHECK_EQ(inbox_frames(&shard->inbox), (unsigned long)shard->inbox.count << PAGEBLOCK_ORDER);
+    CHECK_EQ(zone_nr_free(zone) + pcp_pages(zone) + PAGEBLOCK_PAGES, free + listed);
+    CHECK(pfn_to_pageblock(zone->mem, page->pfn)->nr_free == 0);
+    quire_free_pages(zone->mem, page, PAGEBLOCK_ORDER);
+    shards_end(zone);
+}
+
+static void a_request_of_another_type_finds_them_in_the_maps(void)
+{
+    struct zone *zone = boot_with_huge_blocks_in_an_inbox();
+    if (!zone)
+        return;
+    struct shard *shard = &zone->shard[0];
+    struct quire_page *page =
+        quire_alloc_pages(zone->mem, QUIRE_GFP_HIGHUSER_MOVABLE, PAGEBLOCK_ORDER);
+    REQUIRE(page);
+    CHECK_EQ(shard->inbox.count, 0);
+    CHECK_EQ(inbox_frames(&shard->inbox), 0);
+    CHECK_EQ(pfn_to_pageblock(zone->mem, page->pfn)->type, QUIRE_MIGRATE_MOVABLE);
+    quire_free_pages(zone->mem, page, PAGEBLOCK_ORDER);
+    shards_end(zone);
+}
+
+static void smaller_blocks_are_put_together_before_they_are_used_again(void)
+{
+    struct zone *zone = shards_boot();
+    if (!zone)
+        return;
+    struct quire_page *chain, *page;
+    take_pages(QUIRE_GFP_KERNEL, LARGEST, &chain);
+    quire_drain_pages(zone->mem, 0);
+    unsigned more_than_a_refill = zone->pcp[0]->list[0].refill + 1u;
+    chain = shards_free_into(&zone->shard[0].inbox, more_than_a_refill, 1, chain);
+    page = quire_alloc_page(zone->mem, QUIRE_GFP_KERNEL);
+    REQUIRE(page);
+    CHECK_EQ(zone->shard[0].inbox.count, 0);
+    quire_free_page(zone->mem, page);
+    free_chain(chain);
+    shards_end(zone);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(what_another_cpu_frees_waits_in_the_inbox_and_counts_as_free),
     TEST_CASE(a_full_inbox_is_emptied_by_who_sends),
@@ -166,6 +246,9 @@ static const struct test_case cases[] = {
     TEST_CASE(an_allocation_finds_what_lies_in_an_inbox),
     TEST_CASE(a_large_block_is_put_together_from_an_inbox),
     TEST_CASE(lent_memory_in_an_inbox_is_not_for_who_cant_have_it),
+    TEST_CASE(whole_pageblocks_go_from_an_inbox_to_a_list_of_their_kind),
+    TEST_CASE(a_request_of_another_type_finds_them_in_the_maps),
+    TEST_CASE(smaller_blocks_are_put_together_before_they_are_used_again),
     TEST_CASE(a_node_is_balanced_by_what_lies_in_inboxes_too),
     {0},
 };

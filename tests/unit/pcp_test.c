@@ -3,7 +3,8 @@
 
 #include "phys/internal.h"
 
-/* What one CPU's list of order-0 pages holds at most: a CPU's share of 1/64 of the zone. */
+/* What one CPU's list of order-0 pages holds at most: a CPU's share of 1/64 of the zone. Those of
+ * orders 1 to 3 may be of twice `most` frames. */
 static unsigned long list_cap(uint64_t size, unsigned cpus)
 {
     unsigned long share = PAGES(size) / cpus / 64, most = 1ul << QUIRE_PCP_SHIFT;
@@ -173,6 +174,41 @@ static void a_drained_list_starts_again_with_low_limits(void)
     CHECK_EQ(zone_info(0).nr_pcp, 0);
 }
 
+/* The most blocks that one free drains, of a stream of more than 4 times the list's slots. */
+static unsigned long largest_drain(const struct pcp_list *list, unsigned order)
+{
+    struct quire_page *chain = NULL;
+    unsigned long most = 0;
+    for (unsigned i = 0; i < 4u * list->cap; i++) {
+        struct quire_page *page = quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL, order);
+        if (!page)
+            break;
+        page->owner.pointer[0] = chain;
+        chain = page;
+    }
+    while (chain) {
+        struct quire_page *next = chain->owner.pointer[0];
+        unsigned long before = (unsigned long)(list->top - list->base);
+        quire_free_pages(machine.mem, chain, order);
+        unsigned long drained = before + 1 - (unsigned long)(list->top - list->base);
+        most = drained > most ? drained : most;
+        chain = next;
+    }
+    return most;
+}
+
+static void a_stream_of_frees_leaves_an_eighth_of_a_full_list(void)
+{
+    if (!machine_boot_plain(128 * MIB, (struct quire_mem_config){.nr_cpus = 1}))
+        return;
+    for (unsigned order = 0; order < PCP_ORDERS; order++) {
+        const struct pcp_list *list = &machine.mem->zones[0].pcp[0]->list[pcp_index(order, 0)];
+        CHECK_EQ(largest_drain(list, order), list->cap - list->cap / 8u);
+        quire_drain_all_pages(machine.mem);
+    }
+    quire_mem_check(machine.mem);
+}
+
 /* 1/16 of the zone for a CPU is less than a huge block in the small one. */
 static void huge_blocks_are_listed_only_in_large_zones(void)
 {
@@ -254,6 +290,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_list_never_holds_more_than_its_share),
     TEST_CASE(refills_grow_while_they_follow_each_other_and_shrink_after_a_drain),
     TEST_CASE(a_drained_list_starts_again_with_low_limits),
+    TEST_CASE(a_stream_of_frees_leaves_an_eighth_of_a_full_list),
     TEST_CASE(huge_blocks_are_listed_only_in_large_zones),
     TEST_CASE(threads_without_a_cpu_number_do_without),
     TEST_CASE(a_machine_without_them_keeps_nothing_back),

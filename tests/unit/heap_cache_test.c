@@ -195,9 +195,10 @@ static void trim_gives_free_pages_back(void)
 /* They are of slabs of two pages: some hold no block that is in use. */
 static void trim_gives_pages_back_that_hold_no_block(void)
 {
-    enum { SIZE = 480, COUNT = 4000, STEP = QUIRE_PAGE_SIZE / 200 };
+    enum { SIZE = QUIRE_PAGE_SIZE / 128 * 15, COUNT = 1000, STEP = 20 };
     if (!heap_boot())
         return;
+    quire_heap_set_trim_threshold(heap_machine.heap, ~0ul); /* nothing goes before */
     for (unsigned i = 0; i < COUNT; i++) {
         REQUIRE((block[i] = quire_heap_alloc(&heap_cache, SIZE)));
         pattern_write(block[i], SIZE, i);

@@ -26,7 +26,8 @@ static unsigned list_order(unsigned index)
 
 /* Slots of a list. All CPUs' lists of one small order and type together hold at most 1/64 of the
  * zone; huge lists rest at 1/16, or 1/8 of a large one, and may reach twice that: what goes to
- * another CPU's inbox travels in whole batches. */
+ * another CPU's inbox travels in whole batches. Blocks of several pages get room for twice the
+ * frames, since their batches are short otherwise. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
     unsigned order = list_order(index);
@@ -37,7 +38,7 @@ static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, uns
         unsigned long blocks = share >> PAGEBLOCK_ORDER;
         return blocks > 4 ? 32 : blocks > 2 ? 8 : blocks ? 4 : 0; /* batches of whole buddies */
     }
-    unsigned long most = 1ul << QUIRE_PCP_SHIFT;
+    unsigned long most = (order ? 2ul : 1ul) << QUIRE_PCP_SHIFT;
     unsigned long cap = (share < most ? share : most) >> order;
     return cap < 4 ? (order ? 0 : 4) : (unsigned)cap;
 }

@@ -147,8 +147,8 @@ static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, uint6
     const struct quire_pgtable *pt = u->pt;
     uint32_t gone = 0;
     if (!height && u->emptied) {
-        QUIRE_EXPENSIVE(entries_are_zero(pt, table, step_index(pt, 0, at),
-                                         (unsigned)((end - at) >> PT_SHIFT)));
+        QUIRE_EXPENSIVE(
+            entries_are_zero(pt, table, step_index(pt, 0, at), (unsigned)((end - at) >> PT_SHIFT)));
         return 0;
     }
     if (!height)

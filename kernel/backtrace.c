@@ -114,7 +114,7 @@ struct words {
 /* What lies on the stack from `pointer` on; a task's that overflowed points into the guard page. */
 static struct words stack_from(uintptr_t pointer)
 {
-    uintptr_t start = (uintptr_t)boot_stack, end = (uintptr_t)boot_stack_top;
+    uintptr_t start = (uintptr_t)boot_stack_bottom, end = (uintptr_t)boot_stack_top;
     if (current && current->stack && (pointer < start || pointer >= end)) {
         start = (uintptr_t)current->stack;
         end = start + KERNEL_STACK_BYTES;

@@ -52,8 +52,20 @@ _Noreturn void kernel_exception(struct trap_frame *frame);
 
 /* link.ld; text and rodata begin and end with pages. */
 extern char image_start[], image_end[], text_start[], text_end[], rodata_start[], rodata_end[];
-extern char boot_stack[], boot_stack_top[]; /* boot.S */
+extern char boot_stack[], boot_stack_top[]; /* boot.S; of whole pages */
 /* Stands at the bottom of the stack, and is gone when it has overflowed. */
 #define BOOT_STACK_MARK 0x71756972u
+/* The bottom: boot_stack until memory_free_boot_stack. */
+extern char *boot_stack_bottom;
+
+static inline void boot_stack_mark(void)
+{
+    *(uint32_t *)(void *)boot_stack_bottom = BOOT_STACK_MARK;
+}
+
+static inline bool boot_stack_has_overflowed(void)
+{
+    return *(const uint32_t *)(const void *)boot_stack_bottom != BOOT_STACK_MARK;
+}
 
 #endif

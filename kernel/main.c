@@ -98,10 +98,12 @@ static enum machine_status run(void)
     return MACHINE_DONE;
 }
 
+char *boot_stack_bottom = boot_stack;
+
 _Noreturn void kernel_main(uint32_t start_info);
 _Noreturn void kernel_main(uint32_t start_info)
 {
-    *(uint32_t *)(void *)boot_stack = BOOT_STACK_MARK;
+    boot_stack_mark();
     console_init();
     traps_init();
     paging_init();
@@ -113,7 +115,7 @@ _Noreturn void kernel_main(uint32_t start_info)
     memory_init(&info, &numa);
     memory_print_zones(&numa);
     enum machine_status status = run();
-    if (*(uint32_t *)(void *)boot_stack != BOOT_STACK_MARK)
+    if (boot_stack_has_overflowed())
         panic("the stack has overflowed");
     machine_exit(status);
 }

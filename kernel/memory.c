@@ -10,6 +10,7 @@
 #include "paging.h"
 #include "tables.h"
 #include "task/fail_nth.h"
+#include "task/lifecycle.h"
 #include "task/sched.h"
 
 /* Of less memory a share is kept free: as much as Linux keeps of more would be a tenth of it. */
@@ -130,6 +131,16 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
         panic("memory: quire_mem_init failed with error %d", -error);
     machine_mem = mem;
     tables_init();
+}
+
+void memory_free_boot_stack(void)
+{
+    boot_stack_bottom = boot_stack + BOOT_STACK_BYTES - KERNEL_STACK_BYTES;
+    boot_stack_mark();
+    int error = quire_free_reserved(machine_mem, (uintptr_t)boot_stack - KERNEL_OFFSET,
+                                    (quire_phys_t)(boot_stack_bottom - boot_stack));
+    if (error)
+        panic("memory: the first stack can't be freed: %d", error);
 }
 
 static unsigned slab_order_limit(void)

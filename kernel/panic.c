@@ -54,7 +54,7 @@ _Noreturn static void panic_end(uintptr_t pc, uintptr_t stack_pointer)
 {
     if (panic_hook)
         panic_hook();
-    if (*(const uint32_t *)(const void *)boot_stack != BOOT_STACK_MARK)
+    if (boot_stack_has_overflowed())
         print("  the stack has overflowed\n");
     backtrace(pc, stack_pointer);
     memory_print_views();

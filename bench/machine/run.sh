@@ -3,8 +3,8 @@
 #
 # FOLDER has the guest programs x86-64-operations and i386-operations, which run under `quire boot`
 # and as the first process of Debian's Linux kernel, each in the same QEMU, one tick an instruction.
-# The kernel is LINUX=vmlinuz if that is given, else the one in FOLDER/linux, fetched if apt can;
-# without one, and for i386, the recorded figures (linux.tsv) stand for it. Rows of
+# The kernel is LINUX=vmlinuz if that is given, else the one in FOLDER/linux, fetched if apt can; for
+# i386 LINUX_I386=vmlinuz, one without PAE. Without one the recorded figures (linux.tsv) stand for it. Rows of
 # `operation class quire linux ratio net`: instructions an operation, ours over Linux's, and the
 # same without the clearing of pages, which is the emulator's way of counting `rep stos`.
 set -u
@@ -31,16 +31,16 @@ find_linux() {
 }
 
 # rdinit= comes last: it drops unknown words before it, and later ones are arguments of the program.
-on_linux() { # PROGRAM RESULT
-    mkdir "$work/tree"
-    cp "$1" "$work/tree/init"
+on_linux() { # KERNEL CPU PROGRAM RESULT
+    mkdir -p "$work/tree"
+    cp "$3" "$work/tree/init"
     (cd "$work/tree" && echo init | cpio --quiet -o -H newc) >"$work/initrd" || return 1
     timeout 600 "${QUIRE_QEMU:-qemu-system-x86_64}" -accel tcg,thread=single -icount shift=0,sleep=off \
-        -cpu qemu64 -m 512 -smp 1 -nodefaults -display none -no-reboot -serial stdio \
-        -kernel "$LINUX" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps \
+        -cpu "$2" -m 512 -smp 1 -nodefaults -display none -no-reboot -serial stdio \
+        -kernel "$1" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps \
 cgroup_disable=memory init_on_alloc=0 audit=0 transparent_hugepage=madvise numa_balancing=disable \
-rdinit=/init -- --init" </dev/null | tr -d '\r' >"$2"
-    grep -q '^munmap_20kVMA_total' "$2"
+rdinit=/init -- --init" </dev/null | tr -d '\r' | sed 's/^\[.*//' >"$4"
+    grep -q '^munmap_20kVMA_total' "$4"
 }
 
 on_quire() { # CPU PROGRAM RESULT
@@ -90,7 +90,7 @@ on_quire qemu64 "$folder/x86-64-operations" "$work/ours" || exit 1
 what='Linux: recorded'
 if find_linux; then
     say 'x86-64: on Linux'
-    if on_linux "$folder/x86-64-operations" "$work/linux"; then
+    if on_linux "$LINUX" qemu64 "$folder/x86-64-operations" "$work/linux"; then
         what="Linux: measured with $(basename "$LINUX")"
     else
         say 'Linux did not get to the end; the recorded figures are shown'
@@ -101,4 +101,14 @@ table x86-64 2 "$work/ours" "$work/linux" "$what"
 say 'i386: on the machine'
 on_quire qemu32 "$folder/i386-operations" "$work/ours" || exit 1
 : >"$work/linux"
-table i386 3 "$work/ours" "$work/linux" 'Linux: recorded, without PAE'
+what='Linux: recorded, without PAE'
+if [ -n "${LINUX_I386:-}" ]; then
+    say 'i386: on Linux'
+    if on_linux "$LINUX_I386" qemu32 "$folder/i386-operations" "$work/linux"; then
+        what="Linux: measured with $(basename "$LINUX_I386")"
+    else
+        say 'Linux did not get to the end; the recorded figures are shown'
+        : >"$work/linux"
+    fi
+fi
+table i386 3 "$work/ours" "$work/linux" "$what"

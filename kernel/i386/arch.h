@@ -20,6 +20,7 @@
 #define WINDOWS_BASE 0xff000000
 #define BOOT_MAP_BYTES 0x1000000 /* what boot.S maps: the image must end below */
 
+#define BOOT_STACK_BYTES 65536
 #define STACK_POINTER "esp"
 /* Linux's. */
 #define GDT_ENTRIES 32

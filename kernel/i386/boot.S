@@ -146,7 +146,7 @@ boot_pdpt:
     .balign 4096
     .globl boot_stack, boot_stack_top
 boot_stack:
-    .skip 65536
+    .skip BOOT_STACK_BYTES
 boot_stack_top:
 
     .section .note.GNU-stack, "", @progbits

@@ -20,6 +20,7 @@
 #define WINDOWS_BASE 0xffffffffff800000
 #define BOOT_MAP_BYTES 0x40000000 /* what boot.S maps: the image must end below */
 
+#define BOOT_STACK_BYTES 65536
 #define STACK_POINTER "rsp"
 /* Linux's. */
 #define GDT_ENTRIES 16

@@ -105,7 +105,7 @@ window_pd:
     .skip 4096
     .globl boot_stack, boot_stack_top
 boot_stack:
-    .skip 65536
+    .skip BOOT_STACK_BYTES
 boot_stack_top:
 
     .section .note.GNU-stack, "", @progbits

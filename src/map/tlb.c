@@ -186,6 +186,10 @@ void quire_tlb_flush_page(struct quire_pgtable *pt, quire_linear_t virt)
 {
     if (!some_cpu(pt))
         return;
+    if (quire_likely(!pt->flush)) {
+        quire_port_tlb_flush_page(pt->port, &pt->cpus, (quire_virt_t)(virt & ~(PT_PAGE_BYTES - 1)));
+        return;
+    }
     const struct quire_tlb_flush flush = {
         .cpus = &pt->cpus,
         .virt = virt & ~(PT_PAGE_BYTES - 1),

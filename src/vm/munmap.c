@@ -50,7 +50,8 @@ static quire_linear_t end_within(const struct quire_vma *vma, quire_linear_t end
 /* Takes pages out that were promised, counted and perhaps locked, of `vma` and those behind it.
  * Areas that continue each other are one range to page tables: small ones side by side, as
  * mprotect makes, cost little more than their pages. */
-static void unmap_pages(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+static QUIRE_NOINLINE void unmap_pages(struct quire_vma *vma, quire_linear_t start,
+                                       quire_linear_t end)
 {
     while (vma && vma->start < end) {
         struct quire_vma *first = vma, *last;
@@ -84,39 +85,48 @@ static void discard(struct list *areas)
     }
 }
 
-/* An area keeps [start, end). */
-static void cut(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+/* What an area has of [start, end), which isn't in its midst. */
+static inline void remove_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
-    give_back(vma, (long)((vma->end - vma->start - (end - start)) >> QUIRE_PAGE_SHIFT));
-    vma_resize(vma, start, end);
+    quire_linear_t from = start_within(vma, start), to = end_within(vma, end);
+    give_back(vma, (long)((to - from) >> QUIRE_PAGE_SHIFT));
+    if (from > vma->start)
+        vma_resize(vma, vma->start, from);
+    else if (to < vma->end)
+        vma_resize(vma, to, vma->end);
+    else
+        vma_free(vma);
 }
 
-/* What areas have of [start, end), which isn't in the midst of one; their pages are gone. */
-static void remove_areas(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+/* If many areas lie in the range those go, with what the first one has of it; the first that is
+ * left to be removed. */
+static QUIRE_NOINLINE struct quire_vma *remove_many(struct quire_vma *vma, quire_linear_t start,
+                                                    quire_linear_t end)
 {
-    struct quire_mm *mm = vma->mm;
-    if (vma->start < start) {
-        struct quire_vma *next = vma_next(vma);
-        cut(vma, vma->start, start);
-        vma = next;
-    }
-    struct quire_vma *first = vma;
+    struct list taken;
+    struct quire_vma *first = vma->start < start ? vma_next(vma) : vma, *next = first;
     unsigned whole = 0;
-    for (; vma && vma->end <= end; vma = vma_next(vma))
+    for (; next && next->end <= end; next = vma_next(next))
         whole++;
-    if (vma && vma->start < end)
-        cut(vma, end, vma->end);
-    if (quire_unlikely(areas_are_many(mm, whole))) {
-        struct list taken;
-        list_init(&taken);
-        areas_take(first, whole, &taken);
-        discard(&taken);
-        return;
-    }
-    for (; whole; whole--, first = vma) {
-        vma = vma_next(first);
-        give_back(first, (long)vma_pages(first));
-        vma_free(first);
+    if (!areas_are_many(vma->mm, whole))
+        return vma;
+    if (first != vma)
+        remove_area(vma, start, end);
+    list_init(&taken);
+    areas_take(first, whole, &taken);
+    discard(&taken);
+    return next;
+}
+
+/* Their pages are gone. */
+static inline void remove_areas(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
+{
+    struct quire_vma *next;
+    if (vma->end < end)
+        vma = remove_many(vma, start, end);
+    for (; vma && vma->start < end; vma = next) {
+        next = vma->end < end ? vma_next(vma) : NULL;
+        remove_area(vma, start, end);
     }
 }
 

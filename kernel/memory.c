@@ -117,7 +117,8 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
         .port = &machine_port,
         .ops = &ops,
         .nr_cpus = 1,
-        /* What would be kept free for large blocks is what programs of a small machine lack. */
+        /* Most machines are small, and what would be kept free for large blocks is what their
+         * programs lack; the others have enough of them without it. */
         .watermark_boost_factor = ~0u,
         .cpu_node = &numa->boot_node,
         .distance = numa->has_distance ? numa->distance : NULL,

@@ -66,11 +66,14 @@ static void note_no_swap(struct channel *channel, const char *line)
     channel->why = text("%s", line + begin);
 }
 
-/* "stopped NUMBER". At a terminal we stop, too, and a shell says it. */
+/* "stopped NUMBER". At a terminal we stop, too, and a shell says it; else it is said once, since a
+ * program may be stopped as often as it likes. */
 static void note_stopped(struct channel *channel, unsigned number)
 {
+    bool told = channel->told_of_stop;
     channel->stopped = channel->raw;
-    if (!channel->raw)
+    channel->told_of_stop = true;
+    if (!channel->raw && !told)
         complain("signal %u has stopped the program; kill -CONT %d lets it go on", number,
                  (int)getpid());
 }

@@ -27,6 +27,7 @@ struct channel {
     struct texts unknown; /* "NAME COUNT" */
     struct texts killed;  /* for want of memory: "PID KIB NAME" */
     bool stopped;         /* a signal stopped the program, at a terminal: the reader sets it back */
+    bool told_of_stop;    /* to the user */
     bool ready;           /* it takes input; what comes earlier is lost */
     bool echo;            /* the log goes to stderr as it comes; nothing is kept */
     bool raw;             /* stderr is a terminal that doesn't return its carriage itself */

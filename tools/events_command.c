@@ -388,11 +388,11 @@ static bool check_frames(const struct request *request, struct event_reader *rea
         right = frames_take(&frames, &event);
     if (frames.frame && !right)
         complain("%s: %s", request->file, frames.error);
-    if (right && !*reader->error) {
-        printf("%" PRIu64 " events, %" PRIu64 " counts of free frames agree\n", reader->count,
-               frames.nr_samples);
+    if (right)
+        printf("%" PRIu64 " events, %" PRIu64 " counts of free frames agree%s\n", reader->count,
+               frames.nr_samples, *reader->error ? "; the rest can't be read" : "");
+    if (right && !*reader->error)
         print_zones(&frames);
-    }
     frames_free(&frames);
     return right;
 }

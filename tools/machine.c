@@ -157,14 +157,16 @@ static void suspend(struct machine *machine)
     bool had = machine->has_terminal;
     sigset_t stop;
     hand_terminal(machine, false);
-    kill(machine->child, SIGSTOP);
+    if (!machine->ended) /* then its number may be another's */
+        kill(machine->child, SIGSTOP);
     sigemptyset(&stop);
     sigaddset(&stop, SIGTSTP);
     raise(SIGTSTP);
     sigprocmask(SIG_UNBLOCK, &stop, NULL);
     sigprocmask(SIG_BLOCK, &stop, NULL);
-    kill(machine->child, SIGCONT);
-    hand_terminal(machine, had);
+    hand_terminal(machine, had); /* in the background we stop here, and it stays so, too */
+    if (!machine->ended)
+        kill(machine->child, SIGCONT);
     if (machine->run->signalled)
         machine->run->signalled(machine->run->arg, SIGCONT);
 }

@@ -37,7 +37,7 @@ typedef uint64_t quire_nodes_t;
 #define QUIRE_MPOL_INTERLEAVE 3u     /* one after the other, by a page's place in its area */
 #define QUIRE_MPOL_LOCAL 4u          /* the CPU's node, then the others */
 #define QUIRE_MPOL_PREFERRED_MANY 5u /* these nodes, then the others */
-#define QUIRE_MPOL_F_NUMA_BALANCING 0x2000u /* with BIND; noted */
+#define QUIRE_MPOL_F_NUMA_BALANCING 0x2000u /* with BIND and PREFERRED_MANY; noted */
 #define QUIRE_MPOL_F_RELATIVE_NODES                                                                \
     0x4000u                               /* bit n: the nth node that there is, and around again */
 #define QUIRE_MPOL_F_STATIC_NODES 0x8000u /* what was said is remembered as it was said */
@@ -102,6 +102,7 @@ QUIRE_MUST_CHECK int quire_numa_thread_next_node(const struct quire_numa_thread 
 #define QUIRE_MPOL_MF_STRICT 1u   /* an error if pages are elsewhere, and stay there */
 #define QUIRE_MPOL_MF_MOVE 2u     /* move pages that only this address space maps */
 #define QUIRE_MPOL_MF_MOVE_ALL 4u /* move all */
+#define QUIRE_MPOL_MF_VALID 7u    /* these */
 
 /* mbind(2); policy NULL: none any more. Locks: writer, then reader while pages are moved.
  * O(log areas + areas), and with flags the pages; while those move the lock is given up now and

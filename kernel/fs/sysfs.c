@@ -88,10 +88,9 @@ static int show_meminfo(struct text *text, uint64_t node)
     if (quire_node_info(machine_mem, (unsigned)node, &info) ||
         quire_vm_node_info(machine_vm, (unsigned)node, &lists))
         return -ENOENT;
-    /* With what describes the node's own frames, which is used as well. */
-    put_kib(text, node, "MemTotal:", info.present);
+    put_kib(text, node, "MemTotal:", info.managed);
     put_kib(text, node, "MemFree:", info.nr_free);
-    put_kib(text, node, "MemUsed:", info.present - info.nr_free);
+    put_kib(text, node, "MemUsed:", info.managed - info.nr_free);
     put_kib(text, node, "Active:", lists.active_anon + lists.active_file);
     put_kib(text, node, "Inactive:", lists.inactive_anon + lists.inactive_file);
     put_kib(text, node, "Active(anon):", lists.active_anon);

@@ -57,27 +57,34 @@ static int nodes_to_user(uintptr_t to, unsigned long bits, quire_nodes_t nodes)
 
 /* ---- setting --------------------------------------------------------------------------------- */
 
-static int policy_from_user(struct quire_mempolicy **policy, unsigned mode, uintptr_t mask,
-                            unsigned long bits)
+static int mode_and_nodes(quire_nodes_t *nodes, unsigned mode, uintptr_t mask, unsigned long bits)
 {
-    quire_nodes_t nodes;
     int error = quire_mempolicy_check_mode(mode);
-    if (!error)
-        error = nodes_from_user(&nodes, mask, bits);
-    return error ? error : quire_mempolicy_create(policy, machine_vm, mode, nodes);
+    return error ? error : nodes_from_user(nodes, mask, bits);
 }
 
-/* mbind(address, length, mode, nodes, bits, flags). */
+/* mbind(address, length, mode, nodes, bits, flags). What is wrong with the nodes is said last, and
+ * not of no memory, as on Linux. */
 long sys_mbind(const unsigned long *arg)
 {
     struct quire_mempolicy *policy;
-    int error = policy_from_user(&policy, (unsigned)arg[2], arg[3], arg[4]);
+    quire_nodes_t nodes;
+    int error = mode_and_nodes(&nodes, (unsigned)arg[2], arg[3], arg[4]);
     if (error)
         return error;
+    if (arg[5] & ~(unsigned long)QUIRE_MPOL_MF_VALID)
+        return -EINVAL;
     if (arg[5] & QUIRE_MPOL_MF_MOVE_ALL && current_process()->credentials.euid)
-        error = -EPERM;
-    else
-        error = quire_mbind(current_process()->mm, arg[0], arg[1], policy, (unsigned)arg[5]);
+        return -EPERM;
+    const unsigned long in_page = QUIRE_PAGE_SIZE - 1, length = (arg[1] + in_page) & ~in_page;
+    if (arg[0] & in_page || arg[0] + length < arg[0])
+        return -EINVAL;
+    if (!length)
+        return 0;
+    error = quire_mempolicy_create(&policy, machine_vm, (unsigned)arg[2], nodes);
+    if (error)
+        return error;
+    error = quire_mbind(current_process()->mm, arg[0], arg[1], policy, (unsigned)arg[5]);
     quire_mempolicy_put(policy);
     return error;
 }
@@ -86,7 +93,10 @@ long sys_mbind(const unsigned long *arg)
 long sys_set_mempolicy(const unsigned long *arg)
 {
     struct quire_mempolicy *policy;
-    int error = policy_from_user(&policy, (unsigned)arg[0], arg[1], arg[2]);
+    quire_nodes_t nodes;
+    int error = mode_and_nodes(&nodes, (unsigned)arg[0], arg[1], arg[2]);
+    if (!error)
+        error = quire_mempolicy_create(&policy, machine_vm, (unsigned)arg[0], nodes);
     if (!error)
         quire_numa_thread_set(&current->numa, policy);
     return error;

@@ -86,7 +86,7 @@ int quire_mbind(struct quire_mm *mm, quire_linear_t address, uint64_t length,
                 struct quire_mempolicy *policy, unsigned flags)
 {
     quire_linear_t end;
-    if (flags & ~(QUIRE_MPOL_MF_STRICT | MOVES))
+    if (flags & ~QUIRE_MPOL_MF_VALID)
         return -QUIRE_EINVAL;
     int error = check_range(address, length, &end);
     if (error || end == address)

@@ -53,7 +53,8 @@ int quire_mempolicy_check_mode(unsigned mode)
     const unsigned places = RELATIVE | STATIC;
     unsigned kind = mode & ~QUIRE_MPOL_MODE_FLAGS;
     if (kind > QUIRE_MPOL_PREFERRED_MANY || (mode & places) == places ||
-        (mode & QUIRE_MPOL_F_NUMA_BALANCING && kind != QUIRE_MPOL_BIND))
+        (mode & QUIRE_MPOL_F_NUMA_BALANCING && kind != QUIRE_MPOL_BIND &&
+         kind != QUIRE_MPOL_PREFERRED_MANY))
         return -QUIRE_EINVAL;
     return 0;
 }

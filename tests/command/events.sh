@@ -118,6 +118,15 @@ each_cut() { # every file that is cut is told so
     done
 }
 tap_check 'a file that is cut, wherever' each_cut
+cut_checks() { # of what is there, all agrees
+    head -c "$(($(wc -c <"$file") - 1))" "$file" >"$tap_scratch/cut"
+    "$quire" events --check "$tap_scratch/cut" >"$output" 2>"$talk"
+    got=$?
+    cat "$output" "$talk"
+    [ "$got" -eq 1 ] && grep -Eq '^[1-9][0-9]* events, [0-9]+ counts .* agree; the rest' "$output" &&
+        grep -q 'ends at byte\|cut at byte' "$talk"
+}
+tap_check '... of which what is there is checked all the same' cut_checks
 for broken in "unknown-event at byte 32 there is no event that this program knows (63)" \
     "long-number the number before byte 44 has more than 64 bits" \
     "long-text the text at byte 35 is longer" "wrong-count it ends with 7 events, and has 0"; do

@@ -56,6 +56,15 @@ is_of_class() { # PROGRAM
     esac
 }
 
+add_up() {
+    "$quire" boot --timeout=60 --mem=128M --numa=2 -- cat /proc/meminfo /sys/devices/system/node/node0/meminfo \
+        /sys/devices/system/node/node1/meminfo 2>"$work/log" >"$work/meminfo"
+    grep MemTotal "$work/meminfo"
+    awk '$1 == "MemTotal:" { all = $2 } $3 == "MemTotal:" { sum += $4; nodes++ }
+        END { exit !(nodes == 2 && sum == all) }' "$work/meminfo"
+}
+[ "$class" = i386 ] || tap_check "$class: what the nodes have is what the machine has" add_up
+
 numactl=$(command -v numactl || true)
 if [ -n "$numactl" ] && is_of_class "$numactl"; then
     tap_check "$class: numactl --show" says \

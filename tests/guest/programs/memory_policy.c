@@ -103,6 +103,9 @@ static void areas(char *area)
     say_policy("no area's node", (void *)PAGE, F_ADDR | F_NODE);
     TELL(mbind_(area + 1, PAGE, BIND, node0, BITS, 0));
     TELL(mbind_(area, 0, BIND, node0, BITS, 0));
+    TELL(mbind_(area, 0, BIND, none, BITS, 0));
+    TELL(mbind_(area, 0, BIND, node1, BITS, 0));
+    TELL(mbind_(area + 1, 0, BIND, none, BITS, 0));
     TELL(mbind_(area, -PAGE, BIND, node0, BITS, 0));
     TELL(mbind_(area, PAGE, BIND, node0, BITS, 8));
     TELL(mbind_(area, PAGE, BIND, node0, BITS, 0x100));

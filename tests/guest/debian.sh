@@ -291,8 +291,8 @@ if [ -z "${QUIRE_BOOT_OPTIONS:-}" ]; then
     try 'files are in use of their file system' df shows '^tmpfs +[0-9]+ +10240 +[0-9]+ +[0-9]+% /dev/shm$' \
         --add=/bin/df --add=/bin/busybox --mem=128M -- /bin/dash -c \
         'i=0; while [ $i -lt 1024 ]; do echo "$i: 10 KiB"; i=$((i + 1)); done | /bin/busybox awk "{ printf \"%10240s\", \$0 }" >/dev/shm/file; df -k /dev/shm'
-    try 'ps' ps shows '^root +3 .* [0-9]:[0-9]{2} /bin/ps aux$' -- /bin/ps aux
-    try 'top' top shows '^ +3 root .* top$' -- /usr/bin/top -b -n1
+    try 'ps' ps shows '^root +4 .* [0-9]:[0-9]{2} /bin/ps aux$' -- /bin/ps aux
+    try 'top' top shows '^ +4 root .* top$' -- /usr/bin/top -b -n1
     try 'free' free shows '^Mem: +[1-9][0-9]+ ' -- /usr/bin/free
     try 'vmstat' vmstat shows '^( +[0-9]+){17}$' -- /usr/bin/vmstat
     try 'root has a name' id shows '^uid=0\(root\) gid=0\(root\)' -- /usr/bin/id

@@ -106,7 +106,8 @@ static void areas(char *area)
     TELL(mbind_(area, 0, BIND, none, BITS, 0));
     TELL(mbind_(area, 0, BIND, node1, BITS, 0));
     TELL(mbind_(area + 1, 0, BIND, none, BITS, 0));
-    TELL(mbind_(area, -PAGE, BIND, node0, BITS, 0));
+    if (sizeof(long) == 8) /* the judge of 32 bits has addresses of 64, where that doesn't wrap */
+        TELL(mbind_(area, -PAGE, BIND, node0, BITS, 0));
     TELL(mbind_(area, PAGE, BIND, node0, BITS, 8));
     TELL(mbind_(area, PAGE, BIND, node0, BITS, 0x100));
     TELL(mbind_(area, PAGE, BIND, node1, BITS, 0));

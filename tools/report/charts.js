@@ -320,7 +320,7 @@ function addProcesses() {
   addNumbers(section, "processes", head, () => report.processes.map((p) => [p.pid, p.name, p.parent, p.begin_ns / 1e9,
     p.end_ns / 1e9, p.peak_resident_bytes, p.peak_ns / 1e9, p.minor_faults, p.major_faults, p.failed_faults]
     .concat(isRun ? [p.user_ns / 1e9, p.kernel_ns / 1e9] : [])),
-  others.count ? `and ${count(others.count)} smaller ones with ${count(others.minor_faults)} minor and ` +
+  others.count ? `and ${count(others.count)} others with ${count(others.minor_faults)} minor and ` +
     `${count(others.major_faults)} major faults` : "");
 }
 

@@ -176,8 +176,9 @@ function addFree() {
   const types = Object.keys(time.free_blocks_then);
   const orders = Array.from({ length: report.max_order + 1 }, (_, order) => order);
   const section = addSection("free", "Free memory by size of block",
-    `At the end **${size(freeFrames(time.columns - 1) * page)}** were free, the largest block of ` +
-    `${size(page * 2 ** Math.max(0, ...orders.filter((o) => time.frames_then["free_" + o][time.columns - 1])))}. ` +
+    (freeFrames(time.columns - 1) ? `At the end **${size(freeFrames(time.columns - 1) * page)}** were free, the largest block of ` +
+    `${size(page * 2 ** Math.max(0, ...orders.filter((o) => time.frames_then["free_" + o][time.columns - 1])))}. `
+      : "At the end no frame was free. ") +
     "Light bands are large blocks, dark ones what is cut into small pieces. Frames on per-CPU lists count as free, " +
     "and as merged with their neighbours.");
   const blocks = (type, order, i) => type === "all"

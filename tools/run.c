@@ -156,11 +156,12 @@ int command_run(int argc, char **argv)
     struct run_options options;
     struct run_program program;
     run_options_read(&options, argc, argv);
-    FILE *output = options.output ? open_output(options.output, "we") : stderr;
-    if (!output)
-        return RUN_FAILED;
     run_program_find(&program, options.argv);
+    FILE *output = !program.path    ? NULL
+                   : options.output ? open_output(options.output, "we")
+                                    : stderr;
     int status = !program.path     ? complain_of_program(options.argv[0], program.error)
+                 : !output         ? RUN_FAILED
                  : options.compare ? run_compare(&options, &program, output)
                                    : run_once(&options, &program, output);
     run_program_free(&program);

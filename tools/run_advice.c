@@ -45,7 +45,8 @@ static bool is_calm(const struct run *run)
 static char *what_becomes_of_them(const struct run *run, const struct quire_heap_page_large *large)
 {
     if (is_calm(run))
-        return text("they are kept now, and none was mapped since %.1f s",
+        return text("none was mapped since %.1f s: they are kept since then, or the program asks "
+                    "for no more",
                     seconds_of(run->watch.last_map_ns));
     if (large->least >= MOST_KEPT_BLOCK)
         return text("the heap keeps up to 256 MiB for the next use, so these go back each time: "

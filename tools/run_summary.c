@@ -122,7 +122,7 @@ static void print_given_back(const struct heap_counts *counts, FILE *to)
 {
     char size[FIGURE_BYTES], again[FIGURE_BYTES];
     print_title(to, "given back");
-    fprintf(to, "%s before the end", size_text(size, counts->given_back));
+    fprintf(to, "up to %s before the end", size_text(size, counts->given_back));
     if (counts->again)
         fprintf(to, "; %s free pages of that were needed again", count_text(again, counts->again));
     fputc('\n', to);
@@ -133,7 +133,7 @@ static void print_large(const struct heap_counts *counts, FILE *to)
     char least[FIGURE_BYTES], maps[FIGURE_BYTES], unmaps[FIGURE_BYTES], reused[FIGURE_BYTES];
     for (unsigned i = 0; i < QUIRE_HEAP_PAGE_LARGE; i++) {
         const struct quire_heap_page_large *large = &counts->large[i];
-        if (!large->maps && !large->reused)
+        if (!large->maps && !large->unmaps && !large->reused)
             continue;
         print_title(to, "large");
         fprintf(to, "blocks of %s and more: mapped %s times, unmapped %s, kept and used again %s\n",

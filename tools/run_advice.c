@@ -132,11 +132,17 @@ static const char *why_wasted(const struct heap_counts *most)
     return why;
 }
 
+/* A program that frees all before it exits is seen to hold much for nothing, for a moment. */
+static bool is_of_its_end(const struct process *process)
+{
+    return process->peak_page->written_ns == process->page->written_ns;
+}
+
 /* Beyond blocks and the heap's own, of which little may be touched. What is held are addresses: no
  * more of them is memory than was ever resident. */
 static uint64_t wasted(const struct process *process, struct heap_counts *most)
 {
-    if (!process->page)
+    if (!process->page || is_of_its_end(process))
         return 0;
     heap_counts_of(most, process->peak_page);
     return least_of(most->held - most->asked - most->metadata, process->peak_rss);

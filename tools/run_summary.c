@@ -65,7 +65,7 @@ static void print_memory(const struct run *run, FILE *to)
     const struct sample *most = &run->watch.most_rss;
     print_title(to, "memory");
     fprintf(to, "%s resident at most", size_text(largest, run->result.peak_rss));
-    if (run->watch.nr_told > 1)
+    if (run->watch.nr_told > 1 && most->rss >= run->result.peak_rss) /* or no look saw it */
         fprintf(to,
                 ", of the largest process; %s of all together at %.3f s, what they share counted "
                 "for each",

@@ -189,6 +189,7 @@ if command -v python3 >/dev/null; then
     }
     # Each copy would take 18 MB; all that is bounded is told of.
     forks() {
+        # shellcheck disable=SC3045 # dash and bash have it
         hostile forks 40000 400 && (ulimit -v 1500000 && ends 0 -o text hostile)
     }
     tap_check 'forks of a large space take bounded memory' forks

@@ -77,7 +77,10 @@ static void close_file(int file)
 /* Moves a file out of the program's way. */
 static int put_high(int file)
 {
+    struct rlimit limit;
     int high = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
+    if (file >= 0 && high < 0 && !getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur > 1)
+        high = fcntl(file, F_DUPFD_CLOEXEC, (int)(limit.rlim_cur - 1));
     if (high < 0)
         return file;
     close_file(file);

@@ -104,6 +104,15 @@ static bool own(struct frames *frames, const struct event *event, enum quire_eve
     return true;
 }
 
+bool frames_has_zone(const struct frames *frames, const struct event *event)
+{
+    if (event->field[0] >= FRAMES_MOST_ZONES)
+        return false;
+    const struct frames_zone *zone = &frames->zone[event->field[0]];
+    return zone->known && zone->node == event->field[1] && zone->type == event->field[2] &&
+           zone->start == event->field[3] && zone->end - zone->start == event->field[4];
+}
+
 /* Zones come in the order of their numbers. */
 static bool add_zone(struct frames *frames, const struct event *event)
 {
@@ -112,6 +121,10 @@ static bool add_zone(struct frames *frames, const struct event *event)
         start > frames->count || spanned > frames->count - start)
         return fail(frames, event, "this machine can't have it");
     struct frames_zone *zone = &frames->zone[number];
+    if (frames_has_zone(frames, event))
+        return true;
+    if (zone->known && ++frames->nr_zone_changes > FRAMES_MOST_ZONE_CHANGES)
+        return fail(frames, event, "zones change too often");
     *zone = (struct frames_zone){.known = true,
                                  .start = start,
                                  .end = start + spanned,

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,7 +181,9 @@ static bool print(const struct request *request, struct report *report, FILE *to
 {
     switch (request->output) {
     case OUTPUT_JSON:
-        report_print_json(report, &(struct report_detail){.most_areas = UINT32_MAX}, to);
+        report_print_json(
+            report, &(struct report_detail){.most_areas = UINT32_MAX, .most_processes = SIZE_MAX},
+            to);
         return true;
     case OUTPUT_CSV:
         report_print_csv(report, request->table, to);
@@ -198,8 +202,48 @@ static bool is_regular(const char *name)
     return !lstat(name, &status) && S_ISREG(status.st_mode);
 }
 
-/* What is there stays until there is a report to take its place; one that can't be written whole
- * isn't left behind. */
+static bool write_and_close(FILE *to, const char *made, size_t size)
+{
+    bool written = to && fwrite(made, 1, size, to) == size;
+    int error = errno;
+    if (to && fclose(to) && written) {
+        written = false;
+        error = errno;
+    }
+    errno = error;
+    return written;
+}
+
+/* With the rights of what it takes the place of, or else those of any new file. */
+static FILE *open_beside(char *beside, const char *name)
+{
+    struct stat status;
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    int file = mkostemp(beside, O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    (void)fchmod(file, stat(name, &status) ? 0666 & ~mask : status.st_mode & 07777);
+    return fdopen(file, "w");
+}
+
+/* What is there stays until there is a whole report to take its place. Where nothing can be made
+ * beside it, and of a name that isn't a file's own, the place itself is written. */
+static bool replace(const char *name, const char *made, size_t size)
+{
+    char *beside = text("%s.XXXXXX", name);
+    bool is_taken = !access(name, F_OK);
+    FILE *to = !is_taken || is_regular(name) ? open_beside(beside, name) : NULL;
+    bool written = to ? write_and_close(to, made, size) && !rename(beside, name)
+                      : write_and_close(fopen(name, "we"), made, size);
+    int error = errno;
+    if (to && !written)
+        (void)unlink(beside);
+    free(beside);
+    errno = error;
+    return written;
+}
+
 static bool print_to_file(const struct request *request, struct report *report, const char *name)
 {
     char *made = NULL;
@@ -207,14 +251,9 @@ static bool print_to_file(const struct request *request, struct report *report, 
     FILE *memory = must(open_memstream(&made, &size));
     bool printed = print(request, report, memory);
     must(fclose(memory) ? NULL : made);
-    FILE *to = printed ? fopen(name, "we") : NULL;
-    bool written = to && fwrite(made, 1, size, to) == size;
-    if (to)
-        written &= !fclose(to);
+    bool written = printed && replace(name, made, size);
     if (printed && !written)
         complain("%s: %s", name, strerror(errno));
-    if (to && !written && is_regular(name))
-        (void)unlink(name);
     free(made);
     return written;
 }
@@ -250,8 +289,8 @@ static int report_on(const struct request *request, FILE *from)
         free(report->title);
         report->title = text("%s", request->title);
     }
-    utf8_clean(report->title);
-    utf8_clean(report->file);
+    utf8_print(report->title);
+    utf8_print(report->file);
     int status = write_report(request, from, report);
     if (!report->whole) {
         complain("%s: %s; the report tells what is before", request->file, report->trouble);
@@ -273,6 +312,7 @@ int command_report(int argc, char **argv)
     struct request request = {.limit = DEFAULT_LIMIT};
     argv[0] = name;
     argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &request);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not be so large is an error that is told */
     bool is_input = !strcmp(request.file, "-");
     FILE *from = is_input ? stdin : fopen(request.file, "rbe");
     if (!from) {

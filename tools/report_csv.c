@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "events.h"
 #include "report_output.h"
@@ -11,6 +12,12 @@
 static void put_number(FILE *to, uint64_t number)
 {
     fprintf(to, ",%" PRIu64, number);
+}
+
+/* A spreadsheet takes what begins so for a formula, in quotes, too: an apostrophe keeps it text. */
+static void put_text(FILE *to, const char *text)
+{
+    fprintf(to, "\"%s%s\"", strchr("=+-@", *text) && *text ? "'" : "", text);
 }
 
 /* ---- over time ------------------------------------------------------------------------------- */
@@ -112,7 +119,8 @@ static void put_processes(const struct report *report, FILE *to)
           to);
     for (size_t i = 0; i < report->nr_processes; i++) {
         const struct report_process *process = report->process[i];
-        fprintf(to, "%" PRIu64 ",%" PRIu64 ",\"%s\"", process->pid, process->parent, process->name);
+        fprintf(to, "%" PRIu64 ",%" PRIu64 ",", process->pid, process->parent);
+        put_text(to, process->name);
         put_number(to, process->begin_ns);
         put_number(to, process->ended ? process->end_ns : report->end_ns);
         put_number(to, process->ended);
@@ -153,7 +161,7 @@ static void put_caches(const struct report *report, FILE *to)
         const struct report_cache *cache = &report->cache[i];
         if (!cache->known)
             continue;
-        fprintf(to, "\"%s\"", cache->name);
+        put_text(to, cache->name);
         put_number(to, cache->size);
         put_number(to, cache->objects);
         put_number(to, cache->slabs);
@@ -186,8 +194,10 @@ static void put_marks(const struct report *report, FILE *to)
     fputs("time_ns,kind,pid,number,text\n", to);
     for (size_t i = 0; i < report->nr_marks; i++) {
         const struct report_mark *mark = &report->mark[i];
-        fprintf(to, "%" PRIu64 ",%s,%" PRIu64 ",%" PRIu64 ",\"%s\"\n", mark->time_ns,
-                report_mark_names[mark->kind], mark->pid, mark->number, mark->text);
+        fprintf(to, "%" PRIu64 ",%s,%" PRIu64 ",%" PRIu64 ",", mark->time_ns,
+                report_mark_names[mark->kind], mark->pid, mark->number);
+        put_text(to, mark->text);
+        putc('\n', to);
     }
 }
 

@@ -21,6 +21,7 @@ struct source {
     struct report_frames frames;
     void *spaces, *pids;        /* trees: of struct report_space, of struct report_process */
     struct report_space *space; /* the last one that was looked for */
+    uint64_t chunks;            /* of pages of all spaces */
     const struct report_process *ending;
     struct report_process **changed;
     size_t nr_changed, room;
@@ -47,7 +48,7 @@ static struct report_space *space_of(struct source *source, uint64_t number)
     if (source->space && source->space->number == number)
         return source->space;
     struct report_space **found = tfind(&key, &source->spaces, by_number);
-    struct report_space *space = found ? *found : space_new(number);
+    struct report_space *space = found ? *found : space_new(number, &source->chunks);
     if (!found)
         must(tsearch(space, &source->spaces, by_number));
     return source->space = space;

@@ -258,6 +258,8 @@ static bool take_range_event(struct report_frames *of, const struct event *event
 static bool take_zone(struct report_frames *of, const struct event *event)
 {
     uint64_t start = event->field[3], end = start + event->field[4];
+    if (frames_has_zone(&of->frames, event))
+        return true;
     bool is_new = event->field[0] < FRAMES_MOST_ZONES && start < of->frames.count && end > start &&
                   !of->frames.zone[event->field[0]].known;
     if (!is_new) { /* of no frames, or none that there can be */

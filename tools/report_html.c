@@ -15,7 +15,9 @@
 #ifdef QUIRE_HAVE_DYGRAPHS
 #include "report_parts.h"
 
-#define FIRST_AREAS 16u /* of so many processes */
+#define FIRST_AREAS 16u     /* of so many processes */
+#define MOST_PROCESSES 256u /* more are the first that go */
+#define LEAST_PROCESSES 8u  /* that are drawn */
 #define LEAST_COLUMNS 64u
 #define LEAST_ROWS 32u
 
@@ -86,13 +88,13 @@ static void put_page(const struct page *page, FILE *to)
 }
 
 /* The page in memory; it is the caller's. */
-static char *make_page(const struct report *report, unsigned most_areas, size_t *size)
+static char *make_page(const struct report *report, const struct report_detail *detail,
+                       size_t *size)
 {
     struct page page = {.report = report};
-    struct report_detail detail = {.is_page = true, .most_areas = most_areas};
     char *made = NULL;
     FILE *to = must(open_memstream(&page.data, &page.data_size));
-    report_print_json(report, &detail, to);
+    report_print_json(report, detail, to);
     fclose(to);
     to = must(open_memstream(&made, size));
     put_page(&page, to);
@@ -102,26 +104,37 @@ static char *make_page(const struct report *report, unsigned most_areas, size_t 
 }
 
 /* The next smaller one, by what it has more of. False: it is as small as it gets. */
-static bool shrink(struct report *report, unsigned *most_areas)
+static bool shrink(struct report *report, struct report_detail *detail)
 {
     bool fewer_rows = report->map.nr_rows > LEAST_ROWS,
          fewer_columns = report->nr_columns > LEAST_COLUMNS;
+    if (detail->most_processes > MOST_PROCESSES) {
+        detail->most_processes = MOST_PROCESSES;
+        return true;
+    }
     if (fewer_rows && (report->map.nr_rows >= report->nr_columns || !fewer_columns))
         return report_halve_rows(report);
     if (fewer_columns)
         return report_halve_columns(report);
-    *most_areas /= 2;
-    return *most_areas;
+    if (detail->most_areas) {
+        detail->most_areas /= 2;
+        return true;
+    }
+    if (detail->most_processes <= LEAST_PROCESSES)
+        return false;
+    detail->most_processes /= 2;
+    return true;
 }
 
 bool report_print_html(struct report *report, uint64_t limit, FILE *to)
 {
-    unsigned most_areas = FIRST_AREAS;
+    struct report_detail detail = {
+        .is_page = true, .most_areas = FIRST_AREAS, .most_processes = report->nr_processes};
     size_t size;
-    char *page = make_page(report, most_areas, &size);
-    while (size > limit && shrink(report, &most_areas)) {
+    char *page = make_page(report, &detail, &size);
+    while (size > limit && shrink(report, &detail)) {
         free(page);
-        page = make_page(report, most_areas, &size);
+        page = make_page(report, &detail, &size);
     }
     bool fits = size <= limit;
     if (fits)

@@ -354,23 +354,41 @@ static void put_process(struct json *json, const struct report *report,
     json_end(json);
 }
 
-static void put_processes(struct json *json, const struct report *report, unsigned most_areas)
+/* Processes that aren't told one by one. */
+static void put_others(struct json *json, const struct report *report,
+                       struct report_process *const *rest, size_t count)
 {
+    uint64_t minor = report->others.minor, major = report->others.major,
+             failed = report->others.failed, peak = report->others.peak;
+    for (size_t i = 0; i < count; i++) {
+        minor += rest[i]->minor;
+        major += rest[i]->major;
+        failed += rest[i]->failed;
+        peak = rest[i]->peak > peak ? rest[i]->peak : peak;
+    }
+    json_object(json, "other_processes");
+    json_unsigned(json, "count", report->others.count + count);
+    json_unsigned(json, "minor_faults", minor);
+    json_unsigned(json, "major_faults", major);
+    json_unsigned(json, "failed_faults", failed);
+    json_unsigned(json, "peak_resident_bytes", peak * report->page_bytes);
+    json_end(json);
+}
+
+static void put_processes(struct json *json, const struct report *report,
+                          const struct report_detail *detail)
+{
+    size_t told = report->nr_processes < detail->most_processes ? report->nr_processes
+                                                                : detail->most_processes;
     struct report_process **largest =
         must(malloc((report->nr_processes + 1) * sizeof(struct report_process *)));
     report_sort_processes(report, largest);
     json_array(json, "processes");
-    for (size_t i = 0; i < report->nr_processes; i++)
-        put_process(json, report, largest[i], i < most_areas);
+    for (size_t i = 0; i < told; i++)
+        put_process(json, report, largest[i], i < detail->most_areas);
     json_end(json);
+    put_others(json, report, largest + told, report->nr_processes - told);
     free(largest);
-    json_object(json, "other_processes");
-    json_unsigned(json, "count", report->others.count);
-    json_unsigned(json, "minor_faults", report->others.minor);
-    json_unsigned(json, "major_faults", report->others.major);
-    json_unsigned(json, "failed_faults", report->others.failed);
-    json_unsigned(json, "peak_resident_bytes", report->others.peak * report->page_bytes);
-    json_end(json);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
@@ -446,7 +464,7 @@ void report_print_json(const struct report *report, const struct report_detail *
     put_time(&json, report);
     if (report->map.nr_rows)
         put_map(&json, report);
-    put_processes(&json, report, detail->most_areas);
+    put_processes(&json, report, detail);
     if (!report->is_run)
         put_caches(&json, report);
     put_marks(&json, report);

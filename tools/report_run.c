@@ -11,12 +11,15 @@
 
 #include "quire.h"
 #include "report_model.h"
+#include "utf8.h"
 
 #ifdef QUIRE_HAVE_JANSSON
 #include <jansson.h>
 
 #define LEAST_WIDTH_NS 1000000u /* /proc knows no shorter times */
 #define VERSION 1
+#define MOST_TITLE 160u /* bytes of a command: it may have megabytes */
+#define MOST_PAGE (1u << 30)
 
 struct recording {
     struct report *report;
@@ -72,13 +75,38 @@ static const json_t *list(struct recording *recording, const json_t *object, con
     return json_is_array(value) ? value : NULL;
 }
 
+static const char *text_at(struct recording *recording, const json_t *array, size_t i,
+                           const char *member)
+{
+    const char *found = json_string_value(json_array_get(array, i));
+    if (!found)
+        wrong(recording, member, "a list of texts");
+    return found ? found : "";
+}
+
+static const json_t *object_at(struct recording *recording, const json_t *array, size_t i,
+                               const char *member)
+{
+    const json_t *found = json_array_get(array, i);
+    if (!json_is_object(found))
+        wrong(recording, member, "a list of objects");
+    return found;
+}
+
+/* NULL if it is missing. */
+static const json_t *object(struct recording *recording, const json_t *of, const char *member)
+{
+    const json_t *value = json_object_get(of, member);
+    if (value && !json_is_object(value))
+        wrong(recording, member, "an object");
+    return value;
+}
+
 /* UTF-8 stays as it is; control characters don't. */
 static char *clean_text(const char *from)
 {
     char *to = text("%s", from);
-    for (char *c = to; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = '?';
+    utf8_print(to);
     return to;
 }
 
@@ -136,17 +164,18 @@ static void read_samples(struct recording *recording, struct report_process *pro
     const json_t *array = list(recording, of, "samples");
     uint64_t page = recording->report->page_bytes;
     for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *object = json_array_get(array, i), *heap = json_object_get(object, "heap");
+        const json_t *one = object_at(recording, array, i, "samples"),
+                     *heap = object(recording, one, "heap");
         struct sample sample = {
             .process = process,
-            .time_ns = number(recording, object, "t"),
-            .resident = number(recording, object, "rss") / page,
-            .swapped = number(recording, object, "swap") / page,
-            .minor = number(recording, object, "minor"),
-            .major = number(recording, object, "major"),
+            .time_ns = number(recording, one, "t"),
+            .resident = number(recording, one, "rss") / page,
+            .swapped = number(recording, one, "swap") / page,
+            .minor = number(recording, one, "minor"),
+            .major = number(recording, one, "major"),
         };
-        process->user_ns = number(recording, object, "user_ns");
-        process->kernel_ns = number(recording, object, "kernel_ns");
+        process->user_ns = number(recording, one, "user_ns");
+        process->kernel_ns = number(recording, one, "kernel_ns");
         if (json_is_object(heap))
             read_heap(recording, process, heap, &sample);
         add_sample(samples, sample);
@@ -236,13 +265,13 @@ static void read_classes(struct recording *recording, struct report_process *pro
     process->heap->class_of = must(calloc(count, sizeof *process->heap->class_of));
     process->heap->nr_classes = count;
     for (size_t i = 0; i < count; i++) {
-        const json_t *object = json_array_get(array, i);
+        const json_t *one = object_at(recording, array, i, "classes");
         process->heap->class_of[i] = (struct report_class){
-            .size = number(recording, object, "size"),
-            .allocated = number(recording, object, "allocated"),
-            .freed = number(recording, object, "freed"),
-            .live = number(recording, object, "live"),
-            .held = number(recording, object, "held"),
+            .size = number(recording, one, "size"),
+            .allocated = number(recording, one, "allocated"),
+            .freed = number(recording, one, "freed"),
+            .live = number(recording, one, "live"),
+            .held = number(recording, one, "held"),
         };
     }
 }
@@ -260,17 +289,17 @@ static void read_areas(struct recording *recording, struct report_process *proce
                                    .count = (unsigned)kept,
                                    .left_out = (unsigned)(count - kept)};
     for (size_t i = 0; i < kept; i++) {
-        const json_t *object = json_array_get(array, i);
+        const json_t *one = object_at(recording, array, i, "areas");
         struct report_area *area = &areas->area[i];
-        area->start = address(recording, object, "start") / page;
-        area->end = address(recording, object, "end") / page;
-        area->resident = number(recording, object, "resident") / page;
-        area->swapped = number(recording, object, "swap") / page;
+        area->start = address(recording, one, "start") / page;
+        area->end = address(recording, one, "end") / page;
+        area->resident = number(recording, one, "resident") / page;
+        area->swapped = number(recording, one, "swap") / page;
         areas->resident += area->resident;
         if (area->end < area->start)
             wrong(recording, "end", "behind the area's start");
-        report_clean(area->name, string(recording, object, "name"));
-        snprintf(area->rights, sizeof area->rights, "%.4s", string(recording, object, "perms"));
+        report_clean(area->name, string(recording, one, "name"));
+        snprintf(area->rights, sizeof area->rights, "%.4s", string(recording, one, "perms"));
         for (char *c = area->rights; *c; c++)
             *c = strchr("rwxsp-", *c) ? *c : '?';
     }
@@ -296,27 +325,31 @@ static void read_process(struct recording *recording, const json_t *of, struct s
 static char *title_of(struct recording *recording, const json_t *of)
 {
     const json_t *array = list(recording, of, "command");
-    char *title = text("%s", "");
+    char title[MOST_TITLE + 1];
+    size_t length = 0;
+    bool is_cut = false;
     for (size_t i = 0; i < json_array_size(array); i++) {
-        const char *word = json_string_value(json_array_get(array, i));
-        char *longer = text("%s%s%s", title, i ? " " : "", word ? word : "?");
-        free(title);
-        title = longer;
+        const char *word = text_at(recording, array, i, "command");
+        int wanted = snprintf(title + length, sizeof title - length, "%s%s", i ? " " : "", word);
+        is_cut |= (size_t)wanted >= sizeof title - length;
+        length = is_cut ? MOST_TITLE : length + (size_t)wanted;
     }
-    if (!*title) {
-        free(title);
+    if (!length)
         return text("a program");
-    }
-    char *clean = clean_text(title);
-    free(title);
-    return clean;
+    while (is_cut && length && (title[length - 1] & 0xc0) == 0x80) /* of a character's bytes */
+        length--;
+    if (is_cut && length && title[length - 1] & 0x80)
+        length--;
+    char *whole = text("%.*s%s", (int)length, title, is_cut ? "..." : "");
+    utf8_print(whole);
+    return whole;
 }
 
 static void read_end(struct recording *recording, const json_t *document)
 {
     static char end[64];
     struct report *report = recording->report;
-    const json_t *of = json_object_get(document, "end");
+    const json_t *of = object(recording, document, "end");
     uint64_t elapsed = number(recording, of, "elapsed_ns");
     if (!json_is_object(of)) {
         report->whole = false;
@@ -338,11 +371,8 @@ static void read_end(struct recording *recording, const json_t *document)
 static void read_advice(struct recording *recording, const json_t *document)
 {
     const json_t *array = list(recording, document, "advice");
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const char *sentence = json_string_value(json_array_get(array, i));
-        if (sentence)
-            texts_add(&recording->report->advice, clean_text(sentence));
-    }
+    for (size_t i = 0; i < json_array_size(array); i++)
+        texts_add(&recording->report->advice, clean_text(text_at(recording, array, i, "advice")));
     if (json_object_get(document, "heap"))
         recording->report->heap = clean_text(string(recording, document, "heap"));
 }
@@ -352,7 +382,7 @@ static void read_untold(struct recording *recording, const json_t *document)
 {
     struct report *report = recording->report;
     const json_t *end = json_object_get(document, "end"),
-                 *heaps = json_object_get(document, "heaps");
+                 *heaps = object(recording, document, "heaps");
     uint64_t minor = number(recording, end, "minor"), major = number(recording, end, "major");
     report->others.count = number(recording, document, "processes_untold");
     if (minor > report->total[FLOW_MINOR]) {
@@ -376,13 +406,14 @@ static void read_document(struct recording *recording, const json_t *document)
     struct samples samples = {0};
     const json_t *array = list(recording, document, "processes");
     report->page_bytes = number(recording, document, "page_size");
-    if (report->page_bytes < 512 || report->page_bytes & (report->page_bytes - 1)) {
+    if (report->page_bytes < 512 || report->page_bytes > MOST_PAGE ||
+        report->page_bytes & (report->page_bytes - 1)) {
         wrong(recording, "page_size", "the size of a page");
         report->page_bytes = 4096;
     }
     report->title = title_of(recording, document);
     for (size_t i = 0; i < json_array_size(array); i++)
-        read_process(recording, json_array_get(array, i), &samples);
+        read_process(recording, object_at(recording, array, i, "processes"), &samples);
     if (samples.count)
         qsort(samples.sample, samples.count, sizeof *samples.sample, by_time);
     report->whole = true;

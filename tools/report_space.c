@@ -5,6 +5,8 @@
  * ever had there, not with its addresses.
  *
  *   invariant   areas don't overlap: what comes at the place of others takes it from them
+ *   bound       MOST_CHUNKS of all spaces together: a fork copies what many events told, so a small
+ *               file could ask for any amount. What has no room isn't known to be there
  */
 #include "report_space.h"
 
@@ -15,7 +17,8 @@
 #define CHUNK_SHIFT 9
 #define CHUNK_PAGES ((uint64_t)1 << CHUNK_SHIFT)
 #define FIRST_ROOM 16u
-#define MOST_PAGES 1024u /* of a table of i386 */
+#define MOST_CHUNKS ((uint64_t)1 << 21) /* 144 MiB */
+#define MOST_PAGES 1024u                /* of a table of i386 */
 
 #define AREA_READ 1u
 #define AREA_WRITE 2u
@@ -28,22 +31,25 @@
 struct space_pages {
     uint64_t there;    /* pages, in all */
     size_t used, room; /* chunks; room: a power of two */
+    uint64_t *taken;   /* by all spaces */
     struct chunk {
         uint64_t key; /* page >> CHUNK_SHIFT, and 1 more: 0 is nobody's */
         uint64_t bits[CHUNK_PAGES / 64];
     } * chunk;
 };
 
-struct report_space *space_new(uint64_t number)
+struct report_space *space_new(uint64_t number, uint64_t *chunks)
 {
     struct report_space *space = must(calloc(1, sizeof *space));
     space->number = number;
     space->pages = must(calloc(1, sizeof *space->pages));
+    space->pages->taken = chunks;
     return space;
 }
 
 void space_free(struct report_space *space)
 {
+    *space->pages->taken -= space->pages->room;
     free(space->area);
     free(space->pages->chunk);
     free(space->pages);
@@ -68,22 +74,27 @@ static bool is_empty(const struct chunk *chunk)
     return !any;
 }
 
-/* Empty chunks don't come along. */
-static void grow(struct space_pages *pages)
+/* Empty chunks don't come along. False: there is no room for more. */
+static bool grow(struct space_pages *pages)
 {
     struct space_pages before = *pages;
     size_t live = 0;
     for (size_t i = 0; i < before.room; i++)
         live += before.chunk[i].key && !is_empty(&before.chunk[i]);
-    pages->room = FIRST_ROOM;
-    while (pages->room < 4 * live)
-        pages->room *= 2;
+    size_t room = FIRST_ROOM;
+    while (room < 4 * live)
+        room *= 2;
+    if (room > before.room && *pages->taken + room - before.room > MOST_CHUNKS)
+        return false;
+    *pages->taken += room - before.room;
+    pages->room = room;
     pages->used = live;
     pages->chunk = must(calloc(pages->room, sizeof *pages->chunk));
     for (size_t i = 0; i < before.room; i++)
         if (before.chunk[i].key && !is_empty(&before.chunk[i]))
             *slot_of(pages, before.chunk[i].key) = before.chunk[i];
     free(before.chunk);
+    return true;
 }
 
 static struct chunk *chunk_of(struct space_pages *pages, uint64_t page, bool make)
@@ -91,8 +102,8 @@ static struct chunk *chunk_of(struct space_pages *pages, uint64_t page, bool mak
     uint64_t key = (page >> CHUNK_SHIFT) + 1;
     if (!pages->room && !make)
         return NULL;
-    if (2 * pages->used >= pages->room && make)
-        grow(pages);
+    if (2 * pages->used >= pages->room && make && !grow(pages))
+        return NULL;
     struct chunk *chunk = slot_of(pages, key);
     if (!chunk->key && make) {
         chunk->key = key;

@@ -20,10 +20,12 @@ struct report_space {
     struct space_pages *pages;
 };
 
-struct report_space *space_new(uint64_t number);
+/* `chunks`: what all spaces of a report take together, which is bounded. */
+struct report_space *space_new(uint64_t number, uint64_t *chunks);
 void space_free(struct report_space *space);
 
-/* A fork's child has what the parent has. */
+/* A fork's child has what the parent has. Where that would take too much, it has nothing, and isn't
+ * settled. */
 void space_inherit(struct report_space *child, const struct report_space *parent);
 void space_area(struct report_space *space, const struct event *event);
 void space_area_end(struct report_space *space, uint64_t start);

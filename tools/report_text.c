@@ -110,7 +110,7 @@ static void put_processes(const struct report *report, FILE *to)
     }
     size_t left = report->nr_processes > MOST_PROCESSES ? report->nr_processes - MOST_PROCESSES : 0;
     if (left + report->others.count)
-        fprintf(to, "  and %" PRIu64 " smaller ones\n", left + report->others.count);
+        fprintf(to, "  and %" PRIu64 " others\n", left + report->others.count);
     free(largest);
 }
 
@@ -189,18 +189,26 @@ static void put_heaps(const struct report *report, FILE *to)
 {
     const struct report_heap *largest = NULL;
     char a[32], b[32], c[32];
+    size_t nr_heaps = 0;
+    struct report_process **process =
+        must(malloc((report->nr_processes + 1) * sizeof(struct report_process *)));
+    report_sort_processes(report, process);
     for (size_t i = 0; i < report->nr_processes; i++) {
-        const struct report_heap *heap = report->process[i]->heap;
+        const struct report_heap *heap = process[i]->heap;
         if (!heap)
             continue;
-        if (!largest)
-            fputs("\nHeaps at the end\n", to);
-        fprintf(to, "  %7" PRIu64 " %-16s %s used of %s held, %s given back\n",
-                report->process[i]->pid, report->process[i]->name, size_text(a, heap->used),
-                size_text(b, heap->held), size_text(c, heap->given_back));
+        if (!nr_heaps)
+            fputs("\nHeaps at the end, of the largest processes first\n", to);
+        if (nr_heaps++ < MOST_PROCESSES)
+            fprintf(to, "  %7" PRIu64 " %-16s %s used of %s held, %s given back\n", process[i]->pid,
+                    process[i]->name, size_text(a, heap->used), size_text(b, heap->held),
+                    size_text(c, heap->given_back));
         if (!largest || heap->held > largest->held)
             largest = heap;
     }
+    if (nr_heaps > MOST_PROCESSES)
+        fprintf(to, "  and %zu others\n", nr_heaps - MOST_PROCESSES);
+    free(process);
     if (largest && largest->nr_classes) {
         fputs("\nThe largest heap, by size of block\n", to);
         put_classes(largest, to);

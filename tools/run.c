@@ -88,6 +88,12 @@ static int complain_of_program(const char *name, int error)
     return run_error_status(error);
 }
 
+static int complain_of_start(int error)
+{
+    complain("the program can't be started: %s", strerror(error));
+    return RUN_FAILED;
+}
+
 static bool write_recording(const struct run *run, FILE *to)
 {
     const struct run_options *options = run->options;
@@ -134,8 +140,9 @@ static int run_once(const struct run_options *options, struct run_program *progr
         complain("this system has no subreapers: %s", strerror(errno));
     else {
         follow(&run, &signals, &places);
-        status = run.result.error ? complain_of_program(options->argv[0], run.result.error)
-                                  : tell(&run, output, record);
+        status = !run.result.error   ? tell(&run, output, record)
+                 : run.result.is_own ? complain_of_start(run.result.error)
+                                     : complain_of_program(options->argv[0], run.result.error);
         watch_free(&run.watch);
         texts_free(&run.advice);
     }
@@ -149,11 +156,12 @@ int command_run(int argc, char **argv)
     struct run_options options;
     struct run_program program;
     run_options_read(&options, argc, argv);
-    FILE *output = options.output ? open_output(options.output, "we") : stderr;
-    if (!output)
-        return RUN_FAILED;
     run_program_find(&program, options.argv);
+    FILE *output = !program.path    ? NULL
+                   : options.output ? open_output(options.output, "we")
+                                    : stderr;
     int status = !program.path     ? complain_of_program(options.argv[0], program.error)
+                 : !output         ? RUN_FAILED
                  : options.compare ? run_compare(&options, &program, output)
                                    : run_once(&options, &program, output);
     run_program_free(&program);

@@ -25,13 +25,15 @@ void run_options_read(struct run_options *options, int argc, char **argv);
 
 /* What the system says of a run; the program's elapsed time is until its own end. */
 struct run_result {
-    int error;  /* it couldn't be started: errno */
-    int status; /* as wait4's */
+    int error;   /* it couldn't be started: errno */
+    bool is_own; /* the error is this command's, not the program's */
+    int status;  /* as wait4's */
     uint64_t elapsed_ns;
     uint64_t minor, major, user_ns, kernel_ns; /* of all that were waited for */
     uint64_t peak_rss;                         /* the largest process's */
     uint64_t nr_waited;
     bool left_some; /* processes were still there when nobody wanted to wait longer */
+    int ended_by;   /* the last signal that was to end this command or its program; 0: none */
 };
 /* Blocks signals that are passed on, or mean the end. `signals`: what was before. */
 bool run_follow_prepare(struct run_signals *signals);

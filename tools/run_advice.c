@@ -4,7 +4,9 @@
  * noise. A fault costs a quarter of a microsecond and more, so FEW_FAULTS are some milliseconds.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "figures.h"
@@ -43,7 +45,8 @@ static bool is_calm(const struct run *run)
 static char *what_becomes_of_them(const struct run *run, const struct quire_heap_page_large *large)
 {
     if (is_calm(run))
-        return text("they are kept now, and none was mapped since %.1f s",
+        return text("none was mapped since %.1f s: they are kept since then, or the program asks "
+                    "for no more",
                     seconds_of(run->watch.last_map_ns));
     if (large->least >= MOST_KEPT_BLOCK)
         return text("the heap keeps up to 256 MiB for the next use, so these go back each time: "
@@ -71,6 +74,7 @@ static void advise_mapped(struct run *run, const struct quire_heap_page_large *l
     free(now);
 }
 
+/* How much of a block is touched nobody knows: as much as there is of it, at most. */
 static void advise_reused(struct run *run, const struct quire_heap_page_large *large,
                           uint64_t page_size)
 {
@@ -81,7 +85,7 @@ static void advise_reused(struct run *run, const struct quire_heap_page_large *l
     char *of = sizes(large);
     texts_add(&run->advice,
               text("Of blocks of %s, %s that had been freed and kept were used again, and %s were "
-                   "mapped: that may have spared %s faults and more.",
+                   "mapped: that spared up to %s faults.",
                    of, count_text(reused, large->reused), count_text(maps, large->maps),
                    count_text(faults, spared)));
     free(of);
@@ -128,13 +132,20 @@ static const char *why_wasted(const struct heap_counts *most)
     return why;
 }
 
-/* Beyond blocks and the heap's own, of which little may be touched. */
+/* A program that frees all before it exits is seen to hold much for nothing, for a moment. */
+static bool is_of_its_end(const struct process *process)
+{
+    return process->peak_page->written_ns == process->page->written_ns;
+}
+
+/* Beyond blocks and the heap's own, of which little may be touched. What is held are addresses: no
+ * more of them is memory than was ever resident. */
 static uint64_t wasted(const struct process *process, struct heap_counts *most)
 {
-    if (!process->page)
+    if (!process->page || is_of_its_end(process))
         return 0;
     heap_counts_of(most, process->peak_page);
-    return most->held - most->asked - most->metadata;
+    return least_of(most->held - most->asked - most->metadata, process->peak_rss);
 }
 
 /* Of one process: what forked ones share would count for each. */
@@ -151,10 +162,11 @@ static void advise_waste(struct run *run)
         }
     if (!worst || over < LITTLE_BYTES || over < most.held / 3)
         return;
-    texts_add(&run->advice, text("When the heap of %s (%u) held the most, %s of it (%s) was more "
-                                 "than the program's blocks took, %s.",
-                                 worst->name, worst->pid, size_text(size, over),
-                                 share_text(share, over, most.held), why_wasted(&most)));
+    texts_add(&run->advice,
+              text("When the heap of %s (%u) held the most, up to %s of it (%s) was more "
+                   "than the program's blocks took, %s.",
+                   worst->name, worst->pid, size_text(size, over),
+                   share_text(share, over, most.held), why_wasted(&most)));
 }
 
 /* ---- what the system tells ------------------------------------------------------------------- */
@@ -208,6 +220,18 @@ static void advise_major(struct run *run)
              count_text(major, run->result.major)));
 }
 
+/* What the heap needs to tell of itself, a filter may forbid. */
+static void advise_filter(struct run *run)
+{
+    if (WIFSIGNALED(run->result.status) && WTERMSIG(run->result.status) == SIGSYS &&
+        run_has_counts(run))
+        texts_add(
+            &run->advice,
+            text("A filter of system calls (seccomp) ended the program. To tell what it does, "
+                 "the heap uses openat, fcntl, fstat, mmap, memfd_create, prctl, getppid and "
+                 "getrusage; LD_PRELOAD of libquire-malloc.so alone does without them."));
+}
+
 void run_advise(struct run *run)
 {
     struct heap_counts counts;
@@ -217,6 +241,7 @@ void run_advise(struct run *run)
         advise_mapped(run, &counts.large[i]);
         advise_reused(run, &counts.large[i], page_size);
     }
+    advise_filter(run);
     advise_again(run, &counts);
     advise_waste(run);
     advise_unknown_heap(run);

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,8 @@
 #include "base/json.h"
 #include "figures.h"
 #include "run.h"
+
+#define TELL_AFTER_MS 2000
 
 struct runs {
     struct run_heap heap;
@@ -87,10 +90,20 @@ static bool write_all(int file, const char *from, size_t size)
     return true;
 }
 
+/* A pipe that nobody closes looks as if nothing was done. */
+static void tell_if_it_waits(void)
+{
+    struct pollfd waits = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (!poll(&waits, 1, TELL_AFTER_MS))
+        complain("all runs get the same standard input, so that is read to its end first; "
+                 "without any: < /dev/null");
+}
+
 static bool copy_input(int to)
 {
     static char buffer[1 << 16];
     ssize_t got;
+    tell_if_it_waits();
     while ((got = read(STDIN_FILENO, buffer, sizeof buffer)) > 0)
         if (!write_all(to, buffer, (size_t)got))
             return false;
@@ -131,20 +144,24 @@ static void run_one(struct compare *compare, const struct runs *runs, bool is_sh
     free(preload);
 }
 
-/* The first run's exit status; not 0 with an error: nothing was measured. */
-static int run_all(struct compare *compare, int *error)
+static bool goes_on(const struct run_result *last)
 {
-    struct run_result first;
-    run_one(compare, &compare->of[0], true, &first);
-    *error = first.error;
-    for (uint64_t round = 0; round < compare->options->rounds && !*error; round++)
-        for (size_t i = 0; i < compare->nr_heaps && !*error; i++) {
+    return !last->error && !last->ended_by;
+}
+
+/* The first run's exit status. `last` says whether all of them were measured. */
+static int run_all(struct compare *compare, struct run_result *last)
+{
+    run_one(compare, &compare->of[0], true, last);
+    int status = run_exit_status(last->status);
+    for (uint64_t round = 0; round < compare->options->rounds && goes_on(last); round++)
+        for (size_t i = 0; i < compare->nr_heaps && goes_on(last); i++) {
             struct runs *runs = &compare->of[i];
-            run_one(compare, runs, false, &runs->result[round]);
-            *error = runs->result[round].error;
+            run_one(compare, runs, false, last);
+            runs->result[round] = *last;
             runs->count++;
         }
-    return run_exit_status(first.status);
+    return status;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -252,11 +269,16 @@ static void write_table(const struct compare *compare, FILE *to)
 
 static int measure(struct compare *compare, FILE *to)
 {
-    int error = 0;
-    int status = run_all(compare, &error);
-    if (error) {
-        complain("%s: %s", compare->options->argv[0], strerror(error));
-        return run_error_status(error);
+    struct run_result last;
+    int status = run_all(compare, &last);
+    if (last.error) {
+        complain("%s: %s", last.is_own ? "the program can't be started" : compare->options->argv[0],
+                 strerror(last.error));
+        return last.is_own ? RUN_FAILED : run_error_status(last.error);
+    }
+    if (last.ended_by) {
+        complain("ended by a signal (%s) before all was measured", strsignal(last.ended_by));
+        return 128 + last.ended_by;
     }
     if (compare->options->json)
         write_table(compare, to);

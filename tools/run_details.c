@@ -41,7 +41,7 @@ static void look_for_library(struct process *process)
 {
     char path[64], *line = NULL;
     size_t size = 0;
-    bool has_lines = false, has_library = false;
+    bool has_lines = false, has_library = false, has_own_page = false;
     bool is_its = process->page && !strncmp(process->page->name, process->name, NAME_BYTES);
     if (is_its || !strcmp(process->looked_for, process->name))
         return;
@@ -49,6 +49,7 @@ static void look_for_library(struct process *process)
     FILE *file = fopen(path, "re");
     while (file && getline(&line, &size, file) > 0) {
         has_library |= strstr(line, "/libquire-malloc.so") != NULL;
+        has_own_page |= strstr(line, "/memfd:" QUIRE_HEAP_PAGE_NAME " ") != NULL;
         has_lines = true;
     }
     free(line);
@@ -57,6 +58,7 @@ static void look_for_library(struct process *process)
     if (!has_lines) /* not to be seen */
         return;
     process->is_without = !has_library;
+    process->is_unread = has_own_page;
     memcpy(process->looked_for, process->name, sizeof process->looked_for);
 }
 

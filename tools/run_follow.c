@@ -23,6 +23,7 @@
 
 struct follow {
     struct watch *watch;
+    struct strangers strangers;
     struct run_result *result;
     int signals;
     pid_t program;
@@ -87,9 +88,13 @@ static void reap(struct follow *follow)
     struct rusage usage;
     int status;
     while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) && info.si_pid) {
-        if (follow->watch)
+        bool is_stranger = strangers_have(&follow->strangers, (uint32_t)info.si_pid);
+        if (follow->watch && !is_stranger)
             watch_ended(follow->watch, (uint32_t)info.si_pid);
-        if (wait4(info.si_pid, &status, __WALL, &usage) == info.si_pid)
+        bool was_waited = wait4(info.si_pid, &status, __WALL, &usage) == info.si_pid;
+        if (is_stranger)
+            strangers_forget(&follow->strangers, (uint32_t)info.si_pid);
+        else if (was_waited)
             count(follow->result, &usage);
         if (info.si_pid == follow->program) {
             follow->has_ended = true;
@@ -102,6 +107,8 @@ static void reap(struct follow *follow)
     siginfo_t any = {0};
     if (waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT | __WALL) && errno == ECHILD)
         follow->is_over = true;
+    else if (follow->has_ended && strangers_are_all(&follow->strangers))
+        follow->is_over = true;
 }
 
 static void take_signal(struct follow *follow, const struct signalfd_siginfo *info)
@@ -110,6 +117,8 @@ static void take_signal(struct follow *follow, const struct signalfd_siginfo *in
                   info->ssi_signo == SIGHUP || info->ssi_signo == SIGQUIT;
     if (info->ssi_signo == SIGCHLD)
         return;
+    if (is_end)
+        follow->result->ended_by = (int)info->ssi_signo;
     if (!follow->has_ended && info->ssi_code <= 0) /* from a process, not the terminal */
         (void)kill(follow->program, (int)info->ssi_signo);
     else if (follow->has_ended && is_end)
@@ -159,16 +168,19 @@ void run_follow(const struct run_start *start, struct watch *watch, struct run_r
     struct follow follow = {.watch = watch, .result = result, .began_ns = now_ns()};
     *result = (struct run_result){0};
     signals_of_interest(&set);
+    strangers_note(&follow.strangers);
     follow.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    follow.program = follow.signals < 0 ? -errno : run_start(start);
+    result->is_own = follow.signals < 0;
+    follow.program = follow.signals < 0 ? -errno : run_start(start, &result->is_own);
     if (follow.program < 0)
         result->error = -follow.program;
     else if (watch)
-        watch_add(watch, (uint32_t)follow.program);
+        watch_add(watch, (uint32_t)follow.program, &follow.strangers);
     while (follow.program > 0 && !follow.is_over)
         wait_and_look(&follow);
     if (watch)
         watch_finish(watch);
+    strangers_free(&follow.strangers);
     if (follow.signals >= 0)
         close(follow.signals);
 }

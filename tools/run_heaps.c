@@ -7,6 +7,8 @@
 
 void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *page)
 {
+    /* Pages are given back and taken again by many threads, whose counts may be a little apart. */
+    uint64_t again = page->nr_again < page->nr_given_back ? page->nr_again : page->nr_given_back;
     *counts = (struct heap_counts){
         .asked = page->used + page->large,
         .on_stacks = page->cached,
@@ -16,7 +18,7 @@ void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *pa
         .metadata = page->metadata,
         .given_back = (page->nr_given_back + page->unmapped_pages) * page->page_size,
         .fresh = page->nr_fresh,
-        .again = page->nr_again,
+        .again = again < page->nr_fresh ? again : page->nr_fresh,
         .mapped_pages = page->mapped_pages,
         .unmapped_pages = page->unmapped_pages,
         .maps = page->nr_maps,
@@ -100,6 +102,7 @@ void process_take_page(struct process *process, const struct quire_heap_page *pa
     if (!process->page) {
         process->page = must(malloc(sizeof *process->page));
         process->peak_page = must(malloc(sizeof *process->peak_page));
+        *process->peak_page = *page;
     }
     *process->page = *page;
     if (now.held > process->peak_held) {

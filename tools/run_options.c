@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "run.h"
 
@@ -74,6 +75,23 @@ static bool parse_interval(const char *text, uint64_t *ns)
     return false;
 }
 
+static bool is_same(const char *one, const char *other)
+{
+    struct stat a, b;
+    if (!one || !other)
+        return false;
+    if (stat(one, &a) || stat(other, &b))
+        return !strcmp(one, other);
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISREG(a.st_mode);
+}
+
+static void check_files(const struct run_options *options, struct argp_state *state)
+{
+    if (is_same(options->record, options->output) || is_same(options->record, options->report) ||
+        is_same(options->output, options->report))
+        argp_error(state, "--output, --record and --report want a file each");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct run_options *options = state->input;
@@ -117,6 +135,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (options->compare && (options->record || options->report || options->calls ||
                                  strcmp(options->heap, "quire") != 0))
             argp_error(state, "--compare goes with none of --heap, --calls, --record and --report");
+        check_files(options, state);
         return 0;
     default:
         return parse_common(key, &argp, NAME, examples);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "run_proc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "allocate.h"
+#include "utf8.h"
 
 /* ---- stat ------------------------------------------------------------------------------------ */
 
@@ -34,9 +36,29 @@ static size_t read_text(const char *path, char *text, size_t size)
 
 void proc_clean_name(char *name)
 {
-    for (; *name; name++)
-        if ((unsigned char)*name < ' ' || *name == 0x7f)
-            *name = '?';
+    utf8_print(name);
+}
+
+/* The first thread has ended, the others go on: only they have the memory. */
+static void read_without_first(uint32_t pid, struct proc_stat *stat)
+{
+    char path[64], text[256];
+    uint64_t pages;
+    snprintf(path, sizeof path, "/proc/%u/task", pid);
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        uint32_t thread = (uint32_t)strtoul(entry->d_name, NULL, 10);
+        snprintf(path, sizeof path, "/proc/%u/task/%u/statm", pid, thread);
+        if (!thread || thread == pid || !read_text(path, text, sizeof text) ||
+            sscanf(text, "%*u %" SCNu64, &pages) != 1)
+            continue;
+        stat->rss = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+        stat->state = 'S';
+        break;
+    }
+    if (folder)
+        closedir(folder);
 }
 
 /* The name may have brackets and blanks in it. */
@@ -55,15 +77,17 @@ bool proc_stat_read(uint32_t pid, struct proc_stat *stat)
     proc_clean_name(stat->name);
     int got = sscanf(behind + 1,
                      " %c %" SCNu32 " %*d %*d %*d %*d %*u %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
-                     " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64 " %*u %" SCNu64,
+                     " %" SCNu64 " %*d %*d %*d %*d %u %*d %" SCNu64 " %*u %" SCNu64,
                      &stat->state, &stat->parent, &stat->minor, &stat->major, &user, &kernel,
-                     &start, &pages);
-    if (got != 8)
+                     &stat->nr_threads, &start, &pages);
+    if (got != 9)
         return false;
     stat->user_ns = ns_of_ticks(user);
     stat->kernel_ns = ns_of_ticks(kernel);
     stat->start_ns = ns_of_ticks(start);
     stat->rss = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (stat->state == 'Z' && stat->nr_threads > 1)
+        read_without_first(pid, stat);
     return true;
 }
 

@@ -12,6 +12,7 @@ struct proc_stat {
     char state;
     uint64_t minor, major; /* faults, without those of its children */
     uint64_t user_ns, kernel_ns;
+    unsigned nr_threads;
     uint64_t start_ns; /* since the machine's start; some milliseconds exact */
     uint64_t rss;      /* bytes */
 };

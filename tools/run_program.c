@@ -99,6 +99,8 @@ static char *obstacle_of(const struct binary *binary, const char *path)
 {
     const char *slash = binary->interpreter ? strrchr(binary->interpreter, '/') : NULL;
     const char *sanitizer = sanitizer_of(binary);
+    if (!binary->interpreter && binary->soname) /* the dynamic linker, which obeys LD_PRELOAD */
+        return NULL;
     if (!binary->interpreter)
         return text("%s is linked statically: its malloc is its own", path);
     if (binary->bits != 8 * sizeof(void *))
@@ -175,14 +177,16 @@ _Noreturn static void become(const struct run_start *start, int report)
     _exit(write(report, &error, sizeof error) < 0 ? RUN_FAILED : RUN_NOT_FOUND);
 }
 
-pid_t run_start(const struct run_start *start)
+pid_t run_start(const struct run_start *start, bool *is_own)
 {
     int report[2], error = 0;
+    *is_own = true;
     if (pipe2(report, O_CLOEXEC))
         return -errno;
     pid_t child = fork();
     if (!child)
         become(start, report[1]);
+    *is_own = child < 0;
     if (child < 0)
         error = errno;
     close(report[1]);

@@ -38,8 +38,9 @@ struct run_start {
     int in, out, err;                   /* -1: as ours */
     const struct run_signals *signals;
 };
-/* Its number, or -errno if it can't be executed. */
-pid_t run_start(const struct run_start *start);
+/* Its number, or -errno. `is_own`: the error isn't that it can't be executed, but that this process
+ * can't have another one, or a pipe. */
+pid_t run_start(const struct run_start *start, bool *is_own);
 /* What a shell says of an end: 128 + n for signal n. */
 int run_exit_status(int status);
 /* What a shell says when it can't be executed. */

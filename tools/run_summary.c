@@ -7,6 +7,7 @@
 
 #include "figures.h"
 #include "run.h"
+#include "utf8.h"
 
 #define MOST_CLASSES 5u
 #define MOST_WITHOUT 3u
@@ -14,6 +15,7 @@
 #define LEAST_SECONDS 0.1    /* for a rate */
 #define LEAST_COURSE_NS 1000000000u
 #define LEAST_STEP_NS 50000000u
+#define LITTLE_UNSEEN 20u /* of what happened, one part of so many */
 
 static void print_title(FILE *to, const char *title)
 {
@@ -63,7 +65,7 @@ static void print_memory(const struct run *run, FILE *to)
     const struct sample *most = &run->watch.most_rss;
     print_title(to, "memory");
     fprintf(to, "%s resident at most", size_text(largest, run->result.peak_rss));
-    if (run->watch.nr_told > 1)
+    if (run->watch.nr_told > 1 && most->rss >= run->result.peak_rss) /* or no look saw it */
         fprintf(to,
                 ", of the largest process; %s of all together at %.3f s, what they share counted "
                 "for each",
@@ -120,7 +122,7 @@ static void print_given_back(const struct heap_counts *counts, FILE *to)
 {
     char size[FIGURE_BYTES], again[FIGURE_BYTES];
     print_title(to, "given back");
-    fprintf(to, "%s before the end", size_text(size, counts->given_back));
+    fprintf(to, "up to %s before the end", size_text(size, counts->given_back));
     if (counts->again)
         fprintf(to, "; %s free pages of that were needed again", count_text(again, counts->again));
     fputc('\n', to);
@@ -131,7 +133,7 @@ static void print_large(const struct heap_counts *counts, FILE *to)
     char least[FIGURE_BYTES], maps[FIGURE_BYTES], unmaps[FIGURE_BYTES], reused[FIGURE_BYTES];
     for (unsigned i = 0; i < QUIRE_HEAP_PAGE_LARGE; i++) {
         const struct quire_heap_page_large *large = &counts->large[i];
-        if (!large->maps && !large->reused)
+        if (!large->maps && !large->unmaps && !large->reused)
             continue;
         print_title(to, "large");
         fprintf(to, "blocks of %s and more: mapped %s times, unmapped %s, kept and used again %s\n",
@@ -175,7 +177,9 @@ static void print_course(const struct run *run, FILE *to)
     char most[FIGURE_BYTES];
     if (!all->count || run->result.elapsed_ns < LEAST_COURSE_NS)
         return;
-    uint64_t last = all->sample[all->count - 1].minor;
+    uint64_t last = all->sample[all->count - 1].minor, minor = run->result.minor;
+    if (last < minor - minor / LITTLE_UNSEEN) /* processes came and went between looks */
+        return;
     for (size_t i = 1; i < all->count; i++) {
         const struct sample *to_here = &all->sample[i], *from_here = &all->sample[from];
         uint64_t ns = to_here->t - from_here->t;
@@ -225,37 +229,50 @@ static int by_bytes(const void *a, const void *b)
     return one->bytes > other->bytes ? -1 : one->bytes < other->bytes;
 }
 
-/* Of all processes, each when its heap held the most. True: their calls are counted. */
-static bool sum_classes(const struct watch *watch, struct class_sum sums[QUIRE_HEAP_PAGE_CLASSES])
+/* NULL: no heap told anything. */
+static const struct process *with_largest_heap(const struct watch *watch)
 {
-    bool counts_calls = false;
-    for (size_t p = 0; p < watch->nr_told; p++) {
-        const struct process *process = watch->told[p];
-        for (unsigned i = 0; process->page && i < QUIRE_HEAP_PAGE_CLASSES; i++) {
-            const struct quire_heap_page_class *c = &process->peak_page->class_of[i];
-            uint64_t taken = c->used + c->cached;
-            sums[i].size = c->size;
-            sums[i].used += c->used;
-            sums[i].free += c->slots > c->used ? c->slots - c->used : 0;
-            sums[i].bytes += (taken || c->pages) ? c->pages * process->page->page_size : 0;
-            sums[i].allocations += process->page->class_of[i].allocations;
-            counts_calls |= process->page->counts_calls != 0;
-        }
+    const struct process *largest = NULL;
+    for (size_t i = 0; i < watch->nr_told; i++) {
+        const struct process *process = watch->told[i];
+        if (process->page && (!largest || process->peak_held > largest->peak_held))
+            largest = process;
     }
-    return counts_calls;
+    return largest;
 }
 
+static void read_classes(const struct process *process,
+                         struct class_sum sums[QUIRE_HEAP_PAGE_CLASSES])
+{
+    for (unsigned i = 0; i < QUIRE_HEAP_PAGE_CLASSES; i++) {
+        const struct quire_heap_page_class *c = &process->peak_page->class_of[i];
+        sums[i] = (struct class_sum){
+            .size = c->size,
+            .used = c->used,
+            .free = c->slots > c->used ? c->slots - c->used : 0,
+            .bytes = c->pages * process->page->page_size,
+            .allocations = process->page->class_of[i].allocations,
+        };
+    }
+}
+
+/* Of one process: sums of heaps that were at their largest one after the other are no heap's. */
 static void print_classes(const struct watch *watch, FILE *to)
 {
-    struct class_sum sums[QUIRE_HEAP_PAGE_CLASSES] = {{0}};
+    struct class_sum sums[QUIRE_HEAP_PAGE_CLASSES];
+    const struct process *largest = with_largest_heap(watch);
     char size[FIGURE_BYTES], used[FIGURE_BYTES], unused[FIGURE_BYTES], bytes[FIGURE_BYTES];
     char calls[FIGURE_BYTES];
-    bool counts_calls = sum_classes(watch, sums);
+    if (!largest)
+        return;
+    read_classes(largest, sums);
+    bool counts_calls = largest->page->counts_calls != 0;
     qsort(sums, QUIRE_HEAP_PAGE_CLASSES, sizeof sums[0], by_bytes);
     if (!sums[0].bytes)
         return;
     print_title(to, "classes");
-    fputs("those that took the most, when the heap held the most:\n", to);
+    fprintf(to, "those that took the most, when the heap of %s (%u), the largest, held the most:\n",
+            largest->name, largest->pid);
     fprintf(to, "  %-11s%12s %12s %12s %12s%s\n", "", "blocks of", "in use", "free", "take",
             counts_calls ? "  allocations" : "");
     for (unsigned i = 0; i < MOST_CLASSES && sums[i].bytes; i++) {
@@ -315,7 +332,10 @@ static void print_command(const struct run *run, FILE *to)
     size_t left = MOST_OF_COMMAND;
     for (char **argv = run->options->argv; *argv && left; argv++) {
         size_t length = strlen(*argv), shown = length < left ? length : left;
-        fprintf(to, " %.*s%s", (int)shown, *argv, shown < length ? "..." : "");
+        char *clean = text("%.*s", (int)shown, *argv);
+        utf8_print(clean);
+        fprintf(to, " %s%s", clean, shown < length ? "..." : "");
+        free(clean);
         left -= shown;
     }
     if (run->program.obstacle)
@@ -329,23 +349,25 @@ static void print_command(const struct run *run, FILE *to)
                                      : ", which doesn't tell what it does");
 }
 
-/* Processes that got by without the heap, as far as that is known. */
+/* Processes that got by without the heap, or whose heap tells others, as far as that is known. */
 static void print_without(const struct run *run, FILE *to)
 {
     unsigned count = 0;
-    if (!run_has_counts(run))
+    if (!run->watch.places)
         return;
     for (size_t i = 0; i < run->watch.nr_told; i++) {
         const struct process *process = run->watch.told[i];
-        if (!process->is_without)
+        if (!process->is_without && !process->is_unread)
             continue;
         if (++count > MOST_WITHOUT)
             continue;
         print_title(to, "without");
-        fprintf(to,
-                "%s (%u) ran without the heap: it is of another kind, or its environment was "
-                "changed\n",
-                process->name, process->pid);
+        fprintf(
+            to, "%s (%u) %s\n", process->name, process->pid,
+            process->is_unread
+                ? "has the heap, but its counts can't be read and are in no sum: it runs as "
+                  "another user, or there were too many processes"
+                : "ran without the heap: it is of another kind, or its environment was changed");
     }
     if (count > MOST_WITHOUT) {
         print_title(to, "");

@@ -21,6 +21,7 @@
 #define SELDOM 4u
 #define AGAIN (4 * SELDOM)
 #define FIRST_LOOKS 8u
+#define MOST_ANCESTORS 64u
 #define SHARE_OF_TIME 50u /* looks take at most one part of so many */
 #define FIRST_INTERVAL_NS 1000000u
 
@@ -203,6 +204,29 @@ static struct process *owner_of(const struct watch *watch, uint32_t inner)
     return NULL;
 }
 
+static bool is_ours(const struct watch *watch, const struct proc_stat *stat)
+{
+    if (stat->parent == watch->self)
+        return !strangers_have(watch->strangers, stat->pid);
+    return find(watch, stat->parent);
+}
+
+/* A process that runs, and was taken for somebody else's when its number was another process's: it
+ * is ours if one of its ancestors is. */
+static bool adopt(struct watch *watch, uint32_t pid, unsigned most)
+{
+    struct proc_stat stat;
+    if (find(watch, pid))
+        return true;
+    if (!most || pid <= 1 || pid == watch->self || !proc_stat_read(pid, &stat) || stat.state == 'Z')
+        return false;
+    if (!is_ours(watch, &stat) &&
+        (stat.parent == watch->self || !adopt(watch, stat.parent, most - 1)))
+        return false;
+    see(watch, enter(watch, &stat), &stat);
+    return true;
+}
+
 /* Who isn't ours in two looks, between which all processes were looked through, is over. */
 static void look_at_places(struct watch *watch, bool is_last)
 {
@@ -217,7 +241,7 @@ static void look_at_places(struct watch *watch, bool is_last)
         watch->unknown[n] = owner && !process ? owner : 0;
         if (process) {
             process_read_place(watch, process, n);
-        } else if (owner && (was_unknown || is_last)) {
+        } else if (owner && (was_unknown || is_last) && !adopt(watch, owner, MOST_ANCESTORS)) {
             add_by_page(watch, n);
             places_free(places, n);
             watch->unknown[n] = 0;
@@ -309,7 +333,7 @@ static bool look_at(struct watch *watch, uint32_t pid)
         leave(watch, process);
         process = NULL;
     }
-    if (!process && stat.parent != watch->self && !find(watch, stat.parent))
+    if (!process && !is_ours(watch, &stat))
         return true;
     see(watch, process ? process : enter(watch, &stat), &stat);
     return false;
@@ -321,12 +345,24 @@ static int by_number(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
+/* When a process was found, of those that weren't ours some may be its children: numbers begin
+ * anew when they are used up, so a child may have a lower one, and come first. How many are left.
+ */
+static size_t look_again(struct watch *watch, uint32_t *foreign, size_t count)
+{
+    size_t left = 0, next = 0;
+    for (size_t i = 0; i < count; i++)
+        if (was_foreign(watch, foreign[i], &next) || look_at(watch, foreign[i]))
+            foreign[left++] = foreign[i];
+    return left;
+}
+
 static void look_through(struct watch *watch)
 {
     DIR *folder = opendir("/proc");
     const struct dirent *entry;
     uint32_t *foreign = NULL;
-    size_t count = 0, room = 0, next = 0;
+    size_t count = 0, room = 0, next = 0, nr_live = watch->nr_live;
     bool again = watch->looks % AGAIN == 0;
     while (folder && (entry = readdir(folder))) {
         uint32_t pid =
@@ -342,6 +378,10 @@ static void look_through(struct watch *watch)
     }
     if (folder)
         closedir(folder);
+    while (watch->nr_live > nr_live) {
+        nr_live = watch->nr_live;
+        count = look_again(watch, foreign, count);
+    }
     if (count)
         qsort(foreign, count, sizeof *foreign, by_number);
     free(watch->foreign);
@@ -409,9 +449,10 @@ static void sum_up(struct watch *watch, bool is_kept)
         samples_keep(watch, &watch->all, &sum);
 }
 
-void watch_add(struct watch *watch, uint32_t pid)
+void watch_add(struct watch *watch, uint32_t pid, const struct strangers *strangers)
 {
     struct proc_stat stat;
+    watch->strangers = strangers;
     if (proc_stat_read(pid, &stat))
         see(watch, enter(watch, &stat), &stat);
 }

@@ -12,6 +12,7 @@
 
 #include "run_places.h"
 #include "run_proc.h"
+#include "run_strangers.h"
 
 #define MOST_PROCESSES 1024u
 #define MOST_SAMPLES 16384u
@@ -53,6 +54,7 @@ struct process {
     bool is_live, is_told; /* told: one of MOST_PROCESSES */
     bool is_seen;          /* in this look */
     bool is_without;       /* the heap that it should have isn't there */
+    bool is_unread;        /* it is, but has a page of its own, where it isn't looked for */
     char looked_for[64];   /* under which name that was looked at */
     uint32_t place;
     struct sample last;
@@ -74,6 +76,7 @@ struct watch {
     uint64_t interval_ns;
     bool has_swap;
     struct places *places;
+    const struct strangers *strangers;
     struct process **told;
     size_t nr_told;
     struct process **live; /* by pid */
@@ -99,8 +102,9 @@ struct watch {
 };
 
 void watch_begin(struct watch *watch, struct places *places, uint64_t interval_ns);
-/* The program's own process, so that it is known from the beginning. */
-void watch_add(struct watch *watch, uint32_t pid);
+/* The program's own process, so that it is known from the beginning. Children that this process had
+ * before aren't looked at. */
+void watch_add(struct watch *watch, uint32_t pid, const struct strangers *strangers);
 /* Looks at all; when to look again. */
 uint64_t watch_look(struct watch *watch);
 /* A child of this process that ended and wasn't waited for yet. */

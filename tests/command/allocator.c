@@ -5,11 +5,14 @@
  *     serve N SIZE      takes and drops one block N times
  *     burst N SIZE M    M times takes N blocks, and then drops them
  *     settle N SIZE M   the same, and then one block at a time for a moment
+ *     sparse SIZE       takes a block, touches a byte of it and drops it, a thousand times
+ *     headless SIZE     goes on with a block for a moment when the first thread has ended
  *     threads N         threads that each have a hundred blocks of 112 bytes at the end
  *     family N          N children that each have a hundred blocks of 1024 bytes, and end by _exit
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +109,37 @@ static int family(size_t count)
     return 0;
 }
 
+static int sparse(size_t size)
+{
+    for (size_t i = 0; i < 1000; i++) {
+        volatile char *made = malloc(size);
+        if (!made)
+            return 1;
+        *made = 1;
+        free((void *)made);
+    }
+    usleep(A_MOMENT_US);
+    return hold(1000, 64);
+}
+
+static void *go_on(void *arg)
+{
+    (void)taken(*(size_t *)arg);
+    for (unsigned i = 0; i < 4; i++)
+        usleep(A_MOMENT_US);
+    exit(0);
+}
+
+static int headless(size_t size)
+{
+    static size_t bytes;
+    pthread_t thread;
+    bytes = size;
+    if (pthread_create(&thread, NULL, go_on, &bytes))
+        return 1;
+    pthread_exit(NULL);
+}
+
 int main(int argc, char **argv)
 {
     size_t number[3] = {0};
@@ -113,14 +147,17 @@ int main(int argc, char **argv)
         return 2;
     for (int i = 2; i < argc && i < 5; i++)
         number[i - 2] = strtoul(argv[i], NULL, 10);
-    if (number[0] > MOST && strcmp(argv[1], "pages") != 0 && strcmp(argv[1], "serve") != 0)
+    bool is_count = !strchr("ps", argv[1][0]) && strcmp(argv[1], "headless") != 0;
+    if (number[0] > MOST && (is_count || !strcmp(argv[1], "settle")))
         return 2;
-    return !strcmp(argv[1], "pages")     ? pages(number[0])
-           : !strcmp(argv[1], "hold")    ? hold(number[0], number[1])
-           : !strcmp(argv[1], "serve")   ? burst(1, number[1], number[0])
-           : !strcmp(argv[1], "burst")   ? burst(number[0], number[1], number[2])
-           : !strcmp(argv[1], "settle")  ? settle(number[0], number[1], number[2])
-           : !strcmp(argv[1], "threads") ? threads(number[0])
-           : !strcmp(argv[1], "family")  ? family(number[0])
-                                         : 2;
+    return !strcmp(argv[1], "pages")      ? pages(number[0])
+           : !strcmp(argv[1], "hold")     ? hold(number[0], number[1])
+           : !strcmp(argv[1], "serve")    ? burst(1, number[1], number[0])
+           : !strcmp(argv[1], "burst")    ? burst(number[0], number[1], number[2])
+           : !strcmp(argv[1], "settle")   ? settle(number[0], number[1], number[2])
+           : !strcmp(argv[1], "sparse")   ? sparse(number[0])
+           : !strcmp(argv[1], "headless") ? headless(number[0])
+           : !strcmp(argv[1], "threads")  ? threads(number[0])
+           : !strcmp(argv[1], "family")   ? family(number[0])
+                                          : 2;
 }

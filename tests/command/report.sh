@@ -120,6 +120,17 @@ stays() {
     ends 1 --size=1K --output=small.html "$file" && grep -qx before "$tap_scratch/small.html"
 }
 tap_check '... and what was there' stays
+too_large() { # what was there stays whole when the new one can't be
+    echo before >"$tap_scratch/small.html"
+    (ulimit -f 64 && ends 1 --output=small.html "$file") && says 'small.html: File too large' && grep -qx before "$tap_scratch/small.html" &&
+        [ "$(find "$tap_scratch" -name 'small.html*' | wc -l)" -eq 1 ]
+}
+tap_check 'a page that may not be so large leaves what was there' too_large
+keeps_rights() {
+    chmod 640 "$tap_scratch/small.html" && ends 0 --output=small.html "$file" && [ "$(stat -c %a "$tap_scratch/small.html")" = 640 ] &&
+        rm "$tap_scratch/small.html" && (umask 027 && ends 0 --output=small.html "$file") && [ "$(stat -c %a "$tap_scratch/small.html")" = 640 ]
+}
+tap_check '... and has its rights, or those of any new file' keeps_rights
 tap_check 'a device that is full' ends_and_says 1 '^quire: /dev/full: No space' --output=/dev/full "$file"
 tap_check '... is still there' test -c /dev/full
 if command -v python3 >/dev/null; then
@@ -170,6 +181,38 @@ tap_check 'what cannot be is told with its place' ends_and_says 1 'at byte 36, f
 tap_check '... and a page is there all the same' ends 1 twice
 tap_check '... that admits it' grep -q '"trouble":"at byte 36, free: frame 16 is free"' "$tap_scratch/twice.html"
 
+# ---- small files that ask for much ----------------------------------------------------------------
+
+if command -v python3 >/dev/null; then
+    hostile() { # KIND...
+        python3 tests/command/report/hostile.py "$@" >"$tap_scratch/hostile"
+    }
+    # Each copy would take 18 MB; all that is bounded is told of.
+    forks() {
+        # shellcheck disable=SC3045 # dash and bash have it
+        hostile forks 40000 400 && (ulimit -v 1500000 && ends 0 -o text hostile)
+    }
+    tap_check 'forks of a large space take bounded memory' forks
+    zones() {
+        hostile zones 65536 200 && ends 1 -o text hostile && says 'zones change too often'
+    }
+    tap_check 'zones that change over and over are refused' zones
+    same_zones() {
+        hostile same 16777216 3000 && ends 0 -o text hostile
+    }
+    tap_check 'one that is told of again costs nothing' same_zones
+    many() {
+        hostile processes 20000 && limited_from hostile 300000
+    }
+    limited_from() { # FILE LIMIT
+        ends 0 --size="$2" --output=many.html "$1" && [ "$(wc -c <"$tap_scratch/many.html")" -le "$2" ] &&
+            grep -Eq '"other_processes":\{"count":1[0-9]{4}' "$tap_scratch/many.html"
+    }
+    tap_check 'a page of very many processes keeps its limit' many
+else
+    tap_skip 'small files that ask for much' 'python3 is not there'
+fi
+
 # ---- recordings of quire run ----------------------------------------------------------------------
 
 if ends 0 -o json "$run" >/dev/null; then
@@ -192,11 +235,26 @@ if ends 0 -o json "$run" >/dev/null; then
         's/"rss": 4096000/"rss": "x"/ "rss".isn.t.a.whole.number' 's/"rss": 4096000/"rss": -1/ "rss".isn.t.a.whole.number' \
         's/"0x400000"/"400000"/ "start".isn.t.an.address' 's/"page_size": 4096/"page_size": 0/ "page_size".isn.t' \
         's/"end": "0x500000"/"end": "0x100000"/ "end".isn.t.behind' 's/"samples": \[/"samples": [,/ line.[0-9]+:' \
-        's/"processes": \[/"processes": 5, "x": [/ "processes".isn.t.a.list'; do
+        's/"processes": \[/"processes": 5, "x": [/ "processes".isn.t.a.list' 's/"processes": \[/"processes": [5,/ "processes".isn.t.a.list.of.objects' \
+        's/"samples": \[/"samples": [5,/ "samples".isn.t.a.list.of.objects' 's/"command": \[/"command": [5,/ "command".isn.t.a.list.of.texts' \
+        's/"advice": \[/"advice": [5,/ "advice".isn.t.a.list.of.texts' 's/"page_size": 4096/"page_size": 4611686018427387904/ "page_size".isn.t' \
+        's/"heap": {/"heap": 5, "x": {/ "heap".isn.t.an.object'; do
         # The change has blanks; what is to be said has none.
         sed "${change% *}" "$run" >"$tap_scratch/wrong.json"
         tap_check "a recording that is wrong: ${change##* }" ends_and_says 1 "${change##* }" -o text wrong.json
     done
+    if command -v python3 >/dev/null; then
+        long_command() {
+            python3 -c 'import json; d = json.load(open("'"$run"'")); d["command"] = ["\u00e4" * 11] * 150000; json.dump(d, open("'"$tap_scratch"'/long.json", "w"))' &&
+                ends 0 -o json long.json && has 'len(d["title"].encode()) <= 163 and d["title"].endswith("...") and "?" not in d["title"]'
+        }
+        tap_check 'a very long command is cut' long_command
+        formula() {
+            sed 's/"name": "[a-z]*"/"name": "=1+1"/' "$run" >"$tap_scratch/formula.json" && ends 0 -o csv --table=processes formula.json &&
+                grep -q "\"'=1+1\"" "$output"
+        }
+        tap_check 'no name is a formula to a spreadsheet' formula
+    fi
     cut_recordings() {
         size=$(wc -c <"$run")
         for length in $(seq 1 97 "$((size - 4))"); do

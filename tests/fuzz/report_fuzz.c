@@ -99,7 +99,8 @@ static void print(const struct report *report)
     size_t size = 0;
     FILE *to = open_memstream(&made, &size);
     EXPECT(to);
-    report_print_json(report, &(struct report_detail){.is_page = true, .most_areas = 3}, to);
+    report_print_json(
+        report, &(struct report_detail){.is_page = true, .most_areas = 3, .most_processes = 5}, to);
     report_print_text(report, to);
     for (unsigned table = 0; report_tables[table]; table++)
         report_print_csv(report, table, to);

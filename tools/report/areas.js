@@ -143,7 +143,7 @@ function addAreas() {
       : "What a process had mapped when it was largest") +
     ": a bar for each area, as long as the logarithm of its size, filled where pages are **resident**" +
     (isRun ? " and, in orange, in swap." : ". Stronger colour: more pages of that part are there.") +
-    (processes.length < report.processes.length ? ` Of ${processes.length} processes of ${report.processes.length}.` : ""));
+    (processes.length < report.processes.length ? ` Known of ${processes.length} of ${report.processes.length}.` : ""));
   const map = new AreaMap(section, processes);
   map.refill = addNumbers(section, "areas", ["start", "end", "rights", "name", "pages", "resident"].concat(isRun ? ["swapped"] : []),
     () => map.list.map((a) => [a.start, a.end, a.rights, a.name, a.pages, a.resident].concat(isRun ? [a.swapped] : [])));

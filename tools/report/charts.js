@@ -176,8 +176,9 @@ function addFree() {
   const types = Object.keys(time.free_blocks_then);
   const orders = Array.from({ length: report.max_order + 1 }, (_, order) => order);
   const section = addSection("free", "Free memory by size of block",
-    `At the end **${size(freeFrames(time.columns - 1) * page)}** were free, the largest block of ` +
-    `${size(page * 2 ** Math.max(0, ...orders.filter((o) => time.frames_then["free_" + o][time.columns - 1])))}. ` +
+    (freeFrames(time.columns - 1) ? `At the end **${size(freeFrames(time.columns - 1) * page)}** were free, the largest block of ` +
+    `${size(page * 2 ** Math.max(0, ...orders.filter((o) => time.frames_then["free_" + o][time.columns - 1])))}. `
+      : "At the end no frame was free. ") +
     "Light bands are large blocks, dark ones what is cut into small pieces. Frames on per-CPU lists count as free, " +
     "and as merged with their neighbours.");
   const blocks = (type, order, i) => type === "all"
@@ -320,7 +321,7 @@ function addProcesses() {
   addNumbers(section, "processes", head, () => report.processes.map((p) => [p.pid, p.name, p.parent, p.begin_ns / 1e9,
     p.end_ns / 1e9, p.peak_resident_bytes, p.peak_ns / 1e9, p.minor_faults, p.major_faults, p.failed_faults]
     .concat(isRun ? [p.user_ns / 1e9, p.kernel_ns / 1e9] : [])),
-  others.count ? `and ${count(others.count)} smaller ones with ${count(others.minor_faults)} minor and ` +
+  others.count ? `and ${count(others.count)} others with ${count(others.minor_faults)} minor and ` +
     `${count(others.major_faults)} major faults` : "");
 }
 

@@ -5,6 +5,22 @@
  * picture with a point a cell is drawn from that, and stretched to what is looked at.
  */
 
+/* The kind of most frames of a row: free ones of all orders are one kind against an owner's, and
+ * the order of most of them counts when they win. */
+function mostOf(state) {
+  let owner = 0xff, owned = 0, order = 0xff, ofOrder = 0, free = 0;
+  for (let i = 0; i < state.length; i += 2) {
+    const [kind, frames] = [state[i], state[i + 1]];
+    if (kind >= nrOwners) {
+      free += frames;
+      if (frames > ofOrder) [order, ofOrder] = [kind, frames];
+    } else if (frames > owned) {
+      [owner, owned] = [kind, frames];
+    }
+  }
+  return free > owned ? order : owner;
+}
+
 function readMap() {
   const map = report.map, rows = map.rows, columns = time.columns;
   const states = [[]], cell = new Uint32Array(rows * columns);
@@ -13,12 +29,9 @@ function readMap() {
     if (column) cell.copyWithin(column * rows, (column - 1) * rows, column * rows);
     for (const change of map.changes[column]) {
       const state = change.slice(1);
-      let best = 0xff, most = 0;
-      for (let i = 0; i < state.length; i += 2)
-        if (state[i + 1] > most) [best, most] = [state[i], state[i + 1]];
       cell[column * rows + change[0]] = states.length;
       states.push(state);
-      kindOf.push(best);
+      kindOf.push(mostOf(state));
     }
   }
   return { rows, columns, cell, states, kindOf: Uint8Array.from(kindOf), step: map.frames_per_row };

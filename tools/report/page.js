@@ -9,9 +9,8 @@ function addFact(name, value, more) {
 
 function endText() {
   if (isRun) return report.end;
-  const exits = report.marks.filter((mark) => mark.kind === "exit");
   const first = report.marks.find((mark) => mark.kind === "fork");
-  const exit = first && exits.find((mark) => mark.pid === first.pid);
+  const exit = first && report.processes.find((process) => process.pid === first.pid && process.ended);
   if (report.end === "panic") return "the machine panicked";
   if (!exit) return report.complete ? "the machine ended" : "not told";
   return exit.status & 127 ? `killed by signal ${exit.status & 127}` : `exit status ${exit.status >> 8}`;

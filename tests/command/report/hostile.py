@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""hostile.py KIND NUMBER... > FILE: small files of events that could ask a reader for much
+
+forks CHUNKS FORKS     a space with so many parts of 512 pages, and so many forks of it
+zones FRAMES TIMES     a zone that is told of so often, each time with other frames
+same FRAMES TIMES      each time as it was
+processes NUMBER       so many that never end
+"""
+import struct
+import sys
+
+PAGEBLOCK_ORDER = 10
+ZONE, EXEC, MM_FORK, AREA, RSS, FORK, MAP, END = 2, 14, 16, 17, 19, 21, 26, 28
+
+
+def number(n):
+    out = b""
+    while True:
+        out += bytes([n & 0x7F | (0x80 if n > 0x7F else 0)])
+        n >>= 7
+        if not n:
+            return out
+
+
+def signed(n):
+    return number(2 * n if n >= 0 else -2 * n - 1)
+
+
+class Writer:
+    def __init__(self, frames):
+        self.to = sys.stdout.buffer
+        self.to.write(b"QuireEv\n" + struct.pack("<6I", 1, 12, 1, 64, PAGEBLOCK_ORDER, frames))
+        self.page = self.events = 0
+
+    def event(self, kind, *fields):
+        self.to.write(bytes([kind]) + number(50) + b"".join(fields))
+        self.events += 1
+
+    def address(self, page):
+        by, self.page = page - self.page, page
+        return signed(by)
+
+    def end(self):
+        self.to.write(bytes([END]) + number(1) + number(self.events) + number(0))
+
+
+def forks(chunks, count):
+    file = Writer(1024)
+    file.event(AREA, number(1), file.address(0), number(1 << 50), number(3), number(0))
+    for i in range(chunks):
+        file.event(MAP, number(1), file.address(i * 512), number(1))
+    for i in range(count):
+        file.event(MM_FORK, number(2 + i), number(1))
+    file.end()
+
+
+def zones(frames, times, step=1):
+    file = Writer(frames)
+    for i in range(times):
+        file.event(ZONE, number(0), number(0), number(2), number(0), number(frames - step * i), number(frames))
+    file.end()
+
+
+def processes(count):
+    file = Writer(1024)
+    for i in range(count):
+        name = b"a program %d" % i
+        file.event(FORK, number(i + 1), number(0), number(0))
+        file.event(EXEC, number(i + 1), signed(i + 1), number(len(name)) + name)
+    file.end()
+
+
+numbers = [int(word) for word in sys.argv[2:]]
+{"forks": forks, "zones": zones, "same": lambda *n: zones(*n, step=0), "processes": processes}[sys.argv[1]](*numbers)

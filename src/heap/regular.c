@@ -90,10 +90,11 @@ void *regular_take(struct quire_heap_cache *cache, size_t size)
     return NULL;
 }
 
-/* Now and then what is idle is looked for. */
+/* Now and then what is idle is looked for. It may have been regular_take, called before this, that
+ * said so. */
 void *regular_take_or_look(struct quire_heap_cache *cache, size_t size)
 {
-    void *block = regular_take(cache, size);
+    void *block = cache->regular_turn ? regular_take(cache, size) : NULL;
     if (block || cache->regular_turn)
         return block;
     (void)large_release(cache->heap, false);
@@ -104,7 +105,7 @@ bool regular_put(struct quire_heap_cache *cache, void *ptr)
 {
     struct quire_heap *heap = cache->heap;
     uintptr_t at = (uintptr_t)ptr;
-    struct regular *slot = heap && !(at & STATE) ? find(heap, ptr, at) : NULL;
+    struct regular *slot = heap && at && !(at & STATE) ? find(heap, ptr, at) : NULL;
     if (!slot || !change(slot, at, at | FREE))
         return false;
     cache->recent[cache->last_recent++ % QUIRE_HEAP_RECENT] = (uint8_t)(slot - heap->large.regular);

@@ -127,6 +127,9 @@ static void a_slab_that_is_told_is_set_aside(void)
     CHECK_EQ(quire_slab_report_free_pages(slab), 0); /* another one is at it */
     quire_kmem_cache_put(cache, count - 2, object + 2);
     quire_kmem_cache_free(cache, other);
+    void *again = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL); /* beside an empty one */
+    quire_slab_check(slab);
+    quire_kmem_cache_free(cache, again);
     (void)quire_kmem_cache_shrink(cache);
     CHECK_EQ(info_of(cache).nr_pages, bytes >> QUIRE_PAGE_SHIFT);
     node->told = 0;

@@ -184,10 +184,10 @@ bool regular_leave(struct quire_heap *heap, struct large *block)
     return true;
 }
 
-/* Takes a block that is free from its slot and the tree; NULL: it isn't. */
-static struct large *withdraw(struct quire_heap *heap, struct regular *slot)
+/* Takes a block that is free from its slot and the tree, if the slot's word is still that; NULL: it
+ * isn't. */
+static struct large *withdraw(struct quire_heap *heap, struct regular *slot, uintptr_t word)
 {
-    uintptr_t word = quire_load_relaxed(&slot->word);
     if (!(word & FREE) || !change(slot, word, 0))
         return NULL;
     clear(heap, slot);
@@ -198,7 +198,8 @@ static struct large *withdraw(struct quire_heap *heap, struct regular *slot)
 void regular_recall(struct quire_heap *heap, uint64_t now, struct list *spare)
 {
     for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
-        struct large *block = withdraw(heap, &heap->large.regular[quire_ctz64(left)]);
+        struct regular *slot = &heap->large.regular[quire_ctz64(left)];
+        struct large *block = withdraw(heap, slot, quire_load_relaxed(&slot->word));
         if (block)
             kept_add(heap, block, now, spare);
     }
@@ -213,7 +214,7 @@ void regular_take_idle(struct quire_heap *heap, uint64_t now, struct list *out)
     for (uint64_t left = large->regulars; left; left &= left - 1) {
         struct regular *slot = &large->regular[quire_ctz64(left)];
         uintptr_t word = quire_load_relaxed(&slot->word);
-        struct large *block = word & IDLE ? withdraw(heap, slot) : NULL;
+        struct large *block = word & IDLE ? withdraw(heap, slot, word) : NULL;
         if (block) {
             large->allowance -= block->size < large->allowance ? block->size : large->allowance;
             list_add_tail(out, &block->link);

@@ -20,6 +20,7 @@
  *               its page there
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -27,7 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "malloc/self.h"
+#include "malloc/family.h"
 
 static union {
     uint32_t alive;
@@ -244,7 +245,46 @@ void fork_start(void)
     has_control = !madvise(&control, sizeof control, MADV_WIPEONFORK);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+/* ---- first of all handlers --------------------------------------------------------------------
+ */
+
+/* Handlers run in the reverse order of their registration before a fork, and in that order after
+ * it. The first one registered thus closes the gate, and takes the list's lock, when the others are
+ * done, and opens it before they go on: theirs may wait for locks whose owners open files, or
+ * allocate much. Libraries that the program links have their constructors run before ours, and
+ * register by this call of glibc's, which pthread_atfork is made of. */
+EXPORT int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                             void *library);
+
+typedef int register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                            void *library);
+
+static bool watches; /* under no lock: constructors run one by one */
+
+static int register_next(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                         void *library)
 {
-    (void)pthread_atfork(before_fork, in_parent, in_child);
+    register_atfork *next;
+    *(void **)&next = dlsym(RTLD_NEXT, "__register_atfork");
+    return next ? next(prepare, parent, child, library) : ENOMEM;
+}
+
+static void watch_forks(void)
+{
+    if (__atomic_exchange_n(&watches, true, __ATOMIC_ACQ_REL))
+        return;
+    if (register_next(before_fork, in_parent, in_child, NULL)) /* another C library */
+        (void)pthread_atfork(before_fork, in_parent, in_child);
+}
+
+EXPORT int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                             void *library)
+{
+    watch_forks();
+    return register_next(prepare, parent, child, library);
+}
+
+__attribute__((constructor)) static void watch_forks_at_start(void)
+{
+    watch_forks();
 }

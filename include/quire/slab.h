@@ -267,7 +267,8 @@ unsigned long quire_slab_shrink(struct quire_slab *slab, int node);
 /* Tells the port of pages that hold no part of an object in use, in slabs that do
  * (quire_port_report_free): their content is lost, and they are written to again without notice.
  * Those of caches with constructors or debugging, and type-stable ones, stay. Pages, those that
- * were told before included. O(objects), under the lock of one cache's node at a time. */
+ * were told before included. O(objects). Locks of caches' nodes are held for a few slabs each time,
+ * and not while the port is told; who comes meanwhile passes over what is being told. */
 unsigned long quire_slab_report_free_pages(struct quire_slab *slab);
 
 /* Empties the sheaves of one CPU (any CPU's, running or gone). */

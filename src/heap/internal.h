@@ -280,7 +280,7 @@ static inline bool large_has_kept(const struct quire_heap *heap)
  * other way, where the heap may be locked. */
 void *regular_take(struct quire_heap_cache *cache, size_t size);
 void *regular_take_or_look(struct quire_heap_cache *cache, size_t size);
-/* False: it is no regular, or is free. */
+/* False: it is no regular, or is free. NULL is none. */
 bool regular_put(struct quire_heap_cache *cache, void *ptr);
 /* How often regulars that there are, of sizes counted under `number`, were taken again. At any
  * time. */

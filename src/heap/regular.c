@@ -90,10 +90,11 @@ void *regular_take(struct quire_heap_cache *cache, size_t size)
     return NULL;
 }
 
-/* Now and then what is idle is looked for. */
+/* Now and then what is idle is looked for. It may have been regular_take, called before this, that
+ * said so. */
 void *regular_take_or_look(struct quire_heap_cache *cache, size_t size)
 {
-    void *block = regular_take(cache, size);
+    void *block = cache->regular_turn ? regular_take(cache, size) : NULL;
     if (block || cache->regular_turn)
         return block;
     (void)large_release(cache->heap, false);
@@ -104,7 +105,7 @@ bool regular_put(struct quire_heap_cache *cache, void *ptr)
 {
     struct quire_heap *heap = cache->heap;
     uintptr_t at = (uintptr_t)ptr;
-    struct regular *slot = heap && !(at & STATE) ? find(heap, ptr, at) : NULL;
+    struct regular *slot = heap && at && !(at & STATE) ? find(heap, ptr, at) : NULL;
     if (!slot || !change(slot, at, at | FREE))
         return false;
     cache->recent[cache->last_recent++ % QUIRE_HEAP_RECENT] = (uint8_t)(slot - heap->large.regular);
@@ -183,10 +184,10 @@ bool regular_leave(struct quire_heap *heap, struct large *block)
     return true;
 }
 
-/* Takes a block that is free from its slot and the tree; NULL: it isn't. */
-static struct large *withdraw(struct quire_heap *heap, struct regular *slot)
+/* Takes a block that is free from its slot and the tree, if the slot's word is still that; NULL: it
+ * isn't. */
+static struct large *withdraw(struct quire_heap *heap, struct regular *slot, uintptr_t word)
 {
-    uintptr_t word = quire_load_relaxed(&slot->word);
     if (!(word & FREE) || !change(slot, word, 0))
         return NULL;
     clear(heap, slot);
@@ -197,7 +198,8 @@ static struct large *withdraw(struct quire_heap *heap, struct regular *slot)
 void regular_recall(struct quire_heap *heap, uint64_t now, struct list *spare)
 {
     for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
-        struct large *block = withdraw(heap, &heap->large.regular[quire_ctz64(left)]);
+        struct regular *slot = &heap->large.regular[quire_ctz64(left)];
+        struct large *block = withdraw(heap, slot, quire_load_relaxed(&slot->word));
         if (block)
             kept_add(heap, block, now, spare);
     }
@@ -212,7 +214,7 @@ void regular_take_idle(struct quire_heap *heap, uint64_t now, struct list *out)
     for (uint64_t left = large->regulars; left; left &= left - 1) {
         struct regular *slot = &large->regular[quire_ctz64(left)];
         uintptr_t word = quire_load_relaxed(&slot->word);
-        struct large *block = word & IDLE ? withdraw(heap, slot) : NULL;
+        struct large *block = word & IDLE ? withdraw(heap, slot, word) : NULL;
         if (block) {
             large->allowance -= block->size < large->allowance ? block->size : large->allowance;
             list_add_tail(out, &block->link);

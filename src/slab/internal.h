@@ -95,6 +95,8 @@ struct cache_node {
     quire_port_spinlock_t lock;
     unsigned nr_empty; /* slabs */
     struct slab_list partial, full;
+    uint32_t
+        told; /* the frame of the slab that vacant.c tells the port of: nothing is taken there */
     unsigned long nr_slabs, nr_pages, nr_partial; /* partial: neither full nor empty */
     unsigned long nr_objects, nr_free;            /* in slabs; sheaves hold what isn't free here */
     uint64_t random;                              /* of FREELIST_RANDOM */

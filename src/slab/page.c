@@ -5,7 +5,8 @@
  * first, so that slabs in use fill up and the others can empty.
  *
  *   invariant   a slab is on node->partial while it has a free object; the empty ones, of which
- *               there are nr_empty, are the last of the list
+ *               there are nr_empty, are the last of the list. node->told stays on it, and none of
+ *               its objects is taken
  *   bound       taking or putting an object is O(1); a map of many words is searched from where
  *               its lowest free object may be
  */
@@ -224,11 +225,26 @@ static bool map_put(const struct cache *cache, struct quire_page *head, unsigned
 
 /* ---- slabs of a node ------------------------------------------------------------------------- */
 
+/* The first one, but for the one that is being told; that goes behind the other empty ones if it is
+ * one itself, since what is taken next isn't empty any more. */
+static struct quire_page *slab_to_take(const struct cache *cache, struct cache_node *node)
+{
+    struct quire_page *head = slab_list_first(cache, &node->partial);
+    if (!head || quire_likely(node->told != head->pfn))
+        return head;
+    if (!slab_is_empty(head))
+        return slab_list_next(cache, head);
+    slab_list_del(cache, &node->partial, head);
+    slab_list_add_tail(cache, &node->partial, head);
+    struct quire_page *first = slab_list_first(cache, &node->partial);
+    return first == head ? NULL : first;
+}
+
 unsigned node_take(struct cache *cache, struct cache_node *node, void **end, unsigned max)
 {
     unsigned taken = 0;
     struct quire_page *head;
-    while (taken < max && (head = slab_list_first(cache, &node->partial))) {
+    while (taken < max && (head = slab_to_take(cache, node))) {
         if (slab_is_empty(head)) {
             node->nr_empty--;
             node->nr_partial++;
@@ -297,6 +313,12 @@ void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
 {
     while (node->nr_empty > keep) {
         struct quire_page *head = slab_of_frame(cache->slab, node->partial.last);
+        if (quire_unlikely(head->pfn == node->told)) { /* another empty one, or none */
+            uint32_t before = prev_pfn(head);
+            if (node->nr_empty == 1)
+                return;
+            head = slab_of_frame(cache->slab, before);
+        }
         slab_list_del(cache, &node->partial, head);
         slab_list_add(cache, out, head);
         quire_fetch_and(&head->flags, ~QUIRE_PAGE_SLAB);

@@ -5,9 +5,16 @@
  * reads what such a page holds: the port may use the memory behind it until somebody writes there,
  * as behind free blocks (phys/report.c).
  *
- *   bound   O(objects of slabs that are in use in part), under the lock of one node at a time
+ * The port is told without the node's lock: a call of it may take long, and there may be many. The
+ * slab is set aside meanwhile (node->told), so its pages stay vacant; others may free objects
+ * there.
+ *
+ *   bound   O(objects of slabs that are in use in part); the lock of a node is held for LOOKS of
+ *           them at most
  */
 #include "slab/page.h"
+
+#define LOOKS 16u
 
 /* Content of free objects that somebody counts on, or a map at the slab's end. */
 static bool has_content(const struct cache *cache, const struct quire_page *head)
@@ -30,35 +37,76 @@ static bool is_vacant(const struct cache *cache, const struct quire_page *head, 
     return true;
 }
 
-/* Pages beside each other are told together. */
-static unsigned long report_slab(const struct cache *cache, const struct quire_page *head)
+/* Bits of the slab's pages. */
+static uint64_t vacant_pages(const struct cache *cache, const struct quire_page *head)
 {
-    unsigned pages = 1u << slab_order(head), run = 0;
-    unsigned long told = 0;
+    unsigned pages = 1u << slab_order(head);
+    uint64_t vacant = 0;
     if (pages == 1 || has_content(cache, head))
         return 0;
-    for (unsigned page = 0; page <= pages; page++) {
-        if (page < pages && is_vacant(cache, head, page)) {
-            run++;
-            continue;
-        }
-        quire_phys_t first =
-            quire_page_to_phys(head) + ((quire_phys_t)(page - run) << QUIRE_PAGE_SHIFT);
-        if (run && !quire_port_report_free(cache->slab->port, first,
-                                           (quire_phys_t)run << QUIRE_PAGE_SHIFT))
+    for (unsigned page = 0; page < pages; page++)
+        if (is_vacant(cache, head, page))
+            vacant |= (uint64_t)1 << page;
+    return vacant;
+}
+
+/* Pages beside each other are told together. Without locks. */
+static unsigned long report_pages(const struct cache *cache, const struct quire_page *head,
+                                  uint64_t vacant)
+{
+    unsigned long told = 0;
+    for (unsigned run; vacant; vacant &= ~(quire_mask64(run) << quire_ctz64(vacant))) {
+        unsigned first = quire_ctz64(vacant);
+        uint64_t rest = ~(vacant >> first);
+        run = rest ? quire_ctz64(rest) : 64;
+        quire_phys_t at = quire_page_to_phys(head) + ((quire_phys_t)first << QUIRE_PAGE_SHIFT);
+        if (!quire_port_report_free(cache->slab->port, at, (quire_phys_t)run << QUIRE_PAGE_SHIFT))
             told += run;
-        run = 0;
     }
     return told;
+}
+
+/* The next slab from `head` on that has some, of no more than `*left`; 0: none was among LOOKS, and
+ * `*head` is the last of them, or NULL at the end. */
+static uint64_t find_vacant(const struct cache *cache, const struct quire_page **head,
+                            unsigned long *left)
+{
+    for (unsigned looks = 0; *head && *left; looks++, --*left) {
+        uint64_t vacant = vacant_pages(cache, *head);
+        if (vacant || looks == LOOKS)
+            return vacant;
+        *head = slab_list_next(cache, *head);
+    }
+    *head = NULL;
+    return 0;
+}
+
+/* The slab stays on the list while the lock isn't held, but may have become empty and moved to its
+ * end: then those from the first on are looked at once more, as many as are left. */
+static const struct quire_page *look_on(const struct cache *cache, const struct cache_node *node,
+                                        const struct quire_page *head)
+{
+    return slab_free_objects(head) == slab_objects(head) ? slab_list_first(cache, &node->partial)
+                                                         : slab_list_next(cache, head);
 }
 
 static unsigned long report_node(const struct cache *cache, struct cache_node *node)
 {
     unsigned long told = 0;
     quire_port_irq_t irq = slab_lock(&node->lock);
-    for (const struct quire_page *head = slab_list_first(cache, &node->partial); head;
-         head = slab_list_next(cache, head))
-        told += report_slab(cache, head);
+    unsigned long left = node->nr_partial;
+    const struct quire_page *head = node->told ? NULL : slab_list_first(cache, &node->partial);
+    while (head) {
+        uint64_t vacant = find_vacant(cache, &head, &left);
+        if (!head)
+            break;
+        node->told = head->pfn;
+        slab_unlock(&node->lock, irq);
+        told += report_pages(cache, head, vacant);
+        irq = slab_lock(&node->lock);
+        head = left-- > 1 ? look_on(cache, node, head) : NULL;
+        node->told = 0;
+    }
     slab_unlock(&node->lock, irq);
     return told;
 }

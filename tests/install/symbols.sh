@@ -56,7 +56,7 @@ family() {
 	malloc_stats malloc_trim malloc_usable_size mallopt memalign posix_memalign prlimit prlimit64 pvalloc
 	realloc reallocarray setrlimit setrlimit64 valloc
 	__libc_calloc __libc_free __libc_mallinfo __libc_malloc __libc_mallopt __libc_memalign __libc_pvalloc
-	__libc_realloc __libc_valloc
+	__libc_realloc __libc_valloc __register_atfork
 	END
 }
 

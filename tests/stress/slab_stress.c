@@ -205,7 +205,7 @@ static void look_around(struct worker *worker)
 {
     struct quire_kmem_cache_info info;
     size_t length = 0;
-    switch (below(worker, 8)) {
+    switch (below(worker, 9)) {
     case 0:
         quire_slab_shrink(slab, (int)below(worker, 3) - 1);
         break;
@@ -225,6 +225,9 @@ static void look_around(struct worker *worker)
     case 4:
     case 5:
         come_and_go(worker);
+        break;
+    case 6: /* what is in use keeps its content */
+        CHECK(quire_slab_report_free_pages(slab) < MEMORY_BYTES / QUIRE_PAGE_SIZE);
         break;
     default:
         quire_slab_drain_cpu(slab, below(worker, MAX_THREADS + 1));

@@ -31,7 +31,7 @@ static void make_regulars(void)
         take_all();
         drop_all();
     }
-    heap_cache.regular_turn = 0;
+    heap_cache.regular_turn = 1; /* at 0 it looks for what is idle */
 }
 
 static void who_takes_and_drops_the_same_blocks_needs_no_lock(void)
@@ -160,6 +160,33 @@ static void who_needs_no_lock_gives_back_what_is_idle(void)
     heap_end();
 }
 
+/* As malloc does, which asks without the lock itself before it comes here. */
+static void who_asks_without_the_lock_first_gives_back_what_is_idle(void)
+{
+    if (!heap_boot())
+        return;
+    make_regulars();
+    quire_heap_set_decay(heap_machine.heap, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        void *taken = regular_take(&heap_cache, SIZE);
+        taken = taken ? taken : quire_heap_alloc(&heap_cache, SIZE);
+        CHECK(regular_put(&heap_cache, taken));
+    }
+    CHECK(heap_info().nr_kept <= 1);
+    heap_end();
+}
+
+static void nothing_is_no_regular(void)
+{
+    if (!heap_boot())
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        CHECK(!regular_put(&heap_cache, NULL));
+    for (unsigned i = 0; i < NR_REGULARS; i++)
+        CHECK(!heap_machine.heap->large.regular[i].word);
+    heap_end();
+}
+
 static void a_block_that_grew_has_room_for_the_next_steps(void)
 {
     if (!heap_boot())
@@ -192,6 +219,8 @@ static const struct test_case cases[] = {
     TEST_CASE(what_regulars_leave_serves_others),
     TEST_CASE(regulars_that_nobody_takes_are_unmapped),
     TEST_CASE(who_needs_no_lock_gives_back_what_is_idle),
+    TEST_CASE(who_asks_without_the_lock_first_gives_back_what_is_idle),
+    TEST_CASE(nothing_is_no_regular),
     TEST_CASE(a_block_that_grew_has_room_for_the_next_steps),
     {0},
 };

@@ -1,6 +1,8 @@
 /* tests/unit/slab_take_test.c: caches whose users keep free objects themselves */
 #include "tests/unit/slab_machine.h"
 
+#include "slab/internal.h"
+
 enum { COUNT = 700 };
 static void *object[COUNT];
 static unsigned told_made, told_gone;
@@ -104,6 +106,39 @@ static void pages_without_an_object_in_use_are_told(void)
     slab_end();
 }
 
+/* While the port is told of its pages without the lock. */
+static void a_slab_that_is_told_is_set_aside(void)
+{
+    if (!slab_boot(NULL))
+        return;
+    struct quire_kmem_cache *cache = cache_of("taken", 256, QUIRE_SLAB_NO_SHEAVES);
+    REQUIRE(cache);
+    size_t count = 2 * info_of(cache).objects_per_slab;
+    REQUIRE(count <= COUNT);
+    CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, count, object), count);
+    quire_kmem_cache_put(cache, 2, object);
+    uintptr_t bytes = QUIRE_PAGE_SIZE << info_of(cache).order;
+    struct cache_node *node = &cache->cache->node[0];
+    REQUIRE(node->partial.first && node->partial.first == node->partial.last);
+    node->told = node->partial.first;
+    uintptr_t told = (uintptr_t)object[0] / bytes;
+    void *other = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL);
+    CHECK(other && (uintptr_t)other / bytes != told);
+    CHECK_EQ(quire_slab_report_free_pages(slab), 0); /* another one is at it */
+    quire_kmem_cache_put(cache, count - 2, object + 2);
+    quire_kmem_cache_free(cache, other);
+    void *again = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL); /* beside an empty one */
+    quire_slab_check(slab);
+    quire_kmem_cache_free(cache, again);
+    (void)quire_kmem_cache_shrink(cache);
+    CHECK_EQ(info_of(cache).nr_pages, bytes >> QUIRE_PAGE_SHIFT);
+    node->told = 0;
+    (void)quire_kmem_cache_shrink(cache);
+    CHECK_EQ(info_of(cache).nr_pages, 0);
+    destroy(cache);
+    slab_end();
+}
+
 static void an_object_put_back_twice_is_reported(void)
 {
     if (!slab_boot(NULL))
@@ -157,6 +192,7 @@ static void maps_can_lie_apart_from_objects(void)
 static const struct test_case cases[] = {
     TEST_CASE(many_objects_are_taken_and_put_back),
     TEST_CASE(pages_without_an_object_in_use_are_told),
+    TEST_CASE(a_slab_that_is_told_is_set_aside),
     TEST_CASE(without_memory_fewer_are_taken_and_none_is_lost),
     TEST_CASE(an_object_put_back_twice_is_reported),
     TEST_CASE(maps_can_lie_apart_from_objects),

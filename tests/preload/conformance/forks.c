@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "at_fork.h"
 #include "conformance.h"
 
 #define CHILD_SECONDS 20u
@@ -593,6 +594,31 @@ static void handlers_of_fork_may_allocate(void)
     end_load(thread);
 }
 
+static void *open_with_the_lock(void *arg)
+{
+    while (!atomic_load(&stop)) {
+        at_fork_lock();
+        FILE *file = fopen("/dev/null", "w");
+        if (file)
+            fclose(file);
+        at_fork_unlock();
+    }
+    return arg;
+}
+
+/* fork takes the list of FILEs after the handlers, and who has their lock takes it, too. */
+static void who_has_a_lock_that_forks_take_may_open_files(void)
+{
+    pthread_t thread;
+    at_fork_begin();
+    alarm(60);
+    REQUIRE(!pthread_create(&thread, NULL, open_with_the_lock, NULL));
+    for (unsigned round = 0; round < 500; round++)
+        CHECK(fork_and_work(round, 10));
+    stop = true;
+    pthread_join(thread, NULL);
+}
+
 /* ---- in a signal handler --------------------------------------------------------------------- */
 
 static atomic_uint interruptions;
@@ -784,6 +810,7 @@ static const struct conformance_case cases[] = {
     CASE_BEYOND(children_of__Fork_allocate_while_another_thread_forks,
                 "malloc is not async-signal-safe, and _Fork takes none of its locks"),
     CASE(handlers_of_fork_may_allocate),
+    CASE(who_has_a_lock_that_forks_take_may_open_files),
     CASE(a_handler_that_interrupts_malloc_forks),
     CASE(a_handler_that_interrupts_malloc_forks_by__Fork_with_other_threads),
     CASE_BEYOND(a_handler_that_interrupts_malloc_forks_with_other_threads,

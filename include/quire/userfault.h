@@ -75,6 +75,7 @@ enum quire_userfault_fill { QUIRE_USERFAULT_BYTES, QUIRE_USERFAULT_ZERO, QUIRE_U
  *   -EINVAL   not of whole pages, beyond the address space; `protect`, and the area isn't watched
  *             for it
  *   -ENOENT   not all of it is in one watched area
+ *   -ESRCH    the address space has ended
  *   -EEXIST   something is there
  *   -ENOMEM */
 QUIRE_MUST_CHECK int quire_userfault_fill(struct quire_userfault *monitor, quire_linear_t at,
@@ -83,7 +84,7 @@ QUIRE_MUST_CHECK int quire_userfault_fill(struct quire_userfault *monitor, quire
 
 /* Pages that are there can't be written any more, or again, without waiting. Doesn't wake. Locks:
  * writer. O(log areas + pages). -EINVAL: as above; -ENOENT: no area that is watched for writes
- * holds all of it. */
+ * holds all of it; -ESRCH. */
 QUIRE_MUST_CHECK int quire_userfault_protect(struct quire_userfault *monitor, quire_linear_t start,
                                              uint64_t length, bool protect);
 

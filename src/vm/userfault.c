@@ -138,13 +138,18 @@ static void protect_entries(struct quire_vma *vma, quire_linear_t start, quire_l
     quire_tlb_flush(&p.batch);
 }
 
+void userfault_unprotect(struct quire_vma *vma)
+{
+    protect_entries(vma, vma->start, vma->end, false);
+}
+
 void userfault_unwatch(struct quire_vma *vma)
 {
     struct quire_userfault *monitor = vma->userfault;
     if (!monitor)
         return;
     if (vma->flags & VM_UFFD_WP)
-        protect_entries(vma, vma->start, vma->end, false);
+        userfault_unprotect(vma);
     vma->userfault = NULL;
     vma_set_flags(vma, vma->flags & ~VM_UFFD);
     area_tell(vma);
@@ -272,6 +277,12 @@ static int fill(struct quire_vma *vma, quire_linear_t at, enum quire_userfault_f
     return error == -QUIRE_EAGAIN ? -QUIRE_EEXIST : error;
 }
 
+/* An address space without users has no areas, or will have none. */
+static int nothing_watched(struct quire_mm *mm)
+{
+    return quire_load_relaxed(&mm->nr_users) ? -QUIRE_ENOENT : -QUIRE_ESRCH;
+}
+
 /* The watched area that has all of the range; NULL. */
 static struct quire_vma *watched(struct quire_mm *mm, quire_linear_t start, uint64_t length)
 {
@@ -286,8 +297,8 @@ int quire_userfault_fill(struct quire_userfault *monitor, quire_linear_t at, uin
     if (!is_range(mm, at, length))
         return -QUIRE_EINVAL;
     rwlock_read(&mm->lock);
-    int error = -QUIRE_ENOENT;
     struct quire_vma *vma = watched(mm, at, length);
+    int error = nothing_watched(mm);
     if (vma)
         error = protect && !(vma->flags & VM_UFFD_WP) ? -QUIRE_EINVAL
                                                       : fill(vma, at, how, bytes, protect);
@@ -307,5 +318,5 @@ int quire_userfault_protect(struct quire_userfault *monitor, quire_linear_t star
     if (found)
         protect_entries(vma, start, start + length, protect);
     rwlock_write_unlock(&mm->lock);
-    return found ? 0 : -QUIRE_ENOENT;
+    return found ? 0 : nothing_watched(mm);
 }

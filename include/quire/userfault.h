@@ -58,8 +58,9 @@ void quire_userfault_destroy(struct quire_userfault *monitor);
  *   -EBUSY    another monitor's */
 QUIRE_MUST_CHECK int quire_userfault_register(struct quire_userfault *monitor, quire_linear_t start,
                                               uint64_t length, unsigned modes);
-/* Not any more, whoever's it was; holes are passed over. The caller wakes who waits. Locks: writer.
- * -EINVAL, -ENOMEM as above. */
+/* Not any more; holes are passed over. The caller wakes who waits. Locks: writer. -EINVAL, -ENOMEM
+ * as above; -EINVAL: another monitor's, some of it, whose waiting threads the caller doesn't know.
+ */
 QUIRE_MUST_CHECK int quire_userfault_unregister(struct quire_userfault *monitor,
                                                 quire_linear_t start, uint64_t length);
 

@@ -69,8 +69,6 @@ struct range {
 };
 
 struct userfault {
-    struct list link;          /* of all */
-    const struct quire_mm *mm; /* that is watched: to be compared only */
     unsigned refs;
     bool ready; /* UFFDIO_API was called */
     bool user_only;
@@ -88,7 +86,6 @@ struct waiter {
     bool told, woken;
 };
 
-static struct list userfaults;
 static unsigned long nr_userfaults;
 
 /* ---- who waits ------------------------------------------------------------------------------- */
@@ -137,22 +134,11 @@ static void wake(struct userfault *userfault, uint64_t start, uint64_t length)
     event_signal(&userfault->woken);
 }
 
-/* Whoever watches it: nobody does any more. */
-static void wake_all(const struct quire_mm *mm, const struct range *range)
-{
-    list_for_each (at, &userfaults) {
-        struct userfault *userfault = quire_container_of(at, struct userfault, link);
-        if (userfault->mm == mm)
-            wake(userfault, range->start, range->length);
-    }
-}
-
 static void put(void *arg)
 {
     struct userfault *userfault = arg;
     if (--userfault->refs)
         return;
-    list_del(&userfault->link);
     nr_userfaults--;
     quire_kfree(machine_slab, userfault);
 }
@@ -287,7 +273,7 @@ static int unwatch(struct userfault *userfault, const struct range *range)
     int error =
         quire_userfault_unregister(userfault->monitor, (quire_linear_t)range->start, range->length);
     if (!error || error == -ENOMEM)
-        wake_all(userfault->mm, range);
+        wake(userfault, range->start, range->length);
     return error;
 }
 
@@ -461,8 +447,6 @@ static int make_monitor(struct userfault **made, bool user_only)
         quire_kfree(machine_slab, userfault);
         return error;
     }
-    userfault->mm = current_process()->mm;
-    list_add_tail(&userfaults, &userfault->link);
     nr_userfaults++;
     *made = userfault;
     return 0;
@@ -518,6 +502,5 @@ static int open_device(struct inode *inode, struct file *file)
 
 void userfault_init(void)
 {
-    list_init(&userfaults);
     device_register(device_number(MISC_MAJOR, USERFAULTFD_MINOR), open_device);
 }

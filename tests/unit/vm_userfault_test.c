@@ -318,6 +318,8 @@ static void ranges_that_cannot_be_watched_are_refused(void)
     CHECK_EQ(quire_userfault_protect(m, at, PAGE, true), -QUIRE_ENOENT);
     CHECK_EQ(quire_userfault_protect(m, at, PAGE + 1, true), -QUIRE_EINVAL);
     CHECK_EQ(quire_userfault_unregister(m, at + 1, PAGE), -QUIRE_EINVAL);
+    CHECK_EQ(quire_userfault_unregister(m, above, PAGE), -QUIRE_EINVAL);
+    CHECK(quire_userfault_waits(other.monitor, above, false));
     CHECK_EQ(quire_userfault_unregister(m, at, PAGE), 0); /* more than that is in the area */
     CHECK_EQ(quire_userfault_unregister(m, at, PAGE), 0);
     CHECK_EQ(quire_userfault_unregister(m, at, 4 * PAGE), 0);

@@ -15,6 +15,15 @@ static int compare_item(const struct ksm_item *item, const struct quire_mm *mm,
     return order ? order : compare(address, item->address);
 }
 
+/* What is known of pages can't be reclaimed: it is taken from what is free beyond watermarks. */
+static bool has_room(struct quire_vm *vm)
+{
+    bool has = false;
+    for (unsigned node = 0; node < vm->nr_nodes && !has; node++)
+        has = quire_node_balanced(vm->mem, (int)node, 0, QUIRE_ZONE_MOVABLE);
+    return has;
+}
+
 struct ksm_item *ksm_item_at(struct ksm *ksm, struct quire_mm *mm, quire_linear_t address)
 {
     struct tree_node *parent = NULL, **link = &ksm->items.root;
@@ -25,7 +34,8 @@ struct ksm_item *ksm_item_at(struct ksm *ksm, struct quire_mm *mm, quire_linear_
         parent = *link;
         link = &parent->child[order > 0];
     }
-    struct ksm_item *item = quire_kzalloc(mm->vm->slab, sizeof *item, KSM_GFP);
+    struct ksm_item *item =
+        has_room(mm->vm) ? quire_kzalloc(mm->vm->slab, sizeof *item, KSM_GFP) : NULL;
     if (!item)
         return NULL;
     item->mm = mm;

@@ -278,6 +278,14 @@ static unsigned fill_memory(struct quire_mm *mm, quire_linear_t at, unsigned mos
     return n;
 }
 
+static unsigned count_items(void)
+{
+    unsigned items = 0;
+    for (struct tree_node *node = tree_first(&test_vm->ksm->items); node; node = tree_next(node))
+        items++;
+    return items;
+}
+
 static void nobody_is_killed_for_what_is_known_of_pages(void)
 {
     if (!begin_small())
@@ -287,6 +295,7 @@ static void nobody_is_killed_for_what_is_known_of_pages(void)
     (void)fill_memory(mm, at, 1024);
     (void)after_scans();
     CHECK_EQ(kills, 0);
+    CHECK_EQ(count_items(), 0); /* nothing is left for others as it is */
     mm_end(mm);
     vm_end();
 }
@@ -310,14 +319,6 @@ static void nobody_is_killed_for_what_was_merged(void)
     CHECK(has_same(mm, at, 512, 5));
     mm_end(mm);
     vm_end();
-}
-
-static unsigned count_items(void)
-{
-    unsigned items = 0;
-    for (struct tree_node *node = tree_first(&test_vm->ksm->items); node; node = tree_next(node))
-        items++;
-    return items;
 }
 
 static void what_is_known_is_as_much_as_there_is_memory(void)

@@ -17,18 +17,18 @@ extern "C" {
 #endif
 
 /* Looks at `pages` addresses of mergeable areas, going on where the last call stopped, and merges
- * what it can: with no memory for that, less. How many were looked at; fewer: that was the end of
- * all of them, and the next call begins anew. One at a time runs. Locks: reader of the address
- * spaces, one after the other. About 130 bytes of memory for each resident page that it has seen.
- */
+ * what it can: with no memory for that, less, and nobody is killed for it. How many were looked at;
+ * fewer: that was the end of all of them, and the next call begins anew. One at a time runs. Locks:
+ * reader of the address spaces, one after the other. About 130 bytes of memory for each page that
+ * it has seen and that one address alone has. */
 unsigned long quire_ksm_scan(struct quire_vm *vm, unsigned long pages);
 
 /* Whoever shares a merged page gets his own again, and nothing is known of pages any more. Waits
- * for a scan. -ENOMEM: some are merged still. */
+ * for a scan. -ENOMEM: some are merged still; nobody is killed for it. O(mergeable pages). */
 QUIRE_MUST_CHECK int quire_ksm_unmerge(struct quire_vm *vm);
 
-/* Frees merged pages that nobody has any more, which the end of a scan does, too: for who doesn't
- * scan any more. How many merged pages are left. */
+/* For who doesn't scan any more: frees what is known of pages that aren't merged, and merged pages
+ * that nobody has any more. The next scan begins anew. How many merged pages are left, O(those). */
 unsigned long quire_ksm_trim(struct quire_vm *vm);
 
 struct quire_ksm_info {
@@ -38,7 +38,8 @@ struct quire_ksm_info {
     unsigned long changing; /* pages that changed since they were looked at last, or are new */
     unsigned long full_scans;
 };
-/* As the last call of quire_ksm_scan left it, or the last whole scan. */
+/* shared and sharing as they are, the others of the last whole scan. Waits for a scan. O(merged
+ * pages). */
 void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info);
 
 #ifdef __cplusplus

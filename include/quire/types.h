@@ -58,6 +58,7 @@ struct quire_cpumask {
 /* Error numbers are Linux's, negated in return values. */
 #define QUIRE_EPERM 1
 #define QUIRE_ENOENT 2
+#define QUIRE_ESRCH 3
 #define QUIRE_EINTR 4
 #define QUIRE_EIO 5
 #define QUIRE_E2BIG 7

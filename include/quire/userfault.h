@@ -58,8 +58,9 @@ void quire_userfault_destroy(struct quire_userfault *monitor);
  *   -EBUSY    another monitor's */
 QUIRE_MUST_CHECK int quire_userfault_register(struct quire_userfault *monitor, quire_linear_t start,
                                               uint64_t length, unsigned modes);
-/* Not any more, whoever's it was; holes are passed over. The caller wakes who waits. Locks: writer.
- * -EINVAL, -ENOMEM as above. */
+/* Not any more; holes are passed over. The caller wakes who waits. Locks: writer. -EINVAL, -ENOMEM
+ * as above; -EINVAL: another monitor's, some of it, whose waiting threads the caller doesn't know.
+ */
 QUIRE_MUST_CHECK int quire_userfault_unregister(struct quire_userfault *monitor,
                                                 quire_linear_t start, uint64_t length);
 
@@ -75,6 +76,7 @@ enum quire_userfault_fill { QUIRE_USERFAULT_BYTES, QUIRE_USERFAULT_ZERO, QUIRE_U
  *   -EINVAL   not of whole pages, beyond the address space; `protect`, and the area isn't watched
  *             for it
  *   -ENOENT   not all of it is in one watched area
+ *   -ESRCH    the address space has ended
  *   -EEXIST   something is there
  *   -ENOMEM */
 QUIRE_MUST_CHECK int quire_userfault_fill(struct quire_userfault *monitor, quire_linear_t at,
@@ -83,7 +85,7 @@ QUIRE_MUST_CHECK int quire_userfault_fill(struct quire_userfault *monitor, quire
 
 /* Pages that are there can't be written any more, or again, without waiting. Doesn't wake. Locks:
  * writer. O(log areas + pages). -EINVAL: as above; -ENOENT: no area that is watched for writes
- * holds all of it. */
+ * holds all of it; -ESRCH. */
 QUIRE_MUST_CHECK int quire_userfault_protect(struct quire_userfault *monitor, quire_linear_t start,
                                              uint64_t length, bool protect);
 

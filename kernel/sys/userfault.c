@@ -109,7 +109,8 @@ static int wait_for(void *arg, quire_linear_t address, unsigned reason, unsigned
 {
     struct userfault *userfault = arg;
     bool from_user = flags & QUIRE_FAULT_FLAG_USER, write = flags & QUIRE_FAULT_FLAG_WRITE;
-    if (userfault->features & FEATURE_SIGBUS || (userfault->user_only && !from_user))
+    if (userfault->features & FEATURE_SIGBUS || (userfault->user_only && !from_user) ||
+        current->ending)
         return -EFAULT;
     struct waiter waiter = {.address = address, .tid = current->tid};
     waiter.flags =
@@ -266,20 +267,27 @@ static bool is_range(const struct range *range)
            range->start < USER_END && range->length <= USER_END - range->start;
 }
 
-static long on_range(struct userfault *userfault, uintptr_t at, bool unwatch)
+/* Who still waits where -ENOMEM stopped it comes back. */
+static int unwatch(struct userfault *userfault, const struct range *range)
+{
+    int error =
+        quire_userfault_unregister(userfault->monitor, (quire_linear_t)range->start, range->length);
+    if (!error || error == -ENOMEM)
+        wake(userfault, range->start, range->length);
+    return error;
+}
+
+static long on_range(struct userfault *userfault, uintptr_t at, bool unwatches)
 {
     struct range range;
-    int error = 0;
     if (copy_from_user(&range, at, sizeof range))
         return -EFAULT;
     if (!is_range(&range))
         return -EINVAL;
-    if (unwatch)
-        error = quire_userfault_unregister(userfault->monitor, (quire_linear_t)range.start,
-                                           range.length);
-    if (!error)
-        wake(userfault, range.start, range.length);
-    return error;
+    if (unwatches)
+        return unwatch(userfault, &range);
+    wake(userfault, range.start, range.length);
+    return 0;
 }
 
 /* What is to become of a range's missing pages. */
@@ -311,7 +319,7 @@ static int64_t fill_pages(struct userfault *userfault, const struct filling *fil
     return done ? (int64_t)done : error;
 }
 
-/* The answer is written to `answer` whatever it is. */
+/* The answer is written to `answer` whatever it is, but that the process has ended. */
 static long fill_range(struct userfault *userfault, const struct filling *filling, uintptr_t answer)
 {
     bool has_bytes = filling->how == QUIRE_USERFAULT_BYTES;
@@ -319,7 +327,7 @@ static long fill_range(struct userfault *userfault, const struct filling *fillin
     int64_t done = has_bytes && !page ? -ENOMEM : fill_pages(userfault, filling, page);
     if (page)
         quire_kfree(machine_slab, page);
-    if (copy_to_user(answer, &done, sizeof done))
+    if (done != -ESRCH && copy_to_user(answer, &done, sizeof done))
         return -EFAULT;
     if (done < 0)
         return (long)done;

@@ -177,6 +177,7 @@ _Noreturn void task_exit(int status)
 {
     struct task *task = current;
     struct process *process = task->process;
+    task->ending = true;
     task_leave_mm(task);
     signal_hand_over(task, ~task->blocked);
     list_del(&task->thread);

@@ -107,6 +107,7 @@ struct task {
     uint64_t blocked;           /* signals */
     uint64_t waiting;           /* that sigtimedwait takes, blocked or not */
     bool in_stop;               /* sleeps until the process goes on */
+    bool ending;                /* in task_exit: no fault of it waits for a monitor */
     uint64_t restart_deadline;  /* of a sleep that is to be begun anew; 0: none */
     uint64_t saved_blocked;     /* by sigsuspend, until the handler has its frame */
     bool restore_blocked;

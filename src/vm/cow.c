@@ -12,7 +12,7 @@
 
 static uint64_t writable(uint64_t entry)
 {
-    return entry | QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
+    return (entry & ~ENTRY_WP) | QUIRE_PTE_WRITE | QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY;
 }
 
 /* The only user of an anonymous page writes on. False: it isn't, or the entry changed, or somebody

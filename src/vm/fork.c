@@ -6,6 +6,7 @@
  * torn down as any address space, with the areas that it has got.
  */
 #include "vm/fault.h"
+#include "vm/userfault.h"
 
 /* The child's area, in its list, without its entries. */
 static int fork_area(struct quire_mm *child, struct quire_vma *parent)
@@ -52,14 +53,27 @@ static int fork_run(struct quire_mm *child, struct quire_vma **parent)
     return copy_entries(child, first, last->end);
 }
 
+/* Copying clears protection from writes of present entries only. */
+static void unprotect(struct quire_mm *child, struct quire_mm *parent)
+{
+    for (struct quire_vma *vma = vma_above(parent, 0); vma; vma = vma_next(vma))
+        if (vma->flags & VM_UFFD_WP && needs_copy(vma))
+            userfault_unprotect(vma_at(child, vma->start));
+}
+
 static int fork_areas(struct quire_mm *child, struct quire_mm *parent)
 {
     int error = 0;
+    bool was_protected = false;
     struct quire_vma *vma = vma_above(parent, 0);
-    for (; vma && !error; vma = vma_next(vma))
+    for (; vma && !error; vma = vma_next(vma)) {
+        was_protected |= vma->flags & VM_UFFD_WP;
         if (!(vma->flags & VM_DONTCOPY))
             error = fork_run(child, &vma);
+    }
     areas_build(child);
+    if (was_protected && !error)
+        unprotect(child, parent);
     return error;
 }
 

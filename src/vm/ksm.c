@@ -11,13 +11,17 @@
  * Before two pages are compared for good the one that is to go is made read-only, with its page
  * lock held: who writes to it waits, so it is what it was when its entry is replaced.
  *
- *   items       a tree by address space and address; those that weren't met in a scan are dropped
+ *   items       a tree by address space and address, of pages that one address alone has: no more
+ *               than there are frames and swap slots. Those that weren't met in a scan are dropped
  *               at its end, so a page that is gone costs memory for one scan
  *   same        items of this scan that stay the same, by hash
  *   merged      merged pages by hash; the tree is a user of each, so each write is a copy. One
  *               that nobody else uses is dropped at the end of a scan
  *   invariant   the content of a merged page doesn't change
- *   bound       O(log items) and a page's bytes for each page, twice if there is one alike
+ *   bound       O(log items) and a page's bytes for each page, twice if there is one alike; the end
+ *               of a scan looks at all items and merged pages, and others have their turn meanwhile
+ *   memory      is taken as far as reclaim gives some: nobody is killed for a page to be merged,
+ *               nor to get his own back
  */
 #include "vm/fault.h"
 #include "vm/ksm_tree.h"
@@ -25,7 +29,7 @@
 #include "vm/mempolicy.h"
 
 #define CHUNK_BYTES 256u
-#define PAGES_A_TURN 64u /* given back before others may run */
+#define NOBODY_IS_KILLED (QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_NOWARN)
 
 /* ---- contents -------------------------------------------------------------------------------- */
 
@@ -112,10 +116,10 @@ static bool merge(struct fault *fault, struct quire_page *page, struct quire_pag
 static struct ksm_merged *make_merged(struct quire_vm *vm, struct ksm *ksm, struct quire_page *page,
                                       uint64_t hash)
 {
-    struct ksm_merged *merged = quire_kzalloc(vm->slab, sizeof *merged, QUIRE_GFP_KERNEL);
+    struct ksm_merged *merged = quire_kzalloc(vm->slab, sizeof *merged, KSM_GFP);
     if (!merged)
         return NULL;
-    merged->page = vm_alloc_page(vm, 0);
+    merged->page = vm_alloc_page(vm, KSM_GENTLY);
     if (!merged->page || !page_use(merged->page)) {
         quire_kfree(vm->slab, merged);
         return NULL;
@@ -144,7 +148,7 @@ static struct quire_page *pin_mergeable(struct quire_vma *vma, quire_linear_t at
     struct quire_mm *mm = vma->mm;
     *fault = (struct fault){.vma = vma, .mm = mm, .address = at};
     fault->entry = quire_find_entry(&mm->pt, at, &fault->where);
-    if (!entry_present(fault->entry))
+    if (!entry_has_page(fault->entry))
         return NULL;
     struct quire_page *page = fault_pin_page(fault);
     if (!page || (page != mm->vm->zero_page && page_is_anon(page)))
@@ -207,23 +211,24 @@ static void look_for_same(struct ksm *ksm, struct ksm_item *item, struct fault *
     *other = (struct other){find_mm(vm, same->mm), same->address, merged};
 }
 
+/* A merged page needs no item, nor does what others have, too, which isn't merged: so items are as
+ * many as frames, however many addresses mean one. */
 static void look_at(struct ksm *ksm, struct fault *fault, struct quire_page *page,
                     struct other *other)
 {
-    struct quire_vm *vm = fault->mm->vm;
+    if (page_is_merged(page) || page_users(page) != 1)
+        return;
+    const uint64_t hash = hash_page(fault->mm->vm, page);
+    struct ksm_merged *merged = ksm_find_merged(ksm, hash);
+    if (merged && merge(fault, page, merged->page))
+        return;
     struct ksm_item *item = ksm_item_at(ksm, fault->mm, fault->address);
     if (!item)
         return;
-    const uint64_t hash = hash_page(vm, page);
     bool changed = item->hash != hash || !item->scan;
     ksm_leave_same(ksm, item);
     item->scan = ksm->scan;
     item->hash = hash;
-    if (page_is_merged(page))
-        return;
-    struct ksm_merged *merged = ksm_find_merged(ksm, hash);
-    if (merged && merge(fault, page, merged->page))
-        return;
     if (changed)
         ksm->changing++;
     else if (merged)
@@ -286,49 +291,36 @@ static void next_mm(struct quire_vm *vm, struct ksm *ksm)
         mm_unref(before);
 }
 
-static void count_merged(struct ksm *ksm)
+/* The next scan begins with the first address space. */
+static void leave_mm(struct ksm *ksm)
 {
-    ksm->info.shared = ksm->info.sharing = 0;
-    for (struct tree_node *node = tree_first(&ksm->merged); node; node = tree_next(node)) {
-        unsigned users = page_users(ksm_merged_of(node)->page) - 1;
-        ksm->info.shared += users > 1;
-        ksm->info.sharing += users > 1 ? users - 1 : 0;
-    }
-}
-
-/* How many merged pages are left. */
-static unsigned long trim(struct quire_vm *vm, struct ksm *ksm)
-{
-    unsigned long left = 0;
-    for (struct tree_node *node = tree_first(&ksm->merged), *next; node; node = next) {
-        bool used = page_users(ksm_merged_of(node)->page) > 1;
-        next = tree_next(node);
-        left += used;
-        if (!used)
-            ksm_drop_merged(vm, ksm, ksm_merged_of(node));
-    }
-    return left;
+    struct quire_mm *mm = ksm->mm;
+    ksm->mm = NULL;
+    if (mm)
+        mm_unref(mm);
 }
 
 /* What wasn't met, and merged pages that nobody has any more. */
 static void end_scan(struct quire_vm *vm, struct ksm *ksm)
 {
-    for (struct tree_node *node = tree_first(&ksm->items), *next; node; node = next) {
-        struct ksm_item *item = ksm_item_of(node);
-        next = tree_next(node);
-        ksm_leave_same(ksm, item);
-        if (item->scan != ksm->scan)
-            ksm_drop_item(vm, ksm, item);
-    }
-    unsigned long alone = 0;
-    (void)trim(vm, ksm);
-    for (struct tree_node *node = tree_first(&ksm->merged); node; node = tree_next(node))
-        alone += page_users(ksm_merged_of(node)->page) == 2;
+    unsigned long alone;
+    ksm_drop_items(vm, ksm, ksm->scan);
+    (void)ksm_trim(vm, ksm, &alone);
     ksm->info.unshared = ksm->unshared + alone;
     ksm->info.changing = ksm->changing;
     ksm->info.full_scans++;
     ksm->unshared = ksm->changing = 0;
     ksm->scan = ksm->scan == UINT32_MAX ? 1 : ksm->scan + 1;
+}
+
+/* The scan that was under way is none. How many merged pages are left. */
+static unsigned long forget(struct quire_vm *vm, struct ksm *ksm)
+{
+    unsigned long alone;
+    leave_mm(ksm);
+    ksm_drop_items(vm, ksm, 0);
+    ksm->unshared = ksm->changing = 0;
+    return ksm_trim(vm, ksm, &alone);
 }
 
 unsigned long quire_ksm_scan(struct quire_vm *vm, unsigned long pages)
@@ -348,7 +340,6 @@ unsigned long quire_ksm_scan(struct quire_vm *vm, unsigned long pages)
     }
     if (!ksm->mm)
         end_scan(vm, ksm);
-    count_merged(ksm);
     rwlock_write_unlock(&ksm->lock);
     return done;
 }
@@ -359,7 +350,7 @@ unsigned long quire_ksm_trim(struct quire_vm *vm)
     if (!ksm)
         return 0;
     rwlock_write(&ksm->lock);
-    unsigned long left = trim(vm, ksm);
+    unsigned long left = forget(vm, ksm);
     rwlock_write_unlock(&ksm->lock);
     return left;
 }
@@ -371,7 +362,7 @@ void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info)
     if (!ksm)
         return;
     rwlock_write(&ksm->lock);
-    count_merged(ksm);
+    ksm_count_merged(vm, ksm);
     *info = ksm->info;
     rwlock_write_unlock(&ksm->lock);
 }
@@ -379,20 +370,21 @@ void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info)
 /* ---- back ------------------------------------------------------------------------------------ */
 
 /* A page of its own in a merged one's place, which the caller pins; with the right to write by the
- * next fault, if the area gives it. */
+ * next fault, if the area gives it, and its monitor. */
 static int unshare(struct fault *fault, struct quire_page *old)
 {
     struct quire_vma *vma = fault->vma;
     struct quire_vm *vm = fault->mm->vm;
     struct quire_page *page =
-        anon_vma_prepare(vma) ? NULL : vm_alloc_page_at(vma, fault->address, 0);
+        anon_vma_prepare(vma) ? NULL : vm_alloc_page_at(vma, fault->address, NOBODY_IS_KILLED);
     if (!page)
         return -QUIRE_ENOMEM;
     page_copy(vm, page, old);
     page_set(page, PG_UPTODATE);
     rmap_new_anon(page, vma, fault->address);
     lru_add(vm, page, vma->flags);
-    uint64_t entry = quire_page_to_phys(page) | QUIRE_PTE_PRESENT | QUIRE_PTE_ACCESSED |
+    const uint64_t kept = QUIRE_PTE_PRESENT | ENTRY_PROTNONE | ENTRY_WP;
+    uint64_t entry = quire_page_to_phys(page) | (fault->entry & kept) | QUIRE_PTE_ACCESSED |
                      QUIRE_PTE_DIRTY | (vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
     struct quire_page *gone = fault_set_entry(fault, entry) ? old : page;
     rmap_remove(fault->mm, gone);
@@ -405,8 +397,7 @@ int ksm_unmerge_range(struct quire_vma *vma, quire_linear_t start, quire_linear_
     struct quire_vm *vm = vma->mm->vm;
     struct fault fault;
     for (unsigned n = 1; (start = next_entry(vma->mm, start, end)) < end; n++) {
-        if (n % PAGES_A_TURN == 0 && vm->numa_go_on)
-            (void)vm->numa_go_on(vm->numa_arg); /* others have their turn, who ends goes on */
+        ksm_let_others_run(vm, n);
         struct quire_page *page = pin_mergeable(vma, start, &fault);
         int error = page && page_is_merged(page) ? unshare(&fault, page) : 0;
         if (page)
@@ -429,13 +420,6 @@ static int unmerge_mm(struct quire_mm *mm)
     return error;
 }
 
-static void forget_all(struct quire_vm *vm, struct ksm *ksm)
-{
-    for (struct ksm_item *item; (item = ksm_item_of(tree_first(&ksm->items)));)
-        ksm_drop_item(vm, ksm, item);
-    (void)trim(vm, ksm);
-}
-
 int quire_ksm_unmerge(struct quire_vm *vm)
 {
     struct ksm *ksm = quire_load_acquire(&vm->ksm);
@@ -443,14 +427,14 @@ int quire_ksm_unmerge(struct quire_vm *vm)
     if (!ksm)
         return 0;
     rwlock_write(&ksm->lock);
+    leave_mm(ksm);
     do {
         next_mm(vm, ksm);
-        if (ksm->mm && !error)
+        if (ksm->mm)
             error = unmerge_mm(ksm->mm);
-    } while (ksm->mm);
-    forget_all(vm, ksm);
-    ksm->unshared = ksm->changing = ksm->info.unshared = ksm->info.changing = 0;
-    count_merged(ksm);
+    } while (ksm->mm && !error);
+    (void)forget(vm, ksm);
+    ksm->info.unshared = ksm->info.changing = 0;
     rwlock_write_unlock(&ksm->lock);
     return error;
 }
@@ -474,7 +458,7 @@ void ksm_destroy(struct quire_vm *vm)
     struct ksm *ksm = vm->ksm;
     if (!ksm)
         return;
-    forget_all(vm, ksm);
+    (void)forget(vm, ksm);
     quire_kfree(vm->slab, ksm);
     vm->ksm = NULL;
 }

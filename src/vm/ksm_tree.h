@@ -4,6 +4,10 @@
 
 #include "vm/ksm.h"
 
+/* To merge less is better than to take from who needs memory. */
+#define KSM_GENTLY (QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC)
+#define KSM_GFP (QUIRE_GFP_KERNEL | KSM_GENTLY)
+
 struct ksm_item {
     struct tree_node node; /* of items */
     struct tree_node same; /* of ksm->same, if is_same */
@@ -53,5 +57,14 @@ struct ksm_merged *ksm_find_merged(const struct ksm *ksm, uint64_t hash);
 void ksm_insert_merged(struct ksm *ksm, struct ksm_merged *merged);
 /* With the tree's user of the page. */
 void ksm_drop_merged(struct quire_vm *vm, struct ksm *ksm, struct ksm_merged *merged);
+
+/* Called after the n-th of many, by whoever holds the locks that keep what he walks through. */
+void ksm_let_others_run(struct quire_vm *vm, unsigned long n);
+/* Into ksm->info. */
+void ksm_count_merged(struct quire_vm *vm, struct ksm *ksm);
+/* Drops merged pages that nobody has. How many are left, in *alone those of one address. */
+unsigned long ksm_trim(struct quire_vm *vm, struct ksm *ksm, unsigned long *alone);
+/* But for those that a scan has met; 0: all. */
+void ksm_drop_items(struct quire_vm *vm, struct ksm *ksm, uint32_t scan);
 
 #endif

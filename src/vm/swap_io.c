@@ -340,24 +340,16 @@ static void note_hit(struct quire_vm *vm)
     vm_count(vm, VM_SWAP_RA_HIT, 1);
 }
 
-/* Whether a slot is worth reading ahead. */
+/* Whether a slot is worth reading ahead. Allocations before may have slept: a swapoff may have
+ * taken the area since, and another have its number. */
 static bool is_swapped(struct quire_vm *vm, swap_entry entry)
 {
     quire_port_irq_t irq = swap_lock(vm->swap);
-    const struct swap_area *area = area_of(vm->swap, entry);
-    uint16_t state = 0;
-    if (!area->going)
-        state = *slot_state(vm->swap, entry);
+    uint16_t state = slot_state_now(vm->swap, entry);
+    if (state && area_of(vm->swap, entry)->going)
+        state = 0;
     swap_unlock(vm->swap, irq);
     return state && state <= SLOT_MAX;
-}
-
-static uint64_t slots_of(struct quire_vm *vm, swap_entry entry)
-{
-    quire_port_irq_t irq = swap_lock(vm->swap);
-    uint64_t nr_slots = area_of(vm->swap, entry)->nr_slots;
-    swap_unlock(vm->swap, irq);
-    return nr_slots;
 }
 
 /* Pages for the window's slots that are worth it. Neighbours may take a round of reclaim, as
@@ -369,10 +361,10 @@ static void add_neighbours(struct quire_vm *vm, struct incoming *in, unsigned co
     const quire_gfp_t gfp =
         QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_NORETRY | QUIRE_GFP_NOWARN | QUIRE_GFP_NOMEMALLOC;
     const swap_entry entry = in[wanted].entry;
-    const uint64_t nr_slots = slots_of(vm, entry), first = entry_offset(entry) - wanted;
+    const uint64_t first = entry_offset(entry) - wanted;
     for (unsigned i = 0; i < count; i++) {
         const swap_entry neighbour = entry_make(entry_type(entry), first + i);
-        if (i == wanted || !(first + i) || first + i >= nr_slots || !is_swapped(vm, neighbour))
+        if (i == wanted || !is_swapped(vm, neighbour))
             continue;
         in[i] = (struct incoming){new_page(vm, place, gfp), neighbour};
         if (!in[i].page)

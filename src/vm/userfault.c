@@ -138,13 +138,18 @@ static void protect_entries(struct quire_vma *vma, quire_linear_t start, quire_l
     quire_tlb_flush(&p.batch);
 }
 
+void userfault_unprotect(struct quire_vma *vma)
+{
+    protect_entries(vma, vma->start, vma->end, false);
+}
+
 void userfault_unwatch(struct quire_vma *vma)
 {
     struct quire_userfault *monitor = vma->userfault;
     if (!monitor)
         return;
     if (vma->flags & VM_UFFD_WP)
-        protect_entries(vma, vma->start, vma->end, false);
+        userfault_unprotect(vma);
     vma->userfault = NULL;
     vma_set_flags(vma, vma->flags & ~VM_UFFD);
     area_tell(vma);
@@ -159,9 +164,9 @@ static bool is_range(const struct quire_mm *mm, quire_linear_t start, uint64_t l
            start < mm->layout.end && length <= mm->layout.end - start;
 }
 
-/* Whether all that is in the range may be watched by the monitor; NULL: by none. */
+/* Whether all that is in the range may be watched by the monitor, or no longer be (modes 0). */
 static int check_areas(struct quire_mm *mm, quire_linear_t start, quire_linear_t end,
-                       const struct quire_userfault *monitor)
+                       uint32_t modes, const struct quire_userfault *monitor)
 {
     const struct quire_vma *vma = vma_above(mm, start);
     if (!vma)
@@ -171,19 +176,19 @@ static int check_areas(struct quire_mm *mm, quire_linear_t start, quire_linear_t
     for (; vma && vma->start < end; vma = vma_next(vma)) {
         if (vma->mapping || vma_is_shared(vma))
             return -QUIRE_EINVAL;
-        if (monitor && !(vma->flags & VM_MAYWRITE))
+        if (modes && !(vma->flags & VM_MAYWRITE))
             return -QUIRE_EPERM;
-        if (monitor && vma->userfault && vma->userfault != monitor)
-            return -QUIRE_EBUSY;
+        if (vma->userfault && vma->userfault != monitor)
+            return modes ? -QUIRE_EBUSY : -QUIRE_EINVAL;
     }
     return 0;
 }
 
-/* `modes` are VM_UFFD's flags; 0 with no monitor. */
+/* `modes` are VM_UFFD's flags; 0: no longer. */
 static int set_areas(struct quire_mm *mm, quire_linear_t start, quire_linear_t end, uint32_t modes,
                      struct quire_userfault *monitor)
 {
-    int error = check_areas(mm, start, end, monitor);
+    int error = check_areas(mm, start, end, modes, monitor);
     for (quire_linear_t to; !error && start < end; start = to) {
         struct quire_vma *vma = vma_above(mm, start);
         if (!vma || vma->start >= end)
@@ -191,7 +196,7 @@ static int set_areas(struct quire_mm *mm, quire_linear_t start, quire_linear_t e
         quire_linear_t from = vma->start > start ? vma->start : start;
         uint32_t old = vma->flags;
         to = vma->end < end ? vma->end : end;
-        vma = vma_set_userfault(vma, from, to, (old & ~VM_UFFD) | modes, monitor);
+        vma = vma_set_userfault(vma, from, to, (old & ~VM_UFFD) | modes, modes ? monitor : NULL);
         if (!vma)
             return -QUIRE_ENOMEM;
         if (old & ~modes & VM_UFFD_WP)
@@ -222,7 +227,7 @@ int quire_userfault_unregister(struct quire_userfault *monitor, quire_linear_t s
     if (!is_range(mm, start, length))
         return -QUIRE_EINVAL;
     rwlock_write(&mm->lock);
-    int error = set_areas(mm, start, start + length, 0, NULL);
+    int error = set_areas(mm, start, start + length, 0, monitor);
     rwlock_write_unlock(&mm->lock);
     return error;
 }
@@ -272,6 +277,12 @@ static int fill(struct quire_vma *vma, quire_linear_t at, enum quire_userfault_f
     return error == -QUIRE_EAGAIN ? -QUIRE_EEXIST : error;
 }
 
+/* An address space without users has no areas, or will have none. */
+static int nothing_watched(struct quire_mm *mm)
+{
+    return quire_load_relaxed(&mm->nr_users) ? -QUIRE_ENOENT : -QUIRE_ESRCH;
+}
+
 /* The watched area that has all of the range; NULL. */
 static struct quire_vma *watched(struct quire_mm *mm, quire_linear_t start, uint64_t length)
 {
@@ -286,8 +297,8 @@ int quire_userfault_fill(struct quire_userfault *monitor, quire_linear_t at, uin
     if (!is_range(mm, at, length))
         return -QUIRE_EINVAL;
     rwlock_read(&mm->lock);
-    int error = -QUIRE_ENOENT;
     struct quire_vma *vma = watched(mm, at, length);
+    int error = nothing_watched(mm);
     if (vma)
         error = protect && !(vma->flags & VM_UFFD_WP) ? -QUIRE_EINVAL
                                                       : fill(vma, at, how, bytes, protect);
@@ -307,5 +318,5 @@ int quire_userfault_protect(struct quire_userfault *monitor, quire_linear_t star
     if (found)
         protect_entries(vma, start, start + length, protect);
     rwlock_write_unlock(&mm->lock);
-    return found ? 0 : -QUIRE_ENOENT;
+    return found ? 0 : nothing_watched(mm);
 }

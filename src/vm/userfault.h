@@ -45,6 +45,8 @@ static inline void userfault_forget(struct quire_vma *vma)
     vma->flags &= ~VM_UFFD;
 }
 
+/* No entry of an area keeps protection. Writer's lock. */
+void userfault_unprotect(struct quire_vma *vma);
 /* An area of the tree isn't watched any more, nor protected. Writer's lock. */
 void userfault_unwatch(struct quire_vma *vma);
 

@@ -1,8 +1,11 @@
 /* tests/unit/vm_ksm_test.c: pages of the same content become one */
 #include <quire/ksm.h>
 
+#include <quire/userfault.h>
+
 #include "tests/unit/vm_entries.h"
-#include "vm/ksm.h"
+#include "vm/ksm_tree.h"
+#include "vm/oom.h"
 
 #define ALL 100000u
 
@@ -147,10 +150,213 @@ static void an_area_is_as_it_was_when_it_is_not_mergeable_any_more(void)
     vm_end();
 }
 
+/* ---- back ------------------------------------------------------------------------------------ */
+
+/* Wherever the scan stands. */
+static void all_get_their_own_amid_a_scan(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *one = mm_new(), *two = mm_new();
+    quire_linear_t a = mergeable(one, 8), b = mergeable(two, 8);
+    write_same(one, a, 8, 7);
+    write_same(two, b, 8, 7);
+    for (unsigned long looked_at = 2; looked_at < 16; looked_at += 9) {
+        CHECK_EQ(after_scans().sharing, 15);
+        CHECK_EQ(quire_ksm_scan(test_vm, looked_at), looked_at);
+        CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+        CHECK_EQ(info_now().shared, 0);
+        CHECK(page_of(one, a) != page_of(one, a + PAGE));
+        CHECK(page_of(one, a + PAGE) != page_of(two, b));
+    }
+    mm_end(one);
+    mm_end(two);
+    vm_end();
+}
+
+static int nobody_waits(void *arg, quire_linear_t address, unsigned reason, unsigned flags)
+{
+    unsigned *nr_waits = arg;
+    (void)address;
+    (void)flags;
+    CHECK_EQ(reason, QUIRE_USERFAULT_WP);
+    ++*nr_waits;
+    return -QUIRE_EFAULT;
+}
+
+static void nothing_is_released(void *arg)
+{
+    (void)arg;
+}
+
+/* Of a page that becomes its own, by either way. */
+static void a_monitor_still_sees_writes(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    unsigned nr_waits = 0;
+    struct quire_userfault_config config = {nobody_waits, nothing_is_released, &nr_waits};
+    struct quire_userfault *monitor;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = mergeable(mm, 4);
+    write_same(mm, at, 4, 5);
+    CHECK_EQ(after_scans().sharing, 3);
+    CHECK_EQ(quire_userfault_create(&monitor, mm, &config), 0);
+    CHECK_EQ(quire_userfault_register(monitor, at, 4 * PAGE, QUIRE_USERFAULT_WP), 0);
+    CHECK_EQ(quire_userfault_protect(monitor, at, 3 * PAGE, true), 0);
+    CHECK_EQ(quire_madvise(mm, at, 2 * PAGE, QUIRE_MADV_UNMERGEABLE), 0);
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(info_now().shared, 0);
+    run_on(mm);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(!poke(at + i * PAGE, 6));
+        CHECK_EQ(nr_waits, i + 1);
+    }
+    CHECK(poke(at + 3 * PAGE, 6)); /* which isn't protected */
+    CHECK_EQ(nr_waits, 3);
+    CHECK(has_same(mm, at, 3, 5));
+    quire_userfault_destroy(monitor);
+    mm_end(mm);
+    vm_end();
+}
+
+static void what_nobody_may_access_gets_its_own_too(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = mergeable(mm, 8);
+    write_same(mm, at, 8, 5);
+    CHECK_EQ(after_scans().sharing, 7);
+    CHECK_EQ(quire_mprotect(mm, at, 8 * PAGE, QUIRE_PROT_NONE), 0);
+    CHECK_EQ(quire_madvise(mm, at, 4 * PAGE, QUIRE_MADV_UNMERGEABLE), 0);
+    CHECK_EQ(info_now().sharing, 3);
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(info_now().shared, 0);
+    check_reverse_maps();
+    run_on(mm);
+    CHECK(!poke(at, 6));
+    CHECK_EQ(quire_mprotect(mm, at, 8 * PAGE, QUIRE_PROT_READ | QUIRE_PROT_WRITE), 0);
+    CHECK(has_same(mm, at, 8, 5));
+    write_same(mm, at, 8, 6);
+    mm_end(mm);
+    vm_end();
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static unsigned kills;
+
+static bool on_oom(void *arg, struct quire_mm *victim, const char *text)
+{
+    (void)arg;
+    (void)victim;
+    (void)text;
+    kills++;
+    return false;
+}
+
+static bool begin_small(void)
+{
+    if (!vm_boot(4 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return false;
+    kills = 0;
+    quire_vm_set_oom(test_vm, on_oom, NULL);
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
+    return true;
+}
+
+/* Different pages until memory is full. */
+static unsigned fill_memory(struct quire_mm *mm, quire_linear_t at, unsigned most)
+{
+    unsigned n = 0;
+    run_on(mm);
+    while (n < most && poke(at + n * PAGE, n + 1))
+        n++;
+    CHECK(n < most && kills);
+    kills = 0;
+    return n;
+}
+
+static unsigned count_items(void)
+{
+    unsigned items = 0;
+    for (struct tree_node *node = tree_first(&test_vm->ksm->items); node; node = tree_next(node))
+        items++;
+    return items;
+}
+
+static void nobody_is_killed_for_what_is_known_of_pages(void)
+{
+    if (!begin_small())
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = mergeable(mm, 1024);
+    (void)fill_memory(mm, at, 1024);
+    (void)after_scans();
+    CHECK_EQ(kills, 0);
+    CHECK_EQ(count_items(), 0); /* nothing is left for others as it is */
+    mm_end(mm);
+    vm_end();
+}
+
+static void nobody_is_killed_for_what_was_merged(void)
+{
+    if (!begin_small())
+        return;
+    struct quire_mm *mm = mm_new(), *other = mm_new();
+    quire_linear_t at = mergeable(mm, 512), rest = map_anon(other, 1024 * PAGE);
+    write_same(mm, at, 512, 5);
+    CHECK_EQ(after_scans().sharing, 511);
+    (void)fill_memory(other, rest, 1024);
+    CHECK_EQ(quire_ksm_unmerge(test_vm), (uint64_t)-QUIRE_ENOMEM);
+    CHECK_EQ(quire_madvise(mm, at, 512 * PAGE, QUIRE_MADV_UNMERGEABLE), (uint64_t)-QUIRE_EAGAIN);
+    CHECK_EQ(kills, 0);
+    CHECK(info_now().sharing > 400);
+    mm_end(other);
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(info_now().shared, 0);
+    CHECK(has_same(mm, at, 512, 5));
+    mm_end(mm);
+    vm_end();
+}
+
+static void what_is_known_is_as_much_as_there_is_memory(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = mergeable(mm, 64);
+    write_same(mm, at, 60, 5);
+    poke_pages(mm, at + 60 * PAGE, 4, 9);
+    CHECK_EQ(after_scans().sharing, 59);
+    (void)after_scans();
+    CHECK_EQ(count_items(), 4);
+    struct quire_mm *child = fork_of(mm);
+    (void)after_scans();
+    CHECK_EQ(count_items(), 0); /* two have each */
+    mm_end(child);
+    (void)after_scans();
+    CHECK_EQ(count_items(), 4);
+    CHECK_EQ(quire_ksm_scan(test_vm, 2), 2);
+    CHECK_EQ(quire_ksm_trim(test_vm), 1);
+    CHECK_EQ(count_items(), 0);
+    CHECK(!test_vm->ksm->mm);
+    mm_end(mm);
+    CHECK_EQ(quire_ksm_trim(test_vm), 0);
+    vm_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(pages_alike_are_one_until_they_are_written),
     TEST_CASE(what_changes_is_left_alone),
     TEST_CASE(an_area_is_as_it_was_when_it_is_not_mergeable_any_more),
+    TEST_CASE(all_get_their_own_amid_a_scan),
+    TEST_CASE(a_monitor_still_sees_writes),
+    TEST_CASE(what_nobody_may_access_gets_its_own_too),
+    TEST_CASE(nobody_is_killed_for_what_is_known_of_pages),
+    TEST_CASE(nobody_is_killed_for_what_was_merged),
+    TEST_CASE(what_is_known_is_as_much_as_there_is_memory),
     {0},
 };
 const struct test_suite suite_vm_ksm = {"vm_ksm", cases};

@@ -213,6 +213,48 @@ static void an_area_that_takes_nothing_is_not_asked_for_every_page(void)
     swap_end();
 }
 
+/* Reclaim for a page that is swapped in writes to one area; while it does so the other one, which
+ * the page is in, is taken away. */
+static int number_of_going = -1;
+
+static int write_during_swapoff(void *arg, uint64_t slot, struct quire_page *const *pages,
+                                unsigned count)
+{
+    int number = number_of_going;
+    number_of_going = -1;
+    if (number >= 0)
+        CHECK_EQ(quire_swapoff(test_vm, number), 0);
+    return half_write(arg, slot, pages, count);
+}
+
+static void an_area_may_go_while_a_page_of_it_is_to_be_read(void)
+{
+    static const struct quire_swap_ops ops = {half_read, write_during_swapoff, NULL};
+    struct half going = {.base = 0}, stays = {.base = SLOTS / 2};
+    if (!swap_begin_on(2 * MIB, QUIRE_PT_FORMAT_X86_64, 96, 0))
+        return;
+    CHECK_EQ(quire_vm_set_overcommit(test_vm, QUIRE_OVERCOMMIT_ALWAYS, 50), 0);
+    int first = half_on(&going, &half_ops, 5);
+    CHECK_EQ(swap_out_all(), 96);
+    int second = half_on(&stays, &ops, 9);
+    CHECK_EQ(quire_vm_set_page_cluster(test_vm, 3), 0);
+    unsigned more = 0;
+    quire_linear_t at = map_anon(rig.mm, 512 * PAGE);
+    while (more < 512 && !stays.writes) {
+        CHECK(poke(at + more * PAGE, word_of(more)));
+        more++;
+    }
+    CHECK(stays.writes); /* memory is full */
+    number_of_going = first;
+    CHECK(all_hold());
+    CHECK_EQ(number_of_going, (uint64_t)-1);
+    read_pages(at, 0, more);
+    quire_vm_check(test_vm);
+    CHECK_EQ(quire_munmap(rig.mm, at, 512 * PAGE), 0);
+    CHECK_EQ(quire_swapoff(test_vm, second), 0);
+    swap_end();
+}
+
 static void areas_without_a_priority_come_in_order(void)
 {
     struct half first = {.base = 0}, second = {.base = SLOTS / 2};
@@ -334,6 +376,7 @@ static const struct test_case cases[] = {
     TEST_CASE(the_area_with_the_highest_priority_fills_first),
     TEST_CASE(what_one_area_refuses_goes_to_another),
     TEST_CASE(an_area_that_takes_nothing_is_not_asked_for_every_page),
+    TEST_CASE(an_area_may_go_while_a_page_of_it_is_to_be_read),
     TEST_CASE(areas_without_a_priority_come_in_order),
     TEST_CASE(stores_are_told_what_they_may_forget),
     TEST_CASE(there_are_as_many_areas_as_there_can_be),

@@ -252,10 +252,40 @@ static void children_and_what_is_moved_are_not_watched(void)
     mm_end(mm);
     CHECK_EQ(w.nr_released, 0);
     CHECK_EQ(quire_userfault_fill(w.monitor, at, PAGE, QUIRE_USERFAULT_ZERO, NULL, false),
-             -QUIRE_ENOENT); /* the address space has ended */
+             -QUIRE_ESRCH); /* the address space has ended */
+    CHECK_EQ(quire_userfault_protect(w.monitor, at, PAGE, true), -QUIRE_ESRCH);
     quire_userfault_destroy(w.monitor);
     CHECK_EQ(w.nr_released, 1);
     vm_end();
+}
+
+/* Of present pages, of those that are swapped, and of those that nobody may access. */
+static void protection_is_not_a_childs(void)
+{
+    struct watcher w, of_child;
+    if (!swap_begin(12, STORE_PAGES))
+        return;
+    watch(&w, rig.mm, rig.at, 12 * PAGE, BOTH);
+    CHECK_EQ(quire_userfault_protect(w.monitor, rig.at, 12 * PAGE, true), 0);
+    CHECK_EQ(swap_out_all(), 12);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK(holds(rig.at + i * PAGE, word_of(i) + 1));
+    CHECK_EQ(quire_mprotect(rig.mm, rig.at, 4 * PAGE, QUIRE_PROT_NONE), 0);
+    struct quire_mm *child = fork_of(rig.mm);
+    CHECK_EQ(quire_mprotect(child, rig.at, 4 * PAGE, READ_WRITE), 0);
+    watch(&of_child, child, rig.at, 12 * PAGE, BOTH);
+    poke_pages(child, rig.at, 12, 100);
+    CHECK_EQ(of_child.nr_faults, 0);
+    CHECK_EQ(w.nr_faults, 0);
+    w.answer = ALLOW;
+    CHECK_EQ(quire_mprotect(rig.mm, rig.at, 4 * PAGE, READ_WRITE), 0);
+    poke_pages(rig.mm, rig.at, 12, 200);
+    CHECK_EQ(w.nr_faults, 12); /* it still is the parent's */
+    quire_userfault_destroy(of_child.monitor);
+    quire_userfault_destroy(w.monitor);
+    mm_end(child);
+    run_on(rig.mm);
+    swap_check_end();
 }
 
 static void ranges_that_cannot_be_watched_are_refused(void)
@@ -288,6 +318,8 @@ static void ranges_that_cannot_be_watched_are_refused(void)
     CHECK_EQ(quire_userfault_protect(m, at, PAGE, true), -QUIRE_ENOENT);
     CHECK_EQ(quire_userfault_protect(m, at, PAGE + 1, true), -QUIRE_EINVAL);
     CHECK_EQ(quire_userfault_unregister(m, at + 1, PAGE), -QUIRE_EINVAL);
+    CHECK_EQ(quire_userfault_unregister(m, above, PAGE), -QUIRE_EINVAL);
+    CHECK(quire_userfault_waits(other.monitor, above, false));
     CHECK_EQ(quire_userfault_unregister(m, at, PAGE), 0); /* more than that is in the area */
     CHECK_EQ(quire_userfault_unregister(m, at, PAGE), 0);
     CHECK_EQ(quire_userfault_unregister(m, at, 4 * PAGE), 0);
@@ -305,6 +337,7 @@ static const struct test_case cases[] = {
     TEST_CASE(writes_to_protected_pages_are_the_monitors),
     TEST_CASE(protection_outlasts_swap),
     TEST_CASE(children_and_what_is_moved_are_not_watched),
+    TEST_CASE(protection_is_not_a_childs),
     TEST_CASE(ranges_that_cannot_be_watched_are_refused),
     {0},
 };

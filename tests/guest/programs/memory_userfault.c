@@ -336,6 +336,60 @@ static void elsewhere(void)
     close(poll_fd.fd);
 }
 
+static void *write_to(void *at)
+{
+    *(char *)at = 'w';
+    return NULL;
+}
+
+/* Who waits is woken by whoever ends the watching; Linux 6.15 and later let nobody else end it. */
+static void by_another(void)
+{
+    struct timespec limit;
+    pthread_t thread;
+    int fd = ready_userfault(O_NONBLOCK, 0), other = ready_userfault(O_NONBLOCK, 0);
+    char *area = pages(1);
+    struct pollfd poll_fd = {.fd = other, .events = POLLIN};
+    TELL(watch(other, area, PAGE, UFFDIO_REGISTER_MODE_MISSING));
+    pthread_create(&thread, NULL, write_to, area);
+    TELL(poll(&poll_fd, 1, -1));
+    if (unwatch(fd, area, PAGE) && (errno != EINVAL || unwatch(other, area, PAGE)))
+        printf("nobody can end it: %s\n", error_name(errno));
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 10;
+    int late = pthread_timedjoin_np(thread, NULL, &limit);
+    printf("who waited goes on: %s\n", late ? error_name(late) : "yes");
+    close(other);
+    close(fd);
+    if (late)
+        pthread_join(thread, NULL);
+    munmap(area, PAGE);
+}
+
+/* What the kernel does with the memory of a thread that ends doesn't wait: nobody may see to it. */
+static void at_the_end(void)
+{
+    int status = 0, ended = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (!pid) {
+        char *area = pages(1);
+        watch(ready_userfault(O_NONBLOCK, 0), area, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+        syscall(SYS_set_tid_address, area);
+        syscall(SYS_set_robust_list, area, 3 * sizeof(long));
+        syscall(SYS_exit, 3);
+    }
+    for (int i = 0; i < 1000 && !ended; i++) {
+        ended = waitpid(pid, &status, WNOHANG) == pid;
+        usleep(ended ? 0 : 10000);
+    }
+    if (!ended) {
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+    }
+    printf("the last thread ends: %x\n", status);
+}
+
 static void device(void)
 {
     struct uffdio_api api = {.api = UFFD_API};
@@ -365,6 +419,8 @@ int main(void)
     by_the_kernel();
     writes();
     elsewhere();
+    by_another();
+    at_the_end();
     device();
     return 0;
 }

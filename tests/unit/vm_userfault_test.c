@@ -274,6 +274,7 @@ static void protection_is_not_a_childs(void)
     struct quire_mm *child = fork_of(rig.mm);
     CHECK_EQ(quire_mprotect(child, rig.at, 4 * PAGE, READ_WRITE), 0);
     watch(&of_child, child, rig.at, 12 * PAGE, BOTH);
+    of_child.answer = ALLOW;
     poke_pages(child, rig.at, 12, 100);
     CHECK_EQ(of_child.nr_faults, 0);
     CHECK_EQ(w.nr_faults, 0);

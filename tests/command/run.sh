@@ -249,7 +249,10 @@ if [ -x "$linker" ]; then
 else
     tap_skip 'the dynamic linker is no static program' "there is no $linker"
 fi
+# Clang links its runtime into the program; gcc's is a library (docs/run.md).
+cc=gcc
 not_loaded asan 'whose malloc has to come first' -fsanitize=address
+cc=$4
 more_rights() {
     cp "$allocator" "$tap_scratch/rights" && chown 1 "$tap_scratch/rights" && chmod 4755 "$tap_scratch/rights" &&
         ends 0 -- "$tap_scratch/rights" pages 1 && says 'more rights than its caller'

@@ -347,16 +347,16 @@ static void large_blocks_are_counted_by_size(void)
 {
     if (!heap_boot())
         return;
-    enum { NUMBER = 2, ROUNDS = 10 }; /* 512 KiB and more */
+    enum { NUMBER = QUIRE_PAGE_SHIFT - 10, ROUNDS = 10 }; /* 128 pages and more */
     struct quire_heap_large_info large;
     CHECK_EQ(heap_info().mapped_ns, 0);
-    const size_t size = 600000;
+    const size_t size = 150 * QUIRE_PAGE_SIZE - 100;
     for (unsigned i = 0; i < ROUNDS; i++) {
         REQUIRE((block[0] = quire_heap_alloc(&heap_cache, size)));
         quire_heap_free(&heap_cache, block[0]);
     }
     CHECK_EQ(quire_heap_large_info(heap_machine.heap, NUMBER, &large), 0);
-    CHECK_EQ(large.least, 512 << 10);
+    CHECK_EQ(large.least, 128 * QUIRE_PAGE_SIZE);
     CHECK_EQ(large.nr_maps, heap_machine.maps);
     CHECK_EQ(large.nr_unmaps, heap_machine.unmaps);
     CHECK_EQ(large.nr_maps + large.nr_reused, ROUNDS);

@@ -12,6 +12,30 @@
 /* ---- alone ------------------------------------------------------------------------------------
  */
 
+/* Most areas are private and anonymous, and have nothing of this: one look for all. */
+static inline bool holds_others(const struct quire_vma *vma)
+{
+    return (uintptr_t)vma->mapping | (uintptr_t)vma->policy | (uintptr_t)vma->userfault;
+}
+
+static QUIRE_NOINLINE void get_others(struct quire_vma *vma)
+{
+    if (vma->mapping)
+        quire_mapping_get(vma->mapping);
+    if (vma->policy)
+        quire_mempolicy_get(vma->policy);
+    (void)userfault_get(vma->userfault);
+}
+
+static QUIRE_NOINLINE void put_others(struct quire_vma *vma)
+{
+    if (vma->policy)
+        quire_mempolicy_put(vma->policy);
+    userfault_put(vma->userfault);
+    if (vma->mapping)
+        quire_mapping_put(vma->mapping);
+}
+
 /* What is in trees and lists is set when it gets there. */
 struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
 {
@@ -27,35 +51,29 @@ struct quire_vma *vma_copy(struct quire_mm *mm, const struct quire_vma *vma)
     copy->mapping = vma->mapping;
     copy->anon_vma = NULL;
     copy->policy = vma->policy;
-    if (quire_unlikely(copy->policy))
-        quire_mempolicy_get(copy->policy);
-    copy->userfault = userfault_get(vma->userfault);
+    copy->userfault = vma->userfault;
     list_init(&copy->chains);
-    if (copy->mapping)
-        quire_mapping_get(copy->mapping);
+    if (holds_others(copy))
+        get_others(copy);
     return copy;
 }
 
 struct quire_vma *vma_duplicate(struct quire_mm *mm, const struct quire_vma *vma)
 {
     struct quire_vma *copy = vma_copy(mm, vma);
-    if (copy)
-        copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-    if (copy)
-        userfault_forget(copy);
+    if (!copy)
+        return NULL;
+    copy->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    userfault_forget(copy);
     return copy;
 }
 
 void vma_drop(struct quire_vma *vma)
 {
-    struct quire_mapping *mapping = vma->mapping;
     anon_vma_unlink(vma);
-    if (quire_unlikely(vma->policy))
-        quire_mempolicy_put(vma->policy);
-    userfault_put(vma->userfault);
+    if (holds_others(vma))
+        put_others(vma);
     quire_kmem_cache_free(vma->mm->vm->vma_cache, vma);
-    if (mapping)
-        quire_mapping_put(mapping);
 }
 
 void vma_insert_between(struct quire_vma *vma, struct quire_vma *prev, struct quire_vma *next)

@@ -163,8 +163,8 @@ static void clear(struct quire_heap *heap, struct regular *slot)
     large->regulars &= ~((uint64_t)1 << (block->regular - 1));
     quire_store_relaxed(&large->nr_regulars, large->nr_regulars - 1);
     block->regular = 0;
-    large_count_reuse(heap, block->size, slot->nr_taken);
-    slot->nr_taken = 0;
+    large_count_reuse(heap, block->size, quire_load_relaxed(&slot->nr_taken));
+    quire_store_relaxed(&slot->nr_taken, 0);
 }
 
 bool regular_is_free(struct quire_heap *heap, const struct large *block)

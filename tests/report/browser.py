@@ -76,8 +76,8 @@ def look_at_pictures(browser, name):
 
 
 def follow(browser):
-    """Until every chart shows the same time."""
-    browser.wait("""charts.length > 3 && charts.every((c) =>
+    """Until every chart shows the same time, and none will be drawn again: that takes the pointer's words away."""
+    browser.wait("""charts.length > 3 && !late.size && charts.every((c) =>
         c.graph.xAxisRange().every((s, i) => Math.abs(s - view.range[i]) < 1e-6))""")
 
 
@@ -126,6 +126,7 @@ def look_at_keys(browser):
 
 
 def look_at_charts(browser):
+    follow(browser)
     whole = browser.script("return [...view.range]")
     chart = "#faults .chart"
     browser.pointer(chart, ("move", 400, 100), ("move", 420, 101))
@@ -139,6 +140,7 @@ def look_at_charts(browser):
     browser.pointer(chart, ("move", 400, 100), "down", "up", "down", "up")
     browser.wait("view.range[0] <= %r && view.range[1] >= %r" % (whole[0], whole[1]))
     check("a double click shows all", True)
+    follow(browser)
     before = browser.script("return charts.find((c) => c.section.id === 'free').series.map((s) => s.values.join())")
     browser.script("const s = document.getElementById('free-type'); s.value = 'unmovable'; s.dispatchEvent(new Event('change'))")
     after = browser.script("return charts.find((c) => c.section.id === 'free').series.map((s) => s.values.join())")

@@ -120,15 +120,43 @@ int64_t proc_read_pagemap(uint64_t subject, uint64_t at, void *to, size_t size)
     return (int64_t)(count * sizeof(uint64_t));
 }
 
-/* Of the process's memory from `start` to `end`, as from a file. */
+/* Of the process's memory from `start` to `end`, as from a file; it ends where memory does. */
 static int64_t read_part(struct quire_mm *mm, quire_linear_t start, quire_linear_t end, uint64_t at,
                          void *to, size_t size)
 {
-    if (at >= end - start)
+    if (end < start || at >= end - start)
         return 0;
     size = size < end - start - at ? size : (size_t)(end - start - at);
-    size_t missing = quire_copy_from_user(mm, to, start + at, size);
-    return missing == size && size ? -EIO : (int64_t)(size - missing);
+    return (int64_t)(size - quire_copy_from_user(mm, to, start + at, size));
+}
+
+/* A program that writes a title over its arguments leaves their last byte other than NUL: then the
+ * title counts, up to its NUL, be it that it goes on into the environment. A page of it is told. */
+static bool is_title(struct quire_mm *mm, const struct quire_mm_program *program)
+{
+    char last;
+    return program->arg_end > program->arg_start &&
+           !quire_copy_from_user(mm, &last, program->arg_end - 1, 1) && last;
+}
+
+static quire_linear_t end_of_title(struct quire_mm *mm, const struct quire_mm_program *program)
+{
+    char piece[64];
+    bool goes_on = program->env_start == program->arg_end && program->env_end > program->env_start;
+    quire_linear_t at = program->arg_start, end = goes_on ? program->env_end : program->arg_end;
+    if (end - at > QUIRE_PAGE_SIZE)
+        end = at + QUIRE_PAGE_SIZE;
+    while (at < end) {
+        size_t size = end - at < sizeof piece ? (size_t)(end - at) : sizeof piece;
+        size_t got = size - quire_copy_from_user(mm, piece, at, size);
+        for (size_t i = 0; i < got; i++)
+            if (!piece[i])
+                return at + i + 1;
+        at += got;
+        if (got < size)
+            break;
+    }
+    return at;
 }
 
 static int64_t read_strings(uint64_t subject, bool environment, uint64_t at, void *to, size_t size)
@@ -139,8 +167,11 @@ static int64_t read_strings(uint64_t subject, bool environment, uint64_t at, voi
     if (done || !mm)
         return done;
     quire_mm_get_program(mm, &program);
-    done = environment ? read_part(mm, program.env_start, program.env_end, at, to, size)
-                       : read_part(mm, program.arg_start, program.arg_end, at, to, size);
+    quire_linear_t start = environment ? program.env_start : program.arg_start;
+    quire_linear_t end = environment ? program.env_end : program.arg_end;
+    if (!environment && is_title(mm, &program))
+        end = end_of_title(mm, &program);
+    done = read_part(mm, start, end, at, to, size);
     quire_mm_put(mm);
     return done;
 }

@@ -158,7 +158,7 @@ static void end_process(struct process *process, int status)
     process->zombie = true;
     if (is_ignored_by_parent(process)) {
         struct process *parent = process->parent;
-        wait_collect(process);
+        process_free(process); /* what it used is nobody's: no wait took it */
         event_signal(&parent->child_event);
         return;
     }
@@ -241,8 +241,11 @@ void wait_collect(struct process *child)
     parent->children_system_ns += child->system_ns + child->children_system_ns;
     parent->children_min_flt += child->min_flt + child->children_min_flt;
     parent->children_maj_flt += child->maj_flt + child->children_maj_flt;
-    if (child->max_rss > parent->children_max_rss)
-        parent->children_max_rss = child->max_rss;
+    unsigned long max_rss = child->max_rss;
+    if (child->children_max_rss > max_rss)
+        max_rss = child->children_max_rss;
+    if (max_rss > parent->children_max_rss)
+        parent->children_max_rss = max_rss;
     process_free(child);
 }
 
@@ -305,29 +308,38 @@ static void take_news(struct process *child, const struct wait_request *request,
         wait_collect(child);
 }
 
+/* False: no child is such as is asked for, which is ECHILD. result->pid is 0 without news. */
+static bool look_at_children(struct process *parent, const struct wait_request *request,
+                             struct wait_result *result)
+{
+    bool some = false;
+    result->pid = 0;
+    list_for_each (at, &parent->children) {
+        struct process *child = quire_container_of(at, struct process, sibling);
+        if (!is_wanted(child, request))
+            continue;
+        some = true;
+        if (has_news(child, request)) {
+            take_news(child, request, result);
+            break;
+        }
+    }
+    return some;
+}
+
+/* News come before signals: the SIGCHLD that tells of a child would else hide it. */
 int wait_for_child(const struct wait_request *request, struct wait_result *result)
 {
     struct process *parent = current_process();
+    int error = 0;
     for (;;) {
         uint32_t seen = event_read(&parent->child_event);
-        bool some = false;
-        list_for_each (at, &parent->children) {
-            struct process *child = quire_container_of(at, struct process, sibling);
-            if (!is_wanted(child, request))
-                continue;
-            some = true;
-            if (has_news(child, request)) {
-                take_news(child, request, result);
-                return 0;
-            }
-        }
-        if (!some)
+        if (!look_at_children(parent, request, result))
             return -ECHILD;
-        result->pid = 0;
-        if (!request->block)
+        if (result->pid || !request->block)
             return 0;
-        int error = event_wait(&parent->child_event, seen, NO_DEADLINE);
         if (error)
             return -ERESTARTSYS;
+        error = event_wait(&parent->child_event, seen, NO_DEADLINE);
     }
 }

@@ -74,8 +74,79 @@ static void search(const char *what, rlim_t stack, unsigned high)
     setrlimit(RLIMIT_STACK, &limit);
 }
 
-int main(void)
+/* ---- /proc/PID/cmdline ----------------------------------------------------------------------- */
+
+static void say_cmdline(const char *what, const char *path)
 {
+    char text[8192];
+    int fd = open(path, O_RDONLY);
+    ssize_t size = read(fd, text, sizeof text);
+    printf("%s: %d bytes:", what, (int)size);
+    for (ssize_t i = 0; i < size && i < 60; i++)
+        putchar(text[i] ? text[i] : '|');
+    putchar('\n');
+    if (size > 1) {
+        ssize_t rest = pread(fd, text, sizeof text, size - 2);
+        printf("the last of it: %d, nothing behind: %d\n", (int)rest,
+               (int)pread(fd, text, sizeof text, size));
+    }
+    close(fd);
+}
+
+#define OWN "/proc/self/cmdline"
+static char *first_argument;
+static size_t arguments_size;
+
+/* What a program writes over its arguments is told; over the last byte, also what comes behind. */
+static void titles(void)
+{
+    say_cmdline("short", OWN);
+    first_argument[0] = 'X';
+    say_cmdline("another", OWN);
+    memset(first_argument, 'y', arguments_size);
+    strcpy(first_argument + arguments_size, "zz");
+    say_cmdline("into the environment", OWN);
+    first_argument[5] = '\0';
+    say_cmdline("a NUL in it", OWN);
+    memset(first_argument, 'q', 6000);
+    say_cmdline("a page", OWN);
+    _exit(0);
+}
+
+static void of_a_zombie(void)
+{
+    char path[32];
+    pid_t pid = fork();
+    if (!pid)
+        _exit(0);
+    waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    say_cmdline("a zombie", path);
+    waitpid(pid, NULL, 0);
+}
+
+static void names(void)
+{
+    static char long_one[7000], *environment[] = {long_one, NULL};
+    memset(long_one, 'E', sizeof long_one - 1);
+    execve("/proc/self/exe",
+           (char *[]){"session", "--only", "process_arguments", "title", "one two", NULL},
+           environment);
+}
+
+int main(int argc, char **argv)
+{
+    /* In a session two words less are passed on. */
+    char **title = argc > 3 ? argv + 3 : argc > 2 ? argv + 2 : NULL;
+    if (argc > 3 && !strcmp(argv[2], "title"))
+        title = argv + 2;
+    if (title && !strcmp(*title, "title")) {
+        first_argument = title[-3];
+        arguments_size = (size_t)(title[1] + strlen(title[1]) + 1 - first_argument);
+        titles();
+    }
+    IN_CHILD(names);
+    of_a_zombie();
     memset(word, 'w', WORD);
     printf("131071: %d, 131072: %d\n", is_too_large(0, 131071), is_too_large(0, 131072));
     printf("8 MiB: %d, one more: %d\n", is_too_large(2078, 395), is_too_large(2078, 396));

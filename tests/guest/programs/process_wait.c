@@ -177,8 +177,112 @@ static void of_groups(void)
     TELL(getpgid(-1));
 }
 
+/* ---- what children used ---------------------------------------------------------------------- */
+
+static long children_kib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return usage.ru_maxrss;
+}
+
+_Noreturn static void uses(unsigned mib)
+{
+    size_t size = (size_t)mib << 20;
+    char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(at, 1, size);
+    _exit(0);
+}
+
+static pid_t child_uses(unsigned mib)
+{
+    pid_t pid = fork();
+    if (!pid)
+        uses(mib);
+    return pid;
+}
+
+static bool is_about(long kib, long mib)
+{
+    return kib >= mib << 10 && kib < (mib + 6) << 10;
+}
+
+static pid_t child_has_child_use(unsigned mib)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        waitpid(child_uses(mib), NULL, 0);
+        printf("a grandchild's, to its parent: %d\n", is_about(children_kib(), mib));
+        uses(1);
+    }
+    return pid;
+}
+
+static void peaks(void)
+{
+    struct rusage usage;
+    int status;
+    printf("little before: %d\n", children_kib() < 8 << 10);
+    signal(SIGCHLD, SIG_IGN);
+    pid_t pid = child_uses(20);
+    while (!kill(pid, 0))
+        usleep(1000);
+    signal(SIGCHLD, SIG_DFL);
+    printf("of one that nobody waits for: %d\n", children_kib() < 8 << 10);
+    pid = child_uses(9);
+    waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
+    printf("of a zombie: %d\n", children_kib() < 8 << 10);
+    wait4(pid, &status, 0, &usage);
+    printf("a child's: %d %d\n", is_about(usage.ru_maxrss, 9), is_about(children_kib(), 9));
+    wait4(child_has_child_use(14), &status, 0, &usage);
+    printf("with its child's: %d %d\n", is_about(usage.ru_maxrss, 14),
+           is_about(children_kib(), 14));
+    wait4(child_uses(1), &status, 0, &usage);
+    printf("a smaller one's: %d %d\n", usage.ru_maxrss < 8 << 10, is_about(children_kib(), 14));
+}
+
+/* ---- a signal and a child -------------------------------------------------------------------- */
+
+static volatile int nr_signals;
+
+static void counts(int signal)
+{
+    (void)signal;
+    nr_signals++;
+}
+
+/* The end of a child wakes who waits for it, and sends a signal with a handler: it is told of the
+ * child. Only a signal without a child interrupts. */
+static void interrupted(void)
+{
+    struct sigaction action = {.sa_handler = counts}, old;
+    int status, told = 0;
+    sigaction(SIGCHLD, &action, &old);
+    for (unsigned i = 0; i < 20; i++) {
+        pid_t pid = fork();
+        if (!pid) {
+            usleep(2000);
+            _exit(0);
+        }
+        told += waitpid(pid, &status, 0) == pid;
+    }
+    printf("told of %d, after %d signals\n", told, nr_signals);
+    pid_t sleeper = child_sleeps(), pid = fork();
+    if (!pid) {
+        usleep(20000);
+        _exit(0); /* a child that isn't asked for */
+    }
+    TELL(waitpid(sleeper, &status, 0));
+    kill(sleeper, SIGKILL);
+    printf("both: %d\n",
+           (waitpid(sleeper, &status, 0) == sleeper) + (waitpid(pid, &status, 0) == pid));
+    sigaction(SIGCHLD, &old, NULL);
+}
+
 int main(void)
 {
+    peaks();
+    interrupted();
     statuses();
     errors();
     infos();

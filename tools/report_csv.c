@@ -191,12 +191,14 @@ static void put_classes(const struct report *report, FILE *to)
 
 static void put_marks(const struct report *report, FILE *to)
 {
-    fputs("time_ns,kind,pid,number,text\n", to);
+    fputs("time_ns,kind,pid,number,text,swapped_pages,oom_score\n", to);
     for (size_t i = 0; i < report->nr_marks; i++) {
         const struct report_mark *mark = &report->mark[i];
         fprintf(to, "%" PRIu64 ",%s,%" PRIu64 ",%" PRIu64 ",", mark->time_ns,
                 report_mark_names[mark->kind], mark->pid, mark->number);
         put_text(to, mark->text);
+        put_number(to, mark->swapped);
+        put_number(to, mark->score);
         putc('\n', to);
     }
 }

@@ -31,13 +31,25 @@ static double seconds(uint64_t ns)
     return (double)ns / 1e9;
 }
 
+static void put_end(const struct report *report, FILE *to)
+{
+    char how[REPORT_TEXT];
+    bool panicked = !strcmp(report->end, "panic");
+    fprintf(to, "  end       %s%s", panicked ? "the machine panicked; the program: " : "",
+            report_exit_text(how, &report->exit));
+    fprintf(to, "%s%s, after %.3f s\n", report->trouble ? "; " : "",
+            report->trouble ? report->trouble : "", seconds(report->end_ns - report->begin_ns));
+    if (report->nr_oom_kills)
+        fprintf(to, "  killed    for want of memory: %" PRIu64 " process%s\n", report->nr_oom_kills,
+                report->nr_oom_kills == 1 ? "" : "es");
+}
+
 static void put_facts(const struct report *report, FILE *to)
 {
     char a[32], b[32];
     const uint64_t *total = report->total;
     fprintf(to, "%s: %s\n", report->file, report->title);
-    fprintf(to, "  end       %s%s%s, after %.3f s\n", report->end, report->trouble ? "; " : "",
-            report->trouble ? report->trouble : "", seconds(report->end_ns - report->begin_ns));
+    put_end(report, to);
     if (!report->is_run)
         fprintf(to, "  memory    at most %s in use of %s, at %.3f s\n",
                 size_text(a, report->peak_used * report->page_bytes),
@@ -143,6 +155,16 @@ static void put_caches(const struct report *report, FILE *to)
     free(cache);
 }
 
+static void put_oom_kill(const struct report *report, const struct report_mark *mark, FILE *to)
+{
+    char resident[32], swapped[32];
+    fprintf(to,
+            "process %" PRIu64 ", %s, is killed for want of memory: %s in memory, %s in swap, "
+            "oom_score %" PRIu64 "\n",
+            mark->pid, mark->text, size_text(resident, mark->number * report->page_bytes),
+            size_text(swapped, mark->swapped * report->page_bytes), mark->score);
+}
+
 static void put_marks(const struct report *report, FILE *to)
 {
     size_t shown = 0;
@@ -154,6 +176,8 @@ static void put_marks(const struct report *report, FILE *to)
         fprintf(to, "  %10.6f s  ", seconds(mark->time_ns));
         if (mark->kind == MARK_EXEC)
             fprintf(to, "process %" PRIu64 " becomes %s\n", mark->pid, mark->text);
+        else if (mark->kind == MARK_OOM)
+            put_oom_kill(report, mark, to);
         else
             fprintf(to, "%s\n", mark->text);
     }

@@ -210,9 +210,10 @@ function addSection(id, title, see) {
 }
 
 /* Phases that pictures show as lines. */
-const phases = report.marks.filter((mark) => mark.kind === "phase" || mark.kind === "exec")
+const phases = report.marks.filter((mark) => ["phase", "exec", "oom-kill"].includes(mark.kind))
   .map((mark) => ({
-    at: mark.time_ns / 1e9, text: mark.kind === "exec" ? "exec " + mark.text : mark.text,
+    at: mark.time_ns / 1e9, text: mark.kind === "exec" ? "exec " + mark.text
+      : mark.kind === "oom-kill" ? `${mark.text} killed for want of memory` : mark.text,
     isOurs: mark.kind === "exec" || /^the program (starts|has ended)$/.test(mark.text),
   }));
 

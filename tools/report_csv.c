@@ -141,12 +141,11 @@ static void put_areas(const struct report *report, FILE *to)
         const struct report_process *process = report->process[i];
         for (unsigned j = 0; j < process->areas.count; j++) {
             const struct report_area *area = &process->areas.area[j];
-            fprintf(to,
-                    "%" PRIu64 ",%" PRIu64 ",0x%" PRIx64 ",0x%" PRIx64 ",%s,\"%s\",%" PRIu64
-                    ",%" PRIu64 ",",
-                    process->pid, process->areas.time_ns, area->start * report->page_bytes,
-                    area->end * report->page_bytes, area->rights, area->name,
-                    area->end - area->start, area->resident);
+            fprintf(to, "%" PRIu64 ",%" PRIu64 ",0x%" PRIx64 ",0x%" PRIx64 ",%s,", process->pid,
+                    process->areas.time_ns, area->start * report->page_bytes,
+                    area->end * report->page_bytes, area->rights);
+            put_text(to, area->name);
+            fprintf(to, ",%" PRIu64 ",%" PRIu64 ",", area->end - area->start, area->resident);
             if (report->is_run) /* events don't say which of them are */
                 fprintf(to, "%" PRIu64, area->swapped);
             putc('\n', to);

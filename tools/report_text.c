@@ -6,25 +6,13 @@
 #include <string.h>
 
 #include "events.h"
+#include "figures.h"
 #include "report_output.h"
 
 #define MOST_PROCESSES 12u
 #define MOST_CACHES 12u
 #define MOST_MARKS 40u
 #define MOST_CLASSES 12u
-
-static const char *size_text(char text[32], uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = (double)bytes;
-    unsigned unit = 0;
-    while (value >= 1024 && unit < 5) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(text, 32, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return text;
-}
 
 static double seconds(uint64_t ns)
 {
@@ -63,12 +51,20 @@ static void put_facts(const struct report *report, FILE *to)
         return;
     }
     fprintf(to,
-            ", failed %" PRIu64 "\n  swap      out %" PRIu64 " pages, in %" PRIu64
-            " pages\n  reclaim   %" PRIu64 " pages of %" PRIu64 " scanned\n",
-            total[FLOW_FAILED], total[FLOW_SWAP_OUT], total[FLOW_SWAP_IN],
-            total[FLOW_RECLAIMED_DIRECT] + total[FLOW_RECLAIMED_BACKGROUND],
+            ", failed %" PRIu64 "\n  swap      out %s (pages: %" PRIu64 "), in %s (pages: %" PRIu64
+            ")\n  reclaim   %" PRIu64 " pages of %" PRIu64 " scanned\n",
+            total[FLOW_FAILED], size_text(a, total[FLOW_SWAP_OUT] * report->page_bytes),
+            total[FLOW_SWAP_OUT], size_text(b, total[FLOW_SWAP_IN] * report->page_bytes),
+            total[FLOW_SWAP_IN], total[FLOW_RECLAIMED_DIRECT] + total[FLOW_RECLAIMED_BACKGROUND],
             total[FLOW_SCANNED_DIRECT] + total[FLOW_SCANNED_BACKGROUND]);
     fprintf(to, "  events    %" PRIu64 "\n", report->nr_events);
+}
+
+static void put_owner(const struct report *report, const char *name, uint64_t frames, FILE *to)
+{
+    char size[FIGURE_BYTES];
+    fprintf(to, "  %-12s %10" PRIu64 " %14s\n", name, frames,
+            size_text(size, frames * report->page_bytes));
 }
 
 static void put_frames(const struct report *report, FILE *to)
@@ -76,8 +72,8 @@ static void put_frames(const struct report *report, FILE *to)
     const struct report_column *last = &report->column[report->nr_columns - 1];
     fputs("\nFrames at the end\n", to);
     for (unsigned owner = 0; owner < REPORT_NR_OWNERS; owner++)
-        fprintf(to, "  %-12s %10" PRIu64 "\n", report_owner_name(owner), last->kind[owner]);
-    fprintf(to, "  %-12s %10" PRIu64 "\n", "free", report_free_frames(last->kind));
+        put_owner(report, report_owner_name(owner), last->kind[owner], to);
+    put_owner(report, "free", report_free_frames(last->kind), to);
     fputs("\nFree blocks at the end, by order\n  node zone    type       ", to);
     for (unsigned order = 0; order <= report->max_order; order++)
         fprintf(to, " %6u", order);

@@ -287,7 +287,9 @@ if ends 0 -o json "$run" >/dev/null; then
         tap_check 'a very long command is cut' long_command
         formula() {
             sed 's/"name": "[a-z]*"/"name": "=1+1"/' "$run" >"$tap_scratch/formula.json" && ends 0 -o csv --table=processes formula.json &&
-                grep -q "\"'=1+1\"" "$output"
+                grep -q "\"'=1+1\"" "$output" &&
+                sed 's/"name": "[^"]*"/"name": "@x"/' "$run" >"$tap_scratch/formula.json" && ends 0 -o csv --table=areas formula.json &&
+                grep -q ",\"'@x\"," "$output"
         }
         tap_check 'no name is a formula to a spreadsheet' formula
     fi

@@ -6,6 +6,7 @@
 
 #define NS_PER_MS 1000000u
 
+/* The nearest: who sees the same size in two places sees the same digits. */
 const char *size_text(char text[FIGURE_BYTES], uint64_t bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -14,8 +15,9 @@ const char *size_text(char text[FIGURE_BYTES], uint64_t bytes)
     if (bytes >> 50)
         return "more than 1024 TiB";
     while (tenths >= 10240 && unit < 4) {
-        tenths /= 1024;
         unit++;
+        uint64_t one = (uint64_t)1 << 10 * unit;
+        tenths = (bytes * 10 + one / 2) / one;
     }
     if (unit)
         snprintf(text, FIGURE_BYTES, "%" PRIu64 ".%u %s", tenths / 10, (unsigned)(tenths % 10),
@@ -40,7 +42,13 @@ const char *count_text(char text[FIGURE_BYTES], uint64_t number)
 
 const char *share_text(char text[FIGURE_BYTES], uint64_t part, uint64_t whole)
 {
-    snprintf(text, FIGURE_BYTES, "%.1f %%", whole ? (double)part * 100 / (double)whole : 0.0);
+    double share = whole ? (double)part * 100 / (double)whole : 0;
+    if (part && share < 0.05)
+        snprintf(text, FIGURE_BYTES, "<0.1 %%");
+    else if (part < whole && share >= 99.95)
+        snprintf(text, FIGURE_BYTES, ">99.9 %%");
+    else
+        snprintf(text, FIGURE_BYTES, "%.1f %%", share);
     return text;
 }
 

@@ -41,7 +41,10 @@ static int write_some(struct flow *flow)
         return 0;
     int error = errno;
     flow->begin = flow->end = 0;
-    stop_reading(flow);
+    if (flow->to_world)
+        flow->lost = true; /* who says it may have to say all before he ends */
+    else
+        stop_reading(flow);
     return flow->to_world ? error : 0;
 }
 
@@ -57,6 +60,8 @@ static void read_some(struct flow *flow)
         stop_reading(flow);
     flow->begin = 0;
     flow->end = flow->filter ? flow->filter(flow->arg, read_here, size, flow->bytes) : size;
+    if (flow->lost)
+        flow->end = 0;
 }
 
 int flow_move(struct flow *flow)

@@ -17,6 +17,7 @@ struct flow {
     int to;            /* -1: nowhere; `filter` keeps what it wants */
     bool to_world;     /* to somebody who expects all of it: a failure to write ends the machine.
                           Otherwise     to the machine, which needn't read it */
+    bool lost;         /* a write failed: what comes from now on is read, and goes nowhere */
     bool to_file;      /* the world is a file, not who reads what the program says */
     bool from_machine; /* its end is waited for */
     const bool *may_begin; /* nothing is read before this is true; NULL: at once */

@@ -202,14 +202,13 @@ static int look_at_signals(struct machine *machine)
 static bool may_say_farewell(const struct machine *machine, int how)
 {
     const struct machine_run *run = machine->run;
-    bool by_somebody = how == MACHINE_TIMEOUT || how == MACHINE_STOPPED ||
-                       (how >= MACHINE_INTERRUPTED && how < MACHINE_UNHEARD);
-    return by_somebody && !machine->ended && run->farewell && (!run->ready || *run->ready);
+    bool can_go_on = how == MACHINE_TIMEOUT || how == MACHINE_STOPPED || how >= MACHINE_INTERRUPTED;
+    return can_go_on && !machine->ended && run->farewell && (!run->ready || *run->ready);
 }
 
 /* It ends by itself when it has said what it still has to, or isn't waited for: whoever is in a
- * hurry sends another signal. */
-static void say_farewell(struct machine *machine)
+ * hurry sends another signal. Where some of what it says can't be written more of it needn't be. */
+static void say_farewell(struct machine *machine, int how)
 {
     struct timespec deadline;
     bool moved;
@@ -217,15 +216,16 @@ static void say_farewell(struct machine *machine)
     deadline.tv_sec += MACHINE_FAREWELL_MS / 1000;
     machine->run->farewell(machine->run->arg);
     for (int left; !machine->ended && (left = time_left(&deadline)) != 0;)
-        if (relay(machine, left, &moved) || look_at_signals(machine))
+        if ((relay(machine, left, &moved) && how < MACHINE_UNHEARD) || look_at_signals(machine))
             return;
 }
 
 /* Ends it, and passes on what it had said by then, unless that takes long. */
 static int end(struct machine *machine, int how)
 {
-    if (may_say_farewell(machine, how))
-        say_farewell(machine);
+    bool farewell = may_say_farewell(machine, how);
+    if (farewell)
+        say_farewell(machine, how);
     if (!machine->ended) {
         kill(machine->child, SIGKILL);
         waitpid(machine->child, NULL, 0);
@@ -233,10 +233,11 @@ static int end(struct machine *machine, int how)
     close(machine->signals);
     machine->signals = -1;
     int patience = 100; /* for a reader that is slow, in turns of 10 ms */
-    while ((how < MACHINE_UNHEARD || how >= MACHINE_UNKEPT) && is_open(machine) && patience--) {
+    bool is_unheard = how >= MACHINE_UNHEARD && how < MACHINE_UNKEPT;
+    while ((farewell || !is_unheard) && is_open(machine) && patience--) {
         bool moved = false;
         int unheard = relay(machine, 10, &moved);
-        how = unheard ? unheard : how;
+        how = unheard && !is_unheard ? unheard : how;
         if (moved)
             patience = 100;
     }

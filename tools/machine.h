@@ -42,7 +42,7 @@ struct machine_run {
 /* Runs a child with our stderr and no stdin, and moves its flows, until it has ended and those from
  * it have, too; or until the timeout passes, *stop or *paused say so, we get SIGINT, SIGTERM,
  * SIGHUP or SIGQUIT, unless we ignore it, or its output can't be written, which end it: after a
- * farewell, unless that is in vain (a pause, no output) or a second signal comes. Its flows are
+ * farewell, unless that is in vain (a pause) or a second signal comes. Its flows are
  * then moved on for as long as somebody takes what comes of them. It has a process group of its
  * own: keys of a terminal are ours. Returns
  *

@@ -141,12 +141,11 @@ static void put_areas(const struct report *report, FILE *to)
         const struct report_process *process = report->process[i];
         for (unsigned j = 0; j < process->areas.count; j++) {
             const struct report_area *area = &process->areas.area[j];
-            fprintf(to,
-                    "%" PRIu64 ",%" PRIu64 ",0x%" PRIx64 ",0x%" PRIx64 ",%s,\"%s\",%" PRIu64
-                    ",%" PRIu64 ",",
-                    process->pid, process->areas.time_ns, area->start * report->page_bytes,
-                    area->end * report->page_bytes, area->rights, area->name,
-                    area->end - area->start, area->resident);
+            fprintf(to, "%" PRIu64 ",%" PRIu64 ",0x%" PRIx64 ",0x%" PRIx64 ",%s,", process->pid,
+                    process->areas.time_ns, area->start * report->page_bytes,
+                    area->end * report->page_bytes, area->rights);
+            put_text(to, area->name);
+            fprintf(to, ",%" PRIu64 ",%" PRIu64 ",", area->end - area->start, area->resident);
             if (report->is_run) /* events don't say which of them are */
                 fprintf(to, "%" PRIu64, area->swapped);
             putc('\n', to);
@@ -191,12 +190,14 @@ static void put_classes(const struct report *report, FILE *to)
 
 static void put_marks(const struct report *report, FILE *to)
 {
-    fputs("time_ns,kind,pid,number,text\n", to);
+    fputs("time_ns,kind,pid,number,text,swapped_pages,oom_score\n", to);
     for (size_t i = 0; i < report->nr_marks; i++) {
         const struct report_mark *mark = &report->mark[i];
         fprintf(to, "%" PRIu64 ",%s,%" PRIu64 ",%" PRIu64 ",", mark->time_ns,
                 report_mark_names[mark->kind], mark->pid, mark->number);
         put_text(to, mark->text);
+        put_number(to, mark->swapped);
+        put_number(to, mark->score);
         putc('\n', to);
     }
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <search.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +356,31 @@ static void take_exit(struct source *source, const struct event *event)
     report_end_process(source->report, process);
 }
 
+/* The space's numbers are those that its events came to. */
+static void take_oom_kill(struct source *source, const struct event *event)
+{
+    struct report_process *process = process_of(source, event->field[0]);
+    process->oom_killed = true;
+    report_add_oom_kill(source->report, event->field[0], event->field[1],
+                        process->resident[RESIDENT_SWAP], event->field[2], event->text);
+}
+
+/* Of the process that the machine was started for. */
+static void set_exit(struct report *report)
+{
+    const struct report_process *program = report->program;
+    if (!program || (!program->ended && !report->whole))
+        return;
+    report->exit.how = REPORT_STILL_RAN;
+    if (!program->ended)
+        return;
+    report->exit.how = program->status & 0x7f ? REPORT_KILLED : REPORT_EXITED;
+    report->exit.number =
+        program->status & 0x7f ? program->status & 0x7f : program->status >> 8 & 0xff;
+    report->exit.for_memory =
+        program->oom_killed && report->exit.number == SIGKILL && report->exit.how == REPORT_KILLED;
+}
+
 static void take_exec(struct source *source, const struct event *event)
 {
     struct report_process *process = process_of(source, event->field[0]);
@@ -445,6 +471,9 @@ static bool take(struct source *source, const struct event *event)
     case QUIRE_EVENT_EXIT:
         take_exit(source, event);
         return true;
+    case QUIRE_EVENT_OOM_KILL:
+        take_oom_kill(source, event);
+        return true;
     case QUIRE_EVENT_MARK:
         report_add_mark(report, MARK_PHASE, 0, 0, event->text);
         return true;
@@ -492,6 +521,7 @@ static void read_all(struct source *source)
     report_finish(report, set_column, source);
     set_zones(source);
     report->whole = right && !*source->reader.error;
+    set_exit(report);
     if (!report->whole)
         report->trouble = text("%s", right ? source->reader.error : source->frames.frames.error);
 }

@@ -59,6 +59,25 @@ static void put_head(struct json *json, const struct report *report)
     json_end(json);
 }
 
+static void put_program(struct json *json, const struct report *report)
+{
+    static const char *const how[] = {"not told", "still ran", "exited", "killed"};
+    const struct report_exit *exit = &report->exit;
+    json_object(json, "program");
+    if (report->program)
+        json_unsigned(json, "pid", report->program->pid);
+    json_string(json, "how", how[exit->how]);
+    if (exit->how == REPORT_EXITED)
+        json_unsigned(json, "exit_status", exit->number);
+    if (exit->how == REPORT_KILLED) {
+        json_unsigned(json, "signal", exit->number);
+        json_bool(json, "for_want_of_memory", exit->for_memory);
+    }
+    json_end(json);
+    if (!report->is_run)
+        json_unsigned(json, "oom_kills", report->nr_oom_kills);
+}
+
 static void put_totals(struct json *json, const struct report *report)
 {
     json_object(json, "totals");
@@ -413,6 +432,14 @@ static void put_caches(struct json *json, const struct report *report)
     json_end(json);
 }
 
+static void put_oom_kill(struct json *json, const struct report *report,
+                         const struct report_mark *mark)
+{
+    json_unsigned(json, "resident_bytes", mark->number * report->page_bytes);
+    json_unsigned(json, "swapped_bytes", mark->swapped * report->page_bytes);
+    json_unsigned(json, "oom_score", mark->score);
+}
+
 static void put_marks(struct json *json, const struct report *report)
 {
     json_array(json, "marks");
@@ -428,6 +455,8 @@ static void put_marks(struct json *json, const struct report *report)
             json_unsigned(json, "status", mark->number);
         else if (mark->kind == MARK_FORK)
             json_unsigned(json, "parent", mark->number);
+        else if (mark->kind == MARK_OOM)
+            put_oom_kill(json, report, mark);
         json_end(json);
     }
     json_end(json);
@@ -458,6 +487,7 @@ void report_print_json(const struct report *report, const struct report_detail *
     json_init(&json, write_piece, &sink);
     json_object(&json, NULL);
     put_head(&json, report);
+    put_program(&json, report);
     put_totals(&json, report);
     if (!report->is_run)
         put_zones(&json, report);

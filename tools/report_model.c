@@ -1,5 +1,6 @@
 /* tools/report_model.c: what happened to memory over time, whatever told of it
  */
+#define _GNU_SOURCE
 #include "report_model.h"
 
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #define NAME(name, text) text,
 const char *const report_flow_names[REPORT_NR_FLOWS] = {REPORT_FLOWS(NAME)};
 #undef NAME
-const char *const report_mark_names[REPORT_NR_MARKS] = {"phase", "exec", "fork", "exit"};
+const char *const report_mark_names[REPORT_NR_MARKS] = {"phase", "exec", "fork", "exit",
+                                                        "oom-kill"};
 
 const char *report_owner_name(unsigned owner)
 {
@@ -179,20 +181,39 @@ void report_clean(char to[REPORT_TEXT], const char *from)
             *to = '?';
 }
 
-/* Phases are what a reader looks for: processes that come and go leave them room. */
-void report_add_mark(struct report *report, enum report_mark_kind kind, uint64_t pid,
-                     uint64_t number, const char *text)
+/* Phases and kills are what a reader looks for: processes that come and go leave them room. NULL:
+ * there is none left. */
+static struct report_mark *add_mark(struct report *report, enum report_mark_kind kind, uint64_t pid,
+                                    uint64_t number, const char *text)
 {
-    size_t most = kind == MARK_PHASE ? REPORT_MOST_MARKS : REPORT_MOST_MARKS / 2;
-    if (report->nr_marks >= most) {
+    bool is_rare = kind == MARK_PHASE || kind == MARK_OOM;
+    if (report->nr_marks >= (is_rare ? REPORT_MOST_MARKS : REPORT_MOST_MARKS / 2)) {
         report->marks_left_out++;
-        return;
+        return NULL;
     }
     report->mark = must(realloc(report->mark, (report->nr_marks + 1) * sizeof *report->mark));
     struct report_mark *mark = &report->mark[report->nr_marks++];
     *mark =
         (struct report_mark){.kind = kind, .time_ns = report->end_ns, .pid = pid, .number = number};
     report_clean(mark->text, text);
+    return mark;
+}
+
+void report_add_mark(struct report *report, enum report_mark_kind kind, uint64_t pid,
+                     uint64_t number, const char *text)
+{
+    (void)add_mark(report, kind, pid, number, text);
+}
+
+void report_add_oom_kill(struct report *report, uint64_t pid, uint64_t resident, uint64_t swapped,
+                         uint64_t score, const char *name)
+{
+    struct report_mark *mark = add_mark(report, MARK_OOM, pid, resident, name);
+    report->nr_oom_kills++;
+    if (mark) {
+        mark->swapped = swapped;
+        mark->score = score;
+    }
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -292,6 +313,27 @@ void report_free(struct report *report)
     free(report->trouble);
     free(report->heap);
     free(report);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+const char *report_exit_text(char text[REPORT_TEXT], const struct report_exit *exit)
+{
+    switch (exit->how) {
+    case REPORT_EXITED:
+        snprintf(text, REPORT_TEXT, "exit status %u", exit->number);
+        break;
+    case REPORT_KILLED:
+        snprintf(text, REPORT_TEXT, "killed by signal %u (%s)%s", exit->number,
+                 strsignal((int)exit->number), exit->for_memory ? ", for want of memory" : "");
+        break;
+    case REPORT_STILL_RAN:
+        snprintf(text, REPORT_TEXT, "still ran");
+        break;
+    default:
+        snprintf(text, REPORT_TEXT, "not told");
+    }
+    return text;
 }
 
 /* ---- figures --------------------------------------------------------------------------------- */

@@ -101,6 +101,7 @@ struct report_process {
     uint64_t user_ns, kernel_ns;
     unsigned status, nr_spaces; /* spaces: that still are its own */
     bool ended, changed;
+    bool oom_killed; /* was to end for want of memory; another end may have come first */
     char name[REPORT_TEXT];
 };
 
@@ -121,12 +122,14 @@ struct report_cache {
     bool known, changed;
 };
 
-enum report_mark_kind { MARK_PHASE, MARK_EXEC, MARK_FORK, MARK_EXIT, REPORT_NR_MARKS };
+enum report_mark_kind { MARK_PHASE, MARK_EXEC, MARK_FORK, MARK_EXIT, MARK_OOM, REPORT_NR_MARKS };
 extern const char *const report_mark_names[REPORT_NR_MARKS];
 
 struct report_mark {
     enum report_mark_kind kind;
-    uint64_t time_ns, pid, number; /* number: of an exit, its status; of a fork, the parent */
+    uint64_t time_ns, pid, number; /* number: of an exit, its status; of a fork, the parent; of a
+                                      kill for want of memory, the pages in memory */
+    uint64_t swapped, score;       /* of such a kill: pages; oom_score */
     char text[REPORT_TEXT];
 };
 
@@ -145,6 +148,12 @@ struct report {
     uint64_t nr_dropped;            /* samples that a recording left out */
     uint64_t user_ns, kernel_ns;    /* of a run */
     struct report_process *program; /* the first one */
+    struct report_exit {
+        enum report_how { REPORT_NOT_TOLD, REPORT_STILL_RAN, REPORT_EXITED, REPORT_KILLED } how;
+        unsigned number; /* the status, or the signal */
+        bool for_memory; /* killed for want of it */
+    } exit;              /* the program's */
+    uint64_t nr_oom_kills;
 
     /* Time. */
     uint64_t begin_ns, end_ns, width_ns;
@@ -199,6 +208,9 @@ void report_spread(struct report *report, enum report_flow flow, uint64_t by, ui
                    uint64_t to_ns);
 void report_add_mark(struct report *report, enum report_mark_kind kind, uint64_t pid,
                      uint64_t number, const char *text);
+/* A process is killed for want of memory, having so many pages in memory and in swap. */
+void report_add_oom_kill(struct report *report, uint64_t pid, uint64_t resident, uint64_t swapped,
+                         uint64_t score, const char *name);
 /* Of the column that hasn't ended yet. */
 void report_set(const struct report *report, struct report_series *series, uint64_t value);
 
@@ -221,6 +233,8 @@ uint64_t report_free_frames(const uint64_t kind[REPORT_NR_KINDS]);
 /* The share, in thousandths, of free memory that is in blocks too small for this order; 0 without
  * free memory. */
 unsigned report_unusable(const uint64_t kind[REPORT_NR_KINDS], unsigned order);
+/* How a program ended, in words: "killed by signal 9 (Killed), for want of memory". */
+const char *report_exit_text(char text[REPORT_TEXT], const struct report_exit *exit);
 /* The largest processes first. `largest` has room for nr_processes. */
 void report_sort_processes(const struct report *report, struct report_process **largest);
 

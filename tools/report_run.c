@@ -361,6 +361,10 @@ static void read_end(struct recording *recording, const json_t *document)
     else
         snprintf(end, sizeof end, "exit status %" PRIu64, number(recording, of, "status"));
     report->end = end;
+    report->exit.how = number(recording, of, "signal") ? REPORT_KILLED : REPORT_EXITED;
+    report->exit.number =
+        (unsigned)number(recording, of, report->exit.how == REPORT_KILLED ? "signal" : "status");
+    report->exit.for_memory = json_is_true(json_object_get(of, "for_memory"));
     report->user_ns = number(recording, of, "user_ns");
     report->kernel_ns = number(recording, of, "kernel_ns");
     report->nr_dropped = number(recording, document, "samples_dropped");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "events.h"
+#include "figures.h"
 #include "report_output.h"
 
 #define MOST_PROCESSES 12u
@@ -13,22 +14,22 @@
 #define MOST_MARKS 40u
 #define MOST_CLASSES 12u
 
-static const char *size_text(char text[32], uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = (double)bytes;
-    unsigned unit = 0;
-    while (value >= 1024 && unit < 5) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(text, 32, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return text;
-}
-
 static double seconds(uint64_t ns)
 {
     return (double)ns / 1e9;
+}
+
+static void put_end(const struct report *report, FILE *to)
+{
+    char how[REPORT_TEXT];
+    bool panicked = !strcmp(report->end, "panic");
+    fprintf(to, "  end       %s%s", panicked ? "the machine panicked; the program: " : "",
+            report_exit_text(how, &report->exit));
+    fprintf(to, "%s%s, after %.3f s\n", report->trouble ? "; " : "",
+            report->trouble ? report->trouble : "", seconds(report->end_ns - report->begin_ns));
+    if (report->nr_oom_kills)
+        fprintf(to, "  killed    for want of memory: %" PRIu64 " process%s\n", report->nr_oom_kills,
+                report->nr_oom_kills == 1 ? "" : "es");
 }
 
 static void put_facts(const struct report *report, FILE *to)
@@ -36,8 +37,7 @@ static void put_facts(const struct report *report, FILE *to)
     char a[32], b[32];
     const uint64_t *total = report->total;
     fprintf(to, "%s: %s\n", report->file, report->title);
-    fprintf(to, "  end       %s%s%s, after %.3f s\n", report->end, report->trouble ? "; " : "",
-            report->trouble ? report->trouble : "", seconds(report->end_ns - report->begin_ns));
+    put_end(report, to);
     if (!report->is_run)
         fprintf(to, "  memory    at most %s in use of %s, at %.3f s\n",
                 size_text(a, report->peak_used * report->page_bytes),
@@ -51,12 +51,20 @@ static void put_facts(const struct report *report, FILE *to)
         return;
     }
     fprintf(to,
-            ", failed %" PRIu64 "\n  swap      out %" PRIu64 " pages, in %" PRIu64
-            " pages\n  reclaim   %" PRIu64 " pages of %" PRIu64 " scanned\n",
-            total[FLOW_FAILED], total[FLOW_SWAP_OUT], total[FLOW_SWAP_IN],
-            total[FLOW_RECLAIMED_DIRECT] + total[FLOW_RECLAIMED_BACKGROUND],
+            ", failed %" PRIu64 "\n  swap      out %s (pages: %" PRIu64 "), in %s (pages: %" PRIu64
+            ")\n  reclaim   %" PRIu64 " pages of %" PRIu64 " scanned\n",
+            total[FLOW_FAILED], size_text(a, total[FLOW_SWAP_OUT] * report->page_bytes),
+            total[FLOW_SWAP_OUT], size_text(b, total[FLOW_SWAP_IN] * report->page_bytes),
+            total[FLOW_SWAP_IN], total[FLOW_RECLAIMED_DIRECT] + total[FLOW_RECLAIMED_BACKGROUND],
             total[FLOW_SCANNED_DIRECT] + total[FLOW_SCANNED_BACKGROUND]);
     fprintf(to, "  events    %" PRIu64 "\n", report->nr_events);
+}
+
+static void put_owner(const struct report *report, const char *name, uint64_t frames, FILE *to)
+{
+    char size[FIGURE_BYTES];
+    fprintf(to, "  %-12s %10" PRIu64 " %14s\n", name, frames,
+            size_text(size, frames * report->page_bytes));
 }
 
 static void put_frames(const struct report *report, FILE *to)
@@ -64,8 +72,8 @@ static void put_frames(const struct report *report, FILE *to)
     const struct report_column *last = &report->column[report->nr_columns - 1];
     fputs("\nFrames at the end\n", to);
     for (unsigned owner = 0; owner < REPORT_NR_OWNERS; owner++)
-        fprintf(to, "  %-12s %10" PRIu64 "\n", report_owner_name(owner), last->kind[owner]);
-    fprintf(to, "  %-12s %10" PRIu64 "\n", "free", report_free_frames(last->kind));
+        put_owner(report, report_owner_name(owner), last->kind[owner], to);
+    put_owner(report, "free", report_free_frames(last->kind), to);
     fputs("\nFree blocks at the end, by order\n  node zone    type       ", to);
     for (unsigned order = 0; order <= report->max_order; order++)
         fprintf(to, " %6u", order);
@@ -143,6 +151,16 @@ static void put_caches(const struct report *report, FILE *to)
     free(cache);
 }
 
+static void put_oom_kill(const struct report *report, const struct report_mark *mark, FILE *to)
+{
+    char resident[32], swapped[32];
+    fprintf(to,
+            "process %" PRIu64 ", %s, is killed for want of memory: %s in memory, %s in swap, "
+            "oom_score %" PRIu64 "\n",
+            mark->pid, mark->text, size_text(resident, mark->number * report->page_bytes),
+            size_text(swapped, mark->swapped * report->page_bytes), mark->score);
+}
+
 static void put_marks(const struct report *report, FILE *to)
 {
     size_t shown = 0;
@@ -154,6 +172,8 @@ static void put_marks(const struct report *report, FILE *to)
         fprintf(to, "  %10.6f s  ", seconds(mark->time_ns));
         if (mark->kind == MARK_EXEC)
             fprintf(to, "process %" PRIu64 " becomes %s\n", mark->pid, mark->text);
+        else if (mark->kind == MARK_OOM)
+            put_oom_kill(report, mark, to);
         else
             fprintf(to, "%s\n", mark->text);
     }

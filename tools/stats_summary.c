@@ -90,7 +90,7 @@ static void print_swap(const struct stats *stats)
 
 static void print_reclaim(const struct stats *stats)
 {
-    char a[32], b[32];
+    char a[32], b[32], share[32];
     uint64_t scanned =
         number_of(stats, "vmstat", "pgscan_kswapd") + number_of(stats, "vmstat", "pgscan_direct");
     uint64_t taken =
@@ -98,8 +98,8 @@ static void print_reclaim(const struct stats *stats)
     uint64_t killed = number_of(stats, "vmstat", "oom_kill");
     print_title("reclaim");
     if (scanned)
-        fprintf(stderr, "%s pages reclaimed of %s scanned: %.1f %%", count_text(a, taken),
-                count_text(b, scanned), (double)taken * 100 / (double)scanned);
+        fprintf(stderr, "%s page%s reclaimed of %s scanned: %s", count_text(a, taken),
+                taken == 1 ? "" : "s", count_text(b, scanned), share_text(share, taken, scanned));
     else
         fputs(killed ? "nothing was there that could go" : "none was needed", stderr);
     if (killed)

@@ -10,6 +10,7 @@
 #include <quire/port.h>
 #include <quire/swap.h>
 
+#include "base/events.h"
 #include "dev/lines.h"
 #include "memory.h"
 #include "task/lifecycle.h"
@@ -41,6 +42,9 @@ static bool kill_one(struct process *process, struct killed *killed)
     killed->kib = process->mm ? resident_kib(process->mm) : 0;
     for (unsigned i = 0; i < sizeof killed->name; i++) /* a program may call itself anything */
         killed->name[i] = process->name[i] > 0 && process->name[i] < ' ' ? '?' : process->name[i];
+    quire_tell_event_of(OOM_KILL, process->name, (uint64_t)process->pid,
+                        process->mm ? quire_mm_nr_resident(process->mm) : 0,
+                        process->mm ? quire_mm_oom_score(process->mm) : 0);
     signal_process(process, SIGKILL, NULL);
     return true;
 }

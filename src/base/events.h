@@ -54,7 +54,8 @@
     EVENT(26, MAP, "map", "U:mm A:page U:pages")                                                   \
     EVENT(27, MOVE, "move", "U:mm A:page A:to U:pages")                                            \
     EVENT(28, END, "end", "U:events U:how")                                                        \
-    EVENT(29, PAGEBLOCK, "pageblock", "P:pfn U:type")
+    EVENT(29, PAGEBLOCK, "pageblock", "P:pfn U:type")                                              \
+    EVENT(30, OOM_KILL, "oom-kill", "U:pid U:resident U:score S:name")
 
 enum quire_event {
 #define QUIRE_EVENT_NUMBER(number, name, text, fields) QUIRE_EVENT_##name = number,

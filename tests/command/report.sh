@@ -213,6 +213,42 @@ else
     tap_skip 'small files that ask for much' 'python3 is not there'
 fi
 
+# ---- how programs end -----------------------------------------------------------------------------
+
+if command -v python3 >/dev/null; then
+    killed() { # TIMES STATUS ARGUMENTS...
+        python3 tests/command/report/hostile.py killed "$1" "$2" >"$tap_scratch/killed"
+        shift 2
+        ends 0 "$@" killed
+    }
+    says_killed() { # TIMES STATUS WORDS
+        killed "$1" "$2" -o text && grep -qx "  end       $3, after 0.000 s" "$output"
+    }
+    tap_check 'a program that exits' says_killed 0 $((3 << 8)) 'exit status 3'
+    tap_check 'one that a signal kills' says_killed 0 11 'killed by signal 11 (Segmentation fault)'
+    tap_check 'one that dumps, too' says_killed 0 $((11 | 128)) 'killed by signal 11 (Segmentation fault)'
+    tap_check 'one that is killed, but not for want of memory' says_killed 0 9 'killed by signal 9 (Killed)'
+    tap_check 'one that is' says_killed 1 9 'killed by signal 9 (Killed), for want of memory'
+    tap_check '... once' says '^  killed    for want of memory: 1 process$'
+    tap_check '... at its time, with what it had' says \
+        '^    0.000000 s  process 7, a,\?b\?\?\?, is killed for want of memory: 1.2 MiB in memory, 1.0 MiB in swap, oom_score 1100$'
+    tap_check 'one that was to be, and exited before' says_killed 1 0 'exit status 0'
+    tap_check 'one that still ran' says_killed 2 -1 'still ran'
+    tap_check '... with several to be killed' says '^  killed    for want of memory: 2 processes$'
+    tap_check 'a kill as JSON' killed 1 9 -o json
+    tap_check '... has how the program ended' has \
+        'd["program"] == {"pid": 7, "how": "killed", "signal": 9, "for_want_of_memory": True} and d["oom_kills"] == 1'
+    tap_check '... and when' has '[m for m in d["marks"] if m["kind"] == "oom-kill"] == [{"time_ns": 250, "kind": "oom-kill", "text": "a,?b???", "pid": 7, "resident_bytes": 1228800, "swapped_bytes": 1048576, "oom_score": 1100}]'
+    tap_check 'a kill as CSV' killed 1 9 -o csv --table=marks
+    tap_check '... is a line' grep -qx '250,oom-kill,7,300,"a,?b???",256,1100' "$output"
+    tap_check 'kills beyond what is kept' killed 700 9 -o json
+    tap_check '... are counted' has 'd["oom_kills"] == 700 and len(d["marks"]) == 600 and d["marks_left_out"] == 102'
+    tap_check 'a program whose end was cut off' sh -c "head -c -10 $tap_scratch/killed >$tap_scratch/cut"
+    tap_check '... is not said to run' ends_and_says 1 '^  end       not told; it ' -o text cut
+else
+    tap_skip 'how programs end' 'python3 is not there'
+fi
+
 # ---- recordings of quire run ----------------------------------------------------------------------
 
 if ends 0 -o json "$run" >/dev/null; then
@@ -251,7 +287,9 @@ if ends 0 -o json "$run" >/dev/null; then
         tap_check 'a very long command is cut' long_command
         formula() {
             sed 's/"name": "[a-z]*"/"name": "=1+1"/' "$run" >"$tap_scratch/formula.json" && ends 0 -o csv --table=processes formula.json &&
-                grep -q "\"'=1+1\"" "$output"
+                grep -q "\"'=1+1\"" "$output" &&
+                sed 's/"name": "[^"]*"/"name": "@x"/' "$run" >"$tap_scratch/formula.json" && ends 0 -o csv --table=areas formula.json &&
+                grep -q ",\"'@x\"," "$output"
         }
         tap_check 'no name is a formula to a spreadsheet' formula
     fi

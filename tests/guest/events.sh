@@ -122,6 +122,11 @@ tap_check "$class: ... are what the machine counts" counts
 tap_check "$class: ... frame by frame" frames
 tap_check "$class: events of a program that is killed for want of memory" \
     told 137 --mem=24M -- "$folder/$class-swap" fill 40 1
+kills() { # as many as vmstat has
+    "$quire" events --only=oom-kill "$file"
+    [ "$("$quire" events --only=oom-kill "$file" | grep -c "pid=.* resident=[1-9].* name='$class-swap'")" -eq "$(number oom_kill)" ]
+}
+tap_check "$class: ... which is one of them" kills
 tap_check "$class: ... frame by frame" frames
 tap_check "$class: events of compaction and two nodes" told 0 --mem=64M --numa=2 -- busybox sh -c \
     'dd if=/dev/zero of=/tmp/x bs=64k count=300 2>/dev/null; echo 1 >/proc/sys/vm/compact_memory; cat /tmp/x | md5sum'
@@ -157,6 +162,14 @@ a_slow_reader() {
     "$quire" events --check "$work/slow"
 }
 tap_check "$class: a slow reader slows the machine, and loses nothing" a_slow_reader
+stopped() { # OPTIONS...: without --stats
+    "$quire" boot --mem=32M --events="$file" "$@" -- busybox sh -c 'while :; do busybox echo more; done' >"$out" 2>&1 </dev/null
+    [ $? -ne 0 ] && "$quire" events --check "$file" && "$quire" events --only=end "$file" | grep 'how=regular'
+}
+out=/dev/null
+tap_check "$class: events of a machine whose time is over are whole" stopped --timeout=4
+out=/dev/full
+tap_check "$class: ... and of one whose output is full" stopped
 a_panic() {
     "$quire" boot --mem=32M --append=crash=late --events="$file" -- busybox true >/dev/null 2>&1 </dev/null
     [ $? -eq 125 ] && "$quire" events --check "$file" && "$quire" events --only=end "$file" | grep 'how=panic'

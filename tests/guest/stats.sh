@@ -116,6 +116,24 @@ stopped_by() { # SIGNAL STATUS
     [ "$got" -eq "$2" ] && says '^  memory    program at most' && has '"how":"stopped"' '"missing":\[\]'
 }
 tap_check "$class: one that is stopped by a signal, too" stopped_by TERM 143
+unheard() { # DEVICE-OR-READER STATUS
+    # shellcheck disable=SC2016 # for the shell inside
+    set -- "$1" "$2" --mem=64M --stats="$stats" --summary -- busybox sh -c 'while :; do busybox echo more; done'
+    out=$1
+    expected=$2
+    shift 2
+    if [ "$out" = head ]; then
+        { "$quire" boot "$@" 2>"$work/said"; echo $? >"$work/status"; } </dev/null | head -n 1 >"$work/begun"
+    else
+        "$quire" boot "$@" >"$out" 2>"$work/said" </dev/null
+        echo $? >"$work/status"
+    fi
+    cat "$work/status" "$work/said"
+    [ "$(cat "$work/status")" -eq "$expected" ] && says '^  memory    program at most' && has '"how":"stopped"' '"missing":\[\]'
+}
+tap_check "$class: one whose output is full has its figures" unheard /dev/full 125
+tap_check "$class: ... and says why" says "since its output can't be written: No space left"
+tap_check "$class: one whose reader goes has them, too" unheard head 141
 for policy in lru mglru clock fifo; do
     tap_check "$class: the policy $policy" ends 0 --mem=24M --swap=96M --policy=$policy -- "$program" fill 30 1
 done

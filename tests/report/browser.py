@@ -194,6 +194,25 @@ def look_at_colours(browser, name):
     browser.set_dark(False)
 
 
+def look_at_a_kill(browser):
+    """Of events in which process 7 has 300 pages in memory and 256 in swap, and is killed."""
+    facts = text(browser, "#facts")
+    check("how a program ended is told", "killed by signal 9, for want of memory" in facts, facts)
+    check("a kill for want of memory is told, with what the process had",
+          "Killed for want of memory1 process" in facts and "1.2 MiB in memory, 1.0 MiB in swap" in facts, facts)
+    equal("it is a line in the pictures", browser.script("return phases.filter((p) => !p.isOurs).map((p) => p.text)"),
+          ["a,?b??? killed for want of memory"])
+    equal("sizes have one digit behind the point", browser.script(
+        "return [1023, 1024, 22072524, 22072525, 2 ** 20 - 51, 512 * 2 ** 20].map(size)"),
+          ["1,023 B", "1.0 KiB", "21.0 MiB", "21.1 MiB", "1.0 MiB", "512.0 MiB"])
+    equal("a share of something is neither nothing nor all", browser.script(
+        "return [[0, 0], [1, 1e5], [1, 3], [99999, 1e5], [7, 7]].map(([a, b]) => percent(a, b))"),
+          ["0.0 %", "<0.1 %", "33.3 %", ">99.9 %", "100.0 %"])
+    equal("fields of CSV are quoted, and no formula", browser.script(
+        """return ['a', 'a,b', 'a"b', 'a\\nb', 'a\\rb', '=1+1', '@x', -1].map(csvField)"""),
+          ["a", '"a,b"', '"a""b"', '"a\nb"', '"a\rb"', "'=1+1", "'@x", "-1"])
+
+
 def main():
     with open(os.path.join(folder, "machine.json"), encoding="utf-8") as file:
         report = json.load(file)
@@ -219,6 +238,9 @@ def main():
         opened(browser, "empty")
         check("a page of no events is a page", "0 B" in text(browser, "#facts"), text(browser, "#facts"))
         quiet(browser, "empty")
+        opened(browser, "killed")
+        look_at_a_kill(browser)
+        quiet(browser, "killed")
         if os.path.exists(os.path.join(folder, "run.html")):
             opened(browser, "run")
             look_at_pictures(browser, "run")

@@ -27,6 +27,8 @@ head -c 32 "$work/machine.events" >"$work/empty.events"
 "$quire" report --output="$work/machine.html" "$work/machine.events" 2>"$work/said" || bail 'there is no page'
 "$quire" report --output="$work/cut.html" "$work/cut.events" 2>"$work/said"
 "$quire" report -o json "$work/machine.events" >"$work/machine.json" || bail 'there is no JSON'
+python3 tests/command/report/hostile.py killed 1 9 >"$work/killed.events"
+"$quire" report --output="$work/killed.html" "$work/killed.events" 2>"$work/said" || bail 'there is no page of a kill'
 "$quire" report --output="$work/run.html" tests/command/report/run.json 2>"$work/said" ||
     grep -q libjansson "$work/said" || bail 'there is no page of a recording'
 PYTHONDONTWRITEBYTECODE=1 python3 tests/report/browser.py "$work"

@@ -32,8 +32,8 @@ function plural(number, one, many) {
 function size(bytes) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let unit = 0;
-  for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
-  return (unit ? bytes.toFixed(bytes < 100 ? 1 : 0) : count(bytes)) + " " + units[unit];
+  for (; bytes >= 1024 - (unit && 0.05) && unit < units.length - 1; unit++) bytes /= 1024;
+  return (unit ? bytes.toFixed(1) : count(bytes)) + " " + units[unit];
 }
 
 function seconds(ns) {
@@ -42,8 +42,11 @@ function seconds(ns) {
   return s < 1 ? (s * 1e3).toFixed(1) + " ms" : s.toFixed(3) + " s";
 }
 
+/* What isn't nothing isn't 0, and what isn't all isn't 100. */
 function percent(part, whole) {
-  return whole ? (100 * part / whole).toFixed(1) + " %" : "0 %";
+  const share = whole ? 100 * part / whole : 0;
+  if (part && share < 0.05) return "<0.1 %";
+  return part < whole && share >= 99.95 ? ">99.9 %" : share.toFixed(1) + " %";
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -156,9 +159,10 @@ addEventListener("afterprint", () => applyTheme(theme.before || "system"));
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+/* What begins as a formula gets an apostrophe, which keeps it text in a spreadsheet. */
 function csvField(value) {
-  const text = String(value);
-  return /[",\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  const text = (typeof value === "string" && /^[=+@-]/.test(value) ? "'" : "") + value;
+  return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
 }
 
 function download(name, head, rows) {
@@ -210,9 +214,10 @@ function addSection(id, title, see) {
 }
 
 /* Phases that pictures show as lines. */
-const phases = report.marks.filter((mark) => mark.kind === "phase" || mark.kind === "exec")
+const phases = report.marks.filter((mark) => ["phase", "exec", "oom-kill"].includes(mark.kind))
   .map((mark) => ({
-    at: mark.time_ns / 1e9, text: mark.kind === "exec" ? "exec " + mark.text : mark.text,
+    at: mark.time_ns / 1e9, text: mark.kind === "exec" ? "exec " + mark.text
+      : mark.kind === "oom-kill" ? `${mark.text} killed for want of memory` : mark.text,
     isOurs: mark.kind === "exec" || /^the program (starts|has ended)$/.test(mark.text),
   }));
 

@@ -8,18 +8,19 @@ function addFact(name, value, more) {
 }
 
 function endText() {
-  if (isRun) return report.end;
-  const first = report.marks.find((mark) => mark.kind === "fork");
-  const exit = first && report.processes.find((process) => process.pid === first.pid && process.ended);
+  const program = report.program;
   if (report.end === "panic") return "the machine panicked";
-  if (!exit) return report.complete ? "the machine ended" : "not told";
-  return exit.status & 127 ? `killed by signal ${exit.status & 127}` : `exit status ${exit.status >> 8}`;
+  if (program.how === "exited") return `exit status ${program.exit_status}`;
+  if (program.how === "killed")
+    return `killed by signal ${program.signal}` + (program.for_want_of_memory ? ", for want of memory" : "");
+  return program.how;
 }
 
 function addFacts() {
   const total = report.totals, length = time.end_ns - time.begin_ns;
   const first = report.processes.length ? report.processes[0] : null;
   addFact("End", endText(), "after " + seconds(length));
+  if (report.oom_kills) addFact("Killed for want of memory", plural(report.oom_kills, "process", "processes"), oomText());
   if (!isRun)
     addFact("Memory", size(report.frames * page), `${count(report.frames)} frames, ${report.word_bits} bits`);
   addFact("At most in use", size(report.peak_used.frames * page), isRun
@@ -37,6 +38,13 @@ function addFacts() {
   const scanned = total.scanned_direct + total.scanned_background;
   const reclaimed = total.reclaimed_direct + total.reclaimed_background;
   addFact("Reclaimed", size(reclaimed * page), scanned ? `${percent(reclaimed, scanned)} of ${count(scanned)} scanned` : "none was needed");
+}
+
+/* The first of them, as far as marks have it. */
+function oomText() {
+  const first = report.marks.find((mark) => mark.kind === "oom-kill");
+  return first ? `first ${first.text} (${first.pid}) at ${seconds(first.time_ns)}: ${size(first.resident_bytes)} in memory, ` +
+    `${size(first.swapped_bytes)} in swap` : "";
 }
 
 function heapText() {
@@ -118,11 +126,13 @@ function addPhases() {
   if (isRun || !report.marks.length) return;
   const shown = report.marks.filter((mark) => mark.kind !== "exit" && mark.kind !== "fork").length;
   const section = addSection("phases", "Phases",
-    `${plural(shown, "phase")} and beginnings of programs are lines in the pictures; the numbers have forks and ends, too. ` +
+    `Phases, beginnings of programs and kills for want of memory, ${count(shown)} in all, are lines in the pictures; the numbers have ` +
+    "forks and ends, too. " +
     "A program marks a phase by writing to /dev/kmsg." +
     (report.marks_left_out ? ` ${count(report.marks_left_out)} later ones were too many and are left out.` : ""));
-  addNumbers(section, "phases", ["time_s", "kind", "pid", "text", "status_or_parent"], () => report.marks.map((mark) =>
-    [mark.time_ns / 1e9, mark.kind, mark.pid || 0, mark.text, mark.status ?? mark.parent ?? 0]));
+  addNumbers(section, "phases", ["time_s", "kind", "pid", "text", "status_or_parent", "resident_bytes", "swapped_bytes", "oom_score"], () =>
+    report.marks.map((mark) => [mark.time_ns / 1e9, mark.kind, mark.pid || 0, mark.text, mark.status ?? mark.parent ?? 0,
+      mark.resident_bytes ?? 0, mark.swapped_bytes ?? 0, mark.oom_score ?? 0]));
 }
 
 function addFoot() {

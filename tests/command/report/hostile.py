@@ -5,12 +5,13 @@ forks CHUNKS FORKS     a space with so many parts of 512 pages, and so many fork
 zones FRAMES TIMES     a zone that is told of so often, each time with other frames
 same FRAMES TIMES      each time as it was
 processes NUMBER       so many that never end
+killed TIMES STATUS    a program that is chosen to end for want of memory so often, and ends with a status as wait4 has it
 """
 import struct
 import sys
 
 PAGEBLOCK_ORDER = 10
-ZONE, EXEC, MM_FORK, AREA, RSS, FORK, MAP, END = 2, 14, 16, 17, 19, 21, 26, 28
+ZONE, EXEC, MM_FORK, AREA, RSS, FORK, EXIT, MAP, END, OOM_KILL = 2, 14, 16, 17, 19, 21, 23, 26, 28, 30
 
 
 def number(n):
@@ -70,5 +71,18 @@ def processes(count):
     file.end()
 
 
+def killed(times, status):
+    file = Writer(1024)
+    file.event(FORK, number(7), number(1), number(0))
+    file.event(EXEC, number(1), signed(7), number(7) + b'a,"b"\n\x1b')
+    file.event(RSS, number(1), number(1), signed(300))
+    file.event(RSS, number(1), number(2), signed(256))
+    for i in range(times):
+        file.event(OOM_KILL, number(7), number(300), number(1100), number(7) + b'a,"b"\n\x1b')
+    if status >= 0:
+        file.event(EXIT, number(7), number(status))
+    file.end()
+
+
 numbers = [int(word) for word in sys.argv[2:]]
-{"forks": forks, "zones": zones, "same": lambda *n: zones(*n, step=0), "processes": processes}[sys.argv[1]](*numbers)
+{"forks": forks, "zones": zones, "same": lambda *n: zones(*n, step=0), "processes": processes, "killed": killed}[sys.argv[1]](*numbers)

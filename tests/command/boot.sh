@@ -23,7 +23,7 @@ mkdir "$work" "$images"
 : >"$images/quire-x86-64-events.elf"
 
 boot() { # ARGUMENTS...
-    "$quire" boot --images="$images" --timeout=60 "$@" >"$output" 2>"$talk" </dev/null
+    "$quire" boot --images="$images" --timeout=400 "$@" >"$output" 2>"$talk" </dev/null
 }
 
 ends() { # STATUS ARGUMENTS...
@@ -548,7 +548,7 @@ tap_check 'a machine that hangs is stopped' machine_says 124 'stopped after 1 s'
 tap_check '... in one line' one_line
 tap_check '... after parts of a second, too' machine_says 124 'stopped after 0.25 s' hang --timeout=0.25 -- true
 tap_check 'a machine that QEMU pauses is at its end' machine_says 125 "has paused the machine, which can't go on" \
-    paused --timeout=60 -- true
+    paused --timeout=400 -- true
 tap_check 'what the machine could not do is told, with advice' machine_says 125 \
     "could not start .*true: it can't unpack /a/b: File exists .*--add=HOST:GUEST" failed -- true
 tap_check '... in one line' one_line
@@ -690,8 +690,9 @@ for device in full closed; do
     tap_check "output that can't be written ends it: $device" unwritten
 done
 interrupted() { # SIGNAL STATUS
-    FAKE=hang "$quire" boot --images="$images" --qemu="$fake" -- true >"$output" 2>&1 &
-    sleep 0.3
+    : >"$talk"
+    FAKE=hang "$quire" boot --images="$images" --qemu="$fake" -v -- true >"$output" 2>"$talk" &
+    tap_await grep -q "the kernel's log" "$talk"
     kill "-$1" $!
     wait $!
     got=$?
@@ -707,8 +708,9 @@ ignores() {
 tap_check 'what we ignore the program ignores, too' ignores
 outlives() {
     # shellcheck disable=SC2016 # the inner shell's
-    FAKE=hang sh -c 'trap "" HUP; exec "$@"' sh "$quire" boot --images="$images" --qemu="$fake" -- true &
-    sleep 0.3
+    : >"$talk"
+    FAKE=hang sh -c 'trap "" HUP; exec "$@"' sh "$quire" boot --images="$images" --qemu="$fake" -v -- true 2>"$talk" &
+    tap_await grep -q "the kernel's log" "$talk"
     kill -HUP $!
     sleep 0.1
     kill -TERM $!
@@ -718,11 +720,8 @@ outlives() {
 tap_check '... and it does not end us' outlives
 goes_on() {
     : >"$talk"
-    FAKE=stopped "$quire" boot --images="$images" --qemu="$fake" --timeout=60 -- true >"$output" 2>"$talk" &
-    tries=100
-    until [ -s "$talk" ] || [ $((tries -= 1)) -eq 0 ]; do
-        sleep 0.1
-    done
+    FAKE=stopped "$quire" boot --images="$images" --qemu="$fake" --timeout=400 -- true >"$output" 2>"$talk" &
+    tap_await grep -q . "$talk"
     grep -q "signal 19 has stopped the program; kill -CONT $! lets it go on" "$talk" && kill -CONT $!
     wait $!
     [ $? -eq 7 ] && one_line
@@ -735,17 +734,23 @@ tap_check 'SIGHUP ends it' interrupted HUP 129
 
 # Types on a terminal of its own; what is seen there is in $output, the terminal's settings before
 # and after in $work/before and $work/after, the exit status in $work/status.
+keys_are_the_machines() {
+    stty -a -F "$(cat "$work/tty")" | grep -q -e ' -icanon' && grep -q ready "$output"
+}
 on_terminal() { # KEYS-PRINTER ARGUMENTS-OF-MACHINE...
     keys=$1
     shift
     cat >"$work/session" <<END
 #!/bin/sh
 stty -a >"$work/before"
+tty >"$work/tty"
 FAKE=keys "$quire" boot --images="$images" --qemu="$fake" $* -- true
 echo \$? >"$work/status"
 stty -a >"$work/after"
 END
-    { sleep 1 && $keys && sleep 1; } | TERM=vt100 script -qec "sh $work/session" /dev/null >"$output" 2>&1
+    rm -f "$work/tty" "$work/after" "$work/status"
+    : >"$output"
+    { tap_await keys_are_the_machines && $keys && tap_await test -s "$work/after"; } | TERM=vt100 script -qec "sh $work/session" /dev/null >"$output" 2>&1
     cat "$output" "$work/status"
     diff "$work/before" "$work/after"
 }
@@ -754,7 +759,7 @@ all_keys() {
 }
 leave_keys() {
     printf a
-    sleep 0.5
+    tap_await grep -qF '[61]' "$output"
     printf 'b\001xc'
 }
 keys_pass() {

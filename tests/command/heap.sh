@@ -7,9 +7,11 @@ quire=$1
 library=$2
 log=$tap_scratch/log
 
-# It goes on allocating.
+# It has allocated when it says so, and goes on.
 # shellcheck disable=SC2016 # perl's own
-program='while (1) { push @a, "x" x 3000; select undef, undef, undef, 0.01; }'
+says_so='open S, ">", $ENV{THERE}; close S;'
+# shellcheck disable=SC2016
+program='for (1 .. 100) { push @a, "x" x 3000 } '$says_so' while (1) { push @a, "x" x 3000; select undef, undef, undef, 0.01; }'
 
 is_there() { # WORDS
     grep -q "$1" "$log" && return
@@ -25,15 +27,20 @@ refused() { # STATUS WORDS ARGUMENTS...
     [ $? -eq "$expected" ] && ! [ -s "$tap_scratch/out" ] && is_there "$words"
 }
 
-# Waits until the program is one, and not the shell that starts it.
+is_called() { # NAME
+    [ "$(cat "/proc/$pid/comm")" = "$1" ]
+}
+
+# Waits until the program is one, and not the shell that starts it, and has said so if it does.
 start() { # QUIRE_MALLOC COMMAND...
     words=$1
     shift
-    env QUIRE_MALLOC="$words" LD_PRELOAD="$library" "$@" &
+    there=$tap_scratch/there
+    rm -f "$there"
+    env QUIRE_MALLOC="$words" LD_PRELOAD="$library" THERE="$there" "$@" &
     pid=$!
-    tries=0
-    until [ "$(cat "/proc/$pid/comm")" = "$1" ] || [ $((tries += 1)) -gt 100 ]; do sleep 0.05; done
-    sleep 0.2
+    tap_await is_called "$1"
+    [ "$1" = sleep ] || tap_await test -e "$there"
 }
 
 stop() {
@@ -75,7 +82,7 @@ stop
 # shellcheck disable=SC2016 # perl's own
 liar='$name = "quire-heap"; $f = syscall(319, $name, 0); open F, "+<&=$f"; binmode F;
     $head = pack("QLLLLx144LL", 0x5041454845524951, 2, 9999, 0, $$, $ARGV[0], 0);
-    syswrite F, $head . "\0" x 64 . pack("QQQQQ", 16, 5, 0, 3, 1) . "\0" x 8000; sleep 60;'
+    syswrite F, $head . "\0" x 64 . pack("QQQQQ", 16, 5, 0, 3, 1) . "\0" x 8000; '$says_so' sleep 1000;'
 counts_whats_there() {
     "$quire" heap "$pid" >"$log" && is_there '^ *16  *5  *0  *0  *1$'
 }
@@ -93,7 +100,7 @@ fi
 # A child of a child of a child.
 # shellcheck disable=SC2016 # perl's own
 family='$x = "x" x 300000; for (1 .. 3) { if (fork) { wait; exit } } for (1 .. 9) { push @a, "x" x 3000 }
-    open F, ">", $ARGV[0]; print F $$; close F; sleep 60;'
+    open F, ">", $ARGV[0]; print F $$; close F; '$says_so' sleep 1000;'
 one_file() {
     [ "$(find "/proc/$child/fd" -lname '*memfd:quire-heap*' | wc -l)" = 1 ]
 }
@@ -106,7 +113,7 @@ tap_check 'a child has a page of its own soon, with a row of large blocks' has_l
 tap_check 'and no file of its parents' one_file
 kill "$child"
 wait "$pid" 2>/dev/null
-start junk sleep 60
+start junk sleep 1000
 tap_check 'a program that shares nothing is told' refused 1 'shares no counts' "$pid"
 stop
 tap_check 'a process that is gone is told' refused 1 'no such process' "$pid"

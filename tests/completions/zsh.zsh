@@ -6,7 +6,7 @@ zpty -r -m shell seen '*ready*'
 zpty -w -n shell "$1"$'\t'
 typeset line
 status_of=1
-for i in {1..100}; do
+for i in {1..3000}; do
     sleep 0.1
     while zpty -r -t shell seen; do
         line+=$seen

@@ -11,7 +11,7 @@ console=$tap_scratch/console
 ends() { # STATUS ARGUMENTS...
     wanted=$1
     shift
-    "$quire" boot --timeout=200 "$@" >"$console" 2>&1
+    "$quire" boot --timeout=400 "$@" >"$console" 2>&1
     got=$?
     cat "$console"
     echo "exit status $got, expected $wanted"
@@ -129,7 +129,7 @@ tap_check "a machine that hangs is stopped" \
     ends_and_says 4 'stopped after 2 s' --timeout=2 --append=crash=hang
 for output in /dev/full closed; do
     tap_check "output that can't be written is a failure: boot, $output" \
-        complains 'machine was stopped, .* written: ' $output boot --timeout=60
+        complains 'machine was stopped, .* written: ' $output boot --timeout=400
     for arguments in 'boot --dry-run' 'boot --help' --version; do
         # shellcheck disable=SC2086 # several options
         tap_check "output that can't be written is a failure: $arguments, $output" \
@@ -164,7 +164,7 @@ tap_check "a way to crash that there isn't is a mistake" \
 tap_check "crash= is explained" ends_and_says 0 'crash=WAY' --help
 tap_check "a missing image's places are named" \
     ends_and_says 1 "$tap_scratch/quire-x86-64.elf" --images="$tap_scratch"
-for wrong in --arch=arm --mem=1x --mem=1M --mem=64 --mem=100T --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x --timeout=1e3 --timeout=. --timeout=-1 --timeout=0.5x --timeout=2000000 \
+for wrong in --arch=arm --mem=1x --mem=1M --mem=64 --mem=100T --mem=4M1 --numa=0 --numa=17 --seed=-1 --timeout=x --timeout=1e3 --timeout=. --timeout=-1 --timeout=0.5x --timeout=4000000 \
     --nonsense name "--selftest --demo" "--selftest=a b" --seed=1 --effort=9 "--demo --seed=1" "--mem=8M --numa=4"; do
     # shellcheck disable=SC2086 # several options
     tap_check "usage: $wrong" ends_and_says 2 'quire boot' $wrong

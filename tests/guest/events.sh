@@ -22,7 +22,7 @@ fi
 told() { # STATUS OPTIONS... -- PROGRAM...
     wanted=$1
     shift
-    "$quire" boot --timeout=100 --append=check --events="$file" --stats="$stats" "$@" >"$work/said" 2>&1 </dev/null
+    "$quire" boot --timeout=500 --append=check --events="$file" --stats="$stats" "$@" >"$work/said" 2>&1 </dev/null
     got=$?
     tail -n 20 "$work/said"
     echo "exit status $got, expected $wanted"
@@ -142,7 +142,7 @@ tap_check "$class: ... frame by frame" frames
 
 tap_check "$class: events of files in memory, while somebody still runs" \
     told 0 --mem=24M --swap=96M -- busybox sh -c 'dd if=/dev/zero of=/tmp/x bs=64k count=220 2>/dev/null
-        cat /tmp/x | busybox md5sum; busybox sleep 100 & busybox usleep 10000'
+        cat /tmp/x | busybox md5sum; busybox sleep 100000 & busybox usleep 10000'
 tap_check "$class: ... frame by frame" frames
 tap_check "$class: ... whose is which" owners
 tap_check "$class: a program may mark what it does" told 0 --mem=64M -v -- busybox sh -c \
@@ -156,7 +156,7 @@ tap_check "$class: ... in the events and the log" marks
 a_slow_reader() {
     mkfifo "$work/fifo"
     (sleep 2 && cat) <"$work/fifo" >"$work/slow" &
-    "$quire" boot --timeout=100 --mem=24M --swap=96M --events="$work/fifo" -- \
+    "$quire" boot --timeout=500 --mem=24M --swap=96M --events="$work/fifo" -- \
         "$folder/$class-swap" fill 30 1 </dev/null || return 1
     wait
     "$quire" events --check "$work/slow"

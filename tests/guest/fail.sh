@@ -19,7 +19,7 @@ fi
 
 # Memory that the machine doesn't use can't be what a failure is made of: there is plenty.
 fails_in_turn() { # COUNT
-    "$quire" boot --mem=64M --swap=32M --timeout=100 --append='check fail-alloc' -v -- \
+    "$quire" boot --mem=64M --swap=32M --timeout=500 --append='check fail-alloc' -v -- \
         "$program" --count="$1" >"$work/said" 2>"$work/log" </dev/null
     got=$?
     cat "$work/said"
@@ -36,7 +36,7 @@ reported() {
     grep -Eq "^quire: the machine's memory ran out, so .* was killed" "$work/log" && learned
 }
 off_unless_asked_for() {
-    "$quire" boot --mem=64M --timeout=100 -- "$program" >"$work/said" 2>&1 </dev/null
+    "$quire" boot --mem=64M --timeout=500 -- "$program" >"$work/said" 2>&1 </dev/null
     [ $? -eq 3 ] && grep 'makes no allocation fail' "$work/said"
 }
 

@@ -564,7 +564,7 @@ int main(int argc, char **argv)
         return 1;
     }
     long long start = now_ms(), told = start;
-    while (now_ms() < start + (long long)seconds * 1000) {
+    while (now_ms() < start + (long long)seconds * 1000 || round - begin < 2 * WARM_UP_ROUNDS) {
         run_round(seed * 1000003 + round);
         round++;
         if (round - begin == WARM_UP_ROUNDS) {

@@ -1,8 +1,9 @@
 /* tests/guest/hogs.c: programs that take what they can get, and what is left for others
  *
  * Run by cases.sh in a machine alone. A case says "ok - ..." or "not ok - ...", and what it saw to
- * standard error. Times have margins for hosts that are busy: without bounds they are several
- * times as long, or the machine has no memory left.
+ * standard error. A host that is busy, or stops the machine, makes everything longer: what is about
+ * turns is right if it's so once of many times. Without bounds it never is: times are several times
+ * as long each time, or the machine has no memory left.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@
 #define AT_ONCE 100
 #define IN_FLIGHT 6000
 #define CLOSED 4000
+#define TRIES 50
 
 static int failed;
 
@@ -70,30 +72,42 @@ static void set_timers(int told)
     _exit(0);
 }
 
-static void timers(void)
+/* How much longer work takes beside timers: the sum of them is told. */
+static double beside_timers(int *sum)
 {
-    int told[2], count, sum = 0;
+    int told[2], count;
     pid_t children[NR_CHILDREN];
     double alone = work();
     if (pipe(told))
-        return;
+        exit(1);
+    *sum = 0;
     for (int i = 0; i < NR_CHILDREN; i++) {
         children[i] = fork();
         if (!children[i])
             set_timers(told[1]);
         if (read(told[0], &count, sizeof count) == sizeof count)
-            sum += count;
+            *sum += count;
     }
     double beside = work();
-    fprintf(stderr, "%d timers: %.2f s instead of %.2f s\n", sum, beside, alone);
-    check(sum >= 1024 && sum <= 4096, "timers of all processes together are bounded");
-    check(beside < 3 * alone + 0.5, "timers whose signals nobody takes cost nothing");
+    fprintf(stderr, "%d timers: %.2f s instead of %.2f s\n", *sum, beside, alone);
     for (int i = 0; i < NR_CHILDREN; i++) {
         kill(children[i], SIGKILL);
         waitpid(children[i], NULL, 0);
     }
     close(told[0]);
     close(told[1]);
+    return beside - 3 * alone;
+}
+
+static void timers(void)
+{
+    int sum = 0, bounded = 1, cheap = 0;
+    for (int tries = 0; tries < TRIES && !cheap; tries++) {
+        cheap = beside_timers(&sum) < 0.5;
+        bounded &= sum >= 1024 && sum <= 4096;
+    }
+    check(bounded, "timers of all processes together are bounded");
+    check(cheap, "timers whose signals nobody takes cost nothing");
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -182,21 +196,29 @@ static void hold_sockets(void)
     _exit(0);
 }
 
-static void sockets(void)
+/* How long another one had no turn while many sockets were closed. */
+static double longest_wait(int *status)
 {
     pid_t pid = fork();
     double last = now(), longest = 0;
-    int status;
     if (!pid)
         hold_sockets();
-    while (!waitpid(pid, &status, WNOHANG)) {
+    while (!waitpid(pid, status, WNOHANG)) {
         usleep(10000);
         double time = now();
         longest = time - last > longest ? time - last : longest;
         last = time;
     }
-    fprintf(stderr, "status %#x, %.2f s without a turn\n", (unsigned)status, longest);
-    check(!status && longest < 2, "others have their turn while many sockets are closed");
+    fprintf(stderr, "status %#x, %.2f s without a turn\n", (unsigned)*status, longest);
+    return longest;
+}
+
+static void sockets(void)
+{
+    int status = 0, soon = 0;
+    for (int tries = 0; tries < TRIES && !soon && !status; tries++)
+        soon = longest_wait(&status) < 2;
+    check(!status && soon, "others have their turn while many sockets are closed");
 }
 
 static void in_child(void (*run)(void))

@@ -16,10 +16,10 @@ if ! [ -x "$program" ]; then
     tap_end
 fi
 
-"$quire" boot --timeout=100 --mem=128M --numa=2 --append=check -- "$program" 72 \
+"$quire" boot --timeout=500 --mem=128M --numa=2 --append=check -- "$program" 72 \
     >"$work/cases" 2>"$work/log" </dev/null
 echo $? >"$work/status"
-"$quire" boot --timeout=60 --mem=128M --numa=2 --swap=32M -- "$program" --swap \
+"$quire" boot --timeout=400 --mem=128M --numa=2 --swap=32M -- "$program" --swap \
     >>"$work/cases" 2>"$work/swap-log" </dev/null
 
 ended() {
@@ -43,7 +43,7 @@ done <"$work/names"
 says() { # EXPECTED OPTIONS...
     printf '%b' "$1" >"$work/expected"
     shift
-    "$quire" boot --timeout=60 --mem=128M "$@" >"$work/got" 2>"$work/log" </dev/null
+    "$quire" boot --timeout=400 --mem=128M "$@" >"$work/got" 2>"$work/log" </dev/null
     echo "exit status $?"
     cat "$work/log"
     diff -U2 "$work/expected" "$work/got"
@@ -57,7 +57,7 @@ is_of_class() { # PROGRAM
 }
 
 add_up() {
-    "$quire" boot --timeout=60 --mem=128M --numa=2 -- cat /proc/meminfo /sys/devices/system/node/node0/meminfo \
+    "$quire" boot --timeout=400 --mem=128M --numa=2 -- cat /proc/meminfo /sys/devices/system/node/node0/meminfo \
         /sys/devices/system/node/node1/meminfo 2>"$work/log" >"$work/meminfo"
     grep MemTotal "$work/meminfo"
     awk '$1 == "MemTotal:" { all = $2 } $3 == "MemTotal:" { sum += $4; nodes++ }
@@ -73,7 +73,7 @@ if [ -n "$numactl" ] && is_of_class "$numactl"; then
     tap_check "$class: numactl binds what it starts" says \
         'policy: bind\npreferred node: 1\nphyscpubind: 0 \ncpubind: 0 \nnodebind: 0 \nmembind: 1 \npreferred: 1 \n' \
         --numa=2 -- "$numactl" --membind=1 numactl --show
-    "$quire" boot --timeout=60 --mem=128M --numa=2 -- "$numactl" --hardware 2>"$work/log" |
+    "$quire" boot --timeout=400 --mem=128M --numa=2 -- "$numactl" --hardware 2>"$work/log" |
         sed 's/[0-9]* MB/N MB/' >"$work/hardware"
     printf '%s\n' 'available: 2 nodes (0-1)' 'node 0 cpus: 0' 'node 0 size: N MB' 'node 0 free: N MB' \
         'node 1 cpus:' 'node 1 size: N MB' 'node 1 free: N MB' 'node distances:' 'node   0   1 ' \

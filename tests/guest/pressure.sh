@@ -29,7 +29,7 @@ awk 'BEGIN { for (i = 0; i < 262144; i++) { x = (i * 7919 + 13) % 1048576
 # The script goes on, and so does the machine.
 # shellcheck disable=SC2016 # for the shell inside
 no_swap() {
-    "$quire" boot --mem=16M --timeout=100 --append=check -v --add=/usr/bin/sort -- /bin/busybox sh -c \
+    "$quire" boot --mem=16M --timeout=400 --append=check -v --add=/usr/bin/sort -- /bin/busybox sh -c \
         '/usr/bin/sort -S 400M; echo "status $?"; echo a word | /bin/busybox cat' \
         <"$work/lines" >"$work/said" 2>"$work/log"
     got=$?
@@ -39,7 +39,7 @@ a word" ] && grep -q '^Out of memory: Kill.*(sort)' "$work/log"
 }
 try /bin/busybox 'sort of more than there is, without swap: it is killed, the machine goes on' no_swap
 killed() {
-    "$quire" boot --mem=16M --timeout=100 -- /usr/bin/sort -S 400M <"$work/lines" >"$work/said" 2>"$work/log"
+    "$quire" boot --mem=16M --timeout=400 -- /usr/bin/sort -S 400M <"$work/lines" >"$work/said" 2>"$work/log"
     got=$?
     cat "$work/log"
     [ "$got" -eq 137 ] && ! [ -s "$work/said" ] && grep -q "memory ran out, so sort .* was killed" "$work/log"
@@ -49,7 +49,7 @@ try sort '... and alone, exit status 137' killed
 # ---- threads --------------------------------------------------------------------------------------
 
 same() { # OPTIONS... -- PROGRAM...
-    "$quire" boot --timeout=200 --append=check "$@" <"$input" >"$work/there" 2>"$work/log"
+    "$quire" boot --timeout=400 --append=check "$@" <"$input" >"$work/there" 2>"$work/log"
     there=$?
     while [ "$1" != -- ]; do
         shift
@@ -107,7 +107,7 @@ compiles() {
     cc1=$(gcc -print-prog-name=cc1)
     options="-quiet -fpreprocessed -O2 $work/large.c"
     # shellcheck disable=SC2086 # several options
-    "$quire" boot --mem=128M --swap=256M --timeout=200 --append=check --add="$cc1" --add="$work/large.c" --add=/bin/busybox -- \
+    "$quire" boot --mem=128M --swap=256M --timeout=400 --append=check --add="$cc1" --add="$work/large.c" --add=/bin/busybox -- \
         "$pressure" --leave=18000 /bin/busybox sh -c "$cc1 $options -o /tmp/s && cat /tmp/s >&2" \
         >"$work/said" 2>"$work/there"
     there=$?

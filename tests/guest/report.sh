@@ -17,7 +17,7 @@ fi
 
 # Runs it; $work/report.json is the report.
 told() { # OPTIONS... -- PROGRAM...
-    "$quire" boot --timeout=100 --events="$work/events" --stats="$work/stats.json" --summary "$@" >"$work/said" 2>&1 </dev/null || {
+    "$quire" boot --timeout=500 --events="$work/events" --stats="$work/stats.json" --summary "$@" >"$work/said" 2>&1 </dev/null || {
         tail -n 20 "$work/said"
         return 1
     }

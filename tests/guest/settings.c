@@ -287,14 +287,19 @@ static void mounts(void)
     mkdir("/tmp/m/d", 0700);
     mkdir("/tmp/m/d/e", 0700);
     close(open("/tmp/m/d/e/g", O_CREAT | O_WRONLY, 0600));
+    int there[2];
+    char byte = 0;
+    check(!pipe(there), "there are pipes");
     pid_t pid = fork();
     if (!pid) {
-        chdir("/tmp/m/d");
+        if (!chdir("/tmp/m/d"))
+            (void)!write(there[1], &byte, 1);
         for (;;)
             pause();
     }
-    struct timespec while_it_goes = {0, 50000000};
-    nanosleep(&while_it_goes, NULL);
+    close(there[1]);
+    check(read(there[0], &byte, 1) == 1, "somebody goes to a directory");
+    close(there[0]);
     check(umount("/tmp/m") && errno == EBUSY, "and so is who is in a directory");
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
@@ -334,7 +339,7 @@ static void wait_for_scans(void)
 {
     struct timespec moment = {0, 5000000};
     unsigned long wanted = number(KSM "full_scans") + 4;
-    for (int i = 0; i < 2000 && number(KSM "full_scans") < wanted; i++)
+    for (int i = 0; i < 40000 && number(KSM "full_scans") < wanted; i++)
         nanosleep(&moment, NULL);
 }
 

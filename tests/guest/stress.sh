@@ -29,7 +29,7 @@ stress() { # OPTIONS... --X-ops COUNT
         count=$word
     done
     set -- "$@" "$ops" $((count * times)) --verify --timeout 0
-    "$quire" boot --mem=80M --swap=192M --timeout=$((60 * times + 60)) --append=check -v \
+    "$quire" boot --mem=80M --swap=192M --timeout=$((400 * times)) --append=check -v \
         --add="$(command -v stress-ng)" -- /bin/busybox sh -c "$then_tell" sh stress-ng "$@" \
         >"$work/said" 2>&1 </dev/null
     got=$?

@@ -68,11 +68,8 @@ tap_check "$class: a swapoff that can't is undone" ends 0 --mem=24M --swap=64M -
 
 # A file of another machine, which takes it before it runs.
 taken() {
-    "$quire" boot --swap="$tap_scratch/taken:1M" -- /bin/busybox sh -c 'echo on; exec sleep 60' >"$tap_scratch/on" &
-    tries=300
-    until [ -s "$tap_scratch/on" ] || [ $((tries -= 1)) -eq 0 ]; do
-        sleep 0.1
-    done
+    "$quire" boot --swap="$tap_scratch/taken:1M" -- /bin/busybox sh -c 'echo on; exec sleep 100000' >"$tap_scratch/on" &
+    tap_await test -s "$tap_scratch/on"
     ends_and_says 125 '^quire: --swap=.*/taken: another machine uses it$' --swap="$tap_scratch/taken" -- /bin/busybox true
     result=$?
     kill $!
@@ -158,13 +155,13 @@ tap_check "$class: a slow disk" slow
 
 # ---- network block devices ------------------------------------------------------------------------
 
+listens_or_is_gone() {
+    [ -S "$work/socket" ] || ! kill -0 "$server"
+}
 over_nbd() { # SERVER...
     "$@" &
     server=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        [ -S "$work/socket" ] && break
-        sleep 0.1
-    done
+    tap_await listens_or_is_gone
     ends 0 --mem=24M --swap="nbd+unix:///?socket=$work/socket" -- "$program" fill 40 2
     result=$?
     kill "$server" 2>/dev/null
@@ -185,7 +182,7 @@ fi
 sorts() {
     awk 'BEGIN { for (i = 0; i < 1048576; i++) { x = (i * 7919 + 13) % 1048576
         printf "%010d %s\n", x, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz" } }' >"$work/lines"
-    "$quire" boot --timeout=300 --mem=32M --swap=512M -- sort -S 400M <"$work/lines" >"$work/sorted" ||
+    "$quire" boot --timeout=500 --mem=32M --swap=512M -- sort -S 400M <"$work/lines" >"$work/sorted" ||
         return
     LC_ALL=C sort -c "$work/sorted" && [ "$(wc -l <"$work/sorted")" -eq 1048576 ] &&
         [ "$(wc -c <"$work/sorted")" -eq "$(wc -c <"$work/lines")" ]
@@ -193,7 +190,7 @@ sorts() {
 # With a small buffer it is files that don't fit into memory.
 sorts_by_files() {
     head -n 400000 "$work/lines" >"$work/few"
-    "$quire" boot --timeout=300 --mem=24M --swap=256M -- sort <"$work/few" >"$work/sorted" || return
+    "$quire" boot --timeout=500 --mem=24M --swap=256M -- sort <"$work/few" >"$work/sorted" || return
     LC_ALL=C sort "$work/few" | cmp - "$work/sorted"
 }
 if [ "$class" = x86-64 ]; then

@@ -23,7 +23,7 @@ cd "$work" || exit 2
 alike() { # COMMAND
     boot='' sh -c "$1" >here 2>&1
     echo "status $?" >>here
-    boot="$quire boot --timeout=60 --cwd=$work --add=$work/say --" sh -c "$1" >there 2>&1
+    boot="$quire boot --timeout=400 --cwd=$work --add=$work/say --" sh -c "$1" >there 2>&1
     echo "status $?" >>there
     diff here there
 }
@@ -56,11 +56,8 @@ tap_check '--cwd with dots' dots
 
 # Stops itself, and says so when it goes on.
 goes_on() {
-    "$quire" boot --timeout=60 -- /bin/busybox sh -c 'kill -STOP $$; echo on' >output 2>told &
-    tries=100
-    until [ -s told ] || [ $((tries -= 1)) -eq 0 ]; do
-        sleep 0.1
-    done
+    "$quire" boot --timeout=400 -- /bin/busybox sh -c 'kill -STOP $$; echo on' >output 2>told &
+    tap_await grep -q . told
     cat told
     [ ! -s output ] && grep -q "signal 19 has stopped the program; kill -CONT $! lets it go on" told || return
     kill -CONT $!
@@ -82,13 +79,13 @@ chmod +x pausing
 paused() { # STATUS ARGUMENTS...
     wanted=$1
     shift
-    "$quire" boot --qemu="$work/pausing" --timeout=60 "$@" >output 2>&1
+    "$quire" boot --qemu="$work/pausing" --timeout=400 "$@" >output 2>&1
     got=$?
     cat output
     echo "exit status $got, expected $wanted"
     [ "$got" -eq "$wanted" ] && grep -q "has paused the machine, which can't go on" output
 }
-tap_check 'a machine that QEMU pauses is at its end' paused 125 -- sleep 100
+tap_check 'a machine that QEMU pauses is at its end' paused 125 -- sleep 100000
 tap_check '... without a program, too' paused 5 --append=crash=hang
 
 # ---- a terminal -----------------------------------------------------------------------------------
@@ -99,16 +96,22 @@ if ! command -v script >/dev/null || ! command -v stty >/dev/null; then
 fi
 # A shell on a terminal of its own, to which KEYS-PRINTER types; what is seen is in `seen`.
 on_terminal() { # KEYS-PRINTER
-    { sleep 0.5 && $1; } | TERM=vt100 timeout 60 script -qec 'sh -i' /dev/null >seen 2>&1
+    : >seen
+    # shellcheck disable=SC2094 # it waits for what is written
+    { tap_await test -s seen && $1; } | TERM=vt100 timeout 400 script -qec 'sh -i' /dev/null >seen 2>&1
     tr -d '\r' <seen >output
     cat output
 }
 # Until this is seen, as a line; not for ever.
+is_seen() { # LINE
+    tr -d '\r' <seen | grep -qxF -- "$1"
+}
 await() { # LINE
-    tries=200
-    until tr -d '\r' <seen | grep -qxF -- "$1" || [ $((tries -= 1)) -eq 0 ]; do
-        sleep 0.1
-    done
+    tap_await is_seen "$1"
+}
+# Until keys are the machine's (-icanon), or the shell's again (icanon).
+has_mode() { # MODE
+    stty -a -F "$(grep -o '^/dev/[a-z0-9/]*' seen | head -n 1)" | grep -q -e " $1"
 }
 size_keys() {
     echo 'stty rows 33 cols 99'
@@ -122,16 +125,18 @@ has_size() {
     on_terminal size_keys && grep -q '33 99$' output && grep -q '^44 77$' output
 }
 stop_keys() {
-    echo "'$quire' boot -- /bin/busybox sh -c 'echo ready; exec cat'"
+    echo "tty; '$quire' boot -- /bin/busybox sh -c 'echo ready; exec cat'"
     await ready
+    tap_await has_mode -icanon
     printf '\032'
-    sleep 1
+    tap_await grep -q Stopped seen
+    tap_await has_mode icanon
     echo 'echo status $?; fg'
-    sleep 0.5
+    tap_await has_mode -icanon
     echo typed
     await typed
     printf '\003'
-    sleep 1
+    tap_await has_mode icanon
     echo 'echo status $?'
     await 'status 130'
     echo exit

@@ -4,6 +4,7 @@
 #   tap_check NAME COMMAND...   a case that passes if the command does; its output is shown if not
 #   tap_fails NAME COMMAND...   the same for a command that has to end with status 1
 #   tap_skip NAME WHY
+#   tap_await COMMAND...        until the command succeeds; false: not within minutes
 #   tap_note TEXT
 #   tap_end                     prints the plan and ends the script: 0 all passed, 1 not
 #
@@ -52,6 +53,15 @@ tap_fails() {
 tap_skip() {
     tap_number=$((tap_number + 1))
     printf 'ok %d - %s # SKIP %s\n' "$tap_number" "$1" "$2"
+}
+
+# What others get to is waited for, however busy this host is.
+tap_await() {
+    tap_tries=3000
+    until "$@" 2>/dev/null; do
+        [ $((tap_tries -= 1)) -gt 0 ] || return
+        sleep 0.1
+    done
 }
 
 tap_end() {

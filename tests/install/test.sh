@@ -84,10 +84,7 @@ server_by_pkg_config() { # FLAGS...
         -Wl,-rpath,"$(flags --variable=libdir)" || return
     "$tap_scratch/server" 0 >"$tap_scratch/output" &
     server=$!
-    for _ in $(seq 100); do
-        grep -q '^listening' "$tap_scratch/output" && break
-        sleep 0.1
-    done
+    tap_await grep -q '^listening' "$tap_scratch/output"
     kill -TERM "$server"
     wait "$server" && cat "$tap_scratch/output" &&
         grep -q '^0 connections, 0 requests' "$tap_scratch/output"

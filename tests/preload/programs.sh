@@ -41,7 +41,7 @@ run_in() { # FOLDER PRELOAD COMMAND...
     (
         cd "$work/here" || exit 125
         [ -z "$preload" ] || { LD_PRELOAD=$preload && export LD_PRELOAD; }
-        LC_ALL=C PYTHONMALLOC=malloc PYTHONHASHSEED=0 PERL_HASH_SEED=0 timeout 120 "$@" </dev/null
+        LC_ALL=C PYTHONMALLOC=malloc PYTHONHASHSEED=0 PERL_HASH_SEED=0 timeout 400 "$@" </dev/null
     ) >"$work/$folder.out" 2>"$work/$folder.err"
     echo "$?" >"$work/$folder.status"
     rm -rf "${work:?}/$folder.files"

@@ -18,7 +18,7 @@ bail() {
     echo "Bail out! $*"
     exit 1
 }
-"$quire" boot --timeout=100 --mem=24M --swap=96M --events="$work/machine.events" --add="$program":/swap -- \
+"$quire" boot --timeout=500 --mem=24M --swap=96M --events="$work/machine.events" --add="$program":/swap -- \
     busybox sh -c 'echo filling >/dev/kmsg; /swap fill 30 1; echo listing >/dev/kmsg; ls -lR /proc/self >/dev/null' \
     >"$work/said" 2>&1 </dev/null || bail 'the machine did not run'
 head -c $(($(wc -c <"$work/machine.events") / 2)) "$work/machine.events" >"$work/cut.events"

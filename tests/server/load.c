@@ -199,7 +199,7 @@ struct figures {
 static struct figures ask_server(void)
 {
     struct figures figures = {0};
-    for (unsigned attempt = 0; attempt < 200; attempt++) {
+    for (unsigned attempt = 0; attempt < 12000; attempt++) {
         char text[256];
         int fd = connect_to_server();
         ssize_t size = send(fd, "?\n", 2, 0) == 2 ? recv(fd, text, sizeof text - 1, 0) : -1;

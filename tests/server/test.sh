@@ -14,11 +14,9 @@ start() {
     : >"$log" # nothing of an earlier one
     "$server" 0 "$limit" >"$log" 2>&1 &
     pid=$!
-    for _ in $(seq 100); do
-        port=$(sed -n 's/^listening on port //p' "$log")
-        [ -n "$port" ] && return
-        sleep 0.1
-    done
+    tap_await grep -q '^listening on port .' "$log"
+    port=$(sed -n 's/^listening on port //p' "$log")
+    [ -n "$port" ] && return
     cat "$log"
     return 1
 }
@@ -31,17 +29,17 @@ ends_with_nothing_left() {
     [ "$status" -eq 0 ] && grep -q '^[1-9][0-9]* connections, [0-9]* requests' "$log"
 }
 
+are_connected() {
+    connected=$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)
+    [ "$connected" -gt 50 ]
+}
+
 # Clients are connected when it ends.
 ends_in_the_middle() {
     start || return
     "$load" "$port" "$pid" "$limit" 1 1000000 7 >"$tap_work/load.log" 2>&1 &
     loader=$!
-    connected=
-    for _ in $(seq 200); do
-        connected=$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)
-        [ "$connected" -gt 50 ] && break
-        sleep 0.05
-    done
+    tap_await are_connected
     ends_with_nothing_left
     ended=$?
     wait "$loader"

@@ -356,7 +356,7 @@ static void by_another(void)
     if (unwatch(fd, area, PAGE) && (errno != EINVAL || unwatch(other, area, PAGE)))
         printf("nobody can end it: %s\n", error_name(errno));
     clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += 10;
+    limit.tv_sec += 200;
     int late = pthread_timedjoin_np(thread, NULL, &limit);
     printf("who waited goes on: %s\n", late ? error_name(late) : "yes");
     close(other);
@@ -379,7 +379,7 @@ static void at_the_end(void)
         syscall(SYS_set_robust_list, area, 3 * sizeof(long));
         syscall(SYS_exit, 3);
     }
-    for (int i = 0; i < 1000 && !ended; i++) {
+    for (int i = 0; i < 20000 && !ended; i++) {
         ended = waitpid(pid, &status, WNOHANG) == pid;
         usleep(ended ? 0 : 10000);
     }

@@ -115,7 +115,7 @@ static void signals_to_others(void)
 {
     pid_t pid = fork();
     if (!pid) {
-        alarm(2); /* nobody of ours may end it */
+        alarm(1000); /* nobody of ours may end it, but the session does */
         pause();
         _exit(0);
     }

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define SECONDS 120
+#define SECONDS 300
 
 #define PROGRAM(name) int program_##name();
 #include "list.def"

@@ -6,10 +6,14 @@
 #include <time.h>
 
 static volatile int handled;
+static int ticks[2] = {-1, -1}; /* a pipe: a byte for each time that the handler ran */
 
 static void handler(int signal)
 {
+    int error = errno;
     handled = signal;
+    (void)!write(ticks[1], "t", 1);
+    errno = error;
 }
 
 static void catch_alarm(int flags)
@@ -19,10 +23,22 @@ static void catch_alarm(int flags)
     handled = 0;
 }
 
-static void alarm_in(long microseconds)
+/* Again and again: one that comes before the call does is followed by one that finds it waiting. */
+static void alarms(bool on)
 {
-    struct itimerval timer = {.it_value = {0, microseconds}};
+    struct itimerval timer = {{0, on ? 20000 : 0}, {0, on ? 20000 : 0}};
+    int error = errno;
     setitimer(ITIMER_REAL, &timer, NULL);
+    errno = error;
+}
+
+/* What a call answers that alarms interrupt; they are over when it is told. */
+#define TELL_INTERRUPTED(call) tell_interrupted(#call, (alarms(true), (long)(call)))
+
+static void tell_interrupted(const char *what, long result)
+{
+    alarms(false);
+    tell(what, result);
 }
 
 static void interrupted(void)
@@ -33,71 +49,69 @@ static void interrupted(void)
     if (pipe(ends))
         return;
     catch_alarm(0);
-    alarm_in(20000);
-    TELL(read(ends[0], &byte, 1));
-    alarm_in(20000);
-    TELL(pause());
-    alarm_in(20000);
-    TELL(nanosleep(&(struct timespec){100, 0}, &rest));
-    printf("of 100 s are left: %d\n", rest.tv_sec >= 90);
-    alarm_in(20000);
-    TELL(poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, 10000));
+    TELL_INTERRUPTED(read(ends[0], &byte, 1));
+    TELL_INTERRUPTED(pause());
+    TELL_INTERRUPTED(nanosleep(&(struct timespec){100000, 0}, &rest));
+    printf("of 100000 s are left: %d\n", rest.tv_sec >= 90000);
+    TELL_INTERRUPTED(poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, 10000000));
     fd_set set;
     FD_ZERO(&set);
     FD_SET(ends[0], &set);
-    alarm_in(20000);
-    TELL(select(ends[0] + 1, &set, NULL, NULL, NULL));
+    TELL_INTERRUPTED(select(ends[0] + 1, &set, NULL, NULL, NULL));
     pid_t pid = fork();
     if (!pid) {
         pause();
         _exit(0);
     }
-    alarm_in(20000);
-    TELL(waitpid(pid, NULL, 0));
+    TELL_INTERRUPTED(waitpid(pid, NULL, 0));
     kill(pid, SIGKILL);
     TELL(waitpid(pid, NULL, 0) == pid);
     printf("handled: %d\n", handled == SIGALRM);
+}
+
+/* In a child: its parent has had time to wait, and several alarms meanwhile. */
+static void wait_for_ticks(void)
+{
+    char byte;
+    for (int i = 0; i < 3; i++)
+        if (read(ticks[0], &byte, 1) != 1)
+            _exit(1);
 }
 
 static void restarted(void)
 {
     int ends[2], status;
     char byte = 0;
-    if (pipe(ends))
+    if (pipe(ends) || pipe(ticks))
         return;
+    fcntl(ticks[1], F_SETFL, O_NONBLOCK); /* nobody needs all of them */
     catch_alarm(SA_RESTART);
     pid_t pid = fork();
     if (!pid) {
-        usleep(60000);
+        wait_for_ticks();
         _exit(write(ends[1], "r", 1) != 1);
     }
-    alarm_in(20000);
-    TELL(read(ends[0], &byte, 1));
+    TELL_INTERRUPTED(read(ends[0], &byte, 1));
     printf("read goes on: %c, after %d\n", byte, handled == SIGALRM);
     waitpid(pid, &status, 0);
     pid = fork();
     if (!pid) {
-        usleep(60000);
+        wait_for_ticks();
         _exit(4);
     }
     handled = 0;
-    alarm_in(20000);
-    TELL(waitpid(pid, &status, 0) == pid);
+    TELL_INTERRUPTED(waitpid(pid, &status, 0) == pid);
     printf("so does wait: %d\n", handled == SIGALRM);
-    handled = 0;
-    alarm_in(20000);
-    TELL(nanosleep(&(struct timespec){100, 0}, NULL)); /* never is */
-    alarm_in(20000);
-    TELL(poll(NULL, 0, 10000));
-    alarm_in(20000);
-    TELL(pause());
+    TELL_INTERRUPTED(nanosleep(&(struct timespec){100000, 0}, NULL)); /* never is */
+    TELL_INTERRUPTED(poll(NULL, 0, 10000000));
+    TELL_INTERRUPTED(pause());
     pid = fork(); /* what is stopped and goes on sleeps on */
     if (!pid) {
         TELL(nanosleep(&(struct timespec){0, 100000000}, NULL));
         TELL(read(ends[0], &byte, 1));
         _exit(0);
     }
-    usleep(20000);
+    usleep(20000); /* asleep by then, or no matter; and reading after the next */
     kill(pid, SIGSTOP);
     waitpid(pid, &status, WUNTRACED);
     kill(pid, SIGCONT);
@@ -130,7 +144,7 @@ static void suspended(void)
     raise(SIGALRM);
     sigset_t none;
     sigemptyset(&none);
-    TELL(ppoll(NULL, 0, &(struct timespec){10, 0}, &none));
+    TELL(ppoll(NULL, 0, &(struct timespec){100000, 0}, &none));
     printf("handled in ppoll: %d\n", handled == SIGALRM);
     TELL(ppoll(NULL, 0, &no_time, &none));
     sigprocmask(SIG_UNBLOCK, &blocked, NULL);
@@ -177,8 +191,7 @@ static void waited_for(void)
     printf("KILLED %d, status %d\n", info.si_code == CLD_KILLED, info.si_status == SIGKILL);
     waitpid(pid, NULL, 0);
     catch_alarm(0);
-    alarm_in(20000);
-    TELL(sigtimedwait(&set, NULL, &(struct timespec){10, 0}));
+    TELL_INTERRUPTED(sigtimedwait(&set, NULL, &(struct timespec){100000, 0}));
     raise(SIGUSR1);
     TELL(sigwait(&set, &signal));
     printf("%d\n", signal == SIGUSR1);

@@ -21,7 +21,7 @@
 #include "at_fork.h"
 #include "conformance.h"
 
-#define CHILD_SECONDS 20u
+#define CHILD_SECONDS 300u
 #define NR_THREADS 8u
 #define NR_SLOTS 512u
 #define MOST_TURNS 4u /* of destructors, by POSIX */
@@ -401,7 +401,7 @@ static void threads_allocate_while_they_have_a_file(void)
     FILE *file = fopen("/dev/null", "w");
     REQUIRE(file);
     fputc(1, file);
-    alarm(60);
+    alarm(CHILD_SECONDS);
     REQUIRE(!pthread_create(&thread[0], NULL, allocate_with_a_file, file));
     REQUIRE(!pthread_create(&thread[1], NULL, allocate_with_a_file, file));
     REQUIRE(!pthread_create(&thread[2], NULL, flush_all, NULL));
@@ -507,7 +507,7 @@ static void who_has_a_file_may_ask_the_heap_while_another_thread_forks(void)
     FILE *file = fopen("/dev/null", "w");
     REQUIRE(file);
     fputc(1, file);
-    alarm(20);
+    alarm(CHILD_SECONDS);
     REQUIRE(!pthread_create(&thread[0], NULL, ask_with_a_file, file));
     while (!stop)
         nanosleep(&some, NULL);
@@ -611,7 +611,7 @@ static void who_has_a_lock_that_forks_take_may_open_files(void)
 {
     pthread_t thread;
     at_fork_begin();
-    alarm(60);
+    alarm(CHILD_SECONDS);
     REQUIRE(!pthread_create(&thread, NULL, open_with_the_lock, NULL));
     for (unsigned round = 0; round < 500; round++)
         CHECK(fork_and_work(round, 10));
@@ -624,19 +624,29 @@ static void who_has_a_lock_that_forks_take_may_open_files(void)
 static atomic_uint interruptions;
 static atomic_int bad_status;
 
+static long until_next;
+
+/* Counted from a handler's end: those that take longer than that leave who is interrupted his turn.
+ */
+static void again(void)
+{
+    struct itimerval timer = {.it_value = {0, until_next}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static void every(long microseconds, void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    struct itimerval timer = {.it_interval = {0, microseconds}, .it_value = {0, microseconds}};
+    until_next = microseconds;
     REQUIRE(!sigaction(SIGALRM, &action, NULL));
-    REQUIRE(!setitimer(ITIMER_REAL, &timer, NULL));
+    again();
 }
 
 static void no_more(void)
 {
-    struct itimerval timer = {.it_value = {0, 0}};
-    setitimer(ITIMER_REAL, &timer, NULL);
     signal(SIGALRM, SIG_IGN);
+    until_next = 0;
+    again();
 }
 
 static void fork_in_handler(int number)
@@ -650,6 +660,7 @@ static void fork_in_handler(int number)
     if (pid < 0 || status)
         bad_status = status ? status : -1;
     interruptions++;
+    again();
     errno = before;
 }
 
@@ -664,6 +675,7 @@ static void bare_fork_in_handler(int number)
     if (pid < 0 || status)
         bad_status = status ? status : -1;
     interruptions++;
+    again();
     errno = before;
 }
 
@@ -739,6 +751,7 @@ static void fork_and_work_in_handler(int number)
     if (pid < 0 || status)
         bad_status = status ? status : -1;
     interruptions++;
+    again();
     errno = before;
 }
 
@@ -759,6 +772,7 @@ static void allocate_in_handler(int number)
     if (!work(interruptions, 20))
         bad_status = 1;
     interruptions++;
+    again();
     errno = before;
 }
 

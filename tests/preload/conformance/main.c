@@ -14,7 +14,7 @@
 #include "conformance.h"
 #include "tests/preload/runner.h"
 
-#define TIMEOUT_SECONDS 60u
+#define TIMEOUT_SECONDS 400u
 #define EXIT_SKIPPED 77
 #define EXIT_ABSENT 78 /* the library isn't in the process */
 

@@ -27,7 +27,7 @@
 #include "errors.h"
 #include "tests/preload/runner.h"
 
-#define TIMEOUT_SECONDS 10u
+#define TIMEOUT_SECONDS 120u
 #define EXIT_CORRUPT 3
 #define EXIT_ABSENT 78
 

@@ -304,9 +304,12 @@ EXPORT void *realloc(void *ptr, size_t size)
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
         return ptr;
+    if (size >= LEAST_LENT && self.cache.growing == ptr)
+        return resize_slow(ptr, size);
     void *moved = allocate(size);
     if (!moved)
         return NULL;
+    self.cache.growing = size > has ? moved : NULL;
     copy_small(moved, ptr, size < has ? size : has);
     release(ptr);
     return moved;

@@ -113,6 +113,7 @@ struct quire_heap_cache {
     /* Large blocks that come and go: slots of those that were freed last, a ring. */
     uint8_t recent[QUIRE_HEAP_RECENT];
     uint8_t last_recent, regular_turn;
+    const void *growing; /* what realloc made larger last */
 };
 
 /* Makes it one that is attached to no heap. */

@@ -86,12 +86,19 @@ static bool is_freed_block(const struct quire_heap_cache *cache, size_t class, v
            (*mark_of(ptr) == FREE_MARK && is_free_already(cache, class, ptr));
 }
 
-/* What grows from run to run would be copied each time: where large blocks are kept it goes to one
- * at once, and grows there in place. */
-static void *move_to_grow(struct quire_heap *heap, size_t class, size_t size, size_t has)
+/* What grows again and again would be copied each time: where a block lies free that others grew in
+ * it gets that, and grows there in place. So do runs where large blocks are kept, as soon as they
+ * grow. */
+static void *move_to_grow(struct quire_heap_cache *cache, const void *ptr, size_t class,
+                          size_t size, size_t has)
 {
-    bool grows = class_is_run(class) && class_pages(class) >= GROWING_PAGES && size > has;
-    return grows && size < GROWS_FURTHER ? large_alloc_to_grow(heap, size) : NULL;
+    void *lent = NULL;
+    if (size <= has || size < LEAST_LENT || size >= GROWS_FURTHER)
+        return NULL;
+    if (class && cache->growing == ptr)
+        lent = regular_lend(cache, size);
+    bool is_long = class_is_run(class) && class_pages(class) >= GROWING_PAGES;
+    return !lent && is_long ? large_alloc_to_grow(cache->heap, size) : lent;
 }
 
 void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
@@ -113,12 +120,13 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
         if (resized)
             return resized;
     }
-    void *moved = move_to_grow(heap, class, size, has);
+    void *moved = move_to_grow(cache, ptr, class, size, has);
     if (!moved)
         moved = quire_heap_alloc(cache, size > has ? grown_size(size) : size);
     if (!moved)
         return !class && size <= has ? ptr : NULL;
     __builtin_memcpy(moved, ptr, size < has ? size : has);
     quire_heap_free(cache, ptr);
+    cache->growing = size > has ? moved : NULL;
     return moved;
 }

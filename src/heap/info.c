@@ -70,7 +70,7 @@ static void large_info(struct quire_heap *heap, struct quire_heap_info *info)
     struct regular_counts free = regular_count(heap);
     info->large = large->used - free.asked;
     info->nr_large = large->nr_used - free.blocks;
-    info->kept = large->kept_bytes + free.room;
+    info->kept = large->kept_bytes + free.room + free.lent;
     info->nr_kept = large->nr_kept + free.blocks;
     info->peak_large = large->peak;
     info->mapped_ns = large->mapped_ns;

@@ -55,6 +55,7 @@ struct regular {
     size_t asked, room; /* pages, of the block */
     struct large *block;
     unsigned long nr_taken; /* since it became a regular: whoever has the block counts */
+    bool is_grown;          /* by who has it, or had it last */
 };
 
 struct large_blocks {
@@ -285,6 +286,10 @@ bool regular_put(struct quire_heap_cache *cache, void *ptr);
 /* How often regulars that there are, of sizes counted under `number`, were taken again. At any
  * time. */
 unsigned long regular_nr_taken(struct quire_heap *heap, unsigned number);
+/* For a block that grows and grows, of LEAST_LENT bytes at least: one with much more room than
+ * that, which it is lent; see regular.c. */
+#define LEAST_LENT (QUIRE_PAGE_SIZE / 2)
+void *regular_lend(struct quire_heap_cache *cache, size_t size);
 /* Whether the block has become larger where it is. */
 bool regular_resize(struct quire_heap *heap, const void *ptr, size_t size);
 

@@ -176,6 +176,26 @@ static uint64_t decayed(const struct quire_heap *heap, uint64_t now)
     return now > heap_decay_ns(heap) ? now - heap_decay_ns(heap) : 0;
 }
 
+/* What blocks are lent is kept from now on. */
+static void end_loans(struct quire_heap *heap, struct regular_filter which)
+{
+    struct large *record;
+    struct list records, spare;
+    list_init(&records);
+    list_init(&spare);
+    heap_lock(&heap->large.lock);
+    unsigned wanted = regular_nr_lent(heap, which);
+    heap_unlock(&heap->large.lock);
+    while (wanted-- && (record = record_take(heap)))
+        list_add_tail(&records, &record->link);
+    uint64_t now = quire_port_clock_ns();
+    heap_lock(&heap->large.lock);
+    regular_end_loans(heap, which, now, &records, &spare);
+    heap_unlock(&heap->large.lock);
+    put_spare(heap, &records);
+    put_spare(heap, &spare);
+}
+
 /* A kept block with room, and if there is none, one that came and went without us. */
 static struct large *find_kept(struct quire_heap *heap, size_t size, size_t align,
                                struct list *spare)
@@ -242,6 +262,12 @@ static void *alloc_from_kept(struct quire_heap *heap, size_t size, size_t align)
     list_init(&spare);
     heap_lock(&heap->large.lock);
     struct large *first = find_kept(heap, size, align, &spare);
+    if (!first && regular_nr_lent(heap, (struct regular_filter){0})) {
+        heap_unlock(&heap->large.lock);
+        end_loans(heap, (struct regular_filter){0});
+        heap_lock(&heap->large.lock);
+        first = kept_find(heap, size, align);
+    }
     if (first && is_to_cut(first->size, size)) { /* seldom: a record is needed, and a second look */
         heap_unlock(&heap->large.lock);
         rest = record_take(heap);
@@ -306,6 +332,15 @@ static void raise_threshold(struct large_blocks *large, const struct large *bloc
         large->mapped_threshold = block->size;
 }
 
+/* True: loans are to end first, without the lock. */
+static bool take_idle(struct quire_heap *heap, uint64_t now, struct list *out)
+{
+    if (regular_loans_are_due(heap, now))
+        return true;
+    regular_take_idle(heap, now, out);
+    return false;
+}
+
 /* Its next owner may have it without our knowing: so what is idle is looked for here, too. */
 bool large_free(struct quire_heap *heap, void *ptr)
 {
@@ -326,10 +361,12 @@ bool large_free(struct quire_heap *heap, void *ptr)
     else
         list_add_tail(&out, &block->link);
     kept_take_oldest(heap, decayed(heap, now), 0, &out);
-    regular_take_idle(heap, now, &out);
+    bool due = take_idle(heap, now, &out);
     heap_unlock(&heap->large.lock);
     (void)unmap_all(heap, &out);
     put_spare(heap, &spare);
+    if (due)
+        end_loans(heap, (struct regular_filter){.idle = true});
     return true;
 }
 
@@ -337,7 +374,7 @@ size_t large_size(struct quire_heap *heap, const void *ptr)
 {
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
-    size_t size = block && !regular_is_free(heap, block) ? block->size : 0;
+    size_t size = block && !regular_is_free(heap, block) ? regular_size(heap, block) : 0;
     heap_unlock(&heap->large.lock);
     return size;
 }
@@ -379,9 +416,16 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
     list_init(&spare);
     heap_lock(&heap->large.lock);
     struct large *block = find(heap, ptr);
+    size_t wanted = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
+    if (block && block->regular &&
+        wanted <= block->size) { /* what it is lent isn't to be unmapped */
+        heap_unlock(&heap->large.lock);
+        end_loans(heap, (struct regular_filter){.at = ptr});
+        heap_lock(&heap->large.lock);
+        block = find(heap, ptr);
+    }
     if (block && !regular_leave(heap, block))
         block = NULL;
-    size_t wanted = (size_t)quire_align_up(size, QUIRE_PAGE_SIZE);
     bool stays = block && resize_in_place(heap, block, wanted, &spare);
     if (block && !stays)
         large_leave(heap, block);
@@ -408,18 +452,23 @@ void *large_resize(struct quire_heap *heap, void *ptr, size_t size)
 
 size_t large_release(struct quire_heap *heap, bool all)
 {
+    bool due = false;
     struct list out, spare;
     list_init(&out);
     list_init(&spare);
+    if (all)
+        end_loans(heap, (struct regular_filter){0});
     heap_lock(&heap->large.lock);
     uint64_t now = quire_port_clock_ns();
     if (all)
         regular_recall(heap, now, &spare);
     else
-        regular_take_idle(heap, now, &out);
+        due = take_idle(heap, now, &out);
     kept_take_oldest(heap, all ? UINT64_MAX : decayed(heap, now), 0, &out);
     heap_unlock(&heap->large.lock);
     put_spare(heap, &spare);
+    if (due)
+        end_loans(heap, (struct regular_filter){.idle = true});
     return unmap_all(heap, &out);
 }
 

@@ -66,13 +66,28 @@ bool regular_leave(struct quire_heap *heap, struct large *block);
 void regular_recall(struct quire_heap *heap, uint64_t now, struct list *spare);
 /* Takes those out that have been free all the time since the last look but one, to be unmapped. */
 void regular_take_idle(struct quire_heap *heap, uint64_t now, struct list *out);
-/* Bytes and blocks that are free. */
+/* Bytes of a block that its caller may use: all but what it is lent. */
+size_t regular_size(struct quire_heap *heap, const struct large *block);
+/* Which blocks have room that they are lent: all, that at `at`, or those that haven't grown since
+ * the last look but one. */
+struct regular_filter {
+    const void *at; /* NULL: any */
+    bool idle;
+};
+/* Whether it is time to look for idle ones, and there are such. */
+bool regular_loans_are_due(struct quire_heap *heap, uint64_t now);
+unsigned regular_nr_lent(struct quire_heap *heap, struct regular_filter which);
+/* Ends their loans: the room is kept, with the records that lie in `records`, as far as they
+ * suffice. Those that are left over go to `spare`. */
+void regular_end_loans(struct quire_heap *heap, struct regular_filter which, uint64_t now,
+                       struct list *records, struct list *spare);
+/* Bytes and blocks that are free; what is lent. */
 struct regular_counts {
-    size_t asked, room, mapped;
+    size_t asked, room, mapped, lent;
     unsigned long blocks, mapped_blocks;
 };
 struct regular_counts regular_count(struct quire_heap *heap);
-/* Of those that are free, as the system says. */
+/* Of those that are free, and of what is lent, as the system says. */
 size_t regular_resident(struct quire_heap *heap);
 void regular_check(struct quire_heap *heap);
 

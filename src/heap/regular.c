@@ -6,9 +6,17 @@
  * slot's word, so that freeing and taking it are one compare and exchange each. A thread remembers
  * which slots it freed last, and looks there for a block of the right size.
  *
+ * A block that realloc makes larger and larger is lent all the room of a regular, of which it needs
+ * little yet: so it need neither move nor wait until it has grown into that. What it may use is a
+ * number of pages in the slot's word, a power of two; what lies behind is kept, and is taken back
+ * from it when somebody finds no other memory, when it stops growing, or when it becomes smaller.
+ * Only regulars that were grown into are lent: others are likely to be wanted again as they are.
+ *
  *   invariant   a slot's word is 0, or the address of a block that is in the tree and whose record
  *               knows the slot; a free one is nobody's, although it is in the tree. A word becomes
- *               0, and stops being 0, with large.lock held
+ *               0, and stops being 0, with large.lock held. What is lent begins behind the pages
+ *               that the word names, and to use more of it is to change the word: who takes it back
+ *               changes the word, too, so one of them finds that it comes too late
  *   bound       NR_REGULARS blocks, which the allowance for kept ones includes. Those that are free
  *               are kept like others when somebody finds no kept block, and are unmapped when they
  *               were free at two looks that lie a decay apart
@@ -19,9 +27,12 @@
 #include "heap/large.h"
 
 #define FREE 1u
-#define IDLE 2u /* it was free at the last look, too */
+#define IDLE 2u                  /* it was free, or lent and didn't grow, at the last look, too */
+#define LENT (63u << LENT_SHIFT) /* 0: nothing is; 1 and the order of the pages that aren't */
+#define LENT_SHIFT 2u
 #define STATE (QUIRE_PAGE_SIZE - 1)
-#define WAYS 2u /* slots that an address may have */
+#define ROOM_TO_LEND 4u /* times what is wanted: else it is soon used up */
+#define WAYS 2u         /* slots that an address may have */
 
 _Static_assert(NR_REGULARS == 64,
                "slots are numbered by six bits of a hash, and are bits of a word");
@@ -33,19 +44,45 @@ static uint32_t first_slot(const void *at)
     return page * 0x9e3779b1u >> 26 & ~(WAYS - 1);
 }
 
-/* The slot whose word is that; NULL: none. */
-static struct regular *find(struct quire_heap *heap, const void *at, uintptr_t word)
+/* The slot of a block that somebody has, and its word; NULL: none. */
+static struct regular *find(struct quire_heap *heap, const void *at, uintptr_t *word)
 {
     struct regular *slot = &heap->large.regular[first_slot(at)];
-    for (unsigned way = 0; way < WAYS; way++, slot++)
-        if (quire_load_relaxed(&slot->word) == word)
+    for (unsigned way = 0; way < WAYS; way++, slot++) {
+        *word = quire_load_relaxed(&slot->word);
+        if ((*word & ~(uintptr_t)(LENT | IDLE)) == (uintptr_t)at)
             return slot;
+    }
     return NULL;
 }
 
 static bool change(struct regular *slot, uintptr_t from, uintptr_t to)
 {
     return quire_compare_exchange(&slot->word, &from, to);
+}
+
+/* ---- what is lent ---------------------------------------------------------------------------- */
+
+/* Pages that the block's caller may use. */
+static size_t own_pages(uintptr_t word, size_t room)
+{
+    unsigned lent = (unsigned)(word & LENT) >> LENT_SHIFT;
+    size_t own = lent ? (size_t)1 << (lent - 1) : room;
+    return own < room ? own : room;
+}
+
+/* Of a word, for who needs so many pages; 0 when too little would be left to be worth it. */
+static uintptr_t lent_behind(size_t pages, size_t room)
+{
+    unsigned order = quire_order_of_pages(pages);
+    if (room >> order == 0 || room - ((size_t)1 << order) < LEAST_REST >> QUIRE_PAGE_SHIFT)
+        return 0;
+    return (uintptr_t)(order + 1) << LENT_SHIFT;
+}
+
+static size_t own_bytes(uintptr_t word, const struct large *block)
+{
+    return own_pages(word, block->size >> QUIRE_PAGE_SHIFT) << QUIRE_PAGE_SHIFT;
 }
 
 /* ---- without locks --------------------------------------------------------------------------- */
@@ -68,8 +105,47 @@ static void *take(struct regular *slot, size_t pages)
         return NULL;
     }
     quire_store_relaxed(&slot->asked, pages);
+    quire_store_relaxed(&slot->is_grown, false);
     quire_count(&slot->nr_taken, 1); /* only who has the block gets here */
     return (void *)at;
+}
+
+static bool has_to_lend(const struct regular *slot, size_t pages)
+{
+    size_t room = quire_load_relaxed(&slot->room);
+    return room / ROOM_TO_LEND >= pages && quire_load_relaxed(&slot->is_grown) &&
+           lent_behind(pages, room);
+}
+
+/* If the loan has ended since, the block was large enough, and still is. */
+static void *lend(struct quire_heap_cache *cache, struct regular *slot, size_t pages)
+{
+    uintptr_t word = quire_load_relaxed(&slot->word), at = word & ~(uintptr_t)STATE;
+    if (!(word & FREE) || !has_to_lend(slot, pages) ||
+        !change(slot, word, at | lent_behind(pages, quire_load_relaxed(&slot->room))))
+        return NULL;
+    if (quire_unlikely(!has_to_lend(slot, pages))) {
+        quire_heap_free(cache, (void *)at);
+        return NULL;
+    }
+    quire_store_relaxed(&slot->asked, pages);
+    quire_count(&slot->nr_taken, 1);
+    return (void *)at;
+}
+
+void *regular_lend(struct quire_heap_cache *cache, size_t size)
+{
+    size_t pages = pages_for(size);
+    for (unsigned back = 1; back <= QUIRE_HEAP_RECENT; back++) {
+        unsigned number = cache->recent[(cache->last_recent - back) % QUIRE_HEAP_RECENT];
+        void *block = lend(cache, &cache->heap->large.regular[number], pages);
+        if (!block)
+            continue;
+        if (back == 1)
+            cache->last_recent--;
+        return block;
+    }
+    return NULL;
 }
 
 void *regular_take(struct quire_heap_cache *cache, size_t size)
@@ -104,9 +180,9 @@ void *regular_take_or_look(struct quire_heap_cache *cache, size_t size)
 bool regular_put(struct quire_heap_cache *cache, void *ptr)
 {
     struct quire_heap *heap = cache->heap;
-    uintptr_t at = (uintptr_t)ptr;
-    struct regular *slot = heap && at && !(at & STATE) ? find(heap, ptr, at) : NULL;
-    if (!slot || !change(slot, at, at | FREE))
+    uintptr_t at = (uintptr_t)ptr, word;
+    struct regular *slot = heap && at && !(at & STATE) ? find(heap, ptr, &word) : NULL;
+    if (!slot || !change(slot, word, at | FREE))
         return false;
     cache->recent[cache->last_recent++ % QUIRE_HEAP_RECENT] = (uint8_t)(slot - heap->large.regular);
     return true;
@@ -114,13 +190,16 @@ bool regular_put(struct quire_heap_cache *cache, void *ptr)
 
 bool regular_resize(struct quire_heap *heap, const void *ptr, size_t size)
 {
-    size_t pages = pages_for(size);
-    uintptr_t at = (uintptr_t)ptr;
-    struct regular *slot = at & STATE ? NULL : find(heap, ptr, at);
+    size_t pages = pages_for(size), room;
+    uintptr_t at = (uintptr_t)ptr, word;
+    struct regular *slot = at & STATE ? NULL : find(heap, ptr, &word);
     if (!slot || pages < quire_load_relaxed(&slot->asked) ||
-        pages > quire_load_relaxed(&slot->room))
+        pages > (room = quire_load_relaxed(&slot->room)))
+        return false;
+    if (pages > own_pages(word, room) && !change(slot, word, at | lent_behind(pages, room)))
         return false;
     quire_store_relaxed(&slot->asked, pages);
+    quire_store_relaxed(&slot->is_grown, true);
     return true;
 }
 
@@ -143,6 +222,7 @@ void regular_add(struct quire_heap *heap, struct large *block)
             continue;
         slot->block = block;
         quire_store_relaxed(&slot->asked, pages_for(block->asked));
+        quire_store_relaxed(&slot->is_grown, block->is_grown);
         quire_store_relaxed(&slot->room, block->size >> QUIRE_PAGE_SHIFT);
         block->regular = (uint8_t)(number + 1);
         large->regular_bytes += block->size;
@@ -178,10 +258,17 @@ bool regular_leave(struct quire_heap *heap, struct large *block)
     struct regular *slot = slot_of(heap, block);
     if (!slot)
         return true;
-    if (!change(slot, (uintptr_t)block->at, 0))
+    uintptr_t word = quire_load_relaxed(&slot->word);
+    if (word & FREE || !change(slot, word, 0))
         return false;
     clear(heap, slot);
     return true;
+}
+
+size_t regular_size(struct quire_heap *heap, const struct large *block)
+{
+    const struct regular *slot = slot_of(heap, block);
+    return slot ? own_bytes(quire_load_relaxed(&slot->word), block) : block->size;
 }
 
 /* Takes a block that is free from its slot and the tree, if the slot's word is still that; NULL: it
@@ -218,9 +305,58 @@ void regular_take_idle(struct quire_heap *heap, uint64_t now, struct list *out)
         if (block) {
             large->allowance -= block->size < large->allowance ? block->size : large->allowance;
             list_add_tail(out, &block->link);
-        } else if (word & FREE) {
+        } else if (word & (FREE | LENT)) {
             (void)change(slot, word, word | IDLE);
         }
+    }
+}
+
+/* ---- loans end: large.lock is held -----------------------------------------------------------
+ */
+
+static bool is_meant(const struct regular *slot, struct regular_filter which)
+{
+    uintptr_t word = quire_load_relaxed(&slot->word);
+    return word & LENT && !(word & FREE) && (!which.idle || word & IDLE) &&
+           (!which.at || which.at == slot->block->at);
+}
+
+bool regular_loans_are_due(struct quire_heap *heap, uint64_t now)
+{
+    return heap->large.regulars && now - heap->large.looked_ns >= heap_decay_ns(heap) &&
+           regular_nr_lent(heap, (struct regular_filter){.idle = true});
+}
+
+unsigned regular_nr_lent(struct quire_heap *heap, struct regular_filter which)
+{
+    unsigned count = 0;
+    for (uint64_t left = heap->large.regulars; left; left &= left - 1)
+        count += is_meant(&heap->large.regular[quire_ctz64(left)], which);
+    return count;
+}
+
+static void end_loan(struct quire_heap *heap, struct regular *slot, uint64_t now,
+                     struct list *records, struct list *spare)
+{
+    struct large *block = slot->block, *rest = kept_of(records->next);
+    uintptr_t word = quire_load_relaxed(&slot->word);
+    size_t own = own_bytes(word, block);
+    if (!(word & LENT) || word & FREE || own == block->size || !change(slot, word, 0))
+        return;
+    clear(heap, slot);
+    list_del(&rest->link);
+    *rest = (struct large){.at = block->at + own, .size = block->size - own};
+    block->size = own;
+    kept_add(heap, rest, now, spare);
+}
+
+void regular_end_loans(struct quire_heap *heap, struct regular_filter which, uint64_t now,
+                       struct list *records, struct list *spare)
+{
+    for (uint64_t left = heap->large.regulars; left && !list_empty(records); left &= left - 1) {
+        struct regular *slot = &heap->large.regular[quire_ctz64(left)];
+        if (is_meant(slot, which))
+            end_loan(heap, slot, now, records, spare);
     }
 }
 
@@ -244,8 +380,11 @@ struct regular_counts regular_count(struct quire_heap *heap)
     for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
         struct regular *slot = &heap->large.regular[quire_ctz64(left)];
         large_recount(heap, slot->block, quire_load_relaxed(&slot->asked) << QUIRE_PAGE_SHIFT);
-        if (!(quire_load_relaxed(&slot->word) & FREE))
+        uintptr_t word = quire_load_relaxed(&slot->word);
+        if (!(word & FREE)) {
+            counts.lent += slot->block->size - own_bytes(word, slot->block);
             continue;
+        }
         counts.asked += slot->block->asked;
         counts.room += slot->block->size;
         counts.blocks++;
@@ -260,8 +399,11 @@ size_t regular_resident(struct quire_heap *heap)
     size_t bytes = 0;
     for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
         const struct regular *slot = &heap->large.regular[quire_ctz64(left)];
-        if (quire_load_relaxed(&slot->word) & FREE)
-            bytes += heap->ops.resident(heap->ops_arg, slot->block->at, slot->block->size);
+        const struct large *block = slot->block;
+        uintptr_t word = quire_load_relaxed(&slot->word);
+        size_t own = word & FREE ? 0 : own_bytes(word, block);
+        if (own < block->size)
+            bytes += heap->ops.resident(heap->ops_arg, block->at + own, block->size - own);
     }
     return bytes;
 }

@@ -74,6 +74,20 @@ static void resize(struct quire_heap_cache *cache, struct slot *of)
     fill_slot(of, ptr, size);
 }
 
+/* As a buffer does that doesn't know how much will come. */
+static void grow(struct quire_heap_cache *cache, struct slot *of)
+{
+    for (size_t size = of->size + 16; size < 200 * QUIRE_PAGE_SIZE; size += size / 2) {
+        size_t kept = of->size;
+        unsigned char *ptr = quire_heap_realloc(cache, of->ptr, size);
+        CHECK(ptr);
+        if (!ptr)
+            return;
+        CHECK(pattern_is(ptr, kept < 255 ? kept : 255, of->seed));
+        fill_slot(of, ptr, size);
+    }
+}
+
 static void release(struct quire_heap_cache *cache, struct slot *of)
 {
     CHECK(pattern_is(of->ptr, of->size, of->seed));
@@ -89,8 +103,10 @@ static void step(uint64_t number)
         allocate(cache, which);
     else if (test_random_below(8))
         release(cache, which);
-    else
+    else if (test_random_below(40))
         resize(cache, which);
+    else
+        grow(cache, which);
     if (number % 20011 == 0)
         quire_heap_check(heap_machine.heap);
     if (number % 5003 == 0)

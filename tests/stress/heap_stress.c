@@ -8,7 +8,7 @@
 
 #include "tests/unit/heap_machine.h"
 
-enum { THREADS = 4, SHARED = 64, OWN = 200 };
+enum { THREADS = 4, SHARED = 64, OWN = 200, GROWN = 300 * (int)QUIRE_PAGE_SIZE };
 
 struct held {
     unsigned char *ptr;
@@ -94,6 +94,25 @@ static void resize(struct quire_heap_cache *cache, struct held *held, uint64_t r
     pattern_write(ptr, size, held->seed);
 }
 
+/* As a buffer does that doesn't know how much will come: it is lent room, which others want back.
+ */
+static void grow(struct quire_heap_cache *cache, struct held *held)
+{
+    size_t kept = held->size;
+    look(held);
+    for (size_t size = kept + kept / 2 + 16; size < GROWN; size += size / 2) {
+        unsigned char *ptr = quire_heap_realloc(cache, held->ptr, size);
+        if (!ptr)
+            break;
+        ptr[size - 1] = (unsigned char)size;
+        held->ptr = ptr;
+        held->size = size;
+    }
+    if (!pattern_is(held->ptr, kept < 255 ? kept : 255, held->seed))
+        __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+    pattern_write(held->ptr, held->size, held->seed);
+}
+
 static void drop(struct quire_heap_cache *cache, struct held *held)
 {
     if (!held)
@@ -119,7 +138,10 @@ static void *run(void *arg)
             struct held **slot = &shared[random / 4 % SHARED];
             *mine = __atomic_exchange_n(slot, *mine, __ATOMIC_ACQ_REL);
         } else if (*mine && random % 16 == 1) {
-            resize(&cache, *mine, random >> 4);
+            if (random % 256 == 1)
+                grow(&cache, *mine);
+            else
+                resize(&cache, *mine, random >> 4);
         } else if (*mine) {
             drop(&cache, *mine);
             *mine = NULL;

@@ -33,7 +33,8 @@ static struct hole hole_of_maps, hole_at_end;
 static char *range_base;
 static size_t range_size;
 static bool
-    is_small_range; /* a limit left little: what isn't used of the range is for others, too */
+    is_small_range;  /* a limit left little: what isn't used of the range is for others, too */
+static bool is_huge; /* sections may be in huge pages, also those that are mapped later */
 
 /* ---- the range ------------------------------------------------------------------------------- */
 
@@ -113,8 +114,13 @@ static bool map_at(char *at, size_t size)
         (void)munmap(is, size);
     if (is != at)
         return false;
-    (void)madvise(at, size, MADV_NOHUGEPAGE); /* they would take memory that nobody asked for */
     return true;
+}
+
+/* Huge pages would take memory that nobody asked for. */
+static void advise(char *at, size_t size, bool huge)
+{
+    (void)madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
 /* A range larger than what a limit leaves, since the limit may be lifted: below the place where the
@@ -155,7 +161,7 @@ char *system_reserve(size_t *size)
     for (; !range && *size >= LEAST_RANGE; *size = whole_sections(*size / 2)) {
         range = map_aligned(*size, RANGE_ALIGN, PROT_NONE, MAP_NORESERVE);
         if (range) {
-            (void)madvise(range, *size, MADV_NOHUGEPAGE);
+            advise(range, *size, false);
             break;
         }
     }
@@ -177,22 +183,37 @@ static size_t reserved_end(void)
     return is_hole(&hole_at_end) ? hole_at_end.start : range_size;
 }
 
+/* Whether the system has any. */
+static bool knows_huge_pages(void)
+{
+    char *at = mmap(NULL, QUIRE_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool knows = at != MAP_FAILED && !madvise(at, QUIRE_PAGE_SIZE, MADV_HUGEPAGE);
+    if (at != MAP_FAILED)
+        (void)munmap(at, QUIRE_PAGE_SIZE);
+    return knows;
+}
+
 bool system_huge_pages(void)
 {
     int saved = errno;
     quire_port_spin_lock(&heap->grow_lock);
     size_t start = (size_t)quire_align_up(heap->committed, RANGE_ALIGN), end = reserved_end();
-    bool has = start >= end || !madvise(range_base + start, end - start, MADV_HUGEPAGE);
+    is_huge = knows_huge_pages();
+    if (is_huge && start < end)
+        advise(range_base + start, end - start, true);
+    bool has = is_huge;
     quire_port_spin_unlock(&heap->grow_lock);
     errno = saved;
     return has;
 }
 
-/* Reserves the beginning of a hole. */
+/* Reserves the beginning of a hole. Of the maps of free slots little is used. */
 static bool fill_hole(struct hole *hole, size_t end)
 {
-    if (!map_at(range_base + hole->start, end - hole->start))
+    char *at = range_base + hole->start;
+    if (!map_at(at, end - hole->start))
         return false;
+    advise(at, end - hole->start, is_huge && hole == &hole_at_end);
     hole->start = end;
     return true;
 }

@@ -184,7 +184,7 @@ struct quire_heap_info {
     size_t used;      /* that callers have, of the range */
     size_t cached;    /* free, on threads' stacks */
     size_t slots;     /* free, in slabs that aren't empty as a whole, or in quarantine; but for
-                         pages of slabs that were given back, about */
+                         pages of slabs that were given back */
     size_t dirty;     /* free pages that still take memory, about */
     size_t metadata;  /* descriptors, maps, stacks of threads, records */
     size_t committed; /* of the range: what the heap has grown to */

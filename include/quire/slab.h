@@ -266,10 +266,11 @@ unsigned long quire_slab_shrink(struct quire_slab *slab, int node);
 
 /* Tells the port of pages that hold no part of an object in use, in slabs that do
  * (quire_port_report_free): their content is lost, and they are written to again without notice.
- * Those of caches with constructors or debugging, and type-stable ones, stay. Pages, those that
- * were told before included. O(objects). Locks of caches' nodes are held for a few slabs each time,
+ * Those of caches with constructors or debugging, and type-stable ones, stay. How many pages, which
+ * are `budget` at most and those of one slab more; those that were told before aren't again, until
+ * they were used. O(objects). Locks of caches' nodes are held for a few slabs each time,
  * and not while the port is told; who comes meanwhile passes over what is being told. */
-unsigned long quire_slab_report_free_pages(struct quire_slab *slab);
+unsigned long quire_slab_report_free_pages(struct quire_slab *slab, unsigned long budget);
 
 /* Empties the sheaves of one CPU (any CPU's, running or gone). */
 void quire_slab_drain_cpu(struct quire_slab *slab, unsigned cpu);
@@ -296,6 +297,14 @@ struct quire_kmem_cache_info {
     uint64_t external_waste;  /* bytes of free objects, in sheaves too */
 };
 void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cache_info *info);
+
+/* At any time and without a lock, so each number is true of some moment. O(nodes). */
+struct quire_kmem_cache_use {
+    unsigned long objects; /* that the slabs have room for */
+    unsigned long taken;   /* of those: allocated, or in sheaves */
+    unsigned long told;    /* pages that quire_slab_report_free_pages told of, still vacant */
+};
+struct quire_kmem_cache_use quire_kmem_cache_use(const struct quire_kmem_cache *cache);
 
 /* Pages of slabs and of kmalloc's large blocks, as /proc/meminfo counts them. Each cache's are true
  * when they are read, the large blocks' while nobody allocates or frees. O(caches * nodes). */

@@ -377,6 +377,7 @@ static bool is_left(const struct quire_heap_cache *cache)
 bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_cache *own)
 {
     bool any = false;
+    fall_restart(heap);
     for (struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next) {
         if (cache == own)
             continue;

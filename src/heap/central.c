@@ -35,10 +35,13 @@ void slab_pages_changed(void *arg, void *pages, size_t bytes, size_t object_size
         class = 0;
     for (size_t i = 0; i < count; i++)
         quire_store_relaxed(&class_map(heap)[page_number(heap, pages) + i], class);
-    if (object_size)
-        pages_taken(heap, count);
-    else
+    if (!object_size) {
         pages_freed(heap, count);
+        return;
+    }
+    pages_taken(heap, count);
+    if (class)
+        fall_arm(heap, class);
 }
 
 /* The smaller a slab, the sooner it is empty: the least that wastes no more than 1/32, and for
@@ -159,10 +162,12 @@ size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **
 
 void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks)
 {
-    if (class_is_run(class))
+    if (class_is_run(class)) {
         for (size_t i = 0; i < count; i++)
             put_run(heap, class, blocks[i]);
-    else
+    } else {
         quire_kmem_cache_put(quire_load_acquire(&heap->small[class]), count, blocks);
+        fall_look(heap, class);
+    }
     heap_purge_if_due(heap);
 }

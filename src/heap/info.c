@@ -112,7 +112,7 @@ static void free_info(struct quire_heap *heap, struct quire_heap_info *info)
     info->dirty = (size_t)pages_dirty(heap) << QUIRE_PAGE_SHIFT;
     if (quire_zone_info(heap->mem, 0, &zone))
         return;
-    size_t pages = (size_t)zone.nr_free << QUIRE_PAGE_SHIFT, vacant = vacant_bytes(heap);
+    size_t pages = (size_t)zone.nr_free << QUIRE_PAGE_SHIFT, vacant = slab_use(heap).given_back;
     vacant = vacant < info->slots ? vacant : info->slots;
     info->slots -= vacant;
     size_t small = info->cached + info->slots;

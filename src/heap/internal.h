@@ -96,6 +96,16 @@ struct quarantine {
     struct quarantined slot[RING];
 };
 
+/* See fall.c. */
+struct fall {
+    unsigned long low[NR_SMALL + 1];  /* by class: with fewer objects than that, one looks */
+    unsigned long last[NR_SMALL + 1]; /* objects at the last look */
+    size_t credit; /* what may be given back for what was freed, in bytes: by atomic adds */
+    size_t next;   /* live bytes under which the fall goes on */
+    uint64_t began_ns;
+    bool has_begun;
+};
+
 struct quire_heap {
     char *base;  /* of the range; the class map begins here */
     size_t size; /* of the range */
@@ -116,9 +126,8 @@ struct quire_heap {
     unsigned long pages_most;          /* most of them ever */
     uint64_t interval_began_ns, purged_ns;
     unsigned purge_looks;
-    /* Of slabs that are used in part: pages that went back when so many bytes were free there. */
-    unsigned long vacant_pages;
-    size_t vacant_of;
+    size_t vacant_of; /* bytes that were free in slabs when their vacant pages went back last */
+    struct fall fall;
     bool trims_at_once, has_purged; /* looked at without the lock */
     quire_port_spinlock_t purge_lock;
 
@@ -240,19 +249,30 @@ void pages_taken(struct quire_heap *heap, size_t pages);
 void pages_freed(struct quire_heap *heap, size_t pages);
 /* If enough is free, and it is time. Without locks. */
 void heap_purge_if_due(struct quire_heap *heap);
-/* Bytes of slabs, and of those what is free. */
+/* Bytes of objects of slabs, of those what is free, and of that what was given back since it was
+ * used. Without locks. */
 struct slab_use {
-    size_t bytes, free;
+    size_t bytes, free, given_back;
 };
 struct slab_use slab_use(struct quire_heap *heap);
-/* What of that was given back, about: what is taken again isn't noticed. */
-size_t vacant_bytes(struct quire_heap *heap);
+/* Gives back what is free in slabs and pages, by so many calls of the port, about; how many it
+ * took. With purge_lock held. */
+unsigned long purge_some(struct quire_heap *heap, unsigned long calls);
 static inline unsigned long pages_dirty(const struct quire_heap *heap)
 {
     unsigned long used = quire_load_relaxed(&heap->pages_used);
     unsigned long peak = quire_load_relaxed(&heap->pages_peak);
     return peak > used ? peak - used : 0;
 }
+
+/* ---- fall.c ---------------------------------------------------------------------------------- */
+
+/* Objects of a small class were put back into their slabs. Without locks. */
+void fall_look(struct quire_heap *heap, size_t class);
+/* In the child of a fork. */
+void fall_restart(struct quire_heap *heap);
+/* The class gets a slab more. */
+void fall_arm(struct quire_heap *heap, size_t class);
 
 /* ---- large.c --------------------------------------------------------------------------------- */
 

@@ -56,37 +56,51 @@ static void purge(struct quire_heap *heap, unsigned long pages, bool all)
 struct slab_use slab_use(struct quire_heap *heap)
 {
     struct slab_use use = {0};
-    struct quire_kmem_cache_info info;
     for (unsigned class = 1; class <= NR_SMALL; class ++) {
-        struct quire_kmem_cache *cache = quire_load_acquire(&heap->small[class]);
+        const struct quire_kmem_cache *cache = quire_load_acquire(&heap->small[class]);
         if (!cache)
             continue;
-        quire_kmem_cache_info(cache, &info);
-        use.bytes += (size_t)info.nr_pages << QUIRE_PAGE_SHIFT;
-        use.free += (info.nr_objects - info.nr_active) * class_size(class);
+        struct quire_kmem_cache_use objects = quire_kmem_cache_use(cache);
+        use.bytes += objects.objects * class_size(class);
+        use.free += (objects.objects - objects.taken) * class_size(class);
+        use.given_back += (size_t)objects.told << QUIRE_PAGE_SHIFT;
     }
     return use;
 }
 
-size_t vacant_bytes(struct quire_heap *heap)
+static unsigned long report_vacant(struct quire_heap *heap, size_t free, unsigned long budget)
 {
-    unsigned long pages = quire_load_relaxed(&heap->vacant_pages);
-    uint32_t of = (uint32_t)(quire_load_relaxed(&heap->vacant_of) >> QUIRE_PAGE_SHIFT);
-    uint32_t free = (uint32_t)(slab_use(heap).free >> QUIRE_PAGE_SHIFT);
-    if (free < of)
-        pages = (unsigned long)quire_div64((uint64_t)pages * free, of);
-    return pages << QUIRE_PAGE_SHIFT;
+    unsigned long pages = quire_slab_report_free_pages(heap->slab, budget);
+    heap->vacant_of = free;
+    count_heap_event(&heap->events.given_back, pages);
+    return pages;
 }
 
-/* Pages that weren't the last time, at least. */
-static unsigned long report_vacant(struct quire_heap *heap, size_t free)
+/* Of free pages the largest blocks first: a call of the port for `2^order` pages, of `calls`; how
+ * many are left. */
+static unsigned long report_blocks(struct quire_heap *heap, unsigned order, unsigned long calls)
 {
-    unsigned long before = heap->vacant_pages, pages = quire_slab_report_free_pages(heap->slab);
-    unsigned long more = pages > before ? pages - before : 0;
-    quire_store_relaxed(&heap->vacant_pages, pages);
-    quire_store_relaxed(&heap->vacant_of, free);
-    count_heap_event(&heap->events.given_back, more);
-    return more;
+    unsigned long most = calls << order;
+    unsigned long done = calls ? quire_report_free_pages(heap->mem, order, most) : 0;
+    unsigned long dirty = pages_dirty(heap), peak = quire_load_relaxed(&heap->pages_peak);
+    bool all = !order && done < most;
+    quire_store_relaxed(&heap->pages_peak, peak - (all || done > dirty ? dirty : done));
+    count_heap_event(&heap->events.given_back, done);
+    return calls - (done >> order);
+}
+
+unsigned long purge_some(struct quire_heap *heap, unsigned long calls)
+{
+    unsigned long left = calls;
+    (void)quire_slab_shrink(heap->slab, -1);
+    left = report_blocks(heap, 4, left);
+    left = report_blocks(heap, 2, left);
+    left = report_blocks(heap, 0, left);
+    if (left) {
+        unsigned long vacant = report_vacant(heap, slab_use(heap).free, left);
+        left -= vacant < left ? vacant : left;
+    }
+    return calls - left;
 }
 
 /* When more of the slabs is free than used, and it is more than the last time, by an eighth. */
@@ -95,10 +109,10 @@ static void report_vacant_if_due(struct quire_heap *heap)
     struct slab_use use = slab_use(heap);
     size_t of = heap->vacant_of;
     if (use.free < of / 2)
-        quire_store_relaxed(&heap->vacant_of, use.free);
+        heap->vacant_of = use.free;
     if (use.free > use.bytes / 2 && use.free > quire_load_relaxed(&heap->trim_threshold) &&
         use.free > of + of / 8)
-        (void)report_vacant(heap, use.free);
+        (void)report_vacant(heap, use.free, ~0ul);
 }
 
 /* ---- when ------------------------------------------------------------------------------------ */
@@ -154,7 +168,7 @@ size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
     size_t bytes = large_release(heap, true);
     (void)quire_slab_shrink(heap->slab, -1);
     heap_lock(&heap->purge_lock);
-    unsigned long vacant = report_vacant(heap, slab_use(heap).free);
+    unsigned long vacant = report_vacant(heap, slab_use(heap).free, ~0ul);
     unsigned long pages = quire_report_free_pages(heap->mem, 0, ~0ul);
     quire_store_relaxed(&heap->pages_peak, quire_load_relaxed(&heap->pages_used));
     quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));

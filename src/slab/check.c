@@ -4,7 +4,7 @@
 
 /* What a walk along a node's slabs adds up. */
 struct walk {
-    unsigned long slabs, pages, objects, free;
+    unsigned long slabs, pages, objects, free, told;
 };
 
 static void check_pages(const struct cache *cache, const struct quire_page *head)
@@ -34,13 +34,26 @@ static unsigned check_map(const struct cache *cache, const struct quire_page *he
     return free;
 }
 
-static void check_slab(const struct cache *cache, const struct quire_page *head, struct walk *walk)
+/* Pages that the port may take hold nothing. */
+static unsigned check_told(const struct cache *cache, struct quire_page *head)
+{
+    uint64_t told = slab_order(head) ? *slab_told(head) : 0;
+    for (unsigned i = 0; i < slab_objects(head); i++) {
+        uint32_t start = i * cache->size, last = start + cache->size - 1;
+        for (uint32_t page = start >> QUIRE_PAGE_SHIFT; page <= last >> QUIRE_PAGE_SHIFT; page++)
+            QUIRE_BUG_ON(told >> page & 1 && !slab_object_is_free(cache, head, i));
+    }
+    return quire_popcount64(told);
+}
+
+static void check_slab(const struct cache *cache, struct quire_page *head, struct walk *walk)
 {
     check_pages(cache, head);
     walk->slabs++;
     walk->pages += 1ul << slab_order(head);
     walk->objects += slab_objects(head);
     walk->free += check_map(cache, head);
+    walk->told += check_told(cache, head);
 }
 
 /* The empty ones are the last. */
@@ -69,6 +82,7 @@ static void check_node(struct cache *cache, struct cache_node *node)
         QUIRE_BUG_ON(slab_free_objects(head) || !cache_is_debugged(cache));
         check_slab(cache, head, &walk);
     }
+    QUIRE_BUG_ON(walk.told > node->nr_told); /* the rest is in full slabs: pages behind objects */
     QUIRE_BUG_ON(walk.slabs > node->nr_slabs || walk.pages > node->nr_pages);
     QUIRE_BUG_ON(cache_is_debugged(cache) &&
                  (walk.slabs != node->nr_slabs || walk.objects != node->nr_objects));

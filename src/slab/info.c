@@ -70,6 +70,20 @@ void quire_slab_pages(struct quire_slab *slab, struct quire_slab_pages *pages)
     }
 }
 
+struct quire_kmem_cache_use quire_kmem_cache_use(const struct quire_kmem_cache *handle)
+{
+    struct quire_kmem_cache_use use = {0};
+    const struct cache *cache = handle->cache;
+    unsigned long free = 0;
+    for (unsigned i = 0; i < cache->slab->nr_nodes; i++) {
+        free += quire_load_relaxed(&cache->node[i].nr_free);
+        use.objects += quire_load_relaxed(&cache->node[i].nr_objects);
+        use.told += quire_load_relaxed(&cache->node[i].nr_told);
+    }
+    use.taken = use.objects > free ? use.objects - free : 0;
+    return use;
+}
+
 void quire_kmem_cache_info(struct quire_kmem_cache *handle, struct quire_kmem_cache_info *info)
 {
     char name[NAME_BYTES];

@@ -98,7 +98,9 @@ struct cache_node {
     uint32_t
         told; /* the frame of the slab that vacant.c tells the port of: nothing is taken there */
     unsigned long nr_slabs, nr_pages, nr_partial; /* partial: neither full nor empty */
-    unsigned long nr_objects, nr_free;            /* in slabs; sheaves hold what isn't free here */
+    /* In slabs; sheaves hold what isn't free here. Looked at without the lock, too. */
+    unsigned long nr_objects, nr_free;
+    unsigned long nr_told; /* pages: see vacant.c */
     uint64_t random;                              /* of FREELIST_RANDOM */
     struct barn barn;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
@@ -299,6 +301,8 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
 struct cache_node *node_of_page(struct cache *cache, const struct quire_page *page);
 /* The first page of the slab of this cache that `page` is one of; NULL: it is of no such slab. */
 struct quire_page *node_find_slab(const struct cache *cache, struct quire_page *page);
+/* The port was told of more of the slab's pages: bits. With node->lock held. */
+void slab_tell(struct cache_node *node, struct quire_page *head, uint64_t pages);
 /* Puts an object back into its slab; false: it is free already. */
 bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object);
 /* Unlists slabs that are empty until only `keep` are. */

@@ -240,6 +240,28 @@ static struct quire_page *slab_to_take(const struct cache *cache, struct cache_n
     return first == head ? NULL : first;
 }
 
+static void set_told(struct cache_node *node, struct quire_page *head, uint64_t told)
+{
+    quire_count(&node->nr_told, (unsigned long)count_bits(told) - count_bits(*slab_told(head)));
+    *slab_told(head) = told;
+}
+
+void slab_tell(struct cache_node *node, struct quire_page *head, uint64_t pages)
+{
+    set_told(node, head, *slab_told(head) | pages);
+}
+
+/* Objects from `first` to `last` were taken: their pages will be written to. */
+static void slab_untell(const struct cache *cache, struct cache_node *node, struct quire_page *head,
+                        const void *first, const void *last)
+{
+    const char *base = slab_address(cache->slab, head) + cache->offset;
+    size_t start = (size_t)((const char *)first - base) >> QUIRE_PAGE_SHIFT;
+    size_t end = ((size_t)((const char *)last - base) + cache->size - 1) >> QUIRE_PAGE_SHIFT;
+    uint64_t pages = quire_mask64((unsigned)(end - start + 1)) << start;
+    set_told(node, head, *slab_told(head) & ~pages);
+}
+
 unsigned node_take(struct cache *cache, struct cache_node *node, void **end, unsigned max)
 {
     unsigned taken = 0;
@@ -249,7 +271,11 @@ unsigned node_take(struct cache *cache, struct cache_node *node, void **end, uns
             node->nr_empty--;
             node->nr_partial++;
         }
-        taken += slab_take(cache, node, head, end - taken, max - taken);
+        void **from = end - taken;
+        unsigned got = slab_take(cache, node, head, from, max - taken);
+        if (quire_unlikely(slab_has_told(head)))
+            slab_untell(cache, node, head, from[-1], from[-(int)got]);
+        taken += got;
         if (!slab_is_full(head))
             continue;
         node->nr_partial--;
@@ -257,7 +283,7 @@ unsigned node_take(struct cache *cache, struct cache_node *node, void **end, uns
         if (cache_is_debugged(cache))
             slab_list_add(cache, &node->full, head);
     }
-    node->nr_free -= taken;
+    quire_count(&node->nr_free, 0ul - taken);
     return taken;
 }
 
@@ -268,15 +294,15 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
     node->nr_slabs++;
     quire_count(&node->nr_pages, 1ul << slab_order(head));
     node->nr_empty++;
-    node->nr_objects += slab_objects(head);
-    node->nr_free += slab_objects(head);
+    quire_count(&node->nr_objects, slab_objects(head));
+    quire_count(&node->nr_free, slab_objects(head));
 }
 
 /* Objects were put back into a slab of the node: it lies where its free objects say. */
 static void settle(struct cache *cache, struct cache_node *node, struct quire_page *head,
                    bool was_full, unsigned freed)
 {
-    node->nr_free += freed;
+    quire_count(&node->nr_free, freed);
     if (was_full && cache_is_debugged(cache))
         slab_list_del(cache, &node->full, head);
     if (slab_is_empty(head)) {
@@ -322,11 +348,13 @@ void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
         slab_list_del(cache, &node->partial, head);
         slab_list_add(cache, out, head);
         quire_fetch_and(&head->flags, ~QUIRE_PAGE_SLAB);
+        if (quire_unlikely(slab_has_told(head)))
+            set_told(node, head, 0);
         node->nr_slabs--;
         quire_count(&node->nr_pages, 0ul - (1ul << slab_order(head)));
         node->nr_empty--;
-        node->nr_objects -= slab_objects(head);
-        node->nr_free -= slab_objects(head);
+        quire_count(&node->nr_objects, 0ul - slab_objects(head));
+        quire_count(&node->nr_free, 0ul - slab_objects(head));
     }
 }
 
@@ -532,6 +560,8 @@ struct quire_page *slab_create(struct cache *cache, quire_gfp_t gfp, int node)
         head[i].owner_word = (uint32_t)shelf_at_of_id(cache->id);
     }
     head->owner_word |= objects << 16;
+    if (order)
+        *slab_told(head) = 0;
     quire_tell_event(SLAB, head->pfn, order, cache->id, objects);
     map_fill(cache, head);
     char *base = slab_address(cache->slab, head) + cache->offset;

@@ -14,6 +14,10 @@
  *                    the map is then at the end of the slab
  *     owner.word[1]  the next slab of the list (low half) and the one before, by frame
  *
+ * and the second one, of a slab of several:
+ *
+ *     owner.word[0]  which pages are vacant and the port was told so (vacant.c)
+ *
  * Free objects are known by bits and not by links in them: giving an object back touches no cache
  * line of its content, and nothing that its user may write to. Every page says which cache,
  * so that kfree looks at one descriptor; and its number, so that the first page is found by a
@@ -83,6 +87,17 @@ static inline uint64_t *slab_map(const struct quire_slab *slab, const struct qui
     unsigned words = (slab_objects(head) + BITS_PER_WORD - 1) / BITS_PER_WORD;
     char *end = slab_address(slab, head) + (QUIRE_PAGE_SIZE << slab_order(head));
     return (uint64_t *)(void *)end - words;
+}
+
+/* Under the lock of the slab's node; of a slab of one page there is none. */
+static inline uint64_t *slab_told(struct quire_page *head)
+{
+    return &head[1].owner.word[0];
+}
+
+static inline bool slab_has_told(struct quire_page *head)
+{
+    return slab_order(head) && *slab_told(head);
 }
 
 static inline struct quire_page *slab_of_frame(const struct quire_slab *slab, uint32_t pfn)

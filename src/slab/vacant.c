@@ -5,6 +5,9 @@
  * reads what such a page holds: the port may use the memory behind it until somebody writes there,
  * as behind free blocks (phys/report.c).
  *
+ * A page that was told of isn't told of again before an object in it was taken: the slab's second
+ * page descriptor has a bit for each (slab_told).
+ *
  * The port is told without the node's lock: a call of it may take long, and there may be many. The
  * slab is set aside meanwhile (node->told), so its pages stay vacant; others may free objects
  * there.
@@ -37,38 +40,39 @@ static bool is_vacant(const struct cache *cache, const struct quire_page *head, 
     return true;
 }
 
-/* Bits of the slab's pages. */
-static uint64_t vacant_pages(const struct cache *cache, const struct quire_page *head)
+/* Those that the port doesn't know, as bits of the slab's pages. */
+static uint64_t vacant_pages(const struct cache *cache, struct quire_page *head)
 {
     unsigned pages = 1u << slab_order(head);
     uint64_t vacant = 0;
     if (pages == 1 || has_content(cache, head))
         return 0;
-    for (unsigned page = 0; page < pages; page++)
-        if (is_vacant(cache, head, page))
-            vacant |= (uint64_t)1 << page;
+    for (uint64_t left = quire_mask64(pages) & ~*slab_told(head); left; left &= left - 1)
+        if (is_vacant(cache, head, quire_ctz64(left)))
+            vacant |= left & -left;
     return vacant;
 }
 
-/* Pages beside each other are told together. Without locks. */
-static unsigned long report_pages(const struct cache *cache, const struct quire_page *head,
-                                  uint64_t vacant)
+/* Pages beside each other are told together; those that were. Without locks. */
+static uint64_t report_pages(const struct cache *cache, const struct quire_page *head,
+                             uint64_t vacant)
 {
-    unsigned long told = 0;
-    for (unsigned run; vacant; vacant &= ~(quire_mask64(run) << quire_ctz64(vacant))) {
+    uint64_t told = 0;
+    for (uint64_t pages; vacant; vacant &= ~pages) {
         unsigned first = quire_ctz64(vacant);
         uint64_t rest = ~(vacant >> first);
-        run = rest ? quire_ctz64(rest) : 64;
+        unsigned run = rest ? quire_ctz64(rest) : 64;
+        pages = quire_mask64(run) << first;
         quire_phys_t at = quire_page_to_phys(head) + ((quire_phys_t)first << QUIRE_PAGE_SHIFT);
         if (!quire_port_report_free(cache->slab->port, at, (quire_phys_t)run << QUIRE_PAGE_SHIFT))
-            told += run;
+            told |= pages;
     }
     return told;
 }
 
 /* The next slab from `head` on that has some, of no more than `*left`; 0: none was among LOOKS, and
  * `*head` is the last of them, or NULL at the end. */
-static uint64_t find_vacant(const struct cache *cache, const struct quire_page **head,
+static uint64_t find_vacant(const struct cache *cache, struct quire_page **head,
                             unsigned long *left)
 {
     for (unsigned looks = 0; *head && *left; looks++, --*left) {
@@ -83,39 +87,44 @@ static uint64_t find_vacant(const struct cache *cache, const struct quire_page *
 
 /* The slab stays on the list while the lock isn't held, but may have become empty and moved to its
  * end: then those from the first on are looked at once more, as many as are left. */
-static const struct quire_page *look_on(const struct cache *cache, const struct cache_node *node,
-                                        const struct quire_page *head)
+static struct quire_page *look_on(const struct cache *cache, const struct cache_node *node,
+                                  const struct quire_page *head)
 {
     return slab_free_objects(head) == slab_objects(head) ? slab_list_first(cache, &node->partial)
                                                          : slab_list_next(cache, head);
 }
 
-static unsigned long report_node(const struct cache *cache, struct cache_node *node)
+static unsigned long report_node(const struct cache *cache, struct cache_node *node,
+                                 unsigned long budget)
 {
     unsigned long told = 0;
     quire_port_irq_t irq = slab_lock(&node->lock);
     unsigned long left = node->nr_partial;
-    const struct quire_page *head = node->told ? NULL : slab_list_first(cache, &node->partial);
+    struct quire_page *head = node->told ? NULL : slab_list_first(cache, &node->partial);
     while (head) {
         uint64_t vacant = find_vacant(cache, &head, &left);
         if (!head)
             break;
         node->told = head->pfn;
         slab_unlock(&node->lock, irq);
-        told += report_pages(cache, head, vacant);
+        vacant = report_pages(cache, head, vacant);
         irq = slab_lock(&node->lock);
-        head = left-- > 1 ? look_on(cache, node, head) : NULL;
+        if (vacant)
+            slab_tell(node, head, vacant);
+        told += quire_popcount64(vacant);
+        head = left-- > 1 && told < budget ? look_on(cache, node, head) : NULL;
         node->told = 0;
     }
     slab_unlock(&node->lock, irq);
     return told;
 }
 
-unsigned long quire_slab_report_free_pages(struct quire_slab *slab)
+unsigned long quire_slab_report_free_pages(struct quire_slab *slab, unsigned long budget)
 {
     unsigned long told = 0;
     for_each_cache (slab, cache)
         for (unsigned node = 0; node < slab->nr_nodes && !cache_has_content(cache); node++)
-            told += report_node(cache, &cache->node[node]);
+            if (told < budget)
+                told += report_node(cache, &cache->node[node], budget - told);
     return told;
 }

@@ -227,7 +227,7 @@ static void look_around(struct worker *worker)
         come_and_go(worker);
         break;
     case 6: /* what is in use keeps its content */
-        CHECK(quire_slab_report_free_pages(slab) < MEMORY_BYTES / QUIRE_PAGE_SIZE);
+        CHECK(quire_slab_report_free_pages(slab, ~0ul) < MEMORY_BYTES / QUIRE_PAGE_SIZE);
         break;
     default:
         quire_slab_drain_cpu(slab, below(worker, MAX_THREADS + 1));

@@ -4,7 +4,7 @@
 #include "slab/internal.h"
 
 enum { COUNT = 700 };
-static void *object[COUNT];
+static void *object[COUNT], *more[COUNT / 2];
 static unsigned told_made, told_gone;
 static size_t told_size;
 
@@ -97,11 +97,33 @@ static void pages_without_an_object_in_use_are_told(void)
     }
     CHECK_EQ(info_of(cache).nr_pages, pages);
     CHECK(vacant > 0 && vacant < pages);
-    CHECK_EQ(quire_slab_report_free_pages(slab), vacant);
+    CHECK_EQ(quire_slab_report_free_pages(slab, 0), 0);
+    unsigned long some = quire_slab_report_free_pages(slab, 1);
+    CHECK(some > 0 && some <= 8);
+    CHECK_EQ(quire_slab_report_free_pages(slab, ~0ul), vacant - some);
+    CHECK_EQ(quire_kmem_cache_use(cache).told, vacant);
+    CHECK_EQ(quire_slab_report_free_pages(slab, ~0ul), 0);
+    /* What is taken of them is told again when it is free. */
+    unsigned count = COUNT / 2;
+    CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, count, more), count);
+    unsigned long left = quire_kmem_cache_use(cache).told;
+    CHECK(left < vacant);
+    for (unsigned n = 0; n < count; n++)
+        fill(more[n], SIZE);
+    CHECK_EQ(quire_slab_report_free_pages(slab, ~0ul), 0);
+    quire_kmem_cache_put(cache, count, more);
+    (void)quire_kmem_cache_shrink(cache);
+    CHECK_EQ(quire_slab_report_free_pages(slab, ~0ul), vacant - left);
+    CHECK_EQ(quire_kmem_cache_use(cache).told, vacant);
+    CHECK_EQ(quire_kmem_cache_use(cache).taken, (COUNT + STEP - 1) / STEP);
+    quire_slab_check(slab);
     for (unsigned n = 0; n < COUNT; n += STEP) {
         CHECK(is_filled(object[n], SIZE));
         quire_kmem_cache_put(cache, 1, &object[n]);
     }
+    (void)quire_kmem_cache_shrink(cache);
+    CHECK_EQ(quire_kmem_cache_use(cache).told, 0);
+    CHECK_EQ(quire_kmem_cache_use(cache).objects, 0);
     destroy(cache);
     slab_end();
 }
@@ -124,7 +146,7 @@ static void a_slab_that_is_told_is_set_aside(void)
     uintptr_t told = (uintptr_t)object[0] / bytes;
     void *other = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL);
     CHECK(other && (uintptr_t)other / bytes != told);
-    CHECK_EQ(quire_slab_report_free_pages(slab), 0); /* another one is at it */
+    CHECK_EQ(quire_slab_report_free_pages(slab, ~0ul), 0); /* another one is at it */
     quire_kmem_cache_put(cache, count - 2, object + 2);
     quire_kmem_cache_free(cache, other);
     void *again = quire_kmem_cache_alloc(cache, QUIRE_GFP_KERNEL); /* beside an empty one */

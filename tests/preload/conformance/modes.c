@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "conformance.h"
@@ -160,12 +161,27 @@ static void what_the_heap_grows_by_may_be_in_huge_pages(void)
     CHECK_EQ(run_self("modes.blocks_that_may_be_in_huge_pages", "QUIRE_MALLOC=huge", NULL), 0);
 }
 
+/* Where the range isn't reserved before it is used. */
+static void limit_to_1_GiB(void)
+{
+    struct rlimit limits = {1ul << 30, RLIM_INFINITY};
+    REQUIRE(!setrlimit(RLIMIT_AS, &limits));
+}
+
+static void what_the_heap_grows_by_under_a_limit_may_be_in_huge_pages(void)
+{
+    CHECK_EQ(run_self("modes.blocks_that_may_be_in_huge_pages", "QUIRE_MALLOC=huge",
+                      limit_to_1_GiB),
+             0);
+}
+
 static const struct conformance_case cases[] = {
     CASE_INNER(blocks_of_all_sizes),
     CASE_INNER(zeroed_blocks_of_a_locked_process),
     CASE_INNER(an_end_while_threads_allocate),
     CASE_INNER(blocks_that_may_be_in_huge_pages),
     CASE(what_the_heap_grows_by_may_be_in_huge_pages),
+    CASE(what_the_heap_grows_by_under_a_limit_may_be_in_huge_pages),
     CASE(blocks_of_all_sizes_keep_contents_in_every_mode),
     CASE(zeroed_blocks_of_a_locked_process_are_zero_in_every_mode),
     CASE(a_process_may_end_while_its_threads_allocate_in_every_mode),

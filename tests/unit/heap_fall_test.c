@@ -1,0 +1,139 @@
+/* heap: what goes back at once when most of it is freed */
+#include "tests/unit/heap_machine.h"
+
+#define COUNT 12000u
+#define SIZE (QUIRE_PAGE_SIZE / 128 * 15) /* slabs of two pages: some hold no block in use */
+#define STEP 400u /* so far apart that free blocks are large enough to be told of in any build */
+#define LIVE_BYTES ((size_t)COUNT * SIZE)
+
+static void *block[COUNT];
+
+static bool fill(void)
+{
+    for (unsigned i = 0; i < COUNT; i++) {
+        if (block[i])
+            continue;
+        block[i] = quire_heap_alloc(&heap_cache, SIZE);
+        if (!block[i])
+            return false;
+        pattern_write(block[i], SIZE, i);
+    }
+    return true;
+}
+
+/* All but each `step`th; 0: all. */
+static void drop(unsigned step)
+{
+    for (unsigned i = 0; i < COUNT; i++)
+        if (!step || i % step) {
+            quire_heap_free(&heap_cache, block[i]);
+            block[i] = NULL;
+        }
+}
+
+static bool is_whole(void)
+{
+    for (unsigned i = 0; i < COUNT; i++)
+        if (block[i] && !pattern_is(block[i], SIZE, i))
+            return false;
+    return true;
+}
+
+static size_t given_back(void)
+{
+    return (size_t)heap_info().nr_given_back << QUIRE_PAGE_SHIFT;
+}
+
+static bool boot(uint64_t decay_ns)
+{
+    for (unsigned i = 0; i < COUNT; i++)
+        block[i] = NULL;
+    if (!heap_boot_with(&(struct quire_heap_config){.decay_ns = decay_ns}))
+        return false;
+    bool full = fill();
+    CHECK(full);
+    CHECK_EQ(heap_info().nr_given_back, 0);
+    return full;
+}
+
+#define NEVER (~0ull >> 1)
+
+static void most_goes_back_at_once_when_most_is_freed(void)
+{
+    if (!boot(NEVER))
+        return;
+    drop(STEP);
+    CHECK(given_back() > LIVE_BYTES / 2);
+    size_t at_once = given_back();
+    CHECK(is_whole());
+    struct quire_heap_info info = heap_info();
+    CHECK(info.free_resident < LIVE_BYTES / 4);
+    (void)quire_heap_trim(heap_machine.heap, &heap_cache);
+    CHECK(given_back() - at_once < LIVE_BYTES / 16);
+    CHECK(is_whole());
+    drop(0);
+    heap_end();
+}
+
+static void nothing_goes_back_while_half_is_live(void)
+{
+    if (!boot(NEVER))
+        return;
+    drop(2);
+    CHECK_EQ(given_back(), 0);
+    CHECK(fill() && is_whole());
+    drop(0);
+    heap_end();
+}
+
+static void a_fall_costs_a_wave_its_pages_once_in_a_decay(void)
+{
+    if (!boot(NEVER))
+        return;
+    drop(STEP);
+    size_t once = given_back();
+    for (unsigned wave = 0; wave < 5; wave++) {
+        REQUIRE(fill());
+        drop(STEP);
+    }
+    CHECK(given_back() < once + once / 4);
+    CHECK(is_whole());
+    drop(0);
+    heap_end();
+}
+
+static void a_fall_after_the_decay_gives_back_again(void)
+{
+    if (!boot(1))
+        return;
+    quire_heap_set_trim_threshold(heap_machine.heap, 64ul << 10);
+    drop(STEP);
+    size_t once = given_back();
+    REQUIRE(fill());
+    drop(STEP);
+    CHECK(given_back() >= 2 * once - once / 4);
+    CHECK(is_whole());
+    drop(0);
+    heap_end();
+}
+
+static void nothing_goes_back_when_the_threshold_says_never(void)
+{
+    if (!boot(NEVER))
+        return;
+    quire_heap_set_trim_threshold(heap_machine.heap, SIZE_MAX);
+    drop(STEP);
+    CHECK_EQ(given_back(), 0);
+    drop(0);
+    heap_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(most_goes_back_at_once_when_most_is_freed),
+    TEST_CASE(nothing_goes_back_while_half_is_live),
+    TEST_CASE(a_fall_costs_a_wave_its_pages_once_in_a_decay),
+    TEST_CASE(a_fall_after_the_decay_gives_back_again),
+    TEST_CASE(nothing_goes_back_when_the_threshold_says_never),
+    {0},
+};
+const struct test_suite suite_heap_fall = {"heap_fall", cases};

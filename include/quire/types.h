@@ -74,6 +74,7 @@ struct quire_cpumask {
 #define QUIRE_ERANGE 34
 #define QUIRE_EOVERFLOW 75
 #define QUIRE_EOPNOTSUPP 95
+#define QUIRE_EHWPOISON 133
 
 /* Receives text in pieces; a piece is not NUL-terminated. */
 typedef void quire_write_fn(void *arg, const char *text, size_t length);

@@ -256,6 +256,10 @@ QUIRE_MUST_CHECK int quire_remap_file_pages(struct quire_mm *mm, quire_linear_t 
 #define QUIRE_MADV_POPULATE_READ 22
 #define QUIRE_MADV_POPULATE_WRITE 23
 #define QUIRE_MADV_DONTNEED_LOCKED 24
+/* The frames are never handed out again; their content is lost, or moves to others first. Whether a
+ * program may do that is for the caller to say. */
+#define QUIRE_MADV_HWPOISON 100
+#define QUIRE_MADV_SOFT_OFFLINE 101
 
 /* madvise(2). Holes are skipped, and give -ENOMEM at the end. Locks: writer for what changes areas,
  * reader for the rest.
@@ -265,7 +269,10 @@ QUIRE_MUST_CHECK int quire_remap_file_pages(struct quire_mm *mm, quire_linear_t 
  *   -EPERM    sealed (mseal), private and read-only, and the advice would lose what is there
  *   -EOPNOTSUPP REMOVE of a file that has an owner: quire_mapping_punch is for him to call
  *   -EAGAIN   no memory, or too many areas
- *   -EFAULT, -ENOMEM  POPULATE_*: a page couldn't be had */
+ *   -EFAULT, -ENOMEM  POPULATE_*, HWPOISON, SOFT_OFFLINE: a page couldn't be had; of the latter two
+ *             -EFAULT for holes, too
+ *   -EBUSY    HWPOISON, SOFT_OFFLINE: somebody pins the page, or shares it as a merged one or one
+ * of zeros */
 QUIRE_MUST_CHECK int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length,
                                    int advice);
 
@@ -310,6 +317,7 @@ enum quire_fault_result {
     QUIRE_VM_SEGV_MAPERR, /* SIGSEGV with SEGV_MAPERR: no area */
     QUIRE_VM_SEGV_ACCERR, /* SIGSEGV with SEGV_ACCERR: the area doesn't allow it */
     QUIRE_VM_BUS_ADRERR,  /* SIGBUS with BUS_ADRERR: beyond the file's end, or reading failed */
+    QUIRE_VM_BUS_MCEERR,  /* SIGBUS with BUS_MCEERR_AR: the frame was taken out of use */
     QUIRE_VM_OOM,         /* no memory, even after the OOM callback */
 };
 
@@ -426,6 +434,32 @@ void quire_mm_reset_peak(struct quire_mm *mm);
 /* /proc/PID/pagemap: entries of `count` pages from `address` on (man 5 proc_pid_pagemap). */
 void quire_pagemap(struct quire_mm *mm, quire_linear_t address, unsigned long count,
                    uint64_t *entries);
+
+/* /proc/kpageflags and /proc/kpagecount: of `count` frames from `first` on the flags of Linux
+ * (QUIRE_KPF_*, bits by number), and how many entries map them. No locks: it may change meanwhile,
+ * and frees and allocations are seen or not. O(count). */
+#define QUIRE_KPF_LOCKED 0
+#define QUIRE_KPF_REFERENCED 2
+#define QUIRE_KPF_UPTODATE 3
+#define QUIRE_KPF_DIRTY 4
+#define QUIRE_KPF_LRU 5
+#define QUIRE_KPF_SLAB 7
+#define QUIRE_KPF_WRITEBACK 8
+#define QUIRE_KPF_BUDDY 10
+#define QUIRE_KPF_MMAP 11
+#define QUIRE_KPF_ANON 12
+#define QUIRE_KPF_SWAPCACHE 13
+#define QUIRE_KPF_SWAPBACKED 14
+#define QUIRE_KPF_UNEVICTABLE 18
+#define QUIRE_KPF_HWPOISON 19
+#define QUIRE_KPF_NOPAGE 20
+#define QUIRE_KPF_KSM 21
+#define QUIRE_KPF_ZERO_PAGE 24
+void quire_kpageflags(struct quire_vm *vm, quire_pfn_t first, unsigned long count, uint64_t *flags);
+void quire_kpagecount(struct quire_vm *vm, quire_pfn_t first, unsigned long count,
+                      uint64_t *counts);
+/* Frames behind the last that exists: where both files end. */
+unsigned long quire_kpage_end(struct quire_vm *vm);
 
 /* /proc/meminfo, /proc/vmstat (with this layer's counters after phys's), /proc/swaps. */
 enum quire_vm_view {

@@ -1,5 +1,6 @@
 /* kernel/fs/proc_machine.c: /proc of the machine: memory, processor, time (man 5 proc) */
 #include "base/bits.h"
+#include "errno.h"
 #include "fs/block.h"
 #include "fs/procfs.h"
 #include "memory.h"
@@ -70,6 +71,33 @@ static int show_vmallocinfo(struct text *text, uint64_t subject)
     if (!machine_vmalloc)
         return 0;
     return quire_vmallocinfo(machine_vmalloc, QUIRE_FORMAT_TEXT, text->write, text->arg);
+}
+
+/* A number of 8 bytes for each frame. */
+static int64_t read_frames(uint64_t at, void *to, size_t size,
+                           void (*tell)(struct quire_vm *, quire_pfn_t, unsigned long, uint64_t *))
+{
+    uint64_t first = at / sizeof(uint64_t), end = quire_kpage_end(machine_vm);
+    unsigned long count = (unsigned long)(size / sizeof(uint64_t));
+    if (at % sizeof(uint64_t) || size % sizeof(uint64_t))
+        return -EINVAL;
+    if (first >= end)
+        return 0;
+    count = count < end - first ? count : (unsigned long)(end - first);
+    tell(machine_vm, quire_pfn((unsigned long)first), count, to);
+    return (int64_t)(count * sizeof(uint64_t));
+}
+
+static int64_t read_kpageflags(uint64_t subject, uint64_t at, void *to, size_t size)
+{
+    (void)subject;
+    return read_frames(at, to, size, quire_kpageflags);
+}
+
+static int64_t read_kpagecount(uint64_t subject, uint64_t at, void *to, size_t size)
+{
+    (void)subject;
+    return read_frames(at, to, size, quire_kpagecount);
 }
 
 /* ---- processor ------------------------------------------------------------------------------- */
@@ -229,6 +257,8 @@ const struct proc_node proc_machine_nodes[] = {
     TEXT_NODE(cpuinfo, 0444),
     TEXT_NODE(devices, 0444),
     TEXT_NODE(filesystems, 0444),
+    {.name = "kpagecount", .mode = S_IFREG | 0400, .read = read_kpagecount},
+    {.name = "kpageflags", .mode = S_IFREG | 0400, .read = read_kpageflags},
     TEXT_NODE(loadavg, 0444),
     TEXT_NODE(meminfo, 0444),
     TEXT_NODE(pagetypeinfo, 0400),

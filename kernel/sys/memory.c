@@ -156,8 +156,13 @@ long sys_mremap(const unsigned long *arg)
     return at;
 }
 
+/* Frames are the machine's, and what others have in them, too. */
 long sys_madvise(const unsigned long *arg)
 {
+    int advice = (int)arg[2];
+    bool breaks = advice == QUIRE_MADV_HWPOISON || advice == QUIRE_MADV_SOFT_OFFLINE;
+    if (breaks && current_process()->credentials.euid)
+        return arg[0] & (QUIRE_PAGE_SIZE - 1) ? -EINVAL : -EPERM;
     return quire_madvise(current_mm(), arg[0], arg[1], (int)arg[2]);
 }
 

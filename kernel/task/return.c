@@ -100,6 +100,9 @@ static void page_fault(struct trap_frame *frame, uintptr_t address)
     case QUIRE_VM_BUS_ADRERR:
         raise(SIGBUS, BUS_ADRERR, address);
         return;
+    case QUIRE_VM_BUS_MCEERR:
+        raise(SIGBUS, BUS_MCEERR_AR, address);
+        return;
     case QUIRE_VM_OOM:
         /* Somebody was chosen to end, and the access is tried again when he has; if that helps
          * nothing, it is this one's turn. */

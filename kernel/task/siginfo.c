@@ -20,6 +20,8 @@ void siginfo_to_user(struct user_siginfo *user, const struct signal_info *info)
     user->code = info->code;
     if (info->code > 0 && is_fault(info->number)) {
         user->of.fault.address = info->address;
+        if (info->number == SIGBUS && info->code == BUS_MCEERR_AR)
+            user->of.fault.address_lsb = QUIRE_PAGE_SHIFT;
     } else if (info->code > 0 && info->number == SIGCHLD) {
         user->of.child.pid = info->pid;
         user->of.child.uid = info->uid;

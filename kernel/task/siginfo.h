@@ -26,6 +26,7 @@ struct user_siginfo {
         } child;
         struct {
             uintptr_t address;
+            short address_lsb; /* of BUS_MCEERR_AR: log2 of what is lost there */
         } fault;
     } of;
 };

@@ -110,6 +110,7 @@ struct signal_stack {
 #define SI_QUEUE (-1)
 #define SI_TIMER (-2)
 #define SI_TKILL (-6)
+#define BUS_MCEERR_AR 4 /* of SIGBUS */
 /* SIGCHLD's, and what waitid tells. */
 #define CLD_EXITED 1
 #define CLD_KILLED 2

@@ -205,6 +205,9 @@ QUIRE_MUST_CHECK int shmem_unuse(struct quire_vm *vm, unsigned type);
 uintptr_t shmem_word_of_entry(uint64_t entry);
 uint64_t shmem_entry_of_word(uintptr_t word);
 /* A slot that the array doesn't lead to any more. */
+/* The page leaves a mark of its bad frame in its place: who asks for it gets -EHWPOISON. Locked,
+ * and mapped by nobody; the cache's user is given back. */
+void shmem_poison(struct quire_mapping *mapping, struct quire_page *page);
 void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry);
 /* What is accounted changes by that many pages. -ENOMEM. */
 QUIRE_MUST_CHECK int shmem_commit(struct quire_mapping *mapping, long pages);

@@ -28,7 +28,9 @@
 /* Types: 1 to QUIRE_MAX_SWAP_AREAS are swap areas, by number from 1 on. */
 #define ENTRY_MIGRATION 30u       /* offset: the frame that is being moved; wait for its lock */
 #define ENTRY_MIGRATION_WRITE 31u /* the same, and the entry was writable */
-#define ENTRY_POISON 29u          /* reading it back failed: SIGBUS */
+/* Its use is SIGBUS: reading it back failed; or, with an offset, that frame was taken out of use
+ * (vm/hwpoison.c). */
+#define ENTRY_POISON 29u
 
 static inline bool entry_present(uint64_t entry)
 {
@@ -64,6 +66,12 @@ static inline bool entry_is_swap(uint64_t entry)
 static inline bool entry_is_migration(uint64_t entry)
 {
     return entry && !entry_has_page(entry) && entry_type(entry) >= ENTRY_MIGRATION;
+}
+
+static inline bool entry_is_bad_frame(uint64_t entry)
+{
+    return entry && !entry_has_page(entry) && entry_type(entry) == ENTRY_POISON &&
+           entry_offset(entry);
 }
 
 static inline uint64_t entry_max_offset(const struct quire_pgtable *pt)

@@ -23,6 +23,8 @@ static enum quire_fault_result result_of(int error, bool major)
 {
     if (error == -QUIRE_ENOMEM)
         return QUIRE_VM_OOM;
+    if (error == -QUIRE_EHWPOISON)
+        return QUIRE_VM_BUS_MCEERR;
     return error ? QUIRE_VM_BUS_ADRERR : major ? QUIRE_VM_MAJOR : QUIRE_VM_MINOR;
 }
 

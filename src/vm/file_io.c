@@ -66,6 +66,8 @@ static size_t clear(const struct memory *memory, size_t done, size_t size)
 /* What was done before it failed counts. */
 static int64_t result(size_t done, int error)
 {
+    if (error == -QUIRE_EHWPOISON)
+        error = -QUIRE_EIO;
     return done ? (int64_t)done : error;
 }
 

@@ -4,6 +4,7 @@
 #include "vm/cache.h"
 #include "vm/ksm.h"
 #include "vm/lru.h"
+#include "vm/madvise.h"
 #include "vm/swap.h"
 
 #define DEFAULT_SWAPPINESS 60
@@ -134,6 +135,7 @@ int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)
     new->max_areas = MAX_AREAS;
     list_init(&new->mms);
     list_init(&new->mappings);
+    new->bad_frames = NO_PFN;
     int error = create_parts(new);
     if (error) {
         destroy_parts(new);
@@ -173,6 +175,7 @@ int quire_vm_destroy(struct quire_vm *vm)
     if (is_in_use(vm))
         return -QUIRE_EBUSY;
     ksm_destroy(vm);
+    bad_frames_destroy(vm);
     reclaim_unregister(vm);
     destroy_parts(vm);
     return 0;

@@ -275,6 +275,8 @@ struct quire_vm {
     struct swap_state *swap;
     struct ksm *ksm;      /* NULL: nothing was mergeable yet */
     struct list mappings; /* of struct quire_mapping, under `lock` */
+    uint32_t bad_frames;  /* the last one that went out of use: vm/hwpoison.c, under `lock` */
+    unsigned long nr_bad_frames;
 
     uint32_t policy, swappiness, overcommit, overcommit_ratio; /* set at run time: relaxed */
     unsigned long overcommit_pages; /* in place of the ratio; 0: not set */

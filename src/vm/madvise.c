@@ -260,10 +260,14 @@ int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length, 
     enum lock_wanted lock = lock_for(advice);
     uint64_t size = (length + LOW_BITS) & ~LOW_BITS;
     quire_linear_t end = address + size;
-    if (lock == UNKNOWN_ADVICE || address & LOW_BITS || (length && !size) || end < address)
+    bool breaks = advice == QUIRE_MADV_HWPOISON || advice == QUIRE_MADV_SOFT_OFFLINE;
+    if ((lock == UNKNOWN_ADVICE && !breaks) || address & LOW_BITS || (length && !size) ||
+        end < address)
         return -QUIRE_EINVAL;
     if (!size)
         return 0;
+    if (breaks)
+        return take_out_of_use(mm, address, end, advice == QUIRE_MADV_SOFT_OFFLINE);
     if (advice == QUIRE_MADV_REMOVE)
         return remove_range(mm, address, end);
     if (lock == WRITER)

@@ -93,6 +93,9 @@ void mapping_drop_mempolicies(struct quire_mapping *mapping);
  * and reference are given up in any case. 0; -EBUSY, -EAGAIN: it stays. migrate.c */
 QUIRE_MUST_CHECK int page_migrate(struct quire_vm *vm, struct quire_page *from,
                                   struct quire_page *to);
+/* The same; when it has moved, the frame is empty and the caller's by his pin. */
+QUIRE_MUST_CHECK int page_migrate_away(struct quire_vm *vm, struct quire_page *from,
+                                       struct quire_page *to);
 
 struct page_moves {
     quire_nodes_t nodes; /* which pages: those that are there */

@@ -132,8 +132,10 @@ static int migrate(void *arg, struct quire_page *to, struct quire_page *from)
 
 #define ATTEMPTS 10u /* Linux's */
 
-/* As phys's migrate_block: the caller's pin is what phys's reference is there. */
-int page_migrate(struct quire_vm *vm, struct quire_page *from, struct quire_page *to)
+/* As phys's migrate_block: the caller's pin is what phys's reference is there. With `keep` he has
+ * it when all went well, and nobody else. */
+static int migrate_pinned(struct quire_vm *vm, struct quire_page *from, struct quire_page *to,
+                          bool keep)
 {
     int error = -QUIRE_EAGAIN;
     page_wait_locked(from);
@@ -155,8 +157,19 @@ int page_migrate(struct quire_vm *vm, struct quire_page *from, struct quire_page
         vm_put_page(vm, from);
     }
     vm_put_page(vm, to);
-    vm_put_page(vm, from);
+    if (error || !keep)
+        vm_put_page(vm, from);
     return error;
+}
+
+int page_migrate(struct quire_vm *vm, struct quire_page *from, struct quire_page *to)
+{
+    return migrate_pinned(vm, from, to, false);
+}
+
+int page_migrate_away(struct quire_vm *vm, struct quire_page *from, struct quire_page *to)
+{
+    return migrate_pinned(vm, from, to, true);
 }
 
 /* ---- registration ------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ static void tell_hole(struct residence *r, const struct quire_pt_run *run)
 static bool entry_is_resident(struct quire_vm *vm, uint64_t entry)
 {
     if (!entry_is_swap(entry))
-        return entry_has_page(entry) || entry_is_migration(entry);
+        return entry_has_page(entry) || entry_is_migration(entry) || entry_is_bad_frame(entry);
     return drop_found(vm, swap_cache_find(vm, entry));
 }
 

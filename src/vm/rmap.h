@@ -175,6 +175,7 @@ unsigned page_referenced(struct quire_vm *vm, struct quire_page *page, uint32_t 
     0x1u /* entries become migration entries; the caller has a user of his own                     \
           * on the page, and a reference to its root */
 #define UNMAP_IGNORE_LOCKED 0x2u /* also where the area is VM_LOCKED */
+#define UNMAP_POISON 0x4u        /* entries become such of a bad frame: vm/hwpoison.c */
 /* Takes a page out of all page tables: anonymous ones leave a swap entry if they are in the swap
  * cache, or nothing if they were given up (MADV_FREE: neither page nor entries are dirty, and
  * nobody but the caller pins the page), those of files nothing. Dirty bits go to the page. True: no

@@ -38,6 +38,8 @@ static void note_dirty(const struct unmapping *u, const struct quire_vma *vma)
 
 static uint64_t remains(const struct unmapping *u, uint64_t entry)
 {
+    if (quire_unlikely(u->flags & UNMAP_POISON))
+        return entry_make(ENTRY_POISON, quire_page_to_pfn(u->page).value);
     unsigned type = entry & QUIRE_PTE_WRITE ? ENTRY_MIGRATION_WRITE : ENTRY_MIGRATION;
     uint64_t remains =
         u->flags & UNMAP_MIGRATION ? entry_make(type, quire_page_to_pfn(u->page).value) : u->swap;
@@ -128,7 +130,7 @@ static bool unmap_one(void *arg, struct quire_vma *vma, quire_linear_t address)
 
 bool try_to_unmap(struct quire_vm *vm, struct quire_page *page, unsigned flags)
 {
-    bool to_swap = page_is_anon(page) && !(flags & UNMAP_MIGRATION);
+    bool to_swap = page_is_anon(page) && !(flags & (UNMAP_MIGRATION | UNMAP_POISON));
     struct unmapping u = {.vm = vm, .page = page, .flags = flags};
     if (to_swap && page_has(page, PG_SWAPCACHE))
         u.swap = swap_cache_entry(vm, page);

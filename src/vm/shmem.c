@@ -114,6 +114,10 @@ struct quire_page *shmem_get_page(struct quire_mapping *mapping, uint64_t index,
         struct quire_page *page = cache_lock_page(mapping, index, &word);
         if (page)
             return page;
+        if (word && quire_unlikely(entry_is_bad_frame(shmem_entry_of_word(word)))) {
+            *error = -QUIRE_EHWPOISON;
+            return NULL;
+        }
         page = word ? swap_page_in(mapping, index, word, major, error)
                     : new_page(mapping, index, leave, error);
         if (page || (*error != -QUIRE_EEXIST && *error != -QUIRE_EAGAIN))
@@ -194,9 +198,23 @@ void shmem_change_slot(struct quire_mapping *mapping, uint64_t index, swap_entry
     swap_free(vm, changed ? from : to);
 }
 
+void shmem_poison(struct quire_mapping *mapping, struct quire_page *page)
+{
+    uintptr_t word = shmem_word_of_entry(entry_make(ENTRY_POISON, quire_page_to_pfn(page).value));
+    mapping_lock(mapping);
+    cache_take_out(mapping, page, word);
+    mapping->nr_swapped++;
+    mapping_unlock(mapping);
+    page_unuse(mapping->vm, page);
+}
+
 void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry)
 {
     struct quire_vm *vm = mapping->vm;
+    if (quire_unlikely(entry_is_bad_frame(entry))) {
+        shmem_uncommit_page(mapping);
+        return;
+    }
     struct quire_page *page = swap_cache_find(vm, entry);
     swap_free(vm, entry);
     if (page) {

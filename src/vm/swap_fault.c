@@ -114,6 +114,6 @@ enum quire_fault_result fault_swap(struct fault *fault)
     if (entry_is_migration(fault->entry))
         return wait_for_migration(fault);
     if (!entry_is_swap(fault->entry))
-        return QUIRE_VM_BUS_ADRERR;
+        return entry_is_bad_frame(fault->entry) ? QUIRE_VM_BUS_MCEERR : QUIRE_VM_BUS_ADRERR;
     return fault_swap_gfp(fault, 0);
 }

@@ -2,13 +2,14 @@
  *
  * A line of 0 is of something that there can't be here: a cache of block devices beside files',
  * bounce buffers, huge pages. What a kernel has and this layer doesn't know of (KernelStack,
- * Vmalloc*, Percpu, HardwareCorrupted, DirectMap*) has no line, rather than a 0 that would be
+ * Vmalloc*, Percpu, DirectMap*) has no line, rather than a 0 that would be
  * wrong, nor have reserved huge pages (HugePages_*), as without CONFIG_HUGETLBFS.
  *
  * Linux: fs/proc/meminfo.c; MemAvailable: si_mem_available.
  */
 #include "vm/area.h"
 #include "vm/lru.h"
+#include "vm/madvise.h"
 #include "vm/swap.h"
 #include "vm/view.h"
 
@@ -124,6 +125,7 @@ void for_each_meminfo(struct quire_vm *vm, put_number_fn *put, void *arg)
     put(arg, "WritebackTmp", 0);
     put(arg, "CommitLimit", KIB(vm_commit_limit(vm)));
     put(arg, "Committed_AS", KIB(committed > 0 ? committed : 0));
+    put(arg, "HardwareCorrupted", KIB(nr_bad_frames(vm)));
     put(arg, "AnonHugePages", 0);
     put(arg, "ShmemHugePages", 0);
     put(arg, "ShmemPmdMapped", 0);

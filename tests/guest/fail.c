@@ -37,6 +37,9 @@
 #include <unistd.h>
 
 #define PAGE 4096ul
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
 #define MOST 3000u       /* allocations of one operation */
 #define PATIENCE 100000u /* tries to disarm, of which a few are refused */
 #define WARM_UPS 3u
@@ -121,7 +124,7 @@ static void take_stock(struct balance *now)
     now->swap = kib(text, "SwapTotal") - kib(text, "SwapFree");
     now->committed = kib(text, "Committed_AS");
     now->known = now->slabs + now->tables + kib(text, "AnonPages") + kib(text, "Cached") +
-                 kib(text, "SwapCached");
+                 kib(text, "SwapCached") + kib(text, "HardwareCorrupted");
     text = read_report(slabinfo);
     for (unsigned line = 0; line < 2 && text; line++)
         text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL;
@@ -310,6 +313,17 @@ static int op_brk(void)
         return errno;
     touch(end, 10);
     return sbrk(-(intptr_t)(10 * PAGE)) == (void *)-1 ? errno : 0;
+}
+
+/* Frames go out of use, one with what is in it and one without, for good. */
+static int op_frames(void)
+{
+    TRY(madvise(pages + 3 * PAGE, PAGE, MADV_SOFT_OFFLINE));
+    touch(pages, NR_PAGES);
+    TRY(madvise(pages + 3 * PAGE, PAGE, MADV_HWPOISON));
+    TRY(madvise(pages + 3 * PAGE, PAGE, MADV_DONTNEED));
+    touch(pages, NR_PAGES);
+    return 0;
 }
 
 static int op_swap(void)
@@ -600,6 +614,7 @@ static const struct operation {
     {"split", op_split, EAGAIN, TOUCHES},
     {"mremap", op_mremap, 0, TOUCHES},
     {"brk", op_brk, 0, TOUCHES},
+    {"frames", op_frames, 0, TOUCHES},
     {"swap", op_swap, 0, TOUCHES | NOTHING_ELSE},
     {"swap-in", op_swap_in, EAGAIN, 0},
     {"file", op_file, 0, 0},

@@ -38,7 +38,7 @@ static uint32_t flags_at(quire_linear_t at)
 
 static void madvise_refuses_what_makes_no_sense(void)
 {
-    static const int unknown[] = {-1, 5, 6, 7, 26, 100};
+    static const int unknown[] = {-1, 5, 6, 7, 26, 99};
     if (!begin())
         return;
     quire_linear_t at = map_anon(mm, 4 * PAGE);
@@ -301,6 +301,80 @@ static void forks_follow_the_advice(void)
     finish();
 }
 
+/* The frame of a page that is there. */
+static unsigned long frame_at(quire_linear_t at)
+{
+    uint64_t entry = 0;
+    quire_pagemap(mm, at, 1, &entry);
+    return (unsigned long)(entry & ((UINT64_C(1) << 55) - 1));
+}
+
+static bool is_out_of_use(unsigned long frame)
+{
+    uint64_t flags, count;
+    quire_kpageflags(test_vm, quire_pfn(frame), 1, &flags);
+    quire_kpagecount(test_vm, quire_pfn(frame), 1, &count);
+    return flags == UINT64_C(1) << QUIRE_KPF_HWPOISON && !count;
+}
+
+static void poisoned_pages_are_lost_and_their_frames_stay_away(void)
+{
+    struct quire_mm *child;
+    if (!begin())
+        return;
+    quire_linear_t at = map_anon(mm, 3 * PAGE);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(poke(at + i * PAGE, i + 1));
+    unsigned long frame = frame_at(at + PAGE);
+    CHECK_EQ(quire_mm_fork(&child, mm), 0);
+    CHECK_EQ(advise(at + PAGE, 1, QUIRE_MADV_HWPOISON), 0);
+    CHECK(is_out_of_use(frame));
+    CHECK_EQ(quire_handle_fault(mm, at + PAGE, 0, NULL), QUIRE_VM_BUS_MCEERR);
+    CHECK_EQ(quire_handle_fault(child, at + PAGE, QUIRE_FAULT_FLAG_WRITE, NULL),
+             QUIRE_VM_BUS_MCEERR);
+    CHECK(holds(at, 1) && holds(at + 2 * PAGE, 3));
+    CHECK_EQ(advise(at + PAGE, 1, QUIRE_MADV_HWPOISON), -QUIRE_EFAULT);
+    CHECK_EQ(advise(at + PAGE, 1, QUIRE_MADV_DONTNEED), 0);
+    CHECK(poke(at + PAGE, 4));
+    CHECK(frame_at(at + PAGE) != frame && is_out_of_use(frame));
+    CHECK_EQ(mm_info(child).rss_anon, 2);
+    mm_end(child);
+    finish();
+}
+
+static void what_was_of_a_file_is_read_anew_unless_it_was_written(void)
+{
+    if (!begin())
+        return;
+    struct quire_mapping *file = file_of(2 * PAGE);
+    quire_linear_t at = map_file(mm, file, 0, 2 * PAGE, RW, QUIRE_MAP_SHARED);
+    CHECK(holds(at, word_of(0)));
+    CHECK(poke(at + PAGE, 5));
+    unsigned long clean = frame_at(at), dirty = frame_at(at + PAGE);
+    CHECK_EQ(advise(at, 2, QUIRE_MADV_HWPOISON), 0);
+    CHECK(is_out_of_use(clean) && is_out_of_use(dirty));
+    CHECK(holds(at, word_of(0)));
+    CHECK_EQ(quire_handle_fault(mm, at + PAGE, 0, NULL), QUIRE_VM_BUS_MCEERR);
+    CHECK_EQ(advise(at + PAGE, 1, QUIRE_MADV_DONTNEED), 0);
+    CHECK(holds(at + PAGE, word_of(1)));
+    quire_mapping_put(file);
+    finish();
+}
+
+static void soft_offlining_moves_what_is_there(void)
+{
+    if (!begin())
+        return;
+    quire_linear_t at = map_anon(mm, 2 * PAGE);
+    CHECK(poke(at, 7) && poke(at + PAGE, 8));
+    unsigned long first = frame_at(at), second = frame_at(at + PAGE);
+    CHECK_EQ(advise(at, 2, QUIRE_MADV_SOFT_OFFLINE), 0);
+    CHECK(is_out_of_use(first) && is_out_of_use(second));
+    CHECK(holds(at, 7) && holds(at + PAGE, 8));
+    CHECK_EQ(advise(0x10000, 1, QUIRE_MADV_SOFT_OFFLINE), -QUIRE_EFAULT);
+    finish();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(madvise_refuses_what_makes_no_sense),
     TEST_CASE(advice_about_areas_is_noted),
@@ -314,6 +388,9 @@ static const struct test_case cases[] = {
     TEST_CASE(remove_passes_over_holes_and_stops_at_a_refusal),
     TEST_CASE(remove_of_a_file_that_has_an_owner_is_refused),
     TEST_CASE(forks_follow_the_advice),
+    TEST_CASE(poisoned_pages_are_lost_and_their_frames_stay_away),
+    TEST_CASE(what_was_of_a_file_is_read_anew_unless_it_was_written),
+    TEST_CASE(soft_offlining_moves_what_is_there),
     {0},
 };
 

@@ -71,7 +71,7 @@ static bool put(struct writer *writer, const void *bytes, size_t size)
 static bool pad(struct writer *writer)
 {
     static const char zeros[3];
-    return put(writer, zeros, padded(writer->at) - writer->at);
+    return put(writer, zeros, (size_t)(padded(writer->at) - writer->at));
 }
 
 static uint32_t seconds(int64_t modified)
@@ -125,7 +125,7 @@ static bool put_node(void *arg, const struct node *node)
 {
     struct writer *writer = arg;
     return put_header(writer, node, node->path + 1) &&
-           (node->host ? put_host(writer, node) : put(writer, node->bytes, node->size)) &&
+           (node->host ? put_host(writer, node) : put(writer, node->bytes, (size_t)node->size)) &&
            pad(writer);
 }
 

@@ -64,7 +64,8 @@ void library_cache_read(struct library_cache *cache, const char *path)
     struct stat status;
     *cache = (struct library_cache){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && !fstat(fd, &status) && status.st_size > 0 && status.st_size <= MOST_BYTES) {
+    if (fd >= 0 && !fstat(fd, &status) && status.st_size > 0 &&
+        (uint64_t)status.st_size <= MOST_BYTES) {
         cache->bytes = must(malloc((size_t)status.st_size));
         ssize_t got = pread(fd, cache->bytes, (size_t)status.st_size, 0);
         cache->size = got > 0 ? (size_t)got : 0;

@@ -261,8 +261,8 @@ static int wait_for(struct machine *machine)
     struct timespec deadline;
     bool moved = true;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += run->timeout_ms / 1000;
-    deadline.tv_nsec += run->timeout_ms % 1000 * 1000000L;
+    deadline.tv_sec += (time_t)(run->timeout_ms / 1000);
+    deadline.tv_nsec += (long)(run->timeout_ms % 1000) * 1000000;
     while (!machine->ended || (moved && is_open(machine))) {
         bool waits = !machine->ended || has_unwritten(machine);
         int left = !waits ? 0 : run->timeout_ms ? time_left(&deadline) : -1;

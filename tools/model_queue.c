@@ -103,7 +103,7 @@ static QUIRE_NOINLINE bool miss(struct queue *queue, uint32_t id, uint64_t missi
         uint64_t frame;
         circle->misses++;
         if (circle->used < circle->frames) {
-            if (!model_reserve((void **)&circle->page, &circle->capacity, circle->used + 1,
+            if (!model_reserve((void **)&circle->page, &circle->capacity, (size_t)circle->used + 1,
                                sizeof *circle->page))
                 return false;
             frame = circle->used++;

@@ -44,7 +44,7 @@ static struct page_id_entry *find(const struct page_ids *ids, uint64_t page)
 static bool grow(struct page_ids *ids)
 {
     struct page_ids larger = {.mask = 2 * ids->mask + 1, .count = ids->count};
-    larger.entry = calloc(larger.mask + 1, sizeof *larger.entry);
+    larger.entry = calloc((size_t)larger.mask + 1, sizeof *larger.entry);
     if (!larger.entry)
         return false;
     for (uint64_t i = 0; i <= ids->mask; i++)

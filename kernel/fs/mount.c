@@ -7,11 +7,13 @@
  *   invariant   a mount holds its directory, and the directory has the mount's volume until it
  *               ends, unless another one was mounted upon it
  *   invariant   nobody else uses an inode of the volume, or its directory, when it ends: so nobody
- *               sleeps amid a change of what is freed then
+ *               sleeps amid a change of what is freed then. Who only stands in the directory since
+ *               before the mount stays there: whoever does something there has it once more
  */
 #include "fs/mount.h"
 
 #include "fs/directory.h"
+#include "fs/path.h"
 #include "fs/ramfs.h"
 #include "string.h"
 
@@ -32,10 +34,10 @@ struct mount {
     struct face covered;
     struct volume volume;
     char *at, *source;
+    unsigned number; /* of all that ever were: from 1 */
 };
 
 static struct list mounts = {&mounts, &mounts};
-static unsigned last_minor = FIRST_MINOR;
 
 /* ---- faces ----------------------------------------------------------------------------------- */
 
@@ -103,9 +105,10 @@ int fs_mount(struct inode *on, const char *source, const struct mount_options *o
     }
     mount->volume = (struct volume){.type = "tmpfs",
                                     .at = mount->at,
-                                    .minor = last_minor++,
+                                    .minor = FIRST_MINOR + fs_mounts_so_far,
                                     .magic = TMPFS_MAGIC,
                                     .last_number = 1};
+    mount->number = ++fs_mounts_so_far;
     mount->on = inode_get(on);
     mount->covered = face_of(on);
     struct face face = {.directory = directory,
@@ -174,6 +177,7 @@ static bool is_used(const struct mount *mount)
         if (below->on == on)
             users += 1 + below->covered.directory->count;
     }
+    users += fs_contexts_from_before(on, mount->number);
     return on->refs != users || count_unused(on) != (long)mount->volume.nr_inodes;
 }
 

@@ -15,7 +15,7 @@ int fs_mount(struct inode *on, const char *source, const struct mount_options *o
 
 /* Uncovers it; what was in the file system is gone. The caller has no reference to `on` but the
  * one that this gives back. -EINVAL: nothing is mounted there; -EBUSY: it is used, or somebody is
- * in it. May sleep. */
+ * in it who wasn't there before it was mounted. May sleep. */
 int fs_unmount(struct inode *on);
 
 /* Lines of /proc/mounts, or of mountinfo. */

@@ -14,22 +14,26 @@
 
 /* ---- contexts -------------------------------------------------------------------------------- */
 
-static struct fs_context *new_context(struct inode *root, struct inode *cwd, unsigned umask)
+unsigned fs_mounts_so_far;
+static struct list contexts = {&contexts, &contexts};
+
+struct fs_context *fs_context_copy(const struct fs_context *context)
 {
-    struct fs_context *context = quire_kmalloc(machine_slab, sizeof *context, QUIRE_GFP_KERNEL);
-    if (context)
-        *context = (struct fs_context){inode_get(root), inode_get(cwd), umask, 1};
-    return context;
+    struct fs_context *copy = quire_kmalloc(machine_slab, sizeof *copy, QUIRE_GFP_KERNEL);
+    if (copy) {
+        *copy = *context;
+        copy->refs = 1;
+        inode_get(copy->root);
+        inode_get(copy->cwd);
+        list_add_tail(&contexts, &copy->link);
+    }
+    return copy;
 }
 
 struct fs_context *fs_context_create(struct inode *root)
 {
-    return new_context(root, root, 022);
-}
-
-struct fs_context *fs_context_copy(const struct fs_context *context)
-{
-    return new_context(context->root, context->cwd, context->umask);
+    const struct fs_context first = {.root = root, .cwd = root, .umask = 022};
+    return fs_context_copy(&first);
 }
 
 struct fs_context *fs_context_share(struct fs_context *context)
@@ -42,6 +46,7 @@ void fs_context_put(struct fs_context *context)
 {
     if (--context->refs)
         return;
+    list_del(&context->link);
     inode_put(context->cwd);
     inode_put(context->root);
     quire_kfree(machine_slab, context);
@@ -51,6 +56,7 @@ void fs_context_set_cwd(struct fs_context *context, struct inode *directory)
 {
     struct inode *before = context->cwd;
     context->cwd = inode_get(directory);
+    context->cwd_since = fs_mounts_so_far;
     inode_put(before);
 }
 
@@ -58,7 +64,19 @@ void fs_context_set_root(struct fs_context *context, struct inode *directory)
 {
     struct inode *before = context->root;
     context->root = inode_get(directory);
+    context->root_since = fs_mounts_so_far;
     inode_put(before);
+}
+
+unsigned fs_contexts_from_before(const struct inode *directory, unsigned mounts)
+{
+    unsigned count = 0;
+    list_for_each (at, &contexts) {
+        const struct fs_context *context = quire_container_of(at, struct fs_context, link);
+        count += context->cwd == directory && context->cwd_since < mounts;
+        count += context->root == directory && context->root_since < mounts;
+    }
+    return count;
 }
 
 /* ---- walking --------------------------------------------------------------------------------- */

@@ -8,7 +8,16 @@
 struct fs_context {
     struct inode *root, *cwd; /* counted */
     unsigned umask, refs;
+    unsigned root_since, cwd_since; /* how many mounts there had been by then */
+    struct list link;               /* of all contexts */
 };
+
+/* Counted by mount.c: of all that ever were. */
+extern unsigned fs_mounts_so_far;
+
+/* How many stand in this directory, as cwd or root, since before mount number `mounts`.
+ * O(processes). */
+unsigned fs_contexts_from_before(const struct inode *directory, unsigned mounts);
 
 /* At the root of the tree. NULL: no memory. */
 struct fs_context *fs_context_create(struct inode *root);

@@ -244,7 +244,8 @@ static bool set_up(void)
     memory_fails = stores_fail = false;
     if (!vm_boot(4 * MIB, QUIRE_PT_FORMAT_X86_64))
         return false;
-    failures = next_word = 0;
+    failures = 0;
+    next_word = 0;
     __builtin_memset(places, 0, sizeof places);
     file = file_of(12 * PAGE);
     area = swap_of(SWAP_SLOTS);

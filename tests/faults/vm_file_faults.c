@@ -121,7 +121,8 @@ static void truncate_to(struct object *o, uint64_t pages)
     for (uint64_t page = pages; page < FILE_PAGES + 4; page++)
         o->word[page] = 0;
     if (o == &objects[0]) {
-        __builtin_memset(file_store.bytes + pages * PAGE, 0, (FILE_PAGES + 4 - pages) * PAGE);
+        __builtin_memset(file_store.bytes + pages * PAGE, 0,
+                         (size_t)((FILE_PAGES + 4 - pages) * PAGE));
         for (uint64_t page = pages; page < FILE_PAGES; page++)
             copies.own[page] = false;
     }

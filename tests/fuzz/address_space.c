@@ -102,7 +102,8 @@ void forget_store(unsigned mapping, uint64_t at, uint64_t size)
 {
     if (mapping >= 2 || at >= STORE_BYTES)
         return;
-    memset(stores[mapping].bytes + at, 0, size < STORE_BYTES - at ? size : STORE_BYTES - at);
+    memset(stores[mapping].bytes + at, 0,
+           (size_t)(size < STORE_BYTES - at ? size : STORE_BYTES - at));
 }
 
 void swap_on(unsigned number, unsigned slots, int priority)

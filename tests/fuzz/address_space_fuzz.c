@@ -160,7 +160,7 @@ static void op_mincore(struct input *input, struct process *process)
 {
     quire_linear_t at = take_address(input, process);
     uint64_t length = take_length(input), pages = (length + PAGE - 1) / PAGE;
-    unsigned char *vec = pages <= 1024 ? malloc(pages ? pages : 1) : NULL;
+    unsigned char *vec = pages <= 1024 ? malloc(pages ? (size_t)pages : 1) : NULL;
     if (vec) {
         int error = quire_mincore(process->mm, at, length, vec);
         EXPECT(!error || is_error(error));
@@ -309,7 +309,7 @@ static void op_file(struct input *input, struct process *process)
     unsigned which = (unsigned)take(input, 1), number = which % NR_MAPPINGS;
     struct quire_mapping *mapping = mappings[number];
     uint64_t at = take_offset(input);
-    size_t size = take(input, 1) * 40;
+    size_t size = (size_t)take(input, 1) * 40;
     char *buffer = calloc(1, size ? size : 1);
     int64_t result = 0;
     if (!buffer)

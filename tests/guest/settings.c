@@ -256,10 +256,30 @@ static void numbers(void)
     put(file, "32768");
 }
 
+/* A child that is there when this returns, and when `go` has a byte ends: with 0 if it finds what
+ * was covered. */
+static pid_t stands_in(const char *directory, int go)
+{
+    int there[2];
+    char byte = 0;
+    check(!pipe(there), "there are pipes");
+    pid_t pid = fork();
+    if (!pid) {
+        if (chdir(directory) || write(there[1], &byte, 1) != 1 || read(go, &byte, 1) != 1)
+            _exit(2);
+        _exit(access("covered", F_OK) != 0);
+    }
+    close(there[1]);
+    check(read(there[0], &byte, 1) == 1, "somebody goes to a directory");
+    close(there[0]);
+    return pid;
+}
+
 static void mounts(void)
 {
     struct stat before, after;
-    int status;
+    int status, go[2];
+    check(!pipe(go), "there are pipes");
     mkdir("/tmp/m", 0750);
     close(open("/tmp/m/covered", O_CREAT | O_WRONLY, 0600));
     stat("/tmp/m", &before);
@@ -268,6 +288,7 @@ static void mounts(void)
     check(mount("x", "/dev/null", "tmpfs", 0, NULL) && errno == ENOTDIR, "and a directory");
     check(mount("x", "/tmp/m", "tmpfs", 0, "size=1M") && errno == EINVAL, "no size can be set");
     check(umount("/tmp/m") && errno == EINVAL, "nothing is mounted at first");
+    pid_t old = stands_in("/tmp/m", go[0]);
     check(!mount("x", "/tmp/m", "tmpfs", 0, "mode=700,uid=7"), "a tmpfs can be mounted");
     stat("/tmp/m", &after);
     check(after.st_dev != before.st_dev && after.st_mode == (S_IFDIR | 0700) && after.st_uid == 7,
@@ -287,26 +308,20 @@ static void mounts(void)
     mkdir("/tmp/m/d", 0700);
     mkdir("/tmp/m/d/e", 0700);
     close(open("/tmp/m/d/e/g", O_CREAT | O_WRONLY, 0600));
-    int there[2];
-    char byte = 0;
-    check(!pipe(there), "there are pipes");
-    pid_t pid = fork();
-    if (!pid) {
-        if (!chdir("/tmp/m/d"))
-            (void)!write(there[1], &byte, 1);
-        for (;;)
-            pause();
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = stands_in(i ? "/tmp/m/d" : "/tmp/m", go[0]);
+        check(umount("/tmp/m") && errno == EBUSY, "and so is who is in a directory");
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
     }
-    close(there[1]);
-    check(read(there[0], &byte, 1) == 1, "somebody goes to a directory");
-    close(there[0]);
-    check(umount("/tmp/m") && errno == EBUSY, "and so is who is in a directory");
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
     check(!mount("y", "/tmp/m", "tmpfs", 0, NULL), "another one can be mounted upon it");
     check(access("/tmp/m/d", F_OK) && !umount("/tmp/m") && !access("/tmp/m/d", F_OK),
           "and goes first");
-    check(!umount("/tmp/m"), "who has something in it doesn't matter");
+    check(!umount("/tmp/m"), "who has something in it doesn't matter, nor who was there before");
+    check(write(go[1], "g", 1) == 1 && waitpid(old, &status, 0) == old && !status,
+          "who then sees what was covered");
+    close(go[0]);
+    close(go[1]);
     stat("/tmp/m", &after);
     check(after.st_dev == before.st_dev && after.st_ino == before.st_ino &&
               after.st_mode == before.st_mode,

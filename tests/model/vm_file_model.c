@@ -85,10 +85,10 @@ static void op_truncate(struct object *o)
         size &= ~(QUIRE_PAGE_SIZE - 1);
     CHECK_EQ(quire_mapping_truncate(o->mapping, size), 0);
     o->size = size;
-    __builtin_memset(o->bytes + size, 0, MOST - size);
+    __builtin_memset(o->bytes + size, 0, (size_t)(MOST - size));
     if (!is_file(o))
         return;
-    __builtin_memset(file_store.bytes + size, 0, MOST - size);
+    __builtin_memset(file_store.bytes + size, 0, (size_t)(MOST - size));
     for (uint64_t page = 0; page < MOST_PAGES; page++)
         if (page * PAGE >= size)
             copies.own[page] = false;
@@ -100,9 +100,9 @@ static void op_punch(struct object *o)
     uint64_t size = 1 + test_random_below((uint32_t)(test_random_below(4) ? 3 * PAGE : MOST - at));
     if (size > MOST - at)
         size = MOST - at;
-    __builtin_memset(o->bytes + at, 0, size);
+    __builtin_memset(o->bytes + at, 0, (size_t)size);
     if (is_file(o))
-        __builtin_memset(file_store.bytes + at, 0, size);
+        __builtin_memset(file_store.bytes + at, 0, (size_t)size);
     CHECK_EQ(quire_mapping_punch(o->mapping, at, size), 0);
 }
 
@@ -197,7 +197,7 @@ static void op_sync(struct object *o)
     }
     CHECK_EQ(quire_mapping_sync(o->mapping, 0, 0), 0);
     if (is_file(o))
-        CHECK(!__builtin_memcmp(file_store.bytes, o->bytes, o->size));
+        CHECK(!__builtin_memcmp(file_store.bytes, o->bytes, (size_t)o->size));
 }
 
 static void op_drop(struct object *o)
@@ -242,7 +242,7 @@ static void compare_all(void)
     for (unsigned i = 0; i < 2; i++) {
         struct object *o = &objects[i];
         CHECK_EQ(quire_mapping_read(o->mapping, 0, buffer, MOST), o->size);
-        CHECK(!__builtin_memcmp(buffer, o->bytes, o->size));
+        CHECK(!__builtin_memcmp(buffer, o->bytes, (size_t)o->size));
     }
     quire_vm_check(test_vm);
 }
@@ -279,7 +279,7 @@ static void model_run(enum quire_pt_format_id format)
     quire_mapping_put(objects[0].mapping);
     quire_mapping_put(objects[1].mapping);
     mm_end(mm);
-    CHECK(!__builtin_memcmp(file_store.bytes, objects[0].bytes, objects[0].size));
+    CHECK(!__builtin_memcmp(file_store.bytes, objects[0].bytes, (size_t)objects[0].size));
     CHECK_EQ(quire_swapoff(test_vm, area), 0);
     vm_end();
 }

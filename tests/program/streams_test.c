@@ -44,7 +44,7 @@ static void the_end_is_heard_in_pieces_of_any_size(void)
         CHECK_EQ(channel.unknown.count, 1);
         CHECK(channel.unknown.count == 1 && !strcmp(channel.unknown.text[0], "rseq 3"));
         CHECK_EQ(channel.log_bytes, strlen("log\nexit 9\n"));
-        CHECK(!memcmp(channel.log, "log\nexit 9\n", channel.log_bytes));
+        CHECK(!memcmp(channel.log, "log\nexit 9\n", (size_t)channel.log_bytes));
         channel_free(&channel);
     }
 }

@@ -29,10 +29,11 @@ static uint64_t next_random(uint64_t *state)
 
 static size_t size_of(uint64_t random)
 {
-    return random % 128 == 1  ? 40 * QUIRE_PAGE_SIZE /* comes and goes: a regular */
-           : random % 64 == 0 ? random / 64 % (64 * QUIRE_PAGE_SIZE)
-           : random % 16 == 0 ? random / 64 % (8 * QUIRE_PAGE_SIZE)
-                              : random / 64 % 700;
+    uint64_t size = random % 128 == 1  ? 40 * QUIRE_PAGE_SIZE /* comes and goes: a regular */
+                    : random % 64 == 0 ? random / 64 % (64 * QUIRE_PAGE_SIZE)
+                    : random % 16 == 0 ? random / 64 % (8 * QUIRE_PAGE_SIZE)
+                                       : random / 64 % 700;
+    return (size_t)size;
 }
 
 static void look(const struct held *held)

@@ -98,7 +98,7 @@ static void resize(struct worker *worker)
     CHECK(!error || error == -QUIRE_ENOMEM);
     /* Nothing is written there while the file doesn't grow, and only this thread lets it. */
     if (!error && !which)
-        __builtin_memset(file_bytes + pages * PAGE, 0, SIZE - pages * PAGE);
+        __builtin_memset(file_bytes + pages * PAGE, 0, (size_t)(SIZE - pages * PAGE));
 }
 
 static void resize_files(struct worker *worker)

@@ -44,6 +44,7 @@ static unsigned filling;           /* the page that is being filled */
 static size_t used;                /* of it */
 static uint64_t lost;
 static bool begun, ended;
+static unsigned long most_used;         /* frames */
 static uint64_t deadline = NO_DEADLINE; /* of a panic, which may be the line's own */
 static struct encoder encoder;
 
@@ -189,11 +190,29 @@ static void put_record(enum quire_event event, const uint64_t *fields, const cha
     put_fields(fields_of[event], fields, text);
 }
 
+/* What is allocated at last is what makes it more. The first blocks come before there is anybody to
+ * ask. */
+static void note_used(void)
+{
+    if (!machine_mem)
+        return;
+    unsigned long in_use = quire_nr_managed_pages(machine_mem) - quire_nr_free_pages(machine_mem);
+    if (in_use > most_used)
+        most_used = in_use;
+}
+
+unsigned long events_most_used(void)
+{
+    return most_used;
+}
+
 void quire_port_event(enum quire_event event, const uint64_t *fields, const char *text)
 {
     quire_port_irq_t irq = quire_port_irq_save();
     if (!ended)
         put_record(event, fields, text);
+    if (event == QUIRE_EVENT_ALLOC)
+        note_used();
     quire_port_irq_restore(irq);
 }
 
@@ -296,6 +315,7 @@ void events_end(bool panicked, uint64_t patience_ns)
         deadline = quire_port_clock_ns() + patience_ns;
     if (!panicked)
         tell_free();
+    quire_tell_event(PEAK, most_used);
     quire_tell_event(END, encoder.count, panicked);
     quire_port_irq_t irq = quire_port_irq_save();
     if (!ended)

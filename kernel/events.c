@@ -44,7 +44,9 @@ static unsigned filling;           /* the page that is being filled */
 static size_t used;                /* of it */
 static uint64_t lost;
 static bool begun, ended;
-static uint64_t deadline = NO_DEADLINE; /* of a panic, which may be the line's own */
+static unsigned long most_used;                      /* frames */
+static unsigned long bound = ~(unsigned long)0 >> 1; /* no fewer than are in use */
+static uint64_t deadline = NO_DEADLINE;              /* of a panic, which may be the line's own */
 static struct encoder encoder;
 
 /* ---- pages ----------------------------------------------------------------------------------- */
@@ -189,11 +191,34 @@ static void put_record(enum quire_event event, const uint64_t *fields, const cha
     put_fields(fields_of[event], fields, text);
 }
 
+/* Counting zones and per-CPU lists takes some 900 instructions, so it is done where events leave it
+ * open whether there are more than ever: a block in use that is cut into smaller ones is told of as
+ * if it were allocated anew. The first blocks come before there is anybody to ask. */
+static void note_used(enum quire_event event, unsigned order)
+{
+    if (event == QUIRE_EVENT_FREE)
+        bound -= 1ul << order;
+    else
+        bound += 1ul << order;
+    if (bound <= most_used || !machine_mem)
+        return;
+    bound = quire_nr_managed_pages(machine_mem) - quire_nr_free_pages(machine_mem);
+    if (bound > most_used)
+        most_used = bound;
+}
+
+unsigned long events_most_used(void)
+{
+    return most_used;
+}
+
 void quire_port_event(enum quire_event event, const uint64_t *fields, const char *text)
 {
     quire_port_irq_t irq = quire_port_irq_save();
     if (!ended)
         put_record(event, fields, text);
+    if (event == QUIRE_EVENT_ALLOC || event == QUIRE_EVENT_FREE)
+        note_used(event, (unsigned)fields[1]);
     quire_port_irq_restore(irq);
 }
 
@@ -296,6 +321,7 @@ void events_end(bool panicked, uint64_t patience_ns)
         deadline = quire_port_clock_ns() + patience_ns;
     if (!panicked)
         tell_free();
+    quire_tell_event(PEAK, most_used);
     quire_tell_event(END, encoder.count, panicked);
     quire_port_irq_t irq = quire_port_irq_save();
     if (!ended)

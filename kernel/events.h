@@ -15,6 +15,8 @@ bool events_are_compiled_in(void);
 void events_begin(void);
 /* A tick of the clock: now and then, how much is free. */
 void events_tick(void);
+/* The most frames that were in use after any allocation, from the first on; 0: nobody looked. */
+unsigned long events_most_used(void);
 /* All that there was goes out, or NO_DEADLINE or so many ns are over. For the machine's end;
  * nothing comes after it. */
 void events_end(bool panicked, uint64_t patience_ns);

@@ -14,6 +14,11 @@ void events_tick(void)
 {
 }
 
+unsigned long events_most_used(void)
+{
+    return 0;
+}
+
 void events_end(bool panicked, uint64_t patience_ns)
 {
     (void)panicked;

@@ -492,8 +492,10 @@ static int run_blocked_and_tell(const struct boot *boot, const struct program *p
     channel.raw = !strcmp(streams->in, "tty");
     int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats, events, mask);
     int status = end(result, boot, &channel, qemu[0], program->path);
-    const struct stats_end how = {
-        .how = name_end(result, &channel), .number = channel.number, .status = status};
+    const struct stats_end how = {.how = name_end(result, &channel),
+                                  .number = channel.number,
+                                  .status = status,
+                                  .oom_kills = &channel.killed};
     if (!stats_finish(&stats, &how, program->path))
         status = PROGRAM_NOT_RUN;
     if (events >= 0 && close(events)) {

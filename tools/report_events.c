@@ -477,6 +477,10 @@ static bool take(struct source *source, const struct event *event)
     case QUIRE_EVENT_MARK:
         report_add_mark(report, MARK_PHASE, 0, 0, event->text);
         return true;
+    case QUIRE_EVENT_PEAK: /* more than events told of where some of them were lost */
+        if (event->field[0] > report->peak_used)
+            report->peak_used = event->field[0];
+        return true;
     case QUIRE_EVENT_END:
         report->end = event->field[1] ? "panic" : "regular";
         return true;

@@ -4,6 +4,7 @@
 #include "stats.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -214,6 +215,16 @@ const char *stats_part(const struct stats *stats, const char *name)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+bool stats_for_memory(const struct stats *stats, const struct stats_end *end)
+{
+    if (strcmp(end->how, "killed") || end->number != SIGKILL || !stats->program.pid)
+        return false;
+    for (size_t i = 0; i < end->oom_kills->count; i++)
+        if (strtoull(end->oom_kills->text[i], NULL, 10) == stats->program.pid)
+            return true;
+    return false;
+}
+
 static void put_end(struct json *json, const struct stats *stats, const struct stats_end *end)
 {
     json_object(json, "end");
@@ -222,6 +233,7 @@ static void put_end(struct json *json, const struct stats *stats, const struct s
         json_unsigned(json, "exit_status", end->number);
     else if (!strcmp(end->how, "killed"))
         json_unsigned(json, "signal", end->number);
+    json_bool(json, "for_want_of_memory", stats_for_memory(stats, end));
     json_signed(json, "command_status", end->status);
     json_unsigned(json, "elapsed_ns", stats_elapsed_ns(stats));
     json_end(json);

@@ -43,10 +43,14 @@ bool stats_begin(struct stats *stats, const struct boot *boot);
 size_t stats_take(void *stats, const char *bytes, size_t size, char *to);
 
 struct stats_end {
-    const char *how; /* "exited", "killed", "panic", "timeout" ... */
-    unsigned number; /* of an exit or a signal of the program */
-    int status;      /* of this command */
+    const char *how;               /* "exited", "killed", "panic", "timeout" ... */
+    unsigned number;               /* of an exit or a signal of the program */
+    int status;                    /* of this command */
+    const struct texts *oom_kills; /* "PID KIB NAME" each, as the machine told */
 };
+
+/* Whether it was the program that was killed, for want of memory. */
+bool stats_for_memory(const struct stats *stats, const struct stats_end *end);
 
 /* Writes what there is to say, prints the summary if it is asked for, and frees everything. False
  * after a complaint: the file isn't whole. */

@@ -23,13 +23,14 @@ static void print_title(const char *title)
     fprintf(stderr, "  %-10s", title);
 }
 
-static void print_end(const struct stats_end *end)
+static void print_end(const struct stats *stats, const struct stats_end *end)
 {
     print_title("end");
     if (!strcmp(end->how, "exited"))
         fprintf(stderr, "exit status %u\n", end->number);
     else if (!strcmp(end->how, "killed"))
-        fprintf(stderr, "killed by signal %u (%s)\n", end->number, strsignal((int)end->number));
+        fprintf(stderr, "killed by signal %u (%s)%s\n", end->number, strsignal((int)end->number),
+                stats_for_memory(stats, end) ? ", for want of memory" : "");
     else
         fprintf(stderr, "%s; exit status of this command %d\n", end->how, end->status);
 }
@@ -74,6 +75,28 @@ static void print_memory(const struct stats *stats)
             size_text(b, peak << PAGE_SHIFT), size_text(c, managed << PAGE_SHIFT));
 }
 
+/* A line for each node that has memory, where there are several. */
+static void print_nodes(const struct stats *stats)
+{
+    char size[32], most[32], end[32], misses[32];
+    const char *at = stats_part(stats, "machine");
+    uint64_t node, pages, peak, used, missed;
+    while (at && (at = strstr(at, "{\"node\":"))) {
+        if (!stats_number(at, "node", &node) || !stats_number(at, "node_pages", &pages) ||
+            !stats_number(at, "peak_used", &peak) || !stats_number(at, "used_at_end", &used) ||
+            !stats_number(at, "misses", &missed))
+            return;
+        fprintf(stderr, "  node %-5" PRIu64 "at most %s of %s in use, %s at the end", node,
+                size_text(most, peak << PAGE_SHIFT), size_text(size, pages << PAGE_SHIFT),
+                size_text(end, used << PAGE_SHIFT));
+        if (missed)
+            fprintf(stderr, "; %s block%s that %s for another node", count_text(misses, missed),
+                    missed == 1 ? "" : "s", missed == 1 ? "was" : "were");
+        fputc('\n', stderr);
+        at++;
+    }
+}
+
 static void print_pages(const char *what, uint64_t pages, const char *behind)
 {
     char size[32], count[32];
@@ -81,21 +104,38 @@ static void print_pages(const char *what, uint64_t pages, const char *behind)
             count_text(count, pages), pages == 1 ? "" : "s", behind);
 }
 
+/* Of all areas: what they can hold, and do at the end. A machine without any has no such line. */
 static void print_swap(const struct stats *stats)
 {
+    char size[32], held[32];
+    uint64_t number, kib = 0, used = 0;
+    const char *at = stats_part(stats, "swaps");
+    if (!stats->boot->swaps.count)
+        return;
     print_title("swap");
     print_pages("out", number_of(stats, "vmstat", "pswpout"), ", ");
-    print_pages("in", number_of(stats, "vmstat", "pswpin"), "\n");
+    print_pages("in", number_of(stats, "vmstat", "pswpin"), "");
+    for (; at && (at = strstr(at, "\"size_kib\":")); at++) {
+        if (stats_number(at, "size_kib", &number))
+            kib += number;
+        if (stats_number(at, "used_kib", &number))
+            used += number;
+    }
+    if (kib)
+        fprintf(stderr, "; %s of %s used at the end", size_text(held, used << 10),
+                size_text(size, kib << 10));
+    fputc('\n', stderr);
 }
 
-static void print_reclaim(const struct stats *stats)
+/* vmstat counts choices, also of who was ending already: kills are those that were told. */
+static void print_reclaim(const struct stats *stats, const struct stats_end *end)
 {
     char a[32], b[32], share[32];
     uint64_t scanned =
         number_of(stats, "vmstat", "pgscan_kswapd") + number_of(stats, "vmstat", "pgscan_direct");
     uint64_t taken =
         number_of(stats, "vmstat", "pgsteal_kswapd") + number_of(stats, "vmstat", "pgsteal_direct");
-    uint64_t killed = number_of(stats, "vmstat", "oom_kill");
+    size_t killed = end->oom_kills->count;
     print_title("reclaim");
     if (scanned)
         fprintf(stderr, "%s page%s reclaimed of %s scanned: %s", count_text(a, taken),
@@ -130,15 +170,16 @@ void stats_print_summary(const struct stats *stats, const struct stats_end *end,
 {
     fprintf(stderr, "quire: %s on a machine of %llu MiB\n", program,
             (unsigned long long)(stats->boot->memory >> 20));
-    print_end(end);
+    print_end(stats, end);
     print_time(stats);
     if (stats_part(stats, "vmstat"))
         print_faults(stats);
     if (stats_part(stats, "machine"))
         print_memory(stats);
+    print_nodes(stats);
     if (stats_part(stats, "vmstat")) {
         print_swap(stats);
-        print_reclaim(stats);
+        print_reclaim(stats, end);
     } else {
         print_title("missing");
         fputs("the machine was stopped before it told of its memory\n", stderr);

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "cmdline.h"
 #include "dev/lines.h"
+#include "events.h"
 #include "fs/procfs.h"
 #include "memory.h"
 #include "task/lifecycle.h"
@@ -30,6 +31,8 @@ static unsigned nr_writing; /* processes that are telling of themselves */
 static struct event written;
 static int program_pid;
 static unsigned long least_free;
+static unsigned long least_free_of[QUIRE_MAX_NODES]; /* of nodes, if there are several */
+static bool has_nodes;
 static uint64_t begin_ns;
 static struct proc_statistics at_begin; /* what the machine's own start took */
 
@@ -38,6 +41,19 @@ void stats_sample(void)
     unsigned long free = quire_nr_free_pages(machine_mem);
     if (free < least_free)
         least_free = free;
+    struct quire_node_info info;
+    for (unsigned i = 0; has_nodes && !quire_node_info(machine_mem, i, &info); i++)
+        if (info.nr_free < least_free_of[i])
+            least_free_of[i] = info.nr_free;
+}
+
+static void begin_samples(void)
+{
+    struct quire_node_info info;
+    least_free = quire_nr_free_pages(machine_mem);
+    has_nodes = (quire_mem_nodes(machine_mem) & (quire_mem_nodes(machine_mem) - 1)) != 0;
+    for (unsigned i = 0; has_nodes && !quire_node_info(machine_mem, i, &info); i++)
+        least_free_of[i] = info.nr_free;
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -178,12 +194,32 @@ static void tell_processes_as_they_are(void)
 
 /* ---- the machine ----------------------------------------------------------------------------- */
 
+static void tell_nodes(struct json *json)
+{
+    struct quire_node_info info;
+    json_array(json, "nodes");
+    for (unsigned i = 0; has_nodes && !quire_node_info(machine_mem, i, &info); i++) {
+        if (!info.managed)
+            continue;
+        json_object(json, NULL);
+        json_unsigned(json, "node", i);
+        json_unsigned(json, "node_pages", info.managed);
+        json_unsigned(json, "peak_used", info.managed - least_free_of[i]);
+        json_unsigned(json, "used_at_end", info.managed - info.nr_free);
+        json_unsigned(json, "misses", info.numa_miss);
+        json_end(json);
+    }
+    json_end(json);
+}
+
 static void tell_machine(void)
 {
     struct proc_statistics s;
     struct json json;
-    unsigned long managed = quire_nr_managed_pages(machine_mem);
+    unsigned long managed = quire_nr_managed_pages(machine_mem), most = events_most_used();
     stats_sample();
+    if (most < managed - least_free) /* what ticks saw, where no event tells */
+        most = managed - least_free;
     procfs_statistics(&s);
     put_word("machine ");
     json_init(&json, put, NULL);
@@ -191,13 +227,14 @@ static void tell_machine(void)
     json_string(&json, "arch", ARCH_NAME);
     json_unsigned(&json, "page_bytes", QUIRE_PAGE_SIZE);
     json_unsigned(&json, "managed_pages", managed);
-    json_unsigned(&json, "peak_used_pages", managed - least_free);
+    json_unsigned(&json, "peak_used_pages", most);
     json_unsigned(&json, "elapsed_ns", quire_port_clock_ns() - begin_ns);
     json_unsigned(&json, "user_ns", s.user_ns - at_begin.user_ns);
     json_unsigned(&json, "system_ns", s.system_ns - at_begin.system_ns);
     json_unsigned(&json, "idle_ns", s.idle_ns - at_begin.idle_ns);
     json_unsigned(&json, "switches", s.nr_switches);
     json_unsigned(&json, "forks", s.nr_forks);
+    tell_nodes(&json);
     json_end(&json);
     json_finish(&json);
 }
@@ -263,6 +300,6 @@ void stats_init(const struct process *program)
     program_pid = program->pid;
     begin_ns = quire_port_clock_ns();
     procfs_statistics(&at_begin);
-    least_free = quire_nr_free_pages(machine_mem);
+    begin_samples();
     panic_last_hook = tell_in_panic;
 }

@@ -55,7 +55,8 @@
     EVENT(27, MOVE, "move", "U:mm A:page A:to U:pages")                                            \
     EVENT(28, END, "end", "U:events U:how")                                                        \
     EVENT(29, PAGEBLOCK, "pageblock", "P:pfn U:type")                                              \
-    EVENT(30, OOM_KILL, "oom-kill", "U:pid U:resident U:score S:name")
+    EVENT(30, OOM_KILL, "oom-kill", "U:pid U:resident U:score S:name")                             \
+    EVENT(31, PEAK, "peak", "U:used")
 
 enum quire_event {
 #define QUIRE_EVENT_NUMBER(number, name, text, fields) QUIRE_EVENT_##name = number,

@@ -456,7 +456,7 @@ no_stats() {
     ! says 'stats'
 }
 tap_check '... and has no such line' no_stats
-tap_check 'a summary' machine_says 7 '^  end +exit status 7$' stats --summary -- true
+tap_check 'a summary' machine_says 7 '^  end +exit status 7$' stats --swap=1M --summary -- true
 tap_check '... of faults' says '^  faults +minor 29,988, major 12; of the program.s own process minor 29,988'
 tap_check '... of memory' says 'at most 10.0 MiB resident; machine at most 19.5 MiB of 32.0 MiB'
 tap_check '... of swap' says '^  swap +out 4.0 KiB \(1 page\), in 0 B \(0 pages\)$'

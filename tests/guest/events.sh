@@ -122,9 +122,10 @@ tap_check "$class: ... are what the machine counts" counts
 tap_check "$class: ... frame by frame" frames
 tap_check "$class: events of a program that is killed for want of memory" \
     told 137 --mem=24M -- "$folder/$class-swap" fill 40 1
-kills() { # as many as vmstat has
+kills() { # vmstat counts choices, also of who was ending already
     "$quire" events --only=oom-kill "$file"
-    [ "$("$quire" events --only=oom-kill "$file" | grep -c "pid=.* resident=[1-9].* name='$class-swap'")" -eq "$(number oom_kill)" ]
+    killed=$("$quire" events --only=oom-kill "$file" | grep -c "pid=.* resident=[1-9].* name='$class-swap'")
+    [ "$killed" -eq 1 ] && [ "$(number oom_kill)" -ge 1 ]
 }
 tap_check "$class: ... which is one of them" kills
 tap_check "$class: ... frame by frame" frames
@@ -164,7 +165,7 @@ a_slow_reader() {
 tap_check "$class: a slow reader slows the machine, and loses nothing" a_slow_reader
 stopped() { # OPTIONS...: without --stats
     "$quire" boot --mem=32M --events="$file" "$@" -- busybox sh -c 'while :; do busybox echo more; done' >"$out" 2>&1 </dev/null
-    [ $? -ne 0 ] && "$quire" events --check "$file" && "$quire" events --only=end "$file" | grep 'how=regular'
+    [ $? -ge 124 ] && "$quire" events --check "$file" && "$quire" events --only=end "$file" | grep 'how=regular'
 }
 out=/dev/null
 tap_check "$class: events of a machine whose time is over are whole" stopped --timeout=4

@@ -55,7 +55,6 @@ tap_check "$class: ... is what the machine counts" consistent
 tap_check "$class: ... sampled, and it says so" has '512 <= d["time"]["columns"] <= 1024 and d["map"]["frames_per_row"] == 8'
 tap_check "$class: ... half of its events are half of the report" cut
 
-# shellcheck disable=SC2016 # its own variables
 killed() {
     "$quire" boot --timeout=100 --mem=24M --swap=8M --events="$work/events" --stats="$work/stats.json" -- \
         "$folder/$class-swap" fill 60 1 >"$work/said" 2>&1 </dev/null
@@ -66,6 +65,7 @@ tap_check "$class: ... says so" has 'd["program"]["signal"] == 9 and d["program"
 tap_check "$class: ... and what it had then" has '[m["resident_bytes"] > 8 << 20 and m["swapped_bytes"] > 4 << 20 and m["oom_score"] > 666
     and m["pid"] == d["program"]["pid"] for m in d["marks"] if m["kind"] == "oom-kill"] == [True]'
 
+# shellcheck disable=SC2016 # its own variables
 tap_check "$class: a report of two nodes, and many processes" told --mem=64M --numa=2 -- busybox sh -c \
     'i=0; while [ $i -lt 230 ]; do busybox true; i=$((i + 1)); done; echo tidying >/dev/kmsg; echo 1 >/proc/sys/vm/compact_memory'
 many() { # the largest one by one

@@ -91,8 +91,23 @@ tap_check "$class: who still runs at the end is told of" ends 0 --mem=64M -- bus
     'busybox sleep 100000 & busybox usleep 100000'
 tap_check "$class: ... as one that does" has '"is_program":false[^}]*"ended":false}'
 tap_check "$class: a program that is killed" ends 137 --mem=24M -- "$program" fill 40 1
-tap_check "$class: ... in the document" has '"how":"killed","signal":9' '"missing":\[\]'
-tap_check "$class: ... and in the summary" says '^  end +killed by signal 9 \(Killed\)$'
+tap_check "$class: ... in the document" has '"how":"killed","signal":9,"for_want_of_memory":true' '"missing":\[\]'
+tap_check "$class: ... and in the summary" says '^  end +killed by signal 9 \(Killed\), for want of memory$'
+tap_check "$class: ... counted" says '^  reclaim .*; killed for want of memory: 1$'
+# shellcheck disable=SC2016 # for the shell inside
+tap_check "$class: one that kills itself" ends 137 --mem=24M -- busybox sh -c 'kill -9 $$'
+tap_check "$class: ... isn't killed for want of memory" says '^  end +killed by signal 9 \(Killed\)$'
+no_swap() {
+    ! grep -E '^  (swap|node) ' "$work/said"
+}
+tap_check "$class: ... and without swap and nodes there are no lines of them" no_swap
+nodes() { # pages of nodes are those of the machine
+    has '"node":1,' && says '^  node 0 +at most .* of .* in use, .* at the end' && says '^  node 1 ' &&
+        [ "$(grep -o '"node_pages":[0-9]*' "$stats" | awk -F: '{ sum += $2 } END { print sum }')" -eq "$(number managed_pages)" ] &&
+        says '^  swap +out .*; .* of 96.0 MiB used at the end$'
+}
+tap_check "$class: two nodes, and swap" ends 0 --mem=64M --numa=2 --swap=96M -- busybox true
+tap_check "$class: ... have a line each" nodes
 tap_check "$class: a panic" ends 125 --mem=64M --append=crash=late -- busybox true
 tap_check "$class: ... is told of, with all that still could be" has '"how":"panic"' '"missing":\[\]'
 is_json "$class: ... in JSON"

@@ -59,6 +59,7 @@ def processes(report, stats):
 def frames(report, stats, check):
     then = report["time"]["frames_then"]
     same("frames", report["frames"], stats["machine"]["managed_pages"])
+    same("most frames in use", report["peak_used"]["frames"], stats["machine"]["peak_used_pages"])
     same("managed by zones", sum(z["managed"] for z in report["zones"]), report["frames"])
     # Frames become the allocator's while the machine boots, and none goes: from the program's start on all are there.
     sums = [sum(then[kind][i] for kind in then) for i in range(report["time"]["columns"])]

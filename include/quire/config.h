@@ -29,6 +29,14 @@
 #define QUIRE_SECTION_SHIFT 27
 #endif
 
+/* Bits of a linear address: 64, for tables of every format; or 32, for those of 32-bit modes alone:
+ * page tables of others and registers of long mode are refused with -EINVAL or a fault. A 32-bit
+ * processor computes with 32 in one instruction where 64 take two or three; a kernel for one is to
+ * say so, and not by default, since a process there may simulate machines of 64 bits. */
+#ifndef QUIRE_LINEAR_BITS
+#define QUIRE_LINEAR_BITS 64
+#endif
+
 /* Upper bound of `nr_nodes`. */
 #ifndef QUIRE_MAX_NODES
 #define QUIRE_MAX_NODES 16
@@ -102,6 +110,9 @@
 #if QUIRE_PAGEBLOCK_ORDER < 6 || QUIRE_PAGEBLOCK_ORDER > 11
 #error "QUIRE_PAGEBLOCK_ORDER must be 6 to 11"
 #endif
+#if QUIRE_LINEAR_BITS != 32 && QUIRE_LINEAR_BITS != 64
+#error "QUIRE_LINEAR_BITS must be 32 or 64"
+#endif
 #if QUIRE_MAX_ORDER < QUIRE_PAGEBLOCK_ORDER || QUIRE_MAX_ORDER > 15
 #error "QUIRE_MAX_ORDER must be QUIRE_PAGEBLOCK_ORDER to 15"
 #endif
@@ -150,9 +161,9 @@
 #define QUIRE_WITH_KNOBS(name)                                                                     \
     QUIRE_EXPAND_KNOBS(name, QUIRE_PAGE_SHIFT, QUIRE_PAGEBLOCK_ORDER, QUIRE_MAX_ORDER,             \
                        QUIRE_SECTION_SHIFT, QUIRE_MAX_NODES, QUIRE_MAX_CPUS,                       \
-                       QUIRE_MEMBLOCK_STATIC_REGIONS)
+                       QUIRE_MEMBLOCK_STATIC_REGIONS, QUIRE_LINEAR_BITS)
 #define QUIRE_EXPAND_KNOBS(name, ...) QUIRE_PASTE_KNOBS(name, __VA_ARGS__)
-#define QUIRE_PASTE_KNOBS(name, p, b, o, s, n, c, r)                                               \
-    name##_page##p##_block##b##_order##o##_section##s##_nodes##n##_cpus##c##_regions##r
+#define QUIRE_PASTE_KNOBS(name, p, b, o, s, n, c, r, l)                                            \
+    name##_page##p##_block##b##_order##o##_section##s##_nodes##n##_cpus##c##_regions##r##_linear##l
 
 #endif

@@ -16,7 +16,8 @@
  *
  * What fails changes nothing. Everywhere:
  *   -EINVAL   the range is empty, isn't of whole pages, wraps, isn't canonical, or belongs to a
- *             tree that this one shares; or some bits make no sense or aren't this processor's
+ *             tree that this one shares; has the last page of 4 GiB, where addresses have 32 bits
+ *             (QUIRE_LINEAR_BITS); or some bits make no sense or aren't this processor's
  *   -EBUSY    what is there can't change any more: quire_pgtable_keep
  *   -ENOMEM   there is no page for a table
  */
@@ -73,14 +74,14 @@ struct quire_pgtable {
     struct quire_mem *mem;
     const struct quire_port_mem *port;
     const struct quire_pt_format *format;
-    quire_phys_t root;      /* for CR3: the table's address */
-    uint64_t prot_mask;     /* bits that `prot` may have */
-    uint64_t reserved;      /* of PT entries that are present */
-    uint64_t address_limit; /* stripped of their sign, addresses are below this */
-    uint64_t own_end;       /* so stripped, addresses from here on are `shared`'s */
-    uint64_t address_half;  /* half of it where they have a sign, else 0 */
-    uint64_t address_mask;  /* the format's */
-    uint64_t phys_end;      /* the largest of the steps' */
+    quire_phys_t root;           /* for CR3: the table's address */
+    uint64_t prot_mask;          /* bits that `prot` may have */
+    uint64_t reserved;           /* of PT entries that are present */
+    quire_linear_t address_last; /* the largest address, stripped of their sign */
+    quire_linear_t own_last;     /* so stripped, addresses behind it are `shared`'s */
+    quire_linear_t address_half; /* how many have the sign 0 where they have one, else 0 */
+    uint64_t address_mask;       /* the format's */
+    uint64_t phys_end;           /* the largest of the steps' */
     quire_gfp_t gfp;
     uint8_t height; /* steps that there are; the root is the last */
     bool wide;      /* entries of 8 bytes, not 4 */
@@ -174,7 +175,7 @@ struct quire_tlb_batch {
     uint8_t nr_ranges, nr_free;
     unsigned nr_pages; /* of all ranges */
     struct quire_tlb_range {
-        uint64_t start, end; /* stripped of their sign */
+        quire_linear_t start, end; /* stripped of their sign */
         uint8_t page_shift;
     } range[QUIRE_TLB_BATCH_RANGES];
     struct quire_page *free[QUIRE_TLB_BATCH_PAGES];
@@ -346,9 +347,9 @@ QUIRE_MUST_CHECK int quire_update_entry_at(struct quire_pgtable *pt, void *where
  * `size` if none did. What was present is to be flushed by the batch before anybody uses the new
  * place. The caller owns both ranges, as for a change of ranges; a huge page on either way is a
  * panic. O(pages), about 10 instructions each. */
-uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
-                            uint64_t size, bool (*stays)(uint64_t entry),
-                            struct quire_tlb_batch *batch);
+quire_linear_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
+                                  uint64_t size, bool (*stays)(uint64_t entry),
+                                  struct quire_tlb_batch *batch);
 
 /* Clears the bits `bits` (ACCESSED, DIRTY or both) of what maps `virt`, and returns those that were
  * set: atomically. A cleared ACCESSED isn't flushed, so a page that stays in a TLB may seem unused

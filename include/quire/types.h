@@ -19,8 +19,13 @@ typedef uint64_t quire_phys_t;
 /* A virtual byte address as a number. */
 typedef uintptr_t quire_virt_t;
 
-/* A linear address of any format: 64 bits also where this machine's own pointers have 32. */
+/* A linear address of any format: 64 bits also where this machine's own pointers have 32, unless
+ * QUIRE_LINEAR_BITS says that no tables will translate more. Sizes have 64 bits everywhere. */
+#if QUIRE_LINEAR_BITS == 32
+typedef uint32_t quire_linear_t;
+#else
 typedef uint64_t quire_linear_t;
+#endif
 
 /* Whether the bits above the low `bits` are the sign of those: what 64-bit modes demand. */
 static inline bool quire_is_canonical(quire_linear_t linear, unsigned bits)

@@ -89,8 +89,10 @@ struct quire_mm_layout {
     unsigned stack_gap;      /* pages that stay free below a growing stack: stack_guard_gap */
     bool bottom_up;          /* mmap looks upwards from end / 3: legacy_va_layout */
 };
-extern const struct quire_mm_layout quire_mm_layout_i386;   /* 3 GiB */
+extern const struct quire_mm_layout quire_mm_layout_i386; /* 3 GiB */
+#if QUIRE_LINEAR_BITS > 32
 extern const struct quire_mm_layout quire_mm_layout_x86_64; /* 47 bits */
+#endif
 
 /* An empty address space with one user. -EINVAL: no such layout with these page tables, or
  * something of the kernel's part isn't kept; -ENOMEM. */
@@ -327,8 +329,9 @@ struct quire_fault_cache {
     struct quire_mm *mm;
     void *vma;
     uint64_t generation;
-    uint64_t region; /* what the table is for: the address without the bits that it translates */
-    void *table;     /* NULL: not known */
+    quire_linear_t
+        region;  /* what the table is for: the address without the bits that it translates */
+    void *table; /* NULL: not known */
 };
 
 /* A page fault at any address. `cache` may be NULL. Counted in min_flt or maj_flt, as are faults
@@ -431,9 +434,9 @@ QUIRE_MUST_CHECK int quire_mm_view_area(struct quire_mm *mm, enum quire_mm_view 
 void quire_mm_clear_refs(struct quire_mm *mm, bool anon, bool file);
 void quire_mm_reset_peak(struct quire_mm *mm);
 
-/* /proc/PID/pagemap: entries of `count` pages from `address` on (man 5 proc_pid_pagemap). */
-void quire_pagemap(struct quire_mm *mm, quire_linear_t address, unsigned long count,
-                   uint64_t *entries);
+/* /proc/PID/pagemap: entries of `count` pages from `address` on (man 5 proc_pid_pagemap); 0 beyond
+ * the address space. */
+void quire_pagemap(struct quire_mm *mm, uint64_t address, unsigned long count, uint64_t *entries);
 
 /* /proc/kpageflags and /proc/kpagecount: of `count` frames from `first` on the flags of Linux
  * (QUIRE_KPF_*, bits by number), and how many entries map them. No locks: it may change meanwhile,

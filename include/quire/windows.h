@@ -49,7 +49,7 @@ QUIRE_MUST_CHECK int quire_direct_map_init(struct quire_direct_map *direct,
 /* Where the direct map ends as an address: Linux's high_memory. */
 static inline quire_linear_t quire_high_memory(const struct quire_direct_map *direct)
 {
-    return direct->base + direct->end;
+    return direct->base + (quire_linear_t)direct->end;
 }
 
 static inline bool quire_is_directly_mapped(const struct quire_direct_map *direct,

@@ -239,6 +239,14 @@ static long shake_hands(struct userfault *userfault, uintptr_t at)
     return 0;
 }
 
+/* Before a number becomes an address: those of i386 have fewer bits. */
+static bool is_range(const struct range *range)
+{
+    const uint64_t low_bits = QUIRE_PAGE_SIZE - 1;
+    return !((range->start | range->length) & low_bits) && range->length &&
+           range->start < USER_END && range->length <= USER_END - range->start;
+}
+
 static long watch(struct userfault *userfault, uintptr_t at)
 {
     struct {
@@ -247,7 +255,7 @@ static long watch(struct userfault *userfault, uintptr_t at)
     } request;
     if (copy_from_user(&request, at, sizeof request))
         return -EFAULT;
-    if (request.modes > UINT32_MAX)
+    if (request.modes > UINT32_MAX || !is_range(&request.range))
         return -EINVAL;
     int error = quire_userfault_register(userfault->monitor, (quire_linear_t)request.range.start,
                                          request.range.length, (unsigned)request.modes);
@@ -258,13 +266,6 @@ static long watch(struct userfault *userfault, uintptr_t at)
     if (request.modes & QUIRE_USERFAULT_WP)
         request.commands |= BIT_OF(UFFDIO_WRITEPROTECT);
     return copy_to_user(at, &request, sizeof request) ? -EFAULT : 0;
-}
-
-static bool is_range(const struct range *range)
-{
-    const uint64_t low_bits = QUIRE_PAGE_SIZE - 1;
-    return !((range->start | range->length) & low_bits) && range->length &&
-           range->start < USER_END && range->length <= USER_END - range->start;
 }
 
 /* Who still waits where -ENOMEM stopped it comes back. */

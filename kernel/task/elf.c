@@ -142,24 +142,26 @@ static unsigned protection(const struct elf_segment *segment)
 }
 
 /* `over`: QUIRE_MAP_FIXED for what may replace what is there, or QUIRE_MAP_FIXED_NOREPLACE. */
-static int map(struct quire_mm *mm, quire_linear_t from, quire_linear_t to, unsigned prot,
-               unsigned over, struct quire_mapping *mapping, uint64_t offset)
+static int map(struct quire_mm *mm, uint64_t from, uint64_t to, unsigned prot, unsigned over,
+               struct quire_mapping *mapping, uint64_t offset)
 {
     unsigned flags = over | QUIRE_MAP_PRIVATE | (mapping ? 0 : QUIRE_MAP_ANONYMOUS);
-    int64_t at = quire_mmap(mm, from, to - from, prot, flags, mapping, offset);
+    if (to > (quire_linear_t)-1)
+        return -ENOMEM;
+    int64_t at = quire_mmap(mm, (quire_linear_t)from, to - from, prot, flags, mapping, offset);
     return at < 0 ? (int)at : 0;
 }
 
 /* Beyond the file's part: the rest of its last page is cleared, whole pages are mapped anew. What
  * can't be written isn't cleared, as on Linux. */
-static int map_rest(struct quire_mm *mm, const struct elf_segment *segment, quire_linear_t bias,
+static int map_rest(struct quire_mm *mm, const struct elf_segment *segment, uint64_t bias,
                     unsigned over)
 {
-    quire_linear_t end = bias + segment->address + segment->memory_size;
-    quire_linear_t file_end = bias + segment->address + segment->file_size;
-    quire_linear_t page_end = quire_align_up(file_end, QUIRE_PAGE_SIZE);
+    uint64_t end = bias + segment->address + segment->memory_size;
+    uint64_t file_end = bias + segment->address + segment->file_size;
+    uint64_t page_end = quire_align_up(file_end, QUIRE_PAGE_SIZE);
     if (segment->file_size && page_end > file_end && (segment->flags & FLAG_WRITE) &&
-        quire_clear_user(mm, file_end, (size_t)(page_end - file_end)))
+        quire_clear_user(mm, (quire_linear_t)file_end, (size_t)(page_end - file_end)))
         return -EFAULT;
     if (!segment->file_size)
         page_end = quire_align_down(file_end, QUIRE_PAGE_SIZE);
@@ -168,11 +170,10 @@ static int map_rest(struct quire_mm *mm, const struct elf_segment *segment, quir
 }
 
 static int map_segment(const struct elf *elf, struct quire_mm *mm,
-                       const struct elf_segment *segment, quire_linear_t bias, unsigned over)
+                       const struct elf_segment *segment, uint64_t bias, unsigned over)
 {
-    quire_linear_t start = bias + quire_align_down(segment->address, QUIRE_PAGE_SIZE);
-    quire_linear_t end =
-        quire_align_up(bias + segment->address + segment->file_size, QUIRE_PAGE_SIZE);
+    uint64_t start = bias + quire_align_down(segment->address, QUIRE_PAGE_SIZE);
+    uint64_t end = quire_align_up(bias + segment->address + segment->file_size, QUIRE_PAGE_SIZE);
     if (segment->file_size) {
         int error = map(mm, start, end, protection(segment), over, elf->mapping,
                         quire_align_down(segment->offset, QUIRE_PAGE_SIZE));
@@ -185,8 +186,8 @@ static int map_segment(const struct elf *elf, struct quire_mm *mm,
 static void note_place(const struct elf *elf, const struct elf_segment *segment,
                        struct elf_place *place)
 {
-    quire_linear_t start = place->bias + segment->address;
-    quire_linear_t file_end = start + segment->file_size, end = start + segment->memory_size;
+    uint64_t start = place->bias + segment->address;
+    uint64_t file_end = start + segment->file_size, end = start + segment->memory_size;
     if (start < place->start_code)
         place->start_code = start;
     if ((segment->flags & FLAG_EXECUTE) && file_end > place->end_code)
@@ -230,13 +231,13 @@ int elf_map(const struct elf *elf, struct quire_mm *mm, quire_linear_t base,
 {
     /* A program's segments may lie over each other: the later ones count, as on Linux. */
     unsigned over = QUIRE_MAP_FIXED_NOREPLACE;
-    *place = (struct elf_place){.start_code = (quire_linear_t)-1};
+    *place = (struct elf_place){.start_code = UINT64_MAX};
     base &= ~(quire_linear_t)(alignment(elf) - 1);
     if (elf->header.type == ELF_SHARED) {
         int error = base ? 0 : find_room(elf, mm, &base);
         if (error)
             return error;
-        place->bias = base - elf->low;
+        place->bias = (uint64_t)base - elf->low;
     }
     for (unsigned i = 0; i < elf->header.phnum; i++) {
         const struct elf_segment *segment = &elf->segments[i];

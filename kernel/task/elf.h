@@ -65,8 +65,8 @@ QUIRE_MUST_CHECK int elf_interpreter(const struct elf *elf, char *path, size_t s
 
 /* Where it was mapped. */
 struct elf_place {
-    quire_linear_t bias, entry, headers; /* headers: the program headers in memory, or 0 */
-    quire_linear_t start_code, end_code, start_data, end_data, end;
+    uint64_t bias, entry, headers; /* headers: the program headers in memory, or 0 */
+    uint64_t start_code, end_code, start_data, end_data, end;
 };
 
 /* Maps its segments into an address space: at their addresses, or those plus a bias if it is

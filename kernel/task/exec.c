@@ -198,31 +198,33 @@ static int map_interpreter(struct program *program)
     error = elf_read(&elf, file, -EIO);
     if (!error) {
         error = elf_map(&elf, program->mm, 0, &program->interpreter);
-        program->stack.interpreter = program->interpreter.bias + elf.low;
+        program->stack.interpreter = (quire_linear_t)(program->interpreter.bias + elf.low);
         elf_free(&elf);
     }
     close_program(file);
     return error == -ENOEXEC ? -ELIBBAD : error;
 }
 
+/* What was mapped lies in the address space: its places are addresses. */
 static int set_program(const struct program *program)
 {
     const struct elf_place *place = &program->place;
     const struct exec_stack *stack = &program->stack;
     bool shared = program->elf.header.type == ELF_SHARED;
     /* A static program that could be anywhere lies in the mmap area, where a heap has no room. */
-    quire_linear_t brk = shared && !stack->interpreter ? SHARED_BASE : place->end;
+    uint64_t brk = shared && !stack->interpreter ? SHARED_BASE : place->end;
     return quire_mm_set_program(
-        program->mm, &(struct quire_mm_program){.start_code = place->start_code,
-                                                .end_code = place->end_code,
-                                                .start_data = place->start_data,
-                                                .end_data = place->end_data,
-                                                .brk = quire_align_up(brk, QUIRE_PAGE_SIZE),
-                                                .start_stack = stack->pointer,
-                                                .arg_start = stack->arg_start,
-                                                .arg_end = stack->arg_end,
-                                                .env_start = stack->env_start,
-                                                .env_end = stack->env_end});
+        program->mm,
+        &(struct quire_mm_program){.start_code = (quire_linear_t)place->start_code,
+                                   .end_code = (quire_linear_t)place->end_code,
+                                   .start_data = (quire_linear_t)place->start_data,
+                                   .end_data = (quire_linear_t)place->end_data,
+                                   .brk = (quire_linear_t)quire_align_up(brk, QUIRE_PAGE_SIZE),
+                                   .start_stack = stack->pointer,
+                                   .arg_start = stack->arg_start,
+                                   .arg_end = stack->arg_end,
+                                   .env_start = stack->env_start,
+                                   .env_end = stack->env_end});
 }
 
 /* Whose rights it has: those of who runs it, but for set-user and set-group files. Whoever shares
@@ -315,8 +317,8 @@ static void take_ids(struct process *process, const struct credentials *who)
 static void become(struct program *program, const char *path)
 {
     struct process *process = current_process();
-    quire_linear_t entry =
-        program->stack.interpreter ? program->interpreter.entry : program->place.entry;
+    quire_linear_t entry = (quire_linear_t)(program->stack.interpreter ? program->interpreter.entry
+                                                                       : program->place.entry);
     if (process->mm) {
         task_leave_mm(current);
         process_drop_mm(process);

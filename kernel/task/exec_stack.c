@@ -93,12 +93,12 @@ static void put_aux(struct writer *writer, const struct exec_stack *stack, quire
         {AT_HWCAP, cpu_id(1).edx},
         {AT_PAGESZ, QUIRE_PAGE_SIZE},
         {AT_CLKTCK, CLOCK_TICKS},
-        {AT_PHDR, stack->place->headers},
+        {AT_PHDR, (quire_linear_t)stack->place->headers},
         {AT_PHENT, sizeof(struct elf_segment)},
         {AT_PHNUM, stack->elf->header.phnum},
         {AT_BASE, stack->interpreter},
         {AT_FLAGS, 0},
-        {AT_ENTRY, stack->place->entry},
+        {AT_ENTRY, (quire_linear_t)stack->place->entry},
         {AT_UID, who->uid},
         {AT_EUID, who->euid},
         {AT_GID, who->gid},
@@ -140,7 +140,7 @@ static int map_stack(struct quire_mm *mm, quire_linear_t top, size_t used, bool 
 {
     uint64_t size = quire_align_up(used + STACK_ROOM, QUIRE_PAGE_SIZE);
     unsigned prot = QUIRE_PROT_READ | QUIRE_PROT_WRITE | (executable ? QUIRE_PROT_EXEC : 0);
-    int64_t at = quire_mmap(mm, top - size, size, prot,
+    int64_t at = quire_mmap(mm, top - (quire_linear_t)size, size, prot,
                             QUIRE_MAP_PRIVATE | QUIRE_MAP_ANONYMOUS | QUIRE_MAP_GROWSDOWN |
                                 QUIRE_MAP_STACK | QUIRE_MAP_FIXED_NOREPLACE,
                             NULL, 0);
@@ -172,7 +172,7 @@ int exec_stack_make(struct exec_stack *stack, struct quire_mm *mm, quire_linear_
     quire_linear_t random = push(&writer, &at, noise, sizeof noise);
     quire_linear_t platform = push(&writer, &at, platform_name, sizeof platform_name);
 
-    stack->pointer = quire_align_down(at - words * sizeof(word), 16);
+    stack->pointer = (quire_linear_t)quire_align_down(at - words * sizeof(word), 16);
     writer.at = stack->pointer;
     put(&writer, argv->count);
     put_pointers(&writer, argv, stack->arg_start);

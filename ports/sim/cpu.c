@@ -2,7 +2,8 @@
 #include "base/compiler.h"
 #include "ports/sim/tlb.h"
 
-static const struct quire_sim_flush everything = {0, UINT64_MAX, QUIRE_SIM_ALL_PCIDS, false};
+static const struct quire_sim_flush everything = {0, (quire_linear_t)-1, QUIRE_SIM_ALL_PCIDS,
+                                                  false};
 
 void quire_sim_init(struct quire_sim *sim)
 {
@@ -12,7 +13,7 @@ void quire_sim_init(struct quire_sim *sim)
         __builtin_memset(cpu, 0, sizeof *cpu);
         cpu->sim = sim;
         cpu->mmu.features = sim->features;
-        cpu->large_first = UINT64_MAX;
+        cpu->large_first = (quire_linear_t)-1;
         sim_refresh(cpu);
     }
 }
@@ -36,7 +37,7 @@ bool quire_sim_set_cr3(struct quire_sim_cpu *cpu, uint64_t cr3, struct quire_fau
         return false;
     sim_refresh(cpu);
     if (!no_flush)
-        sim_flush_now(cpu, &(struct quire_sim_flush){0, UINT64_MAX,
+        sim_flush_now(cpu, &(struct quire_sim_flush){0, (quire_linear_t)-1,
                                                      (uint16_t)(cpu->key & QUIRE_CR3_PCID), true});
     return true;
 }

@@ -44,7 +44,7 @@ static inline void quire_port_tlb_flush_range(const struct quire_port_mem *pm,
 static inline void quire_port_tlb_flush_all(const struct quire_port_mem *pm,
                                             const struct quire_cpumask *cpus)
 {
-    quire_sim_port_flush(pm, cpus, 0, UINT64_MAX);
+    quire_sim_port_flush(pm, cpus, 0, (quire_linear_t)-1);
 }
 
 #ifdef __cplusplus

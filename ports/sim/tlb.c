@@ -173,7 +173,7 @@ static void flush_set(struct quire_sim_cpu *cpu, struct quire_sim_set *set,
 static void flush_all_sets(struct quire_sim_cpu *cpu, const struct quire_sim_flush *flush,
                            bool large_too)
 {
-    bool everything = !flush->first && flush->last == UINT64_MAX;
+    bool everything = !flush->first && flush->last == (quire_linear_t)-1;
     for (unsigned s = 0; s < QUIRE_SIM_TLB_SETS; s++) {
         struct quire_sim_set *set = &cpu->set[s];
         flush_set(cpu, set, flush);
@@ -182,7 +182,7 @@ static void flush_all_sets(struct quire_sim_cpu *cpu, const struct quire_sim_flu
                 empty_way(cpu, set, i);
     }
     if (everything && flush->pcid == QUIRE_SIM_ALL_PCIDS && !flush->keep_globals) {
-        cpu->large_first = UINT64_MAX;
+        cpu->large_first = (quire_linear_t)-1;
         cpu->large_last = 0;
     }
 }
@@ -207,7 +207,8 @@ void quire_sim_invlpg(struct quire_sim_cpu *cpu, quire_linear_t linear)
 
 /* ---- flushes of other CPUs ------------------------------------------------------------------- */
 
-static const struct quire_sim_flush flush_everything = {0, UINT64_MAX, QUIRE_SIM_ALL_PCIDS, false};
+static const struct quire_sim_flush flush_everything = {0, (quire_linear_t)-1, QUIRE_SIM_ALL_PCIDS,
+                                                        false};
 
 /* QUIRE_SIM_POSTED is cleared with the lock held: a request that comes after sets it again. */
 void sim_flush_posted(struct quire_sim_cpu *cpu)

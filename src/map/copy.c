@@ -19,12 +19,12 @@ struct copying {
 };
 
 /* The lowest tables that lead to all of [at, end) and are there in both trees. */
-static QUIRE_ALWAYS_INLINE void find_tables_of_width(struct copying *c, uint64_t at, uint64_t end,
-                                                     const bool wide)
+static QUIRE_ALWAYS_INLINE void find_tables_of_width(struct copying *c, quire_linear_t at,
+                                                     quire_linear_t end, const bool wide)
 {
     const struct quire_pgtable *pt = c->from;
     const struct quire_pt_step *step = &pt->step[pt->height - 1u];
-    const uint64_t differs = at ^ (end - 1);
+    const quire_linear_t differs = at ^ (end - 1);
     void *from = root_of(c->from), *to = root_of(c->to);
     for (; step != pt->step && !(differs >> step->shift); step--) {
         unsigned index = (unsigned)(at >> step->shift) & step->index_mask;
@@ -40,7 +40,7 @@ static QUIRE_ALWAYS_INLINE void find_tables_of_width(struct copying *c, uint64_t
     c->to_table = to;
 }
 
-static void find_tables(struct copying *c, uint64_t at, uint64_t end)
+static void find_tables(struct copying *c, quire_linear_t at, quire_linear_t end)
 {
     if (c->from->wide)
         find_tables_of_width(c, at, end, true);
@@ -52,12 +52,12 @@ static void find_tables(struct copying *c, uint64_t at, uint64_t end)
 
 /* Whether a range of the copy has nothing but tables. */
 static bool is_empty(const struct quire_pgtable *pt, unsigned height, const void *table,
-                     uint64_t at, uint64_t end)
+                     quire_linear_t at, quire_linear_t end)
 {
     if (!height)
         return entries_are_zero(pt, table, step_index(pt, 0, at),
                                 (unsigned)((end - at) >> PT_SHIFT));
-    for (uint64_t next; at < end; at = next) {
+    for (quire_linear_t next; at < end; at = next) {
         uint64_t entry = load(pt, table, step_index(pt, height, at));
         next = step_next(pt, height, at, end);
         if (entry && (!leads_to_table(pt, height, entry) ||
@@ -69,13 +69,13 @@ static bool is_empty(const struct quire_pgtable *pt, unsigned height, const void
 
 /* `to` is NULL where the copy has no table yet. 0 or -EEXIST. A table is in the way of a page of
  * the source, unless that will be split. */
-static int look(struct copying *c, unsigned height, const void *from, const void *to, uint64_t at,
-                uint64_t end)
+static int look(struct copying *c, unsigned height, const void *from, const void *to,
+                quire_linear_t at, quire_linear_t end)
 {
     const struct quire_pgtable *pt = c->from;
     if (!height)
         return !to || is_empty(pt, 0, to, at, end) ? 0 : -QUIRE_EEXIST;
-    for (uint64_t next; at < end; at = next) {
+    for (quire_linear_t next; at < end; at = next) {
         unsigned index = step_index(pt, height, at);
         uint64_t source = load(pt, from, index), copy = to ? load(pt, to, index) : 0;
         next = step_next(pt, height, at, end);
@@ -145,7 +145,7 @@ static QUIRE_ALWAYS_INLINE int write_run(struct copying *c, void *to, unsigned e
 /* Entries [index, end_index) of two tables, none of which leads below; those that follow each other
  * are taken in a loop of their own. */
 static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, void *from,
-                                            void *to, uint64_t at, unsigned index,
+                                            void *to, quire_linear_t at, unsigned index,
                                             unsigned end_index, const bool wide)
 {
     const uint64_t clear = leaf_bits(height, c->how->clear_both);
@@ -159,7 +159,7 @@ static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, 
             continue;
         }
         c->run.height = height;
-        c->run.at = at + ((uint64_t)(index - first) << shift);
+        c->run.at = at + ((quire_linear_t)(index - first) << shift);
         const unsigned left = end_index - index;
         const unsigned run_end =
             index + (left < QUIRE_PT_RUN_ENTRIES ? left : QUIRE_PT_RUN_ENTRIES);
@@ -170,12 +170,12 @@ static QUIRE_ALWAYS_INLINE int copy_entries(struct copying *c, unsigned height, 
         stop = write_run(c, to, index, wide);
     }
     if (bits_to_flush(c->from->format->nx, 0, lost & clear))
-        batch_add(c->batch, at, at + ((uint64_t)(end_index - first) << shift), shift);
+        batch_add(c->batch, at, at + ((quire_linear_t)(end_index - first) << shift), shift);
     return stop;
 }
 
-static int copy_run(struct copying *c, unsigned height, void *from, void *to, uint64_t at,
-                    uint64_t end)
+static int copy_run(struct copying *c, unsigned height, void *from, void *to, quire_linear_t at,
+                    quire_linear_t end)
 {
     unsigned index = step_index(c->from, height, at);
     unsigned end_index = index + (unsigned)((end - at) >> c->from->step[height].shift);
@@ -185,23 +185,23 @@ static int copy_run(struct copying *c, unsigned height, void *from, void *to, ui
 
 /* Where entries, from the one at `next` on, cease to be pages or holes. What the range has in part
  * is a hole, since huge pages were split. */
-static uint64_t end_of_pages(const struct quire_pgtable *pt, unsigned height, const void *table,
-                             uint64_t next, uint64_t end)
+static quire_linear_t end_of_pages(const struct quire_pgtable *pt, unsigned height,
+                                   const void *table, quire_linear_t next, quire_linear_t end)
 {
     while (next < end && !leads_to_table(pt, height, load(pt, table, step_index(pt, height, next))))
         next = step_next(pt, height, next, end);
     return next;
 }
 
-static int copy_table(struct copying *c, unsigned height, void *from, void *to, uint64_t at,
-                      uint64_t end)
+static int copy_table(struct copying *c, unsigned height, void *from, void *to, quire_linear_t at,
+                      quire_linear_t end)
 {
     const struct quire_pgtable *pt = c->from;
     uint32_t added = 0;
     int stop = 0;
     if (!height)
         return copy_run(c, 0, from, to, at, end);
-    for (uint64_t next; at < end && !stop; at = next) {
+    for (quire_linear_t next; at < end && !stop; at = next) {
         unsigned index = step_index(pt, height, at);
         uint64_t entry = load(pt, from, index);
         next = step_next(pt, height, at, end);
@@ -228,7 +228,7 @@ static void undone_by_nobody(void *arg, const struct quire_pt_run *run)
 }
 
 /* Takes out again what the copy has from `at` on, and its tables. */
-static void undo(struct copying *c, uint64_t at, uint64_t end)
+static void undo(struct copying *c, quire_linear_t at, quire_linear_t end)
 {
     struct quire_tlb_batch batch;
     quire_tlb_batch_init(&batch, c->to);
@@ -274,7 +274,7 @@ void quire_pt_spares_empty(struct quire_pt_spares *spares, struct quire_pgtable 
 /* Tables for both trees, before either changes: the copy of what a split makes needs as many.
  * Owners of other ranges may split the same pages meanwhile: so splits are counted first, since a
  * table that comes after is counted twice, and not never. */
-static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *edges)
+static int prepare(struct copying *c, quire_linear_t at, quire_linear_t end, struct stock *edges)
 {
     int splits = edges_prepare(c->from, at, end, edges);
     if (splits < 0)
@@ -288,7 +288,7 @@ static int prepare(struct copying *c, uint64_t at, uint64_t end, struct stock *e
     return error;
 }
 
-static int copy(struct copying *c, uint64_t at, uint64_t end)
+static int copy(struct copying *c, quire_linear_t at, quire_linear_t end)
 {
     struct stock edges = {NULL};
     int error = prepare(c, at, end, &edges);
@@ -319,9 +319,9 @@ int quire_copy_range(struct quire_pgtable *to, struct quire_pgtable *from, quire
 {
     struct quire_tlb_batch own;
     struct copying c;
-    uint64_t at, end;
+    quire_linear_t at, end;
     int error = changed_range(from, virt, size, &at, &end);
-    if (to == from || !same_entries(to, from) || (!error && end > to->own_end) ||
+    if (to == from || !same_entries(to, from) || (!error && end - 1 > to->own_last) ||
         (how->clear_both | how->clear_copy) & ~QUIRE_PT_PROT)
         error = -QUIRE_EINVAL;
     if (error)

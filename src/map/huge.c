@@ -20,7 +20,7 @@ struct place {
     uint64_t entry;
 };
 
-static struct place place_of(const struct quire_pgtable *pt, uint64_t at, unsigned lowest)
+static struct place place_of(const struct quire_pgtable *pt, quire_linear_t at, unsigned lowest)
 {
     struct place p = {.table = root_of(pt), .height = pt->height - 1u};
     for (;; p.height--) {
@@ -51,7 +51,7 @@ static void fill_table(const struct quire_pgtable *pt, const struct place *p, vo
 }
 
 /* Does nothing where another did it first: the owner of another range in the same huge page. */
-static void split(struct quire_pgtable *pt, struct place *p, uint64_t at, struct stock *stock,
+static void split(struct quire_pgtable *pt, struct place *p, quire_linear_t at, struct stock *stock,
                   struct quire_tlb_batch *batch)
 {
     uint64_t bytes = step_bytes(pt, p->height);
@@ -74,7 +74,7 @@ int quire_split(struct quire_pgtable *pt, quire_linear_t virt, struct quire_tlb_
 {
     struct quire_tlb_batch own;
     struct stock stock = {NULL};
-    uint64_t at;
+    quire_linear_t at;
     if (!strip_own(pt, virt, &at))
         return -QUIRE_EINVAL;
     struct place p = place_of(pt, at, 0);
@@ -95,10 +95,10 @@ int quire_split(struct quire_pgtable *pt, quire_linear_t virt, struct quire_tlb_
 }
 
 /* Splits that an edge of a range needs; into *error whether one can't be. */
-static unsigned splits_at(const struct quire_pgtable *pt, uint64_t edge, int *error)
+static unsigned splits_at(const struct quire_pgtable *pt, quire_linear_t edge, int *error)
 {
     unsigned count = 0;
-    if (edge == pt->address_limit)
+    if (edge - 1 == pt->address_last)
         return 0;
     struct place p = place_of(pt, edge, 0);
     if (!entry_is_present(p.entry))
@@ -111,10 +111,10 @@ static unsigned splits_at(const struct quire_pgtable *pt, uint64_t edge, int *er
 }
 
 /* Each turn goes by what one walk found: others may split the same page meanwhile. */
-static void split_at(struct quire_pgtable *pt, uint64_t edge, struct stock *stock,
+static void split_at(struct quire_pgtable *pt, quire_linear_t edge, struct stock *stock,
                      struct quire_tlb_batch *batch)
 {
-    while (edge != pt->address_limit) {
+    while (edge - 1 != pt->address_last) {
         struct place p = place_of(pt, edge, 0);
         if (!entry_is_present(p.entry) || !(edge & (step_bytes(pt, p.height) - 1)))
             return;
@@ -122,7 +122,8 @@ static void split_at(struct quire_pgtable *pt, uint64_t edge, struct stock *stoc
     }
 }
 
-int edges_prepare(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock)
+int edges_prepare(struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
+                  struct stock *stock)
 {
     int error = 0;
     if (!quire_load_relaxed(&pt->has_huge))
@@ -134,15 +135,16 @@ int edges_prepare(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct st
     return error ? error : (int)count;
 }
 
-void edges_split(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock,
-                 struct quire_tlb_batch *batch)
+void edges_split(struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
+                 struct stock *stock, struct quire_tlb_batch *batch)
 {
     split_at(pt, at, stock, batch);
     split_at(pt, end, stock, batch);
     stock_empty(stock, pt);
 }
 
-int split_edges(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct quire_tlb_batch *batch)
+int split_edges(struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
+                struct quire_tlb_batch *batch)
 {
     struct stock stock = {NULL};
     int count = edges_prepare(pt, at, end, &stock);
@@ -188,8 +190,8 @@ static void gather_late(const struct quire_pgtable *pt, const struct place *p, c
         ;
 }
 
-static void collapse(struct quire_pgtable *pt, const struct place *p, uint64_t at, uint64_t entry,
-                     struct quire_tlb_batch *batch)
+static void collapse(struct quire_pgtable *pt, const struct place *p, quire_linear_t at,
+                     uint64_t entry, struct quire_tlb_batch *batch)
 {
     void *table = table_of(pt, p->entry);
     uint64_t bytes = step_bytes(pt, p->height);
@@ -206,7 +208,8 @@ int quire_collapse(struct quire_pgtable *pt, quire_linear_t virt, enum quire_pt_
                    struct quire_tlb_batch *batch)
 {
     struct quire_tlb_batch own;
-    uint64_t at, prot = 0;
+    quire_linear_t at;
+    uint64_t prot = 0;
     quire_phys_t phys = 0;
     unsigned height = 1;
     while (height < pt->height && step_level(pt, height) != level)

@@ -81,7 +81,7 @@ void quire_kunmap_local(struct quire_windows *w, quire_linear_t virt)
         report(w, virt, "kunmap_local: the window isn't the last that this CPU opened");
         return;
     }
-    uint64_t at = virt & (w->pt->address_limit - 1);
+    quire_linear_t at = without_sign(w->pt, virt);
     window_close(w, virt, NULL);
     flush_on_cpu(w->pt, cpu, at, at + QUIRE_PAGE_SIZE);
     quire_store_relaxed(&stack->depth, stack->depth - 1);

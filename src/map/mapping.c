@@ -12,7 +12,7 @@
 
 struct mapping {
     struct quire_pgtable *pt;
-    uint64_t at;                     /* where the range begins */
+    quire_linear_t at;               /* where the range begins */
     quire_phys_t phys;               /* what is mapped there */
     struct quire_page *const *pages; /* in place of `phys` */
     uint64_t prot;
@@ -21,13 +21,14 @@ struct mapping {
     struct stock stock;
 };
 
-static quire_phys_t phys_at(const struct mapping *m, uint64_t at)
+static quire_phys_t phys_at(const struct mapping *m, quire_linear_t at)
 {
     return m->phys + (at - m->at);
 }
 
 /* Whether one entry of a height above 0 is to map all of [at, next). */
-static bool fits_huge(const struct mapping *m, unsigned height, uint64_t at, uint64_t next)
+static bool fits_huge(const struct mapping *m, unsigned height, quire_linear_t at,
+                      quire_linear_t next)
 {
     const struct quire_pt_step *step = &m->pt->step[height];
     uint64_t bytes = step_bytes(m->pt, height);
@@ -38,7 +39,8 @@ static bool fits_huge(const struct mapping *m, unsigned height, uint64_t at, uin
 /* ---- looking --------------------------------------------------------------------------------- */
 
 /* `table` is NULL where there is none yet. 0, -EEXIST, -EINVAL. */
-static int look(struct mapping *m, unsigned height, const void *table, uint64_t at, uint64_t end)
+static int look(struct mapping *m, unsigned height, const void *table, quire_linear_t at,
+                quire_linear_t end)
 {
     const struct quire_pgtable *pt = m->pt;
     if (!height) {
@@ -48,7 +50,7 @@ static int look(struct mapping *m, unsigned height, const void *table, uint64_t 
         return !table || entries_are_zero(pt, table, step_index(pt, 0, at), count) ? 0
                                                                                    : -QUIRE_EEXIST;
     }
-    for (uint64_t next; at < end; at = next) {
+    for (quire_linear_t next; at < end; at = next) {
         next = step_next(pt, height, at, end);
         uint64_t entry = table ? load(pt, table, step_index(pt, height, at)) : 0;
         if (!entry && fits_huge(m, height, at, next))
@@ -82,7 +84,7 @@ static QUIRE_ALWAYS_INLINE void fill_pages(void *table, unsigned first, unsigned
         fill(table, first, each, quire_page_to_phys(*page) | bits, wide);
 }
 
-static void write_entries(const struct mapping *m, void *table, uint64_t at, unsigned count)
+static void write_entries(const struct mapping *m, void *table, quire_linear_t at, unsigned count)
 {
     const struct quire_pgtable *pt = m->pt;
     unsigned first = step_index(pt, 0, at);
@@ -99,7 +101,8 @@ static void write_entries(const struct mapping *m, void *table, uint64_t at, uns
         fill(table, first, count, entry, false);
 }
 
-static void write_table(struct mapping *m, unsigned height, void *table, uint64_t at, uint64_t end)
+static void write_table(struct mapping *m, unsigned height, void *table, quire_linear_t at,
+                        quire_linear_t end)
 {
     struct quire_pgtable *pt = m->pt;
     uint32_t added = 0;
@@ -107,7 +110,7 @@ static void write_table(struct mapping *m, unsigned height, void *table, uint64_
         added = (uint32_t)((end - at) >> PT_SHIFT);
         write_entries(m, table, at, added);
     } else
-        for (uint64_t next; at < end; at = next) {
+        for (quire_linear_t next; at < end; at = next) {
             unsigned index = step_index(pt, height, at);
             next = step_next(pt, height, at, end);
             if (fits_huge(m, height, at, next) && !load(pt, table, index)) {
@@ -126,7 +129,7 @@ static void write_table(struct mapping *m, unsigned height, void *table, uint64_
 
 /* ---- from outside ---------------------------------------------------------------------------- */
 
-static int map(struct mapping *m, uint64_t at, uint64_t end)
+static int map(struct mapping *m, quire_linear_t at, quire_linear_t end)
 {
     struct quire_pgtable *pt = m->pt;
     unsigned height;
@@ -146,7 +149,7 @@ int quire_map_range(struct quire_pgtable *pt, quire_linear_t virt, quire_phys_t 
                     uint64_t prot, unsigned flags)
 {
     struct mapping m = {.pt = pt, .phys = phys, .prot = prot, .no_huge = flags & QUIRE_MAP_NO_HUGE};
-    uint64_t at, end;
+    quire_linear_t at, end;
     int error = own_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
     if (error)
         return error;
@@ -173,7 +176,8 @@ int quire_map_pages(struct quire_pgtable *pt, quire_linear_t virt, struct quire_
                     unsigned long count, uint64_t prot)
 {
     struct mapping m = {.pt = pt, .pages = pages, .prot = prot, .no_huge = true};
-    uint64_t at, end, size = (uint64_t)count << QUIRE_PAGE_SHIFT;
+    quire_linear_t at, end;
+    uint64_t size = (uint64_t)count << QUIRE_PAGE_SHIFT;
     if (size >> QUIRE_PAGE_SHIFT != count)
         return -QUIRE_EINVAL;
     int error = own_range(pt, virt, size, QUIRE_PAGE_SIZE, &at, &end);

@@ -41,7 +41,7 @@ static bool registers_go_together(const struct quire_mmu_registers *r, unsigned 
     bool paging = r->cr0 & QUIRE_CR0_PG;
     if (paging && !(r->cr0 & QUIRE_CR0_PE))
         return false;
-    if (is_long_mode(r) && !(r->cr4 & QUIRE_CR4_PAE))
+    if (is_long_mode(r) && (!(r->cr4 & QUIRE_CR4_PAE) || QUIRE_LINEAR_BITS == 32))
         return false;
     if (r->cr4 & QUIRE_CR4_PCIDE && !is_long_mode(r))
         return false;

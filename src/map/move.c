@@ -71,7 +71,7 @@ static QUIRE_ALWAYS_INLINE struct moved move(void *from, void *to, unsigned coun
 }
 
 /* Where the PT entry of `at` is; NULL: there is no such table. */
-static void *pt_entry(const struct quire_pgtable *pt, uint64_t at)
+static void *pt_entry(const struct quire_pgtable *pt, quire_linear_t at)
 {
     unsigned height;
     char *table = table_at(pt, at, &height);
@@ -79,11 +79,11 @@ static void *pt_entry(const struct quire_pgtable *pt, uint64_t at)
     return height ? NULL : table + step_index(pt, 0, at) * pt->format->entry_bytes;
 }
 
-uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
-                            uint64_t size, bool (*stays)(uint64_t entry),
-                            struct quire_tlb_batch *batch)
+quire_linear_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire_linear_t to,
+                                  uint64_t size, bool (*stays)(uint64_t entry),
+                                  struct quire_tlb_batch *batch)
 {
-    uint64_t source_at, target_at;
+    quire_linear_t source_at, target_at;
     const unsigned count = (unsigned)(size >> PT_SHIFT);
     QUIRE_BUG_ON(!strip_own(pt, from, &source_at) || !strip_own(pt, to, &target_at));
     QUIRE_BUG_ON(step_index(pt, 0, source_at) + count > step_entries(pt, 0) ||
@@ -97,6 +97,7 @@ uint64_t quire_move_entries(struct quire_pgtable *pt, quire_linear_t from, quire
     table_count(pt, source, 0 - moved.count);
     table_count(pt, target, moved.count);
     if (entry_is_present(moved.any))
-        batch_add(batch, source_at, source_at + ((uint64_t)moved.looked_at << PT_SHIFT), PT_SHIFT);
-    return (uint64_t)moved.looked_at << PT_SHIFT;
+        batch_add(batch, source_at, source_at + ((quire_linear_t)moved.looked_at << PT_SHIFT),
+                  PT_SHIFT);
+    return (quire_linear_t)moved.looked_at << PT_SHIFT;
 }

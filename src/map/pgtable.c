@@ -12,41 +12,44 @@
 
 #define LIMIT_4_GIB ((quire_phys_t)1 << 32)
 
+/* The last address that a range can have. */
+#define LAST_BYTE ((quire_linear_t)(QUIRE_LINEAR_BITS == 32 ? -2 : -1))
+
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-/* 0 or -EINVAL: also if it goes beyond `most`. */
+/* 0 or -EINVAL: also if it goes beyond `most`, or to where its end is no address. */
 static QUIRE_ALWAYS_INLINE int strip_below(const struct quire_pgtable *pt, quire_linear_t virt,
-                                           uint64_t size, uint64_t align, uint64_t most,
-                                           uint64_t *at, uint64_t *end)
+                                           uint64_t size, uint64_t align, quire_linear_t most,
+                                           quire_linear_t *at, quire_linear_t *end)
 {
-    uint64_t last;
-    if (!size || ((virt | size) & (align - 1)) || virt + (size - 1) < virt)
+    quire_linear_t last;
+    if (!size || ((virt | size) & (align - 1)) || size - 1 > LAST_BYTE - virt)
         return -QUIRE_EINVAL;
-    if (!strip(pt, virt, at) || !strip(pt, virt + (size - 1), &last))
+    if (!strip(pt, virt, at) || !strip(pt, virt + (quire_linear_t)(size - 1), &last))
         return -QUIRE_EINVAL;
     /* From one half to the other only across what isn't canonical. */
     if ((*at < pt->address_half) != (last < pt->address_half))
         return -QUIRE_EINVAL;
     *end = last + 1;
-    return last < most ? 0 : -QUIRE_EINVAL;
+    return last <= most ? 0 : -QUIRE_EINVAL;
 }
 
 int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
-                uint64_t *at, uint64_t *end)
+                quire_linear_t *at, quire_linear_t *end)
 {
-    return strip_below(pt, virt, size, align, pt->address_limit, at, end);
+    return strip_below(pt, virt, size, align, pt->address_last, at, end);
 }
 
 int own_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
-              uint64_t *at, uint64_t *end)
+              quire_linear_t *at, quire_linear_t *end)
 {
-    return strip_below(pt, virt, size, align, pt->own_end, at, end);
+    return strip_below(pt, virt, size, align, pt->own_last, at, end);
 }
 
-int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t *at,
-                  uint64_t *end)
+int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size,
+                  quire_linear_t *at, quire_linear_t *end)
 {
-    int error = strip_below(pt, virt, size, PT_PAGE_BYTES, pt->own_end, at, end);
+    int error = strip_below(pt, virt, size, PT_PAGE_BYTES, pt->own_last, at, end);
     return !error && has_kept_page(pt, *at, *end) ? -QUIRE_EBUSY : error;
 }
 
@@ -182,7 +185,7 @@ void *table_get(struct quire_pgtable *pt, unsigned height, void *parent, unsigne
     return leads_to_table(pt, height, entry) ? table_of(pt, entry) : NULL;
 }
 
-void table_left(struct quire_pgtable *pt, unsigned height, void *table, uint64_t at,
+void table_left(struct quire_pgtable *pt, unsigned height, void *table, quire_linear_t at,
                 struct quire_tlb_batch *batch)
 {
     (void)quire_fetch_add(&pt->nr_tables[table_level(pt, height)], -1ul);
@@ -237,6 +240,7 @@ static bool config_is_valid(const struct quire_pgtable_config *config)
 {
     unsigned bits = config->features.phys_bits;
     return config->mem && (unsigned)config->format < QUIRE_NR_PT_FORMATS &&
+           quire_pt_formats[config->format].virt_bits <= QUIRE_LINEAR_BITS &&
            (!bits || (bits >= 32 && bits <= 52)) &&
            !(config->gfp & (~(quire_gfp_t)QUIRE_GFP_MASK | QUIRE_GFP_HIGHMEM | QUIRE_GFP_MOVABLE |
                             QUIRE_GFP_COMP));
@@ -257,8 +261,8 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     };
     pt->wide = pt->format->entry_bytes == 8;
     pt->address_mask = pt->format->address_mask;
-    pt->address_limit = pt->own_end = (uint64_t)1 << pt->format->virt_bits;
-    pt->address_half = pt->format->virt_bits > 32 ? pt->address_limit / 2 : 0;
+    pt->address_last = pt->own_last = (quire_linear_t)(((uint64_t)1 << pt->format->virt_bits) - 1);
+    pt->address_half = pt->format->virt_bits > 32 ? pt->address_last / 2 + 1 : 0;
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
     if (!config->features.no_nx)
         pt->prot_mask |= pt->format->nx;

@@ -30,8 +30,8 @@ static QUIRE_ALWAYS_INLINE bool change_entry(void *table, unsigned index, struct
     return (entry ^ desired) & bits.flush;
 }
 
-static QUIRE_ALWAYS_INLINE void change_pages(const struct change *c, void *table, uint64_t at,
-                                             uint64_t end, const bool wide)
+static QUIRE_ALWAYS_INLINE void change_pages(const struct change *c, void *table, quire_linear_t at,
+                                             quire_linear_t end, const bool wide)
 {
     const struct bits bits = c->pages;
     unsigned begin = step_index(c->pt, 0, at), count = (unsigned)((end - at) >> PT_SHIFT);
@@ -45,7 +45,7 @@ static QUIRE_ALWAYS_INLINE void change_pages(const struct change *c, void *table
         batch_add(c->batch, at + first * PT_PAGE_BYTES, at + (last + 1) * PT_PAGE_BYTES, PT_SHIFT);
 }
 
-static void change_huge(const struct change *c, unsigned height, void *table, uint64_t at)
+static void change_huge(const struct change *c, unsigned height, void *table, quire_linear_t at)
 {
     const struct quire_pgtable *pt = c->pt;
     unsigned index = step_index(pt, height, at);
@@ -55,8 +55,8 @@ static void change_huge(const struct change *c, unsigned height, void *table, ui
         batch_add(c->batch, at, at + step_bytes(pt, height), pt->step[height].shift);
 }
 
-static void change_table(const struct change *c, unsigned height, void *table, uint64_t at,
-                         uint64_t end)
+static void change_table(const struct change *c, unsigned height, void *table, quire_linear_t at,
+                         quire_linear_t end)
 {
     const struct quire_pgtable *pt = c->pt;
     if (!height) {
@@ -66,7 +66,7 @@ static void change_table(const struct change *c, unsigned height, void *table, u
             change_pages(c, table, at, end, false);
         return;
     }
-    for (uint64_t next; at < end; at = next) {
+    for (quire_linear_t next; at < end; at = next) {
         uint64_t entry = load(pt, table, step_index(pt, height, at));
         next = step_next(pt, height, at, end);
         if (leads_to_table(pt, height, entry))
@@ -89,7 +89,7 @@ int quire_protect_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
     struct quire_tlb_batch own;
     struct change c = {
         .pt = pt, .pages = bits_of(pt, 0, set, clear), .huge = bits_of(pt, 1, set, clear)};
-    uint64_t at, end;
+    quire_linear_t at, end;
     int error = changed_range(pt, virt, size, &at, &end);
     if (!prot_is_valid(pt, set) || clear & ~QUIRE_PT_PROT)
         error = -QUIRE_EINVAL;
@@ -112,7 +112,7 @@ struct harvest {
     struct quire_pgtable *pt;
     struct quire_tlb_batch *batch;
     uint64_t bits, *bitmap, count;
-    uint64_t start; /* of the bitmap's first bit */
+    quire_linear_t start; /* of the bitmap's first bit */
 };
 
 static bool bits_are_harvestable(uint64_t bits)
@@ -132,7 +132,7 @@ static QUIRE_ALWAYS_INLINE uint64_t test_and_clear(void *table, unsigned index, 
     return entry & bits;
 }
 
-static void mark(struct harvest *h, uint64_t at, uint64_t end)
+static void mark(struct harvest *h, quire_linear_t at, quire_linear_t end)
 {
     uint64_t first = (at - h->start) >> PT_SHIFT, last = (end - h->start) >> PT_SHIFT;
     h->count += last - first;
@@ -141,8 +141,8 @@ static void mark(struct harvest *h, uint64_t at, uint64_t end)
 }
 
 /* One entry, which covers [start, start + bytes) and of which the range has [at, next). */
-static void harvest_entry(struct harvest *h, unsigned height, void *table, uint64_t at,
-                          uint64_t next)
+static void harvest_entry(struct harvest *h, unsigned height, void *table, quire_linear_t at,
+                          quire_linear_t next)
 {
     const struct quire_pgtable *pt = h->pt;
     unsigned index = step_index(pt, height, at);
@@ -152,13 +152,13 @@ static void harvest_entry(struct harvest *h, unsigned height, void *table, uint6
         return;
     mark(h, at, next);
     if (found & QUIRE_PTE_DIRTY) {
-        uint64_t bytes = step_bytes(pt, height), start = at & ~(bytes - 1);
+        quire_linear_t bytes = step_bytes(pt, height), start = at & ~(bytes - 1);
         batch_add(h->batch, start, start + bytes, pt->step[height].shift);
     }
 }
 
-static QUIRE_ALWAYS_INLINE void harvest_pages(struct harvest *h, void *table, uint64_t at,
-                                              uint64_t end, const bool wide)
+static QUIRE_ALWAYS_INLINE void harvest_pages(struct harvest *h, void *table, quire_linear_t at,
+                                              quire_linear_t end, const bool wide)
 {
     const uint64_t bits = h->bits, page = (at - h->start) >> PT_SHIFT;
     const unsigned begin = step_index(h->pt, 0, at), count = (unsigned)((end - at) >> PT_SHIFT);
@@ -180,8 +180,8 @@ static QUIRE_ALWAYS_INLINE void harvest_pages(struct harvest *h, void *table, ui
         batch_add(h->batch, at + first * PT_PAGE_BYTES, at + (last + 1) * PT_PAGE_BYTES, PT_SHIFT);
 }
 
-static void harvest_table(struct harvest *h, unsigned height, void *table, uint64_t at,
-                          uint64_t end)
+static void harvest_table(struct harvest *h, unsigned height, void *table, quire_linear_t at,
+                          quire_linear_t end)
 {
     const struct quire_pgtable *pt = h->pt;
     if (!height) {
@@ -191,7 +191,7 @@ static void harvest_table(struct harvest *h, unsigned height, void *table, uint6
             harvest_pages(h, table, at, end, false);
         return;
     }
-    for (uint64_t next; at < end; at = next) {
+    for (quire_linear_t next; at < end; at = next) {
         uint64_t entry = load(pt, table, step_index(pt, height, at));
         next = step_next(pt, height, at, end);
         if (leads_to_table(pt, height, entry))
@@ -206,7 +206,7 @@ int quire_harvest_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
 {
     struct quire_tlb_batch own;
     struct harvest h = {.pt = pt, .bits = bits, .bitmap = bitmap};
-    uint64_t end;
+    quire_linear_t end;
     int error = changed_range(pt, virt, size, &h.start, &end);
     if (!bits_are_harvestable(bits))
         error = -QUIRE_EINVAL;
@@ -226,10 +226,11 @@ int quire_test_and_clear(struct quire_pgtable *pt, quire_linear_t virt, uint64_t
 {
     struct quire_tlb_batch own;
     struct quire_pt_query query;
-    uint64_t at;
+    quire_linear_t at;
     if (!bits_are_harvestable(bits) || !strip_own(pt, virt, &at))
         return -QUIRE_EINVAL;
     int error = quire_query(pt, virt, &query);
+    at &= ~(PT_PAGE_BYTES - 1); /* the last address has no next one */
     if (!error && has_kept_page(pt, at, at + 1))
         error = -QUIRE_EBUSY;
     if (error)
@@ -240,8 +241,8 @@ int quire_test_and_clear(struct quire_pgtable *pt, quire_linear_t virt, uint64_t
     if (found & QUIRE_PTE_DIRTY) {
         unsigned shift = pt->format->level[query.level].shift;
         batch = batch_begin(batch, &own, pt);
-        at &= ~(((uint64_t)1 << shift) - 1);
-        batch_add(batch, at, at + ((uint64_t)1 << shift), shift);
+        at &= ~(((quire_linear_t)1 << shift) - 1);
+        batch_add(batch, at, at + ((quire_linear_t)1 << shift), shift);
         batch_end(batch, &own);
     }
     return (int)found;

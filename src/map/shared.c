@@ -7,7 +7,7 @@
  *   invariant   a kept entry is what it was when it was kept: it leads to the same table, or maps
  *               the same memory with the same rights (but for accessed and dirty, which hardware
  *               sets in the root that it uses)
- *   invariant   in a tree that shares, entries from own_end on are 0, or those of `shared` that are
+ *   invariant   in a tree that shares, entries behind own_last are 0, or those of `shared` that are
  *               kept there; owner_word of its root doesn't count them
  *
  * Linux keeps the kernel's PGD entries of x86-64 the same way (preallocate_vmalloc_pages), and
@@ -55,7 +55,7 @@ static bool all_are_kept(const struct quire_pgtable *pt, unsigned first, unsigne
 
 int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size)
 {
-    uint64_t at, end;
+    quire_linear_t at, end;
     int error = own_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
     if (error)
         return error;
@@ -66,7 +66,7 @@ int quire_pgtable_keep(struct quire_pgtable *pt, quire_linear_t virt, uint64_t s
     return quire_load_relaxed(&pt->nr_sharers) ? -QUIRE_EBUSY : keep_entries(pt, first, last + 1);
 }
 
-bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+bool find_kept_page(const struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end)
 {
     unsigned height = root_height(pt);
     for (; at < end; at = step_next(pt, height, at, end)) {
@@ -114,7 +114,7 @@ static unsigned next_kept(const struct quire_pgtable *pt, unsigned index, unsign
 int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from)
 {
     unsigned height = root_height(pt);
-    uint64_t at;
+    quire_linear_t at;
     if (shared->shared || !are_alike(pt, shared) || !strip(pt, from, &at) || !at ||
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
@@ -127,7 +127,7 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
             return -QUIRE_EINVAL;
     }
     pt->shared = shared;
-    pt->own_end = at;
+    pt->own_last = at - 1;
     return 0;
 }
 

@@ -14,7 +14,7 @@ struct slot {
 };
 
 /* 0; or how many tables are missing; or -EEXIST: a huge page is mapped there. */
-static int find_slot(const struct quire_pgtable *pt, uint64_t at, struct slot *slot)
+static int find_slot(const struct quire_pgtable *pt, quire_linear_t at, struct slot *slot)
 {
     slot->table = table_at(pt, at, &slot->height);
     slot->index = step_index(pt, slot->height, at);
@@ -26,7 +26,8 @@ static int find_slot(const struct quire_pgtable *pt, uint64_t at, struct slot *s
 
 /* Goes on to the PT entry, with tables from the stock where others haven't made them meanwhile. 0
  * or -EEXIST: a huge page came. */
-static int make_slot(struct quire_pgtable *pt, uint64_t at, struct stock *stock, struct slot *slot)
+static int make_slot(struct quire_pgtable *pt, quire_linear_t at, struct stock *stock,
+                     struct slot *slot)
 {
     for (; slot->height; slot->height--) {
         uint32_t added = 0;
@@ -48,7 +49,7 @@ static bool entry_is_valid(const struct quire_pgtable *pt, uint64_t entry)
     return !entry_is_present(entry) || !(entry & pt->reserved);
 }
 
-static QUIRE_ALWAYS_INLINE uint64_t find_entry(const struct quire_pgtable *pt, uint64_t at,
+static QUIRE_ALWAYS_INLINE uint64_t find_entry(const struct quire_pgtable *pt, quire_linear_t at,
                                                void **where)
 {
     unsigned height;
@@ -62,7 +63,7 @@ static QUIRE_ALWAYS_INLINE uint64_t find_entry(const struct quire_pgtable *pt, u
 
 uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, void **where)
 {
-    uint64_t at;
+    quire_linear_t at;
     *where = NULL;
     return strip_own(pt, virt, &at) ? find_entry(pt, at, where) : 0;
 }
@@ -70,7 +71,7 @@ uint64_t quire_find_entry(const struct quire_pgtable *pt, quire_linear_t virt, v
 uint64_t quire_get_entry(const struct quire_pgtable *pt, quire_linear_t virt)
 {
     void *where;
-    uint64_t at;
+    quire_linear_t at;
     return strip(pt, virt, &at) ? find_entry(pt, at, &where) : 0;
 }
 
@@ -131,7 +132,8 @@ int quire_cmpxchg_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t 
 {
     struct stock stock = {NULL};
     struct slot slot;
-    uint64_t at, old = *expected;
+    quire_linear_t at;
+    uint64_t old = *expected;
     if (!strip_own(pt, virt, &at) || entry_is_present(old) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;
     int missing = find_slot(pt, at, &slot);
@@ -223,7 +225,7 @@ int quire_update_entry(struct quire_pgtable *pt, quire_linear_t virt, uint64_t *
                        uint64_t desired, struct quire_tlb_batch *batch)
 {
     struct slot slot;
-    uint64_t at;
+    quire_linear_t at;
     bool flush;
     if (!strip_own(pt, virt, &at) || !entry_is_present(*expected) || !entry_is_valid(pt, desired))
         return -QUIRE_EINVAL;

@@ -2,7 +2,9 @@
  *
  * Only levels that have tables are walked. pt->step[height] describes one: step[0] is PT, the last
  * one the root, whatever the format folds between. A walk works on addresses stripped of their sign
- * ("at", below pt->address_limit), so that a range is [at, end) with end > at.
+ * ("at", up to pt->address_last), so that a range is [at, end) with end > at. With addresses of 32
+ * bits (QUIRE_LINEAR_BITS) no range has the last page, whose end they can't say; where the entry
+ * that covers an address ends may be as far, and is only computed where it is below `end`.
  *
  *   invariant   owner_word of a table's page counts its entries that aren't 0, of which those above
  *               PT are present; between operations on a table
@@ -23,11 +25,11 @@
 #include "map/entry.h"
 
 #define PT_SHIFT 12
-#define PT_PAGE_BYTES ((uint64_t)1 << PT_SHIFT)
+#define PT_PAGE_BYTES ((quire_linear_t)1 << PT_SHIFT)
 
-static inline uint64_t step_bytes(const struct quire_pgtable *pt, unsigned height)
+static inline quire_linear_t step_bytes(const struct quire_pgtable *pt, unsigned height)
 {
-    return (uint64_t)1 << pt->step[height].shift;
+    return (quire_linear_t)1 << pt->step[height].shift;
 }
 
 static inline unsigned step_entries(const struct quire_pgtable *pt, unsigned height)
@@ -38,21 +40,22 @@ static inline unsigned step_entries(const struct quire_pgtable *pt, unsigned hei
 /* Those of them that are this tree's: of a root that shares, the lower ones. */
 static inline unsigned own_entries(const struct quire_pgtable *pt, unsigned height)
 {
-    uint64_t own = pt->own_end >> pt->step[height].shift;
-    return own < step_entries(pt, height) ? (unsigned)own : step_entries(pt, height);
+    quire_linear_t last = pt->own_last >> pt->step[height].shift;
+    return last < pt->step[height].index_mask ? (unsigned)last + 1 : step_entries(pt, height);
 }
 
-static inline unsigned step_index(const struct quire_pgtable *pt, unsigned height, uint64_t at)
+static inline unsigned step_index(const struct quire_pgtable *pt, unsigned height,
+                                  quire_linear_t at)
 {
     return (unsigned)(at >> pt->step[height].shift) & pt->step[height].index_mask;
 }
 
 /* Where the entry that covers `at` ends covering, or `end`. */
-static inline uint64_t step_next(const struct quire_pgtable *pt, unsigned height, uint64_t at,
-                                 uint64_t end)
+static inline quire_linear_t step_next(const struct quire_pgtable *pt, unsigned height,
+                                       quire_linear_t at, quire_linear_t end)
 {
-    uint64_t next = (at | (step_bytes(pt, height) - 1)) + 1;
-    return next < end ? next : end;
+    quire_linear_t last = at | (step_bytes(pt, height) - 1);
+    return last < end ? last + 1 : end;
 }
 
 static inline enum quire_pt_level step_level(const struct quire_pgtable *pt, unsigned height)
@@ -121,8 +124,9 @@ static inline void *root_of(const struct quire_pgtable *pt)
 
 /* The lowest table on the way to the PT entry of `at`, and its height: 0 is the entry's own.
  * Compiled for either width of entries, since faults come by here. */
-static QUIRE_ALWAYS_INLINE void *table_of_width_at(const struct quire_pgtable *pt, uint64_t at,
-                                                   unsigned *height, const bool wide)
+static QUIRE_ALWAYS_INLINE void *table_of_width_at(const struct quire_pgtable *pt,
+                                                   quire_linear_t at, unsigned *height,
+                                                   const bool wide)
 {
     const struct quire_pt_step *step = &pt->step[pt->height - 1u];
     void *table = root_of(pt);
@@ -136,18 +140,18 @@ static QUIRE_ALWAYS_INLINE void *table_of_width_at(const struct quire_pgtable *p
     return table;
 }
 
-static inline void *table_at(const struct quire_pgtable *pt, uint64_t at, unsigned *height)
+static inline void *table_at(const struct quire_pgtable *pt, quire_linear_t at, unsigned *height)
 {
     return pt->wide ? table_of_width_at(pt, at, height, true)
                     : table_of_width_at(pt, at, height, false);
 }
 
 /* Where a walk of [at, end) may begin: the lowest table that leads to all of it. */
-static inline void *table_for(const struct quire_pgtable *pt, uint64_t at, uint64_t end,
+static inline void *table_for(const struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
                               unsigned *height)
 {
     void *table = root_of(pt);
-    uint64_t differs = at ^ (end - 1);
+    quire_linear_t differs = at ^ (end - 1);
     for (*height = pt->height - 1u; *height && !(differs >> pt->step[*height].shift); --*height) {
         uint64_t entry = load(pt, table, step_index(pt, *height, at));
         if (!leads_to_table(pt, *height, entry))
@@ -171,37 +175,44 @@ static inline uint32_t table_count(const struct quire_pgtable *pt, const void *t
     return quire_fetch_add(&table_page(pt, table)->owner_word, change) + change;
 }
 
-static inline quire_linear_t linear_of(const struct quire_pgtable *pt, uint64_t at)
+/* Formats of 32 bits have no sign to take away. */
+static inline quire_linear_t without_sign(const struct quire_pgtable *pt, quire_linear_t virt)
 {
-    bool upper = pt->address_half && at >= pt->address_half;
-    return upper ? at | ~(pt->address_limit - 1) : at;
+    return QUIRE_LINEAR_BITS == 32 ? virt : virt & pt->address_last;
+}
+
+static inline quire_linear_t linear_of(const struct quire_pgtable *pt, quire_linear_t at)
+{
+    bool upper = QUIRE_LINEAR_BITS > 32 && pt->address_half && at >= pt->address_half;
+    return upper ? at | ~pt->address_last : at;
 }
 
 /* False: not canonical. Moved up by half of them, canonical addresses lie without a gap from 0 on.
  */
-static inline bool strip(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
+static inline bool strip(const struct quire_pgtable *pt, quire_linear_t virt, quire_linear_t *at)
 {
-    *at = virt & (pt->address_limit - 1);
-    return virt + pt->address_half < pt->address_limit;
+    *at = without_sign(pt, virt);
+    return QUIRE_LINEAR_BITS == 32 || virt + pt->address_half <= pt->address_last;
 }
 
 /* The same of an address that is this tree's. */
-static inline bool strip_own(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t *at)
+static inline bool strip_own(const struct quire_pgtable *pt, quire_linear_t virt,
+                             quire_linear_t *at)
 {
-    return strip(pt, virt, at) && *at < pt->own_end;
+    return strip(pt, virt, at) && *at <= pt->own_last;
 }
 
 /* ---- pgtable.c ------------------------------------------------------------------------------- */
 
 /* 0 or -EINVAL: [virt, virt + size), of whole units of `align`, as [*at, *end). */
 int strip_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
-                uint64_t *at, uint64_t *end);
+                quire_linear_t *at, quire_linear_t *end);
 /* The same of a range that is this tree's. */
 int own_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t align,
-              uint64_t *at, uint64_t *end);
+              quire_linear_t *at, quire_linear_t *end);
 /* The same, for who changes what is mapped there: -EBUSY if a kept entry maps memory. */
-int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size, uint64_t *at,
-                  uint64_t *end);
+int changed_range(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size,
+                  quire_linear_t *at, quire_linear_t *end);
 
 /* Tables that aren't in the tree: zeroed pages, chained by owner.pointer[0]. */
 struct stock {
@@ -224,7 +235,7 @@ void *table_get(struct quire_pgtable *pt, unsigned height, void *parent, unsigne
 /* A table of `height` came to the tree or left it. */
 void table_came(struct quire_pgtable *pt, unsigned height);
 /* It is freed after the next flush, which will be one. `at` is any address that it covers. */
-void table_left(struct quire_pgtable *pt, unsigned height, void *table, uint64_t at,
+void table_left(struct quire_pgtable *pt, unsigned height, void *table, quire_linear_t at,
                 struct quire_tlb_batch *batch);
 
 /* The entry that maps `phys` at a height with the bits `prot`, as PT has them; and back. */
@@ -246,8 +257,9 @@ static inline bool is_kept(const struct quire_pgtable *pt, unsigned height, unsi
 int keep_entries(struct quire_pgtable *pt, unsigned first, unsigned end);
 /* Whether entries of the root that [at, end) has part in map memory and are kept. Only i386 has
  * such, and others aren't to pay for it. */
-bool find_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end);
-static inline bool has_kept_page(const struct quire_pgtable *pt, uint64_t at, uint64_t end)
+bool find_kept_page(const struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end);
+static inline bool has_kept_page(const struct quire_pgtable *pt, quire_linear_t at,
+                                 quire_linear_t end)
 {
     return pt->step[pt->height - 1u].may_be_leaf && quire_load_relaxed(&pt->nr_kept) &&
            find_kept_page(pt, at, end);
@@ -263,7 +275,8 @@ bool shares_truly(const struct quire_pgtable *pt);
 /* ---- tlb.c ----------------------------------------------------------------------------------- */
 
 /* quire_tlb_add by [at, end). */
-void batch_add(struct quire_tlb_batch *batch, uint64_t at, uint64_t end, unsigned page_shift);
+void batch_add(struct quire_tlb_batch *batch, quire_linear_t at, quire_linear_t end,
+               unsigned page_shift);
 /* quire_tlb_remove_page of a table. */
 void batch_remove_table(struct quire_tlb_batch *batch, struct quire_page *page);
 /* `batch`, or `own` made ready if that is NULL; and at the end. */
@@ -271,17 +284,20 @@ struct quire_tlb_batch *batch_begin(struct quire_tlb_batch *batch, struct quire_
                                     struct quire_pgtable *pt);
 void batch_end(struct quire_tlb_batch *batch, struct quire_tlb_batch *own);
 /* [at, end), of PT entries, on one CPU: of what no other CPU accesses. At once. */
-void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, uint64_t at, uint64_t end);
+void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, quire_linear_t at,
+                  quire_linear_t end);
 
 /* ---- huge.c ---------------------------------------------------------------------------------- */
 
 /* Splits the huge mappings that [at, end) cuts, until it cuts none. 0, -ENOMEM, -EINVAL. */
-int split_edges(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct quire_tlb_batch *batch);
+int split_edges(struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
+                struct quire_tlb_batch *batch);
 /* The same in two steps, of which only the first can fail: it returns how many splits there will be
  * at most, and changes nothing. */
-int edges_prepare(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock);
-void edges_split(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct stock *stock,
-                 struct quire_tlb_batch *batch);
+int edges_prepare(struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
+                  struct stock *stock);
+void edges_split(struct quire_pgtable *pt, quire_linear_t at, quire_linear_t end,
+                 struct stock *stock, struct quire_tlb_batch *batch);
 
 /* ---- visit.c --------------------------------------------------------------------------------- */
 
@@ -289,20 +305,20 @@ void edges_split(struct quire_pgtable *pt, uint64_t at, uint64_t end, struct sto
 struct run {
     const struct quire_pgtable *pt;
     unsigned height, count;
-    uint64_t at;
+    quire_linear_t at;
     uint64_t entry[QUIRE_PT_RUN_ENTRIES];
 };
 
 /* The run as callers see it. */
 struct quire_pt_run run_told(const struct run *run);
 /* Whether the entry of `height` at `at` continues the run. */
-static inline bool run_continues(const struct run *run, unsigned height, uint64_t at)
+static inline bool run_continues(const struct run *run, unsigned height, quire_linear_t at)
 {
     return run->count && run->count < QUIRE_PT_RUN_ENTRIES && run->height == height &&
            run->at + ((uint64_t)run->count << run->pt->step[height].shift) == at;
 }
 
-static inline void run_append(struct run *run, unsigned height, uint64_t at, uint64_t entry)
+static inline void run_append(struct run *run, unsigned height, quire_linear_t at, uint64_t entry)
 {
     if (!run->count) {
         run->at = at;

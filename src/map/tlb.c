@@ -61,9 +61,9 @@ void batch_end(struct quire_tlb_batch *batch, struct quire_tlb_batch *own)
 
 /* ---- gathering ------------------------------------------------------------------------------- */
 
-static void count_pages(struct quire_tlb_batch *batch, uint64_t bytes, unsigned page_shift)
+static void count_pages(struct quire_tlb_batch *batch, quire_linear_t bytes, unsigned page_shift)
 {
-    uint64_t pages = bytes >> page_shift;
+    quire_linear_t pages = bytes >> page_shift;
     if (pages > QUIRE_TLB_FLUSH_PAGES || batch->nr_pages + pages > QUIRE_TLB_FLUSH_PAGES)
         batch->all = true;
     else
@@ -71,12 +71,12 @@ static void count_pages(struct quire_tlb_batch *batch, uint64_t bytes, unsigned 
 }
 
 /* Grows a range by one that touches or overlaps it; false: it doesn't. */
-static bool merge(struct quire_tlb_batch *batch, struct quire_tlb_range *range, uint64_t at,
-                  uint64_t end, unsigned page_shift)
+static bool merge(struct quire_tlb_batch *batch, struct quire_tlb_range *range, quire_linear_t at,
+                  quire_linear_t end, unsigned page_shift)
 {
     if (range->page_shift != page_shift || at > range->end || end < range->start)
         return false;
-    uint64_t before = range->end - range->start;
+    quire_linear_t before = range->end - range->start;
     if (at < range->start)
         range->start = at;
     if (end > range->end)
@@ -85,7 +85,8 @@ static bool merge(struct quire_tlb_batch *batch, struct quire_tlb_range *range, 
     return true;
 }
 
-void batch_add(struct quire_tlb_batch *batch, uint64_t at, uint64_t end, unsigned page_shift)
+void batch_add(struct quire_tlb_batch *batch, quire_linear_t at, quire_linear_t end,
+               unsigned page_shift)
 {
     if (batch->all)
         return;
@@ -103,7 +104,7 @@ void batch_add(struct quire_tlb_batch *batch, uint64_t at, uint64_t end, unsigne
 void quire_tlb_add(struct quire_tlb_batch *batch, quire_linear_t virt, uint64_t size,
                    unsigned page_shift)
 {
-    uint64_t at = virt & (batch->pt->address_limit - 1);
+    quire_linear_t at = without_sign(batch->pt, virt);
     if (size)
         batch_add(batch, at, at + size, page_shift);
 }
@@ -158,7 +159,8 @@ static void flush_one(const struct quire_pgtable *pt, const struct quire_tlb_flu
         flush_port(pt->port, flush);
 }
 
-void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, uint64_t at, uint64_t end)
+void flush_on_cpu(const struct quire_pgtable *pt, unsigned cpu, quire_linear_t at,
+                  quire_linear_t end)
 {
     struct quire_cpumask cpus = {{0}};
     cpus.word[cpu / 32] = 1u << cpu % 32;

@@ -25,7 +25,8 @@ static void tell(struct unmap *u)
 }
 
 /* Takes one entry out; what it was. */
-static uint64_t take(struct unmap *u, unsigned height, void *table, unsigned index, uint64_t at)
+static uint64_t take(struct unmap *u, unsigned height, void *table, unsigned index,
+                     quire_linear_t at)
 {
     uint64_t entry = exchange(u->pt, table, index, 0);
     if (entry_is_present(entry))
@@ -52,8 +53,8 @@ static QUIRE_ALWAYS_INLINE unsigned take_run(struct unmap *u, void *table, unsig
 }
 
 /* Each page goes into the batch before its entry is told. */
-static QUIRE_ALWAYS_INLINE uint32_t take_pages_of(struct unmap *u, void *table, uint64_t at,
-                                                  uint64_t end, const bool wide)
+static QUIRE_ALWAYS_INLINE uint32_t take_pages_of(struct unmap *u, void *table, quire_linear_t at,
+                                                  quire_linear_t end, const bool wide)
 {
     uint32_t gone = 0;
     const unsigned first = step_index(u->pt, 0, at);
@@ -63,7 +64,7 @@ static QUIRE_ALWAYS_INLINE uint32_t take_pages_of(struct unmap *u, void *table, 
             i = entry_skip_zeros(table, i + 1, end_index, wide);
             continue;
         }
-        uint64_t here = at + (i - first) * PT_PAGE_BYTES;
+        quire_linear_t here = at + (i - first) * PT_PAGE_BYTES;
         if (!run_continues(&u->run, 0, here)) {
             tell(u);
             u->run.at = here;
@@ -77,7 +78,7 @@ static QUIRE_ALWAYS_INLINE uint32_t take_pages_of(struct unmap *u, void *table, 
     return gone;
 }
 
-static uint32_t take_pages(struct unmap *u, void *table, uint64_t at, uint64_t end)
+static uint32_t take_pages(struct unmap *u, void *table, quire_linear_t at, quire_linear_t end)
 {
     return u->pt->wide ? take_pages_of(u, table, at, end, true)
                        : take_pages_of(u, table, at, end, false);
@@ -105,7 +106,7 @@ static QUIRE_ALWAYS_INLINE uint32_t clear(void *table, unsigned first, unsigned 
     return gone;
 }
 
-static uint32_t clear_pages(struct unmap *u, void *table, uint64_t at, uint64_t end)
+static uint32_t clear_pages(struct unmap *u, void *table, quire_linear_t at, quire_linear_t end)
 {
     unsigned first = step_index(u->pt, 0, at), count = (unsigned)((end - at) >> PT_SHIFT);
     uint64_t any = 0;
@@ -116,12 +117,12 @@ static uint32_t clear_pages(struct unmap *u, void *table, uint64_t at, uint64_t 
     return gone;
 }
 
-static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, uint64_t at,
-                            uint64_t end);
+static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, quire_linear_t at,
+                            quire_linear_t end);
 
 /* Of the table that an entry leads to. True: it is gone. */
-static bool unmap_below(struct unmap *u, unsigned height, void *parent, unsigned index, uint64_t at,
-                        uint64_t next)
+static bool unmap_below(struct unmap *u, unsigned height, void *parent, unsigned index,
+                        quire_linear_t at, quire_linear_t next)
 {
     struct quire_pgtable *pt = u->pt;
     void *table = table_of(pt, load(pt, parent, index));
@@ -141,8 +142,8 @@ static bool unmap_below(struct unmap *u, unsigned height, void *parent, unsigned
 }
 
 /* Entries of the table that went. */
-static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, uint64_t at,
-                            uint64_t end)
+static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, quire_linear_t at,
+                            quire_linear_t end)
 {
     const struct quire_pgtable *pt = u->pt;
     uint32_t gone = 0;
@@ -153,7 +154,7 @@ static uint32_t unmap_table(struct unmap *u, unsigned height, void *table, uint6
     }
     if (!height)
         return u->removed ? take_pages(u, table, at, end) : clear_pages(u, table, at, end);
-    for (uint64_t next; at < end; at = next) {
+    for (quire_linear_t next; at < end; at = next) {
         unsigned index = step_index(pt, height, at);
         uint64_t entry = load(pt, table, index);
         next = step_next(pt, height, at, end);
@@ -172,7 +173,7 @@ int quire_zap_range(struct quire_pgtable *pt, quire_linear_t virt, uint64_t size
 {
     struct quire_tlb_batch own;
     struct unmap u;
-    uint64_t at, end;
+    quire_linear_t at, end;
     int error = changed_range(pt, virt, size, &at, &end);
     if (flags & ~(QUIRE_UNMAP_KEEP_TABLES | QUIRE_UNMAP_EMPTIED) || (removed && !batch))
         error = -QUIRE_EINVAL;

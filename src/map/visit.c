@@ -7,8 +7,8 @@
 
 struct visit {
     struct run run;
-    bool not_present; /* entries that aren't present are told too */
-    uint64_t hole;    /* where the hole begins that ends at the next entry */
+    bool not_present;    /* entries that aren't present are told too */
+    quire_linear_t hole; /* where the hole begins that ends at the next entry */
     quire_pt_visit_fn *visit;
     void *arg;
 };
@@ -24,7 +24,7 @@ struct quire_pt_run run_told(const struct run *run)
     };
 }
 
-static int tell_hole(const struct visit *v, uint64_t end)
+static int tell_hole(const struct visit *v, quire_linear_t end)
 {
     struct quire_pt_run run = {.virt = linear_of(v->run.pt, v->hole), .size = end - v->hole};
     return v->hole < end ? v->visit(v->arg, &run) : 0;
@@ -35,13 +35,14 @@ static int tell_run(struct visit *v)
     struct quire_pt_run run = run_told(&v->run);
     if (!v->run.count)
         return 0;
-    v->hole = v->run.at + run.size;
+    quire_linear_t end = v->run.at + (quire_linear_t)run.size;
+    v->hole = end > v->run.at ? end : (quire_linear_t)-1; /* nothing is behind the last address */
     v->run.count = 0;
     return v->visit(v->arg, &run);
 }
 
 /* An entry at `at`, the beginning of what it covers. */
-static int visit_entry(struct visit *v, unsigned height, uint64_t at, uint64_t entry)
+static int visit_entry(struct visit *v, unsigned height, quire_linear_t at, uint64_t entry)
 {
     if (!run_continues(&v->run, height, at)) {
         int stop = tell_run(v);
@@ -61,8 +62,8 @@ static bool is_told(const struct visit *v, uint64_t entry)
 }
 
 /* Entries that follow each other are copied in a loop of their own. */
-static QUIRE_ALWAYS_INLINE int visit_pages(struct visit *v, const void *table, uint64_t at,
-                                           uint64_t end, const bool wide)
+static QUIRE_ALWAYS_INLINE int visit_pages(struct visit *v, const void *table, quire_linear_t at,
+                                           quire_linear_t end, const bool wide)
 {
     unsigned first = step_index(v->run.pt, 0, at), i = first;
     const unsigned end_index = first + (unsigned)((end - at) >> PT_SHIFT);
@@ -84,15 +85,15 @@ static QUIRE_ALWAYS_INLINE int visit_pages(struct visit *v, const void *table, u
     return 0;
 }
 
-static int visit_table(struct visit *v, unsigned height, const void *table, uint64_t at,
-                       uint64_t end)
+static int visit_table(struct visit *v, unsigned height, const void *table, quire_linear_t at,
+                       quire_linear_t end)
 {
     const struct quire_pgtable *pt = v->run.pt;
     int stop = 0;
     if (!height)
         return pt->wide ? visit_pages(v, table, at, end, true)
                         : visit_pages(v, table, at, end, false);
-    for (uint64_t next; at < end && !stop; at = next) {
+    for (quire_linear_t next; at < end && !stop; at = next) {
         uint64_t entry = load(pt, table, step_index(pt, height, at));
         next = step_next(pt, height, at, end);
         if (leads_to_table(pt, height, entry))
@@ -107,7 +108,7 @@ int quire_visit_range(const struct quire_pgtable *pt, quire_linear_t virt, uint6
                       unsigned flags, quire_pt_visit_fn *visit, void *arg)
 {
     struct visit v;
-    uint64_t at, end;
+    quire_linear_t at, end;
     int stop = strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end);
     if (stop || flags & ~QUIRE_VISIT_NOT_PRESENT)
         return -QUIRE_EINVAL;
@@ -126,16 +127,18 @@ int quire_visit_range(const struct quire_pgtable *pt, quire_linear_t virt, uint6
 }
 
 /* Stripped; `end`: there is none in the table. */
-static uint64_t next_in_table(const struct quire_pgtable *pt, unsigned height, const void *table,
-                              uint64_t at, uint64_t end)
+static quire_linear_t next_in_table(const struct quire_pgtable *pt, unsigned height,
+                                    const void *table, quire_linear_t at, quire_linear_t end)
 {
     while (at < end) {
         unsigned index = step_index(pt, height, at);
-        uint64_t rest = (end - 1 - (at & ~(step_bytes(pt, height) - 1))) >> pt->step[height].shift;
-        unsigned found = skip_zeros(pt, table, index, index + (unsigned)rest + 1);
+        quire_linear_t first = at & ~(step_bytes(pt, height) - 1);
+        unsigned end_index = index + (unsigned)((end - 1 - first) >> pt->step[height].shift) + 1;
+        unsigned found = skip_zeros(pt, table, index, end_index);
+        if (found == end_index) /* where the last one ends may be no address any more */
+            return end;
         if (found != index)
-            at = (at & ~(step_bytes(pt, height) - 1)) +
-                 ((uint64_t)(found - index) << pt->step[height].shift);
+            at = first + ((quire_linear_t)(found - index) << pt->step[height].shift);
         if (at >= end)
             return end;
         uint64_t entry = load(pt, table, found);
@@ -143,7 +146,7 @@ static uint64_t next_in_table(const struct quire_pgtable *pt, unsigned height, c
             continue; /* it went */
         if (!height || !leads_to_table(pt, height, entry))
             return at;
-        uint64_t next = step_next(pt, height, at, end);
+        quire_linear_t next = step_next(pt, height, at, end);
         at = next_in_table(pt, height - 1, table_of(pt, entry), at, next);
         if (at < next)
             return at;
@@ -153,7 +156,7 @@ static uint64_t next_in_table(const struct quire_pgtable *pt, unsigned height, c
 
 quire_linear_t quire_next_entry(const struct quire_pgtable *pt, quire_linear_t virt, uint64_t size)
 {
-    uint64_t at, end;
+    quire_linear_t at, end;
     unsigned height;
     if (strip_range(pt, virt, size, PT_PAGE_BYTES, &at, &end))
         return virt + size;
@@ -163,7 +166,8 @@ quire_linear_t quire_next_entry(const struct quire_pgtable *pt, quire_linear_t v
 
 int quire_query(const struct quire_pgtable *pt, quire_linear_t virt, struct quire_pt_query *query)
 {
-    uint64_t at, entry;
+    quire_linear_t at;
+    uint64_t entry;
     if (!strip(pt, virt, &at))
         return -QUIRE_EINVAL;
     unsigned height = pt->height - 1u, index = step_index(pt, height, at);

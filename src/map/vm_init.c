@@ -36,7 +36,7 @@ static unsigned long purge_lazy(struct quire_shrinker *shrinker, int node, quire
 
 static bool config_is_valid(const struct quire_vmalloc_config *config)
 {
-    uint64_t at, end;
+    quire_linear_t at, end;
     return config->mem && config->slab && config->pt && config->start &&
            config->start < config->end &&
            !own_range(config->pt, config->start, config->end - config->start, QUIRE_PAGE_SIZE, &at,

@@ -25,12 +25,12 @@ int quire_direct_map_init(struct quire_direct_map *direct, struct quire_pgtable 
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-static uint64_t stripped(const struct quire_windows *w, quire_linear_t virt)
+static quire_linear_t stripped(const struct quire_windows *w, quire_linear_t virt)
 {
-    return virt & (w->pt->address_limit - 1);
+    return without_sign(w->pt, virt);
 }
 
-static uint64_t replace(const struct quire_pgtable *pt, uint64_t at, uint64_t entry)
+static uint64_t replace(const struct quire_pgtable *pt, quire_linear_t at, uint64_t entry)
 {
     unsigned height;
     void *table = table_for(pt, at, at + 1, &height);
@@ -44,10 +44,10 @@ static uint64_t replace(const struct quire_pgtable *pt, uint64_t at, uint64_t en
 static bool show(const struct quire_windows *w, quire_linear_t virt, quire_phys_t phys,
                  uint64_t prot, struct quire_tlb_batch *batch)
 {
-    uint64_t at = stripped(w, virt), end = at + QUIRE_PAGE_SIZE;
+    quire_linear_t at = stripped(w, virt), end = at + QUIRE_PAGE_SIZE;
     uint64_t entry = leaf_entry(w->pt, 0, phys, prot);
     bool replaced = false;
-    for (uint64_t piece = at; piece < end; piece += PT_PAGE_BYTES, entry += PT_PAGE_BYTES)
+    for (quire_linear_t piece = at; piece < end; piece += PT_PAGE_BYTES, entry += PT_PAGE_BYTES)
         replaced |= entry_is_present(replace(w->pt, piece, entry));
     if (replaced && batch)
         batch_add(batch, at, end, PT_SHIFT);
@@ -62,9 +62,9 @@ void window_open(const struct quire_windows *w, quire_linear_t virt, quire_phys_
 
 void window_close(const struct quire_windows *w, quire_linear_t virt, struct quire_tlb_batch *batch)
 {
-    uint64_t at = stripped(w, virt), end = at + QUIRE_PAGE_SIZE;
+    quire_linear_t at = stripped(w, virt), end = at + QUIRE_PAGE_SIZE;
     bool was_open = false;
-    for (uint64_t piece = at; piece < end; piece += PT_PAGE_BYTES)
+    for (quire_linear_t piece = at; piece < end; piece += PT_PAGE_BYTES)
         was_open |= entry_is_present(replace(w->pt, piece, CLOSED));
     if (was_open && batch)
         batch_add(batch, at, end, PT_SHIFT);
@@ -91,7 +91,7 @@ static void release_area(struct quire_pgtable *pt, quire_linear_t base, uint64_t
 
 static int reserve_area(struct quire_pgtable *pt, quire_linear_t base, uint64_t size)
 {
-    uint64_t at, end;
+    quire_linear_t at, end;
     int error = size ? own_range(pt, base, size, QUIRE_PAGE_SIZE, &at, &end) : 0;
     if (error)
         return error;

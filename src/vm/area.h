@@ -91,9 +91,9 @@ void areas_check(const struct quire_mm *mm);
 quire_linear_t vma_start_gap(const struct quire_vma *vma);
 /* The highest or the lowest free range of `size` bytes within [low, high): its address, and the
  * area above it, NULL for none; 0: there is no such range. `low` isn't 0. O(log n). */
-quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_t low,
+quire_linear_t areas_gap_below(struct quire_mm *mm, quire_linear_t size, quire_linear_t low,
                                quire_linear_t high, struct quire_vma **next);
-quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_t low,
+quire_linear_t areas_gap_above(struct quire_mm *mm, quire_linear_t size, quire_linear_t low,
                                quire_linear_t high, struct quire_vma **next);
 
 /* ---- areas (area.c) -------------------------------------------------------------------------- */

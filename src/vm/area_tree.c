@@ -23,12 +23,12 @@ static struct quire_vma *vma_of(const struct tree_node *node)
 
 /* Gaps from this size on are all alike to those above. So when the largest one changes, from which
  * nearly every mmap takes, nobody else has to be told. */
-static uint64_t large_gap(const struct quire_mm *mm)
+static quire_linear_t large_gap(const struct quire_mm *mm)
 {
     return mm->layout.end / LARGE_GAPS;
 }
 
-static uint64_t max_gap_of(const struct tree_node *node)
+static quire_linear_t max_gap_of(const struct tree_node *node)
 {
     return node ? vma_of(node)->max_gap : 0;
 }
@@ -36,8 +36,8 @@ static uint64_t max_gap_of(const struct tree_node *node)
 static bool update_max_gap(struct tree_node *node)
 {
     struct quire_vma *vma = vma_of(node);
-    uint64_t left = max_gap_of(node->child[0]), right = max_gap_of(node->child[1]);
-    uint64_t large = large_gap(vma->mm), max = vma->gap < large ? vma->gap : large;
+    quire_linear_t left = max_gap_of(node->child[0]), right = max_gap_of(node->child[1]);
+    quire_linear_t large = large_gap(vma->mm), max = vma->gap < large ? vma->gap : large;
     max = left > max ? left : max;
     max = right > max ? right : max;
     bool changed = max != vma->max_gap;
@@ -87,7 +87,7 @@ quire_linear_t vma_start_gap(const struct quire_vma *vma)
     return vma->start > guard ? vma->start - guard : 0;
 }
 
-static uint64_t gap_between(const struct quire_vma *prev, const struct quire_vma *vma)
+static quire_linear_t gap_between(const struct quire_vma *prev, const struct quire_vma *vma)
 {
     quire_linear_t from = prev ? prev->end : 0, to = vma_start_gap(vma);
     return to > from ? to - from : 0;
@@ -95,7 +95,7 @@ static uint64_t gap_between(const struct quire_vma *prev, const struct quire_vma
 
 static void refresh_gap(struct quire_vma *prev, struct quire_vma *vma)
 {
-    uint64_t gap = gap_between(prev, vma);
+    quire_linear_t gap = gap_between(prev, vma);
     if (gap == vma->gap)
         return;
     vma->gap = gap;
@@ -264,10 +264,10 @@ static struct tree_node *rise(struct tree_node *node, unsigned side)
 
 /* The highest gap that holds `size` bytes and begins so that they end at `high` at most. What lies
  * right of a node begins behind it, so that a node near `high` cuts off its right. */
-static struct quire_vma *highest_gap(struct quire_mm *mm, uint64_t size, quire_linear_t high)
+static struct quire_vma *highest_gap(struct quire_mm *mm, quire_linear_t size, quire_linear_t high)
 {
     struct tree_node *node = mm->areas.root;
-    uint64_t large = large_gap(mm), least = size < large ? size : large; /* of max_gap */
+    quire_linear_t large = large_gap(mm), least = size < large ? size : large; /* of max_gap */
     bool descend = true;
     if (max_gap_of(node) < least)
         return NULL;
@@ -285,7 +285,7 @@ static struct quire_vma *highest_gap(struct quire_mm *mm, uint64_t size, quire_l
     return NULL;
 }
 
-quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_t low,
+quire_linear_t areas_gap_below(struct quire_mm *mm, quire_linear_t size, quire_linear_t low,
                                quire_linear_t high, struct quire_vma **next)
 {
     quire_linear_t end = high;
@@ -303,10 +303,10 @@ quire_linear_t areas_gap_below(struct quire_mm *mm, uint64_t size, quire_linear_
 }
 
 /* The lowest gap that holds `size` bytes and ends so that they begin at `low` at least. */
-static struct quire_vma *lowest_gap(struct quire_mm *mm, uint64_t size, quire_linear_t low)
+static struct quire_vma *lowest_gap(struct quire_mm *mm, quire_linear_t size, quire_linear_t low)
 {
     struct tree_node *node = mm->areas.root;
-    uint64_t large = large_gap(mm), least = size < large ? size : large; /* of max_gap */
+    quire_linear_t large = large_gap(mm), least = size < large ? size : large; /* of max_gap */
     bool descend = true;
     if (max_gap_of(node) < least)
         return NULL;
@@ -324,7 +324,7 @@ static struct quire_vma *lowest_gap(struct quire_mm *mm, uint64_t size, quire_li
     return NULL;
 }
 
-quire_linear_t areas_gap_above(struct quire_mm *mm, uint64_t size, quire_linear_t low,
+quire_linear_t areas_gap_above(struct quire_mm *mm, quire_linear_t size, quire_linear_t low,
                                quire_linear_t high, struct quire_vma **next)
 {
     if (low > high || size > high - low)

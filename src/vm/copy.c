@@ -167,8 +167,8 @@ int copy_entries(struct quire_mm *child, const struct quire_vma *parent, quire_l
     pt->gfp = gently;
     quire_tlb_batch_init(&batch, &parent->mm->pt);
     for (quire_linear_t at = parent->start, end; !error && at < last_end; at = end) {
-        end = (at | (TABLE_BYTES - 1)) + 1;
-        end = end < last_end ? end : last_end;
+        const quire_linear_t last = at | (TABLE_BYTES - 1);
+        end = last < last_end ? last + 1 : last_end;
         while ((error = copy_piece(child, parent, at, end, &spares, &batch))) {
             if (error == -QUIRE_EAGAIN) {
                 quire_port_relax();

@@ -136,9 +136,9 @@ static inline uint64_t find_entry(const struct quire_pgtable *pt, quire_linear_t
                                   struct quire_fault_cache *cache, void **where)
 {
     const unsigned index_mask = pt->step[0].index_mask;
-    const uint64_t place = address >> PT_ENTRY_SHIFT;
+    const quire_linear_t place = address >> PT_ENTRY_SHIFT;
     const size_t offset = ((unsigned)place & index_mask) << (pt->wide ? 3 : 2);
-    const uint64_t region = place & ~(uint64_t)index_mask;
+    const quire_linear_t region = place & ~(quire_linear_t)index_mask;
     if (cache && cache->table && cache->region == region) {
         *where = (char *)cache->table + offset;
         return quire_entry_at(pt, *where);

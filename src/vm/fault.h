@@ -21,7 +21,7 @@ QUIRE_MUST_CHECK int change_protection(struct quire_vma *vma, quire_linear_t sta
  * lead to both places meanwhile. -ENOMEM (tables): some may have been moved; the caller moves them
  * back. */
 QUIRE_MUST_CHECK int move_entries(struct quire_vma *from_vma, quire_linear_t from,
-                                  struct quire_vma *to_vma, quire_linear_t to, uint64_t size);
+                                  struct quire_vma *to_vma, quire_linear_t to, quire_linear_t size);
 /* fork: entries of an area. -ENOMEM: the child's are taken out again by its teardown. */
 QUIRE_MUST_CHECK int copy_entries(struct quire_mm *child, const struct quire_vma *parent,
                                   quire_linear_t end);

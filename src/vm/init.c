@@ -114,8 +114,9 @@ static bool config_is_valid(const struct quire_vm_config *config)
 {
     /* Page tables map pages of 4 KiB, and areas are made of them. */
     return QUIRE_PAGE_SHIFT == 12 && config->mem && config->slab &&
-           config->format < QUIRE_NR_PT_FORMATS && kernel_tables_fit(config) &&
-           memory_can_be_mapped(config);
+           config->format < QUIRE_NR_PT_FORMATS &&
+           quire_pt_formats[config->format].virt_bits <= QUIRE_LINEAR_BITS &&
+           kernel_tables_fit(config) && memory_can_be_mapped(config);
 }
 
 int quire_vm_init(struct quire_vm **vm, const struct quire_vm_config *config)

@@ -80,8 +80,8 @@ struct quire_vma {
     struct tree_node node; /* of mm->areas, by address */
     struct list link;      /* of mm->in_order */
     quire_linear_t start, end;
-    uint64_t gap;     /* free bytes between the area before and this */
-    uint64_t max_gap; /* the largest of this subtree, as far as it matters: area_tree.c */
+    quire_linear_t gap;     /* free bytes between the area before and this */
+    quire_linear_t max_gap; /* the largest of this subtree, as far as it matters: area_tree.c */
     struct quire_mm *mm;
     uint32_t flags;
     uint64_t prot;  /* of entries: what `flags` allow, without WRITE where a fault must see it */
@@ -98,7 +98,16 @@ struct quire_vma {
     };
 };
 
-static inline uint64_t vma_pages(const struct quire_vma *vma)
+/* Where a range ends that begins at an address. Sizes, and sums with them, have 64 bits, as Linux
+ * on x86-64 computes for programs of either class; what is more than an address can say ends with
+ * the last address, which is beyond every area. */
+static inline quire_linear_t range_end(uint64_t end)
+{
+    const quire_linear_t last = (quire_linear_t)-1;
+    return end < last ? (quire_linear_t)end : last;
+}
+
+static inline quire_linear_t vma_pages(const struct quire_vma *vma)
 {
     return (vma->end - vma->start) >> QUIRE_PAGE_SHIFT;
 }

@@ -258,11 +258,11 @@ static int remove_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
 int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length, int advice)
 {
     enum lock_wanted lock = lock_for(advice);
-    uint64_t size = (length + LOW_BITS) & ~LOW_BITS;
-    quire_linear_t end = address + size;
+    uint64_t size = (length + LOW_BITS) & ~(uint64_t)LOW_BITS, sum = address + size;
+    quire_linear_t end = range_end(sum);
     bool breaks = advice == QUIRE_MADV_HWPOISON || advice == QUIRE_MADV_SOFT_OFFLINE;
     if ((lock == UNKNOWN_ADVICE && !breaks) || address & LOW_BITS || (length && !size) ||
-        end < address)
+        sum < address)
         return -QUIRE_EINVAL;
     if (!size)
         return 0;

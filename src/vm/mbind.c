@@ -9,9 +9,9 @@
 /* 0, with *end; -EINVAL; *end is the address: nothing to do. */
 static int check_range(quire_linear_t address, uint64_t length, quire_linear_t *end)
 {
-    uint64_t size = (length + LOW_BITS) & ~LOW_BITS;
-    *end = address + size;
-    return address & LOW_BITS || *end < address ? -QUIRE_EINVAL : 0;
+    uint64_t sum = address + ((length + LOW_BITS) & ~(uint64_t)LOW_BITS);
+    *end = range_end(sum);
+    return address & LOW_BITS || sum < address ? -QUIRE_EINVAL : 0;
 }
 
 static bool has_hole(struct quire_mm *mm, quire_linear_t start, quire_linear_t end)

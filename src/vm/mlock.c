@@ -136,8 +136,9 @@ static int page_range(quire_linear_t address, uint64_t length, quire_linear_t *s
                       quire_linear_t *end)
 {
     *start = address & ~LOW_BITS;
-    *end = (address + length + LOW_BITS) & ~LOW_BITS;
-    return *end < *start || address + length < address ? -QUIRE_EINVAL : 0;
+    uint64_t sum = (address + length + LOW_BITS) & ~(uint64_t)LOW_BITS;
+    *end = range_end(sum);
+    return sum < *start || address + length < address ? -QUIRE_EINVAL : 0;
 }
 
 /* mlock's errors are POSIX's. */

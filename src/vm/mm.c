@@ -13,6 +13,7 @@ const struct quire_mm_layout quire_mm_layout_i386 = {
     .gap_max = 0xc0000000u / 6 * 5,
     .stack_gap = 256,
 };
+#if QUIRE_LINEAR_BITS > 32
 const struct quire_mm_layout quire_mm_layout_x86_64 = {
     .end = 0x7ffffffff000u,
     .min_addr = 0x10000,
@@ -20,6 +21,7 @@ const struct quire_mm_layout quire_mm_layout_x86_64 = {
     .gap_max = 0x7ffffffff000u / 6 * 5,
     .stack_gap = 256,
 };
+#endif
 
 /* ---- life -------------------------------------------------------------------------------------
  */
@@ -57,8 +59,8 @@ static quire_linear_t kernel_start(const struct quire_vm *vm, const struct quire
 {
     const struct quire_pt_format *format = &quire_pt_formats[vm->config.format];
     quire_linear_t each = (quire_linear_t)1 << format->level[QUIRE_PGD].shift;
-    if (format->virt_bits > 32)
-        return 0 - ((quire_linear_t)1 << (format->virt_bits - 1));
+    if (QUIRE_LINEAR_BITS > 32 && format->virt_bits > 32)
+        return 0 - ((quire_linear_t)1 << (format->virt_bits - 1) % QUIRE_LINEAR_BITS);
     return (layout->end + each - 1) & ~(each - 1);
 }
 
@@ -69,7 +71,7 @@ static bool layout_is_valid(const struct quire_vm *vm, const struct quire_mm_lay
     quire_linear_t low_bits = QUIRE_PAGE_SIZE - 1;
     if (bits > PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT)
         bits = PAGE_INDEX_BITS + QUIRE_PAGE_SHIFT; /* of what a page can tell where it is */
-    return layout->end <= (quire_linear_t)1 << bits && layout->min_addr < layout->end &&
+    return layout->end <= (uint64_t)1 << bits && layout->min_addr < layout->end &&
            !((layout->end | layout->min_addr) & low_bits) && layout->gap_min <= layout->gap_max &&
            layout->gap_max < layout->end;
 }

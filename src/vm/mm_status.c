@@ -161,13 +161,12 @@ static uint64_t pagemap_entry(struct quire_mm *mm, quire_linear_t at)
     return bits;
 }
 
-void quire_pagemap(struct quire_mm *mm, quire_linear_t address, unsigned long count,
-                   uint64_t *entries)
+void quire_pagemap(struct quire_mm *mm, uint64_t address, unsigned long count, uint64_t *entries)
 {
     rwlock_read(&mm->lock);
     for (unsigned long i = 0; i < count; i++) {
-        quire_linear_t at = address + (quire_linear_t)i * QUIRE_PAGE_SIZE;
-        entries[i] = at < mm->layout.end ? pagemap_entry(mm, at) : 0;
+        uint64_t at = address + (uint64_t)i * QUIRE_PAGE_SIZE;
+        entries[i] = at < mm->layout.end ? pagemap_entry(mm, (quire_linear_t)at) : 0;
     }
     rwlock_read_unlock(&mm->lock);
 }

@@ -17,8 +17,7 @@
 
 struct request {
     struct quire_mm *mm;
-    quire_linear_t address;
-    uint64_t size;
+    quire_linear_t address, size;
     unsigned prot, flags;
     struct quire_mapping *mapping;
     uint64_t pgoff;
@@ -247,9 +246,9 @@ static int64_t mmap_locked(struct request *r)
 /* Linux counts a file's pages in an unsigned long. Offset and length can exceed that on 32-bit
  * machines only, where it is looked at before anything is searched for, and of any memory; what a
  * file can't have is check_file's, later. */
-static bool index_overflows(const struct request *r)
+static bool index_overflows(const struct request *r, uint64_t size)
 {
-    uint64_t end = r->pgoff + (r->size >> QUIRE_PAGE_SHIFT);
+    uint64_t end = r->pgoff + (size >> QUIRE_PAGE_SHIFT);
     return quire_pt_formats[r->mm->vm->config.format].virt_bits == 32 && end > UINT32_MAX;
 }
 
@@ -261,9 +260,12 @@ static int check_arguments(struct request *r, uint64_t length, uint64_t offset)
         return -QUIRE_EINVAL;
     if (length > UINT64_MAX - LOW_BITS)
         return -QUIRE_ENOMEM;
-    r->size = (length + LOW_BITS) & ~LOW_BITS;
+    const uint64_t size = (length + LOW_BITS) & ~(uint64_t)LOW_BITS;
+    r->size = (quire_linear_t)size;
     r->pgoff = offset >> QUIRE_PAGE_SHIFT;
-    return index_overflows(r) ? -QUIRE_EOVERFLOW : 0;
+    if (index_overflows(r, size))
+        return -QUIRE_EOVERFLOW;
+    return r->size < size ? -QUIRE_ENOMEM : 0; /* there are fewer addresses */
 }
 
 int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length, unsigned prot,

@@ -29,20 +29,20 @@ static int make_tables(struct quire_mm *mm, quire_linear_t at)
 
 /* How far it came: less than `size` if it met a page that is being moved in memory, whose mover
  * needs the lock that the caller holds. */
-static uint64_t move_piece(struct quire_mm *mm, quire_linear_t from, quire_linear_t to,
-                           uint64_t size)
+static quire_linear_t move_piece(struct quire_mm *mm, quire_linear_t from, quire_linear_t to,
+                                 quire_linear_t size)
 {
     struct quire_tlb_batch batch;
     quire_tlb_batch_init(&batch, &mm->pt);
     entry_lock(mm, from);
-    uint64_t done = quire_move_entries(&mm->pt, from, to, size, entry_is_migration, &batch);
+    quire_linear_t done = quire_move_entries(&mm->pt, from, to, size, entry_is_migration, &batch);
     entry_unlock(mm, from);
     quire_tlb_flush(&batch);
     return done;
 }
 
 int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_vma *to_vma,
-                 quire_linear_t to, uint64_t size)
+                 quire_linear_t to, quire_linear_t size)
 {
     struct quire_mm *mm = from_vma->mm;
     (void)to_vma;
@@ -51,15 +51,15 @@ int move_entries(struct quire_vma *from_vma, quire_linear_t from, struct quire_v
      * those that they came from. */
     while ((from = next_entry(mm, from, end)) < end) {
         to = from + offset;
-        uint64_t in_to = TABLE_BYTES - (to & (TABLE_BYTES - 1));
-        uint64_t in_from = TABLE_BYTES - (from & (TABLE_BYTES - 1));
-        uint64_t piece = in_to < in_from ? in_to : in_from;
+        quire_linear_t in_to = TABLE_BYTES - (to & (TABLE_BYTES - 1));
+        quire_linear_t in_from = TABLE_BYTES - (from & (TABLE_BYTES - 1));
+        quire_linear_t piece = in_to < in_from ? in_to : in_from;
         piece = piece < end - from ? piece : end - from;
         int error = make_tables(mm, to);
         if (error)
             return error;
         rmap_lock_walks(from_vma);
-        uint64_t done = move_piece(mm, from, to, piece);
+        quire_linear_t done = move_piece(mm, from, to, piece);
         rmap_unlock_walks(from_vma);
         quire_tell_event(MOVE, mm_number(mm), from >> QUIRE_PAGE_SHIFT, to >> QUIRE_PAGE_SHIFT,
                          done >> QUIRE_PAGE_SHIFT);

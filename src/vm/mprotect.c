@@ -88,8 +88,9 @@ int quire_mprotect(struct quire_mm *mm, quire_linear_t address, uint64_t length,
         return -QUIRE_EINVAL;
     if (!length)
         return 0;
-    quire_linear_t end = address + ((length + LOW_BITS) & ~LOW_BITS);
-    if (end <= address || length > UINT64_MAX - LOW_BITS)
+    uint64_t sum = address + ((length + LOW_BITS) & ~(uint64_t)LOW_BITS);
+    quire_linear_t end = range_end(sum);
+    if (sum <= address || length > UINT64_MAX - LOW_BITS)
         return -QUIRE_ENOMEM;
     if (prot & ~KNOWN_BITS)
         return -QUIRE_EINVAL;

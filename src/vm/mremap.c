@@ -70,7 +70,7 @@ static void uncommit_more(const struct remap *r, const struct quire_vma *vma)
 static bool can_grow_in_place(const struct remap *r, const struct quire_vma *vma)
 {
     const struct quire_vma *next = vma_next(vma);
-    quire_linear_t end = r->from + r->new_size;
+    uint64_t end = r->from + r->new_size;
     if (r->from + r->old_size != vma->end || end > r->mm->layout.end || end < r->from)
         return false;
     return !next || end <= next->start;
@@ -257,7 +257,8 @@ static int64_t remap_locked(struct remap *r)
     struct quire_vma *vma = vma_at(r->mm, r->from);
     if (!vma)
         return -QUIRE_EFAULT;
-    if (quire_unlikely(r->mm->has_sealed) && mm_is_sealed(r->mm, r->from, r->from + r->old_size))
+    if (quire_unlikely(r->mm->has_sealed) &&
+        mm_is_sealed(r->mm, r->from, range_end(r->from + r->old_size)))
         return -QUIRE_EPERM;
     if (r->old_size > r->mm->layout.end - r->from)
         return r->old_size > r->new_size ? -QUIRE_EINVAL : -QUIRE_EFAULT;
@@ -289,8 +290,8 @@ int64_t quire_mremap(struct quire_mm *mm, quire_linear_t old_address, uint64_t o
         .mm = mm,
         .from = old_address,
         .to = flags & (QUIRE_MREMAP_FIXED | QUIRE_MREMAP_DONTUNMAP) ? new_address : 0,
-        .old_size = (old_length + LOW_BITS) & ~LOW_BITS,
-        .new_size = (new_length + LOW_BITS) & ~LOW_BITS,
+        .old_size = (old_length + LOW_BITS) & ~(uint64_t)LOW_BITS,
+        .new_size = (new_length + LOW_BITS) & ~(uint64_t)LOW_BITS,
         .flags = flags,
     };
     if (!arguments_are_valid(&r))

@@ -23,23 +23,23 @@ bool mm_place_down(struct quire_mm *mm)
     uint64_t stack = mm->limit[QUIRE_LIMIT_STACK];
     if (!mm->mmap_base) {
         quire_linear_t pad = (quire_linear_t)layout->stack_gap << QUIRE_PAGE_SHIFT;
-        quire_linear_t gap = stack <= UINT64_MAX - pad ? stack + pad : stack;
+        uint64_t gap = stack <= UINT64_MAX - pad ? stack + pad : stack;
         gap = gap < layout->gap_min ? layout->gap_min : gap;
         gap = gap > layout->gap_max ? layout->gap_max : gap;
-        mm->mmap_base = page_up(layout->end - gap);
+        mm->mmap_base = page_up(layout->end - (quire_linear_t)gap);
         if (layout->bottom_up || stack == QUIRE_LIMIT_INFINITE)
             mm->mmap_base = page_up(layout->end / 3) | 1; /* upwards from there */
     }
     return !(mm->mmap_base & 1);
 }
 
-static quire_linear_t find_up(struct quire_mm *mm, uint64_t size, struct quire_vma **next)
+static quire_linear_t find_up(struct quire_mm *mm, quire_linear_t size, struct quire_vma **next)
 {
     quire_linear_t from = page_up(mm->layout.end / 3);
     return areas_gap_above(mm, size, from, mm->layout.end, next);
 }
 
-static quire_linear_t find(struct quire_mm *mm, uint64_t size, unsigned flags,
+static quire_linear_t find(struct quire_mm *mm, quire_linear_t size, unsigned flags,
                            struct quire_vma **next)
 {
     quire_linear_t low = mm->layout.min_addr ? mm->layout.min_addr : QUIRE_PAGE_SIZE, at = 0;
@@ -51,7 +51,7 @@ static quire_linear_t find(struct quire_mm *mm, uint64_t size, unsigned flags,
 }
 
 /* Whether the caller's wish can be granted. */
-static bool is_free(struct quire_mm *mm, quire_linear_t at, uint64_t size, unsigned flags,
+static bool is_free(struct quire_mm *mm, quire_linear_t at, quire_linear_t size, unsigned flags,
                     struct quire_vma **next)
 {
     quire_linear_t end =
@@ -62,10 +62,11 @@ static bool is_free(struct quire_mm *mm, quire_linear_t at, uint64_t size, unsig
     return !*next || at + size <= vma_start_gap(*next);
 }
 
-int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t size, unsigned flags,
+int64_t mm_place(struct quire_mm *mm, quire_linear_t address, uint64_t length, unsigned flags,
                  struct quire_vma **next)
 {
-    if (size > mm->layout.end)
+    const quire_linear_t size = (quire_linear_t)length;
+    if (length > mm->layout.end)
         return -QUIRE_ENOMEM;
     if (flags & (QUIRE_MAP_FIXED | QUIRE_MAP_FIXED_NOREPLACE)) {
         if (address & ~PAGE_MASK)

@@ -30,13 +30,13 @@ int quire_remap_file_pages(struct quire_mm *mm, quire_linear_t start, uint64_t s
     struct quire_mapping *mapping = NULL;
     unsigned rights = 0;
     start &= ~LOW_BITS;
-    size &= ~LOW_BITS;
+    size &= ~(uint64_t)LOW_BITS;
     if (prot || start + size <= start || index + (size >> QUIRE_PAGE_SHIFT) < index ||
         index > UINT64_MAX >> QUIRE_PAGE_SHIFT)
         return -QUIRE_EINVAL;
     flags = (flags & QUIRE_MAP_NONBLOCK) | QUIRE_MAP_SHARED | QUIRE_MAP_FIXED | QUIRE_MAP_POPULATE;
     rwlock_read(&mm->lock);
-    const struct quire_vma *vma = find_shared(mm, start, start + size);
+    const struct quire_vma *vma = find_shared(mm, start, range_end(start + size));
     if (vma) {
         mapping = vma->mapping;
         quire_mapping_get(mapping);

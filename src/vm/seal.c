@@ -36,8 +36,9 @@ static int seal_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t 
 
 int quire_mseal(struct quire_mm *mm, quire_linear_t address, uint64_t length)
 {
-    quire_linear_t end = address + ((length + LOW_BITS) & ~LOW_BITS);
-    if (address & LOW_BITS || end < address || length > UINT64_MAX - LOW_BITS)
+    uint64_t sum = address + ((length + LOW_BITS) & ~(uint64_t)LOW_BITS);
+    quire_linear_t end = range_end(sum);
+    if (address & LOW_BITS || sum < address || length > UINT64_MAX - LOW_BITS)
         return -QUIRE_EINVAL;
     if (end == address)
         return 0;

@@ -137,9 +137,11 @@ int quire_msync(struct quire_mm *mm, quire_linear_t address, uint64_t length, un
     if (!msync_arguments_make_sense(address, flags))
         return -QUIRE_EINVAL;
     quire_linear_t start = address;
-    quire_linear_t end = address + ((length + QUIRE_PAGE_SIZE - 1) & ~(QUIRE_PAGE_SIZE - 1));
+    const uint64_t low_bits = QUIRE_PAGE_SIZE - 1;
+    const uint64_t sum = address + ((length + low_bits) & ~low_bits);
+    const quire_linear_t end = range_end(sum);
     bool hole = false;
-    if (end < start)
+    if (sum < address)
         return -QUIRE_ENOMEM;
     while (start < end) {
         struct part part;

@@ -186,9 +186,9 @@ quire_linear_t next_entry(struct quire_mm *mm, quire_linear_t start, quire_linea
 
 static quire_linear_t piece_end(quire_linear_t at, quire_linear_t end)
 {
-    quire_linear_t table_end = (at | (TABLE_BYTES - 1)) + 1, to = at + PIECE_BYTES;
-    to = to < table_end ? to : table_end;
-    return to < end ? to : end;
+    quire_linear_t last = at | (TABLE_BYTES - 1), left = end - at; /* no sums beyond `end` */
+    last = left > PIECE_BYTES && at + (PIECE_BYTES - 1) < last ? at + (PIECE_BYTES - 1) : last;
+    return last < end ? last + 1 : end;
 }
 
 void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)

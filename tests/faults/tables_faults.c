@@ -86,7 +86,7 @@ static int fork(void)
 /* Several root entries: on i386 of 4 MiB, where there are two halves of 512 GiB or 256 TiB. */
 static int keep(void)
 {
-    uint64_t limit = pt.address_limit;
+    uint64_t limit = (uint64_t)pt.address_last + 1;
     return pt.format->virt_bits == 32 ? quire_pgtable_keep(&pt, 0x20000000, 48 * MIB)
                                       : quire_pgtable_keep(&pt, 0 - limit / 2, limit / 64);
 }
@@ -187,7 +187,8 @@ static void a_sharer_that_cannot_be_had_is_forgotten(void)
         config.shared = NULL;
         CHECK_EQ(quire_pgtable_init(&pt, &config), 0);
         config.shared = &pt;
-        config.shared_from = pt.format->virt_bits > 32 ? 0 - pt.address_limit / 2 : 0xc0000000;
+        config.shared_from =
+            pt.format->virt_bits > 32 ? 0 - ((uint64_t)pt.address_last + 1) / 2 : 0xc0000000;
         exhaust();
         for (unsigned free = 0; free < (id == QUIRE_PT_FORMAT_PAE ? 4 : 1); free++) {
             CHECK_EQ(quire_nr_free_pages(machine.mem), free);

@@ -230,6 +230,7 @@ done <<-'END'
 	QUIRE_MAX_NODES 15 nodes
 	QUIRE_MAX_CPUS 511 cpus
 	QUIRE_MEMBLOCK_STATIC_REGIONS 127 regions
+	QUIRE_LINEAR_BITS 32 linear
 END
 
 mv "$prefix" "$prefix-moved"

@@ -391,7 +391,7 @@ static void (*const operations[])(void) = {
 static void place_windows(void)
 {
     bool halves = model.pt.format->virt_bits > 32;
-    uint64_t limit = model.pt.address_limit;
+    uint64_t limit = (uint64_t)model.pt.address_last + 1;
     for (unsigned i = 0; i < WINDOWS; i++)
         for (unsigned unit = 0; unit < UNITS; unit++)
             model.window[i].unit[unit] = 0;
@@ -410,7 +410,7 @@ static void place_windows(void)
 static void start_sharing(void)
 {
     bool halves = model.pt.format->virt_bits > 32;
-    model.shared_from = halves ? 0 - model.pt.address_limit / 2 : 0xc0000000;
+    model.shared_from = halves ? 0 - ((uint64_t)model.pt.address_last + 1) / 2 : 0xc0000000;
     for (unsigned i = 0; i < WINDOWS; i++)
         if (model.window[i].start >= model.shared_from)
             CHECK_EQ(quire_pgtable_keep(&model.pt, model.window[i].start,

@@ -329,7 +329,7 @@ static void processes_come_and_go_while_the_kernels_part_changes(void)
         process_config = (struct quire_pgtable_config){
             .mem = mem, .format = (enum quire_pt_format_id)id, .flush = count_flush, .shared = &pt};
         process_config.shared_from =
-            pt.format->virt_bits > 32 ? 0 - pt.address_limit / 2 : 0xc0000000;
+            pt.format->virt_bits > 32 ? 0 - ((uint64_t)pt.address_last + 1) / 2 : 0xc0000000;
         CHECK_EQ(quire_pgtable_keep(&pt, kernel_page(0), KERNEL_PAGES * 4096ul), 0);
         round_ended = 0;
         for (unsigned i = 0; i < THREADS; i++)

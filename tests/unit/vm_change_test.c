@@ -175,9 +175,9 @@ static int64_t remap(quire_linear_t at, uint64_t pages, uint64_t new_pages, unsi
 
 static void mremap_refuses_what_makes_no_sense(void)
 {
-    const quire_linear_t end = quire_mm_layout_x86_64.end, to = 0x10000000;
     if (!begin())
         return;
+    const quire_linear_t end = mm_layout()->end, to = 0x10000000;
     quire_linear_t at = map_anon(mm, 4 * PAGE);
     CHECK_EQ(remap(at, 4, 5, 8, 0), -QUIRE_EINVAL);
     CHECK_EQ(remap(at, 4, 5, QUIRE_MREMAP_FIXED, to), -QUIRE_EINVAL);

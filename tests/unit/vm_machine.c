@@ -64,8 +64,9 @@ void run_on(struct quire_mm *mm)
 {
     if (running) {
         /* The TLB forgets it before it leaves the set. */
-        quire_sim_flush(&sim, NULL,
-                        &(struct quire_sim_flush){.last = UINT64_MAX, .pcid = QUIRE_SIM_ALL_PCIDS});
+        quire_sim_flush(
+            &sim, NULL,
+            &(struct quire_sim_flush){.last = (quire_linear_t)-1, .pcid = QUIRE_SIM_ALL_PCIDS});
         quire_pgtable_cpu_leave(quire_mm_pgtable(running), 0);
     }
     running = mm;
@@ -120,6 +121,8 @@ bool vm_boot_map(const struct quire_memblock_region *map, enum quire_pt_format_i
         return false;
     if (!slab_start(vm_slab_config))
         return false;
+    if (quire_pt_formats[format].virt_bits > QUIRE_LINEAR_BITS)
+        format = QUIRE_PT_FORMAT_PAE; /* the next best */
     format_id = format;
     running = NULL;
     nr_faults = 0;
@@ -153,12 +156,19 @@ void vm_end(void)
     slab_end();
 }
 
+const struct quire_mm_layout *mm_layout(void)
+{
+#if QUIRE_LINEAR_BITS > 32
+    if (format_id >= QUIRE_PT_FORMAT_X86_64)
+        return &quire_mm_layout_x86_64;
+#endif
+    return &quire_mm_layout_i386;
+}
+
 struct quire_mm *mm_new(void)
 {
     struct quire_mm *mm = NULL;
-    bool small = format_id < QUIRE_PT_FORMAT_X86_64;
-    CHECK_EQ(quire_mm_create(&mm, test_vm, small ? &quire_mm_layout_i386 : &quire_mm_layout_x86_64),
-             0);
+    CHECK_EQ(quire_mm_create(&mm, test_vm, mm_layout()), 0);
     return mm;
 }
 

@@ -45,6 +45,7 @@ bool vm_boot_map(const struct quire_memblock_region *map, enum quire_pt_format_i
 void vm_end(void);
 
 /* An address space of the format's layout; it must be put before vm_end. */
+const struct quire_mm_layout *mm_layout(void);
 struct quire_mm *mm_new(void);
 /* The CPU runs on it from now on; NULL: on none. quire_mm_put needs it to run elsewhere. */
 void run_on(struct quire_mm *mm);

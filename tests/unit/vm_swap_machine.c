@@ -48,8 +48,9 @@ struct lru_counts counts(void)
 
 void forget_translations(void)
 {
-    quire_sim_flush(&sim, NULL,
-                    &(struct quire_sim_flush){.last = UINT64_MAX, .pcid = QUIRE_SIM_ALL_PCIDS});
+    quire_sim_flush(
+        &sim, NULL,
+        &(struct quire_sim_flush){.last = (quire_linear_t)-1, .pcid = QUIRE_SIM_ALL_PCIDS});
 }
 
 void write_pages(quire_linear_t at, unsigned first, unsigned count)

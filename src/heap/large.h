@@ -72,8 +72,12 @@ struct regular_counts {
     unsigned long blocks, mapped_blocks;
 };
 struct regular_counts regular_count(struct quire_heap *heap);
-/* Of those that are free, as the system says. */
-size_t regular_resident(struct quire_heap *heap);
+/* Where the block of a slot is, if there is one that is free. */
+struct large_part {
+    char *at;
+    size_t size;
+};
+bool regular_free_part(struct quire_heap *heap, unsigned number, struct large_part *part);
 void regular_check(struct quire_heap *heap);
 
 #endif

@@ -255,15 +255,13 @@ struct regular_counts regular_count(struct quire_heap *heap)
     return counts;
 }
 
-size_t regular_resident(struct quire_heap *heap)
+bool regular_free_part(struct quire_heap *heap, unsigned number, struct large_part *part)
 {
-    size_t bytes = 0;
-    for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
-        const struct regular *slot = &heap->large.regular[quire_ctz64(left)];
-        if (quire_load_relaxed(&slot->word) & FREE)
-            bytes += heap->ops.resident(heap->ops_arg, slot->block->at, slot->block->size);
-    }
-    return bytes;
+    const struct regular *slot = &heap->large.regular[number];
+    if (!(heap->large.regulars >> number & 1) || !(quire_load_relaxed(&slot->word) & FREE))
+        return false;
+    *part = (struct large_part){slot->block->at, slot->block->size};
+    return true;
 }
 
 void regular_check(struct quire_heap *heap)

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -30,6 +31,12 @@
 _Static_assert(sizeof(struct quire_heap_page) <= QUIRE_HEAP_PLACE_BYTES, "a place has room");
 _Static_assert(sizeof(struct quire_heap_places) <= QUIRE_HEAP_FIRST_PLACE, "and so has what is "
                                                                            "before them");
+_Static_assert(sizeof(struct quire_heap_live) ==
+                       2 * sizeof(((struct quire_heap_page *)0)->taken_now) &&
+                   offsetof(struct quire_heap_page, pages_now) -
+                           offsetof(struct quire_heap_page, taken_now) ==
+                       offsetof(struct quire_heap_live, pages),
+               "the page has a struct quire_heap_live");
 _Static_assert(QUIRE_HEAP_PAGE_LARGE == QUIRE_HEAP_LARGE_SIZES, "the page has all sizes");
 
 static struct quire_heap_page *page;
@@ -191,6 +198,11 @@ static struct quire_heap_page *make_page(uint32_t pid, uint64_t now)
     return made;
 }
 
+static struct quire_heap_live *live_of(struct quire_heap_page *of)
+{
+    return (struct quire_heap_live *)(void *)of->taken_now;
+}
+
 static void leave_page(void)
 {
     (void)munmap(page, sizeof *page);
@@ -214,8 +226,10 @@ static void inherit(void)
 
 void share_restart(void)
 {
-    if (heap && options.shares)
+    if (heap && options.shares) {
+        quire_heap_set_live(heap, NULL); /* the page is the parent's */
         inherit();
+    }
     lock.word = 0;
     written_ns = 0;
     period_ns = FIRST_PERIOD_NS;
@@ -313,9 +327,14 @@ static void write_events(const struct quire_heap_info *info)
 static void write_page(uint64_t now)
 {
     struct quire_heap_info info;
-    quire_heap_info(heap, &info);
+    struct quire_heap_live *live = live_of(page);
     quire_store_relaxed(&page->sequence, page->sequence + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
+    for (unsigned class = 0; class < NR_CLASSES; class ++) {
+        page->taken_then[class] = quire_load_relaxed(&live->taken[class]);
+        page->pages_then[class] = quire_load_relaxed(&live->pages[class]);
+    }
+    quire_heap_info(heap, &info);
     page->written_ns = now;
     page->used = info.used;
     page->cached = info.cached;
@@ -350,8 +369,8 @@ static void write_own_page(uint64_t now)
     quire_store_relaxed(&written_ns, now);
     if (page && page->pid != pid) /* the parent's */
         leave_page();
-    if (!page)
-        page = make_page(pid, now);
+    if (!page && (page = make_page(pid, now)))
+        quire_heap_set_live(heap, live_of(page));
     if (page)
         write_page(now);
     else

@@ -50,6 +50,31 @@ uint32_t heap_page_innermost_pid(uint32_t pid)
     return inner;
 }
 
+/* What has become of the classes since the page was written. Another user's program may say
+ * anything. */
+static void bring_up_to_date(struct quire_heap_page *page)
+{
+    for (unsigned i = 1; i < QUIRE_HEAP_PAGE_CLASSES; i++) {
+        struct quire_heap_page_class *c = &page->class_of[i];
+        uint64_t more = (uint64_t)page->taken_now[i] - page->taken_then[i];
+        uint64_t pages = (uint64_t)page->pages_now[i] - page->pages_then[i];
+        if ((int64_t)(c->used + more) < 0)
+            more = 0 - c->used;
+        if ((int64_t)(c->pages + pages) < 0)
+            pages = 0 - c->pages;
+        if ((!more && !pages) || !c->size)
+            continue;
+        uint64_t free = page->slots + pages * page->page_size - more * c->size;
+        page->slots = (int64_t)free < 0 ? 0 : free;
+        c->slots += pages * page->page_size / c->size;
+        c->used += more;
+        c->pages += pages;
+        c->slots = c->slots < c->used + c->cached ? c->used + c->cached : c->slots;
+        page->used += more * c->size;
+        page->nr_blocks += more;
+    }
+}
+
 /* A child that hasn't made its own yet still has its parent's: told apart by the page's pid. */
 enum heap_page_result heap_page_read_at(int file, uint64_t start, uint32_t pid,
                                         struct quire_heap_page *page)
@@ -68,6 +93,8 @@ enum heap_page_result heap_page_read_at(int file, uint64_t start, uint32_t pid,
         if (whole)
             result = is_known(page) ? HEAP_PAGE_READ : HEAP_PAGE_UNKNOWN;
     }
+    if (result == HEAP_PAGE_READ)
+        bring_up_to_date(page);
     return result;
 }
 

@@ -210,6 +210,15 @@ struct quire_heap_info {
     uint64_t mapped_ns; /* when one was mapped the last time, by the port's clock; 0: never */
 };
 void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info);
+/* By class: blocks that callers or threads' stacks have, and pages of slabs or runs. */
+struct quire_heap_live {
+    uint32_t taken[QUIRE_HEAP_CLASSES], pages[QUIRE_HEAP_CLASSES];
+};
+/* From now on these counts are kept up to date, by words, where others may read them at any moment.
+ * NULL: not any more; what had them before may be written to until all who are in the heap now have
+ * left it. O(classes). */
+void quire_heap_set_live(struct quire_heap *heap, struct quire_heap_live *live);
+
 /* Classes are numbered from 1; -ENOENT beyond the last. */
 int quire_heap_class_info(struct quire_heap *heap, unsigned class_number,
                           struct quire_heap_class_info *info);

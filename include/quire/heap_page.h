@@ -14,6 +14,10 @@
  * file or no free place the process has a file of its own, as without FILE. A program that calls
  * exec leaves a page, and takes another.
  *
+ * What callers and threads' stacks have of each class of blocks is counted beside that at any
+ * moment, by batches: a reader adds what has become of it since the page was written, so that he
+ * knows of a program that sleeps, or was killed, what it held then, but for what lies on stacks.
+ *
  * `sequence` is odd while the page is being written. A reader copies the page between two looks at
  * it, and has a whole copy if both were the same and even.
  *
@@ -30,7 +34,7 @@ extern "C" {
 
 #define QUIRE_HEAP_PAGE_NAME "quire-heap"
 #define QUIRE_HEAP_PAGE_MAGIC 0x5041454845524951u /* "QIREHEAP" */
-#define QUIRE_HEAP_PAGE_VERSION 2u
+#define QUIRE_HEAP_PAGE_VERSION 3u
 #define QUIRE_HEAP_PAGE_CLASSES 89u /* class 0: what has a mapping of its own */
 
 #define QUIRE_HEAP_PAGE_LARGE 16u /* sizes of large blocks */
@@ -70,12 +74,16 @@ struct quire_heap_page {
     uint32_t parent, reserved;
     char name[16]; /* of the program, as the system has it */
     struct quire_heap_page_large large_of[QUIRE_HEAP_PAGE_LARGE];
+    /* By class, as struct quire_heap_live: what it was when the page was written, and what it is,
+     * which isn't part of what `sequence` guards. */
+    uint32_t taken_then[QUIRE_HEAP_PAGE_CLASSES], pages_then[QUIRE_HEAP_PAGE_CLASSES];
+    uint32_t taken_now[QUIRE_HEAP_PAGE_CLASSES], pages_now[QUIRE_HEAP_PAGE_CLASSES];
 };
 
 #define QUIRE_HEAP_PLACES_NAME "quire-heap-places"
 #define QUIRE_HEAP_PLACES_MAGIC 0x4543414c50524951u /* "QIRPLACE" */
 #define QUIRE_HEAP_PLACES 4096u
-#define QUIRE_HEAP_PLACE_BYTES 8192u
+#define QUIRE_HEAP_PLACE_BYTES 12288u
 #define QUIRE_HEAP_FIRST_PLACE 20480u /* where place 0 begins */
 
 struct quire_heap_places {

@@ -302,7 +302,8 @@ void quire_kmem_cache_info(struct quire_kmem_cache *cache, struct quire_kmem_cac
 struct quire_kmem_cache_use {
     unsigned long objects; /* that the slabs have room for */
     unsigned long taken;   /* of those: allocated, or in sheaves */
-    unsigned long told;    /* pages that quire_slab_report_free_pages told of, still vacant */
+    unsigned long pages;
+    unsigned long told; /* pages that quire_slab_report_free_pages told of, still vacant */
 };
 struct quire_kmem_cache_use quire_kmem_cache_use(const struct quire_kmem_cache *cache);
 

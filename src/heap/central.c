@@ -93,6 +93,7 @@ static void *take_run(struct quire_heap *heap, size_t pages, unsigned align_orde
     quire_store_relaxed(&class_map(heap)[page->pfn], (uint8_t)(NR_SMALL + pages));
     pages_taken(heap, pages);
     (void)quire_fetch_add(&heap->nr_runs[pages], 1);
+    live_changed(heap, NR_SMALL + pages);
     return quire_page_address(heap->mem, page);
 }
 
@@ -123,6 +124,7 @@ static void put_run(struct quire_heap *heap, size_t class, void *block)
         return;
     }
     (void)quire_fetch_add(&heap->nr_runs[class_pages(class)], 0ul - 1);
+    live_changed(heap, class);
     quire_free_run(heap->mem, quire_pfn_to_page(heap->mem, quire_pfn(number)), class_pages(class));
     pages_freed(heap, class_pages(class));
 }
@@ -157,6 +159,7 @@ size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **
         committed = quire_load_relaxed(&heap->committed);
         got = take_objects(heap, class, count, blocks);
     } while (!got && heap_grow(heap, committed));
+    live_changed(heap, class);
     return got;
 }
 
@@ -167,6 +170,7 @@ void central_put(struct quire_heap *heap, size_t class, size_t count, void **blo
             put_run(heap, class, blocks[i]);
     } else {
         quire_kmem_cache_put(quire_load_acquire(&heap->small[class]), count, blocks);
+        live_changed(heap, class);
         fall_look(heap, class);
     }
     heap_purge_if_due(heap);

@@ -1,6 +1,8 @@
 /* heap/info.c: counts */
 #include "heap/large.h"
 
+#define ASKED_AT_ONCE 16u
+
 static unsigned long cached_blocks(struct quire_heap *heap, size_t class)
 {
     unsigned long blocks = 0;
@@ -91,19 +93,40 @@ void heap_events_info(struct quire_heap *heap, struct quire_heap_info *info)
     large_add_events(heap, info);
 }
 
-/* Of what is kept most may never have been touched, or nothing. */
-static size_t kept_resident(struct quire_heap *heap, size_t kept)
+/* Free large blocks from number `*next` on, which becomes that of the next one: regulars by their
+ * slots, and behind them kept ones. How many, ASKED_AT_ONCE at most. */
+static unsigned some_free(struct quire_heap *heap, unsigned *next, struct large_part *part)
 {
-    if (!heap->ops.resident)
-        return kept;
+    unsigned count = 0, number = NR_REGULARS;
     heap_lock(&heap->large.lock);
-    size_t bytes = regular_resident(heap);
+    for (; *next < NR_REGULARS && count < ASKED_AT_ONCE; ++*next)
+        count += regular_free_part(heap, *next, &part[count]);
     list_for_each (link, &heap->large.kept) {
+        if (number++ < *next || count == ASKED_AT_ONCE)
+            continue;
         const struct large *block = kept_of(link);
-        bytes += heap->ops.resident(heap->ops_arg, block->at, block->size);
+        part[count++] = (struct large_part){block->at, block->size};
+        ++*next;
     }
     heap_unlock(&heap->large.lock);
-    return bytes;
+    return count;
+}
+
+/* Of what is kept most may never have been touched, or nothing. The system is asked without the
+ * lock, since that may take long: what comes and goes meanwhile may be missed, or be another's. */
+static size_t kept_resident(struct quire_heap *heap, size_t kept)
+{
+    struct large_part part[ASKED_AT_ONCE];
+    size_t bytes = 0;
+    unsigned next = 0, count = ASKED_AT_ONCE;
+    if (!heap->ops.resident)
+        return kept;
+    while (count == ASKED_AT_ONCE) {
+        count = some_free(heap, &next, part);
+        for (unsigned i = 0; i < count; i++)
+            bytes += heap->ops.resident(heap->ops_arg, part[i].at, part[i].size);
+    }
+    return bytes < kept ? bytes : kept;
 }
 
 static void free_info(struct quire_heap *heap, struct quire_heap_info *info)

@@ -128,6 +128,7 @@ struct quire_heap {
     unsigned purge_looks;
     size_t vacant_of; /* bytes that were free in slabs when their vacant pages went back last */
     struct fall fall;
+    struct quire_heap_live *live; /* NULL: nobody looks */
     bool trims_at_once, has_purged; /* looked at without the lock */
     quire_port_spinlock_t purge_lock;
 
@@ -273,6 +274,16 @@ void fall_look(struct quire_heap *heap, size_t class);
 void fall_restart(struct quire_heap *heap);
 /* The class gets a slab more. */
 void fall_arm(struct quire_heap *heap, size_t class);
+
+/* ---- live.c ---------------------------------------------------------------------------------- */
+
+void live_tell(struct quire_heap *heap, struct quire_heap_live *live, size_t class);
+static inline void live_changed(struct quire_heap *heap, size_t class)
+{
+    struct quire_heap_live *live = quire_load_acquire(&heap->live);
+    if (quire_unlikely(live))
+        live_tell(heap, live, class);
+}
 
 /* ---- large.c --------------------------------------------------------------------------------- */
 

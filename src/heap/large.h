@@ -87,8 +87,12 @@ struct regular_counts {
     unsigned long blocks, mapped_blocks;
 };
 struct regular_counts regular_count(struct quire_heap *heap);
-/* Of those that are free, and of what is lent, as the system says. */
-size_t regular_resident(struct quire_heap *heap);
+/* Where memory of a slot is that no program has: its block when it is free, or what of it is lent. */
+struct large_part {
+    char *at;
+    size_t size;
+};
+bool regular_free_part(struct quire_heap *heap, unsigned number, struct large_part *part);
 void regular_check(struct quire_heap *heap);
 
 #endif

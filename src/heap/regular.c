@@ -394,18 +394,18 @@ struct regular_counts regular_count(struct quire_heap *heap)
     return counts;
 }
 
-size_t regular_resident(struct quire_heap *heap)
+bool regular_free_part(struct quire_heap *heap, unsigned number, struct large_part *part)
 {
-    size_t bytes = 0;
-    for (uint64_t left = heap->large.regulars; left; left &= left - 1) {
-        const struct regular *slot = &heap->large.regular[quire_ctz64(left)];
-        const struct large *block = slot->block;
-        uintptr_t word = quire_load_relaxed(&slot->word);
-        size_t own = word & FREE ? 0 : own_bytes(word, block);
-        if (own < block->size)
-            bytes += heap->ops.resident(heap->ops_arg, block->at + own, block->size - own);
-    }
-    return bytes;
+    const struct regular *slot = &heap->large.regular[number];
+    if (!(heap->large.regulars >> number & 1))
+        return false;
+    const struct large *block = slot->block;
+    uintptr_t word = quire_load_relaxed(&slot->word);
+    size_t own = word & FREE ? 0 : own_bytes(word, block);
+    if (own >= block->size)
+        return false;
+    *part = (struct large_part){block->at + own, block->size - own};
+    return true;
 }
 
 void regular_check(struct quire_heap *heap)

@@ -78,6 +78,7 @@ struct quire_kmem_cache_use quire_kmem_cache_use(const struct quire_kmem_cache *
     for (unsigned i = 0; i < cache->slab->nr_nodes; i++) {
         free += quire_load_relaxed(&cache->node[i].nr_free);
         use.objects += quire_load_relaxed(&cache->node[i].nr_objects);
+        use.pages += quire_load_relaxed(&cache->node[i].nr_pages);
         use.told += quire_load_relaxed(&cache->node[i].nr_told);
     }
     use.taken = use.objects > free ? use.objects - free : 0;

@@ -71,6 +71,15 @@ file_mode() {
     return 1
 }
 
+# Waits for the program to get there; it doesn't use the heap any more then.
+holds() { # WHAT, of bytes
+    tries=0
+    until "$quire" heap "$pid" >"$log" && awk '/^used/ { bytes = $2; seen = 1; if (!('"$1"')) exit 1 } END { if (!seen) exit 1 }' "$log"; do
+        [ $((tries += 1)) -lt 100 ] || return
+        sleep 0.1
+    done
+}
+
 start share perl -e "$program"
 tap_check 'what a program holds is shown' shows_used_bytes
 tap_check 'the file is for its user alone' file_mode
@@ -79,9 +88,18 @@ start share,calls perl -e "$program"
 tap_check 'its calls are counted' counts_calls
 tap_check 'JSON has it all' is_json
 stop
+# shellcheck disable=SC2016 # perl's own, and awk's
+burst='push @a, "x" x (200 + $_ % 40) for 1..100000;'
+start share perl -e "$burst $says_so sleep 1000;"
+# 100,000 strings of 200 to 240 bytes within some milliseconds
+tap_check 'what a program took before it slept is shown' holds 'bytes >= 20000000'
+stop
+start share perl -e "$burst undef @a; $says_so sleep 1000;"
+tap_check 'what a program freed before it slept is not shown' holds 'bytes > 1000000 && bytes < 8000000'
+stop
 # shellcheck disable=SC2016 # perl's own
 liar='$name = "quire-heap"; $f = syscall(319, $name, 0); open F, "+<&=$f"; binmode F;
-    $head = pack("QLLLLx144LL", 0x5041454845524951, 2, 9999, 0, $$, $ARGV[0], 0);
+    $head = pack("QLLLLx144LL", 0x5041454845524951, 3, 9999, 0, $$, $ARGV[0], 0);
     syswrite F, $head . "\0" x 64 . pack("QQQQQ", 16, 5, 0, 3, 1) . "\0" x 8000; '$says_so' sleep 1000;'
 counts_whats_there() {
     "$quire" heap "$pid" >"$log" && is_there '^ *16  *5  *0  *0  *1$'

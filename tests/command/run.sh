@@ -319,10 +319,10 @@ liar='$ENV{QUIRE_MALLOC} =~ m{share=([^,]*)} or die; open F, "+<", $1 or die; bi
         sysseek F, 16, 0;
         syswrite F, pack "L4096", map { $_ % 2 ? $$ : $_ } 1 .. 4096;
         for (1 .. 50) {
-            sysseek F, 20480 + $_ * 8192, 0;
-            syswrite F, pack("QLLLLQ", 0x5041454845524951, 2, 8000, 0, $$, 1) . "\xf7" x 136 . pack("LL", 89, 1) . "\xf7" x 6400;
-            sysseek F, 20480 + (50 + $_) * 8192, 0;
-            syswrite F, "\xff" x 8192;
+            sysseek F, 20480 + $_ * 12288, 0;
+            syswrite F, pack("QLLLLQ", 0x5041454845524951, 3, 9000, 0, $$, 1) . "\xf7" x 136 . pack("LL", 89, 1) . "\xf7" x 8400;
+            sysseek F, 20480 + (50 + $_) * 12288, 0;
+            syswrite F, "\xff" x 12288;
         }
         select undef, undef, undef, 0.1;
     }

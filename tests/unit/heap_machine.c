@@ -78,6 +78,8 @@ static size_t resident(void *arg, void *at, size_t size)
 {
     CHECK_EQ((uintptr_t)arg, 7);
     CHECK(at);
+    if (heap_machine.on_question)
+        heap_machine.on_question();
     return size / 2;
 }
 

@@ -24,6 +24,7 @@ struct heap_machine {
     unsigned long fail_at, nr_calls;    /* call number fail_at fails, and no other; 0: none */
     bool fail_all;                      /* and all after it */
     void (*on_call)(void);              /* NULL, or called with each */
+    void (*on_question)(void);          /* the same, when it is asked what takes memory */
 };
 extern struct heap_machine heap_machine;
 extern struct quire_heap_cache heap_cache;

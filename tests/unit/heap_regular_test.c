@@ -75,6 +75,46 @@ static void regulars_count_as_what_they_are(void)
     heap_end();
 }
 
+static unsigned nr_questions;
+
+static void nobody_waits(void)
+{
+    quire_port_spinlock_t *large_lock = &heap_machine.heap->large.lock;
+    nr_questions++;
+    CHECK(quire_port_spin_trylock(large_lock));
+    quire_port_spin_unlock(large_lock);
+}
+
+/* More than are asked about at once: regulars, and between blocks in use kept ones. */
+static void the_system_is_asked_while_nobody_waits(void)
+{
+    enum { KEPT = 20, EACH = 40 * QUIRE_PAGE_SIZE };
+    static char *other[2 * KEPT];
+    if (!heap_boot())
+        return;
+    for (unsigned round = 0; round < 30; round++) {
+        for (unsigned i = 0; i < 2 * KEPT; i++)
+            if (!other[i])
+                REQUIRE((other[i] = quire_heap_alloc(&heap_cache, EACH)));
+        for (unsigned i = 0; i < 2 * KEPT; i += 2) {
+            quire_heap_free(&heap_cache, other[i]);
+            other[i] = NULL;
+        }
+    }
+    nr_questions = 0;
+    heap_machine.on_question = nobody_waits;
+    struct quire_heap_info info = heap_info();
+    CHECK_EQ(nr_questions, info.nr_kept);
+    CHECK(info.nr_kept > 16);
+    CHECK_EQ(info.free_resident, info.dirty + info.slots + info.cached + info.kept / 2);
+    heap_machine.on_question = NULL;
+    for (unsigned i = 0; i < 2 * KEPT; i++) {
+        quire_heap_free(&heap_cache, other[i]);
+        other[i] = NULL;
+    }
+    heap_end();
+}
+
 static void what_is_free_is_told_by_what_takes_memory(void)
 {
     if (!heap_boot())
@@ -215,6 +255,7 @@ static const struct test_case cases[] = {
     TEST_CASE(who_takes_and_drops_the_same_blocks_needs_no_lock),
     TEST_CASE(regulars_count_as_what_they_are),
     TEST_CASE(what_is_free_is_told_by_what_takes_memory),
+    TEST_CASE(the_system_is_asked_while_nobody_waits),
     TEST_CASE(a_regular_that_is_freed_twice_is_told),
     TEST_CASE(what_regulars_leave_serves_others),
     TEST_CASE(regulars_that_nobody_takes_are_unmapped),

@@ -396,6 +396,33 @@ static void pages_that_begin_to_be_used_are_counted_and_those_that_had_been_give
     heap_end();
 }
 
+/* But for what lies on stacks or in quarantine, which counts as taken. */
+static void what_is_taken_is_told_at_any_moment(void)
+{
+    static struct quire_heap_live live;
+    if (!heap_boot())
+        return;
+    warm_up(64);
+    quire_heap_set_live(heap_machine.heap, &live);
+    for (unsigned i = 0; i < COUNT; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 64)));
+    void *run = quire_heap_alloc(&heap_cache, 10 * QUIRE_PAGE_SIZE);
+    CHECK(live.taken[4] >= COUNT && live.taken[4] < COUNT + 160);
+    CHECK(live.pages[4] >= COUNT * 64 / QUIRE_PAGE_SIZE);
+    CHECK(live.taken[QUIRE_HEAP_SMALL_CLASSES + 10] == 1);
+    CHECK(live.pages[QUIRE_HEAP_SMALL_CLASSES + 10] == 10);
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    quire_heap_free(&heap_cache, run);
+    CHECK(live.taken[4] < 160);
+    CHECK(live.taken[QUIRE_HEAP_SMALL_CLASSES + 10] == 0);
+    quire_heap_set_live(heap_machine.heap, NULL);
+    block[0] = quire_heap_alloc(&heap_cache, 11 * QUIRE_PAGE_SIZE);
+    CHECK(live.taken[QUIRE_HEAP_SMALL_CLASSES + 11] == 0);
+    quire_heap_free(&heap_cache, block[0]);
+    heap_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(blocks_are_aligned_disjoint_and_keep_their_content),
     TEST_CASE(a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page),
@@ -412,6 +439,7 @@ static const struct test_case cases[] = {
     TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),
     TEST_CASE(large_blocks_are_counted_by_size),
+    TEST_CASE(what_is_taken_is_told_at_any_moment),
     TEST_CASE(pages_that_begin_to_be_used_are_counted_and_those_that_had_been_given_back),
     {0},
 };

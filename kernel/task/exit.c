@@ -101,7 +101,9 @@ static void tell_parent(struct process *process)
     bool by_signal = process->status & 0x7f;
     if (number) {
         struct signal_info info = {.number = number,
-                                   .code = by_signal ? CLD_KILLED : CLD_EXITED,
+                                   .code = !by_signal                        ? CLD_EXITED
+                                           : process->status & STATUS_DUMPED ? CLD_DUMPED
+                                                                             : CLD_KILLED,
                                    .pid = process->pid,
                                    .uid = process->credentials.uid,
                                    .user_ticks = (unsigned long)ticks_of(process->user_ns),

@@ -63,6 +63,7 @@ struct process {
 
     bool exiting;          /* all threads end, with `status` */
     struct task *survivor; /* of an execve: all others end */
+    struct task *dumper;   /* writes a core: all others wait before they come to user mode */
     struct event thread_ended;
     bool zombie;             /* all have ended; the parent hasn't waited yet */
     bool told;               /* stats.c has written its line */

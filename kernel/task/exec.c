@@ -357,6 +357,8 @@ int exec(struct inode *start, const char *path, const struct exec_strings *argv,
         if (!error)
             error = process_unshare_files(current_process());
         if (!error)
+            error = signal_unshare_actions(current_process());
+        if (!error)
             become(&program, path);
         else {
             if (program.mm)

@@ -135,7 +135,7 @@ static void give_children_to_init(struct process *process)
 /* The parent doesn't want to hear of children: they go by themselves. */
 static bool is_ignored_by_parent(const struct process *process)
 {
-    const struct signal_action *action = &process->parent->actions.action[SIGCHLD - 1];
+    const struct signal_action *action = &process->parent->actions->action[SIGCHLD - 1];
     return process->exit_signal == SIGCHLD &&
            (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT));
 }

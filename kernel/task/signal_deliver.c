@@ -59,7 +59,7 @@ bool signal_is_pending(void)
 static void tell_parent(struct process *process, int code, int number)
 {
     struct process *parent = process->parent;
-    const struct signal_action *action = &parent->actions.action[SIGCHLD - 1];
+    const struct signal_action *action = &parent->actions->action[SIGCHLD - 1];
     struct signal_info info = {.number = SIGCHLD,
                                .code = code,
                                .pid = process->pid,
@@ -200,7 +200,7 @@ static void push_failed(struct process *process, int number)
 {
     const struct signal_info info = {.number = SIGSEGV, .code = SI_KERNEL};
     if (number == SIGSEGV)
-        process->actions.action[SIGSEGV - 1].handler = SIG_DFL;
+        process->actions->action[SIGSEGV - 1].handler = SIG_DFL;
     signal_force(SIGSEGV, &info);
 }
 
@@ -208,11 +208,11 @@ static void run_handler(struct trap_frame *frame, struct process *process,
                         const struct signal_info *info)
 {
     int number = info->number;
-    struct signal_action action = process->actions.action[number - 1];
+    struct signal_action action = process->actions->action[number - 1];
     uint64_t blocked = current->restore_blocked ? current->saved_blocked : current->blocked;
     settle_call(frame, &action);
     if (action.flags & SA_RESETHAND)
-        process->actions.action[number - 1].handler = SIG_DFL;
+        process->actions->action[number - 1].handler = SIG_DFL;
     if (signal_frame_push(frame, &action, info, blocked)) {
         push_failed(process, number);
         return;
@@ -227,7 +227,7 @@ static void act(struct trap_frame *frame, const struct signal_info *info)
     struct process *process = current_process();
     if (signal_is_ignored(process, info->number))
         return;
-    if (process->actions.action[info->number - 1].handler == SIG_DFL)
+    if (process->actions->action[info->number - 1].handler == SIG_DFL)
         do_default(process, info);
     else
         run_handler(frame, process, info);

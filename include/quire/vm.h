@@ -405,6 +405,8 @@ struct quire_area {
     uint64_t offset;               /* of `start` in it */
     unsigned prot;
     bool shared;
+    bool dont_dump;  /* MADV_DONTDUMP */
+    bool is_written; /* private pages were made in it, be it in part of it */
 };
 /* The first area that ends above `from`. -ENOENT: there is none. Locks: reader. O(log areas). */
 QUIRE_MUST_CHECK int quire_mm_area(struct quire_mm *mm, quire_linear_t from,

@@ -10,6 +10,7 @@
 #include "fs/shm_limits.h"
 #include "memory.h"
 #include "string.h"
+#include "task/core_dump.h"
 #include "task/system_name.h"
 
 /* ---- numbers that can be set ----------------------------------------------------------------- */
@@ -189,6 +190,49 @@ static int store_compact_memory(uint64_t subject, const char *bytes, size_t size
     return store(COMPACT_MEMORY, bytes, size);
 }
 
+/* ---- cores ----------------------------------------------------------------------------------- */
+
+char core_pattern[CORE_PATTERN_BYTES] = "core";
+bool core_uses_pid;
+
+static int show_core_pattern(struct text *text, uint64_t subject)
+{
+    (void)subject;
+    text_printf(text, "%s\n", core_pattern);
+    return 0;
+}
+
+/* What is longer is cut off, as Linux does. */
+static int store_core_pattern(uint64_t subject, const char *bytes, size_t size)
+{
+    (void)subject;
+    while (size && (bytes[size - 1] == '\n' || !bytes[size - 1]))
+        size--;
+    size = size < sizeof core_pattern - 1 ? size : sizeof core_pattern - 1;
+    __builtin_memcpy(core_pattern, bytes, size);
+    core_pattern[size] = '\0';
+    return 0;
+}
+
+static int show_core_uses_pid(struct text *text, uint64_t subject)
+{
+    (void)subject;
+    text_printf(text, "%d\n", core_uses_pid);
+    return 0;
+}
+
+static int store_core_uses_pid(uint64_t subject, const char *bytes, size_t size)
+{
+    uint64_t value;
+    (void)subject;
+    while (size && (is_blank(bytes[size - 1]) || !bytes[size - 1]))
+        size--;
+    if (!string_number(bytes, size, &value))
+        return -EINVAL;
+    core_uses_pid = value;
+    return 0;
+}
+
 /* ---- System V shared memory ------------------------------------------------------------------ */
 
 struct shm_limits shm_limits = {.bytes = SHM_MAX_BYTES,
@@ -331,6 +375,8 @@ static const struct proc_node random_nodes[] = {
 
 static const struct proc_node kernel_nodes[] = {
     CONSTANT_NODE("cap_last_cap", cap_last_cap),
+    KNOB_NODE("core_pattern", core_pattern),
+    KNOB_NODE("core_uses_pid", core_uses_pid),
     CONSTANT_NODE("domainname", domainname),
     CONSTANT_NODE("hostname", hostname),
     CONSTANT_NODE("ngroups_max", ngroups_max),

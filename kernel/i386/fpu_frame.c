@@ -76,6 +76,11 @@ static void to_fsave(struct fsave_frame *old, const struct fxsave *fx)
         memcpy(old->registers[i], &fx->st[i], sizeof old->registers[i]);
 }
 
+void fpu_frame_of(struct fsave_frame *old, const uint8_t fxsave[FXSAVE_BYTES])
+{
+    to_fsave(old, (const struct fxsave *)(const void *)fxsave);
+}
+
 static void from_fsave(struct fxsave *fx, const struct fsave_frame *old)
 {
     fx->control = (uint16_t)old->control;

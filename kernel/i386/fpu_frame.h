@@ -14,6 +14,8 @@ struct fsave_frame {
 };
 _Static_assert(sizeof(struct fsave_frame) == 112, "FXSAVE's state is 112 bytes further on");
 
+/* Of what FXSAVE wrote. */
+void fpu_frame_of(struct fsave_frame *old, const uint8_t fxsave[FXSAVE_BYTES]);
 /* `at`: of the struct fsave_frame, with FXSAVE_BYTES behind it. */
 QUIRE_MUST_CHECK int fpu_frame_save(uintptr_t at);
 /* What both say of the old FPU is believed to the first; `at` 0: as at a program's start. Takes

@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "sys/abi_memory.h"
 #include "sys/calls_process.h"
+#include "sys/other_process.h"
 #include "task/lifecycle.h"
 #include "user.h"
 
@@ -38,7 +39,12 @@ long sys_clone(const unsigned long *arg)
                                         .child_tid = arg[child_tid],
                                         .tls = arg[tls],
                                         .exit_signal = (int)(arg[0] & CLONE_EXIT_SIGNAL)};
-    return arguments.exit_signal > NR_SIGNALS ? -EINVAL : task_clone(&arguments);
+    if (arguments.exit_signal > NR_SIGNALS)
+        return -EINVAL;
+    if (!(arguments.flags & CLONE_PIDFD) || arguments.flags & (CLONE_THREAD | CLONE_DETACHED))
+        return task_clone(&arguments);
+    /* Both would have the same place. */
+    return arguments.flags & CLONE_PARENT_SETTID ? -EINVAL : clone_with_pidfd(&arguments, arg[2]);
 }
 
 /* ---- clone3 ---------------------------------------------------------------------------------- */
@@ -116,10 +122,15 @@ long sys_clone3(const unsigned long *arg)
         error = check_arguments(&in);
     if (error)
         return error;
-    return task_clone(&(struct clone_arguments){.flags = in.flags,
-                                                .stack = (uintptr_t)(in.stack + in.stack_size),
-                                                .parent_tid = (uintptr_t)in.parent_tid,
-                                                .child_tid = (uintptr_t)in.child_tid,
-                                                .tls = (uintptr_t)in.tls,
-                                                .exit_signal = (int)in.exit_signal});
+    const struct clone_arguments arguments = {.flags = in.flags,
+                                              .stack = (uintptr_t)(in.stack + in.stack_size),
+                                              .parent_tid = (uintptr_t)in.parent_tid,
+                                              .child_tid = (uintptr_t)in.child_tid,
+                                              .tls = (uintptr_t)in.tls,
+                                              .exit_signal = (int)in.exit_signal};
+    if (!(in.flags & CLONE_PIDFD) || in.flags & CLONE_THREAD)
+        return task_clone(&arguments);
+    bool same = in.flags & CLONE_PARENT_SETTID && in.pidfd == in.parent_tid;
+    return same || !is_address(in.pidfd) ? -EINVAL
+                                         : clone_with_pidfd(&arguments, (uintptr_t)in.pidfd);
 }

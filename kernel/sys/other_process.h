@@ -2,7 +2,7 @@
 #ifndef KERNEL_SYS_OTHER_PROCESS_H
 #define KERNEL_SYS_OTHER_PROCESS_H
 
-#include "task/task.h"
+#include "task/lifecycle.h"
 
 /* Whether the current process may look into `other`, as ptrace(2) may attach. */
 bool may_access_process(const struct process *other);
@@ -12,5 +12,7 @@ QUIRE_MUST_CHECK int other_mm(int pid, struct quire_mm **mm);
 /* Of a descriptor (pidfd.c); NULL and *error: -EBADF, -ESRCH. May sleep, but not after it has found
  * it. */
 struct process *process_of_pidfd(unsigned long fd, int *error);
+/* task_clone, with a descriptor of the child, whose number is written to `to` before. */
+QUIRE_MUST_CHECK long clone_with_pidfd(const struct clone_arguments *arguments, uintptr_t to);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "errno.h"
 #include "fs/anonymous.h"
+#include "fs/files.h"
 #include "memory.h"
 #include "sys/abi_memory.h"
 #include "sys/calls_memory.h"
@@ -11,6 +12,7 @@
 #include "task/give_way.h"
 #include "task/lifecycle.h"
 #include "task/shm.h"
+#include "user.h"
 
 #define MAX_IOVECS 1024u
 #define MAX_BYTES 0x7ffff000u /* of one call; more is cut off */
@@ -48,6 +50,22 @@ static const struct file_ops pidfd_ops = {
     .release = pidfd_release,
 };
 
+/* Of nobody yet. NULL: no memory. */
+static struct file *pidfd_new(unsigned flags)
+{
+    struct pidfd *pidfd = quire_kzalloc(machine_slab, sizeof *pidfd, QUIRE_GFP_KERNEL);
+    struct inode *inode = pidfd ? anonymous_inode(user_credentials(), 0600) : NULL;
+    struct file *file =
+        inode ? file_new(inode, NULL, &pidfd_ops, O_RDWR | (int)(flags & O_NONBLOCK)) : NULL;
+    inode_put(inode);
+    if (!file) {
+        quire_kfree(machine_slab, pidfd);
+        return NULL;
+    }
+    file->data = pidfd;
+    return file;
+}
+
 /* pidfd_open(pid, flags). What is looked at is looked at again after what sleeps. */
 long sys_pidfd_open(const unsigned long *arg)
 {
@@ -55,24 +73,40 @@ long sys_pidfd_open(const unsigned long *arg)
     unsigned flags = (unsigned)arg[1];
     if (flags & ~(unsigned)O_NONBLOCK || pid <= 0)
         return -EINVAL;
-    struct pidfd *pidfd = quire_kmalloc(machine_slab, sizeof *pidfd, QUIRE_GFP_KERNEL);
-    struct inode *inode = pidfd ? anonymous_inode(user_credentials(), 0600) : NULL;
-    struct file *file =
-        inode ? file_new(inode, NULL, &pidfd_ops, O_RDWR | (int)(flags & O_NONBLOCK)) : NULL;
-    inode_put(inode);
-    if (!file) {
-        quire_kfree(machine_slab, pidfd);
+    struct file *file = pidfd_new(flags);
+    if (!file)
         return -ENOMEM;
-    }
-    file->data = pidfd;
     const struct process *process = process_find(pid);
     if (!process) {
         long error = task_find(pid) ? -EINVAL : -ESRCH; /* of a thread, or of nobody */
         file_put(file);
         return error;
     }
-    *pidfd = (struct pidfd){pid, process->start_ns};
+    *(struct pidfd *)file->data = (struct pidfd){pid, process->start_ns};
     return user_add_file(file, true);
+}
+
+/* Number and file are had before there is a child: then nothing can fail any more. */
+long clone_with_pidfd(const struct clone_arguments *arguments, uintptr_t to)
+{
+    struct files *files = current_process()->files;
+    struct file *file = pidfd_new(0);
+    if (!file)
+        return -ENOMEM;
+    files_hold(files);
+    int fd = files_promise(files, true);
+    long result = fd < 0 ? fd : copy_to_user(to, &fd, sizeof fd);
+    if (!result)
+        result = task_clone(arguments);
+    const struct process *child = result > 0 ? process_find((int)result) : NULL;
+    if (child) /* else it is gone already, which a pidfd of nobody says, too */
+        *(struct pidfd *)file->data = (struct pidfd){child->pid, child->start_ns};
+    if (fd >= 0)
+        files_keep(files, fd, result > 0 ? file : NULL);
+    files_release(files);
+    if (result <= 0)
+        file_put(file);
+    return result;
 }
 
 struct process *process_of_pidfd(unsigned long fd, int *error)

@@ -7,6 +7,7 @@
 #include "rtc.h"
 #include "string.h"
 #include "sys/proc.h"
+#include "task/core_dump.h"
 #include "task/fail_nth.h"
 #include "task/lifecycle.h"
 
@@ -183,6 +184,48 @@ static int store_fail_nth(uint64_t subject, const char *bytes, size_t size)
     return 0;
 }
 
+static int show_coredump_filter(struct text *text, uint64_t subject)
+{
+    const struct process *process = proc_process(subject);
+    if (!process)
+        return -ESRCH;
+    text_printf(text, "%08x\n", CORE_FILTER_DEFAULT ^ process->attributes.core_filter_change);
+    return 0;
+}
+
+/* As strtoul takes it: 0x.., 0.., or a decimal number. */
+static int store_coredump_filter(uint64_t subject, const char *bytes, size_t size)
+{
+    struct process *process = proc_process(subject);
+    unsigned base = 10;
+    uint64_t value = 0;
+    while (size && (bytes[size - 1] == '\n' || !bytes[size - 1]))
+        size--;
+    if (size > 2 && bytes[0] == '0' && (bytes[1] | 0x20) == 'x') {
+        base = 16;
+        bytes += 2;
+        size -= 2;
+    } else if (size > 1 && bytes[0] == '0')
+        base = 8;
+    for (size_t i = 0; i < size; i++) {
+        char c = bytes[i];
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+                         : (c | 0x20) >= 'a' && (c | 0x20) <= 'f'
+                             ? (unsigned)((c | 0x20) - 'a' + 10)
+                             : base;
+        value = value * base + digit;
+        if (digit >= base || value > UINT32_MAX)
+            return -EINVAL;
+    }
+    if (!process)
+        return -ESRCH;
+    if (!size)
+        return -EINVAL;
+    process->attributes.core_filter_change =
+        CORE_FILTER_DEFAULT ^ ((uint32_t)value & CORE_FILTER_ALL);
+    return 0;
+}
+
 static int show_mounts(struct text *text, uint64_t subject)
 {
     (void)subject;
@@ -237,7 +280,9 @@ static int list_threads(struct inode *directory, uint64_t *position, list_fn *te
     }
 /* What a thread has as well. */
 #define SHARED_NODES                                                                               \
-    FILE_NODE("cgroup", 0444, .show = show_cgroup),                                                \
+    FILE_NODE("coredump_filter", 0644, .show = show_coredump_filter,                               \
+              .store = store_coredump_filter),                                                     \
+        FILE_NODE("cgroup", 0444, .show = show_cgroup),                                            \
         FILE_NODE("clear_refs", 0200, .store = proc_store_clear_refs),                             \
         FILE_NODE("cmdline", 0444, .read = proc_read_cmdline),                                     \
         FILE_NODE("comm", 0644, .show = show_comm, .store = store_comm), LINK_NODE("cwd", cwd),    \

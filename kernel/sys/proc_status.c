@@ -47,7 +47,7 @@ static void take_signals(struct snapshot *s, const struct process *process, cons
         s->blocked = task->blocked;
     }
     for (unsigned i = 0; i < NR_SIGNALS; i++) {
-        uintptr_t handler = process->actions.action[i].handler;
+        uintptr_t handler = process->actions->action[i].handler;
         s->ignored |= (uint64_t)(handler == 1) << i;
         s->caught |= (uint64_t)(handler > 1) << i;
     }

@@ -31,7 +31,7 @@ int change_action(int number, const struct signal_action *new, struct signal_act
     if (new && (SIGNALS_UNBLOCKABLE & SIGNAL_BIT(number)))
         return -EINVAL;
     if (old)
-        *old = process->actions.action[number - 1];
+        *old = process->actions->action[number - 1];
     if (!new)
         return 0;
     struct signal_action action = *new;

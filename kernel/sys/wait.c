@@ -30,8 +30,6 @@ static enum wait_kind kind_of(unsigned options)
 #define P_PGID 2
 #define P_PIDFD 3
 
-#define CORE_DUMPED 0x80
-
 static int give_usage(uintptr_t to, const struct wait_result *result)
 {
     struct abi_rusage usage;
@@ -111,7 +109,7 @@ static void describe_end(const struct wait_result *result, struct abi_siginfo_he
         head->code = CLD_STOPPED;
         child->status = status >> 8 & 0xff;
     } else if (status & 0x7f) {
-        head->code = status & CORE_DUMPED ? CLD_DUMPED : CLD_KILLED;
+        head->code = status & STATUS_DUMPED ? CLD_DUMPED : CLD_KILLED;
         child->status = status & 0x7f;
     } else {
         head->code = CLD_EXITED;

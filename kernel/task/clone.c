@@ -13,8 +13,8 @@
 #include "trap.h"
 #include "user.h"
 
-/* Combinations that Linux refuses, and what isn't built: namespaces, handlers shared by what isn't
- * a thread, and threads with files or directories of their own. */
+/* Combinations that Linux refuses, and what isn't built: namespaces, which are root's to ask for,
+ * and threads with files or directories of their own. */
 static int check_flags(uint64_t flags)
 {
     const uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
@@ -25,8 +25,11 @@ static int check_flags(uint64_t flags)
         return -EINVAL;
     if ((flags & CLONE_THREAD) && (flags & shared) != shared)
         return -EINVAL;
-    if (!(flags & CLONE_THREAD) && (flags & CLONE_SIGHAND))
+    if ((flags & CLONE_PIDFD) && (flags & (CLONE_DETACHED | CLONE_THREAD)))
         return -EINVAL;
+    if ((flags & CLONE_NAMESPACES) && !(flags & CLONE_NEWUSER) &&
+        !((flags & CLONE_NEWNS) && (flags & CLONE_FS)) && current_process()->credentials.euid)
+        return -EPERM;
     return flags & ~(uint64_t)CLONE_KNOWN ? -EINVAL : 0;
 }
 
@@ -78,6 +81,8 @@ static int copy_process(struct process **copy, uint64_t flags)
         process_joined_mm(process);
     else
         quire_mm_set_name(mm, process->pid, process->name);
+    if (flags & CLONE_SIGHAND)
+        signal_share_actions(process, parent);
     if (flags & CLONE_CLEAR_SIGHAND)
         signal_reset_handlers(process);
     process->files = flags & CLONE_FILES ? files_share(parent->files) : copy_files(parent);

@@ -327,8 +327,10 @@ static void become(struct program *program, const char *path)
     sched_begin_faults();
     process->vdso = (uintptr_t)program->stack.vdso;
     mm_use(process->mm);
+    bool secret = inode_permission(program->file->inode, &process->credentials, MAY_READ);
     process_set_exe(process, program->file);
     attributes_exec(&process->attributes);
+    process->attributes.not_dumpable = secret;
     posix_timers_clear(process);
     take_ids(process, &program->who);
     set_name(process, path);
@@ -356,6 +358,8 @@ int exec(struct inode *start, const char *path, const struct exec_strings *argv,
             error = end_other_threads();
         if (!error)
             error = process_unshare_files(current_process());
+        if (!error)
+            error = signal_unshare_actions(current_process());
         if (!error)
             become(&program, path);
         else {

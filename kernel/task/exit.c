@@ -101,7 +101,9 @@ static void tell_parent(struct process *process)
     bool by_signal = process->status & 0x7f;
     if (number) {
         struct signal_info info = {.number = number,
-                                   .code = by_signal ? CLD_KILLED : CLD_EXITED,
+                                   .code = !by_signal                        ? CLD_EXITED
+                                           : process->status & STATUS_DUMPED ? CLD_DUMPED
+                                                                             : CLD_KILLED,
                                    .pid = process->pid,
                                    .uid = process->credentials.uid,
                                    .user_ticks = (unsigned long)ticks_of(process->user_ns),
@@ -133,7 +135,7 @@ static void give_children_to_init(struct process *process)
 /* The parent doesn't want to hear of children: they go by themselves. */
 static bool is_ignored_by_parent(const struct process *process)
 {
-    const struct signal_action *action = &process->parent->actions.action[SIGCHLD - 1];
+    const struct signal_action *action = &process->parent->actions->action[SIGCHLD - 1];
     return process->exit_signal == SIGCHLD &&
            (action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT));
 }

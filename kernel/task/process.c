@@ -181,7 +181,7 @@ static void inherit(struct process *process, const struct process *like)
     process->sid = like->sid;
     process->credentials = like->credentials;
     process->credentials.groups = groups_get(like->credentials.groups);
-    process->actions = like->actions;
+    *process->actions = *like->actions;
     process->oom_score_adj = like->oom_score_adj;
     process->vdso = like->vdso;
     process->attributes = like->attributes;
@@ -198,8 +198,10 @@ struct process *process_create(struct process *parent, const struct process *lik
     if (!process)
         return NULL;
     process->mm = mm;
-    process->pid = process->pgid = process->sid = new_number();
+    process->actions = quire_kzalloc(machine_slab, sizeof *process->actions, QUIRE_GFP_KERNEL);
+    process->pid = process->pgid = process->sid = process->actions ? new_number() : 0;
     if (!process->pid) {
+        quire_kfree(machine_slab, process->actions);
         quire_kfree(machine_slab, process);
         return NULL;
     }
@@ -210,6 +212,7 @@ struct process *process_create(struct process *parent, const struct process *lik
     list_init(&process->threads);
     list_init(&process->pending.entries);
     list_init(&process->posix_timers);
+    list_init(&process->actions_sharers);
     if (like)
         inherit(process, like);
     if (parent)
@@ -225,6 +228,7 @@ void process_free(struct process *process)
     list_del(&process->all);
     signal_queue_clear(&process->pending);
     groups_put(process->credentials.groups);
+    signal_leave_actions(process);
     process_set_exe(process, NULL);
     quire_kfree(machine_slab, process);
 }

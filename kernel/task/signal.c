@@ -147,7 +147,7 @@ uint64_t signal_pending_set(const struct task *task)
 
 bool signal_is_ignored(const struct process *process, int number)
 {
-    uintptr_t handler = process->actions.action[number - 1].handler;
+    uintptr_t handler = process->actions->action[number - 1].handler;
     return handler == SIG_IGN || (handler == SIG_DFL && (IGNORED_BY_DEFAULT & SIGNAL_BIT(number)));
 }
 
@@ -224,7 +224,7 @@ static void remove_everywhere(struct process *process, uint64_t set)
 
 void signal_set_action(struct process *process, int number, const struct signal_action *action)
 {
-    process->actions.action[number - 1] = *action;
+    process->actions->action[number - 1] = *action;
     if (signal_is_ignored(process, number))
         remove_everywhere(process, SIGNAL_BIT(number));
 }
@@ -292,7 +292,7 @@ int signal_group(int pgid, int number, const struct signal_info *info)
 /* An exception can't wait: a program that blocks or ignores it ends. */
 void signal_force(int number, const struct signal_info *info)
 {
-    struct signal_action *action = &current_process()->actions.action[number - 1];
+    struct signal_action *action = &current_process()->actions->action[number - 1];
     if ((current->blocked & SIGNAL_BIT(number)) || action->handler == SIG_IGN) {
         action->handler = SIG_DFL;
         current->blocked &= ~SIGNAL_BIT(number);
@@ -303,8 +303,39 @@ void signal_force(int number, const struct signal_info *info)
 void signal_reset_handlers(struct process *process)
 {
     for (unsigned i = 0; i < NR_SIGNALS; i++) {
-        struct signal_action *action = &process->actions.action[i];
+        struct signal_action *action = &process->actions->action[i];
         bool ignored = action->handler == SIG_IGN;
         *action = (struct signal_action){.handler = ignored ? SIG_IGN : SIG_DFL};
     }
+}
+
+/* ---- whose they are -------------------------------------------------------------------------- */
+
+void signal_leave_actions(struct process *process)
+{
+    if (list_empty(&process->actions_sharers))
+        quire_kfree(machine_slab, process->actions);
+    list_del(&process->actions_sharers);
+    list_init(&process->actions_sharers);
+    process->actions = NULL;
+}
+
+void signal_share_actions(struct process *process, struct process *of)
+{
+    signal_leave_actions(process);
+    process->actions = of->actions;
+    list_add_tail(&of->actions_sharers, &process->actions_sharers);
+}
+
+int signal_unshare_actions(struct process *process)
+{
+    if (list_empty(&process->actions_sharers))
+        return 0;
+    struct signal_actions *own = quire_kmalloc(machine_slab, sizeof *own, QUIRE_GFP_KERNEL);
+    if (!own)
+        return -ENOMEM;
+    *own = *process->actions;
+    signal_leave_actions(process); /* the others may have gone meanwhile */
+    process->actions = own;
+    return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "event.h"
+#include "kernel.h"
 
 #define NR_SIGNALS 64
 #define SIGNAL_BIT(number) ((uint64_t)1 << ((number)-1))
@@ -154,6 +155,13 @@ bool signal_is_pending(void);
 
 /* As execve wants it: what is ignored stays so, what is handled is the default again. */
 void signal_reset_handlers(struct process *process);
+
+/* Both have the same handlers from now on, those of `of`. */
+void signal_share_actions(struct process *process, struct process *of);
+/* Handlers of its own, that others don't change any more: -ENOMEM. May sleep. */
+QUIRE_MUST_CHECK int signal_unshare_actions(struct process *process);
+/* They go, unless others have them. */
+void signal_leave_actions(struct process *process);
 
 /* Nothing is pending any more. */
 void signal_queue_clear(struct signal_queue *queue);

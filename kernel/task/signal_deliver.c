@@ -16,10 +16,12 @@
 
 #include "base/bits.h"
 #include "errno.h"
+#include "task/core_dump.h"
 #include "task/init.h"
 #include "task/lifecycle.h"
 #include "task/sched.h"
 #include "task/signal_frame.h"
+#include "task/wait.h"
 #include "time_units.h"
 #include "trap.h"
 
@@ -34,12 +36,18 @@ static bool has_to_end(const struct process *process)
     return process->exiting || (process->survivor && process->survivor != current);
 }
 
+/* Another thread writes a core of what this one has. */
+static bool is_dumped(const struct process *process)
+{
+    return process->dumper && process->dumper != current;
+}
+
 bool signal_is_pending(void)
 {
     struct process *process = current->process;
     if (!process)
         return false;
-    if (has_to_end(process))
+    if (has_to_end(process) || is_dumped(process))
         return true;
     if (current->in_stop)
         return !process->stopped;
@@ -51,7 +59,7 @@ bool signal_is_pending(void)
 static void tell_parent(struct process *process, int code, int number)
 {
     struct process *parent = process->parent;
-    const struct signal_action *action = &parent->actions.action[SIGCHLD - 1];
+    const struct signal_action *action = &parent->actions->action[SIGCHLD - 1];
     struct signal_info info = {.number = SIGCHLD,
                                .code = code,
                                .pid = process->pid,
@@ -93,6 +101,14 @@ static void stop(struct process *process, int number)
     interrupt_threads(process);
 }
 
+static void wait_until_dumped(struct process *process)
+{
+    while (is_dumped(process)) {
+        uint32_t seen = event_read(&process->thread_ended);
+        event_wait_uninterruptible(&process->thread_ended, seen);
+    }
+}
+
 static void wait_until_continued(void)
 {
     current->in_stop = true;
@@ -120,9 +136,30 @@ static bool is_orphaned(int pgid)
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
-/* Those that dump core end a process like the others: there are no dumps, and so is the flag. */
-static void do_default(struct process *process, int number)
+#define SIGNALS_DUMP                                                                               \
+    (SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGABRT) |        \
+     SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGXCPU) |         \
+     SIGNAL_BIT(SIGXFSZ) | SIGNAL_BIT(SIGSYS))
+
+/* Other threads stay as they are meanwhile: none comes to user mode any more. */
+static bool dump(struct process *process, const struct signal_info *info)
 {
+    if (!core_is_wanted(process))
+        return false;
+    process->dumper = current;
+    sched_attend();
+    interrupt_threads(process);
+    bool done = core_dump(info);
+    process->dumper = NULL;
+    event_signal(&process->thread_ended);
+    return done;
+}
+
+static void do_default(struct process *process, const struct signal_info *info)
+{
+    int number = info->number;
+    if (SIGNALS_DUMP & SIGNAL_BIT(number) && dump(process, info))
+        process_exit(number | STATUS_DUMPED);
     if (!(SIGNALS_STOP & SIGNAL_BIT(number)))
         process_exit(number);
     if (number == SIGSTOP || !is_orphaned(process->pgid))
@@ -163,7 +200,7 @@ static void push_failed(struct process *process, int number)
 {
     const struct signal_info info = {.number = SIGSEGV, .code = SI_KERNEL};
     if (number == SIGSEGV)
-        process->actions.action[SIGSEGV - 1].handler = SIG_DFL;
+        process->actions->action[SIGSEGV - 1].handler = SIG_DFL;
     signal_force(SIGSEGV, &info);
 }
 
@@ -171,11 +208,11 @@ static void run_handler(struct trap_frame *frame, struct process *process,
                         const struct signal_info *info)
 {
     int number = info->number;
-    struct signal_action action = process->actions.action[number - 1];
+    struct signal_action action = process->actions->action[number - 1];
     uint64_t blocked = current->restore_blocked ? current->saved_blocked : current->blocked;
     settle_call(frame, &action);
     if (action.flags & SA_RESETHAND)
-        process->actions.action[number - 1].handler = SIG_DFL;
+        process->actions->action[number - 1].handler = SIG_DFL;
     if (signal_frame_push(frame, &action, info, blocked)) {
         push_failed(process, number);
         return;
@@ -190,8 +227,8 @@ static void act(struct trap_frame *frame, const struct signal_info *info)
     struct process *process = current_process();
     if (signal_is_ignored(process, info->number))
         return;
-    if (process->actions.action[info->number - 1].handler == SIG_DFL)
-        do_default(process, info->number);
+    if (process->actions->action[info->number - 1].handler == SIG_DFL)
+        do_default(process, info);
     else
         run_handler(frame, process, info);
 }
@@ -210,7 +247,9 @@ static void take_all(struct trap_frame *frame)
         struct signal_info info;
         if (has_to_end(process))
             task_exit(process->exiting ? process->status : 0);
-        if (process->stopped)
+        if (is_dumped(process))
+            wait_until_dumped(process);
+        else if (process->stopped)
             wait_until_continued();
         else if (signal_take(~current->blocked, &info))
             act(frame, &info);

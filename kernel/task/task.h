@@ -8,6 +8,7 @@
  *
  * A process that shares its memory without being a thread (vfork, CLONE_VM) has a reference to the
  * same quire_mm. Files and directories are per process: CLONE_FILES and CLONE_FS are for threads.
+ * Handlers are a process's, or with CLONE_SIGHAND those of several.
  */
 #ifndef KERNEL_TASK_TASK_H
 #define KERNEL_TASK_TASK_H
@@ -51,7 +52,8 @@ struct process {
     struct rlimit64 limit[NR_RLIMITS];
     int oom_score_adj;
 
-    struct signal_actions actions;
+    struct signal_actions *actions;
+    struct list actions_sharers; /* other processes that have the same: CLONE_SIGHAND */
     struct signal_queue pending; /* to whichever thread takes them */
     struct itimer {
         uint64_t next, interval;              /* ns; next 0: off */
@@ -63,6 +65,7 @@ struct process {
 
     bool exiting;          /* all threads end, with `status` */
     struct task *survivor; /* of an execve: all others end */
+    struct task *dumper;   /* writes a core: all others wait before they come to user mode */
     struct event thread_ended;
     bool zombie;             /* all have ended; the parent hasn't waited yet */
     bool told;               /* stats.c has written its line */

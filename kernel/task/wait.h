@@ -26,6 +26,8 @@ struct wait_result {
 /* -ECHILD: there is no such child; -ERESTARTSYS. */
 QUIRE_MUST_CHECK int wait_for_child(const struct wait_request *request, struct wait_result *result);
 
+#define STATUS_DUMPED 0x80 /* of a status: with a core */
+
 /* A zombie goes, and its parent has what it used. */
 void wait_collect(struct process *child);
 

@@ -215,7 +215,9 @@ int quire_mm_area(struct quire_mm *mm, quire_linear_t from, struct quire_area *a
                                     .mapping = vma->mapping,
                                     .offset = vma->mapping ? vma->pgoff << QUIRE_PAGE_SHIFT : 0,
                                     .prot = vma->flags & VM_ACCESS,
-                                    .shared = vma->flags & VM_MAYSHARE};
+                                    .shared = vma->flags & VM_MAYSHARE,
+                                    .dont_dump = vma->flags & VM_DONTDUMP,
+                                    .is_written = quire_load_acquire(&vma->anon_vma)};
     rwlock_read_unlock(&mm->lock);
     return vma ? 0 : -QUIRE_ENOENT;
 }

@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -220,7 +221,7 @@ static int op_vfork(void)
     return pid < 0 ? errno : wait_for(pid);
 }
 
-static unsigned armed_nth;
+static unsigned armed_nth, armed_count;
 
 static int op_exec(void)
 {
@@ -313,6 +314,50 @@ static int op_brk(void)
         return errno;
     touch(end, 10);
     return sbrk(-(intptr_t)(10 * PAGE)) == (void *)-1 ? errno : 0;
+}
+
+/* A process of its own leaves a core, be it with failures or without; its blocks, 0: there is none.
+ */
+static long blocks_of_core(unsigned nth, unsigned count)
+{
+    struct stat core = {0};
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+        if (setrlimit(RLIMIT_CORE, &all) || chdir("/tmp") || (nth && !open_control()))
+            _exit(WRONG);
+        if (nth)
+            arm(nth, count);
+        raise(SIGABRT);
+        _exit(WRONG);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || WIFEXITED(status))
+        return -1;
+    return WCOREDUMP(status) && !stat("/tmp/core", &core) ? (long)core.st_blocks : 0;
+}
+
+#define LEAST_OF_CORE 20u /* a core takes more allocations, of which some can be done without */
+
+/* Those that fail are that process's, so this one says whether there were any: by what is in the
+ * core. */
+static int op_core(void)
+{
+    if (write(control, "0", 1) != 1)
+        return errno;
+    long whole = blocks_of_core(0, 0);
+    unlink("/tmp/core");
+    if (whole <= 0)
+        return EPROTO;
+    if (!armed_nth)
+        return 0;
+    long got = blocks_of_core(armed_nth, armed_count);
+    unlink("/tmp/core");
+    if (got < 0)
+        return EPROTO;
+    if (got == whole && armed_nth > LEAST_OF_CORE)
+        arm(MOST, 1); /* nothing has failed */
+    return got == whole ? 0 : ENOMEM;
 }
 
 /* Frames go out of use, one with what is in it and one without, for good. */
@@ -614,6 +659,7 @@ static const struct operation {
     {"split", op_split, EAGAIN, TOUCHES},
     {"mremap", op_mremap, 0, TOUCHES},
     {"brk", op_brk, 0, TOUCHES},
+    {"core", op_core, 0, TOUCHES},
     {"frames", op_frames, 0, TOUCHES},
     {"swap", op_swap, 0, TOUCHES | NOTHING_ELSE},
     {"swap-in", op_swap_in, EAGAIN, 0},
@@ -649,6 +695,7 @@ static void child(const struct operation *operation, unsigned nth, unsigned coun
     if (operation->run == op_swap_in && madvise(pages, NR_PAGES * PAGE, MADV_PAGEOUT))
         _exit(WRONG);
     armed_nth = nth;
+    armed_count = count;
     if (nth)
         arm(nth, count);
     int error = operation->run();

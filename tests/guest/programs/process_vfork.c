@@ -54,6 +54,76 @@ static int in_clone(void *argument)
     return 9;
 }
 
+static void first_handler(int signal)
+{
+    (void)signal;
+}
+
+static void second_handler(int signal)
+{
+    (void)signal;
+}
+
+static int sets_handlers(void *argument)
+{
+    (void)argument;
+    signal(SIGUSR2, second_handler);
+    return 0;
+}
+
+static int execs_nothing(void *argument)
+{
+    (void)argument;
+    execl("/proc/self/exe", "session", "--list", "--nothing", NULL);
+    return 1;
+}
+
+static const char *handler_of(int number)
+{
+    struct sigaction action;
+    sigaction(number, NULL, &action);
+    return action.sa_handler == first_handler    ? "the first"
+           : action.sa_handler == second_handler ? "the second"
+           : action.sa_handler == SIG_DFL        ? "the default"
+                                                 : "?";
+}
+
+/* Handlers that are shared, and descriptors of children. */
+static void by_clone_with_more(char *stack)
+{
+    int status, pidfd = -1;
+    signal(SIGUSR2, first_handler);
+    pid_t pid = clone(sets_handlers, stack, CLONE_VM | SIGCHLD, NULL);
+    waitpid(pid, &status, 0);
+    printf("handlers of its own: %s\n", handler_of(SIGUSR2));
+    pid = clone(sets_handlers, stack, CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+    waitpid(pid, &status, 0);
+    printf("the same: %s\n", handler_of(SIGUSR2));
+    fflush(stdout);
+    int out = dup(1), nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 1);
+    pid = clone(execs_nothing, stack, CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+    waitpid(pid, &status, 0);
+    dup2(out, 1);
+    close(nowhere);
+    close(out);
+    printf("after an exec of the other: %s\n", handler_of(SIGUSR2));
+    signal(SIGUSR2, SIG_DFL);
+    pid = clone(sets_handlers, stack, CLONE_PIDFD | SIGCHLD, NULL, &pidfd);
+    struct pollfd ready = {pidfd, POLLIN, 0};
+    printf("a descriptor: %d %d\n", pidfd > 2, fcntl(pidfd, F_GETFD) == FD_CLOEXEC);
+    TELL(poll(&ready, 1, 10000));
+    siginfo_t info = {0};
+    TELL(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED));
+    printf("it is the child's: %d\n", info.si_pid == pid);
+    close(pidfd);
+    TELL(clone(sets_handlers, stack, CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, NULL, &pidfd));
+    TELL(clone(sets_handlers, stack, CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, NULL, &pidfd));
+    TELL(clone(sets_handlers, stack, CLONE_PIDFD | SIGCHLD, NULL, (int *)8));
+    pid = clone(sets_handlers, stack, CLONE_IO | CLONE_UNTRACED | SIGCHLD, NULL);
+    printf("what makes no difference: %d\n", waitpid(pid, &status, 0) == pid);
+}
+
 static void by_clone(void)
 {
     int status, number = 10;
@@ -71,6 +141,7 @@ static void by_clone(void)
     signal(SIGUSR1, SIG_IGN);
     TELL(waitpid(pid, &status, 0));
     TELL(waitpid(pid, &status, __WCLONE) == pid);
+    by_clone_with_more(stack + 16 * PAGE);
     TELL(clone(in_clone, stack + 16 * PAGE, CLONE_SIGHAND | SIGCHLD, &number));
     TELL(clone(in_clone, stack + 16 * PAGE, CLONE_THREAD | SIGCHLD, &number));
     TELL(clone(in_clone, stack + 16 * PAGE, CLONE_FS | CLONE_NEWNS, &number));

@@ -81,6 +81,7 @@ struct quire_pgtable {
     quire_linear_t own_last;     /* so stripped, addresses behind it are `shared`'s */
     quire_linear_t address_half; /* how many have the sign 0 where they have one, else 0 */
     uint64_t address_mask;       /* the format's */
+    unsigned long pfn_mask;      /* the same of an entry's frame number */
     uint64_t phys_end;           /* the largest of the steps' */
     quire_gfp_t gfp;
     uint8_t height; /* steps that there are; the root is the last */

@@ -150,14 +150,15 @@ static inline uint64_t quire_port_virt_to_phys(const struct quire_port_mem *pm, 
 
 static inline void *quire_port_kmap_local(const struct quire_port_mem *pm, uint64_t phys)
 {
-    if (pm->machine && phys >= pm->direct_end)
+    if (phys >= pm->direct_end && pm->machine)
         return quire_x86_kmap_local(phys);
     return (void *)((uintptr_t)pm->base + (uintptr_t)phys);
 }
 
 static inline void quire_port_kunmap_local(const struct quire_port_mem *pm, void *virt)
 {
-    if (pm->machine && quire_port_virt_to_phys(pm, virt) >= pm->direct_end)
+    /* What is directly mapped has a size in one word. */
+    if ((uintptr_t)virt - (uintptr_t)pm->base >= (uintptr_t)pm->direct_end && pm->machine)
         quire_x86_kunmap_local(virt);
 }
 

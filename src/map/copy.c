@@ -104,8 +104,8 @@ static int look(struct copying *c, unsigned height, const void *from, const void
 static QUIRE_ALWAYS_INLINE uint64_t take_bits(void *table, unsigned index, uint64_t entry,
                                               uint64_t clear, uint64_t *lost, const bool wide)
 {
-    if (quire_likely(!(clear >> 32))) {
-        if (entry_is_present(entry) && entry & clear) {
+    if (quire_likely(!wide || !(clear >> 32))) {
+        if (entry_is_present(entry) && (uint32_t)entry & (uint32_t)clear) {
             entry_clear_bits(table, index, (uint32_t)clear, wide);
             *lost |= entry;
             return entry & ~clear;

@@ -261,6 +261,7 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
     };
     pt->wide = pt->format->entry_bytes == 8;
     pt->address_mask = pt->format->address_mask;
+    pt->pfn_mask = (unsigned long)(pt->address_mask >> QUIRE_PAGE_SHIFT);
     pt->address_last = pt->own_last = (quire_linear_t)(((uint64_t)1 << pt->format->virt_bits) - 1);
     pt->address_half = pt->format->virt_bits > 32 ? pt->address_last / 2 + 1 : 0;
     pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;

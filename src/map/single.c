@@ -209,7 +209,7 @@ static int update_narrow(struct quire_pgtable *pt, uint32_t *where, uint64_t *ex
     *expected = found;
     if (!desired)
         table_count(pt, where, -1u);
-    *flush = bits_to_flush(0, desired & ~found, found & ~desired) != 0;
+    *flush = (uint32_t)bits_to_flush(0, desired & ~found, found & ~desired) != 0;
     return 0;
 }
 

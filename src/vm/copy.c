@@ -19,7 +19,7 @@ struct copying {
     struct quire_vm *vm;
     const struct quire_mem *mem;
     const struct quire_page *zero_page;
-    uint64_t address_mask;
+    unsigned long pfn_mask;
     bool all_anon; /* no file: pages needn't be asked what they are */
 };
 
@@ -30,7 +30,8 @@ struct gained {
 
 static inline struct quire_page *page_of(const struct copying *copying, uint64_t entry)
 {
-    return quire_pfn_to_page(copying->mem, quire_phys_to_pfn(entry & copying->address_mask));
+    const unsigned long pfn = (unsigned long)(entry >> QUIRE_PAGE_SHIFT) & copying->pfn_mask;
+    return quire_pfn_to_page(copying->mem, quire_pfn(pfn));
 }
 
 static int copy_absent(const struct copying *copying, uint64_t entry, struct gained *gained)
@@ -135,7 +136,7 @@ static int copy_piece(struct quire_mm *child, const struct quire_vma *parent, qu
         .vm = vm,
         .mem = vm->mem,
         .zero_page = vm->zero_page,
-        .address_mask = child->pt.format->address_mask,
+        .pfn_mask = child->pt.pfn_mask,
         .all_anon = !parent->mapping,
     };
     struct quire_pt_copy how = {

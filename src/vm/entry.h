@@ -81,7 +81,8 @@ static inline uint64_t entry_max_offset(const struct quire_pgtable *pt)
 
 static inline quire_pfn_t entry_pfn(const struct quire_pgtable *pt, uint64_t entry)
 {
-    return quire_phys_to_pfn(entry & pt->address_mask);
+    /* Shifted first, it is one word on machines of 32 bits, too. */
+    return quire_pfn((unsigned long)(entry >> QUIRE_PAGE_SHIFT) & pt->pfn_mask);
 }
 
 #endif

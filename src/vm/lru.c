@@ -91,20 +91,24 @@ void list_link(struct quire_vm *vm, struct node_lists *lists, struct quire_page 
     if (!page_users(page))
         return; /* page_unuse is on its way, and finds it on no list */
     page_set_list(page, where & ~PLACE_OLD);
-    owner->prev = where & PLACE_OLD ? list->last : NO_PFN;
-    owner->next = where & PLACE_OLD ? NO_PFN : list->first;
-    *(owner->prev == NO_PFN ? &list->first : &owner_of(vm, owner->prev)->next) = page->pfn;
-    *(owner->next == NO_PFN ? &list->last : &owner_of(vm, owner->next)->prev) = page->pfn;
-    quire_store_relaxed(&list->count, list->count + 1);
+    /* In registers: to gcc each store may be to any of the links. */
+    const uint32_t pfn = page->pfn, prev = where & PLACE_OLD ? list->last : NO_PFN,
+                   next = where & PLACE_OLD ? NO_PFN : list->first;
+    owner->prev = prev;
+    owner->next = next;
+    *(prev == NO_PFN ? &list->first : &owner_of(vm, prev)->next) = pfn;
+    *(next == NO_PFN ? &list->last : &owner_of(vm, next)->prev) = pfn;
+    quire_count_hot(&list->count, 1);
 }
 
 void list_unlink(struct quire_vm *vm, struct node_lists *lists, struct quire_page *page)
 {
     struct page_list *list = &lists->list[page_list(page)];
     const struct page_owner *owner = page_owner(page);
-    *(owner->prev == NO_PFN ? &list->first : &owner_of(vm, owner->prev)->next) = owner->next;
-    *(owner->next == NO_PFN ? &list->last : &owner_of(vm, owner->next)->prev) = owner->prev;
-    quire_store_relaxed(&list->count, list->count - 1);
+    const uint32_t prev = owner->prev, next = owner->next;
+    *(prev == NO_PFN ? &list->first : &owner_of(vm, prev)->next) = next;
+    *(next == NO_PFN ? &list->last : &owner_of(vm, next)->prev) = prev;
+    quire_count_hot(&list->count, -1);
     page_set_list(page, LIST_NONE);
 }
 

@@ -5,6 +5,7 @@
  * an empty range isn't gone through piece by piece, a visit finds the next entry where a piece had
  * none.
  */
+#include "base/bits.h"
 #include "vm/cache.h"
 #include "vm/fault.h"
 #include "vm/lru.h"
@@ -77,10 +78,11 @@ static unsigned zap_anon_pages(struct zap *zap, const struct quire_pt_run *run)
     const struct quire_mm *mm = zap->vma->mm;
     const struct quire_mem *mem = mm->vm->mem;
     struct quire_page *zero_page = mm->vm->zero_page, **to = zap->page + zap->taken, **first = to;
-    const uint64_t address_mask = mm->pt.address_mask, *entry = run->entry,
-                   *end = entry + run->count;
+    const unsigned long pfn_mask = mm->pt.pfn_mask;
+    const uint64_t *entry = run->entry, *end = entry + run->count;
     for (; entry < end && entry_has_page(*entry); entry++) {
-        struct quire_page *page = quire_pfn_to_page(mem, quire_phys_to_pfn(*entry & address_mask));
+        const unsigned long pfn = (unsigned long)(*entry >> QUIRE_PAGE_SHIFT) & pfn_mask;
+        struct quire_page *page = quire_pfn_to_page(mem, quire_pfn(pfn));
         *to = page;
         to += page != zero_page;
     }
@@ -134,6 +136,12 @@ static void free_unused(struct quire_vm *vm, struct quire_page **pages, unsigned
     quire_free_pages_bulk(vm->mem, free, pages);
 }
 
+static void pass_on_dirty(const struct zap *zap)
+{
+    for (uint64_t left = zap->dirty; left; left &= left - 1)
+        cache_set_dirty(zap->vma->mapping, zap->page[quire_ctz64(left)]);
+}
+
 /* Flushes, and then the pages that were taken lose a user. A file's page is dirty from here on:
  * until the flush a processor could write to it, and write-back, which sees no entry any more,
  * could have missed that. */
@@ -143,10 +151,9 @@ static void release_piece(struct zap *zap)
     quire_tlb_flush(&zap->batch);
     unsigned unused = 0;
     long mapped = 0;
+    pass_on_dirty(zap);
     for (unsigned i = 0; i < zap->taken; i++) {
         struct quire_page *page = zap->page[i];
-        if (quire_unlikely(zap->dirty >> i & 1))
-            cache_set_dirty(zap->vma->mapping, page);
         enum unused state = drop_user(page, &mapped);
         if (state == IS_UNUSED)
             zap->page[unused++] = page;

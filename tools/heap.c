@@ -49,7 +49,8 @@ static const struct argp argp = {
     .doc = "Prints what the heap of a running program holds, by sizes of blocks. The program runs "
            "with libquire-malloc.so and QUIRE_MALLOC=share; with QUIRE_MALLOC=share,calls its "
            "calls are counted, too. It writes the counts while it uses the heap, four times a "
-           "second at most: of one that has gone to sleep the last moments are missing.\v"
+           "second at most, and beside them what is taken of each size at any moment: of one that "
+           "has gone to sleep or was killed the rest is of then.\v"
            "Exit status: 0 done, 1 failed, 2 usage.",
 };
 

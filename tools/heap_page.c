@@ -50,28 +50,44 @@ uint32_t heap_page_innermost_pid(uint32_t pid)
     return inner;
 }
 
+#define MOST_BYTES (1u << 30) /* of a block or a page: then differences fit 64 bits */
+
+/* From 0 to the largest number, whatever the page says. */
+static uint64_t changed(uint64_t count, int64_t by)
+{
+    uint64_t sum;
+    if (by < 0)
+        return count > 0 - (uint64_t)by ? count + (uint64_t)by : 0;
+    return __builtin_add_overflow(count, (uint64_t)by, &sum) ? UINT64_MAX : sum;
+}
+
+/* What has been added since then, of counts that may be cut; no more goes than there was. */
+static int64_t added(uint32_t then, uint32_t now, uint64_t count)
+{
+    int64_t more = (int32_t)(now - then);
+    return changed(count, more) ? more : -(int64_t)count;
+}
+
 /* What has become of the classes since the page was written. Another user's program may say
  * anything. */
 static void bring_up_to_date(struct quire_heap_page *page)
 {
+    if (page->page_size > MOST_BYTES)
+        return;
     for (unsigned i = 1; i < QUIRE_HEAP_PAGE_CLASSES; i++) {
         struct quire_heap_page_class *c = &page->class_of[i];
-        uint64_t more = (uint64_t)page->taken_now[i] - page->taken_then[i];
-        uint64_t pages = (uint64_t)page->pages_now[i] - page->pages_then[i];
-        if ((int64_t)(c->used + more) < 0)
-            more = 0 - c->used;
-        if ((int64_t)(c->pages + pages) < 0)
-            pages = 0 - c->pages;
-        if ((!more && !pages) || !c->size)
+        int64_t more = added(page->taken_then[i], page->taken_now[i], c->used);
+        int64_t pages = added(page->pages_then[i], page->pages_now[i], c->pages);
+        if ((!more && !pages) || !c->size || c->size > MOST_BYTES)
             continue;
-        uint64_t free = page->slots + pages * page->page_size - more * c->size;
-        page->slots = (int64_t)free < 0 ? 0 : free;
-        c->slots += pages * page->page_size / c->size;
-        c->used += more;
-        c->pages += pages;
+        int64_t size = (int64_t)c->size, bytes = pages * (int64_t)page->page_size;
+        page->slots = changed(page->slots, bytes - more * size);
+        c->slots = changed(c->slots, bytes / size);
+        c->used = changed(c->used, more);
+        c->pages = changed(c->pages, pages);
         c->slots = c->slots < c->used + c->cached ? c->used + c->cached : c->slots;
-        page->used += more * c->size;
-        page->nr_blocks += more;
+        page->used = changed(page->used, more * size);
+        page->nr_blocks = changed(page->nr_blocks, more);
     }
 }
 

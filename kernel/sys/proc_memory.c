@@ -20,11 +20,13 @@ static int show_view(struct text *text, uint64_t subject, enum quire_mm_view vie
 static int show_area(struct text *text, uint64_t subject, enum quire_mm_view view, uint64_t *from)
 {
     struct quire_mm *mm;
+    quire_linear_t at = (quire_linear_t)*from; /* 0, or what was told before */
     int error = proc_mm(subject, &mm);
     if (error || !mm)
         return error ? error : -ENOENT;
     text_flush(text);
-    error = quire_mm_view_area(mm, view, from, text->write, text->arg);
+    error = quire_mm_view_area(mm, view, &at, text->write, text->arg);
+    *from = at;
     quire_mm_put(mm);
     return error;
 }
@@ -47,6 +49,7 @@ int proc_show_smaps_rollup(struct text *text, uint64_t subject)
 int proc_show_numa_maps(struct text *text, uint64_t subject, uint64_t *from)
 {
     struct quire_mm *mm;
+    quire_linear_t at = (quire_linear_t)*from;
     const struct process *process = proc_process(subject);
     const struct task *task = process ? task_find(process->pid) : NULL;
     struct quire_mempolicy *policy = task ? task->numa.policy : NULL;
@@ -55,7 +58,8 @@ int proc_show_numa_maps(struct text *text, uint64_t subject, uint64_t *from)
         return error ? error : -ENOENT;
     quire_mempolicy_get(policy);
     text_flush(text);
-    error = quire_mm_numa_maps(mm, policy, from, text->write, text->arg);
+    error = quire_mm_numa_maps(mm, policy, &at, text->write, text->arg);
+    *from = at;
     quire_mempolicy_put(policy);
     quire_mm_put(mm);
     return error;
@@ -127,7 +131,7 @@ static int64_t read_part(struct quire_mm *mm, quire_linear_t start, quire_linear
     if (end < start || at >= end - start)
         return 0;
     size = size < end - start - at ? size : (size_t)(end - start - at);
-    return (int64_t)(size - quire_copy_from_user(mm, to, start + at, size));
+    return (int64_t)(size - quire_copy_from_user(mm, to, start + (quire_linear_t)at, size));
 }
 
 /* A program that writes a title over its arguments leaves their last byte other than NUL: then the

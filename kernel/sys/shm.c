@@ -132,7 +132,7 @@ long sys_shmdt(const unsigned long *arg)
     struct quire_area area;
     if (address & (QUIRE_PAGE_SIZE - 1) || !find_area(address, address, &segment, &area))
         return -EINVAL;
-    quire_linear_t end = address + (segment_pages(segment->size) << QUIRE_PAGE_SHIFT);
+    uint64_t end = address + (segment_pages(segment->size) << QUIRE_PAGE_SHIFT);
     int error = 0;
     segment_hold(segment);
     do

@@ -13,6 +13,8 @@
  */
 #include "task/core_dump.h"
 
+#include <quire/file.h>
+
 #include "base/text.h"
 #include "errno.h"
 #include "fs/file.h"
@@ -30,7 +32,7 @@
 #define SEGMENT_LOAD 1
 #define SEGMENT_NOTE 4
 #define NT_FILE 0x46494c45u
-#define MOST_AREAS 0xfffeu /* more don't fit into a header's count */
+#define MOST_AREAS 0xfffdu /* with the notes, what a header's count can say: 0xffff is PN_XNUM */
 #define LEAST_LIMIT 4096u  /* Linux's min_coredump: less is no core at all */
 #define LINE_BYTES 4352u   /* of maps: a path and what is before it */
 #define NAME_BYTES 256u    /* of the core */
@@ -40,7 +42,7 @@ struct core_area {
     quire_linear_t start, end, size; /* size: of its content in the file */
     uint64_t offset;                 /* in what it maps */
     unsigned prot;
-    bool is_file;
+    bool is_mapping, has_name; /* is_mapping: of a file, or shared memory */
 };
 
 struct core {
@@ -141,7 +143,8 @@ static void note_area(struct core *core, const struct quire_area *area)
                                                        .size = content_of(core, area, deleted),
                                                        .offset = area->offset,
                                                        .prot = area->prot,
-                                                       .is_file = name};
+                                                       .is_mapping = area->mapping,
+                                                       .has_name = name};
 }
 
 static unsigned count_areas(struct quire_mm *mm)
@@ -182,7 +185,7 @@ static void put_files(struct core *core)
         const struct core_area *area = &core->areas[i];
         const unsigned long place[3] = {(unsigned long)area->start, (unsigned long)area->end,
                                         (unsigned long)(area->offset >> QUIRE_PAGE_SHIFT)};
-        if (area->is_file)
+        if (area->has_name)
             text_file_write(&core->notes, (const char *)place, sizeof place);
     }
     for (uint64_t at = 0; at < core->names.size;) {
@@ -264,16 +267,23 @@ static bool put_notes(struct core *core)
     return true;
 }
 
-/* A page that nobody has needn't be made to be read. Of a file it may be in memory without an
- * entry. */
-static bool is_there(const struct core *core, quire_linear_t at, uint64_t entry, bool is_file)
+/* A page of a mapping may be in memory, or in swap, without an entry. The area is looked up anew:
+ * who shares the memory may have unmapped it. */
+static bool mapping_has(const struct core *core, quire_linear_t at)
+{
+    struct quire_area area;
+    if (quire_mm_area(core->process->mm, at, &area) || area.start > at || !area.mapping)
+        return false;
+    uint64_t index = (area.offset + (at - area.start)) >> QUIRE_PAGE_SHIFT;
+    return quire_mapping_next(area.mapping, index, true) == index;
+}
+
+/* A page that nobody has needn't be made to be read. */
+static bool is_there(const struct core *core, const struct core_area *area, quire_linear_t at,
+                     uint64_t entry)
 {
     const uint64_t present = UINT64_C(1) << 63, swapped = UINT64_C(1) << 62;
-    unsigned char resident = 0;
-    if (entry & (present | swapped))
-        return true;
-    return is_file && !quire_mincore(core->process->mm, at, QUIRE_PAGE_SIZE, &resident) &&
-           resident & 1;
+    return entry & (present | swapped) || (area->is_mapping && mapping_has(core, at));
 }
 
 static bool put_page(struct core *core, quire_linear_t at)
@@ -294,7 +304,7 @@ static bool put_area(struct core *core, const struct core_area *area)
         unsigned count = left < PIECE_PAGES ? (unsigned)left : PIECE_PAGES;
         quire_pagemap(core->process->mm, at, count, entry);
         for (unsigned i = 0; good && i < count; i++, at += QUIRE_PAGE_SIZE) {
-            if (is_there(core, at, entry[i], area->is_file || area->size == QUIRE_PAGE_SIZE))
+            if (is_there(core, area, at, entry[i]))
                 good = put_page(core, at);
             else
                 core->at += QUIRE_PAGE_SIZE;

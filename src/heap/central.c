@@ -28,7 +28,7 @@ void slab_pages_changed(void *arg, void *pages, size_t bytes, size_t object_size
 {
     struct quire_heap *heap = arg;
     size_t count = bytes >> QUIRE_PAGE_SHIFT;
-    uint8_t class = 0;
+    uint8_t class = 0, had = quire_load_relaxed(&class_map(heap)[page_number(heap, pages)]);
     if (object_size <= QUIRE_HEAP_MAX_SMALL)
         class = quire_heap_size_class[object_size / MIN_ALIGN];
     if (!object_size || class_size(class) != object_size)
@@ -37,6 +37,8 @@ void slab_pages_changed(void *arg, void *pages, size_t bytes, size_t object_size
         quire_store_relaxed(&class_map(heap)[page_number(heap, pages) + i], class);
     if (!object_size) {
         pages_freed(heap, count);
+        if (had)
+            live_changed(heap, had);
         return;
     }
     pages_taken(heap, count);

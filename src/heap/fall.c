@@ -10,9 +10,11 @@
  *              free. The fall goes on when an eighth of what was left has gone, too
  *
  *   share      what was freed pays for the calls of the port, which take as long as some frees
- * each: there is one for each FREES_PER_CALL blocks and BYTES_PER_CALL bytes. So a fall takes about
- * as long as the frees that caused it, at most child      of a fork: it has most pages from its
- * parent, and often ends soon. So it begins with a fall that has just been
+ *              each: there is one for each FREES_PER_CALL blocks and BYTES_PER_CALL bytes. So a
+ *              fall takes about as long as the frees that paid for it, at most
+ *
+ *   child      of a fork: it has most pages from its parent, and often ends soon. So it begins with
+ *              a fall that has just been
  *
  *   bound      a look at the heap reads three words of each class, and a class looks once for each
  *              quarter of its objects that is freed. Giving back is O(slabs used in part and free

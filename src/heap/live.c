@@ -1,9 +1,9 @@
 /* heap/live.c: counts that are true at any moment, where others may look at them
  *
  * Whoever takes blocks from slabs and runs, or puts them back, writes down how many of the class
- * are taken now: a batch at a time, so the hot path knows nothing of it. What lies on threads'
- * stacks counts as taken. Two threads may write in the wrong order: then a class lacks a batch
- * until the next one.
+ * are taken now: a batch at a time, so the hot path knows nothing of it; and so does who gives a
+ * slab back. What lies on threads' stacks counts as taken. Two threads may write in the wrong
+ * order: then a class lacks a batch until the next one.
  */
 #include "heap/internal.h"
 

@@ -168,6 +168,8 @@ void cache_willneed(struct quire_mapping *mapping, uint64_t first, uint64_t last
 /* Writes a dirty page of a file: locked by the caller, pinned. Clears dirty first, sets it again
  * when writing fails. 0 or a negative errno. */
 QUIRE_MUST_CHECK int cache_write_page(struct quire_mapping *mapping, struct quire_page *page);
+/* What one sync is told of: what was written is lost. The first such error counts. */
+void cache_note_error(struct quire_mapping *mapping, int error);
 
 /* ---- truncation (truncate.c) ----------------------------------------------------------------- */
 
@@ -204,10 +206,10 @@ QUIRE_MUST_CHECK int shmem_unuse(struct quire_vm *vm, unsigned type);
  * slots from 2^26 on; another entry comes back then. */
 uintptr_t shmem_word_of_entry(uint64_t entry);
 uint64_t shmem_entry_of_word(uintptr_t word);
-/* A slot that the array doesn't lead to any more. */
 /* The page leaves a mark of its bad frame in its place: who asks for it gets -EHWPOISON. Locked,
  * and mapped by nobody; the cache's user is given back. */
 void shmem_poison(struct quire_mapping *mapping, struct quire_page *page);
+/* A slot, or such a mark, that the array doesn't lead to any more. */
 void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry);
 /* What is accounted changes by that many pages. -ENOMEM. */
 QUIRE_MUST_CHECK int shmem_commit(struct quire_mapping *mapping, long pages);

@@ -7,9 +7,11 @@
  *     at once   is lost. Entries that mapped it say so (ENTRY_POISON with the frame's number): who
  *               touches them gets SIGBUS with BUS_MCEERR_AR, and only an unmap, or advice that
  *               gives the page up, ends that. A file's clean page loses nothing, and is read anew;
- * of shared memory the place in the mapping is marked, too
+ *               of a dirty one the next sync says -EIO; of shared memory the place in the mapping
+ *               is marked, too
  *
- * Merged pages (ksm.h), which lead to no entries, and pages that others pin stay: -EBUSY.
+ * Merged pages (ksm.h), which lead to no entries, stay, and so do, softly, pages that others pin:
+ * -EBUSY. At once, what those write by their pins is lost, too.
  *
  *   invariant   a frame of the chain from bad_frames on has this file's reference, and no user
  *   source      Linux's mm/memory-failure.c
@@ -27,9 +29,12 @@
 /* The root of no page: by it they are known. */
 #define BAD_FRAME_ID MAX_ROOT_ID
 
-/* The caller's pin is the reference that is kept. */
+/* The caller's pin is the reference that is kept. Whoever gave back the last user on another
+ * processor, by an unmap say, may not have taken the page off its list yet: it goes before the
+ * descriptor forgets which that is. */
 static void keep(struct quire_vm *vm, struct quire_page *page)
 {
+    (void)lru_remove(vm, page);
     page_start(page);
     page_set_root(page, PAGE_KIND_NONE, BAD_FRAME_ID);
     quire_port_irq_t irq = vm_lock(vm);
@@ -71,6 +76,13 @@ static bool can_be_lost(struct quire_vm *vm, const struct quire_page *page)
            !swap_count(vm, swap_cache_entry(vm, page));
 }
 
+static void leave_file(struct quire_mapping *file, struct quire_page *page)
+{
+    if (page_has(page, PG_DIRTY))
+        cache_note_error(file, -QUIRE_EIO);
+    cache_delete(file, page);
+}
+
 /* Out of the cache that it is in; no entry maps it. */
 static void leave_cache(struct quire_vm *vm, struct root *root, struct quire_page *page)
 {
@@ -79,7 +91,7 @@ static void leave_cache(struct quire_vm *vm, struct root *root, struct quire_pag
     else if (page_kind(page) == PAGE_KIND_SHMEM)
         shmem_poison(mapping_of_root(root), page);
     else if (page_kind(page) == PAGE_KIND_FILE)
-        cache_delete(mapping_of_root(root), page);
+        leave_file(mapping_of_root(root), page);
 }
 
 /* The page is locked and pinned, and has a root. */

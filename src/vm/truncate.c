@@ -48,8 +48,8 @@ int cache_zero_part(struct quire_mapping *mapping, uint64_t index, size_t from, 
         bool major;
         page = shmem_get_page(mapping, index, false, &major, &error);
     }
-    if (!page)
-        return error;
+    if (!page) /* what was lost with its frame needs no zeros: it is never read */
+        return error == -QUIRE_EHWPOISON ? 0 : error;
     page_zero_part(mapping->vm, page, from, to - from);
     cache_put_page(mapping, page);
     return 0;

@@ -32,6 +32,12 @@ static int write_out(struct quire_mapping *mapping, struct quire_page *page, siz
     return error;
 }
 
+void cache_note_error(struct quire_mapping *mapping, int error)
+{
+    int none = 0;
+    (void)quire_compare_exchange(&mapping->error, &none, error);
+}
+
 int cache_write_page(struct quire_mapping *mapping, struct quire_page *page)
 {
     if (mapping->is_shmem || !page_has(page, PG_DIRTY))
@@ -46,8 +52,7 @@ int cache_write_page(struct quire_mapping *mapping, struct quire_page *page)
         return 0;
     }
     cache_set_dirty(mapping, page);
-    int none = 0;
-    (void)quire_compare_exchange(&mapping->error, &none, error);
+    cache_note_error(mapping, error);
     return error;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# tests/guest/cases.sh QUIRE FOLDER CLASS NAME: a program that is alone in its machine, and judges
+# tests/guest/cases.sh QUIRE FOLDER CLASS NAME [OPTION...]: a program alone in its machine, that judges
 #
-# FOLDER has CLASS-NAME (NAME.c: settings.c, hogs.c), whose lines are the cases.
+# FOLDER has CLASS-NAME (NAME.c: settings.c, hogs.c), whose lines are the cases. OPTION: of the machine.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
@@ -9,6 +9,7 @@ quire=$1
 class=$3
 name=$4
 program=$2/$class-$name
+shift 4
 work=$tap_scratch
 [ -x "$quire" ] || { echo "Bail out! there is no $quire" && exit 1; }
 if ! [ -x "$program" ]; then
@@ -16,7 +17,7 @@ if ! [ -x "$program" ]; then
     tap_end
 fi
 
-"$quire" boot --timeout=400 --mem=128M -- "$program" >"$work/cases" 2>"$work/log" </dev/null
+"$quire" boot --timeout=400 --mem=128M "$@" -- "$program" >"$work/cases" 2>"$work/log" </dev/null
 echo $? >"$work/status"
 
 ended() {

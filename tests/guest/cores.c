@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/procfs.h>
@@ -102,6 +103,18 @@ static void aborts(void)
 {
     limit(RLIM_INFINITY);
     make_memory();
+    abort();
+}
+
+/* Shared memory that no entry leads to, since it is in swap. */
+static void is_in_swap(void)
+{
+    unsigned char resident[1] = {1};
+    limit(RLIM_INFINITY);
+    make_memory();
+    madvise(shared, PAGE, MADV_PAGEOUT);
+    if (mincore(shared, PAGE, resident) || resident[0] & 1)
+        _exit(8);
     abort();
 }
 
@@ -286,6 +299,16 @@ static void form(void)
 #endif
 }
 
+/* It lies where this process has it. */
+static int has_vdso(void)
+{
+    const char *vdso = (const char *)getauxval(AT_SYSINFO_EHDR);
+    for (size_t i = 0; i < 2 * PAGE; i++)
+        if (byte_at(vdso + i) != vdso[i])
+            return 0;
+    return vdso != NULL;
+}
+
 static void memory(void)
 {
     siginfo_t info = {0};
@@ -299,6 +322,10 @@ static void memory(void)
     check(byte_at(left_out) == -1 && is_listed(left_out), "what is advised not to be isn't");
     check(!byte_at(untouched) && byte_at(untouched + 5 * PAGE) == 'u', "holes are zeros");
     check(byte_at(shared) == 's' && byte_at(segment) == 'v', "shared memory is in it");
+    check(has_vdso(), "all of the vDSO is in it, touched or not");
+    close_core("core");
+    check(WCOREDUMP(status_of(is_in_swap, NULL)) && open_core("core"), "with swap");
+    check(byte_at(shared) == 's', "shared memory that is in swap is in it");
     close_core("core");
 }
 

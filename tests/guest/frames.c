@@ -244,6 +244,8 @@ static void shared(void)
     check(pread(fd, &byte, 1, PAGE) < 0 && errno == EIO, "reading it is EIO");
     check(pwrite(fd, "x", 1, PAGE) < 0 && errno == EIO, "writing it, too");
     check(pread(fd, &byte, 1, 0) == 1 && byte == 's', "what is before it is there");
+    check(!ftruncate(fd, PAGE + 9) && !ftruncate(fd, 3 * PAGE), "a file may end in it");
+    check(pread(fd, &byte, 1, PAGE) < 0 && errno == EIO, "which brings nothing back");
     check(!ftruncate(fd, PAGE) && !ftruncate(fd, 3 * PAGE), "it is cut off");
     check(pread(fd, &byte, 1, PAGE) == 1 && !byte, "and is zero then");
     munmap(at, 3 * PAGE);

@@ -292,48 +292,65 @@ static void what_needs_more_than_it_is_lent_has_it_all_first(void)
     heap_end();
 }
 
-/* All that the heap has, and may have. */
-static void **take_everything(void *records[], size_t *count)
+/* What the heap has, and may have: each begins with where the one before it is. */
+struct everything {
+    void **runs, **records;
+};
+
+static void chain(void ***last, void *block)
 {
-    void **runs = NULL, **run;
-    heap_machine.fail_at = heap_machine.nr_calls + 1;
-    heap_machine.fail_all = true;
-    while ((run = run_take(heap_machine.heap, 1, 0))) {
-        *run = runs;
-        runs = run;
-    }
-    while (quire_kmem_cache_take(large()->records, HEAP_GFP, 1, &records[*count]))
-        ++*count;
-    return runs;
+    *(void **)block = *last;
+    *last = block;
 }
 
-static void give_back(void **runs, void *records[], size_t count)
+static void *unchain(void ***last)
 {
+    void *block = *last;
+    *last = **last;
+    return block;
+}
+
+static struct everything take_everything(void)
+{
+    struct everything all = {0};
+    void *block;
+    heap_machine.fail_at = heap_machine.nr_calls + 1;
+    heap_machine.fail_all = true;
+    while ((block = run_take(heap_machine.heap, 1, 0)))
+        chain(&all.runs, block);
+    while (quire_kmem_cache_take(large()->records, HEAP_GFP, 1, &block))
+        chain(&all.records, block);
+    return all;
+}
+
+static void give_back(struct everything all)
+{
+    void *block;
     heap_machine.fail_at = 0;
-    quire_kmem_cache_put(large()->records, count, records);
-    while (runs) {
-        void *run = runs;
-        runs = *runs;
-        central_put(heap_machine.heap, NR_SMALL + 1, 1, &run);
+    while (all.records) {
+        block = unchain(&all.records);
+        quire_kmem_cache_put(large()->records, 1, &block);
+    }
+    while (all.runs) {
+        block = unchain(&all.runs);
+        central_put(heap_machine.heap, NR_SMALL + 1, 1, &block);
     }
 }
 
 /* There is no record for what would be left of it. */
 static void a_loan_that_cant_end_stays(void)
 {
-    static void *records[1024];
-    size_t count = 0;
     if (!prepare())
         return;
     char *buffer = lend();
-    void **runs = take_everything(records, &count);
+    struct everything all = take_everything();
     CHECK(!quire_heap_alloc(&heap_cache, MOST / 2));
     CHECK_EQ(nr_lent(), 1);
     CHECK_EQ(quire_heap_usable_size(heap_machine.heap, buffer), 32 * QUIRE_PAGE_SIZE);
     CHECK(quire_heap_realloc(&heap_cache, buffer, 2 * SOME) == buffer);
     REQUIRE((buffer = quire_heap_realloc(&heap_cache, buffer, 2 * SOME - QUIRE_PAGE_SIZE)));
     CHECK(pattern_is(buffer, SOME, 5));
-    give_back(runs, records, count);
+    give_back(all);
     quire_heap_check(heap_machine.heap);
     quire_heap_free(&heap_cache, buffer);
     heap_end();

@@ -416,6 +416,12 @@ static void what_is_taken_is_told_at_any_moment(void)
     quire_heap_free(&heap_cache, run);
     CHECK(live.taken[4] < 160);
     CHECK(live.taken[QUIRE_HEAP_SMALL_CLASSES + 10] == 0);
+    /* Slabs go back, too. */
+    (void)quire_heap_trim(heap_machine.heap, &heap_cache);
+    struct quire_heap_class_info info;
+    REQUIRE(!quire_heap_class_info(heap_machine.heap, 4, &info));
+    CHECK_EQ(live.pages[4], info.pages);
+    CHECK_EQ(live.taken[4], info.used + info.cached);
     quire_heap_set_live(heap_machine.heap, NULL);
     block[0] = quire_heap_alloc(&heap_cache, 11 * QUIRE_PAGE_SIZE);
     CHECK(live.taken[QUIRE_HEAP_SMALL_CLASSES + 11] == 0);

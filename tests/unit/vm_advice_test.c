@@ -357,6 +357,8 @@ static void what_was_of_a_file_is_read_anew_unless_it_was_written(void)
     CHECK_EQ(quire_handle_fault(mm, at + PAGE, 0, NULL), QUIRE_VM_BUS_MCEERR);
     CHECK_EQ(advise(at + PAGE, 1, QUIRE_MADV_DONTNEED), 0);
     CHECK(holds(at + PAGE, word_of(1)));
+    CHECK_EQ(quire_mapping_sync(file, 0, 0), -QUIRE_EIO); /* what was written is lost */
+    CHECK_EQ(quire_mapping_sync(file, 0, 0), 0);
     quire_mapping_put(file);
     finish();
 }

@@ -127,7 +127,7 @@ static void print_swap(const struct stats *stats)
     fputc('\n', stderr);
 }
 
-/* vmstat counts choices, also of who was ending already: kills are those that were told. */
+/* Of processes that share memory each is told of; vmstat counts them as one. */
 static void print_reclaim(const struct stats *stats, const struct stats_end *end)
 {
     char a[32], b[32], share[32];

@@ -209,6 +209,7 @@ static inline enum rss page_rss(const struct quire_page *page)
 enum vm_event {
     VM_PGFAULT,
     VM_PGMAJFAULT,
+    VM_PGFAULT_FAILED,
     VM_PSWPIN,
     VM_PSWPOUT,
     VM_PGPGIN, /* KiB read for files and swap */

@@ -339,8 +339,9 @@ static void tell_of_unknown(const struct channel *channel, const struct boot *bo
 }
 
 static int end(int result, const struct boot *boot, const struct channel *channel, const char *qemu,
-               const char *program)
+               const struct program *packed)
 {
+    const char *program = packed->path;
     int how = explain_end(result, boot, qemu);
     int status = PROGRAM_NOT_RUN;
     bool ended = how == EXIT_DONE && channel->end != CHANNEL_NOTHING;
@@ -362,6 +363,8 @@ static int end(int result, const struct boot *boot, const struct channel *channe
         channel_print_log(channel);
     print_killed(channel, boot);
     tell_of_unknown(channel, boot, program);
+    if (ended && channel->end == CHANNEL_EXITED)
+        program_advise(packed, channel->number);
     return status;
 }
 
@@ -491,7 +494,7 @@ static int run_blocked_and_tell(const struct boot *boot, const struct program *p
     channel_init(&channel, boot->verbose);
     channel.raw = !strcmp(streams->in, "tty");
     int result = run(qemu, boot, initrd, streams, swaps, &channel, &stats, events, mask);
-    int status = end(result, boot, &channel, qemu[0], program->path);
+    int status = end(result, boot, &channel, qemu[0], program);
     const struct stats_end how = {.how = name_end(result, &channel),
                                   .number = channel.number,
                                   .status = status,

@@ -178,6 +178,10 @@ bool frames_take(struct frames *frames, const struct event *event)
         return set_type(frames, event);
     case QUIRE_EVENT_SAMPLE:
         return compare(frames, event);
+    case QUIRE_EVENT_PEAK:
+        return event->field[0] <= frames->count ||
+               fail(frames, event, "%" PRIu64 " frames of %" PRIu64, event->field[0],
+                    (uint64_t)frames->count);
     default:
         return true;
     }

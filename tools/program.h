@@ -15,6 +15,9 @@ struct program {
  * --add names, and what the kernel is told (/.quire). `terminal`: its output is one. 0, or an exit
  * status after a complaint. */
 int program_pack(struct program *program, const struct boot *boot, bool terminal);
+/* Says on stderr what --add may help with, once a program has exited with this status, if anything.
+ */
+void program_advise(const struct program *program, unsigned status);
 void program_free(struct program *program);
 
 #endif

@@ -226,6 +226,9 @@ static bool take_frames(struct source *source, const struct event *event)
             report->peak_used_ns = event->time_ns;
         }
         report_count(report, FLOW_ALLOCATED, 1);
+    } else if (event->number == QUIRE_EVENT_PEAK) { /* more where some events were lost */
+        if (event->field[0] > report->peak_used)
+            report->peak_used = event->field[0];
     } else if (event->number == QUIRE_EVENT_FREE) {
         report_count(report, FLOW_FREED, 1);
     } else if (event->number == QUIRE_EVENT_ZONE) {
@@ -476,10 +479,6 @@ static bool take(struct source *source, const struct event *event)
         return true;
     case QUIRE_EVENT_MARK:
         report_add_mark(report, MARK_PHASE, 0, 0, event->text);
-        return true;
-    case QUIRE_EVENT_PEAK: /* more than events told of where some of them were lost */
-        if (event->field[0] > report->peak_used)
-            report->peak_used = event->field[0];
         return true;
     case QUIRE_EVENT_END:
         report->end = event->field[1] ? "panic" : "regular";

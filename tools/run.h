@@ -25,9 +25,10 @@ void run_options_read(struct run_options *options, int argc, char **argv);
 
 /* What the system says of a run; the program's elapsed time is until its own end. */
 struct run_result {
-    int error;   /* it couldn't be started: errno */
-    bool is_own; /* the error is this command's, not the program's */
-    int status;  /* as wait4's */
+    int error;       /* it couldn't be started: errno */
+    bool is_own;     /* the error is this command's, not the program's */
+    int status;      /* as wait4's */
+    bool for_memory; /* SIGKILL, and the kernel killed somebody for want of memory meanwhile */
     uint64_t elapsed_ns;
     uint64_t minor, major, user_ns, kernel_ns; /* of all that were waited for */
     uint64_t peak_rss;                         /* the largest process's */

@@ -29,6 +29,8 @@ struct follow {
     pid_t program;
     bool has_ended, is_over, was_told;
     uint64_t began_ns, ended_ns, next_ns; /* next: look, on the watch's clock */
+    char *oom_file;
+    uint64_t oom_kills; /* before the program was there */
 };
 
 static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
@@ -81,6 +83,13 @@ static void count(struct run_result *result, const struct rusage *usage)
     result->nr_waited++;
 }
 
+/* As far as counts tell: the kernel counts before it sends the signal. */
+static bool was_killed_for_memory(const struct follow *follow, int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           proc_oom_kills(follow->oom_file) > follow->oom_kills;
+}
+
 /* Looked at while it is a zombie, whose counts are final. */
 static void reap(struct follow *follow)
 {
@@ -101,6 +110,7 @@ static void reap(struct follow *follow)
             follow->ended_ns = now_ns();
             follow->result->status = status;
             follow->result->elapsed_ns = follow->ended_ns - follow->began_ns;
+            follow->result->for_memory = was_killed_for_memory(follow, status);
         }
         info.si_pid = 0;
     }
@@ -167,6 +177,8 @@ void run_follow(const struct run_start *start, struct watch *watch, struct run_r
     sigset_t set;
     struct follow follow = {.watch = watch, .result = result, .began_ns = now_ns()};
     *result = (struct run_result){0};
+    follow.oom_file = proc_oom_file();
+    follow.oom_kills = proc_oom_kills(follow.oom_file);
     signals_of_interest(&set);
     strangers_note(&follow.strangers);
     follow.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -181,6 +193,7 @@ void run_follow(const struct run_start *start, struct watch *watch, struct run_r
     if (watch)
         watch_finish(watch);
     strangers_free(&follow.strangers);
+    free(follow.oom_file);
     if (follow.signals >= 0)
         close(follow.signals);
 }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,56 @@ uint64_t proc_swap(uint32_t pid)
 bool proc_has_swap(void)
 {
     return kilobytes("/proc/meminfo", "SwapTotal:") != 0;
+}
+
+/* ---- want of memory -------------------------------------------------------------------------- */
+
+static bool has_line(const char *path, const char *name, uint64_t *number)
+{
+    char line[256];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    size_t length = strlen(name);
+    while (file && !found && fgets(line, sizeof line, file)) {
+        found = !strncmp(line, name, length) && line[length] == ' ';
+        *number = found ? strtoull(line + length, NULL, 10) : 0;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* Where the group lies below the usual place; NULL: it isn't told. */
+static char *file_of_group(void)
+{
+    char line[PATH_MAX];
+    char *path = NULL;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file && !path && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!strncmp(line, "0::/", 4))
+            path = text("/sys/fs/cgroup%s/memory.events", line + 3);
+    }
+    if (file)
+        fclose(file);
+    return path;
+}
+
+char *proc_oom_file(void)
+{
+    uint64_t kills;
+    char *path = file_of_group();
+    if (path && has_line(path, "oom_kill", &kills))
+        return path;
+    free(path);
+    return text("/proc/vmstat");
+}
+
+uint64_t proc_oom_kills(const char *file)
+{
+    uint64_t kills = 0;
+    (void)has_line(file, "oom_kill", &kills);
+    return kills;
 }
 
 /* ---- smaps ----------------------------------------------------------------------------------- */

@@ -27,6 +27,12 @@ uint64_t proc_swap(uint32_t pid);
 /* The machine has any. */
 bool proc_has_swap(void);
 
+/* The file that counts who the kernel killed for want of memory: of this process's control group,
+ * with those below it, where that is told (cgroup v2), or else of the whole system. */
+char *proc_oom_file(void);
+/* How many; 0: it doesn't tell. */
+uint64_t proc_oom_kills(const char *file);
+
 /* A part of a process's addresses. */
 struct proc_area {
     uint64_t start, end;

@@ -66,6 +66,7 @@ static void write_end(struct json *out, const struct run *run)
     json_object(out, "end");
     json_unsigned(out, "status", WIFEXITED(result->status) ? WEXITSTATUS(result->status) : 0);
     json_unsigned(out, "signal", WIFSIGNALED(result->status) ? WTERMSIG(result->status) : 0);
+    json_bool(out, "for_memory", result->for_memory);
     json_unsigned(out, "elapsed_ns", result->elapsed_ns);
     json_unsigned(out, "user_ns", result->user_ns);
     json_unsigned(out, "kernel_ns", result->kernel_ns);

@@ -28,7 +28,8 @@ static void print_end(const struct run *run, FILE *to)
     char time[FIGURE_BYTES];
     print_title(to, "end");
     if (WIFSIGNALED(status))
-        fprintf(to, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        fprintf(to, "killed by signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)),
+                run->result.for_memory ? ", for want of memory," : "");
     else
         fprintf(to, "exit status %d", WEXITSTATUS(status));
     fprintf(to, " after %s%s\n", time_text(time, run->result.elapsed_ns),

@@ -50,12 +50,16 @@ static void print_time(const struct stats *stats)
 
 static void print_faults(const struct stats *stats)
 {
-    char minor[32], major[32];
+    char minor[32], major[32], none[32];
     uint64_t all = number_of(stats, "vmstat", "pgfault");
     uint64_t majors = number_of(stats, "vmstat", "pgmajfault");
+    uint64_t failed = number_of(stats, "vmstat", "pgfault_failed");
+    uint64_t others = majors + failed;
     print_title("faults");
-    fprintf(stderr, "minor %s, major %s", count_text(minor, all - (majors < all ? majors : all)),
+    fprintf(stderr, "minor %s, major %s", count_text(minor, all - (others < all ? others : all)),
             count_text(major, majors));
+    if (failed)
+        fprintf(stderr, ", failed %s", count_text(none, failed));
     if (stats->program.pid)
         fprintf(stderr, "; of the program's own process minor %s, major %s",
                 count_text(minor, stats->program.minor), count_text(major, stats->program.major));
@@ -127,7 +131,7 @@ static void print_swap(const struct stats *stats)
     fputc('\n', stderr);
 }
 
-/* vmstat counts choices, also of who was ending already: kills are those that were told. */
+/* Of processes that share memory each is told of; vmstat counts them as one. */
 static void print_reclaim(const struct stats *stats, const struct stats_end *end)
 {
     char a[32], b[32], share[32];

@@ -275,7 +275,8 @@ struct quire_mem_ops {
     unsigned long (*direct_reclaim)(void *arg, int node, quire_gfp_t gfp, unsigned order,
                                     unsigned long nr_pages);
     /* Nothing is left to reclaim on `nodes`, a bit for each that will do: make room there (kill a
-     * process) and return true, or false. */
+     * process, which quire_count_oom_kill counts) and return true, or false. True without a kill:
+     * somebody is on his way out already, or others reclaim. */
     bool (*oom)(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes);
     /* Between two rounds that made no progress: let others run. Also for the layers above. */
     void (*wait)(void *arg);
@@ -455,6 +456,10 @@ void quire_put_page(struct quire_mem *mem, struct quire_page *page);
  * place of those of the configuration; the other callbacks stay. NULL: the configuration's again.
  * While nobody else allocates from `mem`. O(1). */
 void quire_set_reclaim(struct quire_mem *mem, const struct quire_mem_ops *ops, void *arg);
+
+/* Somebody was killed for want of memory: oom_kill of vmstat. vm.h's layer counts those that it has
+ * killed by itself. In any context. O(1). */
+void quire_count_oom_kill(struct quire_mem *mem);
 
 /* ---- contiguous ranges and CMA --------------------------------------------------------------- */
 

@@ -97,14 +97,20 @@ unsigned long quire_vm_reclaim(struct quire_vm *vm, int node, unsigned long nr_p
 
 /* Nothing can be reclaimed: `victim` is the one with the largest badness (its memory, swap and
  * tables in pages, and oom_score_adj thousandths of all memory; -1000: never). Kill it, so that its
- * memory is given back soon, and return true; or return false, and the allocation fails. `report`
+ * memory is given back soon, and say so, which vmstat's oom_kill counts; or refuse, and the
+ * allocation fails. `report`
  * is as Linux's log has it, but for the last line, which says "Kill process" rather than "Killed":
  * whether that happens is yet to be decided. Without a callback allocations fail.
  * Called without spinlocks, but from within whatever allocates: a fault or a fork holds an address
  * space's lock, which may be the victim's, a file's and a page's. So a callback leaves word (a
  * signal) and neither waits for the victim's end nor unmaps or puts it; nor keeps `victim`, whose
  * last user may be on his way out. */
-typedef bool quire_oom_fn(void *arg, struct quire_mm *victim, const char *report);
+enum quire_oom_result {
+    QUIRE_OOM_REFUSED,
+    QUIRE_OOM_KILLED,
+    QUIRE_OOM_ENDS, /* it was on its way out before: nobody is killed, and it is waited for */
+};
+typedef enum quire_oom_result quire_oom_fn(void *arg, struct quire_mm *victim, const char *report);
 void quire_vm_set_oom(struct quire_vm *vm, quire_oom_fn *oom, void *arg);
 
 /* Asked before anybody is chosen, with the same `arg`. `victim`: who was killed and still has

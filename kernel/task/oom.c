@@ -54,7 +54,7 @@ static void tell_of(const struct killed *killed)
     tell("oom %d %lu %s\n", killed->pid, killed->kib, killed->name);
 }
 
-static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
+static enum quire_oom_result kill_for_memory(void *arg, struct quire_mm *victim, const char *report)
 {
     (void)arg;
     print("%s", report);
@@ -70,7 +70,7 @@ static bool kill_for_memory(void *arg, struct quire_mm *victim, const char *repo
     }
     for (unsigned i = 0; i < count && i < MOST_TOLD; i++)
         tell_of(&killed[i]);
-    return found;
+    return count ? QUIRE_OOM_KILLED : found ? QUIRE_OOM_ENDS : QUIRE_OOM_REFUSED;
 }
 
 static bool is_ending(void)
@@ -113,8 +113,10 @@ static struct quire_mm *who_allocates(void *arg)
 void oom_kill(struct process *process)
 {
     struct killed killed;
-    if (kill_one(process, &killed))
-        tell_of(&killed);
+    if (!kill_one(process, &killed))
+        return;
+    quire_count_oom_kill(machine_mem);
+    tell_of(&killed);
 }
 
 void oom_init(void)

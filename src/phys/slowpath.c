@@ -176,9 +176,13 @@ static bool out_of_memory(struct attempt *attempt)
         return false;
     if (!ac->mem->ops.oom(ac->mem->reclaim_arg, ac->gfp, ac->order, ac->nodes))
         return false;
-    count_event(ac->mem, EVENT_OOM, 1);
     attempt->no_progress = attempt->futile = attempt->compact_retries = 0;
     return true;
+}
+
+void quire_count_oom_kill(struct quire_mem *mem)
+{
+    count_event(mem, EVENT_OOM, 1);
 }
 
 void wait_a_moment(struct quire_mem *mem)

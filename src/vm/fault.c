@@ -192,8 +192,8 @@ static inline enum quire_fault_result resolve(struct quire_vma *vma, quire_linea
 }
 
 /* Whoever made it: a processor, the kernel on a program's behalf, populating. What there is no area
- * for, or what the area forbids, isn't counted, and of what fails only that it was tried: Linux's
- * handle_mm_fault and mm_account_fault. */
+ * for, or what the area forbids, isn't counted, and of what fails only that it was tried (Linux's
+ * handle_mm_fault and mm_account_fault) and failed, or waits for a userfault's handler. */
 static inline void count(struct quire_mm *mm, enum quire_fault_result result)
 {
     vm_count(mm->vm, VM_PGFAULT, 1);
@@ -202,6 +202,8 @@ static inline void count(struct quire_mm *mm, enum quire_fault_result result)
         (void)__atomic_fetch_add(&mm->maj_flt, 1, __ATOMIC_RELAXED);
     } else if (result == QUIRE_VM_MINOR) {
         (void)__atomic_fetch_add(&mm->min_flt, 1, __ATOMIC_RELAXED);
+    } else {
+        vm_count(mm->vm, VM_PGFAULT_FAILED, 1);
     }
 }
 

@@ -209,6 +209,7 @@ static inline enum rss page_rss(const struct quire_page *page)
 enum vm_event {
     VM_PGFAULT,
     VM_PGMAJFAULT,
+    VM_PGFAULT_FAILED,
     VM_PSWPIN,
     VM_PSWPOUT,
     VM_PGPGIN, /* KiB read for files and swap */
@@ -235,7 +236,6 @@ enum vm_event {
     VM_WORKINGSET_RESTORE_FILE,
     VM_UNEVICTABLE_CULLED,
     VM_UNEVICTABLE_RESCUED,
-    VM_OOM_KILL,
     VM_SWAP_RA,
     VM_SWAP_RA_HIT,
     VM_DROP_PAGECACHE,

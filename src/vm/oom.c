@@ -117,12 +117,12 @@ static bool kill(struct quire_vm *vm, struct quire_mm *victim, const struct oom_
     char small[OOM_SMALL_REPORT_BYTES], *report = vm->oom_report ? vm->oom_report : small;
     oom_report(vm, victim, request, report, vm->oom_report ? OOM_REPORT_BYTES : sizeof small);
     quire_store_relaxed(&victim->oom_victim, 1u);
-    if (vm->oom(vm->oom_arg, victim, report)) {
-        vm_count(vm, VM_OOM_KILL, 1);
-        return true;
-    }
-    quire_store_relaxed(&victim->oom_victim, 0u);
-    return false;
+    enum quire_oom_result result = vm->oom(vm->oom_arg, victim, report);
+    if (result == QUIRE_OOM_KILLED)
+        quire_count_oom_kill(vm->mem);
+    else if (result == QUIRE_OOM_REFUSED)
+        quire_store_relaxed(&victim->oom_victim, 0u);
+    return result != QUIRE_OOM_REFUSED;
 }
 
 /* False: nobody reclaims, or nothing comes of it. Not for who mustn't wait for a store or a file's

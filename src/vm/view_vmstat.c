@@ -25,6 +25,7 @@ static const struct {
     {"pglazyfree", VM_PGLAZYFREE},
     {"pgfault", VM_PGFAULT},
     {"pgmajfault", VM_PGMAJFAULT},
+    {"pgfault_failed", VM_PGFAULT_FAILED}, /* Linux has no such line */
     {"pglazyfreed", VM_PGLAZYFREED},
     {"pgreuse", VM_PGREUSE},
     {"pgsteal_kswapd", VM_PGSTEAL_KSWAPD},

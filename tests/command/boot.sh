@@ -426,6 +426,27 @@ tap_check 'QEMU gets the archive and the words' says '^run stdin=null stdout=dat
 tap_check "nothing is said beside the program" is_exactly "$(cat "$output")\n" ''
 tap_check 'the command is told before it runs' ends_and_says 0 \
     "id=log,fd=9 -serial chardev:log .* -initrd /dev/fd/10 -append 'run .* x=1'" --dry-run --append=x=1 -- true
+says_no_more() { # PATTERN
+    [ "$(grep -c '^quire: ' "$talk")" -eq 1 ] && grep -Eq -- "$1" "$talk"
+}
+tap_check 'one that a shell did not find' machine_ends 127 exit-127 -- sh -c ls
+tap_check '... may be packed' says_no_more 'as shells do when there is no such program: .* --add=PROGRAM'
+tap_check 'one that a shell could not execute' machine_ends 126 exit-126 -- sh -c ls
+tap_check '... may be another' says_no_more 'no such program that can be executed: .* --add=PROGRAM'
+tap_check 'another status' machine_ends 7 killed-not -- sh -c ls
+tap_check '... gets no such advice' is_empty "$talk"
+# Python by its real path, beside whose folder its library lies.
+for python in /usr/bin/python3.[0-9]*; do
+    case $python in *[!0-9]) continue ;; esac
+    library=/usr/lib/${python##*/}
+    if ! [ -x "$python" ] || ! [ -d "$library" ]; then
+        continue
+    fi
+    tap_check 'python without its library' machine_ends 127 exit-127 -- "$python" -c 1
+    tap_check '... is told where that is' says_no_more "hasn't got its language's library: --add=$library packs it"
+    tap_check 'python with it' machine_ends 7 stats --add="$library/os.py" -- "$python" -c 1
+    tap_check '... is told nothing' is_empty "$talk"
+done
 tap_check 'a program that was killed' machine_ends 139 killed -- true
 tap_check 'errors go to errors' machine_ends 7 errors -- true
 tap_check '... and nowhere else' is_exactly '' 'an error\n'
@@ -457,7 +478,7 @@ no_stats() {
 }
 tap_check '... and has no such line' no_stats
 tap_check 'a summary' machine_says 7 '^  end +exit status 7$' stats --swap=1M --summary -- true
-tap_check '... of faults' says '^  faults +minor 29,988, major 12; of the program.s own process minor 29,988'
+tap_check '... of faults' says '^  faults +minor 29,988, major 12, failed 1; of the program.s own process minor 29,988'
 tap_check '... of memory' says 'at most 10.0 MiB resident; machine at most 19.5 MiB of 32.0 MiB'
 tap_check '... of swap' says '^  swap +out 4.0 KiB \(1 page\), in 0 B \(0 pages\)$'
 tap_check '... of reclaim' says '^  reclaim +100 pages reclaimed of 400 scanned: 25.0 %$'
@@ -478,7 +499,7 @@ command -v python3 >/dev/null || has_python=false
 "$has_python" || tap_skip 'documents are JSON' 'python3 is not there; only parts of them are looked at'
 tap_check 'a document' machine_ends 7 stats --stats="$work/stats.json" -- sh -c "a \"b\" $(printf '\374')"
 tap_check '... in JSON, with what came whole and what is missing' is_document \
-    '"schema":"quire.boot.stats/1"' '"sh","-c","a \\"b\\" ?"' '"exit_status":7,' '"pgfault":30000,"pgmajfault":12' \
+    '"schema":"quire.boot.stats/1"' '"sh","-c","a \\"b\\" ?"' '"exit_status":7,' '"pgfault":30001,"pgmajfault":12' \
     '"processes":\[{"pid":3,.*{"pid":4,[^]]*}\],"end"' \
     '"missing":\["meminfo","swaps","buddyinfo","zoneinfo","pagetypeinfo","slabinfo","vmallocinfo"\]'
 tap_check 'arguments that are not UTF-8' machine_ends 7 stats --stats="$work/stats.json" -- echo \
@@ -498,7 +519,7 @@ read_a_little() { # WHAT OPTIONS...: the status of one whose reader goes
 }
 a_reader_that_goes() {
     read_a_little stats-and-flood --stats="$work/stats.json" --summary -- true
-    [ "$(cat "$work/status")" -eq 141 ] && is_document '"how":"stopped"' '"pgfault":30000' '"processes":\[{"pid":3,'
+    [ "$(cat "$work/status")" -eq 141 ] && is_document '"how":"stopped"' '"pgfault":30001' '"processes":\[{"pid":3,'
 }
 tap_check 'a document of a program whose output nobody reads any more' a_reader_that_goes
 tap_check '... and the summary' says '^  end +stopped'

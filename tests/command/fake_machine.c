@@ -128,8 +128,10 @@ static void say_stats(void)
                "true}\n");
     say(STATS, "process {\"pid\":4,\"name\":\"c\",\"peak_resident_pages\":3000,\"ended\":false}\n");
     say(STATS, "machine {\"managed_pages\":8192,\"peak_used_pages\":5000}\n");
-    say(STATS, "vmstat {\"counters\":{\"pgfault\":30000,\"pgmajfault\":12,\"pswpout\":1,"
-               "\"pgscan_kswapd\":300,\"pgsteal_kswapd\":100,\"pgscan_direct\":100}}\n");
+    say(STATS,
+        "vmstat "
+        "{\"counters\":{\"pgfault\":30001,\"pgmajfault\":12,\"pgfault_failed\":1,\"pswpout\":1,"
+        "\"pgscan_kswapd\":300,\"pgsteal_kswapd\":100,\"pgscan_direct\":100}}\n");
 }
 
 /* Views that a panic cut behind a bracket or two, and a name that looks like one. */
@@ -197,6 +199,10 @@ int main(int argc, char **argv)
             "unknown a 1\nunknown b 1\nunknown c 1\nunknown d 1\nunknown e 1\nunknown f 2\n");
     else if (!strcmp(what, "harmless"))
         return say(CONTROL, "unknown frobnicate 3\nexit 0\n"), DONE;
+    else if (!strcmp(what, "exit-126"))
+        return say(CONTROL, "exit 126\n"), DONE;
+    else if (!strcmp(what, "exit-127"))
+        return say(CONTROL, "exit 127\n"), DONE;
     else if (!strcmp(what, "paused"))
         pause_machine();
     else if (!strcmp(what, "stopped"))

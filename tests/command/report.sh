@@ -213,6 +213,19 @@ else
     tap_skip 'small files that ask for much' 'python3 is not there'
 fi
 
+if command -v python3 >/dev/null; then
+    all_in_use() {
+        python3 tests/command/report/hostile.py peak 1024 1024 >"$tap_scratch/peak"
+        ends 0 -o text peak && says 'at most 4.0 MiB in use'
+    }
+    more_than_all() {
+        python3 tests/command/report/hostile.py peak 1024 1025 >"$tap_scratch/peak"
+        ends_and_says 1 'peak: 1025 frames of 1024' -o text peak && says 'at most 0 B in use'
+    }
+    tap_check 'all frames may be in use' all_in_use
+    tap_check 'more than there are can not' more_than_all
+fi
+
 # ---- how programs end -----------------------------------------------------------------------------
 
 if command -v python3 >/dev/null; then

@@ -62,6 +62,38 @@ refused() { # STATUS WORDS ARGUMENTS...
 tap_check 'the status is the program'"'"'s' ends 42 -- sh -c 'exit 42'
 tap_check 'a signal is 128 more' ends 139 -- sh -c 'kill -SEGV $$'
 tap_check 'and told' says 'killed by signal 11'
+# A namespace where the kernel's counts are files of ours, of the whole system and of a group.
+oom_place=$tap_scratch/oom
+mkdir "$oom_place"
+counted() { # COMMAND...: to be run there
+    echo 'oom_kill 4' >"$oom_place/all"
+    printf 'low 0\noom 3\noom_kill 9\noom_group_kill 0\n' >"$oom_place/group"
+    echo 0::/some/group >"$oom_place/groups"
+    unshare -rm sh -c 'mount --bind "$1/all" /proc/vmstat && mount -t tmpfs none /sys/fs/cgroup &&
+        { [ -z "$group" ] || { mkdir -p /sys/fs/cgroup/some/group && mount --bind "$1/groups" "/proc/$$/cgroup" &&
+            cp "$1/group" /sys/fs/cgroup/some/group/memory.events; }; } && shift && exec "$@"' sh "$oom_place" "$@"
+}
+ends_so() { # WORDS IS SCRIPT
+    counted "$quire" run --heap=none --record="$record" -- sh -c "$3" >"$out" 2>"$log"
+    status=$?
+    cat "$log"
+    [ "$status" -eq 137 ] && says "killed by signal 9 (Killed)$1 after" && grep -o '"for_memory":[a-z]*' "$record" | grep -q "$2" &&
+        "$quire" report -o json "$record" >"$out" && grep -q "\"for_want_of_memory\": *$2" "$out"
+}
+group=
+export group
+if counted true 2>/dev/null; then
+    tap_check 'who is killed is told to be, and no more' ends_so '' false 'kill -KILL $$'
+    tap_check 'who is killed when the kernel killed for want of memory is told of' \
+        ends_so ', for want of memory,' true 'echo oom_kill 5 >/proc/vmstat; kill -KILL $$'
+    group=y
+    tap_check 'a group that counts is asked, and not the system' ends_so '' false 'echo oom_kill 5 >/proc/vmstat; kill -KILL $$'
+    tap_check '... and tells of it' ends_so ', for want of memory,' true \
+        'echo oom_kill 10 >/sys/fs/cgroup/some/group/memory.events; kill -KILL $$'
+else
+    tap_skip 'who is killed for want of memory is told of' 'there are no namespaces to make here'
+fi
+unset group
 tap_check 'what is not there is 127' refused 127 'No such file' -- ./there-is-no-such-program
 tap_check 'what is not executable is 126' refused 126 'Permission denied' -- ./README.md
 tap_check 'no program is 125' refused 125 'which program'

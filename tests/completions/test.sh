@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/completions/test.sh QUIRE: shells complete what there is
 #
-# The files are what completions/make.sh makes of --help; bash and zsh are asked what they complete.
+# The files are what completions/make.sh makes of --help; the shells are asked what they complete.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
@@ -41,6 +41,18 @@ zsh_completes() { # TYPED EXPECTED
     zsh -f tests/completions/zsh.zsh "$1" "$2" 2>&1
 }
 
+# Each is a line, and a tab before its description. Nobody's configuration is read.
+fish_completes() { # TYPED EXPECTED
+    # shellcheck disable=SC2016 # fish's
+    HOME=$tap_scratch fish --no-config -c 'source completions/quire.fish; complete -C $argv[1]' "$1" >"$tap_scratch/fish" 2>&1
+    cat "$tap_scratch/fish"
+    cut -f 1 "$tap_scratch/fish" | grep -qxF -e "$2"
+}
+
+fish_completes_no_files() {
+    fish_completes 'quire boot --arch ' i386 && ! grep -q README "$tap_scratch/fish"
+}
+
 tap_check 'quire.bash is what --help says' is_current bash completions/quire.bash
 tap_check '_quire is what --help says' is_current zsh completions/_quire
 tap_check 'quire.fish is what --help says' is_current fish completions/quire.fish
@@ -68,8 +80,12 @@ else
     tap_skip 'zsh completes' 'there is no zsh'
 fi
 if command -v fish >/dev/null; then
-    tap_check 'fish reads quire.fish' fish --no-execute completions/quire.fish
+    tap_check 'fish completes commands' fish_completes 'quire trans' translate
+    tap_check 'fish completes options' fish_completes 'quire boot --summ' --summary
+    tap_check 'fish completes words that an option takes' fish_completes 'quire boot --policy=mg' --policy=mglru
+    tap_check 'fish completes words behind a space, and no files' fish_completes_no_files
+    tap_check 'fish completes what trace does' fish_completes 'quire trace con' convert
 else
-    tap_skip 'fish reads quire.fish' 'there is no fish'
+    tap_skip 'fish completes' 'there is no fish'
 fi
 tap_end

@@ -229,11 +229,11 @@ static void hear_nothing(int level, const char *text)
     (void)text;
 }
 
-static bool oom(void *arg, struct quire_mm *victim, const char *report)
+static enum quire_oom_result oom(void *arg, struct quire_mm *victim, const char *report)
 {
     (void)arg;
     EXPECT(victim && report[0]);
-    return false;
+    return QUIRE_OOM_REFUSED;
 }
 
 static void start_mappings(void)

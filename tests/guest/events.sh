@@ -122,10 +122,10 @@ tap_check "$class: ... are what the machine counts" counts
 tap_check "$class: ... frame by frame" frames
 tap_check "$class: events of a program that is killed for want of memory" \
     told 137 --mem=24M -- "$folder/$class-swap" fill 40 1
-kills() { # vmstat counts choices, also of who was ending already
+kills() {
     "$quire" events --only=oom-kill "$file"
     killed=$("$quire" events --only=oom-kill "$file" | grep -c "pid=.* resident=[1-9].* name='$class-swap'")
-    [ "$killed" -eq 1 ] && [ "$(number oom_kill)" -ge 1 ]
+    [ "$killed" -eq 1 ] && [ "$(number oom_kill)" -eq 1 ]
 }
 tap_check "$class: ... which is one of them" kills
 tap_check "$class: ... frame by frame" frames

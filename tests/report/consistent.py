@@ -22,6 +22,7 @@ def faults(report, stats):
     total = report["totals"]
     same("faults", total["faults"], counters["pgfault"])
     same("major faults", total["major_faults"], counters["pgmajfault"])
+    same("failed faults", total["failed_faults"], counters["pgfault_failed"])
     same("swapped out", total["swap_out"], counters["pswpout"])
     same("swapped in", total["swap_in"], counters["pswpin"])
     same("scanned", total["scanned_direct"] + total["scanned_background"],

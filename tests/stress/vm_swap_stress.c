@@ -338,13 +338,13 @@ static struct {
     uint32_t over;
 } lacking;
 
-static bool on_oom(void *arg, struct quire_mm *victim, const char *report)
+static enum quire_oom_result on_oom(void *arg, struct quire_mm *victim, const char *report)
 {
     (void)arg;
     (void)victim;
     (void)report;
     lacking.kills++;
-    return true;
+    return QUIRE_OOM_KILLED;
 }
 
 static void *lack_memory(void *arg)

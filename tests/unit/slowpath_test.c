@@ -13,6 +13,7 @@ static struct upper {
     /* What each does: pages that it frees from `held`, or says that it does. */
     unsigned reclaim_frees, reclaim_claims, shrink_frees, wait_frees, oom_frees;
     unsigned claims_left; /* calls of reclaim that claim progress */
+    unsigned oom_waits;   /* calls of oom that say so and kill nobody */
     unsigned waits_before_freeing;
     struct quire_page *held;
     /* What it was last asked. */
@@ -86,6 +87,9 @@ static bool oom(void *arg, quire_gfp_t gfp, unsigned order, uint32_t nodes)
     upper.gfp = gfp;
     upper.order = order;
     note('o');
+    if (!upper.oom_frees)
+        return upper.oom_waits && upper.oom_waits--;
+    quire_count_oom_kill(machine.mem);
     return free_held(upper.oom_frees);
 }
 
@@ -521,13 +525,15 @@ static void stalls_and_kills_are_counted(void)
 {
     if (!boot_full())
         return;
+    upper.oom_waits = 3;
     CHECK(!attempt(QUIRE_GFP_KERNEL, 0));
+    CHECK_EQ(upper.oom_waits, 0);
     upper.oom_frees = 40;
     CHECK(attempt(QUIRE_GFP_KERNEL, 0));
     CHECK(!attempt(QUIRE_GFP_NOWAIT, QUIRE_MAX_ORDER));
     view_length = 0;
     CHECK_EQ(quire_view(machine.mem, QUIRE_VIEW_VMSTAT, QUIRE_FORMAT_TEXT, catch_view, NULL), 0);
-    CHECK(contains(view, "\nallocstall_normal 2\n"));
+    CHECK(contains(view, "\nallocstall_normal 5\n"));
     CHECK(contains(view, "\noom_kill 1\n"));
 }
 

@@ -15,7 +15,9 @@ static struct quire_mm *process[MAX_PROCESSES];
 static unsigned kills;
 static int killed_pid;
 static char report[OOM_REPORT_BYTES];
-static bool refuses, stays;
+static bool refuses, stays, ends;
+
+static unsigned long kills_counted(void);
 
 static int pid_of(const struct quire_mm *mm)
 {
@@ -26,7 +28,7 @@ static int pid_of(const struct quire_mm *mm)
 }
 
 /* Ends the victim at once, as far as it isn't the one that runs. */
-static bool on_oom(void *arg, struct quire_mm *victim, const char *text)
+static enum quire_oom_result on_oom(void *arg, struct quire_mm *victim, const char *text)
 {
     CHECK(arg == &kills);
     kills++;
@@ -36,12 +38,12 @@ static bool on_oom(void *arg, struct quire_mm *victim, const char *text)
         report[length] = text[length];
     report[length] = 0;
     if (refuses)
-        return false;
+        return QUIRE_OOM_REFUSED;
     if (stays)
-        return true;
+        return ends ? QUIRE_OOM_ENDS : QUIRE_OOM_KILLED;
     process[killed_pid - 1] = NULL;
     quire_mm_put(victim);
-    return true;
+    return QUIRE_OOM_KILLED;
 }
 
 static bool begin(uint64_t size)
@@ -49,7 +51,7 @@ static bool begin(uint64_t size)
     if (!vm_boot(size, QUIRE_PT_FORMAT_X86_64))
         return false;
     kills = 0;
-    refuses = stays = false;
+    refuses = stays = ends = false;
     for (unsigned i = 0; i < MAX_PROCESSES; i++)
         process[i] = NULL;
     quire_vm_set_oom(test_vm, on_oom, &kills);
@@ -113,7 +115,7 @@ static void the_largest_goes(void)
     CHECK(pages < 500);
     CHECK_EQ(kills, 1);
     CHECK_EQ(killed_pid, 2);
-    CHECK_EQ(test_vm->event[VM_OOM_KILL], 1);
+    CHECK_EQ(kills_counted(), 1);
     CHECK(contains(report, "invoked oom-killer: gfp_mask=0x"));
     CHECK(contains(report, "\nMem-Info:\nactive_anon:"));
     CHECK(contains(report, "[  pid  ]   uid  tgid total_vm      rss rss_anon"));
@@ -202,7 +204,7 @@ static void without_a_callback_or_with_a_refusal_the_fault_fails(void)
         CHECK(pages < 512);
         CHECK_EQ(last_result, QUIRE_VM_OOM);
         CHECK_EQ(kills > 0, with);
-        CHECK_EQ(test_vm->event[VM_OOM_KILL], 0);
+        CHECK_EQ(kills_counted(), 0);
         quire_vm_check(test_vm);
         end();
     }
@@ -360,6 +362,11 @@ static unsigned long number_after(const char *text, const char *name)
         return value;
     }
     return ~0ul;
+}
+
+static unsigned long kills_counted(void)
+{
+    return number_after(view(QUIRE_VM_VIEW_VMSTAT, QUIRE_FORMAT_TEXT), "oom_kill ");
 }
 
 /* The names of Linux 6.1's lines, in order; here some are missing. */
@@ -526,6 +533,25 @@ static void swaps_is_linuxs_to_the_column(void)
     end();
 }
 
+static void who_ends_already_is_waited_for_and_no_kill(void)
+{
+    if (!begin(4 * MIB))
+        return;
+    start(0, "first", 300, 0);
+    start(1, "second", 200, 0);
+    stays = ends = true;
+    for (unsigned i = 0; i < 17; i++)
+        CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
+    CHECK_EQ(kills, 1);
+    CHECK_EQ(kills_counted(), 0);
+    ends = false;
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
+    CHECK_EQ(killed_pid, 2);
+    CHECK(out_of_memory(test_vm, QUIRE_GFP_KERNEL, 0, UINT32_MAX));
+    CHECK_EQ(kills_counted(), 1);
+    end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(the_largest_goes),
     TEST_CASE(oom_score_adj_decides_and_minus_1000_is_never_chosen),
@@ -533,6 +559,7 @@ static const struct test_case cases[] = {
     TEST_CASE(scores_are_linuxs),
     TEST_CASE(without_a_callback_or_with_a_refusal_the_fault_fails),
     TEST_CASE(a_victim_on_its_way_out_is_waited_for_and_then_passed_over),
+    TEST_CASE(who_ends_already_is_waited_for_and_no_kill),
     TEST_CASE(who_waits_for_a_victim_is_asked_each_time),
     TEST_CASE(nobody_is_killed_for_who_is_on_his_way_out),
     TEST_CASE(swap_counts_too),

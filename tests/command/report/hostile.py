@@ -6,12 +6,13 @@ zones FRAMES TIMES     a zone that is told of so often, each time with other fra
 same FRAMES TIMES      each time as it was
 processes NUMBER       so many that never end
 killed TIMES STATUS    a program that is chosen to end for want of memory so often, and ends with a status as wait4 has it
+peak FRAMES USED       a machine that had so many frames in use
 """
 import struct
 import sys
 
 PAGEBLOCK_ORDER = 10
-ZONE, EXEC, MM_FORK, AREA, RSS, FORK, EXIT, MAP, END, OOM_KILL = 2, 14, 16, 17, 19, 21, 23, 26, 28, 30
+ZONE, EXEC, MM_FORK, AREA, RSS, FORK, EXIT, MAP, END, OOM_KILL, PEAK = 2, 14, 16, 17, 19, 21, 23, 26, 28, 30, 31
 
 
 def number(n):
@@ -84,5 +85,11 @@ def killed(times, status):
     file.end()
 
 
+def peak(frames, used):
+    file = Writer(frames)
+    file.event(PEAK, number(used))
+    file.end()
+
+
 numbers = [int(word) for word in sys.argv[2:]]
-{"forks": forks, "zones": zones, "same": lambda *n: zones(*n, step=0), "processes": processes, "killed": killed}[sys.argv[1]](*numbers)
+{"forks": forks, "zones": zones, "same": lambda *n: zones(*n, step=0), "processes": processes, "killed": killed, "peak": peak}[sys.argv[1]](*numbers)

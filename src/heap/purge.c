@@ -20,6 +20,8 @@
 #define MOST_DECAY_MS 1000000000u /* eleven days */
 #define LITTLE_BYTES (4ul << 20)  /* to fault so much again costs a millisecond, about */
 #define LOOKS_PER_CLOCK 16u       /* to read it costs as much as to free some blocks */
+/* Pages of the smallest blocks that phys tells of: with a budget for less it finds none. */
+#define LEAST_TOLD (1ul << (QUIRE_PAGEBLOCK_ORDER > 6 ? QUIRE_PAGEBLOCK_ORDER - 6 : 0))
 
 void pages_taken(struct quire_heap *heap, size_t pages)
 {
@@ -83,7 +85,7 @@ static unsigned long report_blocks(struct quire_heap *heap, unsigned order, unsi
     unsigned long most = calls << order;
     unsigned long done = calls ? quire_report_free_pages(heap->mem, order, most) : 0;
     unsigned long dirty = pages_dirty(heap), peak = quire_load_relaxed(&heap->pages_peak);
-    bool all = !order && done < most;
+    bool all = !order && calls && most - done >= LEAST_TOLD; /* else the budget may have ended it */
     quire_store_relaxed(&heap->pages_peak, peak - (all || done > dirty ? dirty : done));
     count_heap_event(&heap->events.given_back, done);
     return calls - (done >> order);

@@ -1,6 +1,8 @@
 /* heap: what goes back at once when most of it is freed */
 #include "tests/unit/heap_machine.h"
 
+#include "heap/internal.h"
+
 #define COUNT 12000u
 #define SIZE (QUIRE_PAGE_SIZE / 128 * 15) /* slabs of two pages: some hold no block in use */
 #define STEP 400u /* so far apart that free blocks are large enough to be told of in any build */
@@ -75,6 +77,33 @@ static void most_goes_back_at_once_when_most_is_freed(void)
     heap_end();
 }
 
+/* Blocks of free pages so small that one call of the port tells of few, or of none. */
+static void what_wasnt_paid_for_stays_dirty(void)
+{
+    enum { RUNS = 32, PAGES = 8 };
+    void *run[RUNS];
+    if (!heap_boot())
+        return;
+    struct quire_heap *heap = heap_machine.heap;
+    quire_heap_set_trim_threshold(heap, SIZE_MAX);
+    for (unsigned i = 0; i < RUNS; i++)
+        REQUIRE((run[i] = run_take(heap, PAGES, 3)));
+    for (unsigned i = 0; i < RUNS; i += 2)
+        central_put(heap, NR_SMALL + PAGES, 1, &run[i]);
+    for (unsigned calls = 0; calls < 4; calls++) {
+        unsigned long dirty = pages_dirty(heap);
+        quire_port_spin_lock(&heap->purge_lock);
+        unsigned long used = purge_some(heap, calls);
+        quire_port_spin_unlock(&heap->purge_lock);
+        CHECK(used <= calls);
+        CHECK(pages_dirty(heap) + 16ul * used >= dirty);
+    }
+    CHECK(pages_dirty(heap) > 0);
+    for (unsigned i = 1; i < RUNS; i += 2)
+        central_put(heap, NR_SMALL + PAGES, 1, &run[i]);
+    heap_end();
+}
+
 static void nothing_goes_back_while_half_is_live(void)
 {
     if (!boot(NEVER))
@@ -130,6 +159,7 @@ static void nothing_goes_back_when_the_threshold_says_never(void)
 
 static const struct test_case cases[] = {
     TEST_CASE(most_goes_back_at_once_when_most_is_freed),
+    TEST_CASE(what_wasnt_paid_for_stays_dirty),
     TEST_CASE(nothing_goes_back_while_half_is_live),
     TEST_CASE(a_fall_costs_a_wave_its_pages_once_in_a_decay),
     TEST_CASE(a_fall_after_the_decay_gives_back_again),

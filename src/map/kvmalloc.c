@@ -20,8 +20,7 @@ static void *kvmalloc(struct quire_vmalloc *vm, size_t size, quire_gfp_t gfp, ui
 {
     const uint64_t last = vm->end - 1; /* addresses may be wider than pointers */
     void *ptr = quire_kmalloc(vm->slab, size, gfp_of_first_try(size, gfp));
-    if (ptr || size <= QUIRE_PAGE_SIZE || !(gfp & QUIRE_GFP_DIRECT_RECLAIM) ||
-        last > UINTPTR_MAX)
+    if (ptr || size <= QUIRE_PAGE_SIZE || !(gfp & QUIRE_GFP_DIRECT_RECLAIM) || last > UINTPTR_MAX)
         return ptr;
     return (void *)(uintptr_t)vm_alloc(vm, size, gfp, -1, 0, caller);
 }

@@ -68,7 +68,7 @@ tap_check "$class: a swapoff that can't is undone" ends 0 --mem=24M --swap=64M -
 
 # A file of another machine, which takes it before it runs.
 taken() {
-    "$quire" boot --swap="$tap_scratch/taken:1M" -- /bin/busybox sh -c 'echo on; exec sleep 100000' >"$tap_scratch/on" &
+    "$quire" boot --timeout=500 --swap="$tap_scratch/taken:1M" -- /bin/busybox sh -c 'echo on; exec sleep 100000' >"$tap_scratch/on" &
     tap_await test -s "$tap_scratch/on"
     ends_and_says 125 '^quire: --swap=.*/taken: another machine uses it$' --swap="$tap_scratch/taken" -- /bin/busybox true
     result=$?

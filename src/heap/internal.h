@@ -128,7 +128,7 @@ struct quire_heap {
     unsigned purge_looks;
     size_t vacant_of; /* bytes that were free in slabs when their vacant pages went back last */
     struct fall fall;
-    struct quire_heap_live *live; /* NULL: nobody looks */
+    struct quire_heap_live *live;   /* NULL: nobody looks */
     bool trims_at_once, has_purged; /* looked at without the lock */
     quire_port_spinlock_t purge_lock;
 

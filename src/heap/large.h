@@ -87,7 +87,8 @@ struct regular_counts {
     unsigned long blocks, mapped_blocks;
 };
 struct regular_counts regular_count(struct quire_heap *heap);
-/* Where memory of a slot is that no program has: its block when it is free, or what of it is lent. */
+/* Where memory of a slot is that no program has: its block when it is free, or what of it is lent.
+ */
 struct large_part {
     char *at;
     size_t size;

@@ -101,7 +101,7 @@ struct cache_node {
     /* In slabs; sheaves hold what isn't free here. Looked at without the lock, too. */
     unsigned long nr_objects, nr_free;
     unsigned long nr_told; /* pages: see vacant.c */
-    uint64_t random;                              /* of FREELIST_RANDOM */
+    uint64_t random;       /* of FREELIST_RANDOM */
     struct barn barn;
 } __attribute__((aligned(QUIRE_CACHELINE_BYTES)));
 

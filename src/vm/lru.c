@@ -108,7 +108,7 @@ void list_unlink(struct quire_vm *vm, struct node_lists *lists, struct quire_pag
     const uint32_t prev = owner->prev, next = owner->next;
     *(prev == NO_PFN ? &list->first : &owner_of(vm, prev)->next) = next;
     *(next == NO_PFN ? &list->last : &owner_of(vm, next)->prev) = prev;
-    quire_count_hot(&list->count, -1);
+    quire_count_hot(&list->count, -1ul);
     page_set_list(page, LIST_NONE);
 }
 

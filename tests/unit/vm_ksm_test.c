@@ -247,13 +247,13 @@ static void what_nobody_may_access_gets_its_own_too(void)
 
 static unsigned kills;
 
-static bool on_oom(void *arg, struct quire_mm *victim, const char *text)
+static enum quire_oom_result on_oom(void *arg, struct quire_mm *victim, const char *text)
 {
     (void)arg;
     (void)victim;
     (void)text;
     kills++;
-    return false;
+    return QUIRE_OOM_REFUSED;
 }
 
 static bool begin_small(void)

@@ -170,9 +170,8 @@ static void limit_to_1_GiB(void)
 
 static void what_the_heap_grows_by_under_a_limit_may_be_in_huge_pages(void)
 {
-    CHECK_EQ(run_self("modes.blocks_that_may_be_in_huge_pages", "QUIRE_MALLOC=huge",
-                      limit_to_1_GiB),
-             0);
+    CHECK_EQ(
+        run_self("modes.blocks_that_may_be_in_huge_pages", "QUIRE_MALLOC=huge", limit_to_1_GiB), 0);
 }
 
 static const struct conformance_case cases[] = {

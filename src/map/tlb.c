@@ -184,21 +184,26 @@ static bool some_cpu(const struct quire_pgtable *pt)
     return false;
 }
 
-void quire_tlb_flush_page(struct quire_pgtable *pt, quire_linear_t virt)
+/* Apart, or the common way saves the registers and has the frame that this one needs. */
+static QUIRE_NOINLINE void tell_page(const struct quire_pgtable *pt, quire_linear_t virt)
 {
-    if (!some_cpu(pt))
-        return;
-    if (quire_likely(!pt->flush)) {
-        quire_port_tlb_flush_page(pt->port, &pt->cpus, (quire_virt_t)(virt & ~(PT_PAGE_BYTES - 1)));
-        return;
-    }
     const struct quire_tlb_flush flush = {
         .cpus = &pt->cpus,
         .virt = virt & ~(PT_PAGE_BYTES - 1),
         .size = PT_PAGE_BYTES,
         .page_shift = PT_SHIFT,
     };
-    flush_one(pt, &flush);
+    pt->flush(pt->flush_arg, &flush);
+}
+
+void quire_tlb_flush_page(struct quire_pgtable *pt, quire_linear_t virt)
+{
+    if (!some_cpu(pt))
+        return;
+    if (quire_likely(!pt->flush))
+        quire_port_tlb_flush_page(pt->port, &pt->cpus, (quire_virt_t)(virt & ~(PT_PAGE_BYTES - 1)));
+    else
+        tell_page(pt, virt);
 }
 
 static void flush_ranges(const struct quire_tlb_batch *batch)

@@ -247,6 +247,7 @@ static void zap_if_of_file(struct zap *zap, quire_linear_t at)
     struct quire_mm *mm = zap->vma->mm;
     entry_lock(mm, at);
     zap->taken = 0;
+    zap->dirty = 0;
     if (is_of_file(mm, at))
         take_piece(zap, at, at + QUIRE_PAGE_SIZE);
     entry_unlock(mm, at);

@@ -78,7 +78,7 @@ sim_without_flush() {
 # A program with pools, which are inline in the installed header: it serves until it is told to end.
 # shellcheck disable=SC2046 # lists of flags
 server_by_pkg_config() { # FLAGS...
-    rm -f "$tap_scratch/server"
+    rm -f "$tap_scratch/server" "$tap_scratch/output" # or an earlier one is read
     "$compiler" -std=c11 -Wall -Wextra -Werror "$@" examples/echo-server/main.c \
         -o "$tap_scratch/server" $(flags --static --cflags --libs) \
         -Wl,-rpath,"$(flags --variable=libdir)" || return

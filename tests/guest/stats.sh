@@ -123,6 +123,7 @@ tap_check "$class: a machine whose time is over" time_is_over
 tap_check "$class: ... says what it took until then" has '"how":"timeout"' '"missing":\[\]' \
     '"is_program":true[^}]*"ended":false}'
 stopped_by() { # SIGNAL STATUS
+    : >"$work/begun" # nothing of an earlier one
     # shellcheck disable=SC2016 # for the shell inside
     "$quire" boot --mem=64M --stats="$stats" --summary -- busybox sh -c 'echo begun; while :; do :; done' \
         >"$work/begun" 2>"$work/said" </dev/null &

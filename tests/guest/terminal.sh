@@ -56,6 +56,7 @@ tap_check '--cwd with dots' dots
 
 # Stops itself, and says so when it goes on.
 goes_on() {
+    rm -f told
     "$quire" boot --timeout=400 -- /bin/busybox sh -c 'kill -STOP $$; echo on' >output 2>told &
     tap_await grep -q . told
     cat told

@@ -93,9 +93,8 @@ void fall_look(struct quire_heap *heap, size_t class)
         return;
     unsigned long last = quire_load_relaxed(&heap->fall.last[class]);
     size_t freed = last > taken ? last - taken : 0;
-    (void)quire_fetch_add(
-        &heap->fall.credit,
-        freed * (CALL / FREES_PER_CALL + class_size(class) / (BYTES_PER_CALL / CALL)));
+    (void)quire_fetch_add(&heap->fall.credit, freed * (CALL / FREES_PER_CALL +
+                                                       class_size(class) * CALL / BYTES_PER_CALL));
     quire_store_relaxed(&heap->fall.last[class], taken);
     set_low(heap, class, taken);
     look_at_heap(heap);

@@ -77,14 +77,14 @@ static void fork_exec_exit_wait(const char *self)
         }
         waited_for(child);
     }
-    row("fork_exec_exit_wait_self", repeats);
+    row("fork_exec_exit_wait_self(glibc)", repeats);
 }
 
 void measure_forks(const char *self)
 {
-    fork_exit_wait("fork_exit_wait_base", 0, 20);
-    fork_exit_wait("fork_exit_wait_1M_dirty", MIB, 20);
-    fork_exit_wait("fork_exit_wait_64M_dirty", 64 * MIB, 4);
+    fork_exit_wait("fork_exit_wait_base(glibc)", 0, 20);
+    fork_exit_wait("fork_exit_wait_1M_dirty(glibc)", MIB, 20);
+    fork_exit_wait("fork_exit_wait_64M_dirty(glibc)", 64 * MIB, 4);
     fork_exec_exit_wait(self);
 }
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # bench/machine/run.sh QUIRE FOLDER: what memory management costs on the machine, and on Linux
 #
-# FOLDER has the guest programs x86-64-operations and i386-operations, which run under `quire boot`
-# and as the first process of Debian's Linux kernel, each in the same QEMU, one tick an instruction.
+# FOLDER has the guest programs x86-64-operations and i386-operations, and x86-64-small and i386-small for
+# forks of a process that has little. They run under `quire boot` and as the first process of Debian's
+# Linux kernel, each in the same QEMU, one tick an instruction.
 # The kernel is LINUX=vmlinuz if that is given, else the one in FOLDER/linux, fetched if apt can; for
 # i386 LINUX_I386=vmlinuz, one without PAE. Without one the recorded figures (linux.tsv) stand for it. Rows of
 # `operation class quire linux ratio net`: instructions an operation, ours over Linux's, and the
@@ -31,7 +32,7 @@ find_linux() {
 }
 
 # rdinit= comes last: it drops unknown words before it, and later ones are arguments of the program.
-on_linux() { # KERNEL CPU PROGRAM RESULT
+on_linux() { # KERNEL CPU PROGRAM LAST-ROW RESULT
     mkdir -p "$work/tree"
     cp "$3" "$work/tree/init"
     (cd "$work/tree" && echo init | cpio --quiet -o -H newc) >"$work/initrd" || return 1
@@ -39,12 +40,21 @@ on_linux() { # KERNEL CPU PROGRAM RESULT
         -cpu "$2" -m 512 -smp 1 -nodefaults -display none -no-reboot -serial stdio \
         -kernel "$1" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps \
 cgroup_disable=memory init_on_alloc=0 audit=0 transparent_hugepage=madvise numa_balancing=disable \
-rdinit=/init -- --init" </dev/null | tr -d '\r' | sed 's/^\[.*//' >"$4"
-    grep -q '^munmap_20kVMA_total' "$4"
+rdinit=/init -- --init" </dev/null | tr -d '\r' | sed 's/^\[.*//' >"$5"
+    grep -q "^$4" "$5"
 }
 
-on_quire() { # CPU PROGRAM RESULT
-    QUIRE_CPU=$1 "$quire" boot --qemu="$here/counting-qemu.sh" --mem=512M --timeout=600 -- "$2" >"$3"
+both_on_linux() { # KERNEL CPU CLASS
+    on_linux "$1" "$2" "$folder/$3-small" fork_exec_exit_wait_self "$work/linux-small" &&
+        on_linux "$1" "$2" "$folder/$3-operations" munmap_20kVMA_total "$work/linux" &&
+        cat "$work/linux-small" >>"$work/linux"
+}
+
+on_quire() { # CPU CLASS
+    for program in operations small; do
+        QUIRE_CPU=$1 "$quire" boot --qemu="$here/counting-qemu.sh" --mem=512M --timeout=600 -- "$folder/$2-$program" ||
+            return 1
+    done >"$work/ours"
 }
 
 table() { # CLASS COLUMN-OF-RECORDED OURS LINUX WHAT
@@ -72,7 +82,7 @@ table() { # CLASS COLUMN-OF-RECORDED OURS LINUX WHAT
                 ratio = ours[name] / linux[name]
                 net = (ours[name] - clears[name] * page) / (linux[name] - clears[name] * page)
                 printf "%-40s %-7s %10d %10d %6.2f %6.2f\n", name, class, ours[name], linux[name], ratio, net
-                if (name ~ /^(loop_|calib_|anon_second|free_)/)
+                if (name ~ /^(loop_|calib_|anon_second|free_)|\(glibc\)$/) # the operations that were recorded remain
                     continue
                 sum += log(net)
                 count++
@@ -85,12 +95,12 @@ table() { # CLASS COLUMN-OF-RECORDED OURS LINUX WHAT
 
 printf '%-40s %-7s %10s %10s %6s %6s\n' '# operation' class quire linux ratio net
 say 'x86-64: on the machine'
-on_quire qemu64 "$folder/x86-64-operations" "$work/ours" || exit 1
+on_quire qemu64 x86-64 || exit 1
 : >"$work/linux"
 what='Linux: recorded'
 if find_linux; then
     say 'x86-64: on Linux'
-    if on_linux "$LINUX" qemu64 "$folder/x86-64-operations" "$work/linux"; then
+    if both_on_linux "$LINUX" qemu64 x86-64; then
         what="Linux: measured with $(basename "$LINUX")"
     else
         say 'Linux did not get to the end; the recorded figures are shown'
@@ -99,12 +109,12 @@ if find_linux; then
 fi
 table x86-64 2 "$work/ours" "$work/linux" "$what"
 say 'i386: on the machine'
-on_quire qemu32 "$folder/i386-operations" "$work/ours" || exit 1
+on_quire qemu32 i386 || exit 1
 : >"$work/linux"
 what='Linux: recorded, without PAE'
 if [ -n "${LINUX_I386:-}" ]; then
     say 'i386: on Linux'
-    if on_linux "$LINUX_I386" qemu32 "$folder/i386-operations" "$work/linux"; then
+    if both_on_linux "$LINUX_I386" qemu32 i386; then
         what="Linux: measured with $(basename "$LINUX_I386")"
     else
         say 'Linux did not get to the end; the recorded figures are shown'

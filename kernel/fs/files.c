@@ -1,8 +1,8 @@
-/* kernel/fs/files.c: a process's open files by descriptor
+/* kernel/fs/files.c: a task's open files by descriptor
  *
- *   invariant   `refs` is the number of processes that have the table; the last one closes. `holds`
- *               are those who work with it over a sleep, in which the processes may all give it up:
- *               it is freed when there is neither
+ *   invariant   `refs` is the number of tasks that have the table; the last one closes. `holds` are
+ *               those who work with it over a sleep, in which the tasks may all give it up: it is
+ *               freed when there is neither
  *   invariant   slots that are NULL and not promised are free; `capacity` slots exist, and no
  *               descriptor is beyond
  */

@@ -1,8 +1,7 @@
-/* kernel/fs/files.h: a process's open files by descriptor
+/* kernel/fs/files.h: a task's open files by descriptor
  *
  * What files_get gives is counted: a thread may close the descriptor while another is asleep in the
- * file. Threads share a table with their process; fork copies it,
- * and clone may share it between processes: it is counted, too.
+ * file. So is a table: threads share one, fork copies it, and clone and unshare do either.
  */
 #ifndef KERNEL_FS_FILES_H
 #define KERNEL_FS_FILES_H
@@ -17,7 +16,7 @@ struct files;
 /* NULL: no memory. */
 struct files *files_create(void);
 struct files *files_copy(struct files *files);
-/* Another process has the same. */
+/* Another task has the same. */
 struct files *files_share(struct files *files);
 bool files_is_shared(const struct files *files);
 /* The last one closes all. */

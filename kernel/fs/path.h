@@ -4,7 +4,7 @@
 
 #include "fs/inode.h"
 
-/* A process's, or that of several. */
+/* A task's, or that of several. */
 struct fs_context {
     struct inode *root, *cwd; /* counted */
     unsigned umask, refs;
@@ -22,7 +22,7 @@ unsigned fs_contexts_from_before(const struct inode *directory, unsigned mounts)
 /* At the root of the tree. NULL: no memory. */
 struct fs_context *fs_context_create(struct inode *root);
 struct fs_context *fs_context_copy(const struct fs_context *context);
-/* Another process has the same. */
+/* Another task has the same. */
 struct fs_context *fs_context_share(struct fs_context *context);
 void fs_context_put(struct fs_context *context);
 /* Of chdir and chroot; takes a reference of its own. */

@@ -7,7 +7,7 @@
 
 syscall_fn sys_getpid, sys_gettid, sys_getppid, sys_setpgid, sys_getpgid, sys_getpgrp, sys_setsid,
     sys_getsid, sys_set_tid_address, sys_exit, sys_exit_group;
-syscall_fn sys_fork, sys_vfork, sys_clone, sys_clone3;
+syscall_fn sys_fork, sys_vfork, sys_clone, sys_clone3, sys_unshare;
 syscall_fn sys_wait4, sys_waitid;
 syscall_fn sys_getuid, sys_geteuid, sys_getgid, sys_getegid, sys_getresuid, sys_getresgid,
     sys_setuid, sys_setgid, sys_setreuid, sys_setregid, sys_setresuid, sys_setresgid, sys_getgroups,

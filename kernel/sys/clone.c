@@ -1,4 +1,4 @@
-/* kernel/sys/clone.c: the ways to ask for a child (man 2 clone)
+/* kernel/sys/clone.c: the ways to ask for a child (man 2 clone), and unshare(2)
  *
  * What may be combined is looked at by task_clone; here is what concerns arguments.
  */
@@ -133,4 +133,48 @@ long sys_clone3(const unsigned long *arg)
     bool same = in.flags & CLONE_PARENT_SETTID && in.pidfd == in.parent_tid;
     return same || !is_address(in.pidfd) ? -EINVAL
                                          : clone_with_pidfd(&arguments, (uintptr_t)in.pidfd);
+}
+
+/* ---- unshare --------------------------------------------------------------------------------- */
+
+#define UNSHARE_PROCESS (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+#define UNSHARE_KNOWN                                                                              \
+    (UNSHARE_PROCESS | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_NAMESPACES | CLONE_NEWTIME)
+
+/* What one asks for brings others with it, as on Linux. */
+static unsigned with_what_it_implies(unsigned flags)
+{
+    if (flags & CLONE_NEWUSER)
+        flags |= CLONE_THREAD | CLONE_FS;
+    if (flags & CLONE_VM)
+        flags |= CLONE_SIGHAND;
+    if (flags & CLONE_SIGHAND)
+        flags |= CLONE_THREAD;
+    return flags & CLONE_NEWNS ? flags | CLONE_FS : flags;
+}
+
+static bool has_memory_alone(const struct process *process)
+{
+    list_for_each (at, &all_processes) {
+        const struct process *other = quire_container_of(at, struct process, all);
+        if (other != process && other->mm == process->mm)
+            return false;
+    }
+    return true;
+}
+
+/* unshare(flags). Memory, handlers and the process itself can't be left: who asks for it has to
+ * have them alone already. There are no namespaces, which are root's to ask for. */
+long sys_unshare(const unsigned long *arg)
+{
+    const struct process *process = current_process();
+    unsigned flags = with_what_it_implies((unsigned)arg[0]);
+    const unsigned namespaces = CLONE_NAMESPACES | CLONE_NEWTIME;
+    if (flags & ~UNSHARE_KNOWN || (flags & UNSHARE_PROCESS && process->nr_threads > 1) ||
+        (flags & CLONE_SIGHAND && !list_empty(&process->actions_sharers)) ||
+        (flags & CLONE_VM && !has_memory_alone(process)))
+        return -EINVAL;
+    if (flags & namespaces)
+        return flags & CLONE_NEWUSER || !process->credentials.euid ? -EINVAL : -EPERM;
+    return task_unshare_files(flags & CLONE_FILES, flags & CLONE_FS);
 }

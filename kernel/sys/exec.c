@@ -48,7 +48,7 @@ long sys_execveat(const unsigned long *arg)
         return -ENOSYS;
     if (fd == AT_FDCWD)
         return exec_from_user(NULL, arg[1], arg[2], arg[3]);
-    struct file *file = files_get(current_process()->files, fd);
+    struct file *file = files_get(current->files, fd);
     if (!file)
         return -EBADF;
     long result = exec_from_user(file->inode, arg[1], arg[2], arg[3]);

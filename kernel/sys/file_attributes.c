@@ -207,7 +207,7 @@ long sys_fchown(const unsigned long *arg)
 
 long sys_umask(const unsigned long *arg)
 {
-    struct fs_context *fs = current_process()->fs;
+    struct fs_context *fs = current->fs;
     unsigned before = fs->umask;
     fs->umask = (unsigned)arg[0] & 0777;
     return (long)before;

@@ -91,7 +91,7 @@ static int lock_of(struct lock *lock, const struct abi_flock64 *flock, struct fi
     static const enum lock_type types[] = {LOCK_READ, LOCK_WRITE, LOCK_NONE};
     *lock = (struct lock){
         .kind = LOCK_RANGE,
-        .owner = of_file ? (const void *)file : current_process()->files,
+        .owner = of_file ? (const void *)file : current->files,
         .pid = of_file ? -1 : current_process()->pid,
     };
     if (flock->type < F_RDLCK || flock->type > F_UNLCK || (of_file && flock->pid))
@@ -184,7 +184,7 @@ long sys_flock(const unsigned long *arg)
 
 static long duplicate(struct file *file, unsigned long from, bool close_on_exec)
 {
-    int fd = files_add(current_process()->files, file_get(file),
+    int fd = files_add(current->files, file_get(file),
                        from > INT32_MAX ? INT32_MAX : (unsigned)from, close_on_exec);
     if (fd < 0)
         file_put(file);
@@ -230,7 +230,7 @@ static long set_flags(struct file *file, unsigned long flags)
 
 static long control_descriptor(struct file *file, unsigned command, const unsigned long *arg)
 {
-    struct files *files = current_process()->files;
+    struct files *files = current->files;
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -314,7 +314,7 @@ static long common_ioctl(struct file *file, const unsigned long *arg)
     switch ((unsigned)arg[1]) {
     case FIOCLEX:
     case FIONCLEX:
-        return files_mark(current_process()->files, (int)arg[0], (unsigned)arg[1] == FIOCLEX);
+        return files_mark(current->files, (int)arg[0], (unsigned)arg[1] == FIOCLEX);
     case FIONBIO:
         if (copy_from_user(&on, arg[2], sizeof on))
             return -EFAULT;

@@ -65,7 +65,7 @@ static long list_file(struct file *file, uintptr_t to, size_t room, bool wide)
     do {
         listing.used = 0;
         uint64_t before = file->position;
-        error = file_list(file, current_process()->fs->root, put_entry, &listing);
+        error = file_list(file, current->fs->root, put_entry, &listing);
         if (!error && copy_to_user(to + (size_t)done, listing.buffer, listing.used)) {
             file->position = before;
             error = -EFAULT;
@@ -117,7 +117,7 @@ long sys_chdir(const unsigned long *arg)
         return error;
     error = check_directory(walk.inode);
     if (!error)
-        fs_context_set_cwd(current_process()->fs, walk.inode);
+        fs_context_set_cwd(current->fs, walk.inode);
     walk_end(&walk);
     return error;
 }
@@ -129,7 +129,7 @@ long sys_fchdir(const unsigned long *arg)
         return -EBADF;
     int error = check_directory(file->inode);
     if (!error)
-        fs_context_set_cwd(current_process()->fs, file->inode);
+        fs_context_set_cwd(current->fs, file->inode);
     file_put(file);
     return error;
 }
@@ -144,14 +144,14 @@ long sys_chroot(const unsigned long *arg)
     if (!error && user_credentials()->euid)
         error = -EPERM;
     if (!error)
-        fs_context_set_root(current_process()->fs, walk.inode);
+        fs_context_set_root(current->fs, walk.inode);
     walk_end(&walk);
     return error;
 }
 
 long sys_getcwd(const unsigned long *arg)
 {
-    const struct fs_context *fs = current_process()->fs;
+    const struct fs_context *fs = current->fs;
     char *path = quire_kmalloc(machine_slab, FS_PATH_MAX, QUIRE_GFP_KERNEL);
     if (!path)
         return -ENOMEM;

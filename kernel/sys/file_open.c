@@ -9,7 +9,7 @@
 
 static struct files *current_files(void)
 {
-    return current_process()->files;
+    return current->files;
 }
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -70,19 +70,12 @@ long sys_close(const unsigned long *arg)
 #define CLOSE_RANGE_UNSHARE 2u
 #define CLOSE_RANGE_CLOEXEC 4u
 
-/* A thread gets no table of its own, so among threads there is none to be had. */
-static int unshare(void)
-{
-    struct process *process = current_process();
-    return process->nr_threads == 1 ? process_unshare_files(process) : 0;
-}
-
 long sys_close_range(const unsigned long *arg)
 {
     unsigned first = (unsigned)arg[0], last = (unsigned)arg[1], flags = (unsigned)arg[2];
     if (first > last || flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
         return -EINVAL;
-    int error = flags & CLOSE_RANGE_UNSHARE ? unshare() : 0;
+    int error = flags & CLOSE_RANGE_UNSHARE ? task_unshare_files(true, false) : 0;
     if (error)
         return error;
     files_close_range(current_files(), first, last, flags & CLOSE_RANGE_CLOEXEC);

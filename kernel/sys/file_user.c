@@ -6,7 +6,7 @@
 
 struct file *user_file_any(unsigned long fd)
 {
-    return files_get(current_process()->files, (int)fd);
+    return files_get(current->files, (int)fd);
 }
 
 struct file *user_file(unsigned long fd)
@@ -21,7 +21,7 @@ struct file *user_file(unsigned long fd)
 
 long user_add_file(struct file *file, bool close_on_exec)
 {
-    int fd = files_add(current_process()->files, file, 0, close_on_exec);
+    int fd = files_add(current->files, file, 0, close_on_exec);
     if (fd < 0)
         file_put(file);
     return fd == -EINVAL ? -EMFILE : fd; /* the limit is 0 */
@@ -31,7 +31,7 @@ long user_add_file(struct file *file, bool close_on_exec)
  * yet. */
 int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to)
 {
-    struct files *table = current_process()->files;
+    struct files *table = current->files;
     int fds[2] = {-1, -1}, error = 0;
     files_hold(table);
     for (unsigned i = 0; i < 2 && !error; i++) {
@@ -81,7 +81,7 @@ static int find_start(struct user_path *path, unsigned long directory, unsigned 
 int user_path_begin_at(struct user_path *path, unsigned long directory, uintptr_t text,
                        unsigned flags)
 {
-    *path = (struct user_path){.at = {current_process()->fs, user_credentials(), NULL}};
+    *path = (struct user_path){.at = {current->fs, user_credentials(), NULL}};
     path->text = quire_kmalloc(machine_slab, FS_PATH_MAX, QUIRE_GFP_KERNEL);
     if (!path->text)
         return -ENOMEM;

@@ -61,7 +61,7 @@ struct map_request {
 static int64_t map_file(struct map_request *r)
 {
     struct quire_mapping *mapping = NULL;
-    struct file *file = files_get(current_process()->files, r->fd);
+    struct file *file = files_get(current->files, r->fd);
     if (!file || (file->flags & O_PATH)) {
         if (file)
             file_put(file);

@@ -89,7 +89,7 @@ long sys_pidfd_open(const unsigned long *arg)
 /* Number and file are had before there is a child: then nothing can fail any more. */
 long clone_with_pidfd(const struct clone_arguments *arguments, uintptr_t to)
 {
-    struct files *files = current_process()->files;
+    struct files *files = current->files;
     struct file *file = pidfd_new(0);
     if (!file)
         return -ENOMEM;

@@ -1,8 +1,8 @@
 /* kernel/sys/proc.h: /proc/PID: what is told of processes
  *
- * A subject's lower half is a process's number; its upper half a thread's, in task/, or a
- * descriptor's, in fd/. A process may end whenever something sleeps: so what is told is first
- * copied, and its address space held.
+ * A subject's lower half is a process's number, its upper half a thread's, in task/. A descriptor
+ * has its own in the upper half, and a thread's in the lower one, who has it. A process may end
+ * whenever something sleeps: so what is told is first copied, and its address space held.
  */
 #ifndef KERNEL_SYS_PROC_H
 #define KERNEL_SYS_PROC_H
@@ -23,6 +23,8 @@ void userfault_init(void);
 
 /* NULL: it is gone. */
 struct process *proc_process(uint64_t subject);
+/* The thread, or a process's first one; NULL: that is gone. */
+struct task *proc_task(uint64_t subject);
 /* Its address space, with a reference to be put; NULL: it has none. -ESRCH. */
 int proc_mm(uint64_t subject, struct quire_mm **mm);
 /* A descriptor or a thread's number; -ENOENT: the name isn't one. */

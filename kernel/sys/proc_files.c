@@ -16,16 +16,17 @@ struct target {
 
 static int find_target(struct target *target, uint64_t subject, enum which which)
 {
-    struct process *process = proc_process(subject);
+    const struct process *process = which == EXE ? proc_process(subject) : NULL;
+    const struct task *task = proc_task(which == DESCRIPTOR ? (uint32_t)subject : subject);
     *target = (struct target){NULL, NULL};
-    if (!process)
-        return -ESRCH;
-    if (which == EXE && process->exe)
+    if (process && process->exe)
         target->file = file_get(process->exe);
-    else if (which == DESCRIPTOR && process->files)
-        target->file = files_get(process->files, (int)(subject >> 32));
-    else if ((which == CWD || which == ROOT) && process->fs)
-        target->directory = inode_get(which == CWD ? process->fs->cwd : process->fs->root);
+    else if (which == DESCRIPTOR && task && task->files)
+        target->file = files_get(task->files, (int)(subject >> 32));
+    else if ((which == CWD || which == ROOT) && task && task->fs)
+        target->directory = inode_get(which == CWD ? task->fs->cwd : task->fs->root);
+    else if (!task && !proc_process(subject))
+        return -ESRCH;
     return target->file || target->directory ? 0 : -ENOENT;
 }
 
@@ -124,31 +125,30 @@ static const struct proc_node descriptor_node = {
 int proc_find_descriptor(struct inode *directory, struct name name, struct entry **entry)
 {
     uint32_t fd;
-    int pid = (int)(uint32_t)proc_subject(directory);
     int error = proc_parse_number(name, &fd);
     if (error)
         return error;
-    struct process *process = proc_process(proc_subject(directory));
-    if (!process || !process->files || files_next(process->files, fd) != (int)fd)
+    const struct task *task = proc_task(proc_subject(directory));
+    if (!task || !task->files || files_next(task->files, fd) != (int)fd)
         return -ENOENT;
-    return proc_entry(directory, name, &descriptor_node, proc_subject_of(pid, fd), entry);
+    return proc_entry(directory, name, &descriptor_node, proc_subject_of(task->tid, fd), entry);
 }
 
 int proc_list_descriptors(struct inode *directory, uint64_t *position, list_fn *tell, void *arg)
 {
-    int pid = (int)(uint32_t)proc_subject(directory);
     for (;;) {
         char text[12];
-        struct process *process = proc_process(proc_subject(directory));
-        if (!process || !process->files)
-            return process ? 0 : -ENOENT;
-        int fd = files_next(process->files, (unsigned)(*position - PROC_DYNAMIC));
+        const struct task *task = proc_task(proc_subject(directory));
+        if (!task || !task->files)
+            return task || proc_process(proc_subject(directory)) ? 0 : -ENOENT;
+        int fd = files_next(task->files, (unsigned)(*position - PROC_DYNAMIC));
         if (fd < 0)
             return 0;
         size_t length = quire_snprintf(text, sizeof text, "%d", fd);
         struct name name = {text, (unsigned)length};
         uint64_t next = PROC_DYNAMIC + (unsigned)fd + 1;
-        if (!tell(arg, name, proc_number(&descriptor_node, proc_subject_of(pid, (uint32_t)fd)),
+        uint64_t subject = proc_subject_of(task->tid, (uint32_t)fd);
+        if (!tell(arg, name, proc_number(&descriptor_node, subject),
                   DT_OF_MODE(descriptor_node.mode), next))
             return 0;
         *position = next;

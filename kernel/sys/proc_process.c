@@ -148,8 +148,7 @@ static int store_oom_adj(uint64_t subject, const char *bytes, size_t size)
     return set_oom_score_adj(subject, adj == OOM_ADJ_MOST ? 1000 : adj * 1000 / -OOM_ADJ_DISABLE);
 }
 
-/* A process's is its first thread's. */
-static struct task *task_of(uint64_t subject)
+struct task *proc_task(uint64_t subject)
 {
     uint32_t tid = (uint32_t)(subject >> 32);
     return task_find((int)(tid ? tid : (uint32_t)subject));
@@ -157,7 +156,7 @@ static struct task *task_of(uint64_t subject)
 
 static int show_fail_nth(struct text *text, uint64_t subject)
 {
-    const struct task *task = task_of(subject);
+    const struct task *task = proc_task(subject);
     if (!task)
         return -ESRCH;
     text_printf(text, "%llu\n", (unsigned long long)task->fail_nth);
@@ -176,7 +175,7 @@ static int store_fail_nth(uint64_t subject, const char *bytes, size_t size)
     if (!string_number(bytes, first, &nth) ||
         (first < size && !string_number(bytes + first + 1, size - first - 1, &count)))
         return -EINVAL;
-    struct task *task = task_of(subject);
+    struct task *task = proc_task(subject);
     if (!task)
         return -ESRCH;
     task->fail_nth = nth;

@@ -14,7 +14,8 @@
 struct snapshot {
     char name[TASK_NAME_BYTES], state;
     int id, pid, parent, pgid, sid, exit_signal, nice, tracer;
-    unsigned nr_threads, umask;
+    unsigned nr_threads;
+    int umask; /* -1: it has ended */
     struct credentials who;
     struct rusage_times times;
     uint64_t children_user_ns, children_system_ns, start_ns;
@@ -59,6 +60,7 @@ static int take(struct snapshot *s, uint64_t subject)
     struct process *process = proc_process(subject);
     if (!process)
         return -ESRCH;
+    const struct task *owner = proc_task(subject); /* of files and directories */
     struct task *only = subject >> 32 ? task_find((int)(subject >> 32)) : NULL, *first = only;
     if (!first && !list_empty(&process->threads))
         first = quire_container_of(process->threads.next, struct task, thread);
@@ -72,7 +74,7 @@ static int take(struct snapshot *s, uint64_t subject)
         .exit_signal = process->exit_signal,
         .nice = process->attributes.nice,
         .nr_threads = process->nr_threads,
-        .umask = process->fs ? process->fs->umask : 0,
+        .umask = owner && owner->fs ? (int)owner->fs->umask : -1,
         .who = process->credentials,
         .children_user_ns = process->children_user_ns,
         .children_system_ns = process->children_system_ns,
@@ -171,8 +173,11 @@ static void put_groups(struct text *text, const struct group_list *groups)
 
 static void put_ids(struct text *text, const struct snapshot *s)
 {
-    text_printf(text, "Name:\t%s\nUmask:\t0%03x\n", s->name,
-                (s->umask >> 6 & 7) << 8 | (s->umask >> 3 & 7) << 4 | (s->umask & 7));
+    unsigned umask = (unsigned)s->umask;
+    text_printf(text, "Name:\t%s\n", s->name);
+    if (s->umask >= 0)
+        text_printf(text, "Umask:\t0%03x\n",
+                    (umask >> 6 & 7) << 8 | (umask >> 3 & 7) << 4 | (umask & 7));
     text_printf(text, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
                 s->state, name_of_state(s->state), s->pid, s->id, s->parent);
     text_printf(text, "Uid:\t%u\t%u\t%u\t%u\n", s->who.uid, s->who.euid, s->who.suid, s->who.euid);

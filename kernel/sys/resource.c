@@ -21,9 +21,11 @@
 static void spread_limit(struct process *process, unsigned resource)
 {
     uint64_t limit = process->limit[resource].current;
-    if (resource == RLIMIT_NOFILE && process->files)
-        files_set_limit(process->files,
-                        limit < FILES_MAX_LIMIT ? (unsigned)limit : FILES_MAX_LIMIT);
+    list_for_each (at, &process->threads) {
+        struct files *files = quire_container_of(at, struct task, thread)->files;
+        if (resource == RLIMIT_NOFILE && files)
+            files_set_limit(files, limit < FILES_MAX_LIMIT ? (unsigned)limit : FILES_MAX_LIMIT);
+    }
     limits_changed(process);
 }
 

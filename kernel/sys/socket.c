@@ -14,7 +14,7 @@ struct socket_caller socket_caller(void)
 {
     const struct process *process = current_process();
     return (struct socket_caller){
-        .at = {process->fs, user_credentials(), NULL},
+        .at = {current->fs, user_credentials(), NULL},
         .user = {process->pid, process->credentials.euid, process->credentials.egid},
     };
 }
@@ -177,7 +177,7 @@ static int accept_to(struct file **accepted, struct file *file, const unsigned l
 /* Who has no descriptor left finds the connection again when he has one. */
 static long accept(const unsigned long *arg, unsigned flags)
 {
-    struct files *table = current_process()->files;
+    struct files *table = current->files;
     struct file *accepted;
     int error;
     if (flags & ~(unsigned)(O_NONBLOCK | O_CLOEXEC))

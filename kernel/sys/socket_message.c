@@ -337,7 +337,7 @@ static int put_control(struct control *control, int type, const void *data, size
  * until they are told: what can't be told isn't open. */
 static void put_rights(struct control *control, struct receiving *receiving)
 {
-    struct files *table = current_process()->files;
+    struct files *table = current->files;
     struct socket_message *message = &receiving->message;
     size_t room = control->left > sizeof(struct abi_cmsghdr)
                       ? (control->left - sizeof(struct abi_cmsghdr)) / sizeof(int)

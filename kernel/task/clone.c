@@ -13,17 +13,14 @@
 #include "trap.h"
 #include "user.h"
 
-/* Combinations that Linux refuses, and what isn't built: namespaces, which are root's to ask for,
- * and threads with files or directories of their own. */
+/* Combinations that Linux refuses, and what isn't built: namespaces, which are root's to ask for.
+ */
 static int check_flags(uint64_t flags)
 {
     const uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
-    const uint64_t shared = CLONE_FILES | CLONE_FS;
     if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
         return -EINVAL;
     if ((flags & CLONE_THREAD) && (flags & thread) != thread)
-        return -EINVAL;
-    if ((flags & CLONE_THREAD) && (flags & shared) != shared)
         return -EINVAL;
     if ((flags & CLONE_PIDFD) && (flags & (CLONE_DETACHED | CLONE_THREAD)))
         return -EINVAL;
@@ -34,27 +31,58 @@ static int check_flags(uint64_t flags)
 }
 
 /* A shared table has the limit that was set last; a copy has its own process's. */
-static struct files *copy_files(const struct process *process)
+static struct files *copy_files(void)
 {
-    struct files *copy = files_copy(process->files);
-    uint64_t limit = process->limit[RLIMIT_NOFILE].current;
+    struct files *copy = files_copy(current->files);
+    uint64_t limit = current_process()->limit[RLIMIT_NOFILE].current;
     if (copy)
         files_set_limit(copy, limit < FILES_MAX_LIMIT ? (unsigned)limit : FILES_MAX_LIMIT);
     return copy;
 }
 
-int process_unshare_files(struct process *process)
+/* The running task's files and directories, or copies, are the new one's: -ENOMEM. */
+static int give_files(struct task *task, uint64_t flags)
 {
-    struct files *shared = process->files;
-    if (!files_is_shared(shared))
-        return 0;
-    struct files *copy = copy_files(process);
-    if (!copy)
+    task->files = flags & CLONE_FILES ? files_share(current->files) : copy_files();
+    if (!task->files)
         return -ENOMEM;
-    if (files_is_shared(shared)) {
-        process->files = copy;
+    task->fs = flags & CLONE_FS ? fs_context_share(current->fs) : fs_context_copy(current->fs);
+    return task->fs ? 0 : -ENOMEM;
+}
+
+void task_put_files(struct task *task)
+{
+    struct files *files = task->files;
+    struct fs_context *fs = task->fs;
+    task->files = NULL; /* /proc may look at them while something sleeps */
+    task->fs = NULL;
+    if (files)
+        files_put(files);
+    if (fs)
+        fs_context_put(fs);
+}
+
+int task_unshare_files(bool files, bool fs)
+{
+    struct files *shared = files && files_is_shared(current->files) ? current->files : NULL;
+    struct files *copy = shared ? copy_files() : NULL;
+    if (shared && !copy)
+        return -ENOMEM;
+    struct fs_context *shared_fs = fs && current->fs->refs > 1 ? current->fs : NULL;
+    struct fs_context *fs_copy = shared_fs ? fs_context_copy(shared_fs) : NULL;
+    if (shared_fs && !fs_copy) {
+        if (copy)
+            files_put(copy);
+        return -ENOMEM;
+    }
+    if (shared_fs) {
+        current->fs = fs_copy;
+        fs_context_put(shared_fs);
+    }
+    if (shared && files_is_shared(shared)) {
+        current->files = copy;
         files_put(shared);
-    } else /* the others went meanwhile: what it has locked is locked by this table */
+    } else if (copy) /* the others went meanwhile: what it has locked is locked by this table */
         files_put(copy);
     return 0;
 }
@@ -85,18 +113,12 @@ static int copy_process(struct process **copy, uint64_t flags)
         signal_share_actions(process, parent);
     if (flags & CLONE_CLEAR_SIGHAND)
         signal_reset_handlers(process);
-    process->files = flags & CLONE_FILES ? files_share(parent->files) : copy_files(parent);
-    process->fs = flags & CLONE_FS ? fs_context_share(parent->fs) : fs_context_copy(parent->fs);
     *copy = process;
-    return process->files && process->fs ? 0 : -ENOMEM;
+    return 0;
 }
 
 static void undo_process(struct process *process)
 {
-    if (process->files)
-        files_put(process->files);
-    if (process->fs)
-        fs_context_put(process->fs);
     quire_mm_put(process->mm);
     process_free(process);
 }
@@ -138,6 +160,7 @@ void leave_fork(struct trap_frame *frame)
 
 static void undo_task(struct task *task)
 {
+    task_put_files(task);
     list_del(&task->thread);
     task->process->nr_threads--;
     task_free(task);
@@ -166,20 +189,18 @@ int task_clone(const struct clone_arguments *arguments)
     if (error)
         return error;
     if (!(flags & CLONE_THREAD)) {
-        process = NULL;
         error = copy_process(&process, flags);
-        if (error) {
-            if (process)
-                undo_process(process);
+        if (error)
             return error;
-        }
         process->exit_signal =
             flags & CLONE_PARENT ? current_process()->exit_signal : arguments->exit_signal;
         if (flags & CLONE_VFORK)
             process->vfork_parent = current_process()->pid;
     }
     struct task *task = task_create(process);
-    error = task ? set_up(task, arguments) : tasks_are_full() ? -EAGAIN : -ENOMEM;
+    error = task ? give_files(task, flags) : tasks_are_full() ? -EAGAIN : -ENOMEM;
+    if (!error)
+        error = set_up(task, arguments);
     if (error) {
         if (task)
             undo_task(task);

@@ -19,7 +19,8 @@
 #define CLONE_DETACHED 0x00400000u /* ignored, as by Linux */
 #define CLONE_UNTRACED 0x00800000u /* the same */
 #define CLONE_CHILD_SETTID 0x01000000u
-#define CLONE_NEWNS 0x00020000u /* namespaces: there are none */
+#define CLONE_NEWNS 0x00020000u   /* namespaces: there are none */
+#define CLONE_NEWTIME 0x00000080u /* of unshare: clone has signals there */
 #define CLONE_NEWUSER 0x10000000u
 #define CLONE_NAMESPACES 0x7e020000u
 #define CLONE_IO 0x80000000u /* there is nothing to be shared */

@@ -426,7 +426,7 @@ static struct file *open_core(int number)
     struct name_text name = {.size = 0};
     struct file *file;
     name_core(&name, number);
-    if (!name.size || file_open(&file, process->fs, &process->credentials, NULL, name.text,
+    if (!name.size || file_open(&file, current->fs, &process->credentials, NULL, name.text,
                                 O_CREAT | O_RDWR | O_NOFOLLOW | O_LARGEFILE, 0600))
         return NULL;
     if (is_fit(file) && !file_truncate(file, 0))

@@ -49,7 +49,7 @@ static int open_program(struct file **file, struct inode *start, const char *pat
 {
     struct process *process = current_process();
     int error =
-        file_open(file, process->fs, &process->credentials, start, path, O_RDONLY | O_LARGEFILE, 0);
+        file_open(file, current->fs, &process->credentials, start, path, O_RDONLY | O_LARGEFILE, 0);
     if (error)
         return error;
     struct inode *inode = (*file)->inode;
@@ -227,12 +227,21 @@ static int set_program(const struct program *program)
                                    .env_end = stack->env_end});
 }
 
+/* Another process's thread has the directories, too: all others of this one will have ended. */
+static bool shares_directories(const struct process *process)
+{
+    unsigned own = 0;
+    list_for_each (at, &process->threads)
+        own += quire_container_of(at, struct task, thread)->fs == current->fs;
+    return current->fs->refs > own;
+}
+
 /* Whose rights it has: those of who runs it, but for set-user and set-group files. Whoever shares
  * directories with it could lead it astray: then it gains none. The groups stay the process's. */
 static struct credentials ids_of(const struct process *process, const struct inode *inode)
 {
     struct credentials who = process->credentials;
-    bool is_led = process->fs->refs > 1 && who.euid;
+    bool is_led = who.euid && shares_directories(process);
     who.groups = NULL;
     if (!process->attributes.no_new_privileges && !is_led) {
         if (inode->mode & S_ISUID)
@@ -338,7 +347,7 @@ static void become(struct program *program, const char *path)
     reset_task(current);
     if (process->exit_signal)
         process->exit_signal = SIGCHLD;
-    files_close_on_exec(process->files);
+    files_close_on_exec(current->files);
     trap_frame_start(current->frame, (uintptr_t)entry, (uintptr_t)program->stack.pointer);
 }
 
@@ -357,7 +366,7 @@ int exec(struct inode *start, const char *path, const struct exec_strings *argv,
         if (!error)
             error = end_other_threads();
         if (!error)
-            error = process_unshare_files(current_process());
+            error = task_unshare_files(true, false);
         if (!error)
             error = signal_unshare_actions(current_process());
         if (!error)

@@ -6,8 +6,6 @@
 #include "base/events.h"
 #include "errno.h"
 #include "fs/file.h"
-#include "fs/files.h"
-#include "fs/path.h"
 #include "memory.h"
 #include "task/futex.h"
 #include "task/init.h"
@@ -148,12 +146,7 @@ static void end_process(struct process *process, int status)
     posix_timers_clear(process);
     process_drop_mm(process);
     process_set_exe(process, NULL);
-    struct files *files = process->files;
-    struct fs_context *fs = process->fs;
-    process->files = NULL; /* /proc may look at them while something sleeps */
-    process->fs = NULL;
-    files_put(files);
-    fs_context_put(fs);
+    task_put_files(current);
     stats_tell_end(process);
     give_children_to_init(process);
     sched_account(); /* for its own last work: behind this it may be freed */
@@ -181,6 +174,8 @@ _Noreturn void task_exit(int status)
     struct process *process = task->process;
     task->ending = true;
     task_leave_mm(task);
+    if (process->nr_threads > 1) /* the last one's files go after the memory */
+        task_put_files(task);
     signal_hand_over(task, ~task->blocked);
     list_del(&task->thread);
     bool last = !--process->nr_threads;

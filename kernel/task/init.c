@@ -219,12 +219,12 @@ static void start_program(void)
         give_up_at("execute ", exe.text, error);
 }
 
-static void open_standard_files(struct process *process)
+static void open_standard_files(struct files *table)
 {
     struct file *files[3];
     int error = console_open(files, info->command_line, directories, &root);
     for (int fd = 0; error >= 0 && fd < 3; fd++)
-        error = files[fd] ? files_set(process->files, fd, files[fd], false) : 0;
+        error = files[fd] ? files_set(table, fd, files[fd], false) : 0;
     if (error >= 0)
         error = control_init();
     if (error < 0)
@@ -242,14 +242,14 @@ static void make_program(void)
     int error = path_walk(&walk, directories, &root, NULL, cwd.text, WALK_FOLLOW | WALK_DIRECTORY);
     if (error)
         give_up_at("start in the folder ", cwd.text, error);
-    process->fs = fs_context_copy(directories);
-    process->files = files_create();
-    if (!process->fs || !process->files)
+    task->fs = fs_context_copy(directories);
+    task->files = files_create();
+    if (!task->fs || !task->files)
         give_up("make a process", -ENOMEM);
-    fs_context_set_cwd(process->fs, walk.inode);
+    fs_context_set_cwd(task->fs, walk.inode);
     walk_end(&walk);
     ignore_signals(process);
-    open_standard_files(process);
+    open_standard_files(task->files);
     process->exit_signal = SIGCHLD;
     process->pgid = process->sid = process->pid;
     console_set_session(process->sid, process->pgid);

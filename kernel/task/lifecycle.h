@@ -30,7 +30,7 @@ void leave_fork(struct trap_frame *frame);
 void sched_finish_switch(struct task *previous);
 struct task *sched_switched_from(void);
 
-/* A process without threads and files, with a reference to `mm`, that has what `like` has of
+/* A process without threads, with a reference to `mm`, that has what `like` has of
  * rights, limits and handlers, and is a child of `parent`. Both NULL: of the kernel. NULL: no
  * memory. */
 QUIRE_MUST_CHECK struct process *process_create(struct process *parent, const struct process *like,
@@ -51,9 +51,11 @@ struct clone_arguments {
 /* fork(2), vfork(2), clone(2): the child's number, or -errno. */
 QUIRE_MUST_CHECK int task_clone(const struct clone_arguments *arguments);
 
-/* Other processes no longer have this one's table of files: -ENOMEM. For a process of one thread:
- * another might be asleep in the table. May sleep. */
-QUIRE_MUST_CHECK int process_unshare_files(struct process *process);
+/* The running task has its table of files, its directories, or both for itself alone: -ENOMEM. May
+ * sleep. */
+QUIRE_MUST_CHECK int task_unshare_files(bool files, bool fs);
+/* It has neither any more. May sleep. */
+void task_put_files(struct task *task);
 
 /* Others who share the memory learn that the thread no longer uses it: its locks, and the word that
  * CLONE_CHILD_CLEARTID names. */

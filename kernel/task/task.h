@@ -1,14 +1,15 @@
 /* kernel/task/task.h: processes and their threads
  *
- * A process is what shares memory, files and signal handlers: Linux's thread group. A task is one
- * thread of it, with a kernel stack, registers, a signal mask and signals of its own. There is one
+ * A process is what shares memory and signal handlers: Linux's thread group. A task is one thread
+ * of it, with a kernel stack, registers, a signal mask and signals of its own. There is one
  * CPU in use, and the kernel is preempted nowhere: a task gives way where it sleeps and before it
  * returns to user mode. So the kernel's own structures need no locks, as long as nothing that
  * sleeps lies between looking and acting; interrupt handlers only signal events.
  *
  * A process that shares its memory without being a thread (vfork, CLONE_VM) has a reference to the
- * same quire_mm. Files and directories are per process: CLONE_FILES and CLONE_FS are for threads.
- * Handlers are a process's, or with CLONE_SIGHAND those of several.
+ * same quire_mm. Open files and directories are a task's, each counted: a process's threads mostly
+ * have the same (CLONE_FILES, CLONE_FS), but needn't. Handlers are a process's, or with
+ * CLONE_SIGHAND those of several.
  */
 #ifndef KERNEL_TASK_TASK_H
 #define KERNEL_TASK_TASK_H
@@ -42,8 +43,6 @@ struct process {
     unsigned nr_threads;
 
     struct quire_mm *mm;
-    struct files *files;
-    struct fs_context *fs;
     struct file *exe;
     uintptr_t vdso; /* where it is mapped */
     char name[TASK_NAME_BYTES];
@@ -102,7 +101,9 @@ struct task {
     char *stack;              /* the kernel's; grows down from its end */
     void *stack_pointer;      /* while another runs */
     struct trap_frame *frame; /* of user mode, at the stack's end */
-    struct arch_task arch;    /* segments for thread-local storage, FPU */
+    struct files *files;      /* both NULL: the kernel's own, or it ends */
+    struct fs_context *fs;
+    struct arch_task arch; /* segments for thread-local storage, FPU */
 
     struct quire_fault_cache fault_cache;
     struct quire_numa_thread numa;

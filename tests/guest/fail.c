@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -255,6 +256,40 @@ static int op_thread(void)
     pthread_t thread;
     int error = pthread_create(&thread, NULL, thread_main, pages);
     return error ? error : pthread_join(thread, NULL);
+}
+
+static void wait_while(unsigned *word, unsigned value)
+{
+    while (*(volatile unsigned *)word == value)
+        syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
+}
+
+static int sits(void *go)
+{
+    wait_while(go, 0);
+    return 0;
+}
+
+/* A thread of which one leaves what both had; then one that is born with its own. */
+static int op_own_files(void)
+{
+    static char stack[16384] __attribute__((aligned(16)));
+    static unsigned word, go;
+    const int shared = CLONE_FILES | CLONE_FS,
+              flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_CHILD_CLEARTID;
+    int error = 0;
+    for (int own = 0; own < 2 && !error; own++) {
+        word = 1;
+        go = 0;
+        TRY(clone(sits, stack + sizeof stack, own ? flags : flags | shared, &go, NULL, NULL,
+                  &word));
+        if (!own && unshare(shared))
+            error = errno;
+        *(volatile unsigned *)&go = 1;
+        syscall(SYS_futex, &go, FUTEX_WAKE, 1, NULL, NULL, 0);
+        wait_while(&word, 1);
+    }
+    return error;
 }
 
 static int op_mmap(void)
@@ -654,6 +689,7 @@ static const struct operation {
     {"exec", op_exec, 0, TOUCHES}, /* the new program may fail, too: see is_end() */
     {"spawn", op_spawn, 0, 0},
     {"thread", op_thread, EAGAIN, TOUCHES},
+    {"own-files", op_own_files, EAGAIN, TOUCHES},
     {"mmap", op_mmap, 0, TOUCHES},
     {"populate", op_populate, 0, TOUCHES | NOTHING_ELSE},
     {"split", op_split, EAGAIN, TOUCHES},

@@ -155,13 +155,16 @@ static size_t take_runs(struct quire_heap *heap, size_t class, size_t count, voi
 size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks)
 {
     size_t got, committed;
-    if (class_is_run(class))
-        return take_runs(heap, class, count, blocks);
-    do {
-        committed = quire_load_relaxed(&heap->committed);
-        got = take_objects(heap, class, count, blocks);
-    } while (!got && heap_grow(heap, committed));
-    live_changed(heap, class);
+    if (class_is_run(class)) {
+        got = take_runs(heap, class, count, blocks);
+    } else {
+        do {
+            committed = quire_load_relaxed(&heap->committed);
+            got = take_objects(heap, class, count, blocks);
+        } while (!got && heap_grow(heap, committed));
+        live_changed(heap, class);
+    }
+    heap_pay_for_growth(heap);
     return got;
 }
 

@@ -10,6 +10,9 @@
 #include "base/text.h"
 #include "heap/internal.h"
 
+#define MOST_ORDER 3u /* of slabs of objects up to a quarter of a page, and of larger ones */
+#define MOST_LARGE_ORDER 4u
+
 void heap_mistake(struct quire_heap *heap, const void *ptr, const char *text)
 {
     if (!heap->ops.mistake)
@@ -46,18 +49,26 @@ void slab_pages_changed(void *arg, void *pages, size_t bytes, size_t object_size
         fall_arm(heap, class);
 }
 
-/* The smaller a slab, the sooner it is empty: the least that wastes no more than 1/32, and for
- * large objects what layer 2 thinks best. */
+/* Bytes of the pages which objects lie in that no object has. Pages behind the last one aren't
+ * touched. */
+static size_t unused_bytes(size_t size, unsigned order)
+{
+    size_t used = (QUIRE_PAGE_SIZE << order) / size * size;
+    return (size_t)quire_align_up(used, QUIRE_PAGE_SIZE) - used;
+}
+
+/* The smaller a slab, the sooner it is empty: the least that wastes no more than 1/32, from what
+ * layer 2 thinks best on for large objects. */
 static void set_order(struct quire_kmem_cache *cache, size_t size)
 {
-    for (unsigned order = 0; size <= QUIRE_PAGE_SIZE / 4 && order <= 3; order++) {
-        size_t bytes = QUIRE_PAGE_SIZE << order;
-        if (bytes % size <= bytes / 32) {
-            int error = quire_kmem_cache_set_order(cache, order);
-            QUIRE_BUG_ON(error);
-            return;
-        }
-    }
+    struct quire_kmem_cache_info info;
+    quire_kmem_cache_info(cache, &info);
+    bool is_large = size > QUIRE_PAGE_SIZE / 4;
+    unsigned order = is_large ? info.order : 0, most = is_large ? MOST_LARGE_ORDER : MOST_ORDER;
+    while (order < most && unused_bytes(size, order) > (QUIRE_PAGE_SIZE << order) / 32)
+        order++;
+    int error = quire_kmem_cache_set_order(cache, order);
+    QUIRE_BUG_ON(error);
 }
 
 static struct quire_kmem_cache *small_create(struct quire_heap *heap, size_t class)
@@ -155,13 +166,16 @@ static size_t take_runs(struct quire_heap *heap, size_t class, size_t count, voi
 size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks)
 {
     size_t got, committed;
-    if (class_is_run(class))
-        return take_runs(heap, class, count, blocks);
-    do {
-        committed = quire_load_relaxed(&heap->committed);
-        got = take_objects(heap, class, count, blocks);
-    } while (!got && heap_grow(heap, committed));
-    live_changed(heap, class);
+    if (class_is_run(class)) {
+        got = take_runs(heap, class, count, blocks);
+    } else {
+        do {
+            committed = quire_load_relaxed(&heap->committed);
+            got = take_objects(heap, class, count, blocks);
+        } while (!got && heap_grow(heap, committed));
+        live_changed(heap, class);
+    }
+    heap_pay_for_growth(heap);
     return got;
 }
 

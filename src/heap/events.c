@@ -21,6 +21,7 @@ void large_count_map(struct quire_heap *heap, size_t size)
     struct large_events *events = events_of(heap, size);
     count_heap_event(&events->maps, 1);
     count_heap_event(&events->mapped, size >> QUIRE_PAGE_SHIFT);
+    count_heap_event(&heap->large_pages, size >> QUIRE_PAGE_SHIFT);
 }
 
 void large_count_unmap(struct quire_heap *heap, size_t size)
@@ -28,6 +29,7 @@ void large_count_unmap(struct quire_heap *heap, size_t size)
     struct large_events *events = events_of(heap, size);
     count_heap_event(&events->unmaps, 1);
     count_heap_event(&events->unmapped, size >> QUIRE_PAGE_SHIFT);
+    count_heap_event(&heap->large_pages, 0 - (size >> QUIRE_PAGE_SHIFT));
 }
 
 void large_count_reuse(struct quire_heap *heap, size_t size, unsigned long times)
@@ -38,6 +40,7 @@ void large_count_reuse(struct quire_heap *heap, size_t size, unsigned long times
 void large_count_resize(struct quire_heap *heap, size_t had, size_t has)
 {
     struct large_events *events = events_of(heap, has);
+    count_heap_event(&heap->large_pages, (has >> QUIRE_PAGE_SHIFT) - (had >> QUIRE_PAGE_SHIFT));
     if (has > had)
         count_heap_event(&events->mapped, (has - had) >> QUIRE_PAGE_SHIFT);
     else

@@ -1,11 +1,18 @@
-/* heap/grow.c: the range becomes memory, a section at a time
+/* heap/grow.c: the range becomes memory, a section at a time; and who pays for that
  *
  * Who found no memory asks for a section more, and says how much there was when he looked: if there
  * is more by now, he looks again.
+ *
+ * Large blocks that are kept take memory that nobody has. When the heap is about to take more than
+ * it ever did, with them, as many bytes of them go, the oldest first: so to keep them doesn't raise
+ * the most memory that a program takes, whatever it wants next (large.c says the same of mappings).
+ * Where it took as much before they stay.
  */
 #include "heap/internal.h"
 
 #define RECLAIM_PAGES (2ul * NR_RUNS)
+#define GROWTH_BYTES (128ul << 10) /* between two looks: no less than is kept at all */
+#define GROWTH_PAGES (GROWTH_BYTES >> QUIRE_PAGE_SHIFT)
 
 static bool commit(struct quire_heap *heap, size_t start, size_t end)
 {
@@ -48,4 +55,30 @@ bool heap_grow(struct quire_heap *heap, size_t committed)
     bool more = heap->committed != committed || reclaim(heap) || add_section(heap);
     heap_unlock(&heap->grow_lock);
     return more;
+}
+
+/* ---- the most memory -------------------------------------------------------------------------
+ */
+
+static unsigned long resident_pages(struct quire_heap *heap)
+{
+    return quire_load_relaxed(&heap->pages_peak) + quire_load_relaxed(&heap->large_pages);
+}
+
+void heap_note_growth(struct quire_heap *heap)
+{
+    unsigned long pages = resident_pages(heap);
+    if (pages > quire_load_relaxed(&heap->resident_most))
+        quire_store_relaxed(&heap->resident_most, pages);
+}
+
+void heap_pay_for_growth(struct quire_heap *heap)
+{
+    if (quire_likely(quire_load_relaxed(&heap->growth) < GROWTH_PAGES))
+        return;
+    quire_store_relaxed(&heap->growth, 0);
+    unsigned long pages = resident_pages(heap), most = quire_load_relaxed(&heap->resident_most);
+    if (pages > most)
+        large_release_oldest(heap, (pages - most) << QUIRE_PAGE_SHIFT);
+    heap_note_growth(heap);
 }

@@ -124,6 +124,9 @@ struct quire_heap {
     unsigned long pages_peak; /* most of them since the last purge: what is dirty at most */
     unsigned long pages_interval_peak; /* most of them in this interval */
     unsigned long pages_most;          /* most of them ever */
+    unsigned long growth;              /* of pages_peak, since grow.c looked */
+    unsigned long large_pages;         /* mapped, kept or not; by atomic adds */
+    unsigned long resident_most;       /* most of pages_peak and large_pages together */
     uint64_t interval_began_ns, purged_ns;
     unsigned purge_looks;
     size_t vacant_of; /* bytes that were free in slabs when their vacant pages went back last */
@@ -243,6 +246,11 @@ void quarantine_empty(struct quire_heap *heap);
 
 /* Adds memory, unless somebody has since `committed`. False: there is none. */
 bool heap_grow(struct quire_heap *heap, size_t committed);
+/* Blocks were taken, which may have made the heap larger than it was: then kept ones go. Without
+ * locks. */
+void heap_pay_for_growth(struct quire_heap *heap);
+/* What was mapped now counts as paid for. */
+void heap_note_growth(struct quire_heap *heap);
 
 /* ---- purge.c --------------------------------------------------------------------------------- */
 
@@ -299,6 +307,10 @@ size_t large_size(struct quire_heap *heap, const void *ptr);
 void *large_resize(struct quire_heap *heap, void *ptr, size_t size);
 /* Unmaps what has been kept for longer than the decay (all: everything); bytes. */
 size_t large_release(struct quire_heap *heap, bool all);
+/* Unmaps so many bytes of what is kept, the oldest first, and of free regulars if that isn't
+ * enough.
+ */
+void large_release_oldest(struct quire_heap *heap, size_t bytes);
 
 static inline bool large_has_kept(const struct quire_heap *heap)
 {

@@ -125,6 +125,23 @@ void kept_take_oldest(struct quire_heap *heap, uint64_t until, size_t bytes, str
     }
 }
 
+struct large_part kept_cut_oldest(struct quire_heap *heap, size_t bytes, struct list *out)
+{
+    struct large_blocks *large = &heap->large;
+    while (bytes && !list_empty(&large->kept)) {
+        struct large *oldest = kept_of(large->kept.next);
+        if (oldest->size >= bytes + LEAST_REST) {
+            oldest->size -= bytes;
+            large->kept_bytes -= bytes;
+            return (struct large_part){oldest->at + oldest->size, bytes};
+        }
+        kept_take(heap, oldest);
+        list_add_tail(out, &oldest->link);
+        bytes -= oldest->size < bytes ? oldest->size : bytes;
+    }
+    return (struct large_part){0};
+}
+
 void kept_grow(struct quire_heap *heap, struct large *block, size_t more, size_t spare_bytes,
                struct list *spare)
 {

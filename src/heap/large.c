@@ -156,6 +156,7 @@ static void *map_new(struct quire_heap *heap, size_t size, size_t align)
     heap->large.mapped_ns = now;
     large_enter(heap, block);
     heap_unlock(&heap->large.lock);
+    heap_note_growth(heap);
     return at;
 }
 
@@ -470,6 +471,26 @@ size_t large_release(struct quire_heap *heap, bool all)
     if (due)
         end_loans(heap, (struct regular_filter){.idle = true});
     return unmap_all(heap, &out);
+}
+
+void large_release_oldest(struct quire_heap *heap, size_t bytes)
+{
+    struct list out, spare;
+    list_init(&out);
+    list_init(&spare);
+    if (!large_has_kept(heap))
+        return;
+    heap_lock(&heap->large.lock);
+    if (heap->large.kept_bytes < bytes && heap->large.regulars)
+        regular_recall(heap, quire_port_clock_ns(), &spare);
+    struct large_part part = kept_cut_oldest(heap, bytes, &out);
+    heap_unlock(&heap->large.lock);
+    if (part.size) {
+        heap->ops.unmap(heap->ops_arg, part.at, part.size);
+        large_count_resize(heap, part.size, 0);
+    }
+    (void)unmap_all(heap, &out);
+    put_spare(heap, &spare);
 }
 
 int large_init(struct quire_heap *heap)

@@ -13,6 +13,11 @@
 #define LEAST_REST ((size_t)NR_RUNS << QUIRE_PAGE_SHIFT) /* what is cut off is no less */
 #define SLACK_SHARE 8 /* a block may be larger than what is wanted by that share */
 
+struct large_part {
+    char *at;
+    size_t size;
+};
+
 /* Whether a block of `has` bytes is too large for `size`. */
 static inline bool is_to_cut(size_t has, size_t size)
 {
@@ -44,6 +49,9 @@ void kept_take(struct quire_heap *heap, struct large *block);
 bool kept_take_part(struct quire_heap *heap, struct large *block, size_t size, struct large *rest);
 /* Takes out what is to be unmapped: what is older than `until`, and the oldest up to `bytes`. */
 void kept_take_oldest(struct quire_heap *heap, uint64_t until, size_t bytes, struct list *out);
+/* Takes so many bytes out to be unmapped, the oldest first: whole blocks, and at last a part that
+ * is returned, if there is one. */
+struct large_part kept_cut_oldest(struct quire_heap *heap, size_t bytes, struct list *out);
 /* Takes `more` bytes, and up to `spare_bytes` beside them, from what is kept behind a block, if
  * that is there; `spare`: its record, if nothing of it is left. */
 void kept_grow(struct quire_heap *heap, struct large *block, size_t more, size_t spare_bytes,
@@ -89,10 +97,6 @@ struct regular_counts {
 struct regular_counts regular_count(struct quire_heap *heap);
 /* Where memory of a slot is that no program has: its block when it is free, or what of it is lent.
  */
-struct large_part {
-    char *at;
-    size_t size;
-};
 bool regular_free_part(struct quire_heap *heap, unsigned number, struct large_part *part);
 void regular_check(struct quire_heap *heap);
 

@@ -32,6 +32,7 @@ void pages_taken(struct quire_heap *heap, size_t pages)
     if (used > peak) {
         quire_store_relaxed(&heap->pages_peak, used);
         count_heap_event(&heap->events.fresh, used - peak);
+        quire_store_relaxed(&heap->growth, quire_load_relaxed(&heap->growth) + used - peak);
         if (used > quire_load_relaxed(&heap->pages_most))
             quire_store_relaxed(&heap->pages_most, used);
     }

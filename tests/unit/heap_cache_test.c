@@ -281,6 +281,81 @@ static void what_is_kept_never_adds_to_the_most_that_is_mapped(void)
     heap_end();
 }
 
+enum { RUN_PAGES = 8, MOST_RUNS = 500 };
+static void *run[MOST_RUNS];
+
+/* In turns of taking and freeing `count` blocks of 500 pages become kept ones, then regulars. */
+static void keep_large_blocks(unsigned count, unsigned turns)
+{
+    while (turns--) {
+        for (unsigned i = 0; i < count; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 500 * QUIRE_PAGE_SIZE)));
+        for (unsigned i = 0; i < count; i++)
+            quire_heap_free(&heap_cache, block[i]);
+    }
+}
+
+static void take_runs(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        REQUIRE((run[i] = quire_heap_alloc(&heap_cache, RUN_PAGES * QUIRE_PAGE_SIZE)));
+}
+
+static void drop_runs(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        quire_heap_free(&heap_cache, run[i]);
+}
+
+/* Pages of small blocks that take memory, and those of `large` bytes. */
+static size_t pages_with(size_t large)
+{
+    return heap_machine.heap->pages_peak + large / QUIRE_PAGE_SIZE;
+}
+
+static void small_blocks_have_kept_ones_unmapped(unsigned turns)
+{
+    if (!heap_boot())
+        return;
+    keep_large_blocks(4, turns);
+    CHECK(heap_info().kept >= 1500 * QUIRE_PAGE_SIZE);
+    size_t most = pages_with(heap_info().peak_large),
+           slack = (256u << 10) / QUIRE_PAGE_SIZE + 2 * RUN_PAGES;
+    for (unsigned i = 0; i < MOST_RUNS; i++) {
+        REQUIRE((run[i] = quire_heap_alloc(&heap_cache, RUN_PAGES * QUIRE_PAGE_SIZE)));
+        CHECK(pages_with(heap_info().kept) <= most + slack || !heap_info().kept);
+    }
+    CHECK_EQ(heap_info().kept, 0);
+    drop_runs(MOST_RUNS);
+    heap_end();
+}
+
+static void what_is_kept_never_adds_to_the_most_that_small_blocks_take(void)
+{
+    small_blocks_have_kept_ones_unmapped(2);
+}
+
+static void nor_do_blocks_that_come_and_go(void)
+{
+    small_blocks_have_kept_ones_unmapped(8);
+}
+
+static void what_is_kept_stays_where_the_heap_was_as_large_before(void)
+{
+    if (!heap_boot())
+        return;
+    take_runs(300);
+    drop_runs(300);
+    (void)quire_heap_trim(heap_machine.heap, &heap_cache);
+    keep_large_blocks(2, 2);
+    size_t kept = heap_info().kept;
+    take_runs(150);
+    CHECK(kept > 0);
+    CHECK_EQ(heap_info().kept, kept);
+    drop_runs(150);
+    heap_end();
+}
+
 static void kept_blocks_are_cut_and_joined(void)
 {
     if (!heap_boot())
@@ -342,6 +417,9 @@ static const struct test_case cases[] = {
     TEST_CASE(what_a_program_is_done_with_goes_back_at_once),
     TEST_CASE(large_blocks_are_unmapped_at_first_then_kept),
     TEST_CASE(what_is_kept_never_adds_to_the_most_that_is_mapped),
+    TEST_CASE(what_is_kept_never_adds_to_the_most_that_small_blocks_take),
+    TEST_CASE(nor_do_blocks_that_come_and_go),
+    TEST_CASE(what_is_kept_stays_where_the_heap_was_as_large_before),
     TEST_CASE(kept_blocks_are_cut_and_joined),
     TEST_CASE(blocks_count_as_mapped_from_the_threshold_on),
     {0},

@@ -429,6 +429,26 @@ static void what_is_taken_is_told_at_any_moment(void)
     heap_end();
 }
 
+/* Of the pages that its objects lie in; those behind them aren't touched. */
+static void no_class_leaves_more_than_a_twenty_fourth_of_its_slabs_unused(void)
+{
+    if (!heap_boot())
+        return;
+    for (unsigned class = 1; class <= QUIRE_HEAP_SMALL_CLASSES; class ++) {
+        struct quire_heap_class_info info;
+        REQUIRE(!quire_heap_class_info(heap_machine.heap, class, &info));
+        void *one = quire_heap_alloc(&heap_cache, info.size);
+        REQUIRE(one);
+        REQUIRE(!quire_heap_class_info(heap_machine.heap, class, &info));
+        size_t used = info.slots * info.size;
+        size_t touched = (used + QUIRE_PAGE_SIZE - 1) / QUIRE_PAGE_SIZE * QUIRE_PAGE_SIZE;
+        CHECK(touched <= info.pages * QUIRE_PAGE_SIZE);
+        CHECK(touched - used <= touched / 24);
+        quire_heap_free(&heap_cache, one);
+    }
+    heap_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(blocks_are_aligned_disjoint_and_keep_their_content),
     TEST_CASE(a_block_is_at_most_a_ninth_larger_than_asked_for_or_ends_with_its_page),
@@ -447,6 +467,7 @@ static const struct test_case cases[] = {
     TEST_CASE(large_blocks_are_counted_by_size),
     TEST_CASE(what_is_taken_is_told_at_any_moment),
     TEST_CASE(pages_that_begin_to_be_used_are_counted_and_those_that_had_been_given_back),
+    TEST_CASE(no_class_leaves_more_than_a_twenty_fourth_of_its_slabs_unused),
     {0},
 };
 const struct test_suite suite_heap = {"heap", cases};

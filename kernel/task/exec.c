@@ -48,15 +48,10 @@ struct program {
 static int open_program(struct file **file, struct inode *start, const char *path)
 {
     struct process *process = current_process();
-    int error =
-        file_open(file, process->fs, &process->credentials, start, path, O_RDONLY | O_LARGEFILE, 0);
+    int error = file_open_to_run(file, process->fs, &process->credentials, start, path);
     if (error)
         return error;
-    struct inode *inode = (*file)->inode;
-    error = inode_is(inode, S_IFREG) ? inode_permission(inode, &process->credentials, MAY_EXEC)
-                                     : -EACCES;
-    if (!error)
-        error = inode_run_begin(inode);
+    error = inode_run_begin((*file)->inode);
     if (error)
         file_put(*file);
     return error;

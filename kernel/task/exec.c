@@ -227,7 +227,7 @@ static int set_program(const struct program *program)
 static struct credentials ids_of(const struct process *process, const struct inode *inode)
 {
     struct credentials who = process->credentials;
-    bool is_led = process->fs->refs > 1 && who.euid;
+    bool is_led = process->fs->refs > 1 && !credentials_can(&who, CAP_SETUID);
     who.groups = NULL;
     if (!process->attributes.no_new_privileges && !is_led) {
         if (inode->mode & S_ISUID)
@@ -237,6 +237,9 @@ static struct credentials ids_of(const struct process *process, const struct ino
     }
     who.suid = who.euid;
     who.sgid = who.egid;
+    /* Root's are all, whatever was given up before, and nobody else's any. */
+    who.lost = who.uid && who.euid ? CAP_ALL : 0;
+    who.lacks = who.euid ? CAP_ALL : 0;
     return who;
 }
 

@@ -31,15 +31,28 @@ QUIRE_MUST_CHECK int quire_ksm_unmerge(struct quire_vm *vm);
  * that nobody has any more. The next scan begins anew. How many merged pages are left, O(those). */
 unsigned long quire_ksm_trim(struct quire_vm *vm);
 
+/* A merged page is for this many addresses at most, 256 if nobody says otherwise; the next ones
+ * with that content get another one. -EINVAL: fewer than 2; -EBUSY: there are merged pages;
+ * -ENOMEM. Waits for a scan, as the next ones do. */
+QUIRE_MUST_CHECK int quire_ksm_set_max_sharing(struct quire_vm *vm, unsigned most);
+/* Whether pages of several nodes become one, which they do if nobody says otherwise. Else each node
+ * has merged pages of its own. -EBUSY: there are merged pages; -ENOMEM. */
+QUIRE_MUST_CHECK int quire_ksm_set_across_nodes(struct quire_vm *vm, bool across);
+/* Whether a page of nothing but zeroes becomes the one that all share who only read, rather than a
+ * merged one. Nobody counts those, and they stay where pages are given back. -ENOMEM. */
+QUIRE_MUST_CHECK int quire_ksm_set_zero_pages(struct quire_vm *vm, bool use);
+
 struct quire_ksm_info {
     unsigned long shared;   /* merged pages that several addresses have */
     unsigned long sharing;  /* addresses beyond the first of each */
     unsigned long unshared; /* pages that stay the same, and are like no other */
     unsigned long changing; /* pages that changed since they were looked at last, or are new */
     unsigned long full_scans;
+    unsigned long chains,
+        duplicates; /* contents with several merged pages, and how many those are */
 };
-/* shared and sharing as they are, the others of the last whole scan. Waits for a scan. O(merged
- * pages). */
+/* shared, sharing, chains and duplicates as they are, the others of the last whole scan. Waits for
+ * a scan. O(merged pages). */
 void quire_ksm_info(struct quire_vm *vm, struct quire_ksm_info *info);
 
 #ifdef __cplusplus

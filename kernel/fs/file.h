@@ -68,6 +68,9 @@ struct file {
 /* open(2): a new file with one reference. `start` as in path_walk. May sleep. */
 int file_open(struct file **file, const struct fs_context *fs, const struct credentials *who,
               struct inode *start, const char *path, int flags, unsigned mode);
+/* To run it: what isn't a regular file that `who` may run is -EACCES; it needn't be readable. */
+int file_open_to_run(struct file **file, const struct fs_context *fs, const struct credentials *who,
+                     struct inode *start, const char *path);
 /* Of what has no path. Takes a reference to `inode` and, unless NULL, `entry`. NULL: no memory. */
 struct file *file_new(struct inode *inode, struct entry *entry, const struct file_ops *ops,
                       int flags);

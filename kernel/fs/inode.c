@@ -183,30 +183,39 @@ void inode_run_end(struct inode *inode)
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
+/* In spite of the file's mode: all but to run what nobody may run. */
+static bool may_override(const struct inode *inode, const struct credentials *who, unsigned may)
+{
+    const bool is_directory = inode_is(inode, S_IFDIR), runs = is_directory || inode->mode & 0111;
+    const unsigned searching = is_directory ? MAY_READ | MAY_EXEC : MAY_READ;
+    if (!(may & ~searching & 7) && credentials_can(who, CAP_DAC_READ_SEARCH))
+        return true;
+    return (!(may & MAY_EXEC) || runs) && credentials_can(who, CAP_DAC_OVERRIDE);
+}
+
 int inode_permission(const struct inode *inode, const struct credentials *who, unsigned may)
 {
     uint32_t mode = inode->mode;
-    if (!who->euid) {
-        bool runs = inode_is(inode, S_IFDIR) || mode & 0111;
-        return (may & MAY_EXEC) && !runs ? -EACCES : 0;
-    }
+    if (!who->lacks) /* most often: groups needn't be looked for */
+        return may_override(inode, who, may) ? 0 : -EACCES;
     if (who->euid == inode->uid)
         mode >>= 6;
     else if (credentials_in_group(who, inode->gid))
         mode >>= 3;
-    return may & ~mode & 7 ? -EACCES : 0;
+    return may & ~mode & 7 && !may_override(inode, who, may) ? -EACCES : 0;
 }
 
 static bool owns(const struct inode *inode, const struct credentials *who)
 {
-    return !who->euid || who->euid == inode->uid;
+    return credentials_can(who, CAP_FOWNER) || who->euid == inode->uid;
 }
 
 int inode_chmod(struct inode *inode, const struct credentials *who, uint32_t mode)
 {
     if (!owns(inode, who))
         return -EPERM;
-    if (who->euid && !credentials_in_group(who, inode->gid) && !inode_is(inode, S_IFDIR))
+    if (!credentials_can(who, CAP_FSETID) && !credentials_in_group(who, inode->gid) &&
+        !inode_is(inode, S_IFDIR))
         mode &= ~S_ISGID;
     if (ramfile_seals(inode) & F_SEAL_EXEC && (inode->mode ^ mode) & 0111)
         return -EPERM;
@@ -219,7 +228,7 @@ int inode_chown(struct inode *inode, const struct credentials *who, uint32_t uid
 {
     bool same_uid = uid == UINT32_MAX || uid == inode->uid;
     bool own_gid = gid == UINT32_MAX || gid == inode->gid || credentials_in_group(who, gid);
-    if (who->euid && !(who->euid == inode->uid && same_uid && own_gid))
+    if (!credentials_can(who, CAP_CHOWN) && !(who->euid == inode->uid && same_uid && own_gid))
         return -EPERM;
     if (uid != UINT32_MAX)
         inode->uid = uid;

@@ -9,7 +9,8 @@
 #include "memory.h"
 #include "string.h"
 
-struct ksm_settings ksm_settings = {.pages = 100, .sleep_ms = 20};
+struct ksm_settings ksm_settings = {
+    .pages = 100, .sleep_ms = 20, .max_sharing = 256, .across_nodes = 1};
 
 static bool read_number(const char *bytes, size_t size, uint64_t *value)
 {
@@ -60,6 +61,44 @@ static int store_sleep(uint64_t subject, const char *bytes, size_t size)
     return store(&ksm_settings.sleep_ms, bytes, size);
 }
 
+/* What the library keeps: changed where nothing is merged, or as it was. */
+static int store_kept(uint64_t *setting, const char *bytes, size_t size, uint64_t most,
+                      int (*set)(uint64_t))
+{
+    uint64_t value;
+    if (!read_number(bytes, size, &value) || value > most)
+        return -EINVAL;
+    int error = value == *setting ? 0 : set(value);
+    if (!error)
+        *setting = value;
+    return error;
+}
+
+static int set_max_sharing(uint64_t value)
+{
+    return quire_ksm_set_max_sharing(machine_vm, (unsigned)value);
+}
+
+static int set_across_nodes(uint64_t value)
+{
+    return quire_ksm_set_across_nodes(machine_vm, value);
+}
+
+static int set_zero_pages(uint64_t value)
+{
+    return quire_ksm_set_zero_pages(machine_vm, value);
+}
+
+#define KEPT(title, most)                                                                          \
+    static int store_##title(uint64_t subject, const char *bytes, size_t size)                     \
+    {                                                                                              \
+        (void)subject;                                                                             \
+        return store_kept(&ksm_settings.title, bytes, size, most, set_##title);                    \
+    }
+KEPT(max_sharing, INT32_MAX)
+KEPT(across_nodes, 1)
+KEPT(zero_pages, 1)
+
 #define SETTING(title, member)                                                                     \
     static int show_##title(struct text *text, uint64_t subject)                                   \
     {                                                                                              \
@@ -70,6 +109,9 @@ static int store_sleep(uint64_t subject, const char *bytes, size_t size)
 SETTING(run, run)
 SETTING(pages, pages)
 SETTING(sleep, sleep_ms)
+SETTING(max_sharing, max_sharing)
+SETTING(across_nodes, across_nodes)
+SETTING(zero_pages, zero_pages)
 
 #define COUNT(title)                                                                               \
     static int show_##title(struct text *text, uint64_t subject)                                   \
@@ -85,6 +127,8 @@ COUNT(sharing)
 COUNT(unshared)
 COUNT(changing)
 COUNT(full_scans)
+COUNT(chains)
+COUNT(duplicates)
 
 #define SETTING_NODE(title, what)                                                                  \
     {                                                                                              \
@@ -97,6 +141,8 @@ COUNT(full_scans)
 
 const struct proc_node ksm_nodes[] = {
     COUNT_NODE("full_scans", full_scans),
+    SETTING_NODE("max_page_sharing", max_sharing),
+    SETTING_NODE("merge_across_nodes", across_nodes),
     COUNT_NODE("pages_shared", shared),
     COUNT_NODE("pages_sharing", sharing),
     SETTING_NODE("pages_to_scan", pages),
@@ -104,5 +150,8 @@ const struct proc_node ksm_nodes[] = {
     COUNT_NODE("pages_volatile", changing),
     SETTING_NODE("run", run),
     SETTING_NODE("sleep_millisecs", sleep),
+    COUNT_NODE("stable_node_chains", chains),
+    COUNT_NODE("stable_node_dups", duplicates),
+    SETTING_NODE("use_zero_pages", zero_pages),
     {0},
 };

@@ -11,6 +11,7 @@
 
 struct ksm_settings {
     uint64_t run, pages, sleep_ms;
+    uint64_t max_sharing, across_nodes, zero_pages; /* as the library has them */
     struct event changed;
 };
 extern struct ksm_settings ksm_settings;

@@ -33,7 +33,9 @@ static int check_kind(const struct fs_at *at, uint32_t mode, uint64_t device)
     case S_IFCHR:
     case S_IFBLK:
         /* 0:0 marks what a layer of an overlay hides: anybody may make it. */
-        return at->who->euid && !(device == 0 && (mode & S_IFMT) == S_IFCHR) ? -EPERM : 0;
+        return !credentials_can(at->who, CAP_MKNOD) && !(device == 0 && (mode & S_IFMT) == S_IFCHR)
+                   ? -EPERM
+                   : 0;
     default:
         return -EINVAL;
     }
@@ -65,7 +67,7 @@ static bool may_link(const struct credentials *who, const struct inode *inode)
 {
     bool plain = inode_is(inode, S_IFREG) && !(inode->mode & S_ISUID) &&
                  (inode->mode & (S_ISGID | 010)) != (S_ISGID | 010);
-    return !who->euid || who->euid == inode->uid ||
+    return credentials_can(who, CAP_FOWNER) || who->euid == inode->uid ||
            (plain && !inode_permission(inode, who, MAY_READ | MAY_WRITE));
 }
 

@@ -17,18 +17,23 @@ struct request {
     int flags;
     unsigned mode;
     bool made; /* by this open: rights aren't looked at */
+    bool runs; /* the right to run it is wanted, and no other: a program may not be readable */
 };
 
-static unsigned wanted_rights(int flags)
+static unsigned wanted_rights(const struct request *r)
 {
     static const unsigned rights[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, 0};
-    return rights[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
+    if (r->runs)
+        return MAY_EXEC;
+    return rights[r->flags & O_ACCMODE] | (r->flags & O_TRUNC ? MAY_WRITE : 0);
 }
 
 /* May this be opened so? */
 static int check(const struct request *r, const struct inode *inode)
 {
-    unsigned rights = wanted_rights(r->flags);
+    unsigned rights = wanted_rights(r);
+    if (r->runs && !inode_is(inode, S_IFREG))
+        return -EACCES; /* and isn't opened: a FIFO would wait for who writes to it */
     if (r->flags & O_DIRECTORY && !inode_is(inode, S_IFDIR))
         return -ENOTDIR;
     if (r->flags & O_PATH)
@@ -171,10 +176,26 @@ static int open_walk(struct file **file, struct request *r, struct walk *walk)
     return open_file(file, r, walk->inode, walk->entry);
 }
 
+static int open_path(struct file **file, const struct request *wanted, struct inode *start,
+                     const char *path, unsigned how)
+{
+    struct walk walk;
+    for (;;) {
+        struct request request = *wanted;
+        int error = path_walk(&walk, wanted->fs, wanted->who, start, path, how);
+        if (error)
+            return error;
+        error = open_walk(file, &request, &walk);
+        bool again = error == -EEXIST && !walk.inode && !(wanted->flags & O_EXCL);
+        walk_end(&walk);
+        if (!again)
+            return error;
+    }
+}
+
 int file_open(struct file **file, const struct fs_context *fs, const struct credentials *who,
               struct inode *start, const char *path, int flags, unsigned mode)
 {
-    struct walk walk;
     bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -184,15 +205,14 @@ int file_open(struct file **file, const struct fs_context *fs, const struct cred
     unsigned how = creates ? WALK_MAKE : 0;
     if (!(flags & O_NOFOLLOW) && !(creates && flags & O_EXCL))
         how |= WALK_FOLLOW;
-    for (;;) {
-        struct request request = {.fs = fs, .who = who, .flags = flags, .mode = mode};
-        int error = path_walk(&walk, fs, who, start, path, how);
-        if (error)
-            return error;
-        error = open_walk(file, &request, &walk);
-        bool again = error == -EEXIST && !walk.inode && !(flags & O_EXCL);
-        walk_end(&walk);
-        if (!again)
-            return error;
-    }
+    const struct request request = {.fs = fs, .who = who, .flags = flags, .mode = mode};
+    return open_path(file, &request, start, path, how);
+}
+
+int file_open_to_run(struct file **file, const struct fs_context *fs, const struct credentials *who,
+                     struct inode *start, const char *path)
+{
+    const struct request request = {
+        .fs = fs, .who = who, .flags = O_RDONLY | O_LARGEFILE, .runs = true};
+    return open_path(file, &request, start, path, WALK_FOLLOW);
 }

@@ -390,6 +390,7 @@ static const struct proc_node kernel_nodes[] = {
     KNOB_NODE("shmall", shmall),
     KNOB_NODE("shmmax", shmmax),
     KNOB_NODE("shmmni", shmmni),
+    CONSTANT_NODE("tainted", zero),
     CONSTANT_NODE("threads-max", threads_max),
     CONSTANT_NODE("version", version),
     {0},

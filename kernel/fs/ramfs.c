@@ -241,7 +241,7 @@ static int may_remove(const struct inode *directory, const struct inode *inode,
     int error = may_change(directory, who);
     if (error)
         return error;
-    if (directory->mode & S_ISVTX && who->euid && who->euid != inode->uid &&
+    if (directory->mode & S_ISVTX && !credentials_can(who, CAP_FOWNER) && who->euid != inode->uid &&
         who->euid != directory->uid)
         return -EPERM;
     return inode->volume != directory->volume ? -EBUSY : 0; /* /dev, /proc */

@@ -263,7 +263,7 @@ int socket_accept(struct file *file, struct file **accepted, int flags)
     list_init(&end->backlog);
     socket->nr_backlog--;
     event_signal(&socket->changed);
-    const struct credentials who = {.euid = end->user.uid, .egid = end->user.gid};
+    const struct credentials who = credentials_of(end->user.uid, end->user.gid);
     *accepted = socket_open(end, &who, flags);
     return *accepted ? 0 : -ENOMEM;
 }

@@ -57,14 +57,15 @@ static int check(const struct inode *inode, const struct credentials *who, const
 {
     int kind = kind_of(inode, name), error = 0;
     bool plain = inode_is(inode, S_IFREG) || inode_is(inode, S_IFDIR);
-    if (kind == TRUSTED && who->euid)
+    const bool is_admin = credentials_can(who, CAP_SYS_ADMIN);
+    if (kind == TRUSTED && !is_admin)
         error = writes ? -EPERM : -ENODATA;
-    else if (kind == SECURITY && writes && who->euid)
+    else if (kind == SECURITY && writes && !is_admin)
         error = -EPERM;
     else if (kind == USER && !plain)
         error = writes ? -EPERM : -ENODATA;
     else if (kind == USER && writes && inode_is(inode, S_IFDIR) && inode->mode & S_ISVTX &&
-             who->euid && who->euid != inode->uid)
+             !credentials_can(who, CAP_FOWNER) && who->euid != inode->uid)
         error = -EPERM;
     else if (kind == USER)
         error = inode_permission(inode, who, writes ? MAY_WRITE : MAY_READ);
@@ -183,7 +184,7 @@ int64_t xattr_list(struct inode *inode, const struct credentials *who, char *to,
     size_t all = 0;
     for (const struct xattr *at = inode->xattrs; at; at = at->next) {
         size_t length = string_length(at->name) + 1;
-        if (who->euid && kind_of(inode, at->name) == TRUSTED)
+        if (!credentials_can(who, CAP_SYS_ADMIN) && kind_of(inode, at->name) == TRUSTED)
             continue;
         if (size && size - all < length)
             return -ERANGE;

@@ -4,7 +4,7 @@
 
 #include "errno.h"
 #include "sys/calls_resource.h"
-#include "task/lifecycle.h"
+#include "task/limits.h"
 #include "user.h"
 
 /* The layout: 32 capabilities in one structure, or 64 in two. */
@@ -50,13 +50,15 @@ long sys_capget(const unsigned long *arg)
         return -ESRCH;
     if (!arg[1])
         return 0;
-    uint64_t has = process_capabilities(task->process);
+    const struct credentials *who = &task->process->credentials;
     for (unsigned i = 0; i < count; i++)
-        sets[i].effective = sets[i].permitted = (uint32_t)(has >> 32 * i);
+        sets[i] = (struct abi_sets){.effective = (uint32_t)((CAP_ALL & ~who->lacks) >> 32 * i),
+                                    .permitted = (uint32_t)((CAP_ALL & ~who->lost) >> 32 * i),
+                                    .inheritable = (uint32_t)(who->inheritable >> 32 * i)};
     return copy_to_user(arg[1], sets, count * sizeof sets[0]);
 }
 
-/* What isn't permitted any more is noted as dropped; what isn't effective is permitted still. */
+/* Nobody gains by it what isn't permitted. What may be locked follows. */
 long sys_capset(const unsigned long *arg)
 {
     struct process *process = current_process();
@@ -70,13 +72,18 @@ long sys_capset(const unsigned long *arg)
         return -EPERM;
     if (copy_from_user(sets, arg[1], count * sizeof sets[0]))
         return -EFAULT;
-    uint64_t has = process_capabilities(process);
+    struct credentials *who = &process->credentials;
+    const uint64_t has = CAP_ALL & ~who->lost;
     uint64_t permitted = sets[0].permitted | (uint64_t)sets[1].permitted << 32;
     uint64_t effective = sets[0].effective | (uint64_t)sets[1].effective << 32;
     uint64_t inheritable = sets[0].inheritable | (uint64_t)sets[1].inheritable << 32;
-    if (permitted & ~has || effective & ~permitted || inheritable & ~has)
+    const uint64_t may_inherit =
+        credentials_can(who, CAP_SETPCAP) ? CAP_ALL : has | who->inheritable;
+    if (permitted & ~has || effective & ~permitted || inheritable & ~may_inherit)
         return -EPERM;
-    if (!process->credentials.euid)
-        process->attributes.dropped_capabilities |= has & ~permitted;
+    who->lost = CAP_ALL & ~permitted;
+    who->lacks = CAP_ALL & ~effective;
+    who->inheritable = inheritable;
+    limits_changed(process);
     return 0;
 }

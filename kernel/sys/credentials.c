@@ -8,6 +8,7 @@
 
 #include "errno.h"
 #include "sys/calls_process.h"
+#include "task/capability.h"
 #include "task/limits.h"
 #include "user.h"
 
@@ -28,23 +29,38 @@ static struct ids group_ids(const struct credentials *who)
     return (struct ids){who->gid, who->egid, who->sgid};
 }
 
-static bool is_root(void)
-{
-    return !current_process()->credentials.euid;
-}
-
 static bool is_one_of(const struct ids *ids, uint32_t id)
 {
     return id == KEEP || id == ids->real || id == ids->effective || id == ids->saved;
 }
 
-/* Root's locked memory has no limit: it follows the user. */
+static bool has_root(const struct ids *ids)
+{
+    return !ids->real || !ids->effective || !ids->saved;
+}
+
+/* Root's capabilities come and go with his ids (man 7 capabilities, "Effect of user ID changes").
+ */
+static void follow_ids(struct credentials *who, const struct ids *old, const struct ids *new,
+                       bool keeps)
+{
+    if (has_root(old) && !has_root(new) && !keeps)
+        who->lost = CAP_ALL;
+    if (new->effective)
+        who->lacks = old->effective ? who->lacks | who->lost : CAP_ALL;
+    else if (old->effective)
+        who->lacks = who->lost;
+}
+
+/* What may be locked follows the capabilities. */
 static void set_user_ids(const struct ids *ids)
 {
     struct process *process = current_process();
     struct credentials *who = &process->credentials;
+    const struct ids old = user_ids(who);
     if (who->euid != ids->effective)
         process->attributes.not_dumpable = true;
+    follow_ids(who, &old, ids, process->attributes.keeps_capabilities);
     who->uid = ids->real;
     who->euid = ids->effective;
     who->suid = ids->saved;
@@ -61,12 +77,13 @@ static void set_group_ids(const struct ids *ids)
 
 /* ---- the rules ------------------------------------------------------------------------------- */
 
-/* setuid, setgid: root changes all three, others the effective one to one that they have. */
-static int change_one(struct ids *ids, uint32_t id)
+/* `any`: whatever one wants, as root does. setuid, setgid: he changes all three, others the
+ * effective one to one that they have. */
+static int change_one(struct ids *ids, uint32_t id, bool any)
 {
     if (id == KEEP)
         return -EINVAL;
-    if (is_root())
+    if (any)
         *ids = (struct ids){id, id, id};
     else if (id == ids->real || id == ids->saved)
         ids->effective = id;
@@ -77,10 +94,10 @@ static int change_one(struct ids *ids, uint32_t id)
 
 /* setreuid, setregid: the saved one follows when the real one is given, or the effective one
  * becomes another than the real one was. */
-static int change_two(struct ids *ids, uint32_t real, uint32_t effective)
+static int change_two(struct ids *ids, uint32_t real, uint32_t effective, bool any)
 {
     const struct ids old = *ids;
-    if (!is_root()) {
+    if (!any) {
         if (real != KEEP && real != old.real && real != old.effective)
             return -EPERM;
         if (!is_one_of(&old, effective))
@@ -93,11 +110,12 @@ static int change_two(struct ids *ids, uint32_t real, uint32_t effective)
     return 0;
 }
 
-static int change_three(struct ids *ids, uint32_t real, uint32_t effective, uint32_t saved)
+static int change_three(struct ids *ids, uint32_t real, uint32_t effective, uint32_t saved,
+                        bool any)
 {
     const struct ids old = *ids;
     bool allowed = is_one_of(&old, real) && is_one_of(&old, effective) && is_one_of(&old, saved);
-    if (!allowed && !is_root())
+    if (!allowed && !any)
         return -EPERM;
     ids->real = real == KEEP ? old.real : real;
     ids->effective = effective == KEEP ? old.effective : effective;
@@ -122,42 +140,42 @@ static int finish_groups(int error, const struct ids *ids)
 int credentials_set_uid(uint32_t uid)
 {
     struct ids ids = user_ids(&current_process()->credentials);
-    int error = change_one(&ids, uid);
+    int error = change_one(&ids, uid, caller_can(CAP_SETUID));
     return finish_users(error, &ids);
 }
 
 int credentials_set_gid(uint32_t gid)
 {
     struct ids ids = group_ids(&current_process()->credentials);
-    int error = change_one(&ids, gid);
+    int error = change_one(&ids, gid, caller_can(CAP_SETGID));
     return finish_groups(error, &ids);
 }
 
 int credentials_set_reuid(uint32_t uid, uint32_t euid)
 {
     struct ids ids = user_ids(&current_process()->credentials);
-    int error = change_two(&ids, uid, euid);
+    int error = change_two(&ids, uid, euid, caller_can(CAP_SETUID));
     return finish_users(error, &ids);
 }
 
 int credentials_set_regid(uint32_t gid, uint32_t egid)
 {
     struct ids ids = group_ids(&current_process()->credentials);
-    int error = change_two(&ids, gid, egid);
+    int error = change_two(&ids, gid, egid, caller_can(CAP_SETGID));
     return finish_groups(error, &ids);
 }
 
 int credentials_set_resuid(uint32_t uid, uint32_t euid, uint32_t suid)
 {
     struct ids ids = user_ids(&current_process()->credentials);
-    int error = change_three(&ids, uid, euid, suid);
+    int error = change_three(&ids, uid, euid, suid, caller_can(CAP_SETUID));
     return finish_users(error, &ids);
 }
 
 int credentials_set_resgid(uint32_t gid, uint32_t egid, uint32_t sgid)
 {
     struct ids ids = group_ids(&current_process()->credentials);
-    int error = change_three(&ids, gid, egid, sgid);
+    int error = change_three(&ids, gid, egid, sgid, caller_can(CAP_SETGID));
     return finish_groups(error, &ids);
 }
 
@@ -263,7 +281,7 @@ long sys_setfsgid(const unsigned long *arg)
 
 int credentials_may_set_groups(unsigned count)
 {
-    if (!is_root())
+    if (!caller_can(CAP_SETGID))
         return -EPERM;
     return count > MAX_GROUPS ? -EINVAL : 0;
 }

@@ -32,6 +32,7 @@ static long access_at(unsigned long directory, uintptr_t text, unsigned long may
     if (may & ~7ul || flags & ~(unsigned long)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     if (!(flags & AT_EACCESS)) {
+        who.lacks = who.uid ? CAP_ALL : who.lost;
         who.euid = who.uid;
         who.egid = who.gid;
     }

@@ -5,6 +5,7 @@
 #include "fs/ramfs.h"
 #include "sys/abi_file.h"
 #include "sys/file_user.h"
+#include "task/capability.h"
 
 #define F_DUPFD 0u
 #define F_GETFD 1u
@@ -205,7 +206,7 @@ static long control_pipe(const struct file *file, bool set, unsigned long size)
     if (!file_is_pipe(file))
         return -EBADF;
     if (set && size > PIPE_BYTES)
-        return user_credentials()->euid ? -EPERM : -ENOMEM; /* there is one size */
+        return caller_can(CAP_SYS_RESOURCE) ? -ENOMEM : -EPERM; /* there is one size */
     if (set && pages_of_pipe(size) < pipe_nr_pages(file))
         return -EBUSY;
     return PIPE_BYTES;

@@ -2,6 +2,7 @@
 #include "string.h"
 #include "sys/abi_file.h"
 #include "sys/file_user.h"
+#include "task/capability.h"
 
 #define BUFFER_BYTES 4096u
 
@@ -141,7 +142,7 @@ long sys_chroot(const unsigned long *arg)
     if (error)
         return error;
     error = check_directory(walk.inode);
-    if (!error && user_credentials()->euid)
+    if (!error && !caller_can(CAP_SYS_CHROOT))
         error = -EPERM;
     if (!error)
         fs_context_set_root(current->fs, walk.inode);

@@ -183,7 +183,7 @@ long sys_get_robust_list(const unsigned long *arg)
     struct task *task = arg[0] ? task_find((int)arg[0]) : current;
     if (!task)
         return -ESRCH;
-    if (own->euid && own->euid != task->process->credentials.uid)
+    if (!credentials_can(own, CAP_SYS_PTRACE) && own->euid != task->process->credentials.uid)
         return -EPERM;
     /* The task may be gone after a copy. */
     uintptr_t list = task->robust_list;

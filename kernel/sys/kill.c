@@ -10,7 +10,7 @@ static bool is_permitted(const struct process *target, int number)
 {
     const struct credentials *own = &current_process()->credentials;
     const struct credentials *others = &target->credentials;
-    if (!own->euid || own->euid == others->suid || own->euid == others->uid ||
+    if (credentials_can(own, CAP_KILL) || own->euid == others->suid || own->euid == others->uid ||
         own->uid == others->suid || own->uid == others->uid)
         return true;
     return number == SIGCONT && target->sid == current_process()->sid;

@@ -9,6 +9,7 @@
 #include "fs/files.h"
 #include "sys/abi_memory.h"
 #include "sys/calls_memory.h"
+#include "task/capability.h"
 #include "task/give_way.h"
 #include "task/shm.h"
 #include "task/task.h"
@@ -161,7 +162,7 @@ long sys_madvise(const unsigned long *arg)
 {
     int advice = (int)arg[2];
     bool breaks = advice == QUIRE_MADV_HWPOISON || advice == QUIRE_MADV_SOFT_OFFLINE;
-    if (breaks && current_process()->credentials.euid)
+    if (breaks && !caller_can(CAP_SYS_ADMIN))
         return arg[0] & (QUIRE_PAGE_SIZE - 1) ? -EINVAL : -EPERM;
     return quire_madvise(current_mm(), arg[0], arg[1], (int)arg[2]);
 }

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "sys/calls_memory.h"
 #include "sys/mempolicy.h"
+#include "task/capability.h"
 #include "task/task.h"
 #include "user.h"
 
@@ -74,7 +75,7 @@ long sys_mbind(const unsigned long *arg)
         return error;
     if (arg[5] & ~(unsigned long)QUIRE_MPOL_MF_VALID)
         return -EINVAL;
-    if (arg[5] & QUIRE_MPOL_MF_MOVE_ALL && current_process()->credentials.euid)
+    if (arg[5] & QUIRE_MPOL_MF_MOVE_ALL && !caller_can(CAP_SYS_NICE))
         return -EPERM;
     const unsigned long in_page = QUIRE_PAGE_SIZE - 1, length = (arg[1] + in_page) & ~in_page;
     if (arg[0] & in_page || arg[0] + length < arg[0])

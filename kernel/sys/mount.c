@@ -8,6 +8,7 @@
 #include "errno.h"
 #include "string.h"
 #include "sys/file_user.h"
+#include "task/capability.h"
 
 #define MS_SILENT 0x8000ul
 #define MS_RELATIME 0x200000ul
@@ -101,7 +102,7 @@ long sys_mount(const unsigned long *arg)
         error = short_text(data, sizeof data, arg[4]);
     if (error)
         return error;
-    if (who->euid)
+    if (!credentials_can(who, CAP_SYS_ADMIN))
         return -EPERM;
     if (flags & ~(MS_SILENT | MS_RELATIME))
         return -EINVAL;
@@ -119,7 +120,7 @@ long sys_umount2(const unsigned long *arg)
     unsigned flags = (unsigned)arg[1];
     if (flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
         return -EINVAL;
-    if (user_credentials()->euid)
+    if (!caller_can(CAP_SYS_ADMIN))
         return -EPERM;
     int error = user_walk(&walk, (unsigned long)AT_FDCWD, arg[0], 0,
                           flags & UMOUNT_NOFOLLOW ? 0 : WALK_FOLLOW);

@@ -6,6 +6,7 @@
 #include "sys/calls_memory.h"
 #include "sys/mempolicy.h"
 #include "sys/other_process.h"
+#include "task/capability.h"
 #include "task/give_way.h"
 #include "task/lifecycle.h"
 #include "task/shm.h"
@@ -78,7 +79,7 @@ long sys_move_pages(const unsigned long *arg)
         .pages = arg[2], .nodes = arg[3], .status = arg[4], .all = arg[5] & QUIRE_MPOL_MF_MOVE_ALL};
     if ((uint32_t)arg[5] & ~known)
         return -EINVAL;
-    if (m.all && current_process()->credentials.euid)
+    if (m.all && !caller_can(CAP_SYS_NICE))
         return -EPERM;
     int error = other_mm((int)arg[0], &m.mm);
     if (error)
@@ -96,7 +97,7 @@ long sys_migrate_pages(const unsigned long *arg)
 {
     quire_nodes_t from, to, there = quire_vm_nodes(machine_vm);
     struct quire_mm *mm;
-    bool is_root = !current_process()->credentials.euid;
+    bool may = caller_can(CAP_SYS_NICE);
     int error = nodes_from_user(&from, arg[2], arg[1]);
     if (!error)
         error = nodes_from_user(&to, arg[3], arg[1]);
@@ -105,10 +106,10 @@ long sys_migrate_pages(const unsigned long *arg)
     if (error)
         return error;
     long result = -EINVAL;
-    if (to & ~there && !is_root)
+    if (to & ~there && !may)
         result = -EPERM;
     else if (to & there)
-        result = quire_migrate_pages(mm, from, to & there, is_root);
+        result = quire_migrate_pages(mm, from, to & there, may);
     quire_mm_put(mm);
     shm_reap();
     return result;

@@ -9,6 +9,7 @@
 #include "sys/calls_memory.h"
 #include "sys/file_user.h"
 #include "sys/other_process.h"
+#include "task/capability.h"
 #include "task/give_way.h"
 #include "task/lifecycle.h"
 #include "task/shm.h"
@@ -159,7 +160,7 @@ static long advise_process(const unsigned long *arg, const struct abi_iovec *iov
     if (error)
         return error == -EINVAL ? -ESRCH : error; /* it has no memory any more */
     long result = -EPERM;
-    if (!current_process()->credentials.euid)
+    if (caller_can(CAP_SYS_NICE))
         result = advise(mm, iovec, arg[2], advice);
     quire_mm_put(mm);
     shm_reap();

@@ -7,6 +7,7 @@
 #include "rtc.h"
 #include "string.h"
 #include "sys/proc.h"
+#include "task/capability.h"
 #include "task/core_dump.h"
 #include "task/fail_nth.h"
 #include "task/lifecycle.h"
@@ -113,7 +114,7 @@ static int set_oom_score_adj(uint64_t subject, int adj)
     struct process *process = proc_process(subject);
     if (!process)
         return -ESRCH;
-    if (adj < process->oom_score_adj && current_process()->credentials.euid)
+    if (adj < process->oom_score_adj && !caller_can(CAP_SYS_RESOURCE))
         return -EACCES;
     process->oom_score_adj = adj;
     return process->mm ? quire_mm_set_oom_score_adj(process->mm, adj) : 0;

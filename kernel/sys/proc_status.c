@@ -221,10 +221,10 @@ int proc_show_status(struct text *text, uint64_t subject)
     put_set(text, "SigBlk", s.blocked);
     put_set(text, "SigIgn", s.ignored);
     put_set(text, "SigCgt", s.caught);
-    put_set(text, "CapInh", 0);
-    put_set(text, "CapPrm", s.who.euid ? 0 : 0x1ffffffffff);
-    put_set(text, "CapEff", s.who.euid ? 0 : 0x1ffffffffff);
-    put_set(text, "CapBnd", 0x1ffffffffff);
+    put_set(text, "CapInh", s.who.inheritable);
+    put_set(text, "CapPrm", CAP_ALL & ~s.who.lost);
+    put_set(text, "CapEff", CAP_ALL & ~s.who.lacks);
+    put_set(text, "CapBnd", CAP_ALL);
     put_set(text, "CapAmb", 0);
     text_printf(text, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n",
                 s.no_new_privileges);

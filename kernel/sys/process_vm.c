@@ -5,6 +5,7 @@
 #include "sys/abi_memory.h"
 #include "sys/calls_memory.h"
 #include "sys/other_process.h"
+#include "task/capability.h"
 #include "task/give_way.h"
 #include "task/lifecycle.h"
 #include "task/shm.h"
@@ -107,7 +108,7 @@ bool may_access_process(const struct process *other)
     const struct process *process = current_process();
     uint32_t uid = process->credentials.uid, gid = process->credentials.gid;
     const struct credentials *who = &other->credentials;
-    if (process == other || !process->credentials.euid)
+    if (process == other || caller_can(CAP_SYS_PTRACE))
         return true;
     return uid == who->uid && uid == who->euid && uid == who->suid && gid == who->gid &&
            gid == who->egid && gid == who->sgid && !other->attributes.not_dumpable;

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "sys/abi_resource.h"
 #include "sys/calls_resource.h"
+#include "task/capability.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
 #include "task/sched.h"
@@ -36,7 +37,7 @@ static int set_limit(struct process *process, unsigned resource, const struct rl
         return -EINVAL;
     if (resource == RLIMIT_NOFILE && wanted->max > MAX_OPEN_FILES)
         return -EPERM;
-    if (wanted->max > limit->max && current_process()->credentials.euid)
+    if (wanted->max > limit->max && !caller_can(CAP_SYS_RESOURCE))
         return -EPERM;
     *limit = *wanted;
     spread_limit(process, resource);
@@ -90,7 +91,7 @@ long sys_setrlimit(const unsigned long *arg)
 static bool may_limit(const struct process *other)
 {
     const struct credentials *own = &current_process()->credentials, *who = &other->credentials;
-    if (other == current_process() || !own->euid)
+    if (other == current_process() || credentials_can(own, CAP_SYS_RESOURCE))
         return true;
     return own->uid == who->euid && own->uid == who->suid && own->uid == who->uid &&
            own->gid == who->egid && own->gid == who->sgid && own->gid == who->gid;

@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "memory.h"
 #include "sys/calls_resource.h"
+#include "task/capability.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
 #include "user.h"
@@ -29,7 +30,7 @@ static bool may_change(const struct process *other)
 {
     const struct credentials *own = &current_process()->credentials;
     const struct credentials *who = &other->credentials;
-    return !own->euid || own->euid == who->uid || own->euid == who->euid;
+    return credentials_can(own, CAP_SYS_NICE) || own->euid == who->uid || own->euid == who->euid;
 }
 
 long sys_sched_yield(const unsigned long *arg)
@@ -183,7 +184,7 @@ static bool is_meant(const struct process *process, int which, int who)
 /* RLIMIT_NICE counts from 20 (nice 0) up to 40 (-20). */
 static bool may_be_nicer(const struct process *process, int nice)
 {
-    return nice >= process->attributes.nice || !current_process()->credentials.euid ||
+    return nice >= process->attributes.nice || caller_can(CAP_SYS_NICE) ||
            (uint64_t)(20 - nice) <= process->limit[RLIMIT_NICE].current;
 }
 
@@ -191,7 +192,7 @@ static int set_nice(struct process *process, int nice)
 {
     const struct credentials *own = &current_process()->credentials;
     const struct credentials *who = &process->credentials;
-    if (own->euid && own->euid != who->uid && own->euid != who->euid)
+    if (!credentials_can(own, CAP_SYS_NICE) && own->euid != who->uid && own->euid != who->euid)
         return -EPERM;
     if (!may_be_nicer(process, nice))
         return -EACCES;

@@ -6,6 +6,7 @@
 #include "sys/abi_memory.h"
 #include "sys/calls_memory.h"
 #include "sys/shm_segment.h"
+#include "task/capability.h"
 #include "task/task.h"
 #include "user.h"
 
@@ -236,9 +237,10 @@ static long remove_segment(struct segment *segment)
 static long lock_segment(struct segment *segment, bool lock)
 {
     const struct process *process = current_process();
-    if (!segment_is_owner(segment))
+    bool may = caller_can(CAP_IPC_LOCK);
+    if (!may && !segment_is_users(segment))
         return -EPERM;
-    if (lock && process->credentials.euid && !quire_mm_limit(process->mm, QUIRE_LIMIT_MEMLOCK))
+    if (lock && !may && !quire_mm_limit(process->mm, QUIRE_LIMIT_MEMLOCK))
         return -EPERM;
     segment->mode = lock ? segment->mode | SHM_LOCKED : segment->mode & ~SHM_LOCKED;
     return 0;

@@ -11,6 +11,7 @@
 #include "errno.h"
 #include "fs/inode.h"
 #include "memory.h"
+#include "task/capability.h"
 #include "task/shm.h"
 #include "task/task.h"
 
@@ -79,13 +80,18 @@ int segment_permission(const struct segment *segment, uint32_t wanted)
         granted >>= 6;
     else if (credentials_in_group(who, segment->gid) || credentials_in_group(who, segment->cgid))
         granted >>= 3;
-    return (wanted & ~granted & 7) && who->euid ? -EACCES : 0;
+    return (wanted & ~granted & 7) && !credentials_can(who, CAP_IPC_OWNER) ? -EACCES : 0;
+}
+
+bool segment_is_users(const struct segment *segment)
+{
+    uint32_t euid = current_process()->credentials.euid;
+    return euid == segment->uid || euid == segment->cuid;
 }
 
 bool segment_is_owner(const struct segment *segment)
 {
-    uint32_t euid = current_process()->credentials.euid;
-    return !euid || euid == segment->uid || euid == segment->cuid;
+    return segment_is_users(segment) || caller_can(CAP_SYS_ADMIN);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */

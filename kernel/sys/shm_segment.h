@@ -79,6 +79,7 @@ struct quire_mapping_info segment_info(struct segment *segment);
 
 /* Of the current process. `wanted` has the permission bits in all three places, or in any. */
 int segment_permission(const struct segment *segment, uint32_t wanted);
+bool segment_is_users(const struct segment *segment);
 bool segment_is_owner(const struct segment *segment);
 
 #endif

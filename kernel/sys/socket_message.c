@@ -10,6 +10,7 @@
 #include "sys/abi_socket.h"
 #include "sys/calls_socket.h"
 #include "sys/socket_user.h"
+#include "task/capability.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
 
@@ -48,7 +49,7 @@ static void drop_files(struct file **files, unsigned count)
 static bool may_send_files(void)
 {
     const struct rlimit64 *limit = &current_process()->limit[RLIMIT_NOFILE];
-    uint64_t most = user_credentials()->euid ? limit->current : limit->max;
+    uint64_t most = caller_can(CAP_SYS_RESOURCE) ? limit->max : limit->current;
     return !socket_files_wait(most < FILES_MAX_LIMIT ? (unsigned)most : FILES_MAX_LIMIT);
 }
 
@@ -71,7 +72,7 @@ static int add_files(struct sending *sending, const int *fds, unsigned count)
     return 0;
 }
 
-/* Only root may say that it is somebody else; and it is told what is true all the same. */
+/* Who may become somebody else may say that he is; and it is told what is true all the same. */
 static int check_user(const void *data, size_t size)
 {
     struct socket_user user;
@@ -79,8 +80,10 @@ static int check_user(const void *data, size_t size)
     if (size != sizeof user)
         return -EINVAL;
     __builtin_memcpy(&user, data, sizeof user);
-    bool same = user.pid == own.pid && user.uid == own.uid && user.gid == own.gid;
-    return same || !user_credentials()->euid ? 0 : -EPERM;
+    bool may = (user.pid == own.pid || caller_can(CAP_SYS_ADMIN)) &&
+               (user.uid == own.uid || caller_can(CAP_SETUID)) &&
+               (user.gid == own.gid || caller_can(CAP_SETGID));
+    return may ? 0 : -EPERM;
 }
 
 static int read_control(struct sending *sending, const char *bytes, size_t size)

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "sys/calls_memory.h"
 #include "sys/file_user.h"
+#include "task/capability.h"
 
 /* As Linux opens it: also for writing, with the caller's rights. */
 static long on_file(uintptr_t text, int (*act)(struct file *file, unsigned flags), unsigned flags)
@@ -46,12 +47,12 @@ long sys_swapon(const unsigned long *arg)
     unsigned flags = (unsigned)arg[1];
     if (flags & ~SWAP_FLAGS_VALID)
         return -EINVAL;
-    if (user_credentials()->euid)
+    if (!caller_can(CAP_SYS_ADMIN))
         return -EPERM;
     return on_file(arg[0], turn_on, flags);
 }
 
 long sys_swapoff(const unsigned long *arg)
 {
-    return user_credentials()->euid ? -EPERM : on_file(arg[0], turn_off, 0);
+    return caller_can(CAP_SYS_ADMIN) ? on_file(arg[0], turn_off, 0) : -EPERM;
 }

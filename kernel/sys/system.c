@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "sys/abi_resource.h"
 #include "sys/calls_resource.h"
+#include "task/capability.h"
 #include "task/lifecycle.h"
 #include "task/system_name.h"
 #include "time_units.h"
@@ -109,7 +110,7 @@ long sys_syslog(const unsigned long *arg)
     int type = (int)arg[0];
     if (type < 0 || type > SYSLOG_LAST)
         return -EINVAL;
-    if (current_process()->credentials.euid)
+    if (!caller_can(CAP_SYSLOG))
         return -EPERM;
     bool reads = type >= SYSLOG_READ && type <= SYSLOG_READ_CLEAR;
     return reads && (!arg[1] || (int)arg[2] < 0) ? -EINVAL : 0;

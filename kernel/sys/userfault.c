@@ -19,6 +19,7 @@
 #include "sys/calls_memory.h"
 #include "sys/file_user.h"
 #include "sys/proc.h"
+#include "task/capability.h"
 #include "task/give_way.h"
 
 #define UFFD_API 0xaa
@@ -478,7 +479,8 @@ static long make(unsigned flags)
 long sys_userfaultfd(const unsigned long *arg)
 {
     unsigned flags = (unsigned)arg[0];
-    if (user_credentials()->euid && !(flags & UFFD_USER_MODE_ONLY) && !unprivileged_userfaultfd())
+    if (!caller_can(CAP_SYS_PTRACE) && !(flags & UFFD_USER_MODE_ONLY) &&
+        !unprivileged_userfaultfd())
         return -EPERM;
     return make(flags);
 }

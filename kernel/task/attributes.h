@@ -7,11 +7,10 @@
 
 struct process_attributes {
     uint32_t personality;
-    int nice;                      /* -20 to 19; turns are equal all the same */
-    int death_signal;              /* to it when its parent ends; 0: none */
-    uint32_t barriers;             /* commands of membarrier(2) that it registered for */
-    uint32_t core_filter_change;   /* CORE_FILTER_DEFAULT ^ coredump_filter */
-    uint64_t dropped_capabilities; /* given up by capset; rights come by euid alone */
+    int nice;                    /* -20 to 19; turns are equal all the same */
+    int death_signal;            /* to it when its parent ends; 0: none */
+    uint32_t barriers;           /* commands of membarrier(2) that it registered for */
+    uint32_t core_filter_change; /* CORE_FILTER_DEFAULT ^ coredump_filter */
     bool no_new_privileges, not_dumpable, keeps_capabilities, no_huge_pages;
     bool executed; /* since its fork: its parent no longer moves it to another group */
 };

@@ -1,17 +1,16 @@
-/* kernel/task/capability.h: root's rights in parts (man 7 capabilities) */
+/* kernel/task/capability.h: what the caller may do (man 7 capabilities)
+ *
+ * A process has them, not a thread. There are no file capabilities, no ambient ones, and the
+ * bounding set is all of them: so exec gives root all, and anybody else none.
+ */
 #ifndef KERNEL_TASK_CAPABILITY_H
 #define KERNEL_TASK_CAPABILITY_H
 
-#include "task/task.h"
+#include "task/lifecycle.h"
 
-#define NR_CAPABILITIES 41u
-
-/* What capget and /proc/PID/status tell: everything is root's, but for what he gave up; nothing is
- * anybody else's. What may be done is asked of euid, not of these. */
-static inline uint64_t process_capabilities(const struct process *process)
+static inline bool caller_can(unsigned capability)
 {
-    const uint64_t all = ((uint64_t)1 << NR_CAPABILITIES) - 1;
-    return process->credentials.euid ? 0 : all & ~process->attributes.dropped_capabilities;
+    return credentials_can(&current_process()->credentials, capability);
 }
 
 #endif

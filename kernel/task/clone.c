@@ -6,6 +6,7 @@
 #include "fs/path.h"
 #include "memory.h"
 #include "task/arch_task.h"
+#include "task/capability.h"
 #include "task/clone_flags.h"
 #include "task/lifecycle.h"
 #include "task/limits.h"
@@ -25,7 +26,7 @@ static int check_flags(uint64_t flags)
     if ((flags & CLONE_PIDFD) && (flags & (CLONE_DETACHED | CLONE_THREAD)))
         return -EINVAL;
     if ((flags & CLONE_NAMESPACES) && !(flags & CLONE_NEWUSER) &&
-        !((flags & CLONE_NEWNS) && (flags & CLONE_FS)) && current_process()->credentials.euid)
+        !((flags & CLONE_NEWNS) && (flags & CLONE_FS)) && !caller_can(CAP_SYS_ADMIN))
         return -EPERM;
     return flags & ~(uint64_t)CLONE_KNOWN ? -EINVAL : 0;
 }

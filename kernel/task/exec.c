@@ -48,15 +48,10 @@ struct program {
 static int open_program(struct file **file, struct inode *start, const char *path)
 {
     struct process *process = current_process();
-    int error =
-        file_open(file, current->fs, &process->credentials, start, path, O_RDONLY | O_LARGEFILE, 0);
+    int error = file_open_to_run(file, current->fs, &process->credentials, start, path);
     if (error)
         return error;
-    struct inode *inode = (*file)->inode;
-    error = inode_is(inode, S_IFREG) ? inode_permission(inode, &process->credentials, MAY_EXEC)
-                                     : -EACCES;
-    if (!error)
-        error = inode_run_begin(inode);
+    error = inode_run_begin((*file)->inode);
     if (error)
         file_put(*file);
     return error;
@@ -241,7 +236,7 @@ static bool shares_directories(const struct process *process)
 static struct credentials ids_of(const struct process *process, const struct inode *inode)
 {
     struct credentials who = process->credentials;
-    bool is_led = who.euid && shares_directories(process);
+    bool is_led = !credentials_can(&who, CAP_SETUID) && shares_directories(process);
     who.groups = NULL;
     if (!process->attributes.no_new_privileges && !is_led) {
         if (inode->mode & S_ISUID)
@@ -251,6 +246,9 @@ static struct credentials ids_of(const struct process *process, const struct ino
     }
     who.suid = who.euid;
     who.sgid = who.egid;
+    /* Root's are all, whatever was given up before, and nobody else's any. */
+    who.lost = who.uid && who.euid ? CAP_ALL : 0;
+    who.lacks = who.euid ? CAP_ALL : 0;
     return who;
 }
 

@@ -38,7 +38,7 @@ static void apply(const struct rlimit64 limit[NR_RLIMITS], bool locks_freely, st
 
 void limits_apply(const struct process *process, struct quire_mm *mm)
 {
-    apply(process->limit, !process->credentials.euid, mm);
+    apply(process->limit, credentials_can(&process->credentials, CAP_IPC_LOCK), mm);
 }
 
 /* Another's process and memory may go while the memory's lock is waited for. */
@@ -51,6 +51,6 @@ void limits_changed(const struct process *process)
         return;
     memcpy(limit, process->limit, sizeof limit);
     quire_mm_get(mm);
-    apply(limit, !process->credentials.euid, mm);
+    apply(limit, credentials_can(&process->credentials, CAP_IPC_LOCK), mm);
     quire_mm_put(mm);
 }

@@ -25,7 +25,7 @@
 void limits_init(struct rlimit64 limit[NR_RLIMITS]);
 
 /* An address space gets the limits of a process: at exec, and when limits or numbers change. Locked
- * memory of root has none, as CAP_IPC_LOCK wants it. */
+ * memory has none with CAP_IPC_LOCK. */
 void limits_apply(const struct process *process, struct quire_mm *mm);
 /* The same to the process's own, unless it is a guest in its parent's memory, as the child of a
  * vfork is: then its exec will. */

@@ -16,7 +16,8 @@
  *               at its end, so a page that is gone costs memory for one scan
  *   same        items of this scan that stay the same, by hash
  *   merged      merged pages by hash; the tree is a user of each, so each write is a copy. One
- *               that nobody else uses is dropped at the end of a scan
+ *               that nobody else uses is dropped at the end of a scan. Who has to find all entries
+ *               of a page has a bound for that: so many share one, and others the next one
  *   invariant   the content of a merged page doesn't change
  *   bound       O(log items) and a page's bytes for each page, twice if there is one alike; the end
  *               of a scan looks at all items and merged pages, and others have their turn meanwhile
@@ -29,9 +30,12 @@
 #include "vm/mempolicy.h"
 
 #define CHUNK_BYTES 256u
+#define MAX_SHARING 256u /* as Linux has it at first */
 #define NOBODY_IS_KILLED (QUIRE_GFP_RETRY_MAYFAIL | QUIRE_GFP_NOWARN)
 
 /* ---- contents -------------------------------------------------------------------------------- */
+
+#define HASH_FACTOR 0x9e3779b97f4a7c15u
 
 static uint64_t hash_page(struct quire_vm *vm, struct quire_page *page)
 {
@@ -39,10 +43,19 @@ static uint64_t hash_page(struct quire_vm *vm, struct quire_page *page)
     for (size_t at = 0; at < QUIRE_PAGE_SIZE; at += CHUNK_BYTES) {
         page_read(vm, page, at, words, CHUNK_BYTES);
         for (size_t i = 0; i < CHUNK_BYTES / sizeof *words; i++) {
-            hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+            hash = (hash ^ words[i]) * HASH_FACTOR;
             hash ^= hash >> 29;
         }
     }
+    return hash;
+}
+
+/* What becomes one has the same: where each node has its own, the node belongs to it. */
+static uint64_t key_of(const struct ksm *ksm, struct quire_vm *vm, const struct quire_page *page,
+                       uint64_t hash)
+{
+    if (ksm->within_nodes)
+        hash ^= ((uint64_t)quire_page_node(vm->mem, page) + 1) * HASH_FACTOR;
     return hash;
 }
 
@@ -112,6 +125,45 @@ static bool merge(struct fault *fault, struct quire_page *page, struct quire_pag
     return merged;
 }
 
+/* The page, which is pinned and whose hash is that of zeroes, becomes the one of zeroes, of which
+ * nobody is a user. */
+static bool replace_by_zeroes(struct fault *fault, struct quire_page *page)
+{
+    struct quire_mm *mm = fault->mm;
+    struct quire_page *zeroes = mm->vm->zero_page;
+    uint64_t entry = quire_page_to_phys(zeroes) | QUIRE_PTE_PRESENT | QUIRE_PTE_ACCESSED |
+                     (fault->vma->prot & ~(uint64_t)QUIRE_PTE_WRITE);
+    if (!make_read_only(fault, page) || !are_alike(mm->vm, page, zeroes) ||
+        !fault_set_entry(fault, entry))
+        return false;
+    rmap_remove(mm, page);
+    page_unuse(mm->vm, page);
+    return true;
+}
+
+static bool become_zeroes(struct fault *fault, struct quire_page *page)
+{
+    if (!is_alone(page) || !page_trylock(page))
+        return false;
+    bool done = replace_by_zeroes(fault, page);
+    page_unlock(page);
+    return done;
+}
+
+/* Where each node has its own, on the page's node or not at all. */
+static struct quire_page *alloc_merged(struct quire_vm *vm, const struct ksm *ksm,
+                                       const struct quire_page *like)
+{
+    if (!ksm->within_nodes)
+        return vm_alloc_page(vm, KSM_GENTLY);
+    struct quire_page *page =
+        quire_alloc_pages_node(vm->mem, quire_page_node(vm->mem, like),
+                               QUIRE_GFP_HIGHUSER_MOVABLE | QUIRE_GFP_THISNODE | KSM_GENTLY, 0);
+    if (page)
+        page_dress(vm, page);
+    return page;
+}
+
 /* A merged page with the content of `page`; NULL: no memory. */
 static struct ksm_merged *make_merged(struct quire_vm *vm, struct ksm *ksm, struct quire_page *page,
                                       uint64_t hash)
@@ -119,7 +171,7 @@ static struct ksm_merged *make_merged(struct quire_vm *vm, struct ksm *ksm, stru
     struct ksm_merged *merged = quire_kzalloc(vm->slab, sizeof *merged, KSM_GFP);
     if (!merged)
         return NULL;
-    merged->page = vm_alloc_page(vm, KSM_GENTLY);
+    merged->page = alloc_merged(vm, ksm, page);
     if (!merged->page || !page_use(merged->page)) {
         quire_kfree(vm->slab, merged);
         return NULL;
@@ -218,7 +270,10 @@ static void look_at(struct ksm *ksm, struct fault *fault, struct quire_page *pag
 {
     if (page_is_merged(page) || page_users(page) != 1)
         return;
-    const uint64_t hash = hash_page(fault->mm->vm, page);
+    const uint64_t content = hash_page(fault->mm->vm, page);
+    const uint64_t hash = key_of(ksm, fault->mm->vm, page, content);
+    if (ksm->zero_pages && content == ksm->zero_hash && become_zeroes(fault, page))
+        return;
     struct ksm_merged *merged = ksm_find_merged(ksm, hash);
     if (merged && merge(fault, page, merged->page))
         return;
@@ -448,6 +503,8 @@ int ksm_prepare(struct quire_vm *vm)
     if (!new)
         return -QUIRE_ENOMEM;
     new->scan = 1;
+    new->max_sharing = MAX_SHARING;
+    new->zero_hash = hash_page(vm, vm->zero_page);
     if (!quire_compare_exchange(&vm->ksm, &expected, new))
         quire_kfree(vm->slab, new);
     return 0;

@@ -22,11 +22,16 @@ struct ksm_merged {
     struct tree_node node;
     uint64_t hash;
     struct quire_page *page;
+    bool is_full; /* in ksm->full */
 };
 
 struct ksm {
     struct rwlock lock; /* writer: who scans, or unmerges */
     struct tree items, same, merged;
+    struct tree full;     /* merged pages that as many have as may, at the last look */
+    unsigned max_sharing; /* 2 or more */
+    bool within_nodes, zero_pages;
+    uint64_t zero_hash;
     struct quire_mm *mm; /* being scanned, with a reference; NULL: the scan begins */
     quire_linear_t at;   /* in it */
     uint32_t scan;
@@ -52,8 +57,8 @@ void ksm_drop_item(struct quire_vm *vm, struct ksm *ksm, struct ksm_item *item);
 struct ksm_item *ksm_find_or_join_same(struct ksm *ksm, struct ksm_item *item);
 void ksm_leave_same(struct ksm *ksm, struct ksm_item *item);
 
-/* By a content's hash; NULL: there is none. */
-struct ksm_merged *ksm_find_merged(const struct ksm *ksm, uint64_t hash);
+/* By a content's hash, one that another address may have; NULL: there is none. */
+struct ksm_merged *ksm_find_merged(struct ksm *ksm, uint64_t hash);
 void ksm_insert_merged(struct ksm *ksm, struct ksm_merged *merged);
 /* With the tree's user of the page. */
 void ksm_drop_merged(struct quire_vm *vm, struct ksm *ksm, struct ksm_merged *merged);

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 2
 quire=$1
 folder=$2
 class=$3
-needs_root='memory_mincore memory_limits memory_rare process_identity files_names'
+needs_root='memory_mincore memory_limits memory_rare process_identity process_capabilities files_names'
 [ -x "$quire" ] || { echo "Bail out! there is no $quire" && exit 1; }
 
 # Files of the host in memory, too, where there is such a place: some answers are the file system's.

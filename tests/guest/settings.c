@@ -404,6 +404,23 @@ static void merging(void)
     check(is(KSM "pages_shared", "0\n") && is(KSM "pages_sharing", "0\n"), "which they do");
     check(meminfo("MemFree") < with - MERGED * 4, "and that takes memory");
     check(all_are(a, 'a') && all_are(b, 'a'), "nothing is lost by that");
+    check(is(KSM "max_page_sharing", "256\n") && is(KSM "merge_across_nodes", "1\n") &&
+              is(KSM "use_zero_pages", "0\n") && is(KSM "stable_node_dups", "0\n"),
+          "256 share a page, on whatever nodes");
+    check(put(KSM "max_page_sharing", "1") == EINVAL &&
+              put(KSM "merge_across_nodes", "2") == EINVAL &&
+              put(KSM "use_zero_pages", "2") == EINVAL,
+          "not everything is a setting");
+    check(!put(KSM "max_page_sharing", "16"), "fewer may share one");
+    put(KSM "run", "1");
+    check(has_merged(2 * MERGED / 16, 2 * MERGED - 2 * MERGED / 16, 0) &&
+              is(KSM "stable_node_dups", "8\n") && is(KSM "stable_node_chains", "1\n"),
+          "then there are more of them");
+    check(put(KSM "max_page_sharing", "256") == EBUSY &&
+              put(KSM "merge_across_nodes", "0") == EBUSY && !put(KSM "merge_across_nodes", "1"),
+          "what is merged is so by the settings of then");
+    check(!put(KSM "run", "2") && !put(KSM "max_page_sharing", "256"),
+          "with nothing merged they change");
     put(KSM "run", "1");
     pid_t pid = fork();
     if (!pid) {

@@ -1,6 +1,7 @@
 /* tests/unit/vm_ksm_test.c: pages of the same content become one */
 #include <quire/ksm.h>
 
+#include <quire/numa.h>
 #include <quire/userfault.h>
 
 #include "tests/unit/vm_entries.h"
@@ -306,6 +307,7 @@ static void nobody_is_killed_for_what_was_merged(void)
         return;
     struct quire_mm *mm = mm_new(), *other = mm_new();
     quire_linear_t at = mergeable(mm, 512), rest = map_anon(other, 1024 * PAGE);
+    CHECK_EQ(quire_ksm_set_max_sharing(test_vm, 512), 0);
     write_same(mm, at, 512, 5);
     CHECK_EQ(after_scans().sharing, 511);
     (void)fill_memory(other, rest, 1024);
@@ -347,6 +349,108 @@ static void what_is_known_is_as_much_as_there_is_memory(void)
     vm_end();
 }
 
+/* ---- settings -------------------------------------------------------------------------------- */
+
+static bool are(unsigned long shared, unsigned long sharing, unsigned long unshared,
+                unsigned long duplicates)
+{
+    struct quire_ksm_info info = after_scans();
+    if (info.shared == shared && info.sharing == sharing && info.unshared == unshared &&
+        info.duplicates == duplicates && info.chains == (duplicates > 0))
+        return true;
+    test_note("%lu shared, %lu sharing, %lu unshared, %lu duplicates in %lu chains", info.shared,
+              info.sharing, info.unshared, info.duplicates, info.chains);
+    return false;
+}
+
+static void so_many_share_a_page_and_no_more(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    CHECK_EQ(quire_ksm_set_max_sharing(test_vm, 1), (uint64_t)-QUIRE_EINVAL);
+    CHECK_EQ(quire_ksm_set_max_sharing(test_vm, 10), 0); /* before there is anything */
+    struct quire_mm *one = mm_new(), *two = mm_new();
+    quire_linear_t a = mergeable(one, 41), b = mergeable(two, 9);
+    write_same(one, a, 41, 7);
+    CHECK(are(4, 36, 1, 4)); /* the last one has nobody to share with */
+    CHECK_EQ(quire_ksm_set_max_sharing(test_vm, 20), (uint64_t)-QUIRE_EBUSY);
+    write_same(two, b, 9, 7);
+    CHECK(are(5, 45, 0, 5));
+    write_same(one, a, 3, 8); /* three of a full one: there is room again */
+    CHECK(are(6, 44, 0, 5));
+    write_same(one, a, 3, 7);
+    CHECK(are(5, 45, 0, 5));
+    CHECK(has_same(one, a, 41, 7) && has_same(two, b, 9, 7));
+    mm_end(two);
+    CHECK(are(4, 36, 1, 5)); /* of the fifth one is left */
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(quire_ksm_set_max_sharing(test_vm, 2), 0);
+    CHECK(are(20, 20, 1, 20));
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(quire_ksm_set_max_sharing(test_vm, 100), 0);
+    CHECK(are(1, 40, 0, 0));
+    mm_end(one);
+    vm_end();
+}
+
+static void put_on_node(struct quire_mm *mm, quire_linear_t at, unsigned pages, unsigned node)
+{
+    struct quire_mempolicy *policy = NULL;
+    CHECK_EQ(quire_mempolicy_create(&policy, test_vm, QUIRE_MPOL_BIND, 1u << node), 0);
+    CHECK_EQ(quire_mbind(mm, at, pages * PAGE, policy, 0), 0);
+    quire_mempolicy_put(policy);
+}
+
+static void each_node_has_its_own_if_it_is_to(void)
+{
+    const struct quire_memblock_region nodes[] = {
+        {.size = 8 * MIB}, {.base = 8 * MIB, .size = 8 * MIB, .node = 1}, {0}};
+    if (!vm_boot_map(nodes, QUIRE_PT_FORMAT_X86_64, (struct quire_mem_config){.nr_cpus = 2}))
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = mergeable(mm, 8);
+    put_on_node(mm, at, 5, 0);
+    put_on_node(mm, at + 5 * PAGE, 3, 1);
+    write_same(mm, at, 8, 7);
+    CHECK(are(1, 7, 0, 0));
+    CHECK_EQ(quire_ksm_set_across_nodes(test_vm, false), (uint64_t)-QUIRE_EBUSY);
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(quire_ksm_set_across_nodes(test_vm, false), 0);
+    CHECK(are(2, 6, 0, 0));
+    for (unsigned i = 0; i < 8; i++)
+        CHECK_EQ(quire_page_node(machine.mem, page_of(mm, at + i * PAGE)), i >= 5);
+    CHECK(has_same(mm, at, 8, 7));
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(quire_ksm_set_across_nodes(test_vm, true), 0);
+    CHECK(are(1, 7, 0, 0));
+    mm_end(mm);
+    vm_end();
+}
+
+static void zeroes_become_those_that_all_share(void)
+{
+    if (!vm_boot(16 * MIB, QUIRE_PT_FORMAT_X86_64))
+        return;
+    struct quire_mm *mm = mm_new();
+    quire_linear_t at = mergeable(mm, 5);
+    write_same(mm, at, 5, 7);
+    write_same(mm, at, 4, 0);
+    CHECK(are(1, 3, 1, 0));
+    CHECK_EQ(quire_ksm_unmerge(test_vm), 0);
+    CHECK_EQ(quire_ksm_set_zero_pages(test_vm, true), 0);
+    CHECK(are(0, 0, 1, 0));
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(page_of(mm, at + i * PAGE) == test_vm->zero_page);
+    check_reverse_maps();
+    CHECK(has_same(mm, at, 4, 0));
+    write_same(mm, at, 2, 9); /* each gets its own */
+    CHECK(page_of(mm, at) != page_of(mm, at + PAGE));
+    CHECK(has_same(mm, at, 2, 9) && has_same(mm, at + 2 * PAGE, 2, 0));
+    CHECK_EQ(quire_ksm_set_zero_pages(test_vm, false), 0);
+    mm_end(mm);
+    vm_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(pages_alike_are_one_until_they_are_written),
     TEST_CASE(what_changes_is_left_alone),
@@ -357,6 +461,9 @@ static const struct test_case cases[] = {
     TEST_CASE(nobody_is_killed_for_what_is_known_of_pages),
     TEST_CASE(nobody_is_killed_for_what_was_merged),
     TEST_CASE(what_is_known_is_as_much_as_there_is_memory),
+    TEST_CASE(so_many_share_a_page_and_no_more),
+    TEST_CASE(each_node_has_its_own_if_it_is_to),
+    TEST_CASE(zeroes_become_those_that_all_share),
     {0},
 };
 const struct test_suite suite_vm_ksm = {"vm_ksm", cases};

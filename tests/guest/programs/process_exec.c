@@ -4,7 +4,9 @@
  */
 #include "say.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 extern char **environ;
 
@@ -104,6 +106,23 @@ static void refusals(void)
     TELL(execve("script", wrong, environ));
 }
 
+/* What can't be run isn't opened for that: nobody writes to the FIFO. */
+static void other_kinds(void)
+{
+    char *const arguments[] = {"x", NULL};
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "listener"};
+    TELL(mkfifo("fifo", 0777));
+    TELL(execve("fifo", arguments, environ));
+    TELL(execve("/dev/null", arguments, environ));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    TELL(bind(fd, (const struct sockaddr *)&name, sizeof name));
+    TELL(chmod("listener", 0777));
+    TELL(execve("listener", arguments, environ));
+    TELL(unlink("listener"));
+    TELL(unlink("fifo"));
+    close(fd);
+}
+
 static void by_script(void)
 {
     int status, fd = open("run", O_WRONLY | O_CREAT, 0700);
@@ -176,6 +195,29 @@ static void change_while_it_runs(void)
     TELL(unlink("copy"));
 }
 
+/* The right to run is enough. Root, who may read everything, becomes somebody else. */
+static void run_unreadable(void)
+{
+    char *const arguments[] = {"copy", "--only", NAME, "it can't read itself", "script", NULL};
+    int status;
+    copy_program("copy");
+    TELL(chmod("copy", 0111));
+    TELL(chmod(".", 0755));
+    pid_t pid = fork();
+    if (!pid) {
+        if (!getuid() && setresuid(99, 99, 99))
+            _exit(1);
+        TELL(open("copy", O_RDONLY));
+        fflush(stdout);
+        execv("./copy", arguments);
+        printf("copy: %s\n", error_name(errno));
+        _exit(1);
+    }
+    waitpid(pid, &status, 0);
+    say_status("run, but not read", status);
+    TELL(unlink("copy"));
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[argc - 1] : "";
@@ -199,9 +241,11 @@ int main(int argc, char **argv)
     child_starts("arguments");
     IN_CHILD(what_stays);
     refusals();
+    other_kinds();
     by_script();
     too_long();
     open_while_it_runs();
     change_while_it_runs();
+    run_unreadable();
     return 0;
 }

@@ -246,6 +246,45 @@ static bool config_is_valid(const struct quire_pgtable_config *config)
                             QUIRE_GFP_COMP));
 }
 
+/* What follows from the format and the processor. */
+static void find_format(struct quire_pgtable *pt)
+{
+    pt->wide = pt->format->entry_bytes == 8;
+    pt->address_mask = pt->format->address_mask;
+    pt->pfn_mask = (unsigned long)(pt->address_mask >> QUIRE_PAGE_SHIFT);
+    pt->address_last = pt->own_last = (quire_linear_t)(((uint64_t)1 << pt->format->virt_bits) - 1);
+    pt->address_half = pt->format->virt_bits > 32 ? pt->address_last / 2 + 1 : 0;
+    pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
+    if (!pt->features.no_nx)
+        pt->prot_mask |= pt->format->nx;
+    pt->reserved = quire_pt_reserved(pt->format, &pt->features, QUIRE_PT, true);
+    for (unsigned table = QUIRE_PT; table <= QUIRE_PGD; table++)
+        if (pt->format->level[table].index_bits)
+            add_step(pt, (enum quire_pt_level)table);
+}
+
+static bool knows_format(const struct quire_pgtable *pt, const struct quire_pgtable_config *config)
+{
+    return pt->format == &quire_pt_formats[config->format] &&
+           quire_pt_features_are_equal(&pt->features, &config->features);
+}
+
+/* The same from a tree that has found it. */
+static void take_format(struct quire_pgtable *pt, const struct quire_pgtable *known)
+{
+    pt->wide = known->wide;
+    pt->height = known->height;
+    pt->address_mask = known->address_mask;
+    pt->pfn_mask = known->pfn_mask;
+    pt->address_last = pt->own_last = known->address_last;
+    pt->address_half = known->address_half;
+    pt->prot_mask = known->prot_mask;
+    pt->reserved = known->reserved;
+    pt->phys_end = known->phys_end;
+    for (unsigned height = 0; height < known->height; height++)
+        pt->step[height] = known->step[height];
+}
+
 int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_config *config)
 {
     if (!config_is_valid(config))
@@ -259,33 +298,46 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
         .flush = config->flush,
         .flush_arg = config->flush_arg,
     };
-    pt->wide = pt->format->entry_bytes == 8;
-    pt->address_mask = pt->format->address_mask;
-    pt->pfn_mask = (unsigned long)(pt->address_mask >> QUIRE_PAGE_SHIFT);
-    pt->address_last = pt->own_last = (quire_linear_t)(((uint64_t)1 << pt->format->virt_bits) - 1);
-    pt->address_half = pt->format->virt_bits > 32 ? pt->address_last / 2 + 1 : 0;
-    pt->prot_mask = QUIRE_PT_PROT & ~QUIRE_PTE_NX;
-    if (!config->features.no_nx)
-        pt->prot_mask |= pt->format->nx;
-    pt->reserved = quire_pt_reserved(pt->format, &pt->features, QUIRE_PT, true);
-    for (unsigned table = QUIRE_PT; table <= QUIRE_PGD; table++)
-        if (pt->format->level[table].index_bits)
-            add_step(pt, (enum quire_pt_level)table);
+    if (config->shared && knows_format(config->shared, config))
+        take_format(pt, config->shared);
+    else
+        find_format(pt);
     int error = config->shared ? share(pt, config->shared, config->shared_from) : 0;
     return error ? error : make_root(pt);
 }
 
-/* Frees a table and those below it. */
-static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table)
+static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table);
+
+/* Frees the tables that entries [index, end) lead to; how many entries aren't 0. */
+static uint32_t destroy_below(struct quire_pgtable *pt, unsigned height, const void *table,
+                              unsigned index, unsigned end)
 {
-    const unsigned end = height ? own_entries(pt, height) : 0;
-    struct quire_page *page = table_page(pt, table);
-    uint32_t left = page->owner_word;
-    for (unsigned i = 0; left && i < end; i++, left--) {
-        i = skip_zeros(pt, table, i, end);
-        uint64_t entry = i < end ? load(pt, table, i) : 0;
+    uint32_t count = 0;
+    for (; (index = skip_zeros(pt, table, index, end)) < end; index++) {
+        uint64_t entry = load(pt, table, index);
         if (leads_to_table(pt, height, entry))
             destroy_table(pt, height - 1, table_of(pt, entry));
+        count++;
+    }
+    return count;
+}
+
+/* Frees a table and those below it. What an address space has is at both ends, its code and its
+ * stack, and so are the entries that lead there; they are looked for from both. */
+static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table)
+{
+    const unsigned group = 16;
+    unsigned first = 0, end = height ? own_entries(pt, height) : 0;
+    struct quire_page *page = table_page(pt, table);
+    uint32_t left = page->owner_word;
+    while (left && first < end) {
+        unsigned middle = end - first > group ? first + group : end;
+        left -= destroy_below(pt, height, table, first, middle);
+        first = middle;
+        middle = end - first > group ? end - group : first;
+        if (left)
+            left -= destroy_below(pt, height, table, middle, end);
+        end = middle;
     }
     quire_free_page(pt->mem, page);
 }

@@ -111,6 +111,23 @@ static unsigned next_kept(const struct quire_pgtable *pt, unsigned index, unsign
     return index < end ? index : end;
 }
 
+/* Whether all entries from `index` on that aren't 0 are kept. Kept ones never are 0; so where the
+ * root has no more than are kept none has to be looked at. */
+static bool rest_is_kept(const struct quire_pgtable *pt, unsigned index)
+{
+    const unsigned height = root_height(pt), end = step_entries(pt, height);
+    if (quire_load_relaxed(&table_page(pt, root_of(pt))->owner_word) ==
+        quire_load_relaxed(&pt->nr_kept))
+        return true;
+    for (; (index = skip_zeros(pt, root_of(pt), index, end)) < end; index++) {
+        if (all_of_word_kept(pt, index))
+            index |= 31;
+        else if (!is_kept(pt, height, index))
+            return false;
+    }
+    return true;
+}
+
 int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from)
 {
     unsigned height = root_height(pt);
@@ -118,14 +135,8 @@ int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t
     if (shared->shared || !are_alike(pt, shared) || !strip(pt, from, &at) || !at ||
         at & (step_bytes(pt, height) - 1))
         return -QUIRE_EINVAL;
-    const unsigned end = step_entries(pt, height);
-    for (unsigned i = step_index(pt, height, at);
-         (i = skip_zeros(shared, root_of(shared), i, end)) < end; i++) {
-        if (all_of_word_kept(shared, i))
-            i |= 31;
-        else if (!is_kept(shared, height, i))
-            return -QUIRE_EINVAL;
-    }
+    if (!rest_is_kept(shared, step_index(pt, height, at)))
+        return -QUIRE_EINVAL;
     pt->shared = shared;
     pt->own_last = at - 1;
     return 0;

@@ -318,6 +318,25 @@ static void what_is_not_kept_cannot_be_shared(void)
     }
 }
 
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* At both ends of each table, and between them. */
+static void a_tree_takes_its_tables_along_wherever_they_are(void)
+{
+    for (FORMATS(id)) {
+        if (!start(id))
+            return;
+        const quire_linear_t border = process[0].own_last + 1, part = border / 23;
+        for (quire_linear_t at = 0; at < border - 4 * KIB; at += part) {
+            quire_linear_t page = at & ~(quire_linear_t)(4 * KIB - 1);
+            CHECK_EQ(quire_map_range(&process[0], page, 8 * MIB, 4 * KIB, RW, 0), 0);
+        }
+        CHECK_EQ(quire_map_range(&process[0], border - 4 * KIB, 8 * MIB, 4 * KIB, RW, 0), 0);
+        CHECK(quire_pgtable_nr_tables(&process[0]) > 4);
+        end();
+    }
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(processes_see_what_the_kernel_maps_later),
     TEST_CASE(what_the_kernel_changes_is_flushed_where_processes_run),
@@ -328,6 +347,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_kept_page_of_a_root_entry_is_shared_and_stays),
     TEST_CASE(tables_that_do_not_fit_are_refused),
     TEST_CASE(what_is_not_kept_cannot_be_shared),
+    TEST_CASE(a_tree_takes_its_tables_along_wherever_they_are),
     {0},
 };
 const struct test_suite suite_tables_shared = {"tables_shared", cases};

@@ -11,7 +11,7 @@
 #include "heap/internal.h"
 
 #define RECLAIM_PAGES (2ul * NR_RUNS)
-#define GROWTH_BYTES (128ul << 10) /* between two looks: no less than is kept at all */
+#define GROWTH_BYTES (128ul << 10) /* between two looks, and what is paid for at least */
 #define GROWTH_PAGES (GROWTH_BYTES >> QUIRE_PAGE_SHIFT)
 
 static bool commit(struct quire_heap *heap, size_t start, size_t end)
@@ -78,7 +78,8 @@ void heap_pay_for_growth(struct quire_heap *heap)
         return;
     quire_store_relaxed(&heap->growth, 0);
     unsigned long pages = resident_pages(heap), most = quire_load_relaxed(&heap->resident_most);
-    if (pages > most)
-        large_release_oldest(heap, (pages - most) << QUIRE_PAGE_SHIFT);
+    if (pages <= most + GROWTH_PAGES)
+        return;
+    large_release_oldest(heap, (pages - most) << QUIRE_PAGE_SHIFT);
     heap_note_growth(heap);
 }

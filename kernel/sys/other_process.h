@@ -12,6 +12,8 @@ QUIRE_MUST_CHECK int other_mm(int pid, struct quire_mm **mm);
 /* Of a descriptor (pidfd.c); NULL and *error: -EBADF, -ESRCH. May sleep, but not after it has found
  * it. */
 struct process *process_of_pidfd(unsigned long fd, int *error);
+/* Whether it is one with O_NONBLOCK, which isn't waited for. */
+bool pidfd_is_impatient(unsigned long fd);
 /* task_clone, with a descriptor of the child, whose number is written to `to` before. */
 QUIRE_MUST_CHECK long clone_with_pidfd(const struct clone_arguments *arguments, uintptr_t to);
 

@@ -122,6 +122,14 @@ struct process *process_of_pidfd(unsigned long fd, int *error)
     return process;
 }
 
+bool pidfd_is_impatient(unsigned long fd)
+{
+    struct file *file = user_file(fd);
+    bool impatient = file && file->ops == &pidfd_ops && file->flags & O_NONBLOCK;
+    file_put(file);
+    return impatient;
+}
+
 /* ---- process_madvise ------------------------------------------------------------------------- */
 
 static bool is_for_others(int advice)

@@ -161,26 +161,36 @@ static int whom_by_type(struct wait_request *request, int type, int id)
     }
 }
 
-/* waitid(type, id, siginfo, options, usage). */
-long sys_waitid(const unsigned long *arg)
+/* The result has no process if there is no news. */
+static int wait_as_asked(const unsigned long *arg, struct wait_result *result)
 {
-    unsigned options = (unsigned)arg[3];
-    const unsigned news = WEXITED | WUNTRACED | WCONTINUED;
+    const unsigned options = (unsigned)arg[3], news = WEXITED | WUNTRACED | WCONTINUED;
+    const bool is_patient = !((int)arg[0] == P_PIDFD && pidfd_is_impatient(arg[1]));
     struct wait_request request = {.kind = kind_of(options),
                                    .exited = options & WEXITED,
                                    .stopped = options & WUNTRACED,
                                    .continued = options & WCONTINUED,
-                                   .block = !(options & WNOHANG),
+                                   .block = !(options & WNOHANG) && is_patient,
                                    .keep = options & WNOWAIT};
-    struct wait_result result;
     if (options & ~(news | WNOHANG | WNOWAIT | ANY_KIND) || !(options & news))
         return -EINVAL;
     int error = whom_by_type(&request, (int)arg[0], (int)arg[1]);
     if (!error)
-        error = wait_for_child(&request, &result);
-    if (error)
-        return error;
-    if (result.pid && give_usage(arg[4], &result))
+        error = wait_for_child(&request, result);
+    if (!error && !result->pid && !is_patient && !(options & WNOHANG))
+        error = -EAGAIN;
+    return error;
+}
+
+/* waitid(type, id, siginfo, options, usage). What goes wrong leaves zeroes there, too. */
+long sys_waitid(const unsigned long *arg)
+{
+    const struct wait_result none = {0};
+    struct wait_result result = none;
+    int error = wait_as_asked(arg, &result);
+    if (!error && result.pid && give_usage(arg[4], &result))
         return -EFAULT;
-    return give_siginfo(arg[2], &result);
+    if (give_siginfo(arg[2], error ? &none : &result))
+        return -EFAULT;
+    return error;
 }

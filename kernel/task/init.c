@@ -323,10 +323,22 @@ static void reclaim_main(void)
     }
 }
 
-#define MERGE_PIECE 32u         /* addresses, before others have their turn */
+#define MERGE_PIECE 8u          /* addresses, before the clock is looked at */
+#define MERGE_TURN_NS 1000000u  /* of its own, before others have theirs, which are ten times that \
+                                 */
 #define MERGE_REST_NS 20000000u /* when there was nothing to be merged */
-
 #define TRIM_REST_NS 1000000000u
+
+/* However short the rounds are. */
+static void end_merge_turn(void)
+{
+    static uint64_t began_ns;
+    if (quire_port_clock_ns() - began_ns < MERGE_TURN_NS)
+        return;
+    sched_let_others_run();
+    began_ns = quire_port_clock_ns();
+}
+
 /* One round of ksm_settings.pages; false: nothing is mergeable. */
 static bool merge_some(void)
 {
@@ -336,7 +348,7 @@ static bool merge_some(void)
         last = quire_ksm_scan(machine_vm, some);
         done += last;
         left -= some;
-        sched_let_others_run();
+        end_merge_turn();
     }
     return done;
 }
@@ -357,8 +369,6 @@ static void merge_main(void)
         uint64_t rest = merge_some() ? ksm_settings.sleep_ms * 1000000u : MERGE_REST_NS;
         if (rest)
             (void)event_wait(&ksm_settings.changed, seen, quire_port_clock_ns() + rest);
-        else
-            schedule();
     }
 }
 

@@ -157,13 +157,14 @@ void user_exception(struct trap_frame *frame)
 
 void system_call(struct trap_frame *frame)
 {
-    unsigned long argument[6], number = (unsigned long)frame->error;
+    unsigned long argument[6];
+    const uint32_t number = (uint32_t)frame->error; /* of a register the lower half counts */
     long result = -ENOSYS;
     trap_frame_arguments(frame, argument);
     if (number < nr_syscalls && syscall_table[number].call)
         result = syscall_table[number].call(argument);
     else
-        syscall_count_unknown(number);
+        syscall_count_unknown((unsigned long)(int)number); /* -1 is told so */
     if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK)
         sched_attend();
     /* execve and sigreturn have made the frame anew, and its result with it. */

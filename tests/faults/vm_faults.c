@@ -2,11 +2,14 @@
  * nothing is lost by it
  *
  * A scene of operations on areas of each kind is played again and again: maps, forks, moves, other
- * rights, locks, swap out and in, pages moved in memory, swapoff, the end. What each page holds is
- * known at any time. A step may fail only because of what was made to fail, and has changed nothing
- * then but what its manual says. Afterwards nothing fails any more: all is compared, put away, and
- * the machine has every page back. Files' own operations are vm_file_faults.c's.
+ * rights, locks, swap out and in, pages moved in memory, pages merged, swapoff, the end. What each
+ * page holds is known at any time. A step may fail only because of what was made to fail, and has
+ * changed nothing then but what its manual says. Afterwards nothing fails any more: all is
+ * compared, put away, and the machine has every page back. Files' own operations are
+ * vm_file_faults.c's.
  */
+#include <quire/ksm.h>
+
 #include "tests/unit/vm_machine.h"
 
 #define NR_PLACES 5u
@@ -203,6 +206,29 @@ static void advise(struct place *p)
         (void)done_or_again(quire_madvise(mm, p->at, p->pages * PAGE, QUIRE_MADV_PAGEOUT));
 }
 
+/* Pages of one content become few, which their node has to have room for, and get their own again.
+ */
+static void merge(struct place *p)
+{
+    const uint64_t word = ++next_word;
+    if (!p->at)
+        return;
+    for (unsigned i = 0; i < p->pages; i++)
+        if (accessed(poke(p->at + i * PAGE, word)))
+            p->word[i] = word;
+    (void)done(quire_ksm_set_max_sharing(test_vm, 4));
+    (void)done(quire_ksm_set_across_nodes(test_vm, false));
+    (void)done(quire_ksm_set_zero_pages(test_vm, true));
+    if (done_or_again(quire_madvise(mm, p->at, p->pages * PAGE, QUIRE_MADV_MERGEABLE)))
+        for (unsigned i = 0; i < 3; i++)
+            (void)quire_ksm_scan(test_vm, 1000);
+    read_place(p);
+    write_place(p, 5);
+    (void)done_or_again(quire_madvise(mm, p->at, 3 * PAGE, QUIRE_MADV_UNMERGEABLE));
+    (void)done(quire_ksm_unmerge(test_vm));
+    read_place(p);
+}
+
 static void swap_off_and_on(void)
 {
     if (area >= 0 && done(quire_swapoff(test_vm, area)))
@@ -234,6 +260,7 @@ static void play(void)
     migrate();
     read_all();
     unmap_middle(&places[1]);
+    merge(&places[4]);
     swap_off_and_on();
 }
 

@@ -119,5 +119,10 @@ int main(void)
     named();
     IN_CHILD(priorities);
     TELL((int)syscall(9999));
+#if defined(__x86_64__)
+    TELL(syscall(SYS_gettid | 1L << 32) == gettid()); /* the lower half is the number */
+    TELL(syscall(SYS_gettid | 1L << 31));
+    TELL(syscall(-1L));
+#endif
     return 0;
 }

@@ -279,11 +279,33 @@ static void interrupted(void)
     sigaction(SIGCHLD, &old, NULL);
 }
 
+/* O_NONBLOCK of a pidfd is as WNOHANG, but for what is answered. */
+static void impatient(void)
+{
+    siginfo_t info;
+    pid_t pid = child_sleeps();
+    int fd = (int)syscall(SYS_pidfd_open, pid, O_NONBLOCK);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    memset(&info, 1, sizeof info);
+    TELL(waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
+    printf("info of nobody: %d %d %d\n", info.si_signo, info.si_code, info.si_pid);
+    TELL(waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG));
+    TELL(waitid(P_PIDFD, (id_t)fd, NULL, WSTOPPED));
+    kill(pid, SIGKILL);
+    TELL(poll(&ended, 1, -1));
+    TELL(waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
+    printf("it: %d, by %d\n", info.si_pid == pid, info.si_status);
+    TELL(waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
+    printf("info of nobody: %d %d %d\n", info.si_signo, info.si_code, info.si_pid);
+    close(fd);
+}
+
 int main(void)
 {
     peaks();
     interrupted();
     statuses();
+    impatient();
     errors();
     infos();
     stopped();

@@ -191,6 +191,14 @@ static void inherit(struct process *process, const struct process *like)
     inherit_exe(process, like);
 }
 
+/* For inherit() to write, or all default. */
+static struct signal_actions *actions_alloc(const struct process *like)
+{
+    const size_t size = sizeof(struct signal_actions);
+    return like ? quire_kmalloc(machine_slab, size, QUIRE_GFP_KERNEL)
+                : quire_kzalloc(machine_slab, size, QUIRE_GFP_KERNEL);
+}
+
 struct process *process_create(struct process *parent, const struct process *like,
                                struct quire_mm *mm)
 {
@@ -198,7 +206,7 @@ struct process *process_create(struct process *parent, const struct process *lik
     if (!process)
         return NULL;
     process->mm = mm;
-    process->actions = quire_kzalloc(machine_slab, sizeof *process->actions, QUIRE_GFP_KERNEL);
+    process->actions = actions_alloc(like);
     process->pid = process->pgid = process->sid = process->actions ? new_number() : 0;
     if (!process->pid) {
         quire_kfree(machine_slab, process->actions);

@@ -9,6 +9,7 @@
  * and stay as long as it does. Linux does the same.
  */
 #include "map/table.h"
+#include "phys/cleared.h"
 
 #define LIMIT_4_GIB ((quire_phys_t)1 << 32)
 
@@ -107,7 +108,7 @@ static quire_phys_t table_limit(const struct quire_pgtable *pt, bool root)
 static struct quire_page *alloc_table(struct quire_pgtable *pt, bool root)
 {
     quire_phys_t limit = table_limit(pt, root);
-    struct quire_page *page = quire_alloc_page(pt->mem, pt->gfp);
+    struct quire_page *page = alloc_cleared_page(pt->mem, pt->gfp);
     if (page && quire_page_to_phys(page) >= limit) {
         quire_free_page(pt->mem, page);
         page = quire_alloc_page(pt->mem, pt->gfp | QUIRE_GFP_DMA32);
@@ -139,7 +140,7 @@ struct quire_page *stock_take(struct stock *stock)
 void stock_empty(struct stock *stock, struct quire_pgtable *pt)
 {
     while (stock->first)
-        quire_free_page(pt->mem, stock_take(stock));
+        free_cleared_page(pt->mem, stock_take(stock));
 }
 
 int stock_fill(struct stock *stock, struct quire_pgtable *pt, unsigned long count)
@@ -308,8 +309,8 @@ int quire_pgtable_init(struct quire_pgtable *pt, const struct quire_pgtable_conf
 
 static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table);
 
-/* Frees the tables that entries [index, end) lead to; how many entries aren't 0. */
-static uint32_t destroy_below(struct quire_pgtable *pt, unsigned height, const void *table,
+/* Frees the tables that entries [index, end) lead to, and clears these; how many weren't 0. */
+static uint32_t destroy_below(struct quire_pgtable *pt, unsigned height, void *table,
                               unsigned index, unsigned end)
 {
     uint32_t count = 0;
@@ -317,6 +318,7 @@ static uint32_t destroy_below(struct quire_pgtable *pt, unsigned height, const v
         uint64_t entry = load(pt, table, index);
         if (leads_to_table(pt, height, entry))
             destroy_table(pt, height - 1, table_of(pt, entry));
+        store(pt, table, index, 0);
         count++;
     }
     return count;
@@ -339,15 +341,19 @@ static void destroy_table(struct quire_pgtable *pt, unsigned height, void *table
             left -= destroy_below(pt, height, table, middle, end);
         end = middle;
     }
-    quire_free_page(pt->mem, page);
+    /* What is left is in a lowest table that still maps pages. */
+    if (left)
+        quire_free_page(pt->mem, page);
+    else
+        free_cleared_page(pt->mem, page);
 }
 
 void quire_pgtable_destroy(struct quire_pgtable *pt)
 {
     QUIRE_BUG_ON(quire_load_relaxed(&pt->nr_sharers)); /* their roots lead to these tables */
-    destroy_table(pt, pt->height - 1u, root_of(pt));
     if (pt->shared)
         unshare(pt);
+    destroy_table(pt, pt->height - 1u, root_of(pt));
     *pt = (struct quire_pgtable){.mem = NULL};
 }
 

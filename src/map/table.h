@@ -268,6 +268,7 @@ static inline bool has_kept_page(const struct quire_pgtable *pt, quire_linear_t 
  * -EINVAL. */
 int share(struct quire_pgtable *pt, struct quire_pgtable *shared, quire_linear_t from);
 void copy_shared(struct quire_pgtable *pt);
+/* Its root has none of them then. */
 void unshare(struct quire_pgtable *pt);
 /* Whether the root's shared entries are those of `shared`. */
 bool shares_truly(const struct quire_pgtable *pt);

@@ -73,9 +73,10 @@ _Static_assert(sizeof(struct pageblock) == 128, "a pageblock costs two cache lin
  * has lists that stay empty, so that the hot path needn't check for it. */
 #define PCP_TYPES 3
 #define PCP_STRIDE 4
-#define PCP_ORDERS 4 /* 0 to 3 */
-#define PCP_LISTS ((PCP_ORDERS + 1) * PCP_STRIDE)
-#define PCP_HUGE (PCP_ORDERS * PCP_STRIDE) /* first list of PAGEBLOCK_ORDER */
+#define PCP_ORDERS 4                        /* 0 to 3 */
+#define PCP_HUGE (PCP_ORDERS * PCP_STRIDE)  /* first list of PAGEBLOCK_ORDER */
+#define PCP_CLEARED (PCP_HUGE + PCP_STRIDE) /* of order 0, UNMOVABLE: see cleared.h */
+#define PCP_LISTS (PCP_CLEARED + 1)
 
 /* A stack of pages; one cache line, cold fields included. */
 struct pcp_list {
@@ -582,6 +583,13 @@ static inline unsigned pcp_index(unsigned order, unsigned type)
     if (order < PCP_ORDERS)
         return order * PCP_STRIDE + type;
     return order == PAGEBLOCK_ORDER ? PCP_HUGE + type : PCP_NOT_LISTED;
+}
+
+static inline unsigned pcp_list_order(unsigned index)
+{
+    if (index == PCP_CLEARED)
+        return 0;
+    return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
 }
 
 /* Bytes that the lists of all CPUs for a zone of about `frames` frames take; and makes `memory` of

@@ -3,7 +3,9 @@
  * Each CPU keeps, for every zone, short stacks of free blocks by (order, migrate type): orders 0 to
  * 3 and the huge order. The common allocate and free touch only these; see pcp.h for how without a
  * lock. A page's list is that of the type it was allocated as, so that freeing needn't look at its
- * pageblock; pages of special pageblocks say PAGE_TYPE_SPECIAL, whose lists hold nothing.
+ * pageblock; pages of special pageblocks say PAGE_TYPE_SPECIAL, whose lists hold nothing. One list
+ * more, PCP_CLEARED, has only what free_cleared_page put there: it is neither refilled nor drained
+ * by what goes in and out.
  *
  *   invariant   a block on a list is free to nobody else: its bits in the pageblock's map are
  *               clear, its first page says neither ALLOCATED nor has references
@@ -18,11 +20,7 @@
 #include "phys/pcp.h"
 
 #define BATCH_MIN 8
-
-static unsigned list_order(unsigned index)
-{
-    return index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
-}
+#define CLEARED_MAX 16 /* the tables of two small processes */
 
 /* Slots of a list. All CPUs' lists of one small order and type together hold at most 1/64 of the
  * zone; huge lists rest at 1/16, or 1/8 of a large one, and may reach twice that: what goes to
@@ -30,8 +28,10 @@ static unsigned list_order(unsigned index)
  * frames, since their batches are short otherwise. */
 static unsigned list_cap(const struct quire_mem *mem, unsigned long managed, unsigned index)
 {
-    unsigned order = list_order(index);
+    unsigned order = pcp_list_order(index);
     unsigned long share = managed / mem->nr_cpus / (order == PAGEBLOCK_ORDER ? 16 : 64);
+    if (index == PCP_CLEARED)
+        return share / 4 < CLEARED_MAX ? (unsigned)share / 4 : CLEARED_MAX;
     if (index % PCP_STRIDE == PCP_TYPES)
         return 0;
     if (order == PAGEBLOCK_ORDER) {
@@ -69,9 +69,10 @@ static void list_set_high(struct pcp_list *list, unsigned high)
     quire_store_relaxed(&list->limit, list->base + (high < list->cap ? high : list->cap));
 }
 
-static void list_settle(struct pcp_list *list)
+/* Cleared pages don't come by refills, for which others leave room. */
+static void list_settle(struct pcp_list *list, unsigned index)
 {
-    list->high_min = (uint16_t)(list->cap - list->cap / 2);
+    list->high_min = (uint16_t)(index == PCP_CLEARED ? list->cap : list->cap - list->cap / 2);
     quire_store_relaxed(&list->refill, batch_start(list));
     quire_store_relaxed(&list->drain, batch_start(list));
     list_set_high(list, list->high_min);
@@ -86,9 +87,9 @@ static struct pcp *pcp_create(struct zone *zone, unsigned cpu, void *memory, uns
         list->top = list->base = slots;
         list->shard = home_shard(zone, cpu);
         list->alloc_state =
-            page_head_flags(zone, list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
+            page_head_flags(zone, pcp_list_order(index), index % PCP_STRIDE) | PAGE_ONE_REFERENCE;
         list->cap = (uint16_t)list_cap(zone->mem, managed, index);
-        list_settle(list);
+        list_settle(list, index);
         slots += list->cap;
     }
     return pcp;
@@ -169,9 +170,12 @@ struct quire_page *pcp_alloc(struct zone *zone, unsigned order, enum quire_migra
 {
     quire_port_cpu_attach();
     struct cpu *cpu = cpu_enter(zone->mem);
-    struct pcp_list *list = &cpu_pcp(cpu, zone->id)->list[pcp_index(order, type)];
+    struct pcp *pcp = cpu_pcp(cpu, zone->id);
+    struct pcp_list *list = &pcp->list[pcp_index(order, type)];
     if (list->cap && list->top == list->base)
         pcp_refill(list, alloc_flags);
+    if (list->top == list->base && list == &pcp->list[0])
+        list = &pcp->list[PCP_CLEARED]; /* they aren't kept from who finds no others */
     struct quire_page *page = list->top == list->base ? NULL : pcp_pop(list);
     cpu_leave(cpu);
     return page;
@@ -212,8 +216,9 @@ bool pcp_free(struct zone *zone, struct quire_page *page, unsigned order, uint32
 /* ---- from outside ---------------------------------------------------------------------------- */
 
 /* All of a list's blocks, to whichever shards they belong. zone_lock is held. */
-static void empty_list(struct zone *zone, struct pcp_list *list, unsigned order)
+static void empty_list(struct zone *zone, struct pcp_list *list, unsigned index)
 {
+    const unsigned order = pcp_list_order(index);
     QUIRE_EXPENSIVE(pcp_list_is_valid(list));
     unsigned count = pcp_count(list);
     for (unsigned done = 0, some; done < count; done += some) {
@@ -222,7 +227,7 @@ static void empty_list(struct zone *zone, struct pcp_list *list, unsigned order)
         buddy_free_pages(shard, list->base + done, some, order);
     }
     list_drop(list, count);
-    list_settle(list);
+    list_settle(list, index);
 }
 
 static void empty(struct zone *zone, unsigned cpu)
@@ -230,7 +235,7 @@ static void empty(struct zone *zone, unsigned cpu)
     struct pcp *pcp = zone->pcp[cpu];
     quire_port_irq_t irq = zone_lock(zone);
     for (unsigned index = 0; index < PCP_LISTS; index++)
-        empty_list(zone, &pcp->list[index], list_order(index));
+        empty_list(zone, &pcp->list[index], index);
     zone_unlock(zone, irq);
 }
 
@@ -294,18 +299,18 @@ unsigned long pcp_pages(const struct zone *zone)
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
             for (unsigned index = 0; index < PCP_LISTS; index++)
                 pages += (unsigned long)pcp_count(&zone->pcp[cpu]->list[index])
-                         << list_order(index);
+                         << pcp_list_order(index);
     return pages;
 }
 
 unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order)
 {
     unsigned long blocks = 0;
-    if (zone_pcps(zone) && pcp_index(order, 0) != PCP_NOT_LISTED)
+    if (zone_pcps(zone))
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
-            for (unsigned type = 0; type < PCP_TYPES; type++)
-                blocks +=
-                    quire_load_relaxed(&zone->pcp[cpu]->list[pcp_index(order, type)].nr_alloc);
+            for (unsigned index = 0; index < PCP_LISTS; index++)
+                if (pcp_list_order(index) == order)
+                    blocks += quire_load_relaxed(&zone->pcp[cpu]->list[index].nr_alloc);
     return blocks;
 }
 
@@ -314,12 +319,13 @@ unsigned long pcp_allocated_blocks(const struct zone *zone, unsigned order)
 unsigned long pcp_freed_blocks(const struct zone *zone, unsigned order)
 {
     unsigned long blocks = 0;
-    if (zone_pcps(zone) && pcp_index(order, 0) != PCP_NOT_LISTED)
+    if (zone_pcps(zone))
         for (unsigned cpu = 0; cpu < zone->mem->nr_cpus; cpu++)
-            for (unsigned type = 0; type < PCP_TYPES; type++) {
-                const struct pcp_list *list = &zone->pcp[cpu]->list[pcp_index(order, type)];
-                blocks += quire_load_relaxed(&list->nr_alloc) + pcp_count(list) -
-                          quire_load_relaxed(&list->net_in);
+            for (unsigned index = 0; index < PCP_LISTS; index++) {
+                const struct pcp_list *list = &zone->pcp[cpu]->list[index];
+                if (pcp_list_order(index) == order)
+                    blocks += quire_load_relaxed(&list->nr_alloc) + pcp_count(list) -
+                              quire_load_relaxed(&list->net_in);
             }
     return blocks;
 }

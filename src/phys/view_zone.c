@@ -17,7 +17,7 @@ static void pageset_read(const struct pcp *pcp, struct pageset *set)
 {
     *set = (struct pageset){0};
     for (unsigned index = 0; index < PCP_LISTS; index++) {
-        unsigned order = index < PCP_HUGE ? index / PCP_STRIDE : PAGEBLOCK_ORDER;
+        unsigned order = pcp_list_order(index);
         const struct pcp_list *list = &pcp->list[index];
         unsigned long refill = quire_load_relaxed(&list->refill);
         unsigned long drain = quire_load_relaxed(&list->drain);

@@ -1,6 +1,7 @@
 /* tests/unit/pcp_test.c: per-CPU lists: who gets which page, how many they hold, how they empty */
 #include "tests/unit/machine.h"
 
+#include "phys/cleared.h"
 #include "phys/internal.h"
 
 /* What one CPU's list of order-0 pages holds at most: a CPU's share of 1/64 of the zone. Those of
@@ -281,6 +282,79 @@ static void draining_a_cpu_that_doesnt_exist_does_nothing(void)
     CHECK_EQ(zone_info(0).nr_pcp, 0);
 }
 
+/* ---- pages that are known to be zero --------------------------------------------------------- */
+
+#define CLEARED_GFP (QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO)
+
+/* What is written to it while it is free tells who clears it. */
+static void a_page_known_to_be_zero_is_kept_for_who_wants_one(void)
+{
+    if (!machine_boot_plain(64 * MIB, (struct quire_mem_config){.nr_cpus = 1}))
+        return;
+    struct quire_page *page = alloc_cleared_page(machine.mem, CLEARED_GFP);
+    REQUIRE(page);
+    CHECK(page_is_cleared(machine.mem, page));
+    free_cleared_page(machine.mem, page);
+    CHECK(quire_alloc_page(machine.mem, QUIRE_GFP_KERNEL) != page);
+    unsigned char *content = quire_page_address(machine.mem, page);
+    content[QUIRE_PAGE_SIZE - 1] = 7;
+    CHECK(alloc_cleared_page(machine.mem, CLEARED_GFP | QUIRE_GFP_MOVABLE) != page);
+    CHECK(alloc_cleared_page(machine.mem, CLEARED_GFP) == page);
+    CHECK_EQ(content[QUIRE_PAGE_SIZE - 1], 7);
+    CHECK(!page_is_cleared(machine.mem, page));
+    quire_free_page(machine.mem, page);
+    CHECK(alloc_cleared_page(machine.mem, CLEARED_GFP) == page);
+    CHECK(page_is_cleared(machine.mem, page));
+}
+
+static void cleared_pages_are_free_and_not_many(void)
+{
+    if (!machine_boot_plain(64 * MIB, (struct quire_mem_config){.nr_cpus = 1}))
+        return;
+    struct quire_page *page[64];
+    unsigned long before = quire_nr_free_pages(machine.mem);
+    for (unsigned i = 0; i < 64; i++)
+        REQUIRE(page[i] = alloc_cleared_page(machine.mem, CLEARED_GFP));
+    for (unsigned i = 0; i < 64; i++)
+        free_cleared_page(machine.mem, page[i]);
+    const struct zone *zone = &machine.mem->zones[0];
+    const struct pcp_list *list = &zone->pcp[0]->list[PCP_CLEARED];
+    CHECK_EQ(list->top - list->base, list->cap);
+    CHECK(list->cap && list->cap < 64);
+    CHECK_EQ(quire_nr_free_pages(machine.mem), before);
+    CHECK_EQ(pcp_allocated_blocks(zone, 0) - pcp_freed_blocks(zone, 0), 0);
+    quire_drain_all_pages(machine.mem);
+    CHECK(list->top == list->base);
+    CHECK_EQ(zone_info(0).nr_pcp, 0);
+    CHECK_EQ(quire_nr_free_pages(machine.mem), before);
+    quire_mem_check(machine.mem);
+    /* Who finds no others gets them. */
+    REQUIRE(page[0] = alloc_cleared_page(machine.mem, CLEARED_GFP));
+    free_cleared_page(machine.mem, page[0]);
+    struct quire_page *chain;
+    CHECK(take_pages(QUIRE_GFP_KERNEL | QUIRE_GFP_MEMALLOC, ~0ul, &chain));
+    CHECK_EQ(quire_nr_free_pages(machine.mem), 0);
+    free_chain(chain);
+}
+
+static void a_cleared_page_that_is_shared_or_not_kept_is_freed_as_any(void)
+{
+    if (!machine_boot_plain(64 * MIB, (struct quire_mem_config){.nr_cpus = 1, .no_pcp = true}))
+        return;
+    unsigned long before = quire_nr_free_pages(machine.mem);
+    struct quire_page *page = alloc_cleared_page(machine.mem, CLEARED_GFP);
+    REQUIRE(page);
+    quire_get_page(page);
+    free_cleared_page(machine.mem, page);
+    CHECK_EQ(quire_page_count(page), 1);
+    CHECK_EQ(quire_nr_free_pages(machine.mem), before - 1);
+    free_cleared_page(machine.mem, page);
+    CHECK_EQ(quire_nr_free_pages(machine.mem), before);
+    CHECK_EQ(zone_info(0).nr_pcp, 0);
+    free_cleared_page(machine.mem, page);
+    CHECK_EQ(machine.bad_pages, 1);
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(the_page_freed_last_is_allocated_first),
     TEST_CASE(a_stream_of_allocations_ascends),
@@ -295,6 +369,9 @@ static const struct test_case cases[] = {
     TEST_CASE(threads_without_a_cpu_number_do_without),
     TEST_CASE(a_machine_without_them_keeps_nothing_back),
     TEST_CASE(draining_a_cpu_that_doesnt_exist_does_nothing),
+    TEST_CASE(a_page_known_to_be_zero_is_kept_for_who_wants_one),
+    TEST_CASE(cleared_pages_are_free_and_not_many),
+    TEST_CASE(a_cleared_page_that_is_shared_or_not_kept_is_freed_as_any),
     {0},
 };
 const struct test_suite suite_pcp = {"pcp", cases};

@@ -1,6 +1,8 @@
 /* tests/unit/tables_shared_test.c: processes that share the kernel's part of their tables */
 #include "tests/unit/tables_cpu.h"
 
+#include "phys/cleared.h"
+
 #define GIB (1024 * MIB)
 #define KERNEL_RW (QUIRE_PTE_WRITE | QUIRE_PTE_GLOBAL)
 #define RW (QUIRE_PTE_WRITE | QUIRE_PTE_USER)
@@ -320,6 +322,19 @@ static void what_is_not_kept_cannot_be_shared(void)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+/* What is kept apart as zero is. */
+static void check_cleared_pages(void)
+{
+    const quire_gfp_t gfp = QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO;
+    struct quire_page *page[32];
+    for (unsigned i = 0; i < 32; i++) {
+        REQUIRE(page[i] = alloc_cleared_page(machine.mem, gfp));
+        CHECK(page_is_cleared(machine.mem, page[i]));
+    }
+    for (unsigned i = 0; i < 32; i++)
+        quire_free_page(machine.mem, page[i]);
+}
+
 /* At both ends of each table, and between them. */
 static void a_tree_takes_its_tables_along_wherever_they_are(void)
 {
@@ -334,6 +349,7 @@ static void a_tree_takes_its_tables_along_wherever_they_are(void)
         CHECK_EQ(quire_map_range(&process[0], border - 4 * KIB, 8 * MIB, 4 * KIB, RW, 0), 0);
         CHECK(quire_pgtable_nr_tables(&process[0]) > 4);
         end();
+        check_cleared_pages();
     }
 }
 

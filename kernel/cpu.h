@@ -148,9 +148,10 @@ static inline uint32_t cpu_apic_id(void)
     return cpu_id(1).ebx >> 24;
 }
 
-static inline void cpu_load_no_ldt(void)
+/* 0: none. */
+static inline void cpu_load_ldt(uint16_t selector)
 {
-    __asm__ volatile("lldt %0" : : "r"((uint16_t)0));
+    __asm__ volatile("lldt %0" : : "r"(selector) : "memory");
 }
 
 static inline void cpu_load_task(uint16_t selector)

@@ -30,6 +30,7 @@
 #define SELECTOR_USER_CODE 0x73
 #define SELECTOR_USER_DATA 0x7b
 #define SELECTOR_TSS 0x80
+#define SELECTOR_LDT 0x88
 #define SELECTOR_DOUBLE_FAULT 0xf8
 
 #ifndef __ASSEMBLER__
@@ -49,18 +50,16 @@ struct trap_frame {
     (offsetof(struct trap_frame, esp) - offsetof(struct trap_frame, vector))
 
 /* What a task has beside its frame while it doesn't run. Segments for thread-local storage are in
- * three slots of the GDT (set_thread_area). DS and ES always are the flat ones. */
+ * three slots of the GDT (set_thread_area), or the process's (ldt.c). DS and ES always are the
+ * flat ones. */
 struct arch_task {
     uint8_t fpu[512] __attribute__((aligned(16))); /* as FXSAVE writes it */
     uint64_t tls[3];
     uint16_t fs, gs;
 };
 
-/* Can IRET go there without an exception of the kernel's own? */
-static inline bool trap_frame_can_return(const struct trap_frame *frame)
-{
-    return frame->cs == SELECTOR_USER_CODE && frame->ss == SELECTOR_USER_DATA;
-}
+/* Can IRET go there without an exception of the kernel's own? (ldt.c) */
+bool trap_frame_can_return(const struct trap_frame *frame);
 
 static inline bool trap_frame_is_user(const struct trap_frame *frame)
 {

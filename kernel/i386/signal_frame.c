@@ -4,8 +4,8 @@
  * rt_sigreturn. Above each is the FPU's state. A handler returns to its SA_RESTORER, or without one
  * to the vDSO. The room for the code that stood on the stack in former times is kept, and is empty.
  *
- * All that sigreturn reads is the program's: segments are the flat ones, but FS and GS, which
- * arch_load looks at before it loads them; of the flags only those that a program may set itself.
+ * All that sigreturn reads is the program's: FS and GS arch_load looks at before it loads them, CS
+ * and SS trap_frame_can_return; of the flags only those that a program may set itself.
  */
 #include "task/signal_frame.h"
 #include "task/vdso.h"
@@ -191,8 +191,8 @@ static int restore_context(struct trap_frame *frame, const struct sigcontext *fr
     frame->eax = from->eax;
     frame->eip = from->eip;
     frame->eflags = (frame->eflags & ~FLAGS_OF_PROGRAM) | (from->eflags & FLAGS_OF_PROGRAM);
-    frame->cs = SELECTOR_USER_CODE;
-    frame->ss = SELECTOR_USER_DATA;
+    frame->cs = (from->cs & 0xffff) | 3;
+    frame->ss = (from->ss & 0xffff) | 3;
     frame->vector = VECTOR_NONE;
     signal_set_blocked(mask);
     return 0;

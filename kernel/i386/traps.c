@@ -100,7 +100,7 @@ void traps_init(void)
     set_task_descriptor(SELECTOR_TSS, &main_task);
     set_task_descriptor(SELECTOR_DOUBLE_FAULT, &double_fault_task);
     cpu_load_task(SELECTOR_TSS);
-    cpu_load_no_ldt();
+    cpu_load_ldt(0);
     cpu_load_idt(idt, sizeof idt);
 }
 

@@ -15,7 +15,7 @@ syscall_fn sys_prctl, sys_personality, sys_capget, sys_capset;
 syscall_fn sys_arch_prctl;
 #else
 syscall_fn sys_old_getrlimit, sys_sched_rr_get_interval_time64, sys_nice;
-syscall_fn sys_set_thread_area, sys_get_thread_area;
+syscall_fn sys_set_thread_area, sys_get_thread_area, sys_modify_ldt;
 #endif
 
 #endif

@@ -25,7 +25,7 @@ long sys_vfork(const unsigned long *arg)
 }
 
 /* clone(flags, stack, parent_tid, child_tid, tls), of which i386 has the last two the other way
- * round. */
+ * round. An exit signal beyond the last one is none. */
 long sys_clone(const unsigned long *arg)
 {
 #if defined(__x86_64__)
@@ -39,8 +39,6 @@ long sys_clone(const unsigned long *arg)
                                         .child_tid = arg[child_tid],
                                         .tls = arg[tls],
                                         .exit_signal = (int)(arg[0] & CLONE_EXIT_SIGNAL)};
-    if (arguments.exit_signal > NR_SIGNALS)
-        return -EINVAL;
     if (!(arguments.flags & CLONE_PIDFD) || arguments.flags & (CLONE_THREAD | CLONE_DETACHED))
         return task_clone(&arguments);
     /* Both would have the same place. */

@@ -87,26 +87,42 @@ long sys_pidfd_open(const unsigned long *arg)
     return user_add_file(file, true);
 }
 
+/* A descriptor's file and number, until there is a child that it is of. */
+struct promised {
+    struct files *files;
+    struct file *file;
+    int fd;
+};
+
+/* Before the child of a vfork is waited for, at whose end it could be waited for by others. */
+static void is_born(void *arg, const struct process *child)
+{
+    struct promised *promised = arg;
+    *(struct pidfd *)promised->file->data = (struct pidfd){child->pid, child->start_ns};
+    files_keep(promised->files, promised->fd, promised->file);
+    promised->file = NULL;
+}
+
 /* Number and file are had before there is a child: then nothing can fail any more. */
 long clone_with_pidfd(const struct clone_arguments *arguments, uintptr_t to)
 {
     struct files *files = current->files;
-    struct file *file = pidfd_new(0);
-    if (!file)
+    struct clone_arguments with = *arguments;
+    struct promised promised = {.files = files, .file = pidfd_new(0)};
+    if (!promised.file)
         return -ENOMEM;
+    with.born = is_born;
+    with.arg = &promised;
     files_hold(files);
-    int fd = files_promise(files, true);
-    long result = fd < 0 ? fd : copy_to_user(to, &fd, sizeof fd);
+    promised.fd = files_promise(files, true);
+    long result =
+        promised.fd < 0 ? promised.fd : copy_to_user(to, &promised.fd, sizeof promised.fd);
     if (!result)
-        result = task_clone(arguments);
-    const struct process *child = result > 0 ? process_find((int)result) : NULL;
-    if (child) /* else it is gone already, which a pidfd of nobody says, too */
-        *(struct pidfd *)file->data = (struct pidfd){child->pid, child->start_ns};
-    if (fd >= 0)
-        files_keep(files, fd, result > 0 ? file : NULL);
+        result = task_clone(&with);
+    if (promised.file && promised.fd >= 0)
+        files_keep(files, promised.fd, NULL);
+    file_put(promised.file);
     files_release(files);
-    if (result <= 0)
-        file_put(file);
     return result;
 }
 

@@ -88,6 +88,13 @@ int task_unshare_files(bool files, bool fs)
     return 0;
 }
 
+static void undo_process(struct process *process)
+{
+    arch_end_process(process);
+    quire_mm_put(process->mm);
+    process_free(process);
+}
+
 /* A process like the current one; 0 or -errno. */
 static int copy_process(struct process **copy, uint64_t flags)
 {
@@ -106,6 +113,10 @@ static int copy_process(struct process **copy, uint64_t flags)
         quire_mm_put(mm);
         return -ENOMEM;
     }
+    if (arch_fork_process(process, parent, flags & CLONE_VM)) {
+        undo_process(process);
+        return -ENOMEM;
+    }
     if (flags & CLONE_VM)
         process_joined_mm(process);
     else
@@ -116,12 +127,6 @@ static int copy_process(struct process **copy, uint64_t flags)
         signal_reset_handlers(process);
     *copy = process;
     return 0;
-}
-
-static void undo_process(struct process *process)
-{
-    quire_mm_put(process->mm);
-    process_free(process);
 }
 
 static int set_up(struct task *task, const struct clone_arguments *arguments)
@@ -210,6 +215,8 @@ int task_clone(const struct clone_arguments *arguments)
         return error;
     }
     int pid = task->tid;
+    if (arguments->born)
+        arguments->born(arguments->arg, process);
     quire_tell_event(FORK, (uint64_t)pid, (uint64_t)current_process()->pid,
                      (flags & CLONE_THREAD) != 0);
     sched_counts.forks++;

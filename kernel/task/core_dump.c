@@ -7,8 +7,9 @@
  * of the file, which reads as zeros; so is what can't be read. Each area's name is copied while it
  * is looked at.
  *
- *   bound   memory for the areas (40 bytes each), the notes, and a page; SIGKILL ends it, and
- *           RLIMIT_CORE, which counts what is written and not holes
+ *   bound   memory for the areas (40 bytes each), the notes, and a page; SIGKILL ends it,
+ *           RLIMIT_CORE, which counts what is written and not holes, and RLIMIT_FSIZE, which counts
+ *           both
  *   source  man 5 core; Linux's fs/coredump.c, fs/binfmt_elf.c
  */
 #include "task/core_dump.h"
@@ -51,7 +52,7 @@ struct core {
     struct core_area *areas;
     unsigned nr_areas, nr_files;
     struct text_file notes, names; /* names: of NT_FILE */
-    uint64_t at, written, limit;
+    uint64_t at, written, limit, file_limit;
     char *page; /* QUIRE_PAGE_SIZE, also for lines of maps before */
     char *line;
     size_t line_size;
@@ -60,8 +61,8 @@ struct core {
 bool core_is_wanted(const struct process *process)
 {
     return process->mm && !process->attributes.not_dumpable && !process->dumper &&
-           process->limit[RLIMIT_CORE].current >= LEAST_LIMIT && core_pattern[0] &&
-           core_pattern[0] != '|';
+           process->limit[RLIMIT_CORE].current >= LEAST_LIMIT && core_pattern[0] != '|' &&
+           (core_pattern[0] || core_uses_pid);
 }
 
 /* ---- areas ----------------------------------------------------------------------------------- */
@@ -200,11 +201,15 @@ static void put_files(struct core *core)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* Up to RLIMIT_FSIZE, which may be in the middle. */
 static bool put(struct core *core, const void *bytes, size_t size)
 {
     const char *from = bytes;
     if (core->written + size > core->limit)
         return false;
+    const uint64_t room = core->at < core->file_limit ? core->file_limit - core->at : 0;
+    const bool fits = size <= room;
+    size = fits ? size : (size_t)room;
     while (size) {
         int64_t done =
             core->process->exiting ? -EINTR : file_pwrite(core->file, core->at, from, size);
@@ -215,7 +220,7 @@ static bool put(struct core *core, const void *bytes, size_t size)
         core->at += (uint64_t)done;
         core->written += (uint64_t)done;
     }
-    return true;
+    return fits;
 }
 
 static uint64_t up_to_page(uint64_t at)
@@ -321,7 +326,7 @@ static void put_all(struct core *core)
     bool good = put_headers(core) && put_notes(core);
     for (unsigned i = 0; good && i < core->nr_areas; i++)
         good = put_area(core, &core->areas[i]);
-    if (good) /* holes at the end */
+    if (good && core->at <= core->file_limit) /* holes at the end */
         (void)!file_truncate(core->file, core->at);
 }
 
@@ -449,7 +454,9 @@ static bool prepare(struct core *core, const struct signal_info *info)
 bool core_dump(const struct signal_info *info)
 {
     struct process *process = current_process();
-    struct core core = {.process = process, .limit = process->limit[RLIMIT_CORE].current};
+    struct core core = {.process = process,
+                        .limit = process->limit[RLIMIT_CORE].current,
+                        .file_limit = process->limit[RLIMIT_FSIZE].current};
     if (prepare(&core, info))
         core.file = open_core(info->number);
     bool has_file = core.file;

@@ -18,7 +18,8 @@
 #define NT_AUXV 6
 #define NT_SIGINFO 0x53494749u
 #define NOTE_ALIGN 4u
-#define MOST_AUX 64u             /* words; there are some 40 */
+#define MOST_AUX 64u /* words; there are some 40 */
+#define PIECE_WORDS 64u
 #define MOST_POINTERS (1u << 20) /* before them: arguments and environment */
 
 struct core_time {
@@ -162,6 +163,25 @@ static void put_process(struct text_file *notes)
     core_note(notes, "CORE", NT_PRPSINFO, &its, sizeof its);
 }
 
+/* Behind two NULLs, that of the arguments and that of the environment; 0: there aren't two. */
+static uintptr_t find_aux(uintptr_t at)
+{
+    unsigned long words[PIECE_WORDS];
+    unsigned nulls = 0;
+    for (unsigned done = 0; done < MOST_POINTERS; done += PIECE_WORDS) {
+        size_t count = copy_some_from_user(words, at, sizeof words) / sizeof *words;
+        for (size_t i = 0; i < count; i++) {
+            at += sizeof *words;
+            nulls += !words[i];
+            if (nulls == 2)
+                return at;
+        }
+        if (count < PIECE_WORDS)
+            return 0;
+    }
+    return 0;
+}
+
 /* Behind the arguments' number, their pointers, the environment's: on the stack that the program
  * began with, and may have written to since. */
 static void put_aux(struct text_file *notes)
@@ -169,16 +189,10 @@ static void put_aux(struct text_file *notes)
     struct quire_mm_program program;
     unsigned long words[MOST_AUX] = {0};
     quire_mm_get_program(current_process()->mm, &program);
-    uintptr_t at = (uintptr_t)program.start_stack;
-    unsigned nulls = 0;
-    for (unsigned i = 0; nulls < 2 && i < MOST_POINTERS; i++) {
-        unsigned long word;
-        at += sizeof word;
-        if (copy_from_user(&word, at, sizeof word))
-            return;
-        nulls += !word;
-    }
-    size_t size = copy_some_from_user(words, at + sizeof *words, sizeof words), count = 0;
+    uintptr_t at = find_aux((uintptr_t)program.start_stack + sizeof *words);
+    size_t size = at ? copy_some_from_user(words, at, sizeof words) : 0, count = 0;
+    if (!at)
+        return;
     while (count + 2 <= size / sizeof *words && words[count])
         count += 2;
     core_note(notes, "CORE", NT_AUXV, words,

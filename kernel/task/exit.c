@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "fs/file.h"
 #include "memory.h"
+#include "task/arch_task.h"
 #include "task/futex.h"
 #include "task/init.h"
 #include "task/lifecycle.h"
@@ -86,6 +87,7 @@ void process_drop_mm(struct process *process)
         sched_account_faults();
     take_from_vfork_parent(process);
     process->mm = NULL;
+    arch_end_process(process);
     end_vfork(process);
     mm_leave(mm);
     quire_mm_put(mm);
@@ -97,7 +99,7 @@ static void tell_parent(struct process *process)
     struct process *parent = process->parent;
     int number = process->exit_signal;
     bool by_signal = process->status & 0x7f;
-    if (number) {
+    if (number && number <= NR_SIGNALS) {
         struct signal_info info = {.number = number,
                                    .code = !by_signal                        ? CLD_EXITED
                                            : process->status & STATUS_DUMPED ? CLD_DUMPED
@@ -210,6 +212,10 @@ _Noreturn void process_exit(int status)
 int end_other_threads(void)
 {
     struct process *process = current_process();
+    while (process->dumper) { /* the process ends behind it */
+        uint32_t seen = event_read(&process->thread_ended);
+        event_wait_uninterruptible(&process->thread_ended, seen);
+    }
     if (process->exiting || process->survivor)
         return -EINTR;
     process->survivor = current;

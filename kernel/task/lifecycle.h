@@ -47,6 +47,10 @@ struct clone_arguments {
     uint64_t flags;
     uintptr_t stack, parent_tid, child_tid, tls;
     int exit_signal;
+    /* Called as soon as there is a child, which hasn't run yet: nothing fails from here on. NULL,
+     * or it doesn't sleep. */
+    void (*born)(void *arg, const struct process *child);
+    void *arg;
 };
 /* fork(2), vfork(2), clone(2): the child's number, or -errno. */
 QUIRE_MUST_CHECK int task_clone(const struct clone_arguments *arguments);

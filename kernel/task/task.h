@@ -43,6 +43,7 @@ struct process {
     unsigned nr_threads;
 
     struct quire_mm *mm;
+    struct ldt *ldt; /* i386/ldt.c; NULL: none was written */
     struct file *exe;
     uintptr_t vdso; /* where it is mapped */
     char name[TASK_NAME_BYTES];

@@ -58,3 +58,18 @@ int arch_set_tls(struct task *task, uintptr_t tls)
     task->arch.fs = 0;
     return 0;
 }
+
+/* There is no modify_ldt: code segments of a program's own would be of 32 bits, for which there is
+ * no way in. */
+int arch_fork_process(struct process *child, const struct process *parent, bool same_memory)
+{
+    (void)child;
+    (void)parent;
+    (void)same_memory;
+    return 0;
+}
+
+void arch_end_process(struct process *process)
+{
+    (void)process;
+}

@@ -83,7 +83,7 @@ void traps_init(void)
     task.io_map = sizeof task;
     set_task_descriptor();
     cpu_load_task(SELECTOR_TSS);
-    cpu_load_no_ldt();
+    cpu_load_ldt(0);
     cpu_load_idt(idt, sizeof idt);
     enable_syscall();
 }

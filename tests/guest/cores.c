@@ -30,6 +30,7 @@
 
 #define PAGE 4096ul
 #define NR_THREADS 40
+#define TRIES 40u
 #define FILTER "/proc/self/coredump_filter"
 
 static int failed;
@@ -157,6 +158,34 @@ static void is_limited(void)
 static void has_no_room(void)
 {
     limit(4095);
+    abort();
+}
+
+#define FILE_LIMIT 50001u
+
+static void is_limited_as_a_file(void)
+{
+    limit(RLIM_INFINITY);
+    make_memory();
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){FILE_LIMIT, FILE_LIMIT});
+    abort();
+}
+
+static void *becomes_another(void *arg)
+{
+    execl("/proc/self/exe", "cores", "--nothing", NULL);
+    return arg;
+}
+
+/* One thread leaves a core while another wants to become another program. */
+static void aborts_beside_exec(void)
+{
+    pthread_t id;
+    limit(RLIM_INFINITY);
+    make_memory();
+    pthread_create(&id, NULL, becomes_another, NULL);
+    for (unsigned i = (unsigned)getpid() % 40 * 200; i; i--)
+        __asm__ volatile("");
     abort();
 }
 
@@ -358,6 +387,11 @@ static void limits(void)
     check(WCOREDUMP(status) && open_core("core") && !stat("core", &file), "RLIMIT_CORE cuts one");
     check(file.st_blocks * 512 <= 20000 + 4096 && byte_end() > core_size, "short of its end");
     close_core("core");
+    status = status_of(is_limited_as_a_file, NULL);
+    check(WCOREDUMP(status) && open_core("core") && core_size && core_size <= FILE_LIMIT &&
+              byte_end() > FILE_LIMIT,
+          "so does RLIMIT_FSIZE, and holes count");
+    close_core("core");
     status = status_of(has_no_room, NULL);
     check(WIFSIGNALED(status) && !WCOREDUMP(status) && access("core", F_OK),
           "or leaves no room for one");
@@ -407,7 +441,16 @@ static void names(void)
     snprintf(name, sizeof name, "core.%d", (int)pid);
     check(!access(name, R_OK), "core_uses_pid adds the number");
     unlink(name);
+    put("/proc/sys/kernel/core_pattern", "\n");
+    pid = fork();
+    if (!pid)
+        aborts();
+    waitpid(pid, NULL, 0);
+    snprintf(name, sizeof name, ".%d", (int)pid);
+    check(!access(name, R_OK), "be there nothing else");
+    unlink(name);
     put("/proc/sys/kernel/core_uses_pid", "0");
+    check(!WCOREDUMP(status_of(aborts, NULL)), "without it that is no name");
     put("/proc/sys/kernel/core_pattern", "|/bin/sh");
     check(!WCOREDUMP(status_of(aborts, NULL)), "there are no pipes to programs");
     put("/proc/sys/kernel/core_pattern", "/nowhere/core");
@@ -418,8 +461,28 @@ static void names(void)
     unlink("core");
 }
 
-int main(void)
+/* Whoever is first; a core that there is is whole. */
+static void beside_exec(void)
 {
+    unsigned nr_cores = 0, nr_others = 0, nr_cut = 0;
+    for (unsigned i = 0; i < TRIES; i++) {
+        int status = status_of(aborts_beside_exec, NULL);
+        nr_others += WIFEXITED(status) && !WEXITSTATUS(status);
+        if (!WIFSIGNALED(status) || !WCOREDUMP(status))
+            continue;
+        nr_cores++;
+        nr_cut += !open_core("core") || byte_end() > core_size || byte_at(kept) != 'k';
+        close_core("core");
+    }
+    check(nr_cores + nr_others == TRIES && !nr_cut,
+          "beside an exec cores are whole: %u, %u others began, %u cut", nr_cores, nr_others,
+          nr_cut);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "--nothing"))
+        return 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (mkdir("/tmp/cores", 0700) || chdir("/tmp/cores"))
         return 1;
@@ -428,5 +491,6 @@ int main(void)
     limits();
     filter();
     names();
+    beside_exec();
     return failed;
 }

@@ -9,6 +9,7 @@
  * each object of the kernel has to be where it was: MemFree and those whom /proc/meminfo knows, and
  * the objects of each cache. With swap (any) pages go out and come in, too.
  */
+#include <asm/ldt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -257,6 +258,18 @@ static int op_thread(void)
     int error = pthread_create(&thread, NULL, thread_main, pages);
     return error ? error : pthread_join(thread, NULL);
 }
+
+#ifdef __i386__
+/* A table of segments, which grows, and a copy for a child. */
+static int op_ldt(void)
+{
+    struct user_desc desc = {.limit = 1, .seg_32bit = 1};
+    TRY(syscall(SYS_modify_ldt, 0x11, &desc, sizeof desc));
+    desc.entry_number = 2000;
+    TRY(syscall(SYS_modify_ldt, 0x11, &desc, sizeof desc));
+    return op_fork();
+}
+#endif
 
 static void wait_while(unsigned *word, unsigned value)
 {
@@ -690,6 +703,9 @@ static const struct operation {
     {"spawn", op_spawn, 0, 0},
     {"thread", op_thread, EAGAIN, TOUCHES},
     {"own-files", op_own_files, EAGAIN, TOUCHES},
+#ifdef __i386__
+    {"ldt", op_ldt, EPROTO, 0},
+#endif
     {"mmap", op_mmap, 0, TOUCHES},
     {"populate", op_populate, 0, TOUCHES | NOTHING_ELSE},
     {"split", op_split, EAGAIN, TOUCHES},

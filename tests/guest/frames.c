@@ -291,7 +291,8 @@ static void who_may(void)
         if (seteuid(1000))
             _exit(2);
         _exit(advise(at, 1, MADV_HWPOISON) != EPERM || advise(at, 1, MADV_SOFT_OFFLINE) != EPERM ||
-              advise(at + 1, 1, MADV_HWPOISON) != EINVAL);
+              advise(at + 1, 1, MADV_HWPOISON) != EINVAL || madvise(at, 0, MADV_HWPOISON) ||
+              !madvise(at, (size_t)-1, MADV_HWPOISON) || errno != EINVAL);
     }
     waitpid(pid, &status, 0);
     check(!status, "only root may");

@@ -1,6 +1,7 @@
 /* vfork, and clone without threads */
 #include "say.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -208,6 +209,47 @@ static void what_is_shared_until_when(void)
     TELL(fcntl(fd, F_GETFD));
 }
 
+/* ---- a pidfd, while its maker waits for the child ---------------------------------------------
+ */
+
+static volatile int pidfd = -1;
+static int go[2];
+
+static void *reaps(void *argument)
+{
+    int status, fd;
+    while ((fd = pidfd) < 0)
+        usleep(1000);
+    struct pollfd poll_it = {.fd = fd, .events = POLLIN};
+    while (fcntl(fd, F_GETFD) < 0) /* the number comes before what it is of */
+        usleep(1000);
+    printf("its flags: %d, it has ended: %d\n", fcntl(fd, F_GETFD), poll(&poll_it, 1, 0));
+    (void)!write(go[1], "", 1);
+    pid_t pid = waitpid(-1, &status, __WALL);
+    printf("somebody ended: %d\n", pid > 0);
+    say_status("the child", status);
+    return argument;
+}
+
+static void reaped_by_another(void)
+{
+    pthread_t thread;
+    char byte;
+    if (pipe(go))
+        return;
+    pthread_create(&thread, NULL, reaps, NULL);
+    long pid = syscall(SYS_clone, CLONE_PIDFD | CLONE_VFORK | SIGCHLD, 0, &pidfd, 0, 0);
+    if (!pid)
+        _exit(read(go[0], &byte, 1) == 1 ? 5 : 6);
+    pthread_join(thread, NULL);
+    struct pollfd poll_it = {.fd = pidfd, .events = POLLIN};
+    poll(&poll_it, 1, -1);
+    printf("it has ended: %d\n", poll_it.revents & POLLIN);
+    TELL(syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0));
+    TELL(waitpid((pid_t)pid, NULL, __WALL));
+    close(pidfd);
+}
+
 int main(void)
 {
     signal(SIGUSR1, SIG_IGN);
@@ -216,5 +258,6 @@ int main(void)
     by_clone();
     what_is_shared();
     what_is_shared_until_when();
+    reaped_by_another();
     return 0;
 }

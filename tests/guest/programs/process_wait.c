@@ -300,6 +300,22 @@ static void impatient(void)
     close(fd);
 }
 
+/* Numbers beyond the last signal's are no signal's, for clone; clone3 takes none. */
+static void without_a_signal(void)
+{
+    const unsigned long numbers[] = {0, 65, 100, 255};
+    int status;
+    for (unsigned i = 0; i < COUNT(numbers); i++) {
+        long pid = syscall(SYS_clone, numbers[i], 0, 0, 0, 0);
+        if (!pid)
+            _exit(7);
+        printf("%lu: %d", numbers[i], pid > 0);
+        tell(", waitpid", waitpid((pid_t)pid, &status, 0));
+        printf("by __WCLONE: %d\n", waitpid((pid_t)pid, &status, __WCLONE) == pid);
+        say_status("its status", status);
+    }
+}
+
 int main(void)
 {
     peaks();
@@ -312,5 +328,6 @@ int main(void)
     ignored_children();
     orphans();
     of_groups();
+    without_a_signal();
     return 0;
 }

@@ -15,12 +15,12 @@
  *               caches_lock held, when nothing is waived yet
  *   bound       stacks hold cache_bytes together, but for what a thread whose claims were waived
  *               frees before it comes by a slow path again. A look reads the tops of the threads
- *               that have become idle, and a word of all others; a thread looks once for every
- *               REFUSALS_PER_CACHE refusals for each cache that there is
+ *               that have become idle, and a word of all others; a thread looks when it is refused
+ *               first, and then once for REFUSALS_PER_CACHE refusals for each cache that there is
  */
 #include "heap/cache.h"
 
-#define REFUSALS_PER_CACHE 2u
+#define REFUSALS_PER_CACHE 16u
 
 static size_t room_left(const struct quire_heap *heap)
 {
@@ -83,9 +83,11 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes)
     struct quire_heap *heap = cache->heap;
     if (claim(cache, bytes))
         return true;
-    unsigned long every = REFUSALS_PER_CACHE * quire_load_relaxed(&heap->nr_caches);
-    if (cache->nr_refused++ % every)
+    if (cache->refusals_left) {
+        cache->refusals_left--;
         return false;
+    }
+    cache->refusals_left = REFUSALS_PER_CACHE * (unsigned)quire_load_relaxed(&heap->nr_caches);
     look_for_idle(heap);
     return claim(cache, bytes);
 }

@@ -7,10 +7,10 @@
  */
 #include "malloc/self.h"
 
-static uint64_t no_map __attribute__((aligned(STACK_BYTES)));
+static void *no_map[2];
 
 struct quire_heap *heap;
-char *heap_base = (char *)&no_map;
+char *heap_base = (char *)no_map;
 size_t heap_size;
 static quire_port_spinlock_t start_lock;
 static struct quire_port_mem range;

@@ -79,7 +79,7 @@ struct quire_heap_config {
     size_t size;                       /* of the range: whole sections, two at least */
     const struct quire_heap_ops *ops;  /* copied */
     void *ops_arg;
-    size_t cache_bytes; /* that all threads' stacks may grow to together; 0: 32 MiB */
+    size_t cache_bytes; /* that all threads' stacks may grow to together; 0: 24 MiB */
     uint64_t decay_ns;  /* what nobody needed for so long is given back; 0: one second */
 };
 
@@ -105,11 +105,15 @@ struct quire_heap_cache {
     struct quire_heap *heap;           /* NULL: not attached */
     void **slots;                      /* of all stacks */
     size_t room;                       /* bytes that the stacks hold when full */
+    size_t waived;                     /* of them, while the thread is idle: see room.c */
+    unsigned nr_visits, seen_visits;   /* to the slow paths; at another's last look */
+    unsigned refusals_left;            /* of room, before it looks for some */
     struct quire_heap_cache *next, **link;
     uint8_t visits[QUIRE_HEAP_RUN_CLASSES]; /* to the slow paths, for runs, up to 255 */
     uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */
-    uint8_t place[QUIRE_HEAP_CLASSES];      /* of the stack among the slots: in the order of use */
-    uint8_t nr_places;
+    uint8_t space[QUIRE_HEAP_CLASSES];      /* of the stack, in blocks */
+    uint16_t place[QUIRE_HEAP_CLASSES];     /* of the stack among the slots */
+    uint16_t nr_placed;                     /* slots that have been given to stacks */
     /* Large blocks that come and go: slots of those that were freed last, a ring. */
     uint8_t recent[QUIRE_HEAP_RECENT];
     uint8_t last_recent, regular_turn;

@@ -2,6 +2,7 @@
  *
  * What may be combined is looked at by task_clone; here is what concerns arguments.
  */
+#include "task/capability.h"
 #include "task/clone_flags.h"
 
 #include "errno.h"
@@ -173,6 +174,6 @@ long sys_unshare(const unsigned long *arg)
         (flags & CLONE_VM && !has_memory_alone(process)))
         return -EINVAL;
     if (flags & namespaces)
-        return flags & CLONE_NEWUSER || !process->credentials.euid ? -EINVAL : -EPERM;
+        return flags & CLONE_NEWUSER || caller_can(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
     return task_unshare_files(flags & CLONE_FILES, flags & CLONE_FS);
 }

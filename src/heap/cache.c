@@ -2,9 +2,8 @@
  *
  * An empty stack is filled by half, a full one emptied by half, its oldest blocks first; each such
  * visit is one batch under one lock. A stack begins small, and its capacity doubles with each visit
- * up to a limit that its size sets, as long as all threads' stacks together stay within
- * heap->cache_bytes: so what a thread seldom uses it keeps little of, and many threads don't keep
- * more than few.
+ * up to a limit that its size sets, as long as there is room (room.c): so what a thread seldom uses
+ * it keeps little of, and many threads don't keep more than few.
  *
  * A class has no stacks before WARM_FREES of its blocks were freed, by whichever thread. Until then
  * each block goes to the quarantine, or back to its slab or run at once: a program that frees few
@@ -15,7 +14,7 @@
  *   invariant   while a stack is changed here its top is 0: so a signal handler that comes between
  *               finds it both empty and full, and gets into a slow path, which knows that it
  *               interrupted one
- *   bound       a visit moves STACK_SLOTS / 2 blocks at most
+ *   bound       a visit moves half of STACK_MOST blocks and one at most
  */
 #include "heap/cache.h"
 
@@ -23,20 +22,15 @@
 #define RUN_STACK_BYTES (256ul << 10)
 #define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
 #define WARM_VISITS 8u
-/* And a NULL before them, and the cache's own members behind: see is_left. */
-#define SLOT_BYTES (NR_CLASSES * STACK_BYTES + 2 * MIN_ALIGN + sizeof(struct quire_heap_cache))
-#define SLOT_PAGES ((SLOT_BYTES + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT)
+#define LEAST_CAPACITY 2u
+#define NULLS 2u          /* beside a stack's blocks */
+#define OTHER ((void *)1) /* of a slot that wasn't used yet */
 
 /* ---- capacities ------------------------------------------------------------------------------ */
 
-static void **stack_slots(const struct quire_heap_cache *cache, size_t class)
-{
-    return cache->slots + quire_load_relaxed(&cache->place[class]) * STACK_SLOTS + 1;
-}
-
 static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
 {
-    return stack_slots(cache, class) + STACK_LAST - cache->capacity[class];
+    return cache->slots + quire_load_relaxed(&cache->place[class]);
 }
 
 static uintptr_t offset_of(const struct quire_heap_cache *cache, void **slot)
@@ -60,8 +54,8 @@ static unsigned count_at(const struct quire_heap_cache *cache, size_t class, uin
     unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
     if (!capacity || !top)
         return 0;
-    void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
-    return (unsigned)((top - offset_of(cache, bottom)) / sizeof(void *));
+    size_t count = (top - offset_of(cache, stack_bottom(cache, class))) / sizeof(void *);
+    return count <= capacity ? (unsigned)count : 0; /* another's may be moving just now */
 }
 
 unsigned stack_count(const struct quire_heap_cache *cache, size_t class)
@@ -81,39 +75,81 @@ static unsigned hide_stack(struct quire_heap_cache *cache, size_t class)
 static unsigned first_capacity(size_t class)
 {
     size_t size = class_size(class);
-    return size <= 128 ? 16 : size <= 1024 ? 8 : size <= 4096 ? 4 : 2;
+    return size <= 128 ? 16 : size <= 1024 ? 8 : size <= 4096 ? 4 : LEAST_CAPACITY;
 }
 
 static unsigned most_capacity(size_t class)
 {
     size_t size = class_size(class);
     size_t most = (class_is_run(class) ? RUN_STACK_BYTES : SMALL_STACK_BYTES) / size;
-    return most < 2 ? 2 : most < STACK_LAST ? (unsigned)most : STACK_LAST;
+    return most < LEAST_CAPACITY ? LEAST_CAPACITY : most < STACK_MOST ? (unsigned)most : STACK_MOST;
 }
 
-/* Whether all stacks together may hold so many bytes more; counts them. */
-static bool take_room(struct quire_heap_cache *cache, size_t bytes)
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+/* What find_place may use, of all classes together. */
+static size_t slot_count(void)
 {
-    struct quire_heap *heap = cache->heap;
-    if (quire_fetch_add(&heap->caches_room, bytes) + bytes > heap->cache_bytes) {
-        (void)quire_fetch_add(&heap->caches_room, 0 - bytes);
-        return false;
+    size_t count = 0;
+    for (size_t class = 1; class < NR_CLASSES; class ++) {
+        count += first_capacity(class) + NULLS;
+        if (most_capacity(class) > first_capacity(class))
+            count += most_capacity(class) + NULLS;
     }
-    cache->room += bytes;
-    return true;
+    return count;
 }
 
-/* Its blocks move down with its bottom. */
+/* Where a cache's own members go when its thread is left behind by a fork: behind its slots. */
+static struct quire_heap_cache *place_among_slots(const struct quire_heap_cache *cache)
+{
+    uintptr_t end = (uintptr_t)(cache->slots + slot_count());
+    return (void *)(uintptr_t)quire_align_up(end, MIN_ALIGN);
+}
+
+static size_t slot_pages(void)
+{
+    return pages_for(slot_count() * sizeof(void *) + MIN_ALIGN + sizeof(struct quire_heap_cache));
+}
+
+/* A stack begins in as few slots as it needs, next to others that were used first: a thread that
+ * isn't busy touches one page of them or two. The first time that it grows it gets as many as it
+ * may ever need; those that it had lie idle. */
+static void find_place(struct quire_heap_cache *cache, size_t class, unsigned capacity)
+{
+    unsigned space = cache->space[class] ? most_capacity(class) : capacity;
+    cache->space[class] = (uint8_t)space;
+    quire_store_relaxed(&cache->place[class], cache->nr_placed);
+    cache->nr_placed = (uint16_t)(cache->nr_placed + space + NULLS);
+}
+
+/* At least as many as it holds. */
 static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
-    unsigned count = hide_stack(cache, class);
+    unsigned count = hide_stack(cache, class), at = count;
     void **old = stack_bottom(cache, class);
-    void **bottom = stack_slots(cache, class) + STACK_LAST - capacity;
-    if (count)
-        __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
-    *bottom = NULL;
+    if (capacity > cache->space[class])
+        find_place(cache, class, capacity);
+    void **bottom = stack_bottom(cache, class);
+    if (bottom != old)
+        __builtin_memcpy(bottom + 1, old + 1, count * sizeof *old);
+    bottom[0] = NULL;
+    while (at++ < capacity)
+        bottom[at] = OTHER;
+    bottom[at] = NULL;
     quire_store_relaxed(&cache->capacity[class], (uint8_t)capacity);
     set_top(cache, class, bottom + count);
+}
+
+size_t cache_cut(struct quire_heap_cache *cache)
+{
+    size_t bytes = 0;
+    for (size_t class = 1; class < NR_CLASSES; class ++) {
+        if (!cache->capacity[class])
+            continue;
+        set_capacity(cache, class, stack_count(cache, class));
+        bytes += cache->capacity[class] * class_size(class);
+    }
+    return bytes;
 }
 
 /* Large runs have no stack before their thread came by some times. */
@@ -130,17 +166,18 @@ static bool comes_often(struct quire_heap_cache *cache, size_t class)
 /* Each visit makes a stack larger, if that may be. */
 static void visit(struct quire_heap_cache *cache, size_t class)
 {
+    room_come_by(cache);
     unsigned capacity = cache->capacity[class], most = most_capacity(class);
     if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
         !comes_often(cache, class))
         return;
     unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
     wanted = wanted < most ? wanted : most;
-    if (!take_room(cache, (wanted - capacity) * class_size(class)))
-        return;
-    if (!capacity)
-        quire_store_relaxed(&cache->place[class],
-                            cache->nr_places++); /* few pages for few classes */
+    if (!room_take(cache, (wanted - capacity) * class_size(class))) {
+        wanted = LEAST_CAPACITY;
+        if (capacity || !room_take(cache, wanted * class_size(class)))
+            return;
+    }
     set_capacity(cache, class, wanted);
 }
 
@@ -193,7 +230,7 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
 /* Gives the `count` oldest blocks of a stack back. */
 static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
 {
-    void *blocks[STACK_SLOTS], **bottom = stack_bottom(cache, class);
+    void *blocks[STACK_MOST], **bottom = stack_bottom(cache, class);
     unsigned had = hide_stack(cache, class), left;
     count = count < had ? count : had;
     left = had - count;
@@ -294,7 +331,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
 
 size_t cache_slot_bytes(void)
 {
-    return SLOT_PAGES << QUIRE_PAGE_SHIFT;
+    return slot_pages() << QUIRE_PAGE_SHIFT;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -306,7 +343,7 @@ void quire_heap_cache_init(struct quire_heap_cache *cache)
 
 int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
-    cache->slots = run_take(heap, SLOT_PAGES, 0);
+    cache->slots = run_take(heap, slot_pages(), 0);
     if (!cache->slots)
         return -QUIRE_ENOMEM;
     cache->heap = heap;
@@ -316,7 +353,7 @@ int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *ca
     if (cache->next)
         cache->next->link = &cache->next;
     heap->caches = cache;
-    heap->nr_caches++;
+    quire_store_relaxed(&heap->nr_caches, heap->nr_caches + 1);
     heap_unlock(&heap->caches_lock);
     return 0;
 }
@@ -334,7 +371,7 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
     *cache->link = cache->next;
     if (cache->next)
         cache->next->link = cache->link;
-    heap->nr_caches--;
+    quire_store_relaxed(&heap->nr_caches, heap->nr_caches - 1);
 }
 
 /* One that isn't in the list any more, whose members may lie among its slots. */
@@ -342,9 +379,9 @@ static void give_up_cache(struct quire_heap *heap, struct quire_heap_cache *cach
 {
     void *slots = cache->slots;
     quire_heap_cache_flush(cache);
-    (void)quire_fetch_add(&heap->caches_room, 0 - cache->room);
+    room_end(cache);
     quire_heap_cache_init(cache);
-    central_put(heap, NR_SMALL + SLOT_PAGES, 1, &slots);
+    central_put(heap, NR_SMALL + slot_pages(), 1, &slots);
 }
 
 void quire_heap_cache_detach(struct quire_heap_cache *cache)
@@ -360,14 +397,31 @@ void quire_heap_cache_detach(struct quire_heap_cache *cache)
     give_up_cache(heap, cache);
 }
 
-/* ---- caches whose threads are gone ----------------------------------------------------------- */
-
-/* Where a cache's members go: the run of its slots has some room at its end. */
-static struct quire_heap_cache *place_among_slots(const struct quire_heap_cache *cache)
+static void stack_check(const struct quire_heap_cache *cache, size_t class)
 {
-    char *slots_end = (char *)(cache->slots + NR_CLASSES * STACK_SLOTS + 1);
-    return (void *)(uintptr_t)quire_align_up((uintptr_t)slots_end, MIN_ALIGN);
+    const struct quire_heap *heap = cache->heap;
+    unsigned capacity = cache->capacity[class], count = stack_count(cache, class);
+    void **bottom = stack_bottom(cache, class);
+    QUIRE_BUG_ON(capacity > cache->space[class] || bottom[0] || bottom[capacity + 1]);
+    QUIRE_BUG_ON(cache->top[class] != offset_of(cache, bottom + count));
+    for (unsigned i = 1; i <= capacity; i++)
+        QUIRE_BUG_ON(!bottom[i]);
+    for (unsigned i = 1; i <= count; i++)
+        QUIRE_BUG_ON(class_of_address(heap->base, heap->size, bottom[i]) != class);
 }
+
+void cache_check(const struct quire_heap_cache *cache)
+{
+    size_t room = 0;
+    for (size_t class = 1; class < NR_CLASSES; class ++) {
+        if (cache->space[class])
+            stack_check(cache, class);
+        room += cache->capacity[class] * class_size(class);
+    }
+    QUIRE_BUG_ON(room != cache->room || cache->nr_placed > slot_count());
+}
+
+/* ---- caches whose threads are gone ----------------------------------------------------------- */
 
 static bool is_left(const struct quire_heap_cache *cache)
 {

@@ -1,24 +1,22 @@
 /* heap/cache.h: a thread's stacks of free blocks, and the hot path
  *
- * A stack is an array of STACK_SLOTS pointers, of which the last `capacity` are used. Below them
- * lies a NULL. The address of the last slot, and of no other, is a multiple of the array's size:
+ * A stack is as many slots as it has capacity, between two that are NULL. What isn't used yet is
+ * anything else:
  *
- *        0        63 - capacity                    top                63
- *     ┌──────────┬──────┬───────┬───────┬─────────┬───────┬─────────┬────┐
- *     │ not used │ NULL │ block │ block │ ...     │ block │         │    │
- *     └──────────┴──────┴───────┴───────┴─────────┴───────┴─────────┴────┘
+ *        0      1                  top             capacity
+ *     ┌──────┬───────┬───────┬───┬───────┬───────┬───────┬──────┐
+ *     │ NULL │ block │ block │...│ block │ other │ other │ NULL │
+ *     └──────┴───────┴───────┴───┴───────┴───────┴───────┴──────┘
  *
- *   invariant   `top` points to the block that was freed last, or to the NULL; so a stack is empty
- *               when what `top` points to is NULL, and full when `top` is at the last slot, which
- *               its address tells
+ *   invariant   `top` points to the block that was freed last, or to the first NULL; so a stack is
+ *               empty when what `top` points to is NULL, and full when what follows that is
  *
- * Tops are counted from the base of the range, where the class map has eight zeros for pages that
- * nobody's blocks are in: a last slot that is NULL, of a stack both empty and full. So a top of 0
- * is that of a class whose stack isn't used, or is being changed, and of all classes in memory that
- * is all zero. The only other test on the hot path is for the mark of a free block, and everything
- * else is the business of the slow one: cache.c. That `block` is none, but a pointer into one,
- * isn't tested, since there is no instruction left for it: then the mark may be written into the
- * next.
+ * Tops are counted from the base of the range, where the class map has sixteen zeros for pages that
+ * nobody's blocks are in: two NULLs, of a stack both empty and full. So a top of 0 is that of a
+ * class whose stack isn't used, or is being changed, and of all classes in memory that is all zero.
+ * The only other test on the hot path is for the mark of a free block, and everything else is the
+ * business of the slow one: cache.c. That `block` is none, but a pointer into one, isn't tested,
+ * since there is no instruction left for it: then the mark may be written into the next.
  *
  * With tops in thread-local memory of a shared library, allocating takes 13 instructions on x86-64,
  * and freeing 17.
@@ -28,9 +26,9 @@
 
 #include "heap/internal.h"
 
-#define STACK_SLOTS 64u
-#define STACK_BYTES (STACK_SLOTS * sizeof(void *))
-#define STACK_LAST (STACK_SLOTS - 1)
+#define STACK_MOST 63u /* blocks */
+_Static_assert(2 * sizeof(void *) <= 1ul << QUIRE_MAX_ORDER,
+               "the heap's own pages come first, and are more than the zeros that tops need");
 
 /* Where a result is returned: the block needn't be moved there after the last test. */
 #if defined(__x86_64__)
@@ -85,8 +83,7 @@ static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, const
                                            size_t class, void *block)
 {
     void **top = slot_at(base, cache->top[class]);
-    if (quire_unlikely(!((uintptr_t)top & (STACK_BYTES - 1))) ||
-        quire_unlikely(*mark_of(block) == FREE_MARK))
+    if (quire_unlikely(!top[1]) || quire_unlikely(*mark_of(block) == FREE_MARK))
         return false;
     top[1] = block;
     *mark_of(block) = FREE_MARK;
@@ -132,11 +129,25 @@ void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class);
 void *cache_alloc_more(struct quire_heap_cache *cache, size_t size);
 /* stack_push said no, or `class` is 0. */
 void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block);
+/* Makes the stacks no larger than what they hold; how many bytes that is. */
+size_t cache_cut(struct quire_heap_cache *cache);
+/* Every invariant, while nobody uses it. */
+void cache_check(const struct quire_heap_cache *cache);
 /* Bytes of the run that has a cache's slots. */
 size_t cache_slot_bytes(void);
 /* Whether a block of `class` that has the mark is free, as far as this thread can know. */
 bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block);
 /* Blocks on a stack. */
 unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
+
+/* ---- room.c: how much stacks may hold -------------------------------------------------------- */
+
+/* Whether the thread's stacks may hold so many bytes more. */
+bool room_take(struct quire_heap_cache *cache, size_t bytes);
+/* The thread is in a slow path: its stacks may become smaller now. */
+void room_come_by(struct quire_heap_cache *cache);
+/* Gives all of it up. */
+void room_end(struct quire_heap_cache *cache);
+void room_check(const struct quire_heap *heap);
 
 #endif

@@ -158,8 +158,9 @@ void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order)
 static size_t take_runs(struct quire_heap *heap, size_t class, size_t count, void **blocks)
 {
     size_t got = 0;
-    while (got < count && (blocks[got] = run_take(heap, class_pages(class), 0)))
-        got++;
+    void *run;
+    while (got < count && (run = run_take(heap, class_pages(class), 0)))
+        blocks[got++] = run; /* a NULL would end the stack that it is for */
     return got;
 }
 

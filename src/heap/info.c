@@ -173,12 +173,6 @@ void quire_heap_check(struct quire_heap *heap)
     regular_check(heap);
     heap_unlock(&heap->large.lock);
     for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
-        for (unsigned class = 1; class < NR_CLASSES; class ++) {
-            unsigned count = stack_count(cache, class);
-            QUIRE_BUG_ON(count > cache->capacity[class]);
-            for (unsigned i = 0; i < count; i++)
-                QUIRE_BUG_ON(class_of_address(heap->base, heap->size,
-                                              slot_at(heap->base, cache->top[class])[-(int)i]) !=
-                             class);
-        }
+        cache_check(cache);
+    room_check(heap);
 }

@@ -162,10 +162,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void blocks_belong_to_one_thread_at_a_time(void)
+static void run_threads(size_t cache_bytes)
 {
     pthread_t thread[THREADS];
-    if (!heap_boot_with(&(struct quire_heap_config){.decay_ns = 1000000}))
+    if (!heap_boot_with(
+            &(struct quire_heap_config){.decay_ns = 1000000, .cache_bytes = cache_bytes}))
         return;
     wrong = 0;
     for (uintptr_t i = 0; i < THREADS; i++)
@@ -180,5 +181,20 @@ static void blocks_belong_to_one_thread_at_a_time(void)
     heap_end();
 }
 
-static const struct test_case cases[] = {TEST_CASE(blocks_belong_to_one_thread_at_a_time), {0}};
+static void blocks_belong_to_one_thread_at_a_time(void)
+{
+    run_threads(0);
+}
+
+/* A thread that doesn't run for a while loses some, and finds that when it runs again. */
+static void threads_take_room_for_stacks_from_each_other(void)
+{
+    run_threads(64 << 10);
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(blocks_belong_to_one_thread_at_a_time),
+    TEST_CASE(threads_take_room_for_stacks_from_each_other),
+    {0},
+};
 const struct test_suite suite_heap_stress = {"heap_stress", cases};

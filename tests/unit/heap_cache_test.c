@@ -4,6 +4,7 @@
 #include "heap/cache.h"
 
 static void *block[4000];
+static unsigned nr_more; /* of them, that a case's helper has taken */
 
 static void a_freed_block_is_the_next_one_of_its_size(void)
 {
@@ -37,7 +38,7 @@ static void stacks_grow_with_use_up_to_their_limit(void)
         before = heap_cache.capacity[class];
         CHECK(stack_count(&heap_cache, class) <= before);
     }
-    CHECK_EQ(before, STACK_LAST);
+    CHECK_EQ(before, STACK_MOST);
     heap_end();
 }
 
@@ -72,6 +73,123 @@ static void all_stacks_together_stay_within_their_bound(void)
     CHECK(heap_info().nr_blocks > 0);
     quire_heap_cache_detach(&heap_cache);
     quire_heap_destroy(heap_machine.heap);
+}
+
+/* Takes blocks of many sizes and frees them: its stacks grow as far as they may. */
+static void keep_busy(struct quire_heap_cache *cache, unsigned rounds)
+{
+    for (size_t size = 16; size <= 1024; size *= 2)
+        for (unsigned round = 0; round < rounds; round++) {
+            for (unsigned i = 0; i < 200; i++)
+                REQUIRE((block[i] = quire_heap_alloc(cache, size)));
+            for (unsigned i = 0; i < 200; i++)
+                quire_heap_free(cache, block[i]);
+        }
+}
+
+static void who_comes_late_has_stacks_too(void)
+{
+    enum { THREADS = 40 };
+    static struct quire_heap_cache caches[THREADS];
+    size_t bound = 4 << 20;
+    if (!heap_boot_with(&(struct quire_heap_config){.cache_bytes = bound}))
+        return;
+    for (unsigned t = 0; t < THREADS; t++) {
+        quire_heap_cache_init(&caches[t]);
+        REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &caches[t]));
+        keep_busy(&caches[t], 6);
+        CHECK(caches[t].capacity[small_class(16)]);
+        CHECK(caches[t].capacity[small_class(64)]);
+        CHECK(caches[t].room <= bound / (t + 2));
+    }
+    CHECK(heap_info().cached <= bound);
+    quire_heap_check(heap_machine.heap);
+    for (unsigned t = 0; t < THREADS; t++)
+        quire_heap_cache_detach(&caches[t]);
+    heap_end();
+}
+
+/* A stack of `idle` becomes large, and is empty. */
+static void empty_a_stack(struct quire_heap_cache *idle)
+{
+    size_t class = small_class(1024);
+    keep_busy(idle, 8);
+    for (unsigned i = 200; i < 600; i++)
+        REQUIRE((block[i] = quire_heap_alloc(idle, 1024)));
+    nr_more = 600;
+    while (stack_count(idle, class))
+        REQUIRE((block[nr_more++] = quire_heap_alloc(idle, 1024)));
+}
+
+static void free_from_200(struct quire_heap_cache *cache)
+{
+    while (nr_more > 200)
+        quire_heap_free(cache, block[--nr_more]);
+}
+
+static void room_that_an_idle_thread_has_no_use_for_goes_to_others(void)
+{
+    struct quire_heap_cache idle;
+    if (!heap_boot_with(&(struct quire_heap_config){.cache_bytes = 256 << 10}))
+        return;
+    quire_heap_cache_init(&idle);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &idle));
+    empty_a_stack(&idle);
+    size_t room = idle.room;
+    keep_busy(&heap_cache, 40);
+    CHECK(idle.waived >= idle.capacity[small_class(1024)] * 1024u);
+    CHECK(heap_cache.room + idle.room - idle.waived <= 256 << 10);
+    quire_heap_check(heap_machine.heap);
+    /* Others give theirs up, and it has what it had. */
+    quire_heap_cache_detach(&heap_cache);
+    REQUIRE((block[nr_more++] = quire_heap_alloc(&idle, 1024)));
+    CHECK_EQ(idle.waived, 0);
+    CHECK(idle.room >= room);
+    quire_heap_check(heap_machine.heap);
+    free_from_200(&idle);
+    quire_heap_cache_detach(&idle);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &heap_cache));
+    heap_end();
+}
+
+static void who_comes_by_when_its_room_is_gone_has_room_for_what_it_holds(void)
+{
+    enum { THREADS = 20 };
+    static struct quire_heap_cache caches[THREADS];
+    struct quire_heap_cache *idle = &caches[0];
+    size_t bound = 64 << 10;
+    if (!heap_boot_with(&(struct quire_heap_config){.cache_bytes = bound}))
+        return;
+    quire_heap_cache_detach(&heap_cache);
+    for (unsigned t = 0; t < THREADS; t++) {
+        quire_heap_cache_init(&caches[t]);
+        REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &caches[t]));
+        if (!t)
+            empty_a_stack(idle);
+        else
+            keep_busy(&caches[t], 40);
+    }
+    REQUIRE(idle->waived);
+    size_t held = idle->room - idle->waived;
+    heap_machine.heap->cache_bytes = 0; /* as if others had all of it */
+    REQUIRE((block[nr_more++] = quire_heap_alloc(idle, 1024)));
+    CHECK_EQ(idle->waived, 0);
+    CHECK_EQ(idle->room, held);
+    CHECK_EQ(idle->capacity[small_class(1024)], 0);
+    quire_heap_check(heap_machine.heap);
+    /* A stack that has been cut to nothing is full and empty, and grows again. */
+    quire_heap_free(idle, block[--nr_more]);
+    CHECK_EQ(stack_count(idle, small_class(1024)), 0);
+    heap_machine.heap->cache_bytes = bound << 4;
+    free_from_200(idle);
+    keep_busy(idle, 8);
+    CHECK(idle->capacity[small_class(1024)] > 8);
+    quire_heap_check(heap_machine.heap);
+    for (unsigned t = 0; t < THREADS; t++)
+        quire_heap_cache_detach(&caches[t]);
+    CHECK_EQ(heap_machine.heap->caches_room, 0);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &heap_cache));
+    heap_end();
 }
 
 static void a_thread_that_ends_gives_all_back(void)
@@ -409,6 +527,9 @@ static const struct test_case cases[] = {
     TEST_CASE(a_freed_block_is_the_next_one_of_its_size),
     TEST_CASE(stacks_grow_with_use_up_to_their_limit),
     TEST_CASE(all_stacks_together_stay_within_their_bound),
+    TEST_CASE(who_comes_late_has_stacks_too),
+    TEST_CASE(room_that_an_idle_thread_has_no_use_for_goes_to_others),
+    TEST_CASE(who_comes_by_when_its_room_is_gone_has_room_for_what_it_holds),
     TEST_CASE(a_thread_that_ends_gives_all_back),
     TEST_CASE(nobody_uses_a_stack_that_is_being_changed),
     TEST_CASE(caches_of_threads_that_are_gone_are_adopted),

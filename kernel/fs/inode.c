@@ -224,6 +224,16 @@ int inode_chmod(struct inode *inode, const struct credentials *who, uint32_t mod
     return 0;
 }
 
+void inode_written_by(struct inode *inode, const struct credentials *who)
+{
+    if (quire_likely(!(inode->mode & (S_ISUID | S_ISGID))) || !inode_is(inode, S_IFREG) ||
+        credentials_can(who, CAP_FSETID))
+        return;
+    if (inode->mode & 010 || !credentials_in_group(who, inode->gid))
+        inode->mode &= ~S_ISGID;
+    inode->mode &= ~S_ISUID;
+}
+
 int inode_chown(struct inode *inode, const struct credentials *who, uint32_t uid, uint32_t gid)
 {
     bool same_uid = uid == UINT32_MAX || uid == inode->uid;

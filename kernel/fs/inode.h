@@ -167,6 +167,9 @@ static inline bool inode_is(const struct inode *inode, uint32_t type)
 /* 0 or -EACCES. root may everything but execute what nobody may. */
 int inode_permission(const struct inode *inode, const struct credentials *who, unsigned may);
 int inode_chmod(struct inode *inode, const struct credentials *who, uint32_t mode);
+/* Who writes to a program, or changes its size, doesn't write what has another's rights: it loses
+ * them, but for CAP_FSETID. */
+void inode_written_by(struct inode *inode, const struct credentials *who);
 /* UINT32_MAX: as it is. */
 int inode_chown(struct inode *inode, const struct credentials *who, uint32_t uid, uint32_t gid);
 /* NULL: as it is. `now`: both are the present, for which write permission will do. */

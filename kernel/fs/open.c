@@ -105,6 +105,8 @@ static int open_file(struct file **result, const struct request *r, struct inode
     error = open_inode(file);
     if (!error && inode->ops == &ramfile_ops && !(r->flags & O_PATH))
         error = open_regular(file, r->flags & O_TRUNC && !r->made);
+    if (!error && r->flags & O_TRUNC && !(r->flags & O_PATH))
+        inode_written_by(inode, r->who);
     if (error)
         file_put(file);
     else

@@ -55,6 +55,7 @@ static int truncate_inode(struct inode *inode, uint64_t size)
     error = inode_write_begin(inode);
     if (error)
         return error;
+    inode_written_by(inode, user_credentials());
     error = ramfile_truncate(inode, size);
     inode_write_end(inode);
     return error;
@@ -83,6 +84,8 @@ static long truncate_file(unsigned long fd, int64_t size)
         return -EBADF;
     if (!error)
         error = check_limit((uint64_t)size);
+    if (!error && file_may_write(file))
+        inode_written_by(file->inode, user_credentials());
     if (!error)
         error = file_truncate(file, (uint64_t)size);
     file_put(file);
@@ -120,9 +123,11 @@ long sys_fallocate(const unsigned long *arg)
         return -EBADF;
     if (!file_may_write(file))
         error = -EBADF;
-    else if (file->inode->ops == &ramfile_ops)
+    else if (file->inode->ops == &ramfile_ops) {
         error = ramfile_allocate(file->inode, (unsigned)arg[1], at, size);
-    else
+        if (!error)
+            inode_written_by(file->inode, user_credentials());
+    } else
         error = file->ops->stream ? -ESPIPE : -ENODEV;
     file_put(file);
     return error;

@@ -53,6 +53,8 @@ int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to)
 int64_t user_within_limit(struct file *file, uint64_t at, size_t size)
 {
     uint64_t limit = current_process()->limit[RLIMIT_FSIZE].current;
+    if (size && file_may_write(file))
+        inode_written_by(file->inode, user_credentials());
     if (!inode_is(file->inode, S_IFREG) || limit > INT64_MAX)
         return (int64_t)size;
     if (file->flags & O_APPEND && file->ops->size)

@@ -22,8 +22,8 @@ long user_add_file(struct file *file, bool close_on_exec);
 /* The same for two, whose numbers are written to `to`: int[2]. -EFAULT. */
 int user_add_pair(struct file *files[2], bool close_on_exec, uintptr_t to);
 
-/* RLIMIT_FSIZE, of a file whose lock is held: what may be written of `size` bytes at `at`; -EFBIG,
- * with SIGXFSZ. */
+/* Before a write: what RLIMIT_FSIZE allows of `size` bytes at `at`, of a file whose lock is held;
+ * -EFBIG, with SIGXFSZ. A program that will be another has no rights of its own any more. */
 int64_t user_within_limit(struct file *file, uint64_t at, size_t size);
 
 /* A path of the program, and where it begins. */

@@ -177,6 +177,50 @@ static void files(void)
     TELL(rmdir("directory"));
 }
 
+static void say_mode(const char *when, mode_t before)
+{
+    struct stat status;
+    stat("program", &status);
+    printf("%s: %o\n", when, status.st_mode & 07777);
+    TELL(chmod("program", before));
+}
+
+/* What is written to has no rights but the writer's. */
+static void written_with(mode_t mode)
+{
+    int fd = open("program", O_RDWR);
+    TELL(chmod("program", mode));
+    TELL(write(fd, "x", 0));
+    say_mode("nothing written", mode);
+    TELL(write(fd, "x", 1));
+    say_mode("written", mode);
+    TELL(pwrite(fd, "x", 1, 7));
+    say_mode("written behind", mode);
+    TELL(ftruncate(fd, 2));
+    say_mode("cut", mode);
+    TELL(truncate("program", 3));
+    say_mode("cut by name", mode);
+    TELL(fallocate(fd, 0, 0, 100));
+    say_mode("grown", mode);
+    TELL(close(open("program", O_WRONLY)));
+    say_mode("opened", mode);
+    TELL(close(open("program", O_WRONLY | O_TRUNC)));
+    say_mode("opened anew", mode);
+    TELL(close(fd));
+}
+
+static void rights_of_programs(void)
+{
+    static const mode_t modes[] = {06755, 06744, 04600, 02676, 01755, 0755};
+    TELL(close(open("program", O_WRONLY | O_CREAT, 0700)));
+    for (int left = 0; left < 2; left++) {
+        for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++)
+            written_with(modes[i]);
+        leave(BIT(CAP_FSETID), 0);
+    }
+    TELL(unlink("program"));
+}
+
 static void others(void)
 {
     int ends[2], status;
@@ -321,6 +365,7 @@ int main(int argc, char **argv)
     IN_CHILD(unknown_ones);
     IN_CHILD(locked_memory);
     IN_CHILD(files);
+    IN_CHILD(rights_of_programs);
     IN_CHILD(others);
     IN_CHILD(memory_of_others);
     IN_CHILD(ids_change);

@@ -2,6 +2,7 @@
 #include "fs/files.h"
 #include "fs/fs.h"
 #include "string.h"
+#include "sys/other_process.h"
 #include "sys/proc.h"
 
 /* ---- what there is to be held ---------------------------------------------------------------- */
@@ -14,18 +15,21 @@ struct target {
     struct inode *directory;
 };
 
+/* For whoever may look into the process: it could lead where his own rights don't. */
 static int find_target(struct target *target, uint64_t subject, enum which which)
 {
-    const struct process *process = which == EXE ? proc_process(subject) : NULL;
     const struct task *task = proc_task(which == DESCRIPTOR ? (uint32_t)subject : subject);
+    const struct process *process = task ? task->process : proc_process(subject);
     *target = (struct target){NULL, NULL};
-    if (process && process->exe)
+    if (process && !may_access_process(process))
+        return -EACCES;
+    if (which == EXE && process && process->exe)
         target->file = file_get(process->exe);
     else if (which == DESCRIPTOR && task && task->files)
         target->file = files_get(task->files, (int)(subject >> 32));
     else if ((which == CWD || which == ROOT) && task && task->fs)
         target->directory = inode_get(which == CWD ? task->fs->cwd : task->fs->root);
-    else if (!task && !proc_process(subject))
+    else if (!process)
         return -ESRCH;
     return target->file || target->directory ? 0 : -ENOENT;
 }

@@ -270,6 +270,26 @@ static void memory_of_others(void)
     TELL(waitpid(pid, &status, 0) == pid);
 }
 
+/* The links of another's process. */
+static void links_of_others(void)
+{
+    static const char *const names[] = {"cwd", "root", "exe", "fd/0", "task"};
+    const pid_t other = getppid();
+    for (int who = 0; who < 3; who++) {
+        for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+            char path[64], to[8];
+            snprintf(path, sizeof path, "/proc/%d/%s", other, names[i]);
+            printf("%s, %d: ", names[i], who);
+            TELL_DONE(readlink(path, to, sizeof to));
+            TELL_DONE(open(path, O_RDONLY));
+        }
+        if (!who)
+            leave(BIT(CAP_SYS_PTRACE) | BIT(CAP_CHOWN), 1);
+        else
+            TELL(setresuid(7, 7, 7));
+    }
+}
+
 static void ids_change(void)
 {
     say("root");
@@ -368,6 +388,7 @@ int main(int argc, char **argv)
     IN_CHILD(rights_of_programs);
     IN_CHILD(others);
     IN_CHILD(memory_of_others);
+    IN_CHILD(links_of_others);
     IN_CHILD(ids_change);
     IN_CHILD(ids_change_and_they_stay);
     IN_CHILD(root_begins);

@@ -120,15 +120,13 @@ long sys_umount2(const unsigned long *arg)
     unsigned flags = (unsigned)arg[1];
     if (flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
         return -EINVAL;
-    if (!caller_can(CAP_SYS_ADMIN))
-        return -EPERM;
     int error = user_walk(&walk, (unsigned long)AT_FDCWD, arg[0], 0,
                           flags & UMOUNT_NOFOLLOW ? 0 : WALK_FOLLOW);
     if (error)
         return error;
-    struct inode *on = inode_get(walk.inode);
+    struct inode *on = caller_can(CAP_SYS_ADMIN) ? inode_get(walk.inode) : NULL;
     walk_end(&walk);
-    return fs_unmount(on);
+    return on ? fs_unmount(on) : -EPERM;
 }
 
 #if !defined(__x86_64__)

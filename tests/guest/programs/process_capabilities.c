@@ -7,6 +7,7 @@
 
 #include <linux/capability.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -171,6 +172,9 @@ static void files(void)
     TELL(mknod("node", S_IFCHR | 0600, 0x103));
     leave(BIT(CAP_SYS_CHROOT), 0);
     TELL(chroot("directory"));
+    leave(BIT(CAP_SYS_ADMIN), 0);
+    TELL(umount2("directory/y", 0)); /* who asks is looked at when it is found */
+    TELL(umount2("directory", 0));
     take_back(BIT(CAP_CHOWN));
     TELL(chown("file", 0, 0));
     TELL(unlink("file"));

@@ -150,10 +150,24 @@ long sys_mprotect(const unsigned long *arg)
     return quire_mprotect(current_mm(), arg[0], arg[1], effective_prot((unsigned)arg[2]));
 }
 
+/* Signals return through the vDSO, and i386's library calls through it: so may this call. */
+static void follow_vdso(uintptr_t from, uintptr_t size, uintptr_t to)
+{
+    struct process *process = current_process();
+    const uintptr_t pc = trap_frame_pc(current->frame);
+    if (process->vdso - from >= size)
+        return;
+    process->vdso += to - from;
+    if (pc - from < size)
+        trap_frame_set_pc(current->frame, pc + (to - from));
+}
+
 long sys_mremap(const unsigned long *arg)
 {
     long at = (long)quire_mremap(current_mm(), arg[0], arg[1], arg[2], (unsigned)arg[3], arg[4]);
     shm_reap();
+    if (at >= 0 || (unsigned long)at < -4095ul)
+        follow_vdso(arg[0], arg[1], (uintptr_t)at);
     return at;
 }
 

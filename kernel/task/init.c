@@ -324,8 +324,7 @@ static void reclaim_main(void)
 }
 
 #define MERGE_PIECE 8u          /* addresses, before the clock is looked at */
-#define MERGE_TURN_NS 1000000u  /* of its own, before others have theirs, which are ten times that \
-                                 */
+#define MERGE_TURN_NS 1000000u  /* of its own; those of others are ten times that */
 #define MERGE_REST_NS 20000000u /* when there was nothing to be merged */
 #define TRIM_REST_NS 1000000000u
 

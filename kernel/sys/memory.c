@@ -172,15 +172,14 @@ long sys_mremap(const unsigned long *arg)
 }
 
 /* Frames are the machine's, and what others have in them, too. Whether there is a range at all is
- * looked at first, as a program's registers have it. */
+ * looked at first. */
 long sys_madvise(const unsigned long *arg)
 {
     int advice = (int)arg[2];
     bool breaks = advice == QUIRE_MADV_HWPOISON || advice == QUIRE_MADV_SOFT_OFFLINE;
-    const unsigned long low = QUIRE_PAGE_SIZE - 1, size = (arg[1] + low) & ~low;
-    if (arg[0] & low || (arg[1] && !size) || arg[0] + size < arg[0])
-        return -EINVAL;
-    if (breaks && size && !caller_can(CAP_SYS_ADMIN))
+    const uint64_t low = QUIRE_PAGE_SIZE - 1, size = (arg[1] + low) & ~low;
+    bool is_range = size && !(arg[0] & low) && arg[0] + size >= arg[0];
+    if (breaks && is_range && !caller_can(CAP_SYS_ADMIN))
         return -EPERM;
     return quire_madvise(current_mm(), arg[0], arg[1], (int)arg[2]);
 }

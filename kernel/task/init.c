@@ -501,7 +501,6 @@ void run_program(const struct pvh_info *given)
     quire_vm_set_numa_thread(machine_vm, numa_of_current, NULL);
     quire_vm_set_numa_go_on(machine_vm, give_way_in_moves);
     oom_init();
-    memory_free_boot_stack();
     struct task *task = task_create_kernel("init", init_main);
     if (!task || !task_create_kernel("kswapd", reclaim_main) ||
         !task_create_kernel("ksmd", merge_main))

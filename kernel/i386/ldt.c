@@ -92,10 +92,11 @@ bool trap_frame_can_return(const struct trap_frame *frame)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+/* One without entries isn't the CPU's: the least limit that a descriptor can say is a byte. */
 static void set_table(const struct ldt *ldt)
 {
     ldt_loaded = ldt;
-    if (!ldt) {
+    if (!ldt || !ldt->count) {
         cpu_load_ldt(0);
         return;
     }
@@ -236,7 +237,7 @@ static int set_entry(struct process *process, unsigned number, uint64_t descript
 static long read_table(const struct process *process, uintptr_t to, unsigned long size)
 {
     uint64_t piece[PIECE_ENTRIES];
-    if (!process->ldt)
+    if (!process->ldt || !process->ldt->count)
         return 0;
     size = size < MOST_ENTRIES * 8 ? size : MOST_ENTRIES * 8;
     for (unsigned long done = 0; done < size; done += sizeof piece) {

@@ -58,6 +58,12 @@ long sys_capget(const unsigned long *arg)
     return copy_to_user(arg[1], sets, count * sizeof sets[0]);
 }
 
+/* Those that there aren't count for nothing. */
+static uint64_t joined(uint32_t low, uint32_t high)
+{
+    return (low | (uint64_t)high << 32) & CAP_ALL;
+}
+
 /* Nobody gains by it what isn't permitted. What may be locked follows. */
 long sys_capset(const unsigned long *arg)
 {
@@ -74,9 +80,9 @@ long sys_capset(const unsigned long *arg)
         return -EFAULT;
     struct credentials *who = &process->credentials;
     const uint64_t has = CAP_ALL & ~who->lost;
-    uint64_t permitted = sets[0].permitted | (uint64_t)sets[1].permitted << 32;
-    uint64_t effective = sets[0].effective | (uint64_t)sets[1].effective << 32;
-    uint64_t inheritable = sets[0].inheritable | (uint64_t)sets[1].inheritable << 32;
+    const uint64_t permitted = joined(sets[0].permitted, sets[1].permitted);
+    const uint64_t effective = joined(sets[0].effective, sets[1].effective);
+    const uint64_t inheritable = joined(sets[0].inheritable, sets[1].inheritable);
     const uint64_t may_inherit =
         credentials_can(who, CAP_SETPCAP) ? CAP_ALL : has | who->inheritable;
     if (permitted & ~has || effective & ~permitted || inheritable & ~may_inherit)

@@ -102,7 +102,7 @@ static long transfer_all(const struct transfer *t, struct ranges *local, struct 
     return (long)total;
 }
 
-/* As ptrace(2) may attach. */
+/* As ptrace(2) may attach: one of the same ids who has no capability that the caller hasn't. */
 bool may_access_process(const struct process *other)
 {
     const struct process *process = current_process();
@@ -110,6 +110,8 @@ bool may_access_process(const struct process *other)
     const struct credentials *who = &other->credentials;
     if (process == other || caller_can(CAP_SYS_PTRACE))
         return true;
+    if (process->credentials.lost & ~who->lost)
+        return false;
     return uid == who->uid && uid == who->euid && uid == who->suid && gid == who->gid &&
            gid == who->egid && gid == who->sgid && !other->attributes.not_dumpable;
 }

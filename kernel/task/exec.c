@@ -236,9 +236,11 @@ static bool shares_directories(const struct process *process)
 static struct credentials ids_of(const struct process *process, const struct inode *inode)
 {
     struct credentials who = process->credentials;
-    bool is_led = !credentials_can(&who, CAP_SETUID) && shares_directories(process);
+    const bool gains_none = process->attributes.no_new_privileges;
+    const bool is_shared = shares_directories(process);
+    const uint64_t lost = gains_none || is_shared ? who.lost : 0;
     who.groups = NULL;
-    if (!process->attributes.no_new_privileges && !is_led) {
+    if (!gains_none && !(is_shared && !credentials_can(&who, CAP_SETUID))) {
         if (inode->mode & S_ISUID)
             who.euid = inode->uid;
         if ((inode->mode & (S_ISGID | 010)) == (S_ISGID | 010))
@@ -246,9 +248,9 @@ static struct credentials ids_of(const struct process *process, const struct ino
     }
     who.suid = who.euid;
     who.sgid = who.egid;
-    /* Root's are all, whatever was given up before, and nobody else's any. */
-    who.lost = who.uid && who.euid ? CAP_ALL : 0;
-    who.lacks = who.euid ? CAP_ALL : 0;
+    /* Root's are all, whatever was given up before, if any may be gained; nobody else's any. */
+    who.lost = who.uid && who.euid ? CAP_ALL : lost;
+    who.lacks = who.euid ? CAP_ALL : who.lost;
     return who;
 }
 

@@ -6,9 +6,11 @@
 #include "say.h"
 
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #define NAME "process_capabilities"
 #define BIT(capability) (1u << (capability))
@@ -108,6 +110,21 @@ static void refusals(void)
     say("none");
 }
 
+/* Bits beyond the last capability are as good as none. */
+static void unknown_ones(void)
+{
+    const unsigned unknown = 0xff000000;
+    struct __user_cap_data_struct sets[2], now[2];
+    get(sets);
+    get(now);
+    now[1].effective |= unknown;
+    now[1].permitted |= unknown;
+    now[1].inheritable |= unknown;
+    TELL(set(now));
+    get(now);
+    TELL(memcmp(sets, now, sizeof now) == 0);
+}
+
 static void locked_memory(void)
 {
     const struct rlimit eight = {8 * PAGE, 8 * PAGE}, none = {0, 0}, nine = {9 * PAGE, 9 * PAGE};
@@ -188,6 +205,27 @@ static void others(void)
     say_status("other", status);
 }
 
+/* The other's memory, as root's, of whom both are. */
+static void memory_of_others(void)
+{
+    static char byte;
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        pause();
+        _exit(0);
+    }
+    char got;
+    const struct iovec here = {&got, 1}, there = {&byte, 1};
+    TELL(process_vm_readv(pid, &here, 1, &there, 1, 0));
+    leave(BIT(CAP_SYS_PTRACE), 0);
+    TELL(process_vm_readv(pid, &here, 1, &there, 1, 0)); /* what is permitted counts here */
+    leave(BIT(CAP_CHOWN), 1);
+    TELL(process_vm_readv(pid, &here, 1, &there, 1, 0));
+    TELL(kill(pid, SIGKILL));
+    TELL(waitpid(pid, &status, 0) == pid);
+}
+
 static void ids_change(void)
 {
     say("root");
@@ -230,6 +268,33 @@ static void root_begins(void)
     begin("look");
 }
 
+static void root_begins_and_gains_none(void)
+{
+    leave(BIT(CAP_KILL), 1);
+    leave(BIT(CAP_CHOWN), 0);
+    TELL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    begin("look");
+}
+
+static int sits(void *ends)
+{
+    char byte;
+    close(((int *)ends)[1]);
+    return (int)read(((int *)ends)[0], &byte, 1);
+}
+
+/* Who has the directories, too, ends when the new program does. */
+static void root_begins_beside_another(void)
+{
+    static char stack[65536] __attribute__((aligned(64)));
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) || fcntl(ends[1], F_SETFD, 0))
+        return;
+    leave(BIT(CAP_KILL), 1);
+    TELL_DONE(clone(sits, stack + sizeof stack, CLONE_FS | SIGCHLD, ends));
+    begin("look");
+}
+
 static void nobody_begins(void)
 {
     TELL(prctl(PR_SET_KEEPCAPS, 1));
@@ -253,12 +318,16 @@ int main(int argc, char **argv)
     }
     say("at first");
     IN_CHILD(refusals);
+    IN_CHILD(unknown_ones);
     IN_CHILD(locked_memory);
     IN_CHILD(files);
     IN_CHILD(others);
+    IN_CHILD(memory_of_others);
     IN_CHILD(ids_change);
     IN_CHILD(ids_change_and_they_stay);
     IN_CHILD(root_begins);
+    IN_CHILD(root_begins_and_gains_none);
+    IN_CHILD(root_begins_beside_another);
     IN_CHILD(nobody_begins);
     IN_CHILD(half_root_begins);
     return 0;

@@ -2,7 +2,7 @@
  *
  *   pf, ud, df    exceptions: a write to address 16, an invalid opcode, a push to nowhere
  *   text, rodata  a write to code, to constants; nx: a jump to data (each a page fault)
- *   stack         a task's stack overflows into its guard page
+ *   stack, idle   a task's stack overflows into its guard page, or the idle task's
  *   panic, lock   a panic; a lock that is taken twice
  *   reset, hang   no way to handle an exception; nothing more happens
  */
@@ -49,6 +49,13 @@ _Noreturn static void overflow_of_a_task(void)
     sched_idle();
 }
 
+_Noreturn static void overflow_of_the_idle_task(void)
+{
+    memory_init_programs();
+    sched_init();
+    sched_run_idle(overflow_main);
+}
+
 static void by_protection(const char *way)
 {
     if (string_equal(way, "text"))
@@ -59,6 +66,8 @@ static void by_protection(const char *way)
         ((void (*)(void))(uintptr_t)code_in_data)();
     if (string_equal(way, "stack"))
         overflow_of_a_task();
+    if (string_equal(way, "idle"))
+        overflow_of_the_idle_task();
 }
 
 __attribute__((noinline)) _Noreturn void crash(const char *way)
@@ -83,8 +92,8 @@ __attribute__((noinline)) _Noreturn void crash(const char *way)
     by_protection(way);
     if (string_equal(way, "panic"))
         panic("as the command line asks for");
-    print("crash=%s: there is no such way; there are pf, ud, df, text, rodata, nx, stack, panic, "
-          "lock, reset, hang and late\n",
+    print("crash=%s: there is no such way; there are pf, ud, df, text, rodata, nx, stack, idle, "
+          "panic, lock, reset, hang and late\n",
           way);
     machine_exit(MACHINE_FAILED);
 }

@@ -55,7 +55,7 @@ extern char image_start[], image_end[], text_start[], text_end[], rodata_start[]
 extern char boot_stack[], boot_stack_top[]; /* boot.S; of whole pages */
 /* Stands at the bottom of the stack, and is gone when it has overflowed. */
 #define BOOT_STACK_MARK 0x71756972u
-/* The bottom: boot_stack until memory_free_boot_stack. */
+/* The bottom: boot_stack until memory_free_boot_stack, then boot_stack_top: it is empty. */
 extern char *boot_stack_bottom;
 
 static inline void boot_stack_mark(void)
@@ -65,7 +65,8 @@ static inline void boot_stack_mark(void)
 
 static inline bool boot_stack_has_overflowed(void)
 {
-    return *(const uint32_t *)(const void *)boot_stack_bottom != BOOT_STACK_MARK;
+    return boot_stack_bottom < boot_stack_top &&
+           *(const uint32_t *)(const void *)boot_stack_bottom != BOOT_STACK_MARK;
 }
 
 #endif

@@ -136,8 +136,7 @@ void memory_init(const struct pvh_info *info, const struct numa *numa)
 
 void memory_free_boot_stack(void)
 {
-    boot_stack_bottom = boot_stack + BOOT_STACK_BYTES - KERNEL_STACK_BYTES;
-    boot_stack_mark();
+    boot_stack_bottom = boot_stack_top;
     int error = quire_free_reserved(machine_mem, (uintptr_t)boot_stack - KERNEL_OFFSET,
                                     (quire_phys_t)(boot_stack_bottom - boot_stack));
     if (error)

@@ -45,8 +45,7 @@ void memory_init(const struct pvh_info *info, const struct numa *numa);
 /* Small objects, vmalloc, programs' memory. */
 void memory_init_programs(void);
 
-/* The first stack becomes the idle task's, which needs no more than others: the rest is given to
- * the allocator. */
+/* The first stack, which nobody is on any more, is given to the allocator. */
 void memory_free_boot_stack(void);
 
 /* Nodes and zones in a few lines. */

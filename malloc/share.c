@@ -274,10 +274,10 @@ static void write_large(struct quire_heap_page_large *to, unsigned number)
 /* The threads' stacks are runs, too, but no caller has them. */
 static void take_stacks_out(unsigned long nr_caches)
 {
-    struct quire_heap_page_class *c = &page->class_of[NR_SMALL + pages_for(cache_slot_bytes())];
+    struct quire_heap_page_class *c = &page->class_of[NR_SMALL + pages_for(cache_slot_bytes(heap))];
     c->used -= nr_caches < c->used ? nr_caches : c->used;
     c->slots -= nr_caches < c->slots ? nr_caches : c->slots;
-    uint64_t pages = nr_caches * pages_for(cache_slot_bytes());
+    uint64_t pages = nr_caches * pages_for(cache_slot_bytes(heap));
     c->pages -= pages < c->pages ? pages : c->pages;
 }
 

@@ -145,6 +145,7 @@ struct quire_cachestat {
 void quire_mapping_cachestat(struct quire_mapping *mapping, uint64_t first, uint64_t last,
                              struct quire_cachestat *stat);
 
+/* Pages of shared memory whose frames went out of use count as there. */
 struct quire_mapping_info {
     unsigned long nr_pages, nr_dirty, nr_swapped, nr_areas;
     unsigned long nr_writable_areas; /* shared ones that can be, or be made, writable */

@@ -27,10 +27,6 @@
 #define DEFAULT_BYTES 40u /* of the table that Linux had for who wrote none */
 #define PIECE_ENTRIES 32u
 
-#define DESCRIPTOR_PRESENT (1ull << 47)
-#define DESCRIPTOR_CODE (1ull << 43)
-#define DESCRIPTOR_WRITABLE (1ull << 41) /* of data; code that can be read */
-#define DESCRIPTOR_READABLE DESCRIPTOR_WRITABLE
 #define DESCRIPTOR_CONFORMING (1ull << 42)
 #define DESCRIPTOR_AVAILABLE (1ull << 52)
 #define DESCRIPTOR_LIMIT_IN_PAGES (1ull << 55)
@@ -42,7 +38,7 @@ struct ldt {
 };
 
 extern uint64_t gdt[];
-static const struct ldt *loaded;
+const struct ldt *ldt_loaded;
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
 
@@ -58,12 +54,6 @@ uint64_t descriptor_of(const struct user_desc *desc)
                     (desc->flags & USER_DESC_LIMIT_IN_PAGES ? 0x8u : 0) << 4;
     return (desc->limit & 0xffff) | (uint64_t)(desc->base & 0xffffff) << 16 | type << 40 |
            high << 48 | (uint64_t)(desc->base >> 24) << 56;
-}
-
-bool descriptor_can_be_read(uint64_t descriptor)
-{
-    return (descriptor & DESCRIPTOR_PRESENT) &&
-           (!(descriptor & DESCRIPTOR_CODE) || (descriptor & DESCRIPTOR_READABLE));
 }
 
 uint64_t ldt_descriptor(const struct process *process, uint16_t selector)
@@ -105,7 +95,7 @@ bool trap_frame_can_return(const struct trap_frame *frame)
 /* One without entries isn't the CPU's: the least limit that a descriptor can say is a byte. */
 static void set_table(const struct ldt *ldt)
 {
-    loaded = ldt;
+    ldt_loaded = ldt;
     if (!ldt || !ldt->count) {
         cpu_load_ldt(0);
         return;
@@ -116,11 +106,11 @@ static void set_table(const struct ldt *ldt)
     cpu_load_ldt(SELECTOR_LDT);
 }
 
-void ldt_load(const struct process *process)
+void ldt_load_another(const struct process *process)
 {
-    if (quire_unlikely(process->ldt != loaded))
+    if (process->ldt != ldt_loaded)
         set_table(process->ldt);
-    if (quire_unlikely(process->ldt != NULL))
+    if (process->ldt)
         sched_attend();
 }
 
@@ -144,7 +134,7 @@ static struct ldt *new_table(unsigned capacity)
 
 static void free_table(struct ldt *ldt)
 {
-    if (ldt == loaded)
+    if (ldt == ldt_loaded)
         set_table(NULL);
     quire_kfree(machine_slab, ldt->entry);
     quire_kfree(machine_slab, ldt);
@@ -218,7 +208,7 @@ static int make_room(struct ldt *ldt, unsigned count)
         memcpy(entry, before, ldt->count * sizeof *entry);
         ldt->entry = entry;
         ldt->capacity = capacity;
-        if (ldt == loaded)
+        if (ldt == ldt_loaded)
             set_table(ldt);
         entry = before;
     }

@@ -3,6 +3,7 @@
 #ifndef KERNEL_I386_LDT_H
 #define KERNEL_I386_LDT_H
 
+#include "base/compiler.h"
 #include "task/task.h"
 
 struct user_desc {
@@ -27,12 +28,29 @@ static inline bool user_desc_is_empty(const struct user_desc *desc)
 
 /* As the CPU has it: accessed, privilege 3. */
 uint64_t descriptor_of(const struct user_desc *desc);
+#define DESCRIPTOR_PRESENT (1ull << 47)
+#define DESCRIPTOR_CODE (1ull << 43)
+#define DESCRIPTOR_WRITABLE (1ull << 41) /* of data; code that can be read */
+#define DESCRIPTOR_READABLE DESCRIPTOR_WRITABLE
+
 /* FS and GS can be loaded with it: data, or code that can be read, that is there. */
-bool descriptor_can_be_read(uint64_t descriptor);
+static inline bool descriptor_can_be_read(uint64_t descriptor)
+{
+    return (descriptor & DESCRIPTOR_PRESENT) &&
+           (!(descriptor & DESCRIPTOR_CODE) || (descriptor & DESCRIPTOR_READABLE));
+}
 
 /* The descriptor that a selector of the table names; 0: none. */
 uint64_t ldt_descriptor(const struct process *process, uint16_t selector);
+/* The CPU's; NULL: none. */
+extern const struct ldt *ldt_loaded;
+void ldt_load_another(const struct process *process);
+
 /* The CPU's table is the process's from now on. */
-void ldt_load(const struct process *process);
+static inline void ldt_load(const struct process *process)
+{
+    if (quire_unlikely(process->ldt || ldt_loaded))
+        ldt_load_another(process);
+}
 
 #endif

@@ -2,13 +2,13 @@
  *
  * What may be combined is looked at by task_clone; here is what concerns arguments.
  */
-#include "task/capability.h"
 #include "task/clone_flags.h"
 
 #include "errno.h"
 #include "sys/abi_memory.h"
 #include "sys/calls_process.h"
 #include "sys/other_process.h"
+#include "task/capability.h"
 #include "task/lifecycle.h"
 #include "user.h"
 

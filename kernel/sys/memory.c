@@ -150,23 +150,36 @@ long sys_mprotect(const unsigned long *arg)
     return quire_mprotect(current_mm(), arg[0], arg[1], effective_prot((unsigned)arg[2]));
 }
 
+/* Signals return through the vDSO, and i386's library calls through it: so may this call. */
+static void follow_vdso(uintptr_t from, uintptr_t size, uintptr_t to)
+{
+    struct process *process = current_process();
+    const uintptr_t pc = trap_frame_pc(current->frame);
+    if (process->vdso - from >= size)
+        return;
+    process->vdso += to - from;
+    if (pc - from < size)
+        trap_frame_set_pc(current->frame, pc + (to - from));
+}
+
 long sys_mremap(const unsigned long *arg)
 {
     long at = (long)quire_mremap(current_mm(), arg[0], arg[1], arg[2], (unsigned)arg[3], arg[4]);
     shm_reap();
+    if (at >= 0 || (unsigned long)at < -4095ul)
+        follow_vdso(arg[0], arg[1], (uintptr_t)at);
     return at;
 }
 
 /* Frames are the machine's, and what others have in them, too. Whether there is a range at all is
- * looked at first, as a program's registers have it. */
+ * looked at first. */
 long sys_madvise(const unsigned long *arg)
 {
     int advice = (int)arg[2];
     bool breaks = advice == QUIRE_MADV_HWPOISON || advice == QUIRE_MADV_SOFT_OFFLINE;
-    const unsigned long low = QUIRE_PAGE_SIZE - 1, size = (arg[1] + low) & ~low;
-    if (arg[0] & low || (arg[1] && !size) || arg[0] + size < arg[0])
-        return -EINVAL;
-    if (breaks && size && !caller_can(CAP_SYS_ADMIN))
+    const uint64_t low = QUIRE_PAGE_SIZE - 1, size = (arg[1] + low) & ~low;
+    bool is_range = size && !(arg[0] & low) && arg[0] + size >= arg[0];
+    if (breaks && is_range && !caller_can(CAP_SYS_ADMIN))
         return -EPERM;
     return quire_madvise(current_mm(), arg[0], arg[1], (int)arg[2]);
 }

@@ -324,8 +324,7 @@ static void reclaim_main(void)
 }
 
 #define MERGE_PIECE 8u          /* addresses, before the clock is looked at */
-#define MERGE_TURN_NS 1000000u  /* of its own, before others have theirs, which are ten times that \
-                                 */
+#define MERGE_TURN_NS 1000000u  /* of its own; those of others are ten times that */
 #define MERGE_REST_NS 20000000u /* when there was nothing to be merged */
 #define TRIM_REST_NS 1000000000u
 
@@ -502,7 +501,6 @@ void run_program(const struct pvh_info *given)
     quire_vm_set_numa_thread(machine_vm, numa_of_current, NULL);
     quire_vm_set_numa_go_on(machine_vm, give_way_in_moves);
     oom_init();
-    memory_free_boot_stack();
     struct task *task = task_create_kernel("init", init_main);
     if (!task || !task_create_kernel("kswapd", reclaim_main) ||
         !task_create_kernel("ksmd", merge_main))

@@ -11,6 +11,7 @@
 #include "errno.h"
 #include "events.h"
 #include "irq.h"
+#include "memory.h"
 #include "task/arch_task.h"
 #include "task/lifecycle.h"
 #include "task/stats.h"
@@ -268,8 +269,23 @@ void sched_init(void)
     irq_set_handler(TIMER_IRQ, tick);
 }
 
-_Noreturn void sched_idle(void)
+/* On a stack of its own, with a guard page below it as all tasks' have. */
+_Noreturn void sched_run_idle(void (*run)(void))
 {
+    idle_task.stack =
+        (char *)(uintptr_t)quire_vmalloc(machine_vmalloc, KERNEL_STACK_BYTES, QUIRE_GFP_KERNEL);
+    if (!idle_task.stack)
+        panic("no memory for the idle task's stack");
+    __asm__ volatile("mov %0, %%" STACK_POINTER "\n\tcall *%1"
+                     :
+                     : "r"(idle_task.stack + KERNEL_STACK_BYTES), "r"(run)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+static void idle_main(void)
+{
+    memory_free_boot_stack();
     for (;;) {
         schedule();
         if (list_empty(&run_queue))
@@ -277,6 +293,11 @@ _Noreturn void sched_idle(void)
         else /* sched_let_others_run */
             __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
     }
+}
+
+_Noreturn void sched_idle(void)
+{
+    sched_run_idle(idle_main);
 }
 
 /* ---- events, and the port's words ------------------------------------------------------------ */

@@ -17,6 +17,8 @@
 void sched_init(void);
 /* Runs others whenever it can, for ever. */
 _Noreturn void sched_idle(void);
+/* Runs that on the idle task's stack in its place, for ever. */
+_Noreturn void sched_run_idle(void (*run)(void));
 
 /* A new task's first turn comes in time. */
 void sched_add(struct task *task);

@@ -88,9 +88,9 @@ static unsigned most_capacity(size_t class)
 /* ---- slots ----------------------------------------------------------------------------------- */
 
 /* What find_place may use, of all classes together. */
-static size_t slot_count(void)
+unsigned cache_slots(void)
 {
-    size_t count = 0;
+    unsigned count = 0;
     for (size_t class = 1; class < NR_CLASSES; class ++) {
         count += first_capacity(class) + NULLS;
         if (most_capacity(class) > first_capacity(class))
@@ -102,13 +102,14 @@ static size_t slot_count(void)
 /* Where a cache's own members go when its thread is left behind by a fork: behind its slots. */
 static struct quire_heap_cache *place_among_slots(const struct quire_heap_cache *cache)
 {
-    uintptr_t end = (uintptr_t)(cache->slots + slot_count());
+    uintptr_t end = (uintptr_t)(cache->slots + cache->heap->slots_of_cache);
     return (void *)(uintptr_t)quire_align_up(end, MIN_ALIGN);
 }
 
-static size_t slot_pages(void)
+static size_t slot_pages(const struct quire_heap *heap)
 {
-    return pages_for(slot_count() * sizeof(void *) + MIN_ALIGN + sizeof(struct quire_heap_cache));
+    return pages_for(heap->slots_of_cache * sizeof(void *) + MIN_ALIGN +
+                     sizeof(struct quire_heap_cache));
 }
 
 /* A stack begins in as few slots as it needs, next to others that were used first: a thread that
@@ -329,9 +330,9 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         put_one(heap, class, block);
 }
 
-size_t cache_slot_bytes(void)
+size_t cache_slot_bytes(const struct quire_heap *heap)
 {
-    return slot_pages() << QUIRE_PAGE_SHIFT;
+    return slot_pages(heap) << QUIRE_PAGE_SHIFT;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -343,7 +344,7 @@ void quire_heap_cache_init(struct quire_heap_cache *cache)
 
 int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
-    cache->slots = run_take(heap, slot_pages(), 0);
+    cache->slots = run_take(heap, slot_pages(heap), 0);
     if (!cache->slots)
         return -QUIRE_ENOMEM;
     cache->heap = heap;
@@ -381,7 +382,7 @@ static void give_up_cache(struct quire_heap *heap, struct quire_heap_cache *cach
     quire_heap_cache_flush(cache);
     room_end(cache);
     quire_heap_cache_init(cache);
-    central_put(heap, NR_SMALL + slot_pages(), 1, &slots);
+    central_put(heap, NR_SMALL + slot_pages(heap), 1, &slots);
 }
 
 void quire_heap_cache_detach(struct quire_heap_cache *cache)
@@ -418,7 +419,7 @@ void cache_check(const struct quire_heap_cache *cache)
             stack_check(cache, class);
         room += cache->capacity[class] * class_size(class);
     }
-    QUIRE_BUG_ON(room != cache->room || cache->nr_placed > slot_count());
+    QUIRE_BUG_ON(room != cache->room || cache->nr_placed > cache->heap->slots_of_cache);
 }
 
 /* ---- caches whose threads are gone ----------------------------------------------------------- */

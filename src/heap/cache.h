@@ -133,8 +133,10 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block);
 size_t cache_cut(struct quire_heap_cache *cache);
 /* Every invariant, while nobody uses it. */
 void cache_check(const struct quire_heap_cache *cache);
-/* Bytes of the run that has a cache's slots. */
-size_t cache_slot_bytes(void);
+/* Slots that a cache's stacks may need together. */
+unsigned cache_slots(void);
+/* Bytes of the run that has them. */
+size_t cache_slot_bytes(const struct quire_heap *heap);
 /* Whether a block of `class` that has the mark is free, as far as this thread can know. */
 bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block);
 /* Blocks on a stack. */

@@ -57,15 +57,16 @@ static size_t unused_bytes(size_t size, unsigned order)
     return (size_t)quire_align_up(used, QUIRE_PAGE_SIZE) - used;
 }
 
-/* The smaller a slab, the sooner it is empty: the least that wastes no more than 1/32, from what
- * layer 2 thinks best on for large objects. */
+/* The smaller a slab, the sooner it is empty: the least that wastes no more than 1/32. For large
+ * objects what layer 2 thinks best, or the next one that wastes no more than 1/24. */
 static void set_order(struct quire_kmem_cache *cache, size_t size)
 {
     struct quire_kmem_cache_info info;
     quire_kmem_cache_info(cache, &info);
     bool is_large = size > QUIRE_PAGE_SIZE / 4;
     unsigned order = is_large ? info.order : 0, most = is_large ? MOST_LARGE_ORDER : MOST_ORDER;
-    while (order < most && unused_bytes(size, order) > (QUIRE_PAGE_SIZE << order) / 32)
+    size_t share = is_large ? 24 : 32;
+    while (order < most && unused_bytes(size, order) > (QUIRE_PAGE_SIZE << order) / share)
         order++;
     int error = quire_kmem_cache_set_order(cache, order);
     QUIRE_BUG_ON(error);

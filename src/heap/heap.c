@@ -5,7 +5,7 @@
  * grows, and some memory to begin with.
  */
 #include "base/text.h"
-#include "heap/internal.h"
+#include "heap/cache.h"
 
 #define DEFAULT_TRIM_THRESHOLD (128ul << 10)
 #define DEFAULT_MOST_MAPPED 65536u
@@ -150,6 +150,7 @@ int quire_heap_create(struct quire_heap **heap, const struct quire_heap_config *
     made->large.mapped_threshold = made->map_threshold;
     made->large.most_mapped = DEFAULT_MOST_MAPPED;
     made->trim_threshold = DEFAULT_TRIM_THRESHOLD;
+    made->slots_of_cache = cache_slots();
     made->cache_bytes = config->cache_bytes ? config->cache_bytes : DEFAULT_CACHE_BYTES;
     quire_heap_set_decay(made, config->decay_ns ? config->decay_ns : DEFAULT_DECAY_NS);
     made->maps = layout.maps;

@@ -152,7 +152,7 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
         add_class(heap, class, info);
     large_info(heap, info);
     /* The stacks of threads are runs, too, but no caller has them. */
-    size_t stacks = cache_slot_bytes();
+    size_t stacks = cache_slot_bytes(heap);
     heap_lock(&heap->caches_lock);
     info->nr_caches = heap->nr_caches;
     heap_unlock(&heap->caches_lock);

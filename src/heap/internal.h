@@ -142,6 +142,7 @@ struct quire_heap {
     quire_port_spinlock_t caches_lock;
     struct quire_heap_cache *caches;
     unsigned long nr_caches;
+    unsigned slots_of_cache;
     size_t caches_room; /* bytes, by atomic adds */
 
     uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */

@@ -50,6 +50,16 @@ static void fill_table(const struct quire_pgtable *pt, const struct place *p, vo
         store(pt, table, i, leaf_entry(pt, below, phys + i * step_bytes(pt, below), prot));
 }
 
+/* Who came too late has filled it, and what is in stock is zero. */
+static void put_back(const struct quire_pgtable *pt, unsigned height, struct quire_page *page,
+                     struct stock *stock)
+{
+    void *table = quire_port_phys_to_virt(pt->port, quire_page_to_phys(page));
+    for (unsigned i = 0; i < step_entries(pt, height); i++)
+        store(pt, table, i, 0);
+    stock_put(stock, page);
+}
+
 /* Does nothing where another did it first: the owner of another range in the same huge page. */
 static void split(struct quire_pgtable *pt, struct place *p, quire_linear_t at, struct stock *stock,
                   struct quire_tlb_batch *batch)
@@ -59,7 +69,7 @@ static void split(struct quire_pgtable *pt, struct place *p, quire_linear_t at, 
     uint64_t desired = entry_of_table(pt, p->height, page);
     do {
         if (!entry_is_present(p->entry) || !maps_memory(pt, p->height, p->entry)) {
-            stock_put(stock, page);
+            put_back(pt, p->height - 1, page, stock);
             return;
         }
         fill_table(pt, p, quire_port_phys_to_virt(pt->port, quire_page_to_phys(page)));

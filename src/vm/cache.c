@@ -251,7 +251,8 @@ static unsigned take_numbers(struct quire_mapping *mapping, uint64_t *index, uin
         if (!xa_is_number(word))
             continue;
         xa_store(mapping->vm, &mapping->pages, *index, 0, NULL);
-        mapping->nr_swapped -= mapping->is_shmem;
+        if (mapping->is_shmem)
+            shmem_forget_word(mapping, word);
         numbers[count++] = word;
     }
     mapping_unlock(mapping);

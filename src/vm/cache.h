@@ -41,7 +41,7 @@ struct quire_mapping {
     struct rwlock resize;
     quire_port_spinlock_t lock;
     struct xarray pages;
-    unsigned long nr_pages, nr_dirty, nr_swapped;
+    unsigned long nr_pages, nr_dirty, nr_swapped, nr_bad; /* nr_bad: shared memory's, poisoned */
     struct readahead readahead;
     int error; /* of write-back, not yet told to a sync */
     bool is_shmem;
@@ -209,6 +209,8 @@ uint64_t shmem_entry_of_word(uintptr_t word);
 /* The page leaves a mark of its bad frame in its place: who asks for it gets -EHWPOISON. Locked,
  * and mapped by nobody; the cache's user is given back. */
 void shmem_poison(struct quire_mapping *mapping, struct quire_page *page);
+/* A word that leads to no page is taken out: the count that it was in. With the lock. */
+void shmem_forget_word(struct quire_mapping *mapping, uintptr_t word);
 /* A slot, or such a mark, that the array doesn't lead to any more. */
 void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry);
 /* What is accounted changes by that many pages. -ENOMEM. */

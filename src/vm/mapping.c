@@ -159,7 +159,7 @@ void quire_mapping_info(struct quire_mapping *mapping, struct quire_mapping_info
 {
     count_areas(mapping, info);
     mapping_lock(mapping);
-    info->nr_pages = mapping->nr_pages;
+    info->nr_pages = mapping->nr_pages + mapping->nr_bad;
     info->nr_dirty = mapping->nr_dirty;
     info->nr_swapped = mapping->nr_swapped;
     mapping_unlock(mapping);

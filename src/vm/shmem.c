@@ -203,9 +203,17 @@ void shmem_poison(struct quire_mapping *mapping, struct quire_page *page)
     uintptr_t word = shmem_word_of_entry(entry_make(ENTRY_POISON, quire_page_to_pfn(page).value));
     mapping_lock(mapping);
     cache_take_out(mapping, page, word);
-    mapping->nr_swapped++;
+    mapping->nr_bad++;
     mapping_unlock(mapping);
     page_unuse(mapping->vm, page);
+}
+
+void shmem_forget_word(struct quire_mapping *mapping, uintptr_t word)
+{
+    if (quire_unlikely(entry_is_bad_frame(shmem_entry_of_word(word))))
+        mapping->nr_bad--;
+    else
+        mapping->nr_swapped--;
 }
 
 void shmem_drop_slot(struct quire_mapping *mapping, uint64_t entry)

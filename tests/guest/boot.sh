@@ -80,6 +80,9 @@ for arch in i386 x86-64; do
     tap_check "$arch: a task's stack has a guard page" \
         ends_and_says 3 '^panic: double fault' --arch=$arch --append=crash=stack
     tap_check "$arch: and a backtrace to its beginning" says '^  [^ ]+ overflow_main\+0x'
+    tap_check "$arch: so has the idle task's" \
+        ends_and_says 3 '^panic: double fault' --arch=$arch --append=crash=idle
+    tap_check "$arch: ... with a backtrace to where it began" says '^  [^ ]+ (sched_run_idle|overflow_main)\+0x'
     tap_check "$arch: a panic shows the memory" \
         ends_and_says 3 '^Node 0, zone +DMA ' --arch=$arch --append=crash=panic
     tap_check "$arch: a lock that is taken twice is a panic" \

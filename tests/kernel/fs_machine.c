@@ -14,8 +14,13 @@ char system_node[65] = "node", system_domain[65] = "domain";
 
 struct fs_context *fs_test;
 const struct credentials root_user;
-const struct credentials plain_user = {1000, 1000, 1000, 1000, 1000, 1000, NULL};
-const struct credentials other_user = {1001, 1001, 1001, 1001, 1001, 1001, NULL};
+#define PLAIN(id)                                                                                  \
+    {                                                                                              \
+        .uid = (id), .euid = (id), .suid = (id), .gid = (id), .egid = (id), .sgid = (id),          \
+        .lacks = CAP_ALL, .lost = CAP_ALL                                                          \
+    }
+const struct credentials plain_user = PLAIN(1000);
+const struct credentials other_user = PLAIN(1001);
 struct fs_at at_root;
 int (*fs_while_asleep)(void);
 int fs_error;

@@ -1,6 +1,8 @@
 /* tests/unit/map_change_test.c: changes of what is mapped, and which flushes they ask for */
 #include "tests/unit/tables.h"
 
+#include "phys/cleared.h"
+
 #define GIB (1024 * MIB)
 #define RW (QUIRE_PTE_WRITE | QUIRE_PTE_USER)
 #define AD (QUIRE_PTE_ACCESSED | QUIRE_PTE_DIRTY)
@@ -427,6 +429,54 @@ static void a_split_and_a_collapse_undo_each_other(void)
     }
 }
 
+/* What the machine's pages are held by, until somebody who waits for one gives a few back and
+ * splits what the other is about to. */
+static struct quire_page *held;
+
+static unsigned long count_held(struct quire_shrinker *shrinker, int node)
+{
+    (void)shrinker;
+    (void)node;
+    return held ? 100 : 0;
+}
+
+static unsigned long split_first(struct quire_shrinker *shrinker, int node, quire_gfp_t gfp,
+                                 unsigned long nr)
+{
+    struct quire_page *few = held;
+    (void)shrinker;
+    (void)node;
+    (void)gfp;
+    (void)nr;
+    held = NULL;
+    free_chain(few);
+    CHECK_EQ(quire_split(&pt, 0x80001000, NULL), 0);
+    return 1;
+}
+
+static void a_table_that_was_filled_and_not_needed_isnt_kept_as_zero(void)
+{
+    static const enum quire_pt_format_id formats[] = {QUIRE_PT_FORMAT_I386, QUIRE_PT_FORMAT_PAE,
+                                                      QUIRE_PT_FORMAT_X86_64, QUIRE_PT_FORMAT_LA57};
+    for (unsigned i = 0; i < 4; i++) {
+        if (!start(formats[i]))
+            return;
+        struct quire_shrinker shrinker = {.count = count_held, .scan = split_first};
+        CHECK_EQ(quire_map_range(&pt, 0x80000000, 0x40000000, 0x400000, RW, 0), 0);
+        quire_register_shrinker(machine.mem, &shrinker);
+        CHECK(take_pages(QUIRE_GFP_NOWAIT | QUIRE_GFP_NOWARN | QUIRE_GFP_MEMALLOC, ~0ul, &held));
+        CHECK_EQ(quire_split(&pt, 0x80001000, NULL), 0);
+        CHECK(!held);
+        quire_unregister_shrinker(machine.mem, &shrinker);
+        struct quire_page *page =
+            alloc_cleared_page(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO);
+        REQUIRE(page);
+        CHECK(page_is_cleared(machine.mem, page));
+        quire_free_page(machine.mem, page);
+        tables_end(&pt);
+    }
+}
+
 static void only_what_is_whole_and_alike_collapses(void)
 {
     if (!start(QUIRE_PT_FORMAT_X86_64))
@@ -599,6 +649,7 @@ static const struct test_case cases[] = {
     TEST_CASE(an_update_keeps_what_hardware_set_on_the_same_frame),
     TEST_CASE(a_huge_page_is_no_single_entry),
     TEST_CASE(a_split_and_a_collapse_undo_each_other),
+    TEST_CASE(a_table_that_was_filled_and_not_needed_isnt_kept_as_zero),
     TEST_CASE(only_what_is_whole_and_alike_collapses),
     TEST_CASE(a_copy_is_alike_and_write_protected_on_both_sides),
     TEST_CASE(a_copy_can_be_cleaner_and_cut_huge_pages),

@@ -1,5 +1,6 @@
 /* tests/unit/vm_advice_test.c: madvise: what becomes of pages and areas, and what it refuses */
 #include "tests/unit/vm_entries.h"
+#include "tests/unit/vm_file_machine.h"
 #include "tests/unit/vm_machine.h"
 #include "vm/area.h"
 
@@ -363,6 +364,27 @@ static void what_was_of_a_file_is_read_anew_unless_it_was_written(void)
     finish();
 }
 
+static void what_was_of_shared_memory_counts_as_there_and_not_as_swapped(void)
+{
+    if (!begin())
+        return;
+    struct quire_mapping *shm =
+        shm_of((struct quire_mapping_config){.size = 3 * PAGE, .may_write = true});
+    quire_linear_t at = map_file(mm, shm, 0, 3 * PAGE, RW, QUIRE_MAP_SHARED);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(poke(at + i * PAGE, i + 1));
+    CHECK_EQ(advise(at + PAGE, 1, QUIRE_MADV_HWPOISON), 0);
+    CHECK_EQ(info_of_file(shm).nr_pages, 3);
+    CHECK_EQ(info_of_file(shm).nr_swapped, 0);
+    CHECK_EQ(quire_mapping_punch(shm, PAGE, PAGE), 0);
+    CHECK_EQ(info_of_file(shm).nr_pages, 2);
+    CHECK_EQ(info_of_file(shm).nr_swapped, 0);
+    CHECK(poke(at + PAGE, 4) && holds(at + PAGE, 4));
+    CHECK_EQ(info_of_file(shm).nr_pages, 3);
+    quire_mapping_put(shm);
+    finish();
+}
+
 static void soft_offlining_moves_what_is_there(void)
 {
     if (!begin())
@@ -392,6 +414,7 @@ static const struct test_case cases[] = {
     TEST_CASE(forks_follow_the_advice),
     TEST_CASE(poisoned_pages_are_lost_and_their_frames_stay_away),
     TEST_CASE(what_was_of_a_file_is_read_anew_unless_it_was_written),
+    TEST_CASE(what_was_of_shared_memory_counts_as_there_and_not_as_swapped),
     TEST_CASE(soft_offlining_moves_what_is_there),
     {0},
 };

@@ -1,6 +1,8 @@
 /* mremap: growing, shrinking, moving */
 #include "say.h"
 
+#include <sys/auxv.h>
+
 #define MAY MREMAP_MAYMOVE
 
 static void errors(char *area)
@@ -77,6 +79,42 @@ static void several_areas(void)
     say_access("the page cut off", area + PAGE, READ);
 }
 
+/* Without the library, which may call through the vDSO. */
+static long call(long number, long first, long second)
+{
+    long result;
+#if defined(__x86_64__)
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(first), "S"(second)
+                     : "rcx", "r11", "memory");
+#else
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(second) : "memory");
+#endif
+    return result;
+}
+
+static volatile int caught;
+
+static void catch (int signal)
+{
+    caught = signal;
+}
+
+/* Calls and signals that are under way return to where it is then. Linux moves all of it or none.
+ */
+static void vdso(void)
+{
+    char *from = (char *)(uintptr_t)getauxval(AT_SYSINFO_EHDR), *to = pages(16);
+    const long pid = getpid();
+    bool moved = false;
+    signal(SIGUSR1, catch);
+    for (unsigned long n = 1; n <= 16 && !moved; n++)
+        moved = mremap(from, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
+    (void)call(SYS_kill, pid, SIGUSR1);
+    (void)call(SYS_exit, moved && caught == SIGUSR1 ? 0 : 1, 0);
+}
+
 int main(void)
 {
     char *area = pages(4);
@@ -85,5 +123,6 @@ int main(void)
     to_a_place();
     of_files();
     several_areas();
+    IN_CHILD(vdso);
     return 0;
 }

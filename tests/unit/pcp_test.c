@@ -307,6 +307,22 @@ static void a_page_known_to_be_zero_is_kept_for_who_wants_one(void)
     CHECK(page_is_cleared(machine.mem, page));
 }
 
+/* The list's pages are unmovable ones of an ordinary pageblock. */
+static void a_zeroed_page_of_another_type_goes_to_its_own_list(void)
+{
+    const quire_gfp_t other[] = {QUIRE_GFP_MOVABLE, QUIRE_GFP_RECLAIMABLE};
+    if (!machine_boot_plain(64 * MIB, (struct quire_mem_config){.nr_cpus = 1}))
+        return;
+    const struct pcp_list *list = &machine.mem->zones[0].pcp[0]->list[PCP_CLEARED];
+    for (unsigned i = 0; i < 2; i++) {
+        struct quire_page *page = alloc_cleared_page(machine.mem, CLEARED_GFP | other[i]);
+        REQUIRE(page);
+        free_cleared_page(machine.mem, page);
+        CHECK(list->top == list->base);
+        CHECK(quire_alloc_page(machine.mem, QUIRE_GFP_KERNEL | other[i]) == page);
+    }
+}
+
 static void cleared_pages_are_free_and_not_many(void)
 {
     if (!machine_boot_plain(64 * MIB, (struct quire_mem_config){.nr_cpus = 1}))
@@ -370,6 +386,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_machine_without_them_keeps_nothing_back),
     TEST_CASE(draining_a_cpu_that_doesnt_exist_does_nothing),
     TEST_CASE(a_page_known_to_be_zero_is_kept_for_who_wants_one),
+    TEST_CASE(a_zeroed_page_of_another_type_goes_to_its_own_list),
     TEST_CASE(cleared_pages_are_free_and_not_many),
     TEST_CASE(a_cleared_page_that_is_shared_or_not_kept_is_freed_as_any),
     {0},

@@ -7,9 +7,9 @@
  *        └─────── ── tree and list of mappings                       large.c, kept.c, regular.c
  *
  * Locks, of which nobody holds two: large.lock for what large.c keeps, caches_lock for the list of
- * attached caches, purge_lock while free pages are given back, grow_lock while sections are added
- * or a class's cache is made, quarantine.lock. Those of the layers below are taken within the last
- * but one, and purge_lock.
+ * attached caches and what room they waived, purge_lock while free pages are given back, grow_lock
+ * while sections are added or a class's cache is made, quarantine.lock. Those of the layers below
+ * are taken within the last but one, and purge_lock.
  */
 #ifndef QUIRE_HEAP_INTERNAL_H
 #define QUIRE_HEAP_INTERNAL_H

@@ -142,7 +142,8 @@ struct quire_heap {
     quire_port_spinlock_t caches_lock;
     struct quire_heap_cache *caches;
     unsigned long nr_caches;
-    size_t caches_room; /* bytes, by atomic adds */
+    size_t caches_room;     /* bytes, by atomic adds */
+    unsigned long refusals; /* of room, in sixteens, since the last look for some; the same */
 
     uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */

@@ -15,12 +15,13 @@
  *               nothing is waived yet, and claimed again, both with caches_lock held
  *   bound       stacks hold cache_bytes together, but for what a thread whose claims were waived
  *               frees before it comes by a slow path again. A look reads the tops of the threads
- *               that have become idle, and a word of all others; a thread looks when it is refused
- *               first, and then once for REFUSALS_PER_CACHE refusals for each cache that there is
+ *               that have become idle, and a word of all others; there is one for as many times
+ *               REFUSALS_AT_ONCE refusals, of whichever threads, as there are caches: else each
+ *               thread of those that come and go would look at all that wait
  */
 #include "heap/cache.h"
 
-#define REFUSALS_PER_CACHE 16u
+#define REFUSALS_AT_ONCE 16u /* of a thread, for one in the count that all share */
 
 static size_t room_left(const struct quire_heap *heap)
 {
@@ -83,11 +84,10 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes)
     struct quire_heap *heap = cache->heap;
     if (claim(cache, bytes))
         return true;
-    if (cache->refusals_left) {
-        cache->refusals_left--;
+    if (++cache->nr_refusals % REFUSALS_AT_ONCE ||
+        quire_fetch_add(&heap->refusals, 1) + 1 < quire_load_relaxed(&heap->nr_caches))
         return false;
-    }
-    cache->refusals_left = REFUSALS_PER_CACHE * (unsigned)quire_load_relaxed(&heap->nr_caches);
+    quire_store_relaxed(&heap->refusals, 0);
     look_for_idle(heap);
     return claim(cache, bytes);
 }

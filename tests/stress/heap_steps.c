@@ -46,7 +46,8 @@ static void look_for_idle_ones(void)
         return;
     quire_port_spin_unlock(lock);
     for (unsigned i = 0; i < 2; i++) {
-        heap_cache.refusals_left = 0;
+        heap_machine.heap->refusals = heap_machine.heap->nr_caches; /* it is time */
+        heap_cache.nr_refusals = ~0u;
         CHECK(!room_take(&heap_cache, SIZE_MAX / 2));
     }
 }

@@ -107,7 +107,7 @@ struct quire_heap_cache {
     size_t room;                       /* bytes that the stacks hold when full */
     size_t waived;                     /* of them, while the thread is idle: see room.c */
     unsigned nr_visits, seen_visits;   /* to the slow paths; at another's last look */
-    unsigned refusals_left;            /* of room, before it looks for some */
+    unsigned nr_refusals;              /* of room */
     struct quire_heap_cache *next, **link;
     uint8_t visits[QUIRE_HEAP_RUN_CLASSES]; /* to the slow paths, for runs, up to 255 */
     uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */

@@ -21,7 +21,6 @@
 #define quire_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define quire_add_fetch(p, v) ((void)__atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL))
 #define quire_sub_fetch(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
-#define quire_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define quire_fetch_or(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define quire_fetch_and(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 

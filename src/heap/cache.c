@@ -123,11 +123,13 @@ static void find_place(struct quire_heap_cache *cache, size_t class, unsigned ca
     cache->nr_placed = (uint16_t)(cache->nr_placed + space + NULLS);
 }
 
-/* At least as many as it holds. */
+/* What it holds, at least: which is certain only when the stack is hidden, since a signal handler
+ * may free. */
 static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
     unsigned count = hide_stack(cache, class), at = count;
     void **old = stack_bottom(cache, class);
+    capacity = capacity > count ? capacity : count;
     if (capacity > cache->space[class])
         find_place(cache, class, capacity);
     void **bottom = stack_bottom(cache, class);
@@ -147,7 +149,7 @@ size_t cache_cut(struct quire_heap_cache *cache)
     for (size_t class = 1; class < NR_CLASSES; class ++) {
         if (!cache->capacity[class])
             continue;
-        set_capacity(cache, class, stack_count(cache, class));
+        set_capacity(cache, class, 0);
         bytes += cache->capacity[class] * class_size(class);
     }
     return bytes;

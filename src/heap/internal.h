@@ -7,9 +7,9 @@
  *        └─────── ── tree and list of mappings                       large.c, kept.c, regular.c
  *
  * Locks, of which nobody holds two: large.lock for what large.c keeps, caches_lock for the list of
- * attached caches, purge_lock while free pages are given back, grow_lock while sections are added
- * or a class's cache is made, quarantine.lock. Those of the layers below are taken within the last
- * but one, and purge_lock.
+ * attached caches and what room they waived, purge_lock while free pages are given back, grow_lock
+ * while sections are added or a class's cache is made, quarantine.lock. Those of the layers below
+ * are taken within the last but one, and purge_lock.
  */
 #ifndef QUIRE_HEAP_INTERNAL_H
 #define QUIRE_HEAP_INTERNAL_H
@@ -143,7 +143,8 @@ struct quire_heap {
     struct quire_heap_cache *caches;
     unsigned long nr_caches;
     unsigned slots_of_cache;
-    size_t caches_room; /* bytes, by atomic adds */
+    size_t caches_room;     /* bytes, by atomic adds */
+    unsigned long refusals; /* of room, in sixteens, since the last look for some; the same */
 
     uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */

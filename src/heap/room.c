@@ -11,17 +11,18 @@
  * them again; if there is no room for them its stacks' capacities become what they hold.
  *
  *   invariant   heap->caches_room is what all caches have claimed, less what they waived. A claim
- *               is made and given up by its cache's thread only; it is waived by others, with
- *               caches_lock held, when nothing is waived yet
+ *               is made and given up by its cache's thread only; it is waived by others, when
+ *               nothing is waived yet, and claimed again, both with caches_lock held
  *   bound       stacks hold cache_bytes together, but for what a thread whose claims were waived
  *               frees before it comes by a slow path again. A look reads the tops of the threads
- *               that have become idle, and a word of all others; a thread looks when it is refused
- *               first, and then once for REFUSALS_PER_CACHE refusals for each cache that there is
+ *               that have become idle, and a word of all others; there is one for as many times
+ *               REFUSALS_AT_ONCE refusals, of whichever threads, as there are caches: else each
+ *               thread of those that come and go would look at all that wait
  */
 #include "heap/cache.h"
 
-#define PLENTY 2u /* a part of all room: with so much left nobody has too much of it */
-#define REFUSALS_PER_CACHE 16u
+#define PLENTY 2u            /* a part of all room: with so much left nobody has too much of it */
+#define REFUSALS_AT_ONCE 16u /* of a thread, for one in the count that all share */
 
 static size_t room_left(const struct quire_heap *heap)
 {
@@ -62,7 +63,7 @@ static void waive(struct quire_heap *heap, struct quire_heap_cache *cache)
     if (held >= room)
         return;
     (void)quire_fetch_add(&heap->caches_room, held - room);
-    quire_store_release(&cache->waived, room - held);
+    quire_store_relaxed(&cache->waived, room - held);
 }
 
 static void look_for_idle(struct quire_heap *heap)
@@ -86,13 +87,24 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes)
         return true;
     if (room_left(heap) >= heap->cache_bytes / PLENTY)
         return false;
-    if (cache->refusals_left) {
-        cache->refusals_left--;
+    if (++cache->nr_refusals % REFUSALS_AT_ONCE ||
+        quire_fetch_add(&heap->refusals, 1) + 1 < quire_load_relaxed(&heap->nr_caches))
         return false;
-    }
-    cache->refusals_left = REFUSALS_PER_CACHE * (unsigned)quire_load_relaxed(&heap->nr_caches);
+    quire_store_relaxed(&heap->refusals, 0);
     look_for_idle(heap);
     return claim(cache, bytes);
+}
+
+/* With the lock: nobody is to waive what is just cut. */
+static void claim_again(struct quire_heap *heap, struct quire_heap_cache *cache)
+{
+    size_t waived = quire_load_relaxed(&cache->waived), had = cache->room;
+    quire_store_relaxed(&cache->waived, (size_t)0);
+    if (quire_fetch_add(&heap->caches_room, waived) + waived <= heap->cache_bytes)
+        return;
+    size_t has = cache_cut(cache);
+    quire_store_relaxed(&cache->room, has);
+    (void)quire_fetch_add(&heap->caches_room, has - had);
 }
 
 void room_come_by(struct quire_heap_cache *cache)
@@ -101,18 +113,15 @@ void room_come_by(struct quire_heap_cache *cache)
     quire_count(&cache->nr_visits, 1);
     if (quire_likely(!quire_load_relaxed(&cache->waived)))
         return;
-    size_t waived = quire_exchange(&cache->waived, (size_t)0);
-    if (quire_fetch_add(&heap->caches_room, waived) + waived <= heap->cache_bytes)
-        return;
-    size_t had = cache->room, has = cache_cut(cache);
-    quire_store_relaxed(&cache->room, has);
-    (void)quire_fetch_add(&heap->caches_room, has - had);
+    heap_lock(&heap->caches_lock);
+    claim_again(heap, cache);
+    heap_unlock(&heap->caches_lock);
 }
 
 void room_end(struct quire_heap_cache *cache)
 {
-    size_t waived = quire_exchange(&cache->waived, (size_t)0);
-    (void)quire_fetch_add(&cache->heap->caches_room, waived - cache->room);
+    (void)quire_fetch_add(&cache->heap->caches_room, cache->waived - cache->room);
+    quire_store_relaxed(&cache->waived, (size_t)0);
     quire_store_relaxed(&cache->room, (size_t)0);
 }
 

@@ -15,6 +15,7 @@ extern const struct test_suite suite_slab_race;
 extern const struct test_suite suite_sim_stress;
 extern const struct test_suite suite_tables_stress;
 extern const struct test_suite suite_heap_stress;
+extern const struct test_suite suite_heap_steps;
 extern const struct test_suite suite_vm_stress;
 extern const struct test_suite suite_vm_swap_stress;
 extern const struct test_suite suite_vm_file_stress;
@@ -33,6 +34,7 @@ const struct test_suite *const test_suites[] = {
     &suite_sim_stress,     //
     &suite_tables_stress,  //
     &suite_heap_stress,    //
+    &suite_heap_steps,     //
     &suite_vm_stress,      //
     &suite_vm_swap_stress, //
     &suite_vm_file_stress, //

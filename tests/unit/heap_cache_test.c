@@ -152,6 +152,41 @@ static void room_that_an_idle_thread_has_no_use_for_goes_to_others(void)
     heap_end();
 }
 
+/* Whether somebody looked who is idle while `cache` was refused room so many times. */
+static bool is_looked_at_in(struct quire_heap_cache *idle, struct quire_heap_cache *cache,
+                            unsigned refusals)
+{
+    idle->seen_visits = idle->nr_visits - 1;
+    while (refusals--)
+        CHECK(!room_take(cache, SIZE_MAX / 2));
+    return idle->seen_visits == idle->nr_visits;
+}
+
+static void threads_that_come_and_go_seldom_look_at_those_that_wait(void)
+{
+    enum { THREADS = 40, REFUSALS = 20 };
+    static struct quire_heap_cache idle[THREADS];
+    struct quire_heap_cache brief;
+    unsigned nr_looked = 0;
+    if (!heap_boot())
+        return;
+    for (unsigned t = 0; t < THREADS; t++) {
+        quire_heap_cache_init(&idle[t]);
+        REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &idle[t]));
+    }
+    for (unsigned t = 0; t < 10 * THREADS; t++) {
+        quire_heap_cache_init(&brief);
+        REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &brief));
+        nr_looked += is_looked_at_in(&idle[0], &brief, REFUSALS);
+        quire_heap_cache_detach(&brief);
+    }
+    CHECK(nr_looked <= 10 * REFUSALS / 16);
+    CHECK(is_looked_at_in(&idle[0], &heap_cache, 17 * (THREADS + 1)));
+    for (unsigned t = 0; t < THREADS; t++)
+        quire_heap_cache_detach(&idle[t]);
+    heap_end();
+}
+
 static void who_comes_by_when_its_room_is_gone_has_room_for_what_it_holds(void)
 {
     enum { THREADS = 20 };
@@ -529,6 +564,7 @@ static const struct test_case cases[] = {
     TEST_CASE(all_stacks_together_stay_within_their_bound),
     TEST_CASE(who_comes_late_has_stacks_too),
     TEST_CASE(room_that_an_idle_thread_has_no_use_for_goes_to_others),
+    TEST_CASE(threads_that_come_and_go_seldom_look_at_those_that_wait),
     TEST_CASE(who_comes_by_when_its_room_is_gone_has_room_for_what_it_holds),
     TEST_CASE(a_thread_that_ends_gives_all_back),
     TEST_CASE(nobody_uses_a_stack_that_is_being_changed),

@@ -6,9 +6,9 @@
  * late has small stacks rather than none.
  *
  * Most threads of many wait, with claims that their stacks fill in part only. Who is refused room
- * when little is left looks, now and then, who hasn't come by its slow paths since the last look:
- * of its claims those are waived that nothing lies in. When such a thread comes by again it claims
- * them again; if there is no room for them its stacks' capacities become what they hold.
+ * looks, now and then, who hasn't come by its slow paths since the last look: of its claims those
+ * are waived that nothing lies in. When such a thread comes by again it claims them again; if there
+ * is no room for them its stacks' capacities become what they hold.
  *
  *   invariant   heap->caches_room is what all caches have claimed, less what they waived. A claim
  *               is made and given up by its cache's thread only; it is waived by others, when
@@ -21,7 +21,6 @@
  */
 #include "heap/cache.h"
 
-#define PLENTY 2u            /* a part of all room: with so much left nobody has too much of it */
 #define REFUSALS_AT_ONCE 16u /* of a thread, for one in the count that all share */
 
 static size_t room_left(const struct quire_heap *heap)
@@ -85,8 +84,6 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes)
     struct quire_heap *heap = cache->heap;
     if (claim(cache, bytes))
         return true;
-    if (room_left(heap) >= heap->cache_bytes / PLENTY)
-        return false;
     if (++cache->nr_refusals % REFUSALS_AT_ONCE ||
         quire_fetch_add(&heap->refusals, 1) + 1 < quire_load_relaxed(&heap->nr_caches))
         return false;

@@ -7,56 +7,29 @@
  * which is there when the machine is started with `fail-alloc`); COUNT of them in a row. What may
  * come of that is an error that says so, or the child's end by SIGKILL. Afterwards each frame and
  * each object of the kernel has to be where it was: MemFree and those whom /proc/meminfo knows, and
- * the objects of each cache. With swap (any) pages go out and come in, too.
+ * the objects of each cache. With swap (any) pages go out and come in, too. The operations are in
+ * fail_tasks.c, fail_memory.c and fail_files.c.
  */
-#include <asm/ldt.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/shm.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/timerfd.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE 101
-#endif
-#define MOST 3000u       /* allocations of one operation */
+#include "fail.h"
+
 #define PATIENCE 100000u /* tries to disarm, of which a few are refused */
 #define WARM_UPS 3u
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-enum { REACHED = 0, NOT_REACHED = 100, WRONG = 101, FIRST_ERROR = 0 };
 
 static int failures;
-static int control = -1; /* fail-nth of the child */
-static char *self;
 
 /* ---- arming ---------------------------------------------------------------------------------- */
 
-static void arm(unsigned nth, unsigned count)
+void arm(unsigned nth, unsigned count)
 {
     char text[32];
     int length = snprintf(text, sizeof text, "%u %u", nth, count);
@@ -64,8 +37,7 @@ static void arm(unsigned nth, unsigned count)
         _exit(WRONG);
 }
 
-/* Whether some allocation has failed. */
-static bool disarm(unsigned nth)
+bool disarm(unsigned nth)
 {
     char text[32] = "";
     ssize_t got = -1;
@@ -78,7 +50,7 @@ static bool disarm(unsigned nth)
     return !nth || strtoul(text, NULL, 10) == 0;
 }
 
-static bool open_control(void)
+bool open_control(void)
 {
     control = open("/proc/thread-self/fail-nth", O_RDWR);
     return control >= 0;
@@ -169,535 +141,18 @@ static void tell_difference(const struct balance *before, const struct balance *
                    after->objects[i]);
 }
 
-/* ---- operations: 0 or an errno; what was begun is undone when it didn't go on ------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
-/* What the operation works with, made before anything fails. */
-static unsigned char *pages; /* NR_PAGES, touched */
-static int file;             /* of NR_PAGES, in /tmp */
-static volatile unsigned char sink;
-#define NR_PAGES 24u
+unsigned char *pages;
+int file;
+unsigned armed_nth, armed_count;
+int control = -1;
+char *self;
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        if ((call) < 0)                                                                            \
-            return errno;                                                                          \
-    } while (0)
-
-static void touch(unsigned char *at, unsigned long count)
+void touch(unsigned char *at, unsigned long count)
 {
     for (unsigned long i = 0; i < count; i++)
         at[i * PAGE] = (unsigned char)(at[i * PAGE] + 1);
-}
-
-static int wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return errno;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EPROTO;
-}
-
-static int op_fork(void)
-{
-    pid_t pid = fork();
-    if (!pid) {
-        touch(pages, NR_PAGES);
-        _exit(0);
-    }
-    return pid < 0 ? errno : wait_for(pid);
-}
-
-static int op_fork_swapped(void)
-{
-    TRY(madvise(pages, NR_PAGES * PAGE, MADV_PAGEOUT));
-    return op_fork();
-}
-
-static int op_vfork(void)
-{
-    pid_t pid = vfork();
-    if (!pid)
-        _exit(0);
-    return pid < 0 ? errno : wait_for(pid);
-}
-
-static unsigned armed_nth, armed_count;
-
-static int op_exec(void)
-{
-    char fd[16], nth[16];
-    snprintf(fd, sizeof fd, "%d", control);
-    snprintf(nth, sizeof nth, "%u", armed_nth);
-    char *arguments[] = {self, "--after-exec", fd, nth, NULL}, *environment[] = {"A=B", NULL};
-    execve(self, arguments, environment);
-    return errno;
-}
-
-static int op_spawn(void)
-{
-    char *arguments[] = {self, "--nothing", NULL}, *environment[] = {NULL};
-    pid_t pid = vfork();
-    if (!pid) {
-        execve(self, arguments, environment);
-        _exit(3);
-    }
-    return pid < 0 ? errno : wait_for(pid);
-}
-
-static void *thread_main(void *arg)
-{
-    touch(arg, 1);
-    return NULL;
-}
-
-static int op_thread(void)
-{
-    pthread_t thread;
-    int error = pthread_create(&thread, NULL, thread_main, pages);
-    return error ? error : pthread_join(thread, NULL);
-}
-
-#ifdef __i386__
-/* Whether the CPU has a segment by any selector of the table, when others have run. */
-static bool has_segments(void)
-{
-    const struct timespec moment = {0, 1000000};
-    nanosleep(&moment, NULL);
-    for (unsigned selector = 7; selector < 65536; selector += 8) {
-        unsigned limit;
-        bool is_there;
-        __asm__("lsl %2, %0" : "=r"(limit), "=@ccz"(is_there) : "r"(selector));
-        if (is_there)
-            return true;
-    }
-    return false;
-}
-
-/* A table of segments, which grows before its first entry and behind it, and a copy for a child. */
-static int op_ldt(void)
-{
-    struct user_desc desc = {.entry_number = 40, .limit = 1, .seg_32bit = 1};
-    if (syscall(SYS_modify_ldt, 0x11, &desc, sizeof desc))
-        return has_segments() ? EBADMSG : errno;
-    desc.entry_number = 2000;
-    TRY(syscall(SYS_modify_ldt, 0x11, &desc, sizeof desc));
-    return op_fork();
-}
-#endif
-
-static void wait_while(unsigned *word, unsigned value)
-{
-    while (*(volatile unsigned *)word == value)
-        syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
-}
-
-static int sits(void *go)
-{
-    wait_while(go, 0);
-    return 0;
-}
-
-/* A thread of which one leaves what both had; then one that is born with its own. */
-static int op_own_files(void)
-{
-    static char stack[16384] __attribute__((aligned(16)));
-    static unsigned word, go;
-    const int shared = CLONE_FILES | CLONE_FS,
-              flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_CHILD_CLEARTID;
-    int error = 0;
-    for (int own = 0; own < 2 && !error; own++) {
-        word = 1;
-        go = 0;
-        TRY(clone(sits, stack + sizeof stack, own ? flags : flags | shared, &go, NULL, NULL,
-                  &word));
-        if (!own && unshare(shared))
-            error = errno;
-        *(volatile unsigned *)&go = 1;
-        syscall(SYS_futex, &go, FUTEX_WAKE, 1, NULL, NULL, 0);
-        wait_while(&word, 1);
-    }
-    return error;
-}
-
-static int op_mmap(void)
-{
-    unsigned char *at =
-        mmap(NULL, 600 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        return errno;
-    touch(at, 3);
-    touch(at + 590 * PAGE, 3);
-    TRY(munmap(at + 100 * PAGE, 100 * PAGE));
-    TRY(munmap(at, 600 * PAGE));
-    return 0;
-}
-
-static int op_populate(void)
-{
-    unsigned char *at = mmap(NULL, 40 * PAGE, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (at == MAP_FAILED)
-        return errno;
-    touch(at, 40);
-    return munmap(at, 40 * PAGE) ? errno : 0;
-}
-
-static int op_split(void)
-{
-    TRY(mprotect(pages + 4 * PAGE, 2 * PAGE, PROT_READ));
-    TRY(mprotect(pages + 4 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE));
-    TRY(madvise(pages + 8 * PAGE, PAGE, MADV_DONTFORK));
-    TRY(mlock(pages + 10 * PAGE, 2 * PAGE));
-    TRY(munlock(pages + 10 * PAGE, PAGE));
-    TRY(madvise(pages + 12 * PAGE, 2 * PAGE, MADV_DONTNEED));
-    touch(pages, NR_PAGES);
-    return 0;
-}
-
-static int op_mremap(void)
-{
-    unsigned char *to = mremap(pages, NR_PAGES * PAGE, 2 * NR_PAGES * PAGE, MREMAP_MAYMOVE);
-    if (to == MAP_FAILED)
-        return errno;
-    touch(to, 2 * NR_PAGES);
-    unsigned char *hole = mmap(NULL, 1024 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (hole == MAP_FAILED)
-        return errno;
-    if (mremap(to, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, hole) == MAP_FAILED)
-        return errno;
-    touch(hole, 4);
-    return 0;
-}
-
-static int op_brk(void)
-{
-    unsigned char *end = sbrk(10 * PAGE);
-    if (end == (void *)-1)
-        return errno;
-    touch(end, 10);
-    return sbrk(-(intptr_t)(10 * PAGE)) == (void *)-1 ? errno : 0;
-}
-
-/* A process of its own leaves a core, be it with failures or without; its blocks, 0: there is none.
- */
-static long blocks_of_core(unsigned nth, unsigned count)
-{
-    struct stat core = {0};
-    int status;
-    pid_t pid = fork();
-    if (!pid) {
-        const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
-        if (setrlimit(RLIMIT_CORE, &all) || chdir("/tmp") || (nth && !open_control()))
-            _exit(WRONG);
-        if (nth)
-            arm(nth, count);
-        raise(SIGABRT);
-        _exit(WRONG);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || WIFEXITED(status))
-        return -1;
-    return WCOREDUMP(status) && !stat("/tmp/core", &core) ? (long)core.st_blocks : 0;
-}
-
-#define LEAST_OF_CORE 20u /* a core takes more allocations, of which some can be done without */
-
-/* Those that fail are that process's, so this one says whether there were any: by what is in the
- * core. */
-static int op_core(void)
-{
-    if (write(control, "0", 1) != 1)
-        return errno;
-    long whole = blocks_of_core(0, 0);
-    unlink("/tmp/core");
-    if (whole <= 0)
-        return EPROTO;
-    if (!armed_nth)
-        return 0;
-    long got = blocks_of_core(armed_nth, armed_count);
-    unlink("/tmp/core");
-    if (got < 0)
-        return EPROTO;
-    if (got == whole && armed_nth > LEAST_OF_CORE)
-        arm(MOST, 1); /* nothing has failed */
-    return got == whole ? 0 : ENOMEM;
-}
-
-/* Frames go out of use, one with what is in it and one without, for good. */
-static int op_frames(void)
-{
-    TRY(madvise(pages + 3 * PAGE, PAGE, MADV_SOFT_OFFLINE));
-    touch(pages, NR_PAGES);
-    TRY(madvise(pages + 3 * PAGE, PAGE, MADV_HWPOISON));
-    TRY(madvise(pages + 3 * PAGE, PAGE, MADV_DONTNEED));
-    touch(pages, NR_PAGES);
-    return 0;
-}
-
-static int op_swap(void)
-{
-    TRY(madvise(pages, NR_PAGES * PAGE, MADV_PAGEOUT));
-    touch(pages, NR_PAGES);
-    return 0;
-}
-
-static int op_swap_in(void)
-{
-    bool resident = false;
-    unsigned char map[NR_PAGES];
-    TRY(madvise(pages, NR_PAGES * PAGE, MADV_WILLNEED));
-    TRY(mincore(pages, NR_PAGES * PAGE, map));
-    for (unsigned i = 0; i < NR_PAGES; i++)
-        resident |= map[i] & 1;
-    touch(pages, NR_PAGES);
-    return 0;
-}
-
-static int op_file(void)
-{
-    char block[100];
-    memset(block, 7, sizeof block);
-    int fd = open("/tmp/fail-file", O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0)
-        return errno;
-    int error = 0;
-    for (unsigned i = 0; i < 8 && !error; i++)
-        if (pwrite(fd, block, sizeof block, (off_t)(i * 70000)) != (ssize_t)sizeof block)
-            error = errno;
-    if (!error && pread(fd, block, sizeof block, 70000) != (ssize_t)sizeof block)
-        error = errno;
-    if (!error && ftruncate(fd, 100))
-        error = errno;
-    if (!error && fallocate(fd, 0, 0, 20 * PAGE))
-        error = errno;
-    close(fd);
-    if (unlink("/tmp/fail-file") && !error)
-        error = errno;
-    return error;
-}
-
-static int op_file_map(void)
-{
-    unsigned char *shared =
-        mmap(NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    unsigned char *private =
-        mmap(NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-    if (shared == MAP_FAILED || private == MAP_FAILED)
-        return errno;
-    touch(shared, NR_PAGES);
-    touch(private, NR_PAGES);
-    TRY(msync(shared, NR_PAGES * PAGE, MS_SYNC));
-    TRY(munmap(shared, NR_PAGES * PAGE));
-    return munmap(private, NR_PAGES * PAGE) ? errno : 0;
-}
-
-static int op_names(void)
-{
-    int error = 0, fd;
-    char bytes[2000];
-    if (mkdir("/tmp/fail-folder", 0700))
-        return errno;
-    if (symlink("fail-folder", "/tmp/fail-link"))
-        error = errno;
-    fd = error ? -1 : open("/tmp/fail-link/one", O_RDWR | O_CREAT, 0600);
-    if (!error && fd < 0)
-        error = errno;
-    if (!error && setxattr("/tmp/fail-link/one", "user.a", "value", 5, 0) && errno != ENOTSUP)
-        error = errno;
-    if (!error && link("/tmp/fail-folder/one", "/tmp/fail-folder/two"))
-        error = errno;
-    if (!error && rename("/tmp/fail-folder/two", "/tmp/fail-folder/three"))
-        error = errno;
-    if (fd >= 0)
-        close(fd);
-    fd = error ? -1 : open("/tmp/fail-folder", O_RDONLY | O_DIRECTORY);
-    if (!error && (fd < 0 || syscall(SYS_getdents64, fd, bytes, sizeof bytes) < 0))
-        error = errno;
-    if (!error && !getcwd(bytes, sizeof bytes))
-        error = errno;
-    if (fd >= 0)
-        close(fd);
-    return error;
-}
-
-static void undo_names(void)
-{
-    static const char *const names[] = {"/tmp/fail-folder/one",   "/tmp/fail-folder/two",
-                                        "/tmp/fail-folder/three", "/tmp/fail-link",
-                                        "/tmp/fail-file",         "/tmp/fail-socket"};
-    for (unsigned i = 0; i < COUNT(names); i++)
-        unlink(names[i]);
-    rmdir("/tmp/fail-folder");
-}
-
-static int op_proc(void)
-{
-    static const char *const names[] = {"/proc/self/maps",   "/proc/self/smaps", "/proc/meminfo",
-                                        "/proc/self/status", "/proc/vmstat",     "/proc/slabinfo",
-                                        "/proc/self/exe",    "/proc/self/fd"};
-    char bytes[8192];
-    for (unsigned i = 0; i < COUNT(names); i++) {
-        int fd = open(names[i], O_RDONLY);
-        if (fd < 0)
-            return errno;
-        ssize_t got = i + 1 == COUNT(names) ? syscall(SYS_getdents64, fd, bytes, sizeof bytes)
-                                            : read(fd, bytes, sizeof bytes);
-        int error = errno;
-        close(fd);
-        if (got < 0)
-            return error;
-    }
-    return 0;
-}
-
-static int op_pipe(void)
-{
-    int fd[2], copy[2];
-    char bytes[5000];
-    memset(bytes, 1, sizeof bytes);
-    TRY(pipe(fd));
-    TRY(pipe(copy));
-    TRY(write(fd[1], bytes, sizeof bytes));
-    TRY(tee(fd[0], copy[1], 3000, 0));
-    TRY(splice(fd[0], NULL, copy[1], NULL, 2000, 0));
-    TRY(read(copy[0], bytes, sizeof bytes));
-    TRY(dup2(fd[0], 200));
-    TRY(fcntl(fd[1], F_SETPIPE_SZ, 8 * PAGE));
-    return 0;
-}
-
-static int op_socket(void)
-{
-    int fd[2];
-    char byte = 'a', room[CMSG_SPACE(sizeof(int))];
-    struct iovec piece = {&byte, 1};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = room};
-    TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
-    message.msg_controllen = sizeof room;
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(head), &file, sizeof(int));
-    TRY(sendmsg(fd[0], &message, MSG_DONTWAIT));
-    message.msg_controllen = sizeof room;
-    TRY(recvmsg(fd[1], &message, MSG_DONTWAIT));
-    return 0;
-}
-
-static int op_listen(void)
-{
-    struct sockaddr_un address = {AF_UNIX, "/tmp/fail-socket"};
-    char bytes[4000] = "";
-    int server = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
-    TRY(server);
-    TRY(client);
-    TRY(bind(server, (struct sockaddr *)&address, sizeof address));
-    TRY(listen(server, 4));
-    TRY(connect(client, (struct sockaddr *)&address, sizeof address));
-    int peer = accept(server, NULL, NULL);
-    TRY(peer);
-    TRY(send(client, bytes, sizeof bytes, MSG_DONTWAIT));
-    TRY(recv(peer, bytes, sizeof bytes, MSG_DONTWAIT));
-    return 0;
-}
-
-static int op_events(void)
-{
-    sigset_t set;
-    struct epoll_event event = {.events = EPOLLIN};
-    struct itimerspec soon = {{0, 0}, {0, 1000}};
-    struct pollfd polled[40];
-    int epoll = epoll_create1(0), counter = eventfd(1, 0);
-    int timer = timerfd_create(CLOCK_MONOTONIC, 0);
-    sigemptyset(&set);
-    sigaddset(&set, SIGUSR1);
-    int signals = signalfd(-1, &set, 0);
-    TRY(epoll);
-    TRY(counter);
-    TRY(timer);
-    TRY(signals);
-    TRY(epoll_ctl(epoll, EPOLL_CTL_ADD, counter, &event));
-    TRY(epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event));
-    TRY(timerfd_settime(timer, 0, &soon, NULL));
-    TRY(epoll_wait(epoll, &event, 1, 1000));
-    for (unsigned i = 0; i < COUNT(polled); i++)
-        polled[i] = (struct pollfd){counter, POLLIN, 0};
-    TRY(poll(polled, COUNT(polled), 1000));
-    return 0;
-}
-
-static int op_signals(void)
-{
-    sigset_t set;
-    siginfo_t info;
-    timer_t timer;
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1};
-    struct itimerspec soon = {{0, 0}, {0, 1000}};
-    struct timespec moment = {0, 100000000};
-    sigemptyset(&set);
-    sigaddset(&set, SIGRTMIN);
-    sigaddset(&set, SIGRTMIN + 1);
-    TRY(sigprocmask(SIG_BLOCK, &set, NULL));
-    TRY(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = 5}));
-    TRY(timer_create(CLOCK_MONOTONIC, &event, &timer));
-    TRY(timer_settime(timer, 0, &soon, NULL));
-    TRY(sigtimedwait(&set, &info, &moment));
-    return 0;
-}
-
-static int op_shm(void)
-{
-    int id = shmget(IPC_PRIVATE, 8 * PAGE, IPC_CREAT | 0600);
-    if (id < 0)
-        return errno;
-    int error = 0;
-    unsigned char *at = shmat(id, NULL, 0);
-    if (at == (void *)-1)
-        error = errno;
-    shmctl(id, IPC_RMID, NULL); /* so that the process's end takes it */
-    if (error)
-        return error;
-    touch(at, 8);
-    return shmdt(at) ? errno : 0;
-}
-
-static int op_memfd(void)
-{
-    int fd = memfd_create("fail", MFD_ALLOW_SEALING);
-    TRY(fd);
-    TRY(ftruncate(fd, 8 * (off_t)PAGE));
-    unsigned char *at = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED)
-        return errno;
-    touch(at, 8);
-    TRY(madvise(at, 8 * PAGE, MADV_PAGEOUT));
-    touch(at, 8);
-    return munmap(at, 8 * PAGE) ? errno : 0;
-}
-
-static int op_vector(void)
-{
-    static char one[300];
-    struct iovec many[100];
-    for (unsigned i = 0; i < COUNT(many); i++)
-        many[i] = (struct iovec){one + i, 1};
-    TRY(preadv(file, many, COUNT(many), 0));
-    TRY(pwritev(file, many, COUNT(many), 0));
-    TRY(process_vm_readv(getpid(), many, COUNT(many), many, COUNT(many), 0));
-    return 0;
-}
-
-static int op_locks(void)
-{
-    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10};
-    TRY(fcntl(file, F_SETLK, &range));
-    range = (struct flock){.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 13, .l_len = 2};
-    TRY(fcntl(file, F_SETLK, &range));
-    for (int fd = 20; fd < 100; fd += 10)
-        TRY(dup2(file, fd));
-    return 0;
 }
 
 /* TOUCHES: it needs pages that it has no other way to be refused than by its end, when many

@@ -19,8 +19,7 @@ static void *no_memory(void)
     return NULL;
 }
 
-/* ---- while a fork keeps this thread out -------------------------------------------------------
- */
+/* ---- while a fork keeps this thread out ------------------------------------------------------ */
 
 /* Blocks that were freed then, linked by their first words. */
 static void *freed_later;

@@ -12,8 +12,7 @@ void *allocate_more(size_t size);
 void *allocate_aligned(size_t size, size_t align);
 void release_slow(void *ptr);
 
-/* ---- emergency.c: blocks for those who can't get to the heap ----------------------------------
- */
+/* ---- emergency.c: blocks for those who can't get to the heap --------------------------------- */
 
 /* `align`: a power of two. NULL: no memory, errno is ENOMEM. Zeroed. */
 void *emergency_allocate(size_t size, size_t align);

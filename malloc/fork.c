@@ -40,8 +40,7 @@ static uint32_t last_before_fork, who_forked;
 static bool others_left_caches; /* in the child */
 static long own_pid;
 
-/* ---- the C library's list of files ------------------------------------------------------------
- */
+/* ---- the C library's list of files ----------------------------------------------------------- */
 
 /* fork takes its lock after our handler, and may wait long for it: fflush(NULL) has it while it
  * waits for one FILE after the other, whose owners may allocate. So we have it before the gate is
@@ -245,8 +244,7 @@ void fork_start(void)
     has_control = !madvise(&control, sizeof control, MADV_WIPEONFORK);
 }
 
-/* ---- first of all handlers --------------------------------------------------------------------
- */
+/* ---- first of all handlers ------------------------------------------------------------------- */
 
 /* Handlers run in the reverse order of their registration before a fork, and in that order after
  * it. The first one registered thus closes the gate, and takes the list's lock, when the others are

@@ -47,8 +47,7 @@ struct machine {
     uint32_t pages;
 };
 
-/* ---- the file -----------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* What is in the pages doesn't matter. */
 static int read_pages(void *machine, uint64_t index, struct quire_page *const *pages,
@@ -69,8 +68,7 @@ static int write_page(void *machine, uint64_t index, struct quire_page *page, si
     return 0;
 }
 
-/* ---- faults -------------------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void keep_limit(struct machine *m)
 {

@@ -56,8 +56,7 @@ static double median(struct series *one)
     return samples_median(&samples);
 }
 
-/* ---- geometric means ---------------------------------------------------------------------------
- */
+/* ---- geometric means ------------------------------------------------------------------------- */
 
 enum { MICRO_TIME, REAL_TIME, REAL_PEAK, REAL_FAULTS, NR_MEANS };
 static const char *const mean_name[] = {"geomean-micro-time", "geomean-real-time",
@@ -86,8 +85,7 @@ static void print_means(void)
                           exp(mean[kind][i].logarithms / mean[kind][i].count), 3, "x-glibc");
 }
 
-/* ---- one case ----------------------------------------------------------------------------------
- */
+/* ---- one case -------------------------------------------------------------------------------- */
 
 static _Noreturn void become_child(const struct heap_case *c, const struct allocator *allocator,
                                    int out)

@@ -17,8 +17,7 @@ static void hot_chunk(void)
         free(opaque(malloc(size)));
 }
 
-/* ---- for instructions.sh: the loop alone is counted by functions that do nothing ----------------
- */
+/* ---- for instructions.sh: the loop alone is counted by functions that do nothing ------------- */
 
 static void *nothing_allocated(size_t size)
 {

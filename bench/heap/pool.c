@@ -26,8 +26,7 @@ static void *function(const char *name)
     return found;
 }
 
-/* ---- malloc ------------------------------------------------------------------------------------
- */
+/* ---- malloc ---------------------------------------------------------------------------------- */
 
 static void malloc_pools(void)
 {
@@ -42,8 +41,7 @@ static void malloc_pools(void)
     }
 }
 
-/* ---- APR ----------------------------------------------------------------------------------------
- */
+/* ---- APR ------------------------------------------------------------------------------------- */
 
 static int (*apr_pool_create_ex)(void **pool, void *parent, void *abort, void *allocator);
 static void *(*apr_palloc)(void *pool, size_t bytes);
@@ -69,8 +67,7 @@ static void apr_start(void)
     check(!initialize());
 }
 
-/* ---- talloc -------------------------------------------------------------------------------------
- */
+/* ---- talloc ---------------------------------------------------------------------------------- */
 
 static void *(*talloc_named_const)(const void *context, size_t bytes, const char *name);
 static int (*talloc_free)(void *object, const char *location);
@@ -93,8 +90,7 @@ static void talloc_start(void)
     talloc_free = (int (*)(void *, const char *))function("_talloc_free");
 }
 
-/* ---- Quire -------------------------------------------------------------------------------------
- */
+/* ---- Quire ----------------------------------------------------------------------------------- */
 
 static struct quire_pool_cache quire_cache;
 
@@ -117,8 +113,7 @@ static void quire_start(void)
     check(!quire_pool_cache_init(&quire_cache, &config));
 }
 
-/* ---- the case -----------------------------------------------------------------------------------
- */
+/* ---- the case -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *file;

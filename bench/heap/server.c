@@ -10,8 +10,7 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* ---- requests ----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* A case's parameter: MiB of a block << 8 | pages that are touched (0: all) << 4 | blocks in
  * flight. */
@@ -53,8 +52,7 @@ static void requests(void)
     result("faults/request", (double)(minor_faults() - faults) / (10.0 * count));
 }
 
-/* ---- giving back -------------------------------------------------------------------------------
- */
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 #define NR_VALUES 300000u
 

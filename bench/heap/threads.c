@@ -17,8 +17,7 @@ static void start(pthread_t *thread, void *(*function)(void *), void *arg)
         fail("no thread could be made");
 }
 
-/* ---- larson: a server whose threads take over what others left ----------------------------------
- */
+/* ---- larson: a server whose threads take over what others left ------------------------------- */
 
 #define LARSON_SLOTS 1000u
 #define LARSON_STEPS 20000u
@@ -66,8 +65,7 @@ static void larson(void)
     result("MiB", (double)resident_bytes() / (1 << 20));
 }
 
-/* ---- one allocates, another frees --------------------------------------------------------------
- */
+/* ---- one allocates, another frees ------------------------------------------------------------ */
 
 #define RING 1024u
 
@@ -151,8 +149,7 @@ static void many_threads(void)
     result("MiB", (double)resident_bytes() / (1 << 20));
 }
 
-/* ---- threads that are done, and wait -----------------------------------------------------------
- */
+/* ---- threads that are done, and wait --------------------------------------------------------- */
 
 #define NR_IDLE 1000u
 #define IDLE_BYTES ((size_t)1 << 20) /* that each has had, in small blocks */

@@ -88,8 +88,7 @@ static void count(unsigned long *values)
         values[i] = number_after(text, counters[i]);
 }
 
-/* ---- as Linux's first process ------------------------------------------------------------------
- */
+/* ---- as Linux's first process ---------------------------------------------------------------- */
 
 static void load_modules(void)
 {
@@ -134,8 +133,7 @@ static void become_init(char **arguments)
     sleep(QUIET_SECONDS);
 }
 
-/* ---- before the program ------------------------------------------------------------------------
- */
+/* ---- before the program ---------------------------------------------------------------------- */
 
 #define PIECE (1ul << 16)
 

@@ -22,8 +22,7 @@
 #define MAX_THREADS 2u
 #define RING_BLOCKS 1024u
 
-/* ---- subjects ---------------------------------------------------------------------------------
- */
+/* ---- subjects -------------------------------------------------------------------------------- */
 
 /* A stretch of work of one thread. A block is a number, never 0, that only its subject reads. */
 struct span {

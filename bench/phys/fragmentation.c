@@ -87,8 +87,7 @@ static void release(struct aged *aged, size_t index)
     quire_free_pages(aged->mem, block.page, block.order);
 }
 
-/* ---- the movable blocks' owner -------------------------------------------------------------
- */
+/* ---- the movable blocks' owner --------------------------------------------------------------- */
 
 static int mover_isolate(void *arg, struct quire_page *page)
 {

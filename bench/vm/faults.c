@@ -13,8 +13,7 @@ static quire_linear_t at;
 static struct quire_mm *child;
 static struct quire_fault_cache cache;
 
-/* ---- first touch -------------------------------------------------------------------------------
- */
+/* ---- first touch ----------------------------------------------------------------------------- */
 
 static void map_pages(void)
 {
@@ -38,8 +37,7 @@ static void unmap_pages(void)
     check(quire_munmap(mm, at, PAGES * PAGE));
 }
 
-/* ---- fork, copy on write -----------------------------------------------------------------------
- */
+/* ---- fork, copy on write --------------------------------------------------------------------- */
 
 static void create_touched(struct quire_mem *mem)
 {
@@ -65,8 +63,7 @@ static void copy_all(void)
         touch(child, at + i * PAGE, &cache);
 }
 
-/* ---- one among many ----------------------------------------------------------------------------
- */
+/* ---- one among many -------------------------------------------------------------------------- */
 
 #define FAULTS 1024ul
 #define SPREAD 20000ul /* pages, in however many areas */
@@ -103,8 +100,7 @@ static void forget(void)
     check(quire_madvise(mm, at, SPREAD * PAGE, QUIRE_MADV_DONTNEED));
 }
 
-/* ---- what isn't the fault's --------------------------------------------------------------------
- */
+/* ---- what isn't the fault's ------------------------------------------------------------------ */
 
 static char one[QUIRE_PAGE_SIZE], other[QUIRE_PAGE_SIZE];
 

@@ -57,8 +57,7 @@ bool heap_grow(struct quire_heap *heap, size_t committed)
     return more;
 }
 
-/* ---- the most memory -------------------------------------------------------------------------
- */
+/* ---- the most memory ------------------------------------------------------------------------- */
 
 static unsigned long resident_pages(struct quire_heap *heap)
 {

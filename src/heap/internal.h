@@ -216,8 +216,7 @@ static inline size_t class_size(size_t class)
  * what a run must be aligned to. */
 size_t class_for(size_t size, size_t align, unsigned *order);
 
-/* ---- central.c: blocks from slabs and runs, and back ------------------------------------------
- */
+/* ---- central.c: blocks from slabs and runs, and back ----------------------------------------- */
 
 /* Up to `count` blocks, the lowest last; 0: no memory. */
 size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks);
@@ -319,8 +318,7 @@ static inline bool large_has_kept(const struct quire_heap *heap)
     return quire_load_relaxed(&heap->large.nr_kept) || quire_load_relaxed(&heap->large.nr_regulars);
 }
 
-/* ---- regular.c: the way past large.c, for blocks that come and go -----------------------------
- */
+/* ---- regular.c: the way past large.c, for blocks that come and go ---------------------------- */
 
 /* Without a lock, and at any time. NULL: there is none for so many bytes, or it is time to come the
  * other way, where the heap may be locked. */

@@ -53,8 +53,7 @@ static void purge(struct quire_heap *heap, unsigned long pages, bool all)
     count_heap_event(&heap->events.given_back, done);
 }
 
-/* ---- pages in slabs that are used in part -----------------------------------------------------
- */
+/* ---- pages in slabs that are used in part ---------------------------------------------------- */
 
 struct slab_use slab_use(struct quire_heap *heap)
 {

@@ -311,8 +311,7 @@ void regular_take_idle(struct quire_heap *heap, uint64_t now, struct list *out)
     }
 }
 
-/* ---- loans end: large.lock is held -----------------------------------------------------------
- */
+/* ---- loans end: large.lock is held ----------------------------------------------------------- */
 
 static bool is_meant(const struct regular *slot, struct regular_filter which)
 {

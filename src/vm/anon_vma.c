@@ -23,8 +23,7 @@
  */
 #include "vm/area.h"
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static struct anon_vma *anon_vma_of(struct root *root)
 {
@@ -109,8 +108,7 @@ static bool has_one_chain(const struct quire_vma *vma)
     return !list_empty(&vma->chains) && vma->chains.next->next == &vma->chains;
 }
 
-/* ---- the first page of an area ----------------------------------------------------------------
- */
+/* ---- the first page of an area --------------------------------------------------------------- */
 
 /* Whether `high`, right above `low`, is alike but for what may be done there, so that mprotect
  * could make them one. */
@@ -180,8 +178,7 @@ bool anon_vma_compatible(const struct quire_vma *a, const struct quire_vma *b)
     return has_one_chain(a->anon_vma ? a : b);
 }
 
-/* ---- copies -----------------------------------------------------------------------------------
- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 /* Chains to all that `from` has chains to, the oldest first. */
 static void link_clones(struct quire_vma *to, const struct quire_vma *from, struct list *spare)
@@ -254,8 +251,7 @@ int anon_vma_fork(struct quire_vma *child, struct quire_vma *parent)
     return 0;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* Out of all trees. Chains that were their anon_vma's last go to `last`, others to `spare`. */
 static void unlink_chains(struct quire_vma *vma, struct list *last, struct list *spare)

@@ -9,8 +9,7 @@
 #include "vm/cache.h"
 #include "vm/userfault.h"
 
-/* ---- alone ------------------------------------------------------------------------------------
- */
+/* ---- alone ----------------------------------------------------------------------------------- */
 
 /* Most areas are private and anonymous, and have nothing of this: one look for all. */
 static inline bool holds_others(const struct quire_vma *vma)
@@ -120,8 +119,7 @@ void vma_set_flags(struct quire_vma *vma, uint32_t flags)
     vma->prot = vma_page_prot(vma->mm, vma);
 }
 
-/* ---- splitting and joining ---------------------------------------------------------------------
- */
+/* ---- splitting and joining ------------------------------------------------------------------- */
 
 void vma_resize(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
 {
@@ -310,8 +308,7 @@ struct quire_vma *vma_set_userfault(struct quire_vma *vma, quire_linear_t start,
     return vma_merge(vma);
 }
 
-/* ---- stacks -----------------------------------------------------------------------------------
- */
+/* ---- stacks ---------------------------------------------------------------------------------- */
 
 /* Room, and limits, for a stack that begins at `start`. */
 static int may_grow(struct quire_vma *vma, quire_linear_t start, unsigned long pages)

@@ -10,8 +10,7 @@
 #include "vm/fault.h"
 #include "vm/userfault.h"
 
-/* ---- areas ------------------------------------------------------------------------------------
- */
+/* ---- areas ----------------------------------------------------------------------------------- */
 
 static struct quire_vma *find_cached(struct quire_mm *mm, quire_linear_t address,
                                      struct quire_fault_cache *cache)
@@ -67,8 +66,7 @@ static bool access_allowed(const struct quire_vma *vma, unsigned flags)
     return vma->flags & VM_ACCESS;
 }
 
-/* ---- entries ----------------------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 /* Tables aren't given back while the reader's lock is held, so the first look at the entry is the
  * only walk. */

@@ -202,8 +202,7 @@ static inline enum rss page_rss(const struct quire_page *page)
     return kind == PAGE_KIND_ANON ? RSS_ANON : kind == PAGE_KIND_SHMEM ? RSS_SHMEM : RSS_FILE;
 }
 
-/* ---- a machine's virtual memory ---------------------------------------------------------------
- */
+/* ---- a machine's virtual memory -------------------------------------------------------------- */
 
 /* Events that vmstat counts: vm/count.c has Linux's names. */
 enum vm_event {

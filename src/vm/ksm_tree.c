@@ -135,8 +135,7 @@ void ksm_drop_merged(struct quire_vm *vm, struct ksm *ksm, struct ksm_merged *me
     quire_kfree(vm->slab, merged);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 #define LOOKED_AT_A_TURN 64u
 

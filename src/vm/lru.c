@@ -33,8 +33,7 @@ const char *quire_reclaim_policy_name(enum quire_reclaim_policy policy)
     return policy < QUIRE_NR_RECLAIM_POLICIES ? policies[policy]->name : NULL;
 }
 
-/* ---- beginning and end -------------------------------------------------------------------------
- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static void lists_reset(struct node_lists *lists)
 {
@@ -74,8 +73,7 @@ void lists_unlock(struct node_lists *lists, quire_port_irq_t irq)
     quire_port_irq_restore(irq);
 }
 
-/* ---- links -------------------------------------------------------------------------------------
- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static struct page_owner *owner_of(struct quire_vm *vm, uint32_t pfn)
 {
@@ -127,8 +125,7 @@ unsigned list_isolate(struct quire_vm *vm, struct node_lists *lists, unsigned li
     return taken;
 }
 
-/* ---- pages come and go -------------------------------------------------------------------------
- */
+/* ---- pages come and go ----------------------------------------------------------------------- */
 
 static void activate(struct quire_vm *vm, struct node_lists *lists, struct quire_page *page)
 {
@@ -221,8 +218,7 @@ void lru_return_unevictable(struct quire_vm *vm, struct quire_page *page)
     vm_put_page(vm, page);
 }
 
-/* ---- pages are used ----------------------------------------------------------------------------
- */
+/* ---- pages are used -------------------------------------------------------------------------- */
 
 void lru_mark_accessed(struct quire_vm *vm, struct quire_page *page)
 {
@@ -279,8 +275,7 @@ void lru_munlock(struct quire_vm *vm, struct quire_page *page)
         vm_count(vm, VM_UNEVICTABLE_RESCUED, 1);
 }
 
-/* ---- another policy ----------------------------------------------------------------------------
- */
+/* ---- another policy -------------------------------------------------------------------------- */
 
 /* All pages of the old policy's lists, as one list, the oldest last; from each list the oldest come
  * last, and lists that the old policy empties first come after others. */
@@ -350,8 +345,7 @@ int quire_vm_set_swappiness(struct quire_vm *vm, unsigned swappiness)
     return 0;
 }
 
-/* ---- counts ------------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 static void count_pages(struct lru_counts *counts, unsigned holds, unsigned long pages)
 {

@@ -190,8 +190,7 @@ static int advise_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
     return hole;
 }
 
-/* ---- MADV_REMOVE -------------------------------------------------------------------------------
- */
+/* ---- MADV_REMOVE ----------------------------------------------------------------------------- */
 
 /* What an area has of a range, in its mapping. */
 struct part {
@@ -252,8 +251,7 @@ static int remove_range(struct quire_mm *mm, quire_linear_t start, quire_linear_
     return hole;
 }
 
-/* ---- the call -----------------------------------------------------------------------------------
- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 int quire_madvise(struct quire_mm *mm, quire_linear_t address, uint64_t length, int advice)
 {

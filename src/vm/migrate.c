@@ -24,8 +24,7 @@
 /* What a page is, wherever it is. Whether it is in the swap cache changes with the cache. */
 #define MOVED_FLAGS (PG_UPTODATE | PG_DIRTY | PG_REFERENCED | PG_WORKINGSET)
 
-/* ---- isolate and back --------------------------------------------------------------------------
- */
+/* ---- isolate and back ------------------------------------------------------------------------ */
 
 static int isolate(void *arg, struct quire_page *page)
 {
@@ -40,8 +39,7 @@ static void putback(void *arg, struct quire_page *page)
     lru_putback(arg, page);
 }
 
-/* ---- users -------------------------------------------------------------------------------------
- */
+/* ---- users ----------------------------------------------------------------------------------- */
 
 /* The page has no users any more; their reference is phys's now. */
 static void leave_to_phys(struct quire_vm *vm, struct quire_page *page)
@@ -52,8 +50,7 @@ static void leave_to_phys(struct quire_vm *vm, struct quire_page *page)
     page_set_root(page, PAGE_KIND_NONE, 0);
 }
 
-/* ---- migrate -----------------------------------------------------------------------------------
- */
+/* ---- migrate --------------------------------------------------------------------------------- */
 
 /* Nobody maps the page, and nobody pins it but phys. */
 static bool is_alone(struct quire_page *page)
@@ -127,8 +124,7 @@ static int migrate(void *arg, struct quire_page *to, struct quire_page *from)
     return error;
 }
 
-/* ---- from node to node -------------------------------------------------------------------------
- */
+/* ---- from node to node ----------------------------------------------------------------------- */
 
 #define ATTEMPTS 10u /* Linux's */
 
@@ -172,8 +168,7 @@ int page_migrate_away(struct quire_vm *vm, struct quire_page *from, struct quire
     return migrate_pinned(vm, from, to, true);
 }
 
-/* ---- registration ------------------------------------------------------------------------------
- */
+/* ---- registration ---------------------------------------------------------------------------- */
 
 int migrate_register(struct quire_vm *vm)
 {

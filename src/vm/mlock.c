@@ -18,8 +18,7 @@ int mm_may_lock(const struct quire_mm *mm, uint32_t flags, uint64_t pages)
     return mm->locked_vm + pages > limit ? -QUIRE_EAGAIN : 0;
 }
 
-/* ---- pages --------------------------------------------------------------------------------------
- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 struct locking {
     struct quire_vma *vma;
@@ -73,8 +72,7 @@ int mm_populate_locked(struct quire_mm *mm, quire_linear_t start, quire_linear_t
     return first;
 }
 
-/* ---- areas --------------------------------------------------------------------------------------
- */
+/* ---- areas ----------------------------------------------------------------------------------- */
 
 static int lock_area(struct quire_vma *vma, quire_linear_t start, quire_linear_t end, uint32_t lock)
 {

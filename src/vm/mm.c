@@ -23,8 +23,7 @@ const struct quire_mm_layout quire_mm_layout_x86_64 = {
 };
 #endif
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static quire_port_irq_t lock_list(struct quire_vm *vm)
 {
@@ -164,8 +163,7 @@ struct quire_pgtable *quire_mm_pgtable(struct quire_mm *mm)
     return &mm->pt;
 }
 
-/* ---- the writer's lock -------------------------------------------------------------------------
- */
+/* ---- the writer's lock ----------------------------------------------------------------------- */
 
 /* Areas that are nothing any more but references to files. */
 void vmas_free_gone(struct quire_vm *vm, struct quire_vma *gone)
@@ -195,8 +193,7 @@ void mm_read_unlock(struct quire_mm *mm, struct quire_vma *gone)
     vmas_free_gone(mm->vm, gone);
 }
 
-/* ---- what it is told ---------------------------------------------------------------------------
- */
+/* ---- what it is told ------------------------------------------------------------------------- */
 
 void quire_mm_set_limit(struct quire_mm *mm, enum quire_limit limit, uint64_t bytes)
 {
@@ -260,8 +257,7 @@ void quire_mm_get_program(struct quire_mm *mm, struct quire_mm_program *program)
     rwlock_read_unlock(&mm->lock);
 }
 
-/* ---- counts ------------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 static bool is_data(uint32_t flags)
 {

@@ -91,8 +91,7 @@ static void count_area(struct usage *u, struct quire_vma *vma)
                              QUIRE_VISIT_NOT_PRESENT, count_run, u);
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void put_kib(struct text *text, const char *label, uint64_t bytes)
 {
@@ -191,8 +190,7 @@ void smaps_text(struct quire_mm *mm, struct text *text, bool rollup)
         put_rollup(mm, text, &all);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_members(struct json *json, const struct usage *u)
 {

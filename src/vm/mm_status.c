@@ -53,8 +53,7 @@ void quire_mm_nr_faults(struct quire_mm *mm, unsigned long *minor, unsigned long
     *major = quire_load_relaxed(&mm->maj_flt);
 }
 
-/* ---- status, statm -----------------------------------------------------------------------------
- */
+/* ---- status, statm --------------------------------------------------------------------------- */
 
 /* Pages of the program's own text: what else can be executed are libraries. */
 static unsigned long text_pages(const struct quire_mm *mm)
@@ -125,8 +124,7 @@ void statm_text(struct quire_mm *mm, struct text *text)
                 text_pages(mm), info.data + info.stack);
 }
 
-/* ---- pagemap (Linux: Documentation/admin-guide/mm/pagemap.rst) ----------------------------------
- */
+/* ---- pagemap (Linux: Documentation/admin-guide/mm/pagemap.rst) ------------------------------- */
 
 #define PM_PRESENT (1ull << 63)
 #define PM_SWAP (1ull << 62)

@@ -6,8 +6,7 @@
 
 #include "vm/cache.h"
 
-/* ---- maps --------------------------------------------------------------------------------------
- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 const char *vma_name(const struct quire_vma *vma)
 {
@@ -114,8 +113,7 @@ void maps_json(struct quire_mm *mm, struct json *json)
     json_end(json);
 }
 
-/* ---- all views ---------------------------------------------------------------------------------
- */
+/* ---- all views ------------------------------------------------------------------------------- */
 
 static const char *const schemas[QUIRE_NR_MM_VIEWS] = {
     [QUIRE_MM_VIEW_MAPS] = "quire.maps/2",

@@ -25,8 +25,7 @@ struct request {
     struct quire_vma *next; /* the area above, where nothing is replaced */
 };
 
-/* ---- what may be -------------------------------------------------------------------------------
- */
+/* ---- what may be ----------------------------------------------------------------------------- */
 
 static int check_shared_file(struct request *r)
 {
@@ -117,8 +116,7 @@ static int check(struct request *r)
     return r->mapping ? check_file(r) : check_anonymous(r);
 }
 
-/* ---- doing it ----------------------------------------------------------------------------------
- */
+/* ---- doing it -------------------------------------------------------------------------------- */
 
 static bool is_accountable(uint32_t flags)
 {
@@ -294,8 +292,7 @@ int64_t quire_mmap(struct quire_mm *mm, quire_linear_t address, uint64_t length,
     return at;
 }
 
-/* ---- brk ----------------------------------------------------------------------------------------
- */
+/* ---- brk ------------------------------------------------------------------------------------- */
 
 static bool within_data_limit(const struct quire_mm *mm, quire_linear_t brk)
 {

@@ -64,8 +64,7 @@ static void uncommit_more(const struct remap *r, const struct quire_vma *vma)
         vm_uncommit(r->mm->vm, (long)more_pages(r));
 }
 
-/* ---- in place -----------------------------------------------------------------------------------
- */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 static bool can_grow_in_place(const struct remap *r, const struct quire_vma *vma)
 {
@@ -83,8 +82,7 @@ static void grow_in_place(const struct remap *r, struct quire_vma *vma)
     (void)vma_merge(vma);
 }
 
-/* ---- to another place ---------------------------------------------------------------------------
- */
+/* ---- to another place ------------------------------------------------------------------------ */
 
 static struct quire_vma *make_target(const struct remap *r, struct quire_vma *vma)
 {
@@ -178,8 +176,7 @@ static int64_t move_area(struct remap *r, struct quire_vma *vma)
     return (int64_t)r->to;
 }
 
-/* ---- the call -----------------------------------------------------------------------------------
- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 /* The place that the caller named, for what the call makes of [from, + old_size). */
 static int check_target(const struct remap *r)

@@ -44,8 +44,7 @@ static bool has_room(struct report *report, size_t bytes)
     return report->size - report->used > bytes;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static unsigned long stat(struct quire_vm *vm, enum vm_stat which)
 {
@@ -106,8 +105,7 @@ static void put_memory(struct quire_vm *vm, struct text *text)
     text_printf(text, "%lu pages RAM\n", quire_nr_managed_pages(vm->mem));
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------
- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 static unsigned long rss(const struct quire_mm *mm, enum rss kind)
 {

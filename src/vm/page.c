@@ -5,8 +5,7 @@
 #include "vm/lru.h"
 #include "vm/swap.h"
 
-/* ---- allocation, users, references ------------------------------------------------------------
- */
+/* ---- allocation, users, references ----------------------------------------------------------- */
 
 void page_dress(struct quire_vm *vm, struct quire_page *page)
 {
@@ -75,8 +74,7 @@ void page_unuse(struct quire_vm *vm, struct quire_page *page)
         page_drop_user(vm, page);
 }
 
-/* ---- the page lock ----------------------------------------------------------------------------
- */
+/* ---- the page lock --------------------------------------------------------------------------- */
 
 bool page_trylock(struct quire_page *page)
 {
@@ -132,8 +130,7 @@ void page_end_writeback(struct quire_page *page)
     clear_and_wake(page, PG_WRITEBACK);
 }
 
-/* ---- content ----------------------------------------------------------------------------------
- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 static char *open_window(struct quire_vm *vm, struct quire_page *page)
 {

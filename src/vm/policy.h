@@ -66,8 +66,7 @@ extern const struct reclaim_policy policy_lru, policy_mglru, policy_clock, polic
 
 const struct reclaim_policy *vm_policy(const struct quire_vm *vm);
 
-/* ---- lists: lru.c ------------------------------------------------------------------------------
- */
+/* ---- lists: lru.c ---------------------------------------------------------------------------- */
 
 static inline struct node_lists *page_lists(struct quire_vm *vm, const struct quire_page *page)
 {
@@ -96,8 +95,7 @@ static inline bool page_goes_without_swap(const struct quire_page *page)
            (page_is_anon(page) && !page_has(page, PG_DIRTY | PG_SWAPCACHE));
 }
 
-/* ---- reclaim: vmscan.c, shrink.c ---------------------------------------------------------------
- */
+/* ---- reclaim: vmscan.c, shrink.c ------------------------------------------------------------- */
 
 #define DEF_PRIORITY 12
 

@@ -75,8 +75,7 @@ static enum verdict lru_judge(struct quire_page *page, unsigned references, uint
     return VERDICT_KEEP;
 }
 
-/* ---- costs -------------------------------------------------------------------------------------
- */
+/* ---- costs ----------------------------------------------------------------------------------- */
 
 static unsigned long list_size(const struct node_lists *lists, unsigned list)
 {
@@ -108,8 +107,7 @@ static void note_scan(struct scan *scan, bool is_file, unsigned long in_vain, un
     lists_unlock(scan->lists, irq);
 }
 
-/* ---- active lists ------------------------------------------------------------------------------
- */
+/* ---- active lists ---------------------------------------------------------------------------- */
 
 static unsigned long sqrt_floor(unsigned long x)
 {
@@ -168,8 +166,7 @@ static bool activations_changed(struct scan *scan, bool is_file)
     return true;
 }
 
-/* ---- how much of what --------------------------------------------------------------------------
- */
+/* ---- how much of what ------------------------------------------------------------------------ */
 
 struct share {
     uint32_t anon, file; /* to be scanned in this proportion */

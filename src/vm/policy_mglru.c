@@ -95,8 +95,7 @@ static void mglru_note_cost(struct node_lists *lists, bool is_file, unsigned lon
     }
 }
 
-/* ---- generations -------------------------------------------------------------------------------
- */
+/* ---- generations ----------------------------------------------------------------------------- */
 
 /* Empty generations at the old end are forgotten. Under the lock. */
 static void skip_empty(struct node_lists *lists, bool is_file)
@@ -143,8 +142,7 @@ static void age(struct scan *scan, unsigned long seen)
     lists_unlock(lists, irq);
 }
 
-/* ---- reclaim -----------------------------------------------------------------------------------
- */
+/* ---- reclaim --------------------------------------------------------------------------------- */
 
 static unsigned long kind_size(const struct node_lists *lists, bool is_file)
 {

@@ -55,8 +55,7 @@ int populate_range(struct quire_mm *mm, quire_linear_t start, quire_linear_t end
     return 0;
 }
 
-/* ---- mincore -----------------------------------------------------------------------------------
- */
+/* ---- mincore --------------------------------------------------------------------------------- */
 
 struct residence {
     struct quire_vma *vma;

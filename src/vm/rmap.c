@@ -6,8 +6,7 @@
  */
 #include "vm/cache.h"
 
-/* ---- areas ------------------------------------------------------------------------------------
- */
+/* ---- areas ----------------------------------------------------------------------------------- */
 
 static struct root *root_of_mapping(const struct quire_vma *vma)
 {
@@ -106,8 +105,7 @@ void rmap_wait_for_walks(struct quire_vma *vma)
     rmap_unlock_walks(vma);
 }
 
-/* ---- walks ------------------------------------------------------------------------------------
- */
+/* ---- walks ----------------------------------------------------------------------------------- */
 
 static struct quire_vma *vma_of(const struct root *root, struct interval *interval)
 {
@@ -159,8 +157,7 @@ void rmap_walk_mapping(struct quire_mapping *mapping, uint64_t first, uint64_t l
     rwlock_read_unlock(&root->lock);
 }
 
-/* ---- pages ------------------------------------------------------------------------------------
- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 /* It has a user for an entry, and wasn't counted as mapped. */
 void rmap_count_mapped(struct quire_vm *vm, struct quire_page *page)

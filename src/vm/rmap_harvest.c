@@ -6,8 +6,7 @@
  */
 #include "vm/rmap_entry.h"
 
-/* ---- referenced --------------------------------------------------------------------------------
- */
+/* ---- referenced ------------------------------------------------------------------------------ */
 
 struct referenced {
     struct quire_page *page;
@@ -69,8 +68,7 @@ unsigned page_referenced(struct quire_vm *vm, struct quire_page *page, uint32_t 
     return r.count;
 }
 
-/* ---- clean -------------------------------------------------------------------------------------
- */
+/* ---- clean ----------------------------------------------------------------------------------- */
 
 struct cleaning {
     struct quire_page *page;

@@ -25,8 +25,7 @@ struct unmapping {
     bool refused;
 };
 
-/* ---- one entry ---------------------------------------------------------------------------------
- */
+/* ---- one entry ------------------------------------------------------------------------------- */
 
 static void note_dirty(const struct unmapping *u, const struct quire_vma *vma)
 {
@@ -125,8 +124,7 @@ static bool unmap_one(void *arg, struct quire_vma *vma, quire_linear_t address)
     return !u->refused;
 }
 
-/* ---- all entries -------------------------------------------------------------------------------
- */
+/* ---- all entries ----------------------------------------------------------------------------- */
 
 bool try_to_unmap(struct quire_vm *vm, struct quire_page *page, unsigned flags)
 {
@@ -143,8 +141,7 @@ bool try_to_unmap(struct quire_vm *vm, struct quire_page *page, unsigned flags)
     return !u.refused && page_mapcount(page) == callers;
 }
 
-/* ---- back --------------------------------------------------------------------------------------
- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 struct remapping {
     struct quire_vm *vm;

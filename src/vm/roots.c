@@ -67,8 +67,7 @@ void roots_destroy(struct quire_vm *vm)
     vm->roots = NULL;
 }
 
-/* ---- growing -----------------------------------------------------------------------------------
- */
+/* ---- growing --------------------------------------------------------------------------------- */
 
 /* What a table grows by, allocated without its lock. */
 struct growth {
@@ -135,8 +134,7 @@ static int grow(struct quire_vm *vm)
     return enough ? 0 : -QUIRE_ENOMEM;
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------
- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 /* False: none is free. */
 static bool take_id(struct root_table *table, struct root *root)

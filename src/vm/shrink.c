@@ -55,8 +55,7 @@ static bool unmap(struct scan *scan, struct quire_page *page)
     return !page_mapcount(page) || try_to_unmap(scan->vm, page, 0);
 }
 
-/* ---- what goes to swap -------------------------------------------------------------------------
- */
+/* ---- what goes to swap ----------------------------------------------------------------------- */
 
 /* Anonymous memory that nobody wants any more (MADV_FREE), unless it was written since. */
 static enum outcome drop_lazily_freed(struct scan *scan, struct quire_page *page)
@@ -143,8 +142,7 @@ static enum outcome shrink_shmem(struct scan *scan, struct quire_mapping *mappin
     return swap_out(scan, page, mapping);
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static enum outcome shrink_file(struct scan *scan, struct quire_mapping *mapping,
                                 struct quire_page *page)
@@ -162,8 +160,7 @@ static enum outcome shrink_file(struct scan *scan, struct quire_mapping *mapping
                                                                             : OUTCOME_KEEP;
 }
 
-/* ---- one page ----------------------------------------------------------------------------------
- */
+/* ---- one page -------------------------------------------------------------------------------- */
 
 static enum verdict judge(struct scan *scan, struct quire_page *page, uint32_t *vma_flags)
 {
@@ -260,8 +257,7 @@ static unsigned long write_out(struct scan *scan, struct writing *writing)
     return reclaimed;
 }
 
-/* ---- batches -----------------------------------------------------------------------------------
- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static void count_scan(struct scan *scan, unsigned count, unsigned files, unsigned long reclaimed)
 {

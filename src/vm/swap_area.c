@@ -57,8 +57,7 @@ int quire_vm_set_page_cluster(struct quire_vm *vm, unsigned page_cluster)
     return 0;
 }
 
-/* ---- swapon ------------------------------------------------------------------------------------
- */
+/* ---- swapon ---------------------------------------------------------------------------------- */
 
 static int create_buckets(struct quire_vm *vm)
 {

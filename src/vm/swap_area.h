@@ -111,8 +111,7 @@ static inline swap_entry entry_of_slot(const struct swap_area *area, uint32_t sl
 quire_port_irq_t swap_lock(struct swap_state *swap);
 void swap_unlock(struct swap_state *swap, quire_port_irq_t irq);
 
-/* ---- with the lock held ------------------------------------------------------------------------
- */
+/* ---- with the lock held ---------------------------------------------------------------------- */
 
 /* The area of an entry; an entry of none is a broken page table. */
 static inline struct swap_area *area_of(struct swap_state *swap, swap_entry entry)
@@ -163,8 +162,7 @@ void cache_unlink(struct swap_state *swap, swap_entry entry);
 void swap_area_show(struct swap_state *swap, struct swap_area *area);
 void swap_area_hide(struct swap_state *swap, struct swap_area *area);
 
-/* ---- without it --------------------------------------------------------------------------------
- */
+/* ---- without it ------------------------------------------------------------------------------ */
 
 /* Tells stores what they may forget, and frees those clusters. */
 void swap_discard(struct swap_state *swap);

@@ -14,8 +14,7 @@
 #include "vm/policy.h"
 #include "vm/swap_area.h"
 
-/* ---- the hash ----------------------------------------------------------------------------------
- */
+/* ---- the hash -------------------------------------------------------------------------------- */
 
 static uint32_t *bucket_of(struct swap_state *swap, uint32_t pfn)
 {
@@ -93,8 +92,7 @@ struct quire_page *swap_cache_find(struct quire_vm *vm, swap_entry entry)
     return page;
 }
 
-/* ---- in and out --------------------------------------------------------------------------------
- */
+/* ---- in and out ------------------------------------------------------------------------------ */
 
 int swap_cache_add(struct quire_vm *vm, struct quire_page *page)
 {
@@ -175,8 +173,7 @@ int swap_cache_replace(struct quire_vm *vm, struct quire_page *from, struct quir
     return alone ? 0 : -QUIRE_EAGAIN;
 }
 
-/* ---- pages that only the cache uses, of slots that nobody means --------------------------------
- */
+/* ---- pages that only the cache uses, of slots that nobody means ------------------------------ */
 
 void swap_cache_drop_unused(struct quire_vm *vm, struct quire_page *page)
 {

@@ -39,8 +39,7 @@ static struct backing backing_of(struct quire_vm *vm, swap_entry entry)
     return backing;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Pages of neighbouring slots, the first of them `entry`. */
 static int write_run(struct quire_vm *vm, struct quire_page *const *pages, unsigned count,
@@ -182,8 +181,7 @@ uint32_t swap_write_pages(struct quire_vm *vm, struct quire_page *const *pages, 
     return failed;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct incoming {
     struct quire_page *page; /* NULL: it isn't to be read */

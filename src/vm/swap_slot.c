@@ -14,8 +14,7 @@ void swap_unlock(struct swap_state *swap, quire_port_irq_t irq)
     quire_port_irq_restore(irq);
 }
 
-/* ---- lists of clusters -------------------------------------------------------------------------
- */
+/* ---- lists of clusters ----------------------------------------------------------------------- */
 
 static void cluster_append(struct swap_area *area, uint32_t number, enum cluster_list list)
 {
@@ -100,8 +99,7 @@ static void unuse_one(struct swap_state *swap, struct swap_area *area)
         quire_store_relaxed(&swap->used, swap->used - 1);
 }
 
-/* ---- taking ------------------------------------------------------------------------------------
- */
+/* ---- taking ---------------------------------------------------------------------------------- */
 
 static void cpu_disown(struct swap_cpu *cpu)
 {
@@ -229,8 +227,7 @@ swap_entry slot_take_outside(struct swap_state *swap, const struct swap_area *av
     return entry;
 }
 
-/* ---- giving back -------------------------------------------------------------------------------
- */
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 void slot_release(struct swap_state *swap, swap_entry entry)
 {
@@ -279,8 +276,7 @@ void swap_discard(struct swap_state *swap)
     swap_unlock(swap, irq);
 }
 
-/* ---- counts of entries -------------------------------------------------------------------------
- */
+/* ---- counts of entries ----------------------------------------------------------------------- */
 
 bool swap_duplicate(struct quire_vm *vm, swap_entry entry)
 {

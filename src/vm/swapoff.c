@@ -17,8 +17,7 @@
 #define BATCH 64u
 #define MAX_IDLE_ROUNDS 64 /* without any slot coming free: others hold them */
 
-/* ---- an address space --------------------------------------------------------------------------
- */
+/* ---- an address space ------------------------------------------------------------------------ */
 
 /* Entries of the area that a look at the tables found. */
 struct found {
@@ -123,8 +122,7 @@ static int unuse_all(struct quire_vm *vm, unsigned type)
     return result;
 }
 
-/* ---- the area ----------------------------------------------------------------------------------
- */
+/* ---- the area -------------------------------------------------------------------------------- */
 
 /* Pages that are in the cache for slots which no entry means. */
 static void drop_unused(struct quire_vm *vm, struct swap_area *area)

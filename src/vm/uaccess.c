@@ -105,8 +105,7 @@ void quire_put_user_page(struct quire_vm *vm, struct quire_page *page, bool dirt
     vm_put_page(vm, page);
 }
 
-/* ---- copying -----------------------------------------------------------------------------------
- */
+/* ---- copying --------------------------------------------------------------------------------- */
 
 static size_t rest_of_page(size_t offset, size_t size)
 {
@@ -259,8 +258,7 @@ size_t quire_clear_user(struct quire_mm *mm, quire_linear_t to, size_t size)
     return copy_user(mm, to, &(struct user_other){.bytes = NULL}, size, true);
 }
 
-/* ---- strings -----------------------------------------------------------------------------------
- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 static size_t length_within(const char *text, size_t size)
 {

@@ -70,8 +70,7 @@ static unsigned long reclaim_node(struct scan *scan)
     return scan->reclaimed;
 }
 
-/* ---- direct ------------------------------------------------------------------------------------
- */
+/* ---- direct ---------------------------------------------------------------------------------- */
 
 /* The node asked for first, then the others: an allocation takes from any, unless it says THISNODE.
  */
@@ -132,8 +131,7 @@ void reclaim_pages(struct quire_vm *vm, struct quire_page *const *pages, unsigne
         reclaim_taken(vm, taken, nr_taken);
 }
 
-/* ---- in the background -------------------------------------------------------------------------
- */
+/* ---- in the background ----------------------------------------------------------------------- */
 
 static void wake_reclaim(void *arg, int node, unsigned order, enum quire_zone_type highest)
 {
@@ -202,8 +200,7 @@ unsigned long quire_kswapd(struct quire_vm *vm, int node)
     return reclaimed;
 }
 
-/* ---- phys's callbacks --------------------------------------------------------------------------
- */
+/* ---- phys's callbacks ------------------------------------------------------------------------ */
 
 void reclaim_register(struct quire_vm *vm)
 {

@@ -216,8 +216,7 @@ void zap_range(struct quire_vma *vma, quire_linear_t start, quire_linear_t end)
     pass_on_counts(&zap);
 }
 
-/* ---- truncation --------------------------------------------------------------------------------
- */
+/* ---- truncation ------------------------------------------------------------------------------ */
 
 /* The page that an entry maps, or that it waits for; NULL: none. */
 static struct quire_page *page_of_entry(const struct quire_mm *mm, uint64_t entry)

@@ -28,8 +28,7 @@ static bool fails(void *arg)
     return ++calls == failure;
 }
 
-/* ---- caches ------------------------------------------------------------------------------------
- */
+/* ---- caches ---------------------------------------------------------------------------------- */
 
 static struct quire_kmem_cache **cache_place(unsigned i)
 {
@@ -74,8 +73,7 @@ static void finish(void)
     vm_end();
 }
 
-/* ---- what may not change -----------------------------------------------------------------------
- */
+/* ---- what may not change --------------------------------------------------------------------- */
 
 struct state {
     char maps[2048];
@@ -145,8 +143,7 @@ static unsigned fail_each(int64_t (*operation)(void), int error)
     }
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* Eight pages that were written, so that there are reverse maps; a file's; and shared memory. */
 static void make_areas(void)

@@ -343,8 +343,7 @@ static void all_allocations_of_objects_fail_from_some_on(void)
     play_with_failing_slab(true);
 }
 
-/* ---- pages that can't be had ------------------------------------------------------------------
- */
+/* ---- pages that can't be had ----------------------------------------------------------------- */
 
 /* Takes all of the machine's memory but for `left` pages. */
 static struct quire_page *take_all_but(unsigned long left)

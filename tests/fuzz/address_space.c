@@ -39,8 +39,7 @@ static struct store {
     char bytes[STORE_BYTES];
 } stores[2 + NR_AREAS]; /* of files, then of swap */
 
-/* ---- backing stores ----------------------------------------------------------------------------
- */
+/* ---- backing stores -------------------------------------------------------------------------- */
 
 static bool fails(const struct store *store, unsigned which)
 {
@@ -122,8 +121,7 @@ void swap_on(unsigned number, unsigned slots, int priority)
     areas[number] = area >= 0 ? area : -1;
 }
 
-/* ---- the processor ------------------------------------------------------------------------------
- */
+/* ---- the processor --------------------------------------------------------------------------- */
 
 static void load_root(void)
 {
@@ -193,8 +191,7 @@ void hear(void *arg, const char *text, size_t length)
     EXPECT(!memchr(text, '\0', length));
 }
 
-/* ---- memory that ends ---------------------------------------------------------------------------
- */
+/* ---- memory that ends ------------------------------------------------------------------------ */
 
 void hold(unsigned pages)
 {
@@ -220,8 +217,7 @@ static bool fail_once(void *arg)
     return fail_at && !--fail_at;
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------
- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static void hear_nothing(int level, const char *text)
 {

@@ -12,8 +12,7 @@
  */
 #include "address_space.h"
 
-/* ---- arguments --------------------------------------------------------------------------------
- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 static struct process *take_process(struct input *input)
 {
@@ -73,8 +72,7 @@ static uint64_t take_offset(struct input *input)
     return how == 255 ? take(input, 8) : how < 128 ? how * PAGE : (how - 128) * 1000;
 }
 
-/* ---- operations of address spaces --------------------------------------------------------------
- */
+/* ---- operations of address spaces ------------------------------------------------------------ */
 
 static bool is_error(int64_t result)
 {
@@ -225,8 +223,7 @@ static void op_exec(struct input *input, struct process *process)
     process->mm = mm;
 }
 
-/* ---- accesses -----------------------------------------------------------------------------------
- */
+/* ---- accesses -------------------------------------------------------------------------------- */
 
 static void op_access(struct input *input, struct process *process)
 {

@@ -120,8 +120,7 @@ static void end(void)
     quire_posix_mem_destroy(&port, MEMORY_BYTES);
 }
 
-/* ---- the file: a mapping is all that elf.c asks of it ------------------------------------------
- */
+/* ---- the file: a mapping is all that elf.c asks of it ---------------------------------------- */
 
 int64_t file_pread(struct file *file, uint64_t at, void *to, size_t size)
 {

@@ -22,8 +22,7 @@ static bool start(enum quire_pt_format_id format)
            tables_start(&pt, format, can_do_all);
 }
 
-/* ---- page tables ------------------------------------------------------------------------------
- */
+/* ---- page tables ----------------------------------------------------------------------------- */
 
 static void tables_of_64_bit_modes_are_refused(void)
 {
@@ -144,8 +143,7 @@ static void registers_of_long_mode_are_refused(void)
     CHECK(!quire_mmu_load(&mmu, &registers, &none, &fault));
 }
 
-/* ---- address spaces ---------------------------------------------------------------------------
- */
+/* ---- address spaces -------------------------------------------------------------------------- */
 
 /* None of these is cut to an address, where the first would be a page and the second nothing. What
  * is refused is so by the errors that tables of 64 bits have for it. */

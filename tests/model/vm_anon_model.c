@@ -5,8 +5,7 @@
  */
 #include "tests/unit/vm_families.h"
 
-/* ---- random family_vm ---------------------------------------------------------------------------
- */
+/* ---- random family_vm ------------------------------------------------------------------------ */
 
 #define MODEL_AREAS PROCESSES
 #define MODEL_PAGES 128u

@@ -14,8 +14,7 @@
 #define LOCKS (VM_LOCKED | VM_LOCKONFAULT)
 #define MAYS (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
-/* ---- calls --------------------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static unsigned some_pages(void)
 {
@@ -171,8 +170,7 @@ static void op_mprotect(void)
     CHECK_EQ(quire_mprotect(model.mm, address_of(first), count * PAGE, prot), expected);
 }
 
-/* ---- locking ------------------------------------------------------------------------------------
- */
+/* ---- locking --------------------------------------------------------------------------------- */
 
 static int lock_reference(unsigned first, unsigned count, uint32_t locks)
 {
@@ -231,8 +229,7 @@ static void op_munlockall(void)
     CHECK_EQ(quire_munlockall(model.mm), 0);
 }
 
-/* ---- advice -------------------------------------------------------------------------------------
- */
+/* ---- advice ---------------------------------------------------------------------------------- */
 
 static void op_madvise(void)
 {
@@ -266,8 +263,7 @@ static void op_madvise(void)
              expected);
 }
 
-/* ---- brk, mremap --------------------------------------------------------------------------------
- */
+/* ---- brk, mremap ----------------------------------------------------------------------------- */
 
 static bool brk_reference(unsigned to)
 {
@@ -423,8 +419,7 @@ static void op_mremap(void)
              expected);
 }
 
-/* ---- limits -------------------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static unsigned some_limit(void)
 {
@@ -449,8 +444,7 @@ static void op_limits(void)
     CHECK_EQ(quire_vm_set_overcommit(test_vm, model.overcommit, 1 + test_random_below(25)), 0);
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static struct quire_mapping *file_with(bool may_write)
 {

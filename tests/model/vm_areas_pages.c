@@ -3,8 +3,7 @@
 
 struct areas_model model;
 
-/* ---- what the pages come to ---------------------------------------------------------------------
- */
+/* ---- what the pages come to ------------------------------------------------------------------ */
 
 static bool is_data(uint32_t flags)
 {
@@ -58,8 +57,7 @@ bool model_may_lock(uint32_t flags, unsigned pages)
     return !(flags & VM_LOCKED) || model_sum().locked + pages <= model.limit_locked;
 }
 
-/* ---- the reference's own operations -------------------------------------------------------------
- */
+/* ---- the reference's own operations ---------------------------------------------------------- */
 
 void model_take(unsigned page)
 {
@@ -114,8 +112,7 @@ int model_find(unsigned hint, unsigned count, unsigned flags)
     return -QUIRE_ENOMEM;
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------
- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static unsigned object_of(const struct quire_vma *vma)
 {

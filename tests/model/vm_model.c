@@ -41,8 +41,7 @@ static struct process *running;
 static unsigned long ooms;
 static uint64_t next_value;
 
-/* ---- the reference ------------------------------------------------------------------------------
- */
+/* ---- the reference --------------------------------------------------------------------------- */
 
 static struct file *file_of_place(const struct place *p)
 {
@@ -83,8 +82,7 @@ static void write_reference(struct place *p, uint64_t value)
     }
 }
 
-/* ---- accesses -----------------------------------------------------------------------------------
- */
+/* ---- accesses -------------------------------------------------------------------------------- */
 
 static void run(struct process *process)
 {
@@ -159,8 +157,7 @@ static void kernel_write(struct process *process, unsigned page)
     }
 }
 
-/* ---- operations ---------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 struct range {
     unsigned first, count;
@@ -386,8 +383,7 @@ static void (*const operations[])(struct process *) = {
     op_fork,  op_truncate, op_sync,   op_advice,   op_reclaim,  op_file};
 #define NR_OPERATIONS (sizeof operations / sizeof operations[0])
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void look_at_all(void)
 {

@@ -40,8 +40,7 @@ static uint64_t *content(struct place *p)
     return p->kind == SHARED ? &shared_value[p->index] : &p->value;
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 struct range {
     unsigned first, count;
@@ -163,8 +162,7 @@ static void fork_or_end(struct process *process)
         CHECK_EQ(quire_mm_fork(&other->mm, process->mm), 0);
 }
 
-/* ---- what reclaim and compaction do ------------------------------------------------------------
- */
+/* ---- what reclaim and compaction do ---------------------------------------------------------- */
 
 static void swap_out(struct process *process, unsigned place)
 {
@@ -191,8 +189,7 @@ static void move_in_memory(struct process *process, unsigned place)
     CHECK(page_of(process->mm, address_of(place)) != page);
 }
 
-/* ---- the run -----------------------------------------------------------------------------------
- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void step(void)
 {

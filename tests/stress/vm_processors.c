@@ -10,8 +10,7 @@ static struct quire_sim sim;
 static struct quire_sim_cpu cpus[MAX_THREADS + 1];
 static int swap_area;
 
-/* ---- stores -------------------------------------------------------------------------------------
- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 static int read_pages(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
 {
@@ -46,8 +45,7 @@ struct quire_mapping *mapping_of_bytes(char *bytes, size_t size)
     return mapping;
 }
 
-/* ---- processors ---------------------------------------------------------------------------------
- */
+/* ---- processors ------------------------------------------------------------------------------ */
 
 /* What each runs on; its own thread's. */
 static struct quire_mm *loaded[MAX_THREADS + 1];
@@ -125,8 +123,7 @@ quire_linear_t map_area(struct quire_mm *mm, struct quire_mapping *mapping, uint
     return at > 0 ? (quire_linear_t)at : 0;
 }
 
-/* ---- begin and end ------------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 bool processors_start(quire_phys_t memory, unsigned workers, char *swap, size_t swap_bytes)
 {

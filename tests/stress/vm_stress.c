@@ -20,8 +20,7 @@ static quire_linear_t areas[NR_AREAS];
 static uint64_t words[MAX_THREADS + 1][NR_AREAS][AREA_PAGES];
 static char file_bytes[AREA_PAGES * QUIRE_PAGE_SIZE], swap_bytes[SWAP_PAGES * QUIRE_PAGE_SIZE];
 
-/* ---- what threads do ----------------------------------------------------------------------------
- */
+/* ---- what threads do ------------------------------------------------------------------------- */
 
 static quire_linear_t word_at(unsigned n, unsigned area, unsigned page)
 {
@@ -118,8 +117,7 @@ static void use_memory(struct worker *worker)
     load(worker->number, NULL);
 }
 
-/* ---- begin and end ------------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 static bool start(void)
 {

@@ -29,8 +29,7 @@ static uint64_t words[MAX_THREADS + 1][2][PAGES];
 static char swap_bytes[SWAP_PAGES * QUIRE_PAGE_SIZE], fast_bytes[FAST_PAGES * QUIRE_PAGE_SIZE];
 static unsigned long nr_writes, nr_failed, nr_offs, nr_refused_offs;
 
-/* ---- the area that comes and goes --------------------------------------------------------------
- */
+/* ---- the area that comes and goes ------------------------------------------------------------ */
 
 static int fast_read(void *store, uint64_t first, struct quire_page *const *pages, unsigned count)
 {
@@ -71,8 +70,7 @@ static int fast_on(void)
     return quire_swapon(stress_vm, &config);
 }
 
-/* ---- users -------------------------------------------------------------------------------------
- */
+/* ---- users ----------------------------------------------------------------------------------- */
 
 static quire_linear_t word_at(unsigned n, unsigned area, unsigned page)
 {
@@ -139,8 +137,7 @@ static void use_memory(struct worker *worker)
     load(worker->number, NULL);
 }
 
-/* ---- who changes things ------------------------------------------------------------------------
- */
+/* ---- who changes things ---------------------------------------------------------------------- */
 
 static void turn_off_or_on(int *fast)
 {
@@ -187,8 +184,7 @@ static void change_things(struct worker *worker)
         CHECK_EQ(quire_swapoff(stress_vm, fast), 0);
 }
 
-/* ---- the case ----------------------------------------------------------------------------------
- */
+/* ---- the case -------------------------------------------------------------------------------- */
 
 static void look_at_all(void)
 {
@@ -230,8 +226,7 @@ static void words_survive_whatever_happens_to_swap(void)
     CHECK_EQ(refusals, 0);
 }
 
-/* ---- an area that goes while its store is told what it may forget ------------------------------
- */
+/* ---- an area that goes while its store is told what it may forget ---------------------------- */
 
 #define DISCARDED_PAGES 512u /* of two clusters of slots */
 
@@ -328,8 +323,7 @@ static void slots_are_counted_right_when_an_area_goes_during_a_discard(void)
     processors_end();
 }
 
-/* ---- pages that are being written --------------------------------------------------------------
- */
+/* ---- pages that are being written ------------------------------------------------------------ */
 
 static struct {
     pthread_t thread;

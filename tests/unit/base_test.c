@@ -352,8 +352,7 @@ static void elements_are_taken_out_anywhere(void)
     CHECK(list_empty(&head));
 }
 
-/* ---- trees ------------------------------------------------------------------------------------
- */
+/* ---- trees ----------------------------------------------------------------------------------- */
 
 struct leaf {
     struct tree_node node;

@@ -241,8 +241,7 @@ static void foreign_pointers_and_double_frees_are_reported(void)
     }
 }
 
-/* ---- reset, destroy and what the cache keeps ---------------------------------------------------
- */
+/* ---- reset, destroy and what the cache keeps ------------------------------------------------- */
 
 static void a_reset_pool_is_empty_and_asks_the_source_for_nothing(void)
 {

@@ -49,8 +49,7 @@ static void check_words(quire_linear_t at, unsigned pages, uint64_t first)
         CHECK(holds(at + i * PAGE, first + i));
 }
 
-/* ---- mprotect ----------------------------------------------------------------------------------
- */
+/* ---- mprotect -------------------------------------------------------------------------------- */
 
 static void mprotect_splits_and_joins(void)
 {
@@ -164,8 +163,7 @@ static void locked_memory_that_becomes_writable_is_its_own_at_once(void)
     finish();
 }
 
-/* ---- mremap ------------------------------------------------------------------------------------
- */
+/* ---- mremap ---------------------------------------------------------------------------------- */
 
 static int64_t remap(quire_linear_t at, uint64_t pages, uint64_t new_pages, unsigned flags,
                      quire_linear_t to)
@@ -318,8 +316,7 @@ static void mremap_of_nothing_duplicates_shared_memory(void)
     finish();
 }
 
-/* ---- mlock -------------------------------------------------------------------------------------
- */
+/* ---- mlock ----------------------------------------------------------------------------------- */
 
 static void mlock_faults_in_and_counts(void)
 {

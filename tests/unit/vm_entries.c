@@ -2,8 +2,7 @@
 
 #include "vm/rmap_entry.h"
 
-/* ---- shorthands --------------------------------------------------------------------------------
- */
+/* ---- shorthands ------------------------------------------------------------------------------ */
 
 void on_machines_of_each_format(void (*body)(void))
 {
@@ -48,8 +47,7 @@ void check_pages(struct quire_mm *mm, quire_linear_t at, unsigned count, uint64_
         CHECK(holds(at + i * PAGE, value + i) && holds(at + (i + 1) * PAGE - 8, value + i));
 }
 
-/* ---- looking at everything ---------------------------------------------------------------------
- */
+/* ---- looking at everything ------------------------------------------------------------------- */
 
 uint64_t entry_of(struct quire_mm *mm, quire_linear_t at)
 {
@@ -114,8 +112,7 @@ unsigned count_entries(const struct quire_page *page)
     return c.count;
 }
 
-/* ---- walking -----------------------------------------------------------------------------------
- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 static bool count_if_there(void *arg, struct quire_vma *vma, quire_linear_t at)
 {

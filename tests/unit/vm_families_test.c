@@ -1,8 +1,7 @@
 /* tests/unit/vm_families_test.c: anon_vmas and their chains, through forks, splits and ends */
 #include "tests/unit/vm_families.h"
 
-/* ---- single steps ------------------------------------------------------------------------------
- */
+/* ---- single steps ---------------------------------------------------------------------------- */
 
 static void the_first_page_gives_an_area_its_anon_vma(void)
 {
@@ -143,8 +142,7 @@ static void an_area_that_changes_is_found_in_its_new_range(void)
     family_end();
 }
 
-/* ---- many forks --------------------------------------------------------------------------------
- */
+/* ---- many forks ------------------------------------------------------------------------------ */
 
 /* Each process forks and goes: what init's children do that respawn for ever. */
 static void chains_of_forks_whose_parents_go_stay_short(void)
@@ -232,8 +230,7 @@ static void the_first_of_a_family_may_go_before_its_descendants(void)
     family_end();
 }
 
-/* ---- no memory ---------------------------------------------------------------------------------
- */
+/* ---- no memory ------------------------------------------------------------------------------- */
 
 static void forget_empty_slabs(void)
 {

@@ -350,8 +350,7 @@ static void swapoff_gives_nobody_a_page_of_prot_none_memory(void)
     vm_end();
 }
 
-/* ---- counts ------------------------------------------------------------------------------------
- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 #define COUNTED 4u
 static char bytes[COUNTED * QUIRE_PAGE_SIZE];

@@ -137,8 +137,7 @@ static const char fragments32[] = "b7480000-b74b2000 rw-p 00000000 00:00 0 \n"
                                   "b7f97000-b7fb8000 rw-p 00000000 00:00 0 \n"
                                   "b7fd9000-b7ffa000 rw-p 00000000 00:00 0 \n";
 
-/* ---- comparing ---------------------------------------------------------------------------------
- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static char seen[8192];
 static size_t seen_length;
@@ -197,8 +196,7 @@ static void check_maps(struct quire_mm *mm, const char *expected, enum lines whi
     CHECK_EQ(*expected, 0);
 }
 
-/* ---- programs ----------------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 static int read_nothing(void *owner, uint64_t index, struct quire_page *const *pages,
                         unsigned count)
@@ -303,8 +301,7 @@ static const struct program glibc32 = {
     0xbffdf000,
 };
 
-/* ---- cases -------------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static void glibcs_program_looks_as_on_linux(void)
 {

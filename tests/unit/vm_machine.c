@@ -12,8 +12,7 @@ static enum quire_pt_format_id format_id;
 static struct quire_mm *running;
 static struct quire_fault_cache fault_cache;
 
-/* ---- the processor ------------------------------------------------------------------------------
- */
+/* ---- the processor --------------------------------------------------------------------------- */
 
 static struct quire_mmu_registers registers_of(quire_phys_t root)
 {
@@ -92,8 +91,7 @@ bool holds(quire_linear_t at, uint64_t value)
     return peek(at, &found) && found == value;
 }
 
-/* ---- begin and end ------------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 bool vm_boot(uint64_t size, enum quire_pt_format_id format)
 {
@@ -179,8 +177,7 @@ void mm_end(struct quire_mm *mm)
     quire_mm_put(mm);
 }
 
-/* ---- shorthands ---------------------------------------------------------------------------------
- */
+/* ---- shorthands ------------------------------------------------------------------------------ */
 
 quire_linear_t map_file(struct quire_mm *mm, struct quire_mapping *mapping, uint64_t offset,
                         uint64_t size, unsigned prot, unsigned flags)
@@ -203,8 +200,7 @@ struct quire_mm_info mm_info(struct quire_mm *mm)
     return info;
 }
 
-/* ---- backing stores -----------------------------------------------------------------------------
- */
+/* ---- backing stores -------------------------------------------------------------------------- */
 
 uint64_t word_of(uint64_t page)
 {

@@ -65,8 +65,7 @@ bool holds(quire_linear_t at, uint64_t value);
 
 struct quire_mm_info mm_info(struct quire_mm *mm);
 
-/* ---- backing stores ----------------------------------------------------------------------------
- */
+/* ---- backing stores -------------------------------------------------------------------------- */
 
 /* Pages in memory outside of the machine, as a file or for swap. */
 #define STORE_PAGES 256u

@@ -5,8 +5,7 @@
 #include "vm/lru.h"
 #include "vm/swap.h"
 
-/* ---- each kind of page -------------------------------------------------------------------------
- */
+/* ---- each kind of page ----------------------------------------------------------------------- */
 
 static void body_anonymous(void)
 {

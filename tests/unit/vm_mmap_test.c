@@ -34,8 +34,7 @@ static int64_t mmap_of(struct quire_mapping *file, unsigned prot, unsigned flags
     return quire_mmap(mm, 0, PAGE, prot, flags, file, offset);
 }
 
-/* ---- places ------------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 /* The first mapping of an address space whose stack may have so many bytes. */
 static quire_linear_t first_end(uint64_t stack)
@@ -147,8 +146,7 @@ static void below_a_growing_stack_a_gap_stays_free(void)
     finish();
 }
 
-/* ---- stacks ------------------------------------------------------------------------------------
- */
+/* ---- stacks ---------------------------------------------------------------------------------- */
 
 static void a_stack_grows_to_its_limit_and_its_gap(void)
 {
@@ -211,8 +209,7 @@ static void limits_stop_a_stack(void)
     finish();
 }
 
-/* ---- mmap's errors -----------------------------------------------------------------------------
- */
+/* ---- mmap's errors --------------------------------------------------------------------------- */
 
 static void mmap_refuses_what_makes_no_sense(void)
 {
@@ -338,8 +335,7 @@ static void what_is_replaced_makes_room_for_its_successor(void)
     finish();
 }
 
-/* ---- munmap, brk -------------------------------------------------------------------------------
- */
+/* ---- munmap, brk ----------------------------------------------------------------------------- */
 
 static void munmap_refuses_what_makes_no_sense(void)
 {

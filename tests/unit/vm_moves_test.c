@@ -7,8 +7,7 @@
 #include "vm/lru.h"
 #include "vm/swap.h"
 
-/* ---- what stays --------------------------------------------------------------------------------
- */
+/* ---- what stays ------------------------------------------------------------------------------ */
 
 static void body_pinned(void)
 {
@@ -93,8 +92,7 @@ static void locked_memory_moves(void)
     vm_end();
 }
 
-/* ---- pages that go meanwhile -------------------------------------------------------------------
- */
+/* ---- pages that go meanwhile ----------------------------------------------------------------- */
 
 /* Isolated as by phys; its owner unmaps it; then phys goes on. */
 static void body_unmapped(bool migrates)
@@ -239,8 +237,7 @@ static void rights_that_changed_meanwhile_are_those_of_the_area(void)
     on_machines_of_each_format(body_rights);
 }
 
-/* ---- by the many -------------------------------------------------------------------------------
- */
+/* ---- by the many ----------------------------------------------------------------------------- */
 
 #define SPREAD 1024u
 #define BLOCK_PAGES (1u << QUIRE_PAGEBLOCK_ORDER)
@@ -355,8 +352,7 @@ static void memory_in_use_by_processes_can_be_taken_away(void)
     CHECK_EQ(machine.bad_pages, 0);
 }
 
-/* ---- registration ------------------------------------------------------------------------------
- */
+/* ---- registration ---------------------------------------------------------------------------- */
 
 static void a_mem_can_have_one_vm_after_the_other(void)
 {

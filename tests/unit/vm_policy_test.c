@@ -93,8 +93,7 @@ static void clock_and_fifo_agree_with_the_textbook(void)
     swap_check_end();
 }
 
-/* ---- known sequences ---------------------------------------------------------------------------
- */
+/* ---- known sequences ------------------------------------------------------------------------- */
 
 static void fifo_ignores_what_is_used(void)
 {

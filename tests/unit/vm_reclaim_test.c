@@ -4,8 +4,7 @@
 #include "tests/unit/vm_swap_machine.h"
 #include "vm/policy.h"
 
-/* ---- files, shared memory ----------------------------------------------------------------------
- */
+/* ---- files, shared memory -------------------------------------------------------------------- */
 
 static void dirty_pages_of_files_are_written_before_they_go(void)
 {
@@ -86,8 +85,7 @@ static void without_swappiness_only_files_go(void)
     swap_check_end();
 }
 
-/* ---- the most that was resident ----------------------------------------------------------------
- */
+/* ---- the most that was resident -------------------------------------------------------------- */
 
 static void by_reclaim(quire_linear_t at, unsigned pages, struct quire_mapping *file)
 {
@@ -172,8 +170,7 @@ static void the_peak_outlives_pages_however_they_go(void)
     }
 }
 
-/* ---- locked memory -----------------------------------------------------------------------------
- */
+/* ---- locked memory --------------------------------------------------------------------------- */
 
 static void locked_pages_stay(void)
 {
@@ -236,8 +233,7 @@ static void no_page_stays_locked_without_a_lock(void)
     swap_check_end();
 }
 
-/* ---- advice ------------------------------------------------------------------------------------
- */
+/* ---- advice ---------------------------------------------------------------------------------- */
 
 static void given_up_memory_goes_without_swap_unless_it_was_written(void)
 {
@@ -309,8 +305,7 @@ static void cold_pages_go_first(void)
     }
 }
 
-/* ---- refaults ----------------------------------------------------------------------------------
- */
+/* ---- refaults -------------------------------------------------------------------------------- */
 
 static void a_page_that_comes_back_soon_is_counted_and_activated(void)
 {
@@ -366,8 +361,7 @@ static void refault_distance_is_what_was_evicted_meanwhile(void)
     swap_check_end();
 }
 
-/* ---- when --------------------------------------------------------------------------------------
- */
+/* ---- when ------------------------------------------------------------------------------------ */
 
 static unsigned woken;
 

@@ -4,8 +4,7 @@
 #include "tests/unit/vm_swap_machine.h"
 #include "vm/swap_area.h"
 
-/* ---- areas -------------------------------------------------------------------------------------
- */
+/* ---- areas ----------------------------------------------------------------------------------- */
 
 static void swapoff_brings_everything_back(void)
 {

@@ -3,8 +3,7 @@
  */
 #include "tests/unit/vm_swap_machine.h"
 
-/* ---- out and in --------------------------------------------------------------------------------
- */
+/* ---- out and in ------------------------------------------------------------------------------ */
 
 static void pages_go_to_swap_and_come_back(void)
 {
@@ -100,8 +99,7 @@ static void more_memory_than_there_is_keeps_its_content(void)
     swap_end();
 }
 
-/* ---- fork --------------------------------------------------------------------------------------
- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 static void a_fork_shares_slots_until_somebody_writes(void)
 {
@@ -211,8 +209,7 @@ static void a_fork_gets_its_tables_where_memory_is_full(void)
     swap_check_end();
 }
 
-/* ---- read-ahead --------------------------------------------------------------------------------
- */
+/* ---- read-ahead ------------------------------------------------------------------------------ */
 
 static void neighbours_are_read_ahead(void)
 {
@@ -292,8 +289,7 @@ static void neighbours_are_worth_reclaim(void)
     swap_check_end();
 }
 
-/* ---- stores that fail --------------------------------------------------------------------------
- */
+/* ---- stores that fail ------------------------------------------------------------------------ */
 
 static void a_write_that_fails_is_tried_in_another_slot(void)
 {
@@ -396,8 +392,7 @@ static void no_transfer_that_fails_once_loses_anything(void)
     }
 }
 
-/* ---- elsewhere ---------------------------------------------------------------------------------
- */
+/* ---- elsewhere ------------------------------------------------------------------------------- */
 
 static void swapped_pages_wait_until_there_is_memory(void)
 {

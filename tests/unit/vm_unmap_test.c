@@ -4,8 +4,7 @@
 #include "vm/lru.h"
 #include "vm/swap.h"
 
-/* ---- referenced, dirty -------------------------------------------------------------------------
- */
+/* ---- referenced, dirty ----------------------------------------------------------------------- */
 
 static unsigned referenced(struct quire_page *page, uint32_t *flags)
 {
@@ -123,8 +122,7 @@ static void cleaned_pages_are_read_only_until_somebody_asks(void)
     on_machines_of_each_format(body_mkclean);
 }
 
-/* ---- unmapping ---------------------------------------------------------------------------------
- */
+/* ---- unmapping ------------------------------------------------------------------------------- */
 
 static bool unmap(struct quire_page *page, unsigned flags)
 {

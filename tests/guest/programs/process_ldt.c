@@ -72,8 +72,7 @@ static void say_entry(unsigned entry)
            (unsigned)(table[entry] & 0xffff) | (unsigned)(table[entry] >> 32 & 0xf0000));
 }
 
-/* ---- the call ---------------------------------------------------------------------------------
- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 static void reading(void)
 {
@@ -129,8 +128,7 @@ static void kinds(void)
     say_entry(MOST - 1);
 }
 
-/* ---- who has it -------------------------------------------------------------------------------
- */
+/* ---- who has it ------------------------------------------------------------------------------ */
 
 static unsigned values[8] __attribute__((aligned(4))) = {100, 101, 102, 103, 104, 105, 106, 107};
 static volatile unsigned turn;
@@ -209,8 +207,7 @@ static void first_by_a_child(void)
     printf("by a child with its memory: %u\n", by_fs());
 }
 
-/* ---- descriptors that change under who uses them ----------------------------------------------
- */
+/* ---- descriptors that change under who uses them --------------------------------------------- */
 
 static void *clears(void *argument)
 {
@@ -248,8 +245,7 @@ static void not_there(void)
     printf("not reached\n");
 }
 
-/* ---- code and stack ---------------------------------------------------------------------------
- */
+/* ---- code and stack -------------------------------------------------------------------------- */
 
 static volatile unsigned nr_alarms;
 

@@ -209,8 +209,7 @@ static void what_is_shared_until_when(void)
     TELL(fcntl(fd, F_GETFD));
 }
 
-/* ---- a pidfd, while its maker waits for the child ---------------------------------------------
- */
+/* ---- a pidfd, while its maker waits for the child -------------------------------------------- */
 
 static volatile int pidfd = -1;
 static int go[2];

@@ -133,8 +133,7 @@ static void four_kinds(void)
     one_kind("nothing shared", 0);
 }
 
-/* ---- what a table keeps open ------------------------------------------------------------------
- */
+/* ---- what a table keeps open ----------------------------------------------------------------- */
 
 static unsigned may_go;
 static int ends[2];
@@ -202,8 +201,7 @@ static void locks_of_two_tables(void)
     unlink("locked");
 }
 
-/* ---- unshare, close_range ---------------------------------------------------------------------
- */
+/* ---- unshare, close_range -------------------------------------------------------------------- */
 
 static void *leaves_files(void *argument)
 {
@@ -295,8 +293,7 @@ static void processes_leave(void)
     }
 }
 
-/* ---- limits, exec, the first thread's end ------------------------------------------------------
- */
+/* ---- limits, exec, the first thread's end ---------------------------------------------------- */
 
 static int wants_high_ones(void *argument)
 {

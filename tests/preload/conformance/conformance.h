@@ -87,8 +87,7 @@ static inline size_t opaque_size(size_t size)
     return size;
 }
 
-/* ---- memory.c: what a block holds, and what the process takes ----------------------------------
- */
+/* ---- memory.c: what a block holds, and what the process takes -------------------------------- */
 
 void fill(void *block, size_t size, unsigned seed);
 /* Whether it still holds what fill() wrote. */

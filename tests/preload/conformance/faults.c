@@ -104,8 +104,7 @@ static void trap_calls(void)
         _exit(77);
 }
 
-/* ---- what a program does meanwhile ------------------------------------------------------------
- */
+/* ---- what a program does meanwhile ----------------------------------------------------------- */
 
 static struct {
     char *at;

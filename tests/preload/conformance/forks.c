@@ -324,8 +324,7 @@ static void programs_are_started_while_8_threads_allocate(void)
     end_load(thread);
 }
 
-/* ---- files, whose locks fork takes ------------------------------------------------------------
- */
+/* ---- files, whose locks fork takes ----------------------------------------------------------- */
 
 static void *read_lines(void *arg)
 {

@@ -145,8 +145,7 @@ static void new_and_delete_are_of_one_library()
     }
 }
 
-/* ---- when there is no memory ------------------------------------------------------------------
- */
+/* ---- when there is no memory ----------------------------------------------------------------- */
 
 template <typename Allocate> static bool throws_bad_alloc(Allocate allocate)
 {

@@ -40,8 +40,7 @@ static const struct error_group *const groups[] = {
 };
 #define NR_GROUPS (sizeof groups / sizeof groups[0])
 
-/* ---- the process that commits it ---------------------------------------------------------------
- */
+/* ---- the process that commits it ------------------------------------------------------------- */
 
 char *block_among_others(size_t size)
 {
@@ -117,8 +116,7 @@ static int commit(const char *name)
     return 2;
 }
 
-/* ---- the driver ---------------------------------------------------------------------------------
- */
+/* ---- the driver ------------------------------------------------------------------------------ */
 
 static struct {
     const char *preload, *filter;

@@ -114,6 +114,8 @@ struct quire_heap_cache {
     uint8_t space[QUIRE_HEAP_CLASSES];      /* of the stack, in blocks */
     uint16_t place[QUIRE_HEAP_CLASSES];     /* of the stack among the slots */
     uint16_t nr_placed;                     /* slots that have been given to stacks */
+    /* By class: whether the last visit filled its stack, or else emptied it. */
+    uint64_t filled[(QUIRE_HEAP_CLASSES + 63) / 64];
     /* Large blocks that come and go: slots of those that were freed last, a ring. */
     uint8_t recent[QUIRE_HEAP_RECENT];
     uint8_t last_recent, regular_turn;

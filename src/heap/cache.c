@@ -1,20 +1,22 @@
 /* heap/cache.c: a thread's stacks: the slow half of the hot path
  *
  * An empty stack is filled by half, a full one emptied by half, its oldest blocks first; each such
- * visit is one batch under one lock. A stack begins small, and its capacity doubles with each visit
- * up to a limit that its size sets, as long as there is room (room.c): so what a thread seldom uses
- * it keeps little of, and many threads don't keep more than few.
+ * visit is one batch under one lock. Who comes again for the same, having only taken or only freed
+ * meanwhile, is likely to go on: then it is all but an eighth. A stack begins small, and its
+ * capacity doubles with each visit up to a limit that its size sets, as long as there is room
+ * (room.c): so what a thread seldom uses it keeps little of, and many threads don't keep more than
+ * few.
  *
- * A class has no stacks before WARM_FREES of its blocks were freed, by whichever thread. Until then
- * each block goes to the quarantine, or back to its slab or run at once: a program that frees few
- * blocks is told at once of one that it frees twice, and no page of slots is touched for classes
- * that it hardly uses. Large runs also wait for their thread to come some times, since for them it
- * is seldom worth it.
+ * A class has no stacks before it is warm: 64 of its blocks were freed, by whichever thread, or 256
+ * taken. Until then each block goes to the quarantine, or back to its slab or run at once: a
+ * program that uses few blocks is told at once of one that it frees twice, and no page of slots is
+ * touched for classes that it hardly uses. Large runs also wait for their thread to come some
+ * times, since for them it is seldom worth it.
  *
  *   invariant   while a stack is changed here its top is 0: so a signal handler that comes between
  *               finds it both empty and full, and gets into a slow path, which knows that it
  *               interrupted one
- *   bound       a visit moves half of STACK_MOST blocks and one at most
+ *   bound       a visit moves STACK_MOST blocks at most
  */
 #include "heap/cache.h"
 
@@ -184,13 +186,22 @@ static void visit(struct quire_heap_cache *cache, size_t class)
     set_capacity(cache, class, wanted);
 }
 
+/* Blocks of a visit that fills the stack, or else empties it. */
+static unsigned batch(struct quire_heap_cache *cache, size_t class, unsigned capacity, bool fills)
+{
+    uint64_t *word = &cache->filled[class / 64], bit = (uint64_t)1 << class % 64;
+    bool again = !(*word & bit) == !fills;
+    *word = fills ? *word | bit : *word & ~bit;
+    return again ? capacity - capacity / 8 : (capacity + 1) / 2;
+}
+
 /* ---- allocating ------------------------------------------------------------------------------ */
 
 /* A block for the caller, and some for the stack: the last one taken is the caller's. */
 static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
     void *block = NULL, **bottom = stack_bottom(cache, class);
-    size_t wanted = class_is_run(class) ? 1 : (capacity + 1) / 2;
+    size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
     unsigned count = hide_stack(cache, class);
     if (!count)
         count = (unsigned)central_take(cache->heap, class, wanted, bottom + 1);
@@ -200,6 +211,14 @@ static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigne
     return block;
 }
 
+/* Runs are taken one by one anyway. */
+static size_t take_cold(struct quire_heap *heap, size_t class, void **block)
+{
+    if (!class_is_run(class) && !class_is_warm(heap, class))
+        (void)quire_fetch_add(&heap->heat[class], HEAT_OF_TAKE);
+    return central_take(heap, class, 1, block);
+}
+
 void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
 {
     void *block = NULL;
@@ -207,7 +226,7 @@ void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
     unsigned capacity = cache->capacity[class];
     if (capacity)
         block = fill_and_take(cache, class, capacity);
-    else if (!central_take(cache->heap, class, 1, &block))
+    else if (!take_cold(cache->heap, class, &block))
         return NULL;
     if (block)
         *mark_of(block) = 0;
@@ -316,7 +335,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         *mark_of(block) = 0;
     }
     if (!class_is_warm(heap, class)) {
-        (void)quire_fetch_add(&heap->frees[class], 1);
+        (void)quire_fetch_add(&heap->heat[class], HEAT_OF_FREE);
         free_cold(heap, class, block);
         return;
     }
@@ -327,7 +346,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         return;
     }
     if (stack_count(cache, class) == capacity)
-        flush_oldest(cache, class, (capacity + 1) / 2);
+        flush_oldest(cache, class, batch(cache, class, capacity, false));
     if (!stack_push(cache, heap->base, class, block)) /* a signal handler has filled it again */
         put_one(heap, class, block);
 }

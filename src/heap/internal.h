@@ -146,7 +146,7 @@ struct quire_heap {
     size_t caches_room;     /* bytes, by atomic adds */
     unsigned long refusals; /* of room, in sixteens, since the last look for some; the same */
 
-    uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
+    uint32_t heat[NR_CLASSES];          /* up to WARM: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */
     struct large_blocks large;
     struct quarantine quarantine;
@@ -227,10 +227,13 @@ void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
 /* layer 2 tells. */
 void slab_pages_changed(void *heap, void *pages, size_t bytes, size_t object_size);
 
-#define WARM_FREES 64u
+/* A class's heat, by each block that is freed, and each small one that is taken. */
+#define HEAT_OF_FREE 4u
+#define HEAT_OF_TAKE 1u
+#define WARM 256u
 static inline bool class_is_warm(const struct quire_heap *heap, size_t class)
 {
-    return quire_load_relaxed(&heap->frees[class]) >= WARM_FREES;
+    return quire_load_relaxed(&heap->heat[class]) >= WARM;
 }
 
 /* ---- quarantine.c ---------------------------------------------------------------------------- */

@@ -10,8 +10,7 @@
 static void *no_map[2];
 
 struct quire_heap *heap;
-char *heap_base = (char *)no_map;
-size_t heap_size;
+struct heap_range heap_range = {.base = (char *)no_map};
 static quire_port_spinlock_t start_lock;
 static struct quire_port_mem range;
 
@@ -30,8 +29,8 @@ static bool start(void)
         return false;
     fork_start();
     threads_start();
-    heap_base = range.base;
-    quire_store_release(&heap_size, size);
+    heap_range.base = range.base;
+    quire_store_release(&heap_range.size, size);
     quire_store_release(&heap, made);
     return true;
 }

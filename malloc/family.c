@@ -181,7 +181,7 @@ QUIRE_NOINLINE bool is_of_size(const void *ptr, size_t size)
     size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     size_t expected = size <= QUIRE_HEAP_MAX_SMALL ? small_class(size) : NR_SMALL + pages_for(size);
     if (class)
-        return class == expected;
+        return class == expected || margin_explains(heap, class, ptr, size);
     return size > QUIRE_HEAP_MAX_SMALL ||
            malloc_usable_size((void *)(uintptr_t)ptr) < NR_RUNS * QUIRE_PAGE_SIZE;
 }
@@ -273,18 +273,22 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
     return block;
 }
 
-/* Sizes of small blocks are multiples of 16: most are copied in a few moves. Of the others the
- * compiler isn't to know that they are at most some thousand bytes: it would repeat one instruction
- * there (rep movsq), which takes several times as long as the C library's function. */
+/* Most are copied in a few moves: of 16 bytes, since small blocks are multiples of that, but for
+ * the last word of them, where a margin may begin (heap/margin.c). Of the others the compiler isn't
+ * to know that they are at most some thousand bytes: it would repeat one instruction there (rep
+ * movsq), which takes several times as long as the C library's function. */
 static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t size)
 {
+    size_t at = 0, before_word = MIN_ALIGN - sizeof(size_t);
     if (size > 64) {
         __asm__("" : "+r"(size));
         memcpy(to, from, size);
         return;
     }
-    for (size_t at = 0; at < size; at += MIN_ALIGN)
+    for (; at + before_word < size; at += MIN_ALIGN)
         __builtin_memcpy((char *)to + at, (const char *)from + at, MIN_ALIGN);
+    if (at < size)
+        __builtin_memcpy((char *)to + at, (const char *)from + at, before_word);
 }
 
 EXPORT void *realloc(void *ptr, size_t size)
@@ -305,7 +309,7 @@ EXPORT void *realloc(void *ptr, size_t size)
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
-        return ptr;
+        return quire_likely(class_is_warm(heap, class)) ? ptr : resize_slow(ptr, size);
     if (size >= LEAST_LENT && self.cache.growing == ptr)
         return resize_slow(ptr, size);
     void *moved = allocate(size);
@@ -370,7 +374,7 @@ EXPORT size_t malloc_usable_size(void *ptr)
 {
     size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     if (class || !ptr)
-        return class ? class_size(class) : 0;
+        return class ? margin_usable(heap, class, ptr) : 0;
     if (emergency_owns(ptr))
         return emergency_size(ptr);
     if (self.inside || !heap)

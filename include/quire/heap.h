@@ -155,7 +155,8 @@ QUIRE_MUST_CHECK void *quire_heap_realloc(struct quire_heap_cache *cache, void *
 /* Bytes that may be used of a block; 0 for NULL, and for what is no block of the heap. */
 size_t quire_heap_usable_size(struct quire_heap *heap, const void *ptr);
 
-/* Frees the blocks that wait in quarantine, looking at them. */
+/* Frees the blocks that wait in quarantine, looking at them, and at what lies behind the first
+ * blocks of each class. */
 void quire_heap_settle(struct quire_heap *heap);
 
 /* ---- giving memory back ---------------------------------------------------------------------- */

@@ -8,10 +8,10 @@
  * few.
  *
  * A class has no stacks before it is warm: 64 of its blocks were freed, by whichever thread, or 256
- * taken. Until then each block goes to the quarantine, or back to its slab or run at once: a
- * program that uses few blocks is told at once of one that it frees twice, and no page of slots is
- * touched for classes that it hardly uses. Large runs also wait for their thread to come some
- * times, since for them it is seldom worth it.
+ * taken. Until then some of its blocks have a margin, and each goes to the quarantine, or back to
+ * its slab or run at once: a program that uses few blocks is told at once of one that it frees
+ * twice, or wrote beyond, and no page of slots is touched for classes that it hardly uses. Large
+ * runs also wait for their thread to come some times, since for them it is seldom worth it.
  *
  *   invariant   while a stack is changed here its top is 0: so a signal handler that comes between
  *               finds it both empty and full, and gets into a slow path, which knows that it
@@ -195,6 +195,20 @@ static unsigned batch(struct quire_heap_cache *cache, size_t class, unsigned cap
     return again ? capacity - capacity / 8 : (capacity + 1) / 2;
 }
 
+/* Whether it is an allocated object of its slab. */
+static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
+{
+    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
+}
+
+/* To its slab with the mark, as from a stack. The pages of a run aren't touched: the map knows. */
+static void put_one(struct quire_heap *heap, size_t class, void *block)
+{
+    if (!class_is_run(class) && is_block(heap, class, block))
+        *mark_of(block) = FREE_MARK;
+    central_put(heap, class, 1, &block);
+}
+
 /* ---- allocating ------------------------------------------------------------------------------ */
 
 /* A block for the caller, and some for the stack: the last one taken is the caller's. */
@@ -211,23 +225,40 @@ static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigne
     return block;
 }
 
-/* Runs are taken one by one anyway. */
-static size_t take_cold(struct quire_heap *heap, size_t class, void **block)
+/* Of a class that may be seldom used yet: then what comes last is looked at, and the block has a
+ * margin, if it may. */
+static void *take_one(struct quire_heap *heap, size_t class, size_t size)
 {
-    if (!class_is_run(class) && !class_is_warm(heap, class))
-        (void)quire_fetch_add(&heap->heat[class], HEAT_OF_TAKE);
-    return central_take(heap, class, 1, block);
+    void *block;
+    bool has_margin = !class_is_warm(heap, class) && size != NO_MARGIN;
+    size_t larger = has_margin ? margin_class(heap, class, size) : class;
+    if (!class_is_warm(heap, class)) {
+        margin_count_take(heap, class);
+        if (larger != class)
+            margin_count_take(heap, larger);
+        quarantine_look(heap);
+    }
+    if (larger != class && central_take(heap, larger, 1, &block)) {
+        if (margin_add(heap, larger, block, size))
+            return block;
+        put_one(heap, larger, block);
+    }
+    if (!central_take(heap, class, 1, &block))
+        return NULL;
+    if (has_margin)
+        (void)margin_add(heap, class, block, size);
+    return block;
 }
 
-void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
 {
     void *block = NULL;
     visit(cache, class);
     unsigned capacity = cache->capacity[class];
     if (capacity)
         block = fill_and_take(cache, class, capacity);
-    else if (!take_cold(cache->heap, class, &block))
-        return NULL;
+    else
+        block = take_one(cache->heap, class, size);
     if (block)
         *mark_of(block) = 0;
     return block;
@@ -240,11 +271,14 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
     size_t pages = pages_for(size);
     if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold)) {
         void *regular = regular_take_or_look(cache, size);
-        return regular ? regular : large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
+        if (regular)
+            return regular;
+        quarantine_look(heap);
+        return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
     }
     size_t class = NR_SMALL + pages;
     void *block = pop(cache, class);
-    return block ? block : cache_alloc_slow(cache, class);
+    return block ? block : cache_alloc_slow(cache, class, size);
 }
 
 /* ---- freeing --------------------------------------------------------------------------------- */
@@ -267,20 +301,6 @@ static void free_unclassed(struct quire_heap_cache *cache, void *block)
 {
     if (!regular_put(cache, block) && !large_free(cache->heap, block))
         heap_mistake(cache->heap, block, "free of what is no block, or was freed before");
-}
-
-/* Whether it is an allocated object of its slab. */
-static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
-{
-    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
-}
-
-/* To its slab with the mark, as from a stack. The pages of a run aren't touched: the map knows. */
-static void put_one(struct quire_heap *heap, size_t class, void *block)
-{
-    if (!class_is_run(class) && is_block(heap, class, block))
-        *mark_of(block) = FREE_MARK;
-    central_put(heap, class, 1, &block);
 }
 
 static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, const void *block)
@@ -335,7 +355,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         *mark_of(block) = 0;
     }
     if (!class_is_warm(heap, class)) {
-        (void)quire_fetch_add(&heap->heat[class], HEAT_OF_FREE);
+        margin_count_free(heap, class, block);
         free_cold(heap, class, block);
         return;
     }

@@ -123,8 +123,10 @@ static QUIRE_ALWAYS_INLINE size_t class_of_address(const char *base, size_t size
 
 /* ---- cache.c: what the hot path can't do ----------------------------------------------------- */
 
-/* The stack of `class` is empty. NULL: no memory. */
-void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class);
+/* The stack of `class` is empty. `size` is what was asked for, NO_MARGIN if the block has to be of
+ * that class. NULL: no memory. */
+#define NO_MARGIN ((size_t)-1)
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size);
 /* What is above QUIRE_HEAP_MAX_SMALL. */
 void *cache_alloc_more(struct quire_heap_cache *cache, size_t size);
 /* stack_push said no, or `class` is 0. */

@@ -89,12 +89,12 @@ QUIRE_NOINLINE void *allocate_slow(size_t size)
 QUIRE_NOINLINE void *allocate_more(size_t size)
 {
     if (size <= QUIRE_HEAP_MAX_SMALL) {
-        void *block = stack_pop(&self.cache, heap_range.base, small_class(size));
+        void *block = stack_pop(&self.cache, small_class(size));
         return quire_likely(block) ? block : allocate_slow(size);
     }
     size_t pages = pages_for(size);
     if (pages <= NR_RUNS && heap && size < quire_load_relaxed(&heap->map_threshold)) {
-        void *block = stack_pop(&self.cache, heap_range.base, NR_SMALL + pages);
+        void *block = stack_pop(&self.cache, NR_SMALL + pages);
         if (quire_likely(block))
             return block;
     } else if (quire_likely(!options.mode)) {
@@ -131,7 +131,7 @@ static QUIRE_ALWAYS_INLINE void *pop_aligned(size_t size, size_t align)
     if (quire_unlikely(size - 1 >= MAX_TINY) || quire_unlikely(rounded > MAX_TINY) ||
         quire_unlikely(align > QUIRE_PAGE_SIZE))
         return NULL;
-    return stack_pop(&self.cache, heap_range.base, tiny_class(rounded));
+    return stack_pop(&self.cache, tiny_class(rounded));
 }
 
 void *allocate_aligned(size_t size, size_t align)
@@ -141,7 +141,7 @@ void *allocate_aligned(size_t size, size_t align)
     if (quire_likely(block))
         return block;
     if (size <= QUIRE_HEAP_MAX_SMALL) /* class 0 has no stack */
-        block = stack_pop(&self.cache, heap_range.base, small_class_aligned(size, align));
+        block = stack_pop(&self.cache, small_class_aligned(size, align));
     return quire_likely(block) ? block : allocate_aligned_slow(size, align);
 }
 

@@ -25,7 +25,7 @@ static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
 {
     if (quire_unlikely(size > MAX_TINY))
         return allocate_more(size);
-    void *block = stack_pop(&self.cache, heap_range.base, tiny_class(size));
+    void *block = stack_pop(&self.cache, tiny_class(size));
     return quire_likely(block) ? block : allocate_slow(size);
 }
 
@@ -33,7 +33,7 @@ static QUIRE_ALWAYS_INLINE void release(void *ptr)
 {
     /* An aligned word: gcc makes an instruction more of an atomic load. */
     size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
-    if (quire_unlikely(!stack_push(&self.cache, heap_range.base, class, ptr)))
+    if (quire_unlikely(!stack_push(&self.cache, class, ptr)))
         release_slow(ptr);
 }
 

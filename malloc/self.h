@@ -28,7 +28,7 @@ struct thread {
 
 extern QUIRE_MALLOC_TLS struct thread self;
 
-/* The range of the heap, for the hot path; before there is one, a map of nothing.
+/* The range of the heap, for the hot path; before there is one, nothing is in it.
  *
  * Zen 3 takes a load for one of what was just stored when the addresses end in the same twelve
  * bits, and is some cycles late when it wasn't. Blocks are written when they come and go, most

@@ -3,14 +3,12 @@
  * It is made by the first slow path, which may be the dynamic loader's, before anything of this
  * library was initialised. `heap` is what others look at: it comes last.
  *
- * Until then the hot path finds stacks at offset 0 of an empty map: see heap/cache.h.
+ * Until then the hot path finds every block outside.
  */
 #include "malloc/self.h"
 
-static void *no_map[2];
-
 struct quire_heap *heap;
-struct heap_range heap_range = {.base = (char *)no_map};
+struct heap_range heap_range;
 static quire_port_spinlock_t start_lock;
 static struct quire_port_mem range;
 

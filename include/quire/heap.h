@@ -101,7 +101,7 @@ void quire_heap_destroy(struct quire_heap *heap);
 
 /* All members are the library's. It stays where it is while it is attached. */
 struct quire_heap_cache {
-    uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot, from base on */
+    uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot; 0: none */
     struct quire_heap *heap;           /* NULL: not attached */
     void **slots;                      /* of all stacks */
     size_t room;                       /* bytes that the stacks hold when full */

@@ -9,7 +9,7 @@ void *quire_heap_alloc(struct quire_heap_cache *cache, size_t size)
     if (quire_unlikely(size > QUIRE_HEAP_MAX_SMALL))
         return cache_alloc_more(cache, size);
     size_t class = small_class(size);
-    void *block = stack_pop(cache, cache->heap->base, class);
+    void *block = stack_pop(cache, class);
     return quire_likely(block) ? block : cache_alloc_slow(cache, class, size);
 }
 
@@ -17,7 +17,7 @@ void quire_heap_free(struct quire_heap_cache *cache, void *ptr)
 {
     struct quire_heap *heap = cache->heap;
     size_t class = class_of_address(heap->base, heap->size, ptr);
-    if (quire_unlikely(!stack_push(cache, heap->base, class, ptr)) && ptr)
+    if (quire_unlikely(!stack_push(cache, class, ptr)) && ptr)
         cache_free_slow(cache, class, ptr);
 }
 
@@ -54,7 +54,7 @@ void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, size_t size, size
             *mark_of(run) = 0;
         return run;
     }
-    void *block = stack_pop(cache, cache->heap->base, class);
+    void *block = stack_pop(cache, class);
     return block ? block : cache_alloc_slow(cache, class, NO_MARGIN);
 }
 

@@ -35,20 +35,15 @@ static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
     return cache->slots + quire_load_relaxed(&cache->place[class]);
 }
 
-static uintptr_t offset_of(const struct quire_heap_cache *cache, void **slot)
+static uintptr_t top_at(void **slot)
 {
-    return (uintptr_t)slot - (uintptr_t)cache->heap->base;
+    return (uintptr_t)slot - (uintptr_t)quire_heap_hot.no_stack;
 }
 
 static void set_top(struct quire_heap_cache *cache, size_t class, void **slot)
 {
     __asm__ volatile("" ::: "memory");
-    quire_store_relaxed(&cache->top[class], offset_of(cache, slot));
-}
-
-static void *pop(struct quire_heap_cache *cache, size_t class)
-{
-    return stack_pop(cache, cache->heap->base, class);
+    quire_store_relaxed(&cache->top[class], top_at(slot));
 }
 
 static unsigned count_at(const struct quire_heap_cache *cache, size_t class, uintptr_t top)
@@ -56,7 +51,7 @@ static unsigned count_at(const struct quire_heap_cache *cache, size_t class, uin
     unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
     if (!capacity || !top)
         return 0;
-    size_t count = (top - offset_of(cache, stack_bottom(cache, class))) / sizeof(void *);
+    size_t count = (top - top_at(stack_bottom(cache, class))) / sizeof(void *);
     return count <= capacity ? (unsigned)count : 0; /* another's may be moving just now */
 }
 
@@ -277,7 +272,7 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
         return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
     }
     size_t class = NR_SMALL + pages;
-    void *block = pop(cache, class);
+    void *block = stack_pop(cache, class);
     return block ? block : cache_alloc_slow(cache, class, size);
 }
 
@@ -367,7 +362,7 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
     }
     if (stack_count(cache, class) == capacity)
         flush_oldest(cache, class, batch(cache, class, capacity, false));
-    if (!stack_push(cache, heap->base, class, block)) /* a signal handler has filled it again */
+    if (!stack_push(cache, class, block)) /* a signal handler has filled it again */
         put_one(heap, class, block);
 }
 
@@ -445,7 +440,7 @@ static void stack_check(const struct quire_heap_cache *cache, size_t class)
     unsigned capacity = cache->capacity[class], count = stack_count(cache, class);
     void **bottom = stack_bottom(cache, class);
     QUIRE_BUG_ON(capacity > cache->space[class] || bottom[0] || bottom[capacity + 1]);
-    QUIRE_BUG_ON(cache->top[class] != offset_of(cache, bottom + count));
+    QUIRE_BUG_ON(cache->top[class] != top_at(bottom + count));
     for (unsigned i = 1; i <= capacity; i++)
         QUIRE_BUG_ON(!bottom[i]);
     for (unsigned i = 1; i <= count; i++)

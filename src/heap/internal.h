@@ -223,9 +223,13 @@ void heap_mistake(struct quire_heap *heap, const void *ptr, const char *text);
 #define NR_SIZE_STEPS (QUIRE_HEAP_MAX_SMALL / MIN_ALIGN + 1)
 /* By size in steps of 16 bytes, rounded up. */
 extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS] HIDDEN;
-/* By size in bytes: two instructions less. */
 #define MAX_TINY 1024u
-extern const uint8_t quire_heap_tiny_class[MAX_TINY + 1] HIDDEN;
+/* What the hot path has an address for. */
+struct quire_heap_hot {
+    uint8_t tiny_class[MAX_TINY + 1]; /* by size in bytes: two instructions less */
+    void *no_stack[2];                /* see cache.h */
+};
+extern const struct quire_heap_hot quire_heap_hot HIDDEN;
 extern const uint32_t quire_heap_class_bytes[NR_CLASSES] HIDDEN;
 static inline size_t class_size(size_t class)
 {

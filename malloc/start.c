@@ -29,6 +29,7 @@ static bool start(void)
     if (!range.base || quire_heap_create(&made, &config))
         return false;
     fork_start();
+    fence_start();
     threads_start();
     heap_base = range.base;
     quire_store_release(&heap_size, size);

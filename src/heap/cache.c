@@ -130,11 +130,14 @@ static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned 
     unsigned count = hide_stack(cache, class), at = count;
     void **old = stack_bottom(cache, class);
     capacity = capacity > count ? capacity : count;
+    quire_store_relaxed(&cache->place[class],
+                        (uint16_t)(cache->place[class] - cache->below[class]));
+    cache->below[class] = 0;
     if (capacity > cache->space[class])
         find_place(cache, class, capacity);
     void **bottom = stack_bottom(cache, class);
     if (bottom != old)
-        __builtin_memcpy(bottom + 1, old + 1, count * sizeof *old);
+        __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
     bottom[0] = NULL;
     while (at++ < capacity)
         bottom[at] = OTHER;
@@ -174,7 +177,7 @@ static void visit(struct quire_heap_cache *cache, size_t class)
     if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
         !comes_often(cache, class))
         return;
-    unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
+    unsigned first = first_capacity(class), wanted = 2 * capacity > first ? 2 * capacity : first;
     wanted = wanted < most ? wanted : most;
     if (!room_take(cache, (wanted - capacity) * class_size(class))) {
         wanted = LEAST_CAPACITY;
@@ -200,7 +203,7 @@ static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigne
     return block;
 }
 
-void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
+static void *alloc_slow(struct quire_heap_cache *cache, size_t class)
 {
     void *block = NULL;
     visit(cache, class);
@@ -211,6 +214,14 @@ void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
         return NULL;
     if (block)
         *mark_of(block) = 0;
+    return block;
+}
+
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
+{
+    cache_enter(cache);
+    void *block = alloc_slow(cache, class);
+    cache_leave(cache);
     return block;
 }
 
@@ -276,10 +287,13 @@ static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, cons
 
 /* One that has the mark of a free block: that may be what the user wrote there. On another thread's
  * stack it isn't looked for. */
-bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block)
+bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block)
 {
     struct quire_heap *heap = cache->heap;
-    if (is_on_stack(cache, class, block))
+    cache_enter(cache);
+    bool is_mine = is_on_stack(cache, class, block);
+    cache_leave(cache);
+    if (is_mine)
         return true;
     return !class_is_run(class) && (quarantine_has(heap, block) || !is_block(heap, class, block));
 }
@@ -297,13 +311,9 @@ static void free_cold(struct quire_heap *heap, size_t class, void *block)
         put_one(heap, class, block); /* which says what is wrong */
 }
 
-void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
+static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
 {
     struct quire_heap *heap = cache->heap;
-    if (!class) {
-        free_unclassed(cache, block);
-        return;
-    }
     if ((uintptr_t)block & (MIN_ALIGN - 1)) {
         heap_mistake(heap, block, "free of a pointer into a block");
         return;
@@ -330,6 +340,17 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         flush_oldest(cache, class, (capacity + 1) / 2);
     if (!stack_push(cache, heap->base, class, block)) /* a signal handler has filled it again */
         put_one(heap, class, block);
+}
+
+void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
+{
+    if (!class) {
+        free_unclassed(cache, block);
+        return;
+    }
+    cache_enter(cache);
+    free_slow(cache, class, block);
+    cache_leave(cache);
 }
 
 size_t cache_slot_bytes(const struct quire_heap *heap)
@@ -363,9 +384,11 @@ int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *ca
 
 void quire_heap_cache_flush(struct quire_heap_cache *cache)
 {
+    cache_enter(cache);
     for (size_t class = 1; class < NR_CLASSES; class ++)
         if (stack_count(cache, class))
             flush_oldest(cache, class, stack_count(cache, class));
+    cache_leave(cache);
 }
 
 /* caches_lock is held. */
@@ -374,6 +397,7 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
     *cache->link = cache->next;
     if (cache->next)
         cache->next->link = cache->link;
+    room_idle_no_more(heap, cache);
     quire_store_relaxed(&heap->nr_caches, heap->nr_caches - 1);
 }
 
@@ -381,6 +405,8 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
 static void give_up_cache(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
     void *slots = cache->slots;
+    if (quire_load_relaxed(&cache->is_reaped)) /* since before it left the list */
+        reap_wait(cache);
     quire_heap_cache_flush(cache);
     room_end(cache);
     quire_heap_cache_init(cache);
@@ -439,6 +465,8 @@ bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_ca
         if (cache == own)
             continue;
         any = true;
+        cache->is_reaped = false;
+        cache->nr_inside = 0;
         if (is_left(cache))
             continue;
         struct quire_heap_cache *left = place_among_slots(cache);

@@ -130,6 +130,13 @@ void futex_wake(const uint32_t *word);
  * path. */
 bool system_huge_pages(void);
 
+/* ---- fence.c --------------------------------------------------------------------------------- */
+
+void fence_start(void);
+/* As in quire_heap_ops. */
+int fence_all(void *arg);
+void hold_signals(void *arg, bool hold);
+
 /* ---- message.c ------------------------------------------------------------------------------- */
 
 /* A line on stderr, without allocating. printf-like as base/text.h. */

@@ -26,6 +26,7 @@ static bool start(void)
     if (!range.base || quire_heap_create(&made, &config))
         return false;
     fork_start();
+    fence_start();
     threads_start();
     heap_range.base = range.base;
     quire_store_release(&heap_range.size, size);

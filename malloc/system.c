@@ -416,6 +416,8 @@ const struct quire_heap_ops system_ops = {
     .remap = remap,
     .resident = resident,
     .mistake = message_mistake,
+    .fence = fence_all,
+    .hold_signals = hold_signals,
 };
 
 int malloc_discard(void *at, size_t size)

@@ -71,6 +71,12 @@ struct quire_heap_ops {
     void (*mistake)(void *arg, const void *ptr, const char *text);
     /* Bytes of a mapping that take memory. NULL: all of them. */
     size_t (*resident)(void *arg, void *at, size_t size);
+    /* Every thread that uses the heap is made to fence, as by membarrier(2). 0, or a negative
+     * errno: it can't be. NULL: it never can, and what threads' stacks hold while they wait stays
+     * there. */
+    int (*fence)(void *arg);
+    /* Between the two calls no signal handler runs in this thread that may fork. May be NULL. */
+    void (*hold_signals)(void *arg, bool hold);
 };
 
 struct quire_heap_config {
@@ -79,7 +85,7 @@ struct quire_heap_config {
     size_t size;                       /* of the range: whole sections, two at least */
     const struct quire_heap_ops *ops;  /* copied */
     void *ops_arg;
-    size_t cache_bytes; /* that all threads' stacks may grow to together; 0: 24 MiB */
+    size_t cache_bytes; /* that all threads' stacks may grow to together; 0: 16 MiB */
     uint64_t decay_ns;  /* what nobody needed for so long is given back; 0: one second */
 };
 
@@ -106,12 +112,17 @@ struct quire_heap_cache {
     void **slots;                      /* of all stacks */
     size_t room;                       /* bytes that the stacks hold when full */
     size_t waived;                     /* of them, while the thread is idle: see room.c */
+    size_t rest;                       /* bytes on the stacks when they were reaped */
+    bool is_idle, was_reaped;          /* it hadn't come by between two looks; see reap.c */
+    bool is_reaped;                    /* just now, by another thread */
+    unsigned nr_inside;                /* slow paths that its thread is in */
     unsigned nr_visits, seen_visits;   /* to the slow paths; at another's last look */
     unsigned nr_refusals;              /* of room */
     struct quire_heap_cache *next, **link;
     uint8_t visits[QUIRE_HEAP_RUN_CLASSES]; /* to the slow paths, for runs, up to 255 */
     uint8_t capacity[QUIRE_HEAP_CLASSES];   /* blocks; 0: the stack isn't used yet */
     uint8_t space[QUIRE_HEAP_CLASSES];      /* of the stack, in blocks */
+    uint8_t below[QUIRE_HEAP_CLASSES];      /* slots of that, below what is left of it */
     uint16_t place[QUIRE_HEAP_CLASSES];     /* of the stack among the slots */
     uint16_t nr_placed;                     /* slots that have been given to stacks */
     /* By class: whether the last visit filled its stack, or else emptied it. */

@@ -80,7 +80,7 @@ static size_t grown_size(size_t size)
 }
 
 /* Free, or no block at all. */
-static bool is_freed_block(const struct quire_heap_cache *cache, size_t class, void *ptr)
+static bool is_freed_block(struct quire_heap_cache *cache, size_t class, void *ptr)
 {
     return (uintptr_t)ptr & (MIN_ALIGN - 1) ||
            (*mark_of(ptr) == FREE_MARK && is_free_already(cache, class, ptr));

@@ -127,11 +127,14 @@ static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned 
     unsigned count = hide_stack(cache, class), at = count;
     void **old = stack_bottom(cache, class);
     capacity = capacity > count ? capacity : count;
+    quire_store_relaxed(&cache->place[class],
+                        (uint16_t)(cache->place[class] - cache->below[class]));
+    cache->below[class] = 0;
     if (capacity > cache->space[class])
         find_place(cache, class, capacity);
     void **bottom = stack_bottom(cache, class);
     if (bottom != old)
-        __builtin_memcpy(bottom + 1, old + 1, count * sizeof *old);
+        __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
     bottom[0] = NULL;
     while (at++ < capacity)
         bottom[at] = OTHER;
@@ -171,7 +174,7 @@ static void visit(struct quire_heap_cache *cache, size_t class)
     if (!cache->slots || !class_is_warm(cache->heap, class) || capacity == most ||
         !comes_often(cache, class))
         return;
-    unsigned wanted = capacity ? 2 * capacity : first_capacity(class);
+    unsigned first = first_capacity(class), wanted = 2 * capacity > first ? 2 * capacity : first;
     wanted = wanted < most ? wanted : most;
     if (!room_take(cache, (wanted - capacity) * class_size(class))) {
         wanted = LEAST_CAPACITY;
@@ -245,7 +248,7 @@ static void *take_one(struct quire_heap *heap, size_t class, size_t size)
     return block;
 }
 
-void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
+static void *alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
 {
     void *block = NULL;
     visit(cache, class);
@@ -256,6 +259,14 @@ void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size
         block = take_one(cache->heap, class, size);
     if (block)
         *mark_of(block) = 0;
+    return block;
+}
+
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
+{
+    cache_enter(cache);
+    void *block = alloc_slow(cache, class, size);
+    cache_leave(cache);
     return block;
 }
 
@@ -310,10 +321,13 @@ static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, cons
 
 /* One that has the mark of a free block: that may be what the user wrote there. On another thread's
  * stack it isn't looked for. */
-bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block)
+bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block)
 {
     struct quire_heap *heap = cache->heap;
-    if (is_on_stack(cache, class, block))
+    cache_enter(cache);
+    bool is_mine = is_on_stack(cache, class, block);
+    cache_leave(cache);
+    if (is_mine)
         return true;
     return !class_is_run(class) && (quarantine_has(heap, block) || !is_block(heap, class, block));
 }
@@ -331,13 +345,9 @@ static void free_cold(struct quire_heap *heap, size_t class, void *block)
         put_one(heap, class, block); /* which says what is wrong */
 }
 
-void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
+static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
 {
     struct quire_heap *heap = cache->heap;
-    if (!class) {
-        free_unclassed(cache, block);
-        return;
-    }
     if ((uintptr_t)block & (MIN_ALIGN - 1)) {
         heap_mistake(heap, block, "free of a pointer into a block");
         return;
@@ -364,6 +374,17 @@ void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         flush_oldest(cache, class, batch(cache, class, capacity, false));
     if (!stack_push(cache, class, block)) /* a signal handler has filled it again */
         put_one(heap, class, block);
+}
+
+void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
+{
+    if (!class) {
+        free_unclassed(cache, block);
+        return;
+    }
+    cache_enter(cache);
+    free_slow(cache, class, block);
+    cache_leave(cache);
 }
 
 size_t cache_slot_bytes(const struct quire_heap *heap)
@@ -397,9 +418,11 @@ int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *ca
 
 void quire_heap_cache_flush(struct quire_heap_cache *cache)
 {
+    cache_enter(cache);
     for (size_t class = 1; class < NR_CLASSES; class ++)
         if (stack_count(cache, class))
             flush_oldest(cache, class, stack_count(cache, class));
+    cache_leave(cache);
 }
 
 /* caches_lock is held. */
@@ -408,6 +431,7 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
     *cache->link = cache->next;
     if (cache->next)
         cache->next->link = cache->link;
+    room_idle_no_more(heap, cache);
     quire_store_relaxed(&heap->nr_caches, heap->nr_caches - 1);
 }
 
@@ -415,6 +439,8 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
 static void give_up_cache(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
     void *slots = cache->slots;
+    if (quire_load_relaxed(&cache->is_reaped)) /* since before it left the list */
+        reap_wait(cache);
     quire_heap_cache_flush(cache);
     room_end(cache);
     quire_heap_cache_init(cache);
@@ -473,6 +499,8 @@ bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_ca
         if (cache == own)
             continue;
         any = true;
+        cache->is_reaped = false;
+        cache->nr_inside = 0;
         if (is_left(cache))
             continue;
         struct quire_heap_cache *left = place_among_slots(cache);

@@ -26,6 +26,12 @@
 
 #include "heap/internal.h"
 
+/* reap.c: returns when nobody changes the stacks but their thread, which is in a slow path, or has
+ * left the list. */
+void reap_wait(struct quire_heap_cache *cache);
+/* Takes blocks from stacks whose threads wait. In a slow path, without locks. */
+void reap_idle(struct quire_heap *heap);
+
 #define STACK_MOST 63u /* blocks */
 
 /* Where a result is returned: the block needn't be moved there after the last test. */
@@ -129,6 +135,21 @@ static QUIRE_ALWAYS_INLINE size_t class_of_address(const char *base, size_t size
     return quire_load_relaxed((const uint8_t *)base + (offset >> QUIRE_PAGE_SHIFT));
 }
 
+/* Around slow paths: who reaps stacks leaves them alone meanwhile. A thread's store and its load
+ * after it needn't be fenced, since who reaps makes it fence. */
+static inline void cache_enter(struct quire_heap_cache *cache)
+{
+    quire_store_relaxed(&cache->nr_inside, cache->nr_inside + 1);
+    __asm__ volatile("" ::: "memory");
+    if (quire_unlikely(quire_load_acquire(&cache->is_reaped)))
+        reap_wait(cache);
+}
+
+static inline void cache_leave(struct quire_heap_cache *cache)
+{
+    quire_store_release(&cache->nr_inside, cache->nr_inside - 1);
+}
+
 /* ---- cache.c: what the hot path can't do ----------------------------------------------------- */
 
 /* The stack of `class` is empty. `size` is what was asked for, NO_MARGIN if the block has to be of
@@ -148,7 +169,7 @@ unsigned cache_slots(void);
 /* Bytes of the run that has them. */
 size_t cache_slot_bytes(const struct quire_heap *heap);
 /* Whether a block of `class` that has the mark is free, as far as this thread can know. */
-bool is_free_already(const struct quire_heap_cache *cache, size_t class, const void *block);
+bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block);
 /* Blocks on a stack. */
 unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
 
@@ -158,8 +179,12 @@ unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
 bool room_take(struct quire_heap_cache *cache, size_t bytes);
 /* The thread is in a slow path: its stacks may become smaller now. */
 void room_come_by(struct quire_heap_cache *cache);
+/* The thread comes by, or ends. With caches_lock held. */
+void room_idle_no_more(struct quire_heap *heap, struct quire_heap_cache *cache);
 /* Gives all of it up. */
 void room_end(struct quire_heap_cache *cache);
+/* Others have made its stacks as small as they are now. */
+void room_is_reaped(struct quire_heap_cache *cache);
 void room_check(const struct quire_heap *heap);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define DEFAULT_TRIM_THRESHOLD (128ul << 10)
 #define DEFAULT_MOST_MAPPED 65536u
-#define DEFAULT_CACHE_BYTES (24ul << 20)
+#define DEFAULT_CACHE_BYTES (16ul << 20)
 #define DEFAULT_DECAY_NS 1000000000u
 #define EMPTY_SLAB_BYTES                                                                           \
     (512ul << 10)                   /* of a class; they go before the heap grows, and by decay     \

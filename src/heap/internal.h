@@ -7,10 +7,10 @@
  *        ├─────── ── tree and list of mappings                       large.c, kept.c, regular.c
  *        └─────── ── the first blocks of each class                  quarantine.c, margin.c
  *
- * Locks, of which nobody holds two: large.lock for what large.c keeps, caches_lock for the list of
- * attached caches and what room they waived, purge_lock while free pages are given back, grow_lock
- * while sections are added or a class's cache is made, quarantine.lock. Those of the layers below
- * are taken within the last but one, and purge_lock.
+ * Locks, of which nobody holds two, but who reaps stacks with reap_lock: large.lock for what
+ * large.c keeps, caches_lock for the list of attached caches and what room they waived, purge_lock
+ * while free pages are given back, grow_lock while sections are added or a class's cache is made,
+ * quarantine.lock. Those of the layers below are taken within the last but one, and purge_lock.
  */
 #ifndef QUIRE_HEAP_INTERNAL_H
 #define QUIRE_HEAP_INTERNAL_H
@@ -157,11 +157,12 @@ struct quire_heap {
     size_t committed;            /* the range is memory up to here */
     size_t maps, maps_committed; /* where the maps of free slots begin; bytes of them */
 
-    quire_port_spinlock_t caches_lock;
+    quire_port_spinlock_t caches_lock, reap_lock;
     struct quire_heap_cache *caches;
-    unsigned long nr_caches;
+    unsigned long nr_caches, nr_idle; /* of those, whose threads wait: see room.c */
     unsigned slots_of_cache;
     size_t caches_room;     /* bytes, by atomic adds */
+    size_t rest;            /* of that, on stacks that were reaped; the same */
     unsigned long refusals; /* of room, in sixteens, since the last look for some; the same */
 
     uint32_t heat[NR_CLASSES];          /* up to WARM: see cache.c */

@@ -64,6 +64,7 @@ extern const struct test_suite suite_vmalloc_model;
 extern const struct test_suite suite_heap;
 extern const struct test_suite suite_heap_cache;
 extern const struct test_suite suite_heap_fall;
+extern const struct test_suite suite_heap_reap;
 extern const struct test_suite suite_heap_regular;
 extern const struct test_suite suite_heap_loan;
 extern const struct test_suite suite_heap_margin;
@@ -223,6 +224,7 @@ const struct test_suite *const test_suites[] = {
     &suite_heap,           //
     &suite_heap_cache,     //
     &suite_heap_fall,      //
+    &suite_heap_reap,      //
     &suite_heap_regular,   //
     &suite_heap_loan,      //
     &suite_heap_margin,    //

@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 
+#include "base/atomic.h"
 #include "tests/unit/heap_machine.h"
 
 enum { THREADS = 4, SHARED = 64, OWN = 200, GROWN = 300 * (int)QUIRE_PAGE_SIZE };
@@ -192,9 +193,23 @@ static void threads_take_room_for_stacks_from_each_other(void)
     run_threads(64 << 10);
 }
 
+/* The same, and what is on its stacks. Fences of this kind are none that ThreadSanitizer knows. */
+static void threads_take_what_is_on_stacks_from_each_other(void)
+{
+#ifdef QUIRE_THREAD_SANITIZER
+    test_skip("nothing that this tool sees orders the hot path");
+#else
+    heap_fences = true;
+    run_threads(64 << 10);
+    heap_fences = false;
+    CHECK(heap_machine.fences > 0);
+#endif
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(blocks_belong_to_one_thread_at_a_time),
     TEST_CASE(threads_take_room_for_stacks_from_each_other),
+    TEST_CASE(threads_take_what_is_on_stacks_from_each_other),
     {0},
 };
 const struct test_suite suite_heap_stress = {"heap_stress", cases};

@@ -6,6 +6,7 @@
 #define LARGE_PAGES 16384u
 
 struct heap_machine heap_machine;
+bool heap_fences;
 struct quire_heap_cache heap_cache;
 static quire_port_spinlock_t lock;
 static size_t range_bytes;
@@ -125,6 +126,25 @@ static void mistake(void *arg, const void *ptr, const char *text)
     heap_machine.mistakes++;
 }
 
+static int fence(void *arg)
+{
+    CHECK_EQ((uintptr_t)arg, 7);
+    CHECK(__atomic_load_n(&heap_machine.held, __ATOMIC_RELAXED) > 0);
+    heap_machine.fences++; /* with the lock of who reaps */
+    if (heap_machine.on_fence)
+        heap_machine.on_fence();
+    if (is_to_fail())
+        return -QUIRE_ENOMEM;
+    quire_port_fence_heavy();
+    return 0;
+}
+
+static void hold_signals(void *arg, bool hold)
+{
+    CHECK_EQ((uintptr_t)arg, 7);
+    (void)__atomic_fetch_add(&heap_machine.held, hold ? 1u : ~0u, __ATOMIC_RELAXED);
+}
+
 static void no_log(int level, const char *text)
 {
     (void)level;
@@ -154,7 +174,9 @@ bool heap_prepare_sections(unsigned count)
 
 int heap_start(const struct quire_heap_config *config)
 {
-    static const struct quire_heap_ops ops = {commit, map, unmap, remap, mistake, resident};
+    struct quire_heap_ops ops = {commit, map, unmap, remap, mistake, resident, NULL, hold_signals};
+    if (heap_fences)
+        ops.fence = fence;
     struct quire_heap_config complete = config ? *config : (struct quire_heap_config){0};
     complete.port = &heap_machine.port;
     complete.size = range_bytes;
@@ -211,6 +233,7 @@ void heap_end(void)
 {
     heap_machine.fail_at = 0;
     CHECK_EQ(heap_machine.mistakes, 0);
+    CHECK_EQ(heap_machine.held, 0);
     quire_heap_check(heap_machine.heap);
     quire_heap_cache_detach(&heap_cache);
     struct quire_heap_info info = heap_info();

@@ -25,8 +25,12 @@ struct heap_machine {
     bool fail_all;                      /* and all after it */
     void (*on_call)(void);              /* NULL, or called with each */
     void (*on_question)(void);          /* the same, when it is asked what takes memory */
+    void (*on_fence)(void);             /* the same, before all fence */
+    unsigned fences, held;              /* calls; of those, with signals held, that weren't ended */
 };
 extern struct heap_machine heap_machine;
+/* Whether the next heap can have all threads fence: then it reaps stacks of those that wait. */
+extern bool heap_fences;
 extern struct quire_heap_cache heap_cache;
 
 /* False: the case is skipped or failed. `config` has what isn't the default, or is NULL. */

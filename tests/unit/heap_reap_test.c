@@ -1,0 +1,256 @@
+/* tests/unit/heap_reap_test.c: what lies on the stacks of threads that wait goes to others */
+#include "tests/unit/heap_machine.h"
+
+#include "heap/cache.h"
+
+enum { SIZE = 64, BOUND = 256 << 10 };
+static void *block[600];
+static struct quire_heap_cache idle;
+
+static bool boot(void)
+{
+    heap_fences = true;
+    bool is_up = heap_boot_with(&(struct quire_heap_config){.cache_bytes = BOUND});
+    heap_fences = false;
+    return is_up;
+}
+
+static void attach(struct quire_heap_cache *cache)
+{
+    quire_heap_cache_init(cache);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, cache));
+}
+
+/* Its stacks grow as far as they may, and are full in the end, or nearly. */
+static void fill(struct quire_heap_cache *cache)
+{
+    for (size_t size = 16; size <= 1024; size *= 2)
+        for (unsigned round = 0; round < 8; round++) {
+            for (unsigned i = 0; i < 200; i++)
+                REQUIRE((block[i] = quire_heap_alloc(cache, size)));
+            for (unsigned i = 0; i < 200; i++)
+                quire_heap_free(cache, block[i]);
+        }
+}
+
+/* Twice, so that who doesn't come by in between is idle. */
+static void look_for_idle_ones(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        heap_cache.nr_visits++;
+        heap_machine.heap->refusals = heap_machine.heap->nr_caches; /* it is time */
+        heap_cache.nr_refusals = ~0u;
+        CHECK(!room_take(&heap_cache, SIZE_MAX / 2));
+    }
+}
+
+static unsigned most_on_a_stack(const struct quire_heap_cache *cache)
+{
+    unsigned most = 0;
+    for (size_t class = 1; class < NR_CLASSES; class ++)
+        if (stack_count(cache, class) > most)
+            most = stack_count(cache, class);
+    return most;
+}
+
+static void what_lies_on_the_stacks_of_an_idle_thread_goes_to_others(void)
+{
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    CHECK(most_on_a_stack(&idle) > 8);
+    size_t had = idle.room;
+    fill(&heap_cache);
+    look_for_idle_ones();
+    CHECK_EQ(most_on_a_stack(&idle), 1);
+    CHECK(idle.room - idle.waived < had / 8);
+    CHECK_EQ(heap_machine.heap->rest, idle.room - idle.waived);
+    CHECK_EQ(heap_machine.heap->nr_idle, 1);
+    quire_heap_check(heap_machine.heap);
+    /* Nothing is left to take. */
+    unsigned fences = heap_machine.fences;
+    look_for_idle_ones();
+    CHECK_EQ(heap_machine.fences, fences);
+    /* It works again. */
+    fill(&idle);
+    CHECK_EQ(idle.rest, 0);
+    CHECK(!idle.is_idle);
+    CHECK(most_on_a_stack(&idle) > 1);
+    quire_heap_check(heap_machine.heap);
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
+static void a_stack_that_was_reaped_has_room_for_one_more(void)
+{
+    size_t class = small_class(SIZE);
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    for (unsigned i = 0; i < 8; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&idle, SIZE)));
+    look_for_idle_ones();
+    unsigned pushed = 0;
+    while (pushed < 8 && stack_push(&idle, class, block[pushed]))
+        pushed++;
+    CHECK_EQ(pushed, 1);
+    CHECK_EQ(stack_count(&idle, class), 2);
+    quire_heap_check(heap_machine.heap);
+    while (pushed < 8)
+        quire_heap_free(&idle, block[pushed++]);
+    CHECK(stack_count(&idle, class) > 2);
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
+static void a_thread_in_a_slow_path_is_left_alone(void)
+{
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    unsigned most = most_on_a_stack(&idle), fences = heap_machine.fences;
+    cache_enter(&idle);
+    look_for_idle_ones();
+    CHECK_EQ(most_on_a_stack(&idle), most);
+    CHECK_EQ(heap_machine.fences, fences + 1);
+    CHECK(!idle.is_reaped);
+    cache_leave(&idle);
+    quire_heap_check(heap_machine.heap);
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
+/* As of a thread that a fork left behind while it reaped. */
+static void a_sign_that_nobody_takes_away_stops_nobody(void)
+{
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    idle.is_reaped = true;
+    cache_enter(&idle);
+    CHECK(!idle.is_reaped);
+    cache_leave(&idle);
+    idle.is_reaped = true;
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
+static void a_fence_that_fails_leaves_all_as_it_was(void)
+{
+    for (unsigned long nth = 1; nth <= 2; nth++) {
+        if (!boot())
+            return;
+        attach(&idle);
+        fill(&idle);
+        struct quire_heap_cache before = idle;
+        void *slots[2 * STACK_MOST];
+        void **bottom = idle.slots + idle.place[small_class(SIZE)];
+        __builtin_memcpy(slots, bottom, (idle.capacity[small_class(SIZE)] + 2u) * sizeof *slots);
+        heap_machine.nr_calls = 0;
+        heap_machine.fail_at = nth;
+        look_for_idle_ones();
+        heap_machine.fail_at = 0;
+        CHECK(heap_machine.nr_calls >= nth);
+        CHECK(!__builtin_memcmp(before.top, idle.top, sizeof idle.top));
+        CHECK(!__builtin_memcmp(before.capacity, idle.capacity, sizeof idle.capacity));
+        CHECK(!__builtin_memcmp(before.place, idle.place, sizeof idle.place));
+        CHECK(!__builtin_memcmp(slots, bottom,
+                                (idle.capacity[small_class(SIZE)] + 2u) * sizeof *slots));
+        quire_heap_check(heap_machine.heap);
+        quire_heap_cache_detach(&idle);
+        heap_end();
+    }
+}
+
+/* ---- a thread that isn't idle after all ------------------------------------------------------ */
+
+static unsigned nr_pops, nr_pushes, nr_hands, fences_before;
+static void *hand[STACK_MOST];
+
+/* The last fence of all, when ends of the stacks are stored: what the hot path can do. */
+static void go_on(void)
+{
+    size_t class = small_class(SIZE);
+    if (heap_machine.fences != fences_before + 2)
+        return;
+    for (unsigned i = 0; i < nr_pops && (hand[nr_hands] = stack_pop(&idle, class)); i++)
+        nr_hands++;
+    for (unsigned i = 0; i < nr_pushes && nr_hands; i++)
+        if (stack_push(&idle, class, hand[nr_hands - 1]))
+            nr_hands--;
+}
+
+static void reap_while_it_goes_on(unsigned less, unsigned pops, unsigned pushes)
+{
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    for (nr_hands = 0; nr_hands < less; nr_hands++)
+        REQUIRE((hand[nr_hands] = quire_heap_alloc(&idle, SIZE)));
+    nr_pops = pops;
+    nr_pushes = pushes;
+    fences_before = heap_machine.fences;
+    heap_machine.on_fence = go_on;
+    look_for_idle_ones();
+    heap_machine.on_fence = NULL;
+    quire_heap_check(heap_machine.heap);
+    CHECK_EQ(heap_machine.fences, fences_before + 2);
+    while (nr_hands)
+        quire_heap_free(&idle, hand[--nr_hands]);
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
+static void who_goes_on_meanwhile_loses_nothing(void)
+{
+    for (unsigned less = 0; less < 8; less++)
+        for (unsigned pops = 0; pops < 4; pops++)
+            for (unsigned pushes = 0; pushes < 6; pushes++)
+                reap_while_it_goes_on(less, pops, pushes);
+}
+
+/* ---- the bound ------------------------------------------------------------------------------- */
+
+enum { THREADS = 120 };
+static struct quire_heap_cache caches[THREADS];
+
+static void stacks_of_any_number_of_threads_hold_what_they_may(void)
+{
+    size_t rest = 0;
+    if (!boot())
+        return;
+    for (unsigned t = 0; t < THREADS; t++) {
+        attach(&caches[t]);
+        fill(&caches[t]);
+        fill(&caches[t]);
+        rest = heap_machine.heap->rest;
+        CHECK(heap_info().cached <= (rest + BOUND / 4 > BOUND ? rest + BOUND / 4 : BOUND));
+        CHECK(caches[t].room >= BOUND / 16);
+        quire_heap_check(heap_machine.heap);
+    }
+    /* The seven classes that they used: a block of each on every stack. */
+    CHECK(rest > BOUND / 4 * 3);
+    CHECK(rest <= THREADS * (16u + 32 + 64 + 128 + 256 + 512 + 1024));
+    for (unsigned t = 0; t < THREADS; t++)
+        quire_heap_cache_detach(&caches[t]);
+    CHECK_EQ(heap_machine.heap->rest, 0);
+    CHECK_EQ(heap_machine.heap->caches_room, heap_cache.room);
+    heap_end();
+}
+
+static const struct test_case cases[] = {
+    TEST_CASE(what_lies_on_the_stacks_of_an_idle_thread_goes_to_others),
+    TEST_CASE(a_stack_that_was_reaped_has_room_for_one_more),
+    TEST_CASE(a_thread_in_a_slow_path_is_left_alone),
+    TEST_CASE(a_sign_that_nobody_takes_away_stops_nobody),
+    TEST_CASE(a_fence_that_fails_leaves_all_as_it_was),
+    TEST_CASE(who_goes_on_meanwhile_loses_nothing),
+    TEST_CASE(stacks_of_any_number_of_threads_hold_what_they_may),
+    {0},
+};
+const struct test_suite suite_heap_reap = {"heap_reap", cases};

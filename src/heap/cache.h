@@ -92,7 +92,8 @@ static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, size_
     return block;
 }
 
-/* False: the stack is full, or `block` seems to be free. */
+/* False: the stack is full, or `block` seems to be free. In this order: class 0 is full, and its
+ * `block` may be NULL or can't be read. */
 static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, size_t class,
                                            void *block)
 {

@@ -73,7 +73,7 @@ void debug_release(void *ptr)
         memset(ptr, JUNK_FREED, size);
     else if (size && options.mode & MODE_PERTURB)
         memset(ptr, options.perturb, size);
-    cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
+    cache_free_slow(&self.cache, class_of_address(heap_range.base, heap_range.size, ptr), ptr);
 }
 
 size_t debug_size(const void *ptr)

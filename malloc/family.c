@@ -89,12 +89,12 @@ QUIRE_NOINLINE void *allocate_slow(size_t size)
 QUIRE_NOINLINE void *allocate_more(size_t size)
 {
     if (size <= QUIRE_HEAP_MAX_SMALL) {
-        void *block = stack_pop(&self.cache, heap_base, small_class(size));
+        void *block = stack_pop(&self.cache, small_class(size));
         return quire_likely(block) ? block : allocate_slow(size);
     }
     size_t pages = pages_for(size);
     if (pages <= NR_RUNS && heap && size < quire_load_relaxed(&heap->map_threshold)) {
-        void *block = stack_pop(&self.cache, heap_base, NR_SMALL + pages);
+        void *block = stack_pop(&self.cache, NR_SMALL + pages);
         if (quire_likely(block))
             return block;
     } else if (quire_likely(!options.mode)) {
@@ -131,7 +131,7 @@ static QUIRE_ALWAYS_INLINE void *pop_aligned(size_t size, size_t align)
     if (quire_unlikely(size - 1 >= MAX_TINY) || quire_unlikely(rounded > MAX_TINY) ||
         quire_unlikely(align > QUIRE_PAGE_SIZE))
         return NULL;
-    return stack_pop(&self.cache, heap_base, tiny_class(rounded));
+    return stack_pop(&self.cache, tiny_class(rounded));
 }
 
 void *allocate_aligned(size_t size, size_t align)
@@ -141,13 +141,13 @@ void *allocate_aligned(size_t size, size_t align)
     if (quire_likely(block))
         return block;
     if (size <= QUIRE_HEAP_MAX_SMALL) /* class 0 has no stack */
-        block = stack_pop(&self.cache, heap_base, small_class_aligned(size, align));
+        block = stack_pop(&self.cache, small_class_aligned(size, align));
     return quire_likely(block) ? block : allocate_aligned_slow(size, align);
 }
 
 QUIRE_NOINLINE void release_slow(void *ptr)
 {
-    bool has_class = class_of_address(heap_base, quire_load_relaxed(&heap_size), ptr);
+    bool has_class = class_of_address(heap_range.base, quire_load_relaxed(&heap_range.size), ptr);
     if (!has_class && quire_likely(!options.mode) && regular_put(&self.cache, ptr))
         return;
     int saved = errno;
@@ -170,7 +170,7 @@ QUIRE_NOINLINE void release_slow(void *ptr)
     if (quire_unlikely(options.mode))
         debug_release(ptr);
     else
-        cache_free_slow(&self.cache, class_of_address(heap_base, heap_size, ptr), ptr);
+        cache_free_slow(&self.cache, class_of_address(heap_range.base, heap_range.size, ptr), ptr);
     heap_leave();
     errno = saved;
 }
@@ -178,10 +178,10 @@ QUIRE_NOINLINE void release_slow(void *ptr)
 /* Where only the size may say that something is wrong; what has no class is large, or of a mode. */
 QUIRE_NOINLINE bool is_of_size(const void *ptr, size_t size)
 {
-    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     size_t expected = size <= QUIRE_HEAP_MAX_SMALL ? small_class(size) : NR_SMALL + pages_for(size);
     if (class)
-        return class == expected;
+        return class == expected || margin_explains(heap, class, ptr, size);
     return size > QUIRE_HEAP_MAX_SMALL ||
            malloc_usable_size((void *)(uintptr_t)ptr) < NR_RUNS * QUIRE_PAGE_SIZE;
 }
@@ -238,7 +238,7 @@ EXPORT void *calloc(size_t count, size_t size)
  * large blocks, and to look doesn't, either. */
 static void *resize_in_emergency(void *ptr, size_t size)
 {
-    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     size_t has = class                 ? class_size(class)
                  : emergency_owns(ptr) ? emergency_size(ptr)
                  : self.inside         ? 0
@@ -273,18 +273,22 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
     return block;
 }
 
-/* Sizes of small blocks are multiples of 16: most are copied in a few moves. Of the others the
- * compiler isn't to know that they are at most some thousand bytes: it would repeat one instruction
- * there (rep movsq), which takes several times as long as the C library's function. */
+/* Most are copied in a few moves: of 16 bytes, since small blocks are multiples of that, but for
+ * the last word of them, where a margin may begin (heap/margin.c). Of the others the compiler isn't
+ * to know that they are at most some thousand bytes: it would repeat one instruction there (rep
+ * movsq), which takes several times as long as the C library's function. */
 static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t size)
 {
+    size_t at = 0, before_word = MIN_ALIGN - sizeof(size_t);
     if (size > 64) {
         __asm__("" : "+r"(size));
         memcpy(to, from, size);
         return;
     }
-    for (size_t at = 0; at < size; at += MIN_ALIGN)
+    for (; at + before_word < size; at += MIN_ALIGN)
         __builtin_memcpy((char *)to + at, (const char *)from + at, MIN_ALIGN);
+    if (at < size)
+        __builtin_memcpy((char *)to + at, (const char *)from + at, before_word);
 }
 
 EXPORT void *realloc(void *ptr, size_t size)
@@ -295,7 +299,7 @@ EXPORT void *realloc(void *ptr, size_t size)
         release(ptr);
         return NULL;
     }
-    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     if (!class && quire_likely(!options.mode) && self.cache.heap &&
         regular_resize(self.cache.heap, ptr, size))
         return ptr;
@@ -305,7 +309,7 @@ EXPORT void *realloc(void *ptr, size_t size)
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
-        return ptr;
+        return quire_likely(class_is_warm(heap, class)) ? ptr : resize_slow(ptr, size);
     if (size >= LEAST_LENT && self.cache.growing == ptr)
         return resize_slow(ptr, size);
     void *moved = allocate(size);
@@ -368,9 +372,9 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT size_t malloc_usable_size(void *ptr)
 {
-    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     if (class || !ptr)
-        return class ? class_size(class) : 0;
+        return class ? margin_usable(heap, class, ptr) : 0;
     if (emergency_owns(ptr))
         return emergency_size(ptr);
     if (self.inside || !heap)

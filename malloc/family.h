@@ -25,15 +25,15 @@ static QUIRE_ALWAYS_INLINE void *allocate(size_t size)
 {
     if (quire_unlikely(size > MAX_TINY))
         return allocate_more(size);
-    void *block = stack_pop(&self.cache, heap_base, tiny_class(size));
+    void *block = stack_pop(&self.cache, tiny_class(size));
     return quire_likely(block) ? block : allocate_slow(size);
 }
 
 static QUIRE_ALWAYS_INLINE void release(void *ptr)
 {
     /* An aligned word: gcc makes an instruction more of an atomic load. */
-    size_t class = class_of_address(heap_base, heap_size, ptr);
-    if (quire_unlikely(!stack_push(&self.cache, heap_base, class, ptr)))
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
+    if (quire_unlikely(!stack_push(&self.cache, class, ptr)))
         release_slow(ptr);
 }
 
@@ -44,7 +44,7 @@ bool is_of_size(const void *ptr, size_t size);
 /* The size that a block was asked for by operator new says its class. */
 static QUIRE_ALWAYS_INLINE void release_sized(void *ptr, size_t size)
 {
-    size_t class = class_of_address(heap_base, heap_size, ptr);
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     bool fits = quire_likely(size <= MAX_TINY) && quire_likely(tiny_class(size) == class);
     if (quire_unlikely(!fits) && ptr && !is_of_size(ptr, size)) {
         release_wrong_size(ptr, size);

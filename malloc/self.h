@@ -28,9 +28,20 @@ struct thread {
 
 extern QUIRE_MALLOC_TLS struct thread self;
 
-/* The range of the heap, for the hot path; before there is one, a map of nothing. */
-extern char *heap_base;
-extern size_t heap_size;
+/* The range of the heap, for the hot path; before there is one, nothing is in it.
+ *
+ * Zen 3 takes a load for one of what was just stored when the addresses end in the same twelve
+ * bits, and is some cycles late when it wasn't. Blocks are written when they come and go, most
+ * often at the first bytes of a page and at multiples of 32: there the hot path's variables must
+ * not be. 59 is prime, so few classes have a block as far from a page's beginning. */
+struct heap_range {
+    _Alignas(1024) char unused[59 * MIN_ALIGN];
+    char *base;
+    size_t size;
+};
+_Static_assert(offsetof(struct heap_range, base) % (2 * MIN_ALIGN) == MIN_ALIGN,
+               "blocks of most classes begin elsewhere in their page");
+extern struct heap_range heap_range;
 extern struct quire_heap *heap; /* NULL: not yet */
 
 /* ---- gate.c ---------------------------------------------------------------------------------- */

@@ -3,15 +3,12 @@
  * It is made by the first slow path, which may be the dynamic loader's, before anything of this
  * library was initialised. `heap` is what others look at: it comes last.
  *
- * Until then the hot path finds stacks at offset 0 of an empty map: see heap/cache.h.
+ * Until then the hot path finds every block outside.
  */
 #include "malloc/self.h"
 
-static void *no_map[2];
-
 struct quire_heap *heap;
-char *heap_base = (char *)no_map;
-size_t heap_size;
+struct heap_range heap_range;
 static quire_port_spinlock_t start_lock;
 static struct quire_port_mem range;
 
@@ -31,8 +28,8 @@ static bool start(void)
     fork_start();
     fence_start();
     threads_start();
-    heap_base = range.base;
-    quire_store_release(&heap_size, size);
+    heap_range.base = range.base;
+    quire_store_release(&heap_range.size, size);
     quire_store_release(&heap, made);
     return true;
 }

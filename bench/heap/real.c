@@ -4,7 +4,7 @@
  * $WORKLOADS and the library to be preloaded as $HEAP_PRELOAD, which the command gives to the
  * program only. Counted is what all processes of it took together, the peak that of the largest
  * one. A workload that knows better, since part of it isn't the program, leaves a file `usage`:
- * seconds and KiB of the peak.
+ * seconds, KiB of the peak, and minor faults if it knows those, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,12 @@ const struct heap_case real_cases[] = {
     {.name = "real-gcc",
      .threads = 1,
      .command = "awk -f $WORKLOADS/unit.awk >unit.c && " PRELOADED "gcc -O2 -c unit.c"},
+    {.name = "real-g++",
+     .threads = 1,
+     .command =
+         "awk -f $WORKLOADS/unit_cc.awk >unit.cc && " PRELOADED "g++ -std=c++17 -O2 -c unit.cc"},
     {.name = "real-redis", .threads = 1, .command = "$WORKLOADS/redis.sh"},
+    {.name = "real-nginx", .threads = 1, .command = "$WORKLOADS/nginx.sh"},
     {0},
 };
 
@@ -59,15 +64,18 @@ static _Noreturn void become(const char *command, const char *preload, const cha
 static void read_own_usage(const char *folder, struct usage *usage)
 {
     char path[128];
-    double own_seconds, kib;
+    double own_seconds, kib, faults;
     snprintf(path, sizeof path, "%s/usage", folder);
     FILE *file = fopen(path, "r");
     if (!file)
         return;
-    if (fscanf(file, "%lf %lf", &own_seconds, &kib) == 2) {
+    int numbers = fscanf(file, "%lf %lf %lf", &own_seconds, &kib, &faults);
+    if (numbers >= 2) {
         usage->seconds = own_seconds;
         usage->peak_mib = kib / 1024;
     }
+    if (numbers == 3)
+        usage->faults = faults;
     fclose(file);
 }
 

@@ -14,7 +14,8 @@ libraries=/usr/lib/$(gcc -print-multiarch)
     need_packages "$libraries/libjemalloc.so.2:libjemalloc2" "$libraries/libmimalloc.so.2:libmimalloc2.0" \
         "$libraries/libtcmalloc_minimal.so.4:libtcmalloc-minimal4" "$libraries/libapr-1.so.0:libapr1" \
         "$libraries/libtalloc.so.2:libtalloc2" redis-benchmark:redis-tools sqlite3:sqlite3 lua5.4:lua5.4 \
-        python3:python3 perl:perl gcc:gcc valgrind:valgrind
+        python3:python3 perl:perl gcc:gcc g++:g++ nginx:nginx ab:apache2-utils \
+        valgrind:valgrind
 ) || echo 'Some peers or programs are missing.' >&2
 "$bench" --quire="$quire" --workloads="$here/workloads" "$@"
 if [ $# -gt 0 ] && [ "$*" != --full ]; then

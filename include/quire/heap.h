@@ -107,7 +107,7 @@ void quire_heap_destroy(struct quire_heap *heap);
 
 /* All members are the library's. It stays where it is while it is attached. */
 struct quire_heap_cache {
-    uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot, from base on */
+    uintptr_t top[QUIRE_HEAP_CLASSES]; /* of each stack: its last block's slot; 0: none */
     struct quire_heap *heap;           /* NULL: not attached */
     void **slots;                      /* of all stacks */
     size_t room;                       /* bytes that the stacks hold when full */
@@ -125,6 +125,8 @@ struct quire_heap_cache {
     uint8_t below[QUIRE_HEAP_CLASSES];      /* slots of that, below what is left of it */
     uint16_t place[QUIRE_HEAP_CLASSES];     /* of the stack among the slots */
     uint16_t nr_placed;                     /* slots that have been given to stacks */
+    /* By class: whether the last visit filled its stack, or else emptied it. */
+    uint64_t filled[(QUIRE_HEAP_CLASSES + 63) / 64];
     /* Large blocks that come and go: slots of those that were freed last, a ring. */
     uint8_t recent[QUIRE_HEAP_RECENT];
     uint8_t last_recent, regular_turn;
@@ -164,7 +166,8 @@ QUIRE_MUST_CHECK void *quire_heap_realloc(struct quire_heap_cache *cache, void *
 /* Bytes that may be used of a block; 0 for NULL, and for what is no block of the heap. */
 size_t quire_heap_usable_size(struct quire_heap *heap, const void *ptr);
 
-/* Frees the blocks that wait in quarantine, looking at them. */
+/* Frees the blocks that wait in quarantine, looking at them, and at what lies behind the first
+ * blocks of each class. */
 void quire_heap_settle(struct quire_heap *heap);
 
 /* ---- giving memory back ---------------------------------------------------------------------- */

@@ -9,15 +9,15 @@ void *quire_heap_alloc(struct quire_heap_cache *cache, size_t size)
     if (quire_unlikely(size > QUIRE_HEAP_MAX_SMALL))
         return cache_alloc_more(cache, size);
     size_t class = small_class(size);
-    void *block = stack_pop(cache, cache->heap->base, class);
-    return quire_likely(block) ? block : cache_alloc_slow(cache, class);
+    void *block = stack_pop(cache, class);
+    return quire_likely(block) ? block : cache_alloc_slow(cache, class, size);
 }
 
 void quire_heap_free(struct quire_heap_cache *cache, void *ptr)
 {
     struct quire_heap *heap = cache->heap;
     size_t class = class_of_address(heap->base, heap->size, ptr);
-    if (quire_unlikely(!stack_push(cache, heap->base, class, ptr)) && ptr)
+    if (quire_unlikely(!stack_push(cache, class, ptr)) && ptr)
         cache_free_slow(cache, class, ptr);
 }
 
@@ -54,15 +54,15 @@ void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, size_t size, size
             *mark_of(run) = 0;
         return run;
     }
-    void *block = stack_pop(cache, cache->heap->base, class);
-    return block ? block : cache_alloc_slow(cache, class);
+    void *block = stack_pop(cache, class);
+    return block ? block : cache_alloc_slow(cache, class, NO_MARGIN);
 }
 
 size_t quire_heap_usable_size(struct quire_heap *heap, const void *ptr)
 {
     size_t class = class_of_address(heap->base, heap->size, ptr);
     if (class)
-        return class_size(class);
+        return margin_usable(heap, class, ptr);
     return ptr ? large_size(heap, ptr) : 0;
 }
 
@@ -108,7 +108,11 @@ void *quire_heap_realloc(struct quire_heap_cache *cache, void *ptr, size_t size)
         return quire_heap_alloc(cache, size);
     size_t class = class_of_address(heap->base, heap->size, ptr);
     bool is_freed = class && is_freed_block(cache, class, ptr);
-    if (class ? !is_freed && fits(heap, class, size) : regular_resize(heap, ptr, size))
+    if (class && !is_freed && fits(heap, class, size)) {
+        margin_resize(heap, class, ptr, size);
+        return ptr;
+    }
+    if (!class && regular_resize(heap, ptr, size))
         return ptr;
     size_t has = is_freed ? 0 : class ? class_size(class) : large_size(heap, ptr);
     if (!has) {

@@ -1,20 +1,22 @@
 /* heap/cache.c: a thread's stacks: the slow half of the hot path
  *
  * An empty stack is filled by half, a full one emptied by half, its oldest blocks first; each such
- * visit is one batch under one lock. A stack begins small, and its capacity doubles with each visit
- * up to a limit that its size sets, as long as there is room (room.c): so what a thread seldom uses
- * it keeps little of, and many threads don't keep more than few.
+ * visit is one batch under one lock. Who comes again for the same, having only taken or only freed
+ * meanwhile, is likely to go on: then it is all but an eighth. A stack begins small, and its
+ * capacity doubles with each visit up to a limit that its size sets, as long as there is room
+ * (room.c): so what a thread seldom uses it keeps little of, and many threads don't keep more than
+ * few.
  *
- * A class has no stacks before WARM_FREES of its blocks were freed, by whichever thread. Until then
- * each block goes to the quarantine, or back to its slab or run at once: a program that frees few
- * blocks is told at once of one that it frees twice, and no page of slots is touched for classes
- * that it hardly uses. Large runs also wait for their thread to come some times, since for them it
- * is seldom worth it.
+ * A class has no stacks before it is warm: 64 of its blocks were freed, by whichever thread, or 256
+ * taken. Until then some of its blocks have a margin, and each goes to the quarantine, or back to
+ * its slab or run at once: a program that uses few blocks is told at once of one that it frees
+ * twice, or wrote beyond, and no page of slots is touched for classes that it hardly uses. Large
+ * runs also wait for their thread to come some times, since for them it is seldom worth it.
  *
  *   invariant   while a stack is changed here its top is 0: so a signal handler that comes between
  *               finds it both empty and full, and gets into a slow path, which knows that it
  *               interrupted one
- *   bound       a visit moves half of STACK_MOST blocks and one at most
+ *   bound       a visit moves STACK_MOST blocks at most
  */
 #include "heap/cache.h"
 
@@ -33,20 +35,15 @@ static void **stack_bottom(const struct quire_heap_cache *cache, size_t class)
     return cache->slots + quire_load_relaxed(&cache->place[class]);
 }
 
-static uintptr_t offset_of(const struct quire_heap_cache *cache, void **slot)
+static uintptr_t top_at(void **slot)
 {
-    return (uintptr_t)slot - (uintptr_t)cache->heap->base;
+    return (uintptr_t)slot - (uintptr_t)quire_heap_hot.no_stack;
 }
 
 static void set_top(struct quire_heap_cache *cache, size_t class, void **slot)
 {
     __asm__ volatile("" ::: "memory");
-    quire_store_relaxed(&cache->top[class], offset_of(cache, slot));
-}
-
-static void *pop(struct quire_heap_cache *cache, size_t class)
-{
-    return stack_pop(cache, cache->heap->base, class);
+    quire_store_relaxed(&cache->top[class], top_at(slot));
 }
 
 static unsigned count_at(const struct quire_heap_cache *cache, size_t class, uintptr_t top)
@@ -54,7 +51,7 @@ static unsigned count_at(const struct quire_heap_cache *cache, size_t class, uin
     unsigned capacity = quire_load_relaxed(&cache->capacity[class]);
     if (!capacity || !top)
         return 0;
-    size_t count = (top - offset_of(cache, stack_bottom(cache, class))) / sizeof(void *);
+    size_t count = (top - top_at(stack_bottom(cache, class))) / sizeof(void *);
     return count <= capacity ? (unsigned)count : 0; /* another's may be moving just now */
 }
 
@@ -187,13 +184,36 @@ static void visit(struct quire_heap_cache *cache, size_t class)
     set_capacity(cache, class, wanted);
 }
 
+/* Blocks of a visit that fills the stack, or else empties it. */
+static unsigned batch(struct quire_heap_cache *cache, size_t class, unsigned capacity, bool fills)
+{
+    uint64_t *word = &cache->filled[class / 64], bit = (uint64_t)1 << class % 64;
+    bool again = !(*word & bit) == !fills;
+    *word = fills ? *word | bit : *word & ~bit;
+    return again ? capacity - capacity / 8 : (capacity + 1) / 2;
+}
+
+/* Whether it is an allocated object of its slab. */
+static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
+{
+    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
+}
+
+/* To its slab with the mark, as from a stack. The pages of a run aren't touched: the map knows. */
+static void put_one(struct quire_heap *heap, size_t class, void *block)
+{
+    if (!class_is_run(class) && is_block(heap, class, block))
+        *mark_of(block) = FREE_MARK;
+    central_put(heap, class, 1, &block);
+}
+
 /* ---- allocating ------------------------------------------------------------------------------ */
 
 /* A block for the caller, and some for the stack: the last one taken is the caller's. */
 static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
     void *block = NULL, **bottom = stack_bottom(cache, class);
-    size_t wanted = class_is_run(class) ? 1 : (capacity + 1) / 2;
+    size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
     unsigned count = hide_stack(cache, class);
     if (!count)
         count = (unsigned)central_take(cache->heap, class, wanted, bottom + 1);
@@ -203,24 +223,49 @@ static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigne
     return block;
 }
 
-static void *alloc_slow(struct quire_heap_cache *cache, size_t class)
+/* Of a class that may be seldom used yet: then what comes last is looked at, and the block has a
+ * margin, if it may. */
+static void *take_one(struct quire_heap *heap, size_t class, size_t size)
+{
+    void *block;
+    bool has_margin = !class_is_warm(heap, class) && size != NO_MARGIN;
+    size_t larger = has_margin ? margin_class(heap, class, size) : class;
+    if (!class_is_warm(heap, class)) {
+        margin_count_take(heap, class);
+        if (larger != class)
+            margin_count_take(heap, larger);
+        quarantine_look(heap);
+    }
+    if (larger != class && central_take(heap, larger, 1, &block)) {
+        if (margin_add(heap, larger, block, size))
+            return block;
+        put_one(heap, larger, block);
+    }
+    if (!central_take(heap, class, 1, &block))
+        return NULL;
+    if (has_margin)
+        (void)margin_add(heap, class, block, size);
+    return block;
+}
+
+static void *alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
 {
     void *block = NULL;
     visit(cache, class);
     unsigned capacity = cache->capacity[class];
     if (capacity)
         block = fill_and_take(cache, class, capacity);
-    else if (!central_take(cache->heap, class, 1, &block))
-        return NULL;
+    else
+        block = take_one(cache->heap, class, size);
     if (block)
         *mark_of(block) = 0;
     return block;
 }
 
-void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class)
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
 {
     cache_enter(cache);
-    void *block = alloc_slow(cache, class);
+    void *block = alloc_slow(cache, class, size);
     cache_leave(cache);
     return block;
 }
@@ -232,11 +277,14 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
     size_t pages = pages_for(size);
     if (pages > NR_RUNS || size >= quire_load_relaxed(&heap->map_threshold)) {
         void *regular = regular_take_or_look(cache, size);
-        return regular ? regular : large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
+        if (regular)
+            return regular;
+        quarantine_look(heap);
+        return large_alloc(heap, size, QUIRE_PAGE_SIZE, &is_zero);
     }
     size_t class = NR_SMALL + pages;
-    void *block = pop(cache, class);
-    return block ? block : cache_alloc_slow(cache, class);
+    void *block = stack_pop(cache, class);
+    return block ? block : cache_alloc_slow(cache, class, size);
 }
 
 /* ---- freeing --------------------------------------------------------------------------------- */
@@ -267,20 +315,6 @@ static void free_unclassed(struct quire_heap_cache *cache, void *block)
 {
     if (!regular_put(cache, block) && !large_free(cache->heap, block))
         heap_mistake(cache->heap, block, "free of what is no block, or was freed before");
-}
-
-/* Whether it is an allocated object of its slab. */
-static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
-{
-    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
-}
-
-/* To its slab with the mark, as from a stack. The pages of a run aren't touched: the map knows. */
-static void put_one(struct quire_heap *heap, size_t class, void *block)
-{
-    if (!class_is_run(class) && is_block(heap, class, block))
-        *mark_of(block) = FREE_MARK;
-    central_put(heap, class, 1, &block);
 }
 
 static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, const void *block)
@@ -334,7 +368,7 @@ static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         *mark_of(block) = 0;
     }
     if (!class_is_warm(heap, class)) {
-        (void)quire_fetch_add(&heap->frees[class], 1);
+        margin_count_free(heap, class, block);
         free_cold(heap, class, block);
         return;
     }
@@ -345,8 +379,8 @@ static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         return;
     }
     if (stack_count(cache, class) == capacity)
-        flush_oldest(cache, class, (capacity + 1) / 2);
-    if (!stack_push(cache, heap->base, class, block)) /* a signal handler has filled it again */
+        flush_oldest(cache, class, batch(cache, class, capacity, false));
+    if (!stack_push(cache, class, block)) /* a signal handler has filled it again */
         put_one(heap, class, block);
 }
 
@@ -445,7 +479,7 @@ static void stack_check(const struct quire_heap_cache *cache, size_t class)
     unsigned capacity = cache->capacity[class], count = stack_count(cache, class);
     void **bottom = stack_bottom(cache, class);
     QUIRE_BUG_ON(capacity > cache->space[class] || bottom[0] || bottom[capacity + 1]);
-    QUIRE_BUG_ON(cache->top[class] != offset_of(cache, bottom + count));
+    QUIRE_BUG_ON(cache->top[class] != top_at(bottom + count));
     for (unsigned i = 1; i <= capacity; i++)
         QUIRE_BUG_ON(!bottom[i]);
     for (unsigned i = 1; i <= count; i++)

@@ -11,15 +11,15 @@
  *   invariant   `top` points to the block that was freed last, or to the first NULL; so a stack is
  *               empty when what `top` points to is NULL, and full when what follows that is
  *
- * Tops are counted from the base of the range, where the class map has sixteen zeros for pages that
- * nobody's blocks are in: two NULLs, of a stack both empty and full. So a top of 0 is that of a
- * class whose stack isn't used, or is being changed, and of all classes in memory that is all zero.
- * The only other test on the hot path is for the mark of a free block, and everything else is the
- * business of the slow one: cache.c. That `block` is none, but a pointer into one, isn't tested,
- * since there is no instruction left for it: then the mark may be written into the next.
+ * Tops are counted from two NULLs, of a stack both empty and full. So a top of 0 is that of a class
+ * whose stack isn't used, or is being changed, and of all classes in memory that is all zero. The
+ * NULLs follow the classes of sizes, whose address an allocation has in a register. The only other
+ * test on the hot path is for the mark of a free block, and everything else is the business of the
+ * slow one: cache.c. That `block` is none, but a pointer into one, isn't tested, since there is no
+ * instruction left for it: then the mark may be written into the next.
  *
- * With tops in thread-local memory of a shared library, allocating takes 13 instructions on x86-64,
- * and freeing 17.
+ * With tops in thread-local memory of a shared library, allocating takes 12 instructions on x86-64,
+ * and freeing 18.
  */
 #ifndef QUIRE_HEAP_CACHE_H
 #define QUIRE_HEAP_CACHE_H
@@ -33,8 +33,6 @@ void reap_wait(struct quire_heap_cache *cache);
 void reap_idle(struct quire_heap *heap);
 
 #define STACK_MOST 63u /* blocks */
-_Static_assert(2 * sizeof(void *) <= 1ul << QUIRE_MAX_ORDER,
-               "the heap's own pages come first, and are more than the zeros that tops need");
 
 /* Where a result is returned: the block needn't be moved there after the last test. */
 #if defined(__x86_64__)
@@ -50,14 +48,25 @@ static QUIRE_ALWAYS_INLINE void move_top(struct quire_heap_cache *cache, size_t 
     quire_count_hot(&cache->top[class], by);
 }
 
-/* Added up before it is used, so that no address of a slot has an index: once a pair of malloc and
- * free took 9.3 ns with and 4.9 ns without, but it varies from 5 to 10 between processes anyway, by
- * what isn't known. */
-static QUIRE_ALWAYS_INLINE void **slot_at(const char *base, uintptr_t at)
+/* One address for both members: the compiler would take two, an instruction each. */
+static QUIRE_ALWAYS_INLINE const struct quire_heap_hot *hot(void)
 {
-    void **slot = (void **)(uintptr_t)(base + at);
-    __asm__("" : "+r"(slot));
-    return slot;
+    const struct quire_heap_hot *one = &quire_heap_hot;
+    __asm__("" : "+r"(one));
+    return one;
+}
+
+static QUIRE_ALWAYS_INLINE void **slot_at(uintptr_t top)
+{
+    return (void **)((uintptr_t)hot() + top + offsetof(struct quire_heap_hot, no_stack));
+}
+
+/* The same for who needs two slots: added up once, but for a constant that costs nothing. */
+static QUIRE_ALWAYS_INLINE void **slots_at(uintptr_t top)
+{
+    uintptr_t at = (uintptr_t)hot() + top;
+    __asm__("" : "+r"(at));
+    return (void **)(at + offsetof(struct quire_heap_hot, no_stack));
 }
 
 /* The second word of a free block says so, from its free to its next allocation, whether it is on a
@@ -72,10 +81,9 @@ static QUIRE_ALWAYS_INLINE uintptr_t *mark_of(void *block)
 }
 
 /* NULL: the stack is empty. */
-static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, const char *base,
-                                           size_t class)
+static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, size_t class)
 {
-    void *block = *slot_at(base, cache->top[class]);
+    void *block = *slot_at(cache->top[class]);
     IN_RESULT_REGISTER(block);
     if (quire_likely(block)) {
         move_top(cache, class, 0 - sizeof(void *));
@@ -85,10 +93,10 @@ static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, const
 }
 
 /* False: the stack is full, or `block` seems to be free. */
-static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, const char *base,
-                                           size_t class, void *block)
+static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, size_t class,
+                                           void *block)
 {
-    void **top = slot_at(base, cache->top[class]);
+    void **top = slots_at(cache->top[class]);
     if (quire_unlikely(!top[1]) || quire_unlikely(*mark_of(block) == FREE_MARK))
         return false;
     top[1] = block;
@@ -105,7 +113,7 @@ static QUIRE_ALWAYS_INLINE size_t small_class(size_t size)
 
 static QUIRE_ALWAYS_INLINE size_t tiny_class(size_t size)
 {
-    return quire_heap_tiny_class[size];
+    return hot()->tiny_class[size];
 }
 
 /* The class of `size` rounded up to a multiple of `align`, a power of two, is one of multiples of
@@ -144,8 +152,10 @@ static inline void cache_leave(struct quire_heap_cache *cache)
 
 /* ---- cache.c: what the hot path can't do ----------------------------------------------------- */
 
-/* The stack of `class` is empty. NULL: no memory. */
-void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class);
+/* The stack of `class` is empty. `size` is what was asked for, NO_MARGIN if the block has to be of
+ * that class. NULL: no memory. */
+#define NO_MARGIN ((size_t)-1)
+void *cache_alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size);
 /* What is above QUIRE_HEAP_MAX_SMALL. */
 void *cache_alloc_more(struct quire_heap_cache *cache, size_t size);
 /* stack_push said no, or `class` is 0. */

@@ -6,8 +6,9 @@
  *
  *   a class    has fallen when half of its objects are taken that were when it got a slab the last
  *              time, which it does when all are; and again with each quarter of them that goes
- *   the heap   has fallen when less than half of what takes memory is live; then all goes that is
- *              free. The fall goes on when an eighth of what was left has gone, too
+ *   the heap   has fallen when less than half of what takes memory is live, and LEAST_FALL bytes
+ *              aren't: less can wait for the decay, and is likely to be used again before. Then all
+ *              goes that is free. The fall goes on when an eighth of what was left has gone, too
  *
  *   share      what was freed pays for the calls of the port, which take as long as some frees
  *              each: there is one for each FREES_PER_CALL blocks and BYTES_PER_CALL bytes. So a
@@ -25,6 +26,7 @@
  */
 #include "heap/internal.h"
 
+#define LEAST_FALL (16ul << 20)
 #define LEAST_OBJECTS 64u /* between two looks */
 #define FREES_PER_CALL 48u
 #define BYTES_PER_CALL (16ul << 10)
@@ -55,6 +57,8 @@ static bool is_fall(struct quire_heap *heap, size_t live, size_t resident)
         return false;
     if (fall->has_begun && live < fall->next)
         return true;
+    if (resident - live < LEAST_FALL)
+        return false;
     uint64_t now = quire_port_clock_ns();
     if (fall->has_begun && now - fall->began_ns < heap_decay_ns(heap))
         return false;

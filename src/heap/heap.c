@@ -167,7 +167,7 @@ int quire_heap_create(struct quire_heap **heap, const struct quire_heap_config *
 void quire_heap_destroy(struct quire_heap *heap)
 {
     quire_heap_set_live(heap, NULL);
-    quarantine_empty(heap);
+    quire_heap_settle(heap);
     large_end(heap);
     (void)quire_slab_destroy(heap->slab);
     (void)quire_mem_destroy(heap->mem);

@@ -175,4 +175,5 @@ void quire_heap_check(struct quire_heap *heap)
     for (const struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next)
         cache_check(cache);
     room_check(heap);
+    margin_check(heap);
 }

@@ -4,7 +4,8 @@
  *        │
  *     quire_heap ── small[class]: a quire_kmem_cache of layer 2      class.c, central.c
  *        │       ── runs of pages of its quire_mem                   central.c, grow.c
- *        └─────── ── tree and list of mappings                       large.c, kept.c, regular.c
+ *        ├─────── ── tree and list of mappings                       large.c, kept.c, regular.c
+ *        └─────── ── the first blocks of each class                  quarantine.c, margin.c
  *
  * Locks, of which nobody holds two, but who reaps stacks with reap_lock: large.lock for what
  * large.c keeps, caches_lock for the list of attached caches and what room they waived, purge_lock
@@ -93,7 +94,24 @@ struct quarantined {
 struct quarantine {
     quire_port_spinlock_t lock;
     unsigned next; /* the oldest */
+    size_t bytes;
     struct quarantined slot[RING];
+};
+
+/* See margin.c. */
+#define MARGIN_SETS 128u
+#define MARGIN_WAYS 4u
+struct margin {
+    void *block;             /* NULL: none */
+    uint32_t size_and_class; /* as it was asked for, and what it is of in the lowest byte */
+    uint32_t stamp;          /* another for each block */
+};
+
+struct margins {
+    uint32_t count[NR_CLASSES]; /* slots that are used */
+    /* Of a warm class: some blocks were asked for with sizes of the class before. */
+    bool is_loose[NR_SMALL + 1];
+    struct margin slot[MARGIN_SETS][MARGIN_WAYS];
 };
 
 /* See fall.c. */
@@ -147,10 +165,11 @@ struct quire_heap {
     size_t rest;            /* of that, on stacks that were reaped; the same */
     unsigned long refusals; /* of room, in sixteens, since the last look for some; the same */
 
-    uint32_t frees[NR_CLASSES];         /* up to a number: see cache.c */
+    uint32_t heat[NR_CLASSES];          /* up to WARM: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */
     struct large_blocks large;
     struct quarantine quarantine;
+    struct margins margins;
     struct {
         unsigned long grown, given_back, fresh;
         struct large_events large[QUIRE_HEAP_LARGE_SIZES];
@@ -205,9 +224,13 @@ void heap_mistake(struct quire_heap *heap, const void *ptr, const char *text);
 #define NR_SIZE_STEPS (QUIRE_HEAP_MAX_SMALL / MIN_ALIGN + 1)
 /* By size in steps of 16 bytes, rounded up. */
 extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS] HIDDEN;
-/* By size in bytes: two instructions less. */
 #define MAX_TINY 1024u
-extern const uint8_t quire_heap_tiny_class[MAX_TINY + 1] HIDDEN;
+/* What the hot path has an address for. */
+struct quire_heap_hot {
+    uint8_t tiny_class[MAX_TINY + 1]; /* by size in bytes: two instructions less */
+    void *no_stack[2];                /* see cache.h */
+};
+extern const struct quire_heap_hot quire_heap_hot HIDDEN;
 extern const uint32_t quire_heap_class_bytes[NR_CLASSES] HIDDEN;
 static inline size_t class_size(size_t class)
 {
@@ -234,21 +257,49 @@ void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
 /* layer 2 tells. */
 void slab_pages_changed(void *heap, void *pages, size_t bytes, size_t object_size);
 
-#define WARM_FREES 64u
+/* A class's heat, by each block that is freed, and each small one that is taken. */
+#define HEAT_OF_FREE 4u
+#define HEAT_OF_TAKE 1u
+#define WARM 256u
 static inline bool class_is_warm(const struct quire_heap *heap, size_t class)
 {
-    return quire_load_relaxed(&heap->frees[class]) >= WARM_FREES;
+    return quire_load_relaxed(&heap->heat[class]) >= WARM;
 }
 
 /* ---- quarantine.c ---------------------------------------------------------------------------- */
 
 /* Whether blocks of the class are small enough. */
 bool quarantine_takes(size_t class);
+/* Looks at what came last. */
+void quarantine_look(struct quire_heap *heap);
 void quarantine_add(struct quire_heap *heap, size_t class, void *block);
 bool quarantine_has(struct quire_heap *heap, const void *block);
 unsigned quarantine_count(struct quire_heap *heap, size_t class);
 /* Frees what waits. */
 void quarantine_empty(struct quire_heap *heap);
+
+/* ---- margin.c: without locks ----------------------------------------------------------------- */
+
+/* The class that a block of `size` is to be of, which `class` would do for. */
+size_t margin_class(const struct quire_heap *heap, size_t class, size_t size);
+/* A new block of `class` was asked for with `size`. False: it gets no margin. */
+bool margin_add(struct quire_heap *heap, size_t class, void *block, size_t size);
+/* It has none from now on; the class that its size is of. */
+size_t margin_end(struct quire_heap *heap, size_t class, void *block);
+/* The block stays, with another size. */
+void margin_resize(struct quire_heap *heap, size_t class, void *block, size_t size);
+/* Bytes of a block of `class`, of which none is its margin from now on. */
+size_t margin_usable(struct quire_heap *heap, size_t class, const void *block);
+/* Whether a block of `class` was asked for with `size`, which is of a smaller class. */
+bool margin_explains(struct quire_heap *heap, size_t class, const void *block, size_t size);
+/* A block is taken of a class that may not be warm yet. */
+void margin_count_take(struct quire_heap *heap, size_t class);
+/* The block is freed, which counts for the class that its size is of, too. */
+void margin_count_free(struct quire_heap *heap, size_t class, void *block);
+/* Looks at those that are in use. */
+void margin_look_at_all(struct quire_heap *heap);
+/* Every invariant, while nobody uses the heap. */
+void margin_check(struct quire_heap *heap);
 
 /* ---- grow.c ---------------------------------------------------------------------------------- */
 

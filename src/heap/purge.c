@@ -162,21 +162,22 @@ void heap_purge_if_due(struct quire_heap *heap)
         (void)large_release(heap, false);
 }
 
+/* To empty the stacks may be a fall, which gives back as well. */
 size_t quire_heap_trim(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
+    unsigned long before = quire_load_relaxed(&heap->events.given_back);
     if (cache)
         quire_heap_cache_flush(cache);
     quarantine_empty(heap);
     size_t bytes = large_release(heap, true);
     (void)quire_slab_shrink(heap->slab, -1);
     heap_lock(&heap->purge_lock);
-    unsigned long vacant = report_vacant(heap, slab_use(heap).free, ~0ul);
-    unsigned long pages = quire_report_free_pages(heap->mem, 0, ~0ul);
+    (void)report_vacant(heap, slab_use(heap).free, ~0ul);
+    count_heap_event(&heap->events.given_back, quire_report_free_pages(heap->mem, 0, ~0ul));
     quire_store_relaxed(&heap->pages_peak, quire_load_relaxed(&heap->pages_used));
     quire_store_relaxed(&heap->pages_interval_peak, quire_load_relaxed(&heap->pages_used));
     heap_unlock(&heap->purge_lock);
-    count_heap_event(&heap->events.given_back, pages);
-    pages += vacant;
+    unsigned long pages = quire_load_relaxed(&heap->events.given_back) - before;
     return bytes + ((size_t)pages << QUIRE_PAGE_SHIFT);
 }
 

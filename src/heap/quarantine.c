@@ -2,39 +2,36 @@
  *
  * A block of a small class that is seldom freed yet (cache.c) isn't free at once: it waits in a
  * ring, filled with a pattern and with the mark of free blocks. When it leaves the ring, for a
- * younger one, at a trim or at the end, the pattern shows whether it was written meanwhile. So
+ * younger one, at a trim or at the end, the pattern shows whether it was written meanwhile; that of
+ * the youngest is looked at when a block of such a class is allocated, too. So
  * mistakes of programs that do little with the heap, which are most of those that are looked for,
  * are found without a cost for those that do much.
  *
- *   bound   RING blocks of LARGEST bytes for the heap; FILLED bytes are written and looked at
+ *   bound   RING blocks of LARGEST bytes, and MOST_BYTES of all; all of them are written and looked
+ *           at
  */
 #include "heap/cache.h"
 
-#define LARGEST 1024u
-#define FILLED 128u
+#define LARGEST 2048u
+#define MOST_BYTES (64ul << 10)
+#define AFTER_ITS_FREE "written after it was freed"
 #define PATTERN 0xdfu
 
 bool quarantine_takes(size_t class)
 {
-    return class_size(class) <= LARGEST;
-}
-
-static size_t filled(size_t class)
-{
-    size_t size = class_size(class);
-    return size < FILLED ? size : FILLED;
+    return !class_is_run(class) && class_size(class) <= LARGEST;
 }
 
 static void fill(void *block, size_t class)
 {
-    __builtin_memset(block, PATTERN, filled(class));
+    __builtin_memset(block, PATTERN, class_size(class));
     *mark_of(block) = FREE_MARK;
 }
 
 static bool is_whole(void *block, size_t class)
 {
     const unsigned char *byte = block;
-    for (size_t i = 0; i < filled(class); i++)
+    for (size_t i = 0; i < class_size(class); i++)
         if (i / sizeof(uintptr_t) != 1 && byte[i] != PATTERN)
             return false;
     return *mark_of(block) == FREE_MARK;
@@ -45,7 +42,7 @@ static void let_go(struct quire_heap *heap, struct quarantined one)
     if (!one.block)
         return;
     if (!is_whole(one.block, one.class)) {
-        heap_mistake(heap, one.block, "written after it was freed");
+        heap_mistake(heap, one.block, AFTER_ITS_FREE);
         *mark_of(one.block) = FREE_MARK;
     }
     central_put(heap, one.class, 1, &one.block);
@@ -73,17 +70,56 @@ unsigned quarantine_count(struct quire_heap *heap, size_t class)
     return count;
 }
 
+/* With the lock. */
+static struct quarantined take_out(struct quarantine *ring, struct quarantined *slot)
+{
+    struct quarantined one = *slot;
+    if (one.block)
+        ring->bytes -= class_size(one.class);
+    slot->block = NULL;
+    return one;
+}
+
+/* While the ring has more than it may: the oldest one, which isn't the youngest. */
+static struct quarantined take_oldest(struct quarantine *ring)
+{
+    struct quarantined one = {0};
+    heap_lock(&ring->lock);
+    for (unsigned i = 0; ring->bytes > MOST_BYTES && !one.block && i < RING - 1; i++)
+        one = take_out(ring, &ring->slot[(ring->next + i) % RING]);
+    heap_unlock(&ring->lock);
+    return one;
+}
+
 void quarantine_add(struct quire_heap *heap, size_t class, void *block)
 {
     struct quarantine *ring = &heap->quarantine;
     fill(block, class);
     heap_lock(&ring->lock);
     struct quarantined *slot = &ring->slot[ring->next];
-    struct quarantined oldest = *slot;
+    struct quarantined oldest = take_out(ring, slot);
     *slot = (struct quarantined){block, (uint8_t) class};
+    ring->bytes += class_size(class);
     ring->next = (ring->next + 1) % RING;
     heap_unlock(&ring->lock);
-    let_go(heap, oldest);
+    do
+        let_go(heap, oldest);
+    while ((oldest = take_oldest(ring)).block);
+}
+
+/* A block is about to be allocated, as it may be by who wrote there. */
+void quarantine_look(struct quire_heap *heap)
+{
+    struct quarantine *ring = &heap->quarantine;
+    heap_lock(&ring->lock);
+    struct quarantined *youngest = &ring->slot[(ring->next + RING - 1) % RING];
+    void *block = youngest->block;
+    bool is_bad = block && !is_whole(block, youngest->class);
+    if (is_bad)
+        fill(block, youngest->class);
+    heap_unlock(&ring->lock);
+    if (is_bad)
+        heap_mistake(heap, block, AFTER_ITS_FREE);
 }
 
 void quarantine_empty(struct quire_heap *heap)
@@ -91,8 +127,7 @@ void quarantine_empty(struct quire_heap *heap)
     struct quarantine *ring = &heap->quarantine;
     for (unsigned i = 0; i < RING; i++) {
         heap_lock(&ring->lock);
-        struct quarantined one = ring->slot[i];
-        ring->slot[i].block = NULL;
+        struct quarantined one = take_out(ring, &ring->slot[i]);
         heap_unlock(&ring->lock);
         let_go(heap, one);
     }
@@ -101,4 +136,5 @@ void quarantine_empty(struct quire_heap *heap)
 void quire_heap_settle(struct quire_heap *heap)
 {
     quarantine_empty(heap);
+    margin_look_at_all(heap);
 }

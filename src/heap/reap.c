@@ -59,8 +59,7 @@ static void **bottom_of(const struct quire_heap_cache *cache, size_t class)
 
 static unsigned top_of(const struct quire_heap_cache *cache, size_t class)
 {
-    uintptr_t top = quire_load_relaxed(&cache->top[class]);
-    void **slot = (void **)(void *)(cache->heap->base + top);
+    void **slot = slot_at(quire_load_relaxed(&cache->top[class]));
     return (unsigned)(slot - bottom_of(cache, class));
 }
 

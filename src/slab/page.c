@@ -199,11 +199,11 @@ static unsigned slab_take(const struct cache *cache, struct cache_node *node,
     return taken;
 }
 
-/* `freed` objects were put back into a map of many words, the lowest at `lowest`. */
+/* `freed` objects were put back into a map of many words, the lowest of them `lowest`. */
 static void count_put(struct quire_page *head, unsigned freed, unsigned lowest)
 {
     uint32_t left = (uint32_t)head->owner.word[0], at = (uint32_t)(head->owner.word[0] >> 32);
-    at = lowest / BITS_PER_WORD < at ? lowest / BITS_PER_WORD : at;
+    at = lowest < at ? lowest : at;
     head->owner.word[0] = (uint64_t)at << 32 | (left + freed);
 }
 
@@ -219,7 +219,7 @@ static bool map_put(const struct cache *cache, struct quire_page *head, unsigned
     if (map[index / BITS_PER_WORD] & bit)
         return false;
     map[index / BITS_PER_WORD] |= bit;
-    count_put(head, 1, index);
+    count_put(head, 1, index / BITS_PER_WORD);
     return true;
 }
 
@@ -298,11 +298,10 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
     quire_count(&node->nr_free, slab_objects(head));
 }
 
-/* Objects were put back into a slab of the node: it lies where its free objects say. */
-static void settle(struct cache *cache, struct cache_node *node, struct quire_page *head,
-                   bool was_full, unsigned freed)
+/* Objects were put back into a slab that was full, or is empty now. */
+static QUIRE_NOINLINE void move_on_list(struct cache *cache, struct cache_node *node,
+                                        struct quire_page *head, bool was_full)
 {
-    quire_count(&node->nr_free, freed);
     if (was_full && cache_is_debugged(cache))
         slab_list_del(cache, &node->full, head);
     if (slab_is_empty(head)) {
@@ -316,6 +315,15 @@ static void settle(struct cache *cache, struct cache_node *node, struct quire_pa
         slab_list_add(cache, &node->partial, head);
         node->nr_partial++;
     }
+}
+
+/* Objects were put back into a slab of the node: it lies where its free objects say. */
+static QUIRE_ALWAYS_INLINE void settle(struct cache *cache, struct cache_node *node,
+                                       struct quire_page *head, bool was_full, unsigned freed)
+{
+    quire_count(&node->nr_free, freed);
+    if (was_full || slab_is_empty(head))
+        move_on_list(cache, node, head, was_full);
 }
 
 static bool map_put_at(const struct cache *cache, struct quire_page *head, uint32_t offset)
@@ -394,54 +402,59 @@ static void misfit(struct aftermath *after, void *object, const char *what)
 /* A slab's map, and what is needed to find an object in it. */
 struct slab_places {
     uint64_t *map;
-    const char *base;
-    size_t bytes, size, offset; /* of the slab, an object's place, an object in it */
+    const char *first;  /* object */
+    size_t bytes, size; /* that all objects take, and one of them */
     uint32_t reciprocal;
-    unsigned objects;
 };
 
 static struct slab_places slab_places(const struct cache *cache, struct quire_page *head)
 {
     return (struct slab_places){
         .map = has_small_map(head) ? &head->owner.word[0] : slab_map(cache->slab, head),
-        .base = slab_address(cache->slab, head),
-        .bytes = QUIRE_PAGE_SIZE << slab_order(head),
+        .first = slab_address(cache->slab, head) + cache->offset,
+        .bytes = (size_t)slab_objects(head) * cache->size,
         .size = cache->size,
-        .offset = cache->offset,
         .reciprocal = cache->reciprocal,
-        .objects = slab_objects(head),
     };
 }
 
 /* Puts those objects back that begin the array and lie in this slab, with one look at its head and
- * at the lists; how many they are. What goes round between threads goes through here one by one. */
+ * at the lists; how many they are. What goes round between threads goes through here one by one.
+ * A word of the map stays in a register while objects are of it, so that they don't wait for each
+ * other's stores. */
 static size_t put_run(struct cache *cache, struct cache_node *node, struct quire_page *head,
                       void **objects, size_t count, struct aftermath *after)
 {
     const struct slab_places places = slab_places(cache, head);
     bool was_full = slab_is_full(head);
-    unsigned freed = 0, lowest = places.objects;
+    unsigned freed = 0, at = 0, lowest = ~0u;
+    uint64_t bits = places.map[0];
     size_t n = 0;
     for (; n < count; n++) {
-        size_t offset = (size_t)((const char *)objects[n] - places.base);
+        size_t offset = (size_t)((const char *)objects[n] - places.first);
         if (offset >= places.bytes)
             break;
         unsigned index = (unsigned)((uint64_t)(uint32_t)offset * places.reciprocal >> 32);
-        uint64_t *word = &places.map[index / BITS_PER_WORD];
         uint64_t bit = (uint64_t)1 << index % BITS_PER_WORD;
-        if (quire_unlikely(index * places.size + places.offset != offset) ||
-            quire_unlikely(index >= places.objects) || quire_unlikely(*word & bit)) {
+        if (index / BITS_PER_WORD != at) {
+            places.map[at] = bits;
+            at = index / BITS_PER_WORD;
+            bits = places.map[at];
+        }
+        if (quire_unlikely(index * places.size != offset) || quire_unlikely(bits & bit)) {
             misfit(after, objects[n], "free of what is free, or begins no object");
             continue;
         }
-        *word |= bit;
-        lowest = index < lowest ? index : lowest;
+        bits |= bit;
+        lowest = at < lowest ? at : lowest;
         freed++;
     }
-    if (!has_small_map(head))
-        count_put(head, freed, lowest);
-    if (freed)
+    places.map[at] = bits;
+    if (freed) {
+        if (!has_small_map(head))
+            count_put(head, freed, lowest);
         settle(cache, node, head, was_full, freed);
+    }
     return n;
 }
 
@@ -469,10 +482,10 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
         }
         if (node)
             head = node_find_slab(cache, page);
-        if (!head)
-            misfit(after, objects[done++], "free of what is no object of this cache");
-        else
-            done += put_run(cache, node, head, objects + done, count - done, after);
+        size_t put = head ? put_run(cache, node, head, objects + done, count - done, after) : 0;
+        if (!put)
+            misfit(after, objects[done], "free of what is no object of this cache");
+        done += put ? put : 1;
     }
     if (locked)
         put_end(cache, locked, irq, after);

@@ -67,6 +67,7 @@ extern const struct test_suite suite_heap_fall;
 extern const struct test_suite suite_heap_reap;
 extern const struct test_suite suite_heap_regular;
 extern const struct test_suite suite_heap_loan;
+extern const struct test_suite suite_heap_margin;
 extern const struct test_suite suite_heap_faults;
 extern const struct test_suite suite_heap_model;
 extern const struct test_suite suite_vm_xarray;
@@ -226,6 +227,7 @@ const struct test_suite *const test_suites[] = {
     &suite_heap_reap,      //
     &suite_heap_regular,   //
     &suite_heap_loan,      //
+    &suite_heap_margin,    //
     &suite_heap_faults,    //
     &suite_heap_model,     //
     &suite_pool,           //

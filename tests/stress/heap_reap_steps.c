@@ -76,12 +76,11 @@ static void come_the_slow_way(void)
 
 static void pop_and_push(void)
 {
-    const char *base = heap_machine.heap->base;
     size_t class = small_class(SIZE);
     for (const char *op = ops; *op; op++)
-        if (*op == '-' && (hand[nr_hands] = stack_pop(&idle, base, class)))
+        if (*op == '-' && (hand[nr_hands] = stack_pop(&idle, class)))
             nr_hands++;
-        else if (*op == '+' && nr_hands && stack_push(&idle, base, class, hand[nr_hands - 1]))
+        else if (*op == '+' && nr_hands && stack_push(&idle, class, hand[nr_hands - 1]))
             nr_hands--;
         else
             come_the_slow_way();

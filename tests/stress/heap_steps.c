@@ -31,10 +31,9 @@ static void trapped(int signal)
 
 static void free_or_take(void)
 {
-    const char *base = heap_machine.heap->base;
     if (!hand)
-        hand = stack_pop(&idle, base, small_class(SIZE));
-    else if (stack_push(&idle, base, small_class(SIZE), hand))
+        hand = stack_pop(&idle, small_class(SIZE));
+    else if (stack_push(&idle, small_class(SIZE), hand))
         hand = NULL;
 }
 

@@ -261,8 +261,8 @@ static void look_at_the_stack_that_is_filled(void)
 {
     size_t class = NR_SMALL + 4;
     CHECK(heap_cache.capacity[class]);
-    CHECK(!stack_pop(&heap_cache, heap_machine.heap->base, class));
-    CHECK(!stack_push(&heap_cache, heap_machine.heap->base, class, block[0]));
+    CHECK(!stack_pop(&heap_cache, class));
+    CHECK(!stack_push(&heap_cache, class, block[0]));
     CHECK_EQ(stack_count(&heap_cache, class), 0);
     looks++;
 }

@@ -3,8 +3,8 @@
 
 #include "heap/internal.h"
 
-#define COUNT 12000u
 #define SIZE (QUIRE_PAGE_SIZE / 128 * 15) /* slabs of two pages: some hold no block in use */
+#define COUNT ((48u << 20) / SIZE) /* what is large enough to be a fall, with much to spare */
 #define STEP 400u /* so far apart that free blocks are large enough to be told of in any build */
 #define LIVE_BYTES ((size_t)COUNT * SIZE)
 
@@ -104,6 +104,20 @@ static void what_wasnt_paid_for_stays_dirty(void)
     heap_end();
 }
 
+/* Beside the first little that is free. */
+static void a_small_fall_waits_for_the_decay(void)
+{
+    unsigned count = (12u << 20) / SIZE;
+    if (!heap_boot_with(&(struct quire_heap_config){.decay_ns = NEVER}))
+        return;
+    for (unsigned i = 0; i < count; i++)
+        REQUIRE(block[i] = quire_heap_alloc(&heap_cache, SIZE));
+    for (unsigned i = 0; i < count; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    CHECK(given_back() <= 4ul << 20);
+    heap_end();
+}
+
 static void nothing_goes_back_while_half_is_live(void)
 {
     if (!boot(NEVER))
@@ -183,6 +197,7 @@ static void what_lay_on_stacks_of_a_thread_that_ends_pays_for_nothing(void)
 static const struct test_case cases[] = {
     TEST_CASE(most_goes_back_at_once_when_most_is_freed),
     TEST_CASE(what_wasnt_paid_for_stays_dirty),
+    TEST_CASE(a_small_fall_waits_for_the_decay),
     TEST_CASE(nothing_goes_back_while_half_is_live),
     TEST_CASE(a_fall_costs_a_wave_its_pages_once_in_a_decay),
     TEST_CASE(a_fall_after_the_decay_gives_back_again),

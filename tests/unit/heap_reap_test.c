@@ -92,9 +92,8 @@ static void a_stack_that_was_reaped_has_room_for_one_more(void)
     for (unsigned i = 0; i < 8; i++)
         REQUIRE((block[i] = quire_heap_alloc(&idle, SIZE)));
     look_for_idle_ones();
-    const char *base = heap_machine.heap->base;
     unsigned pushed = 0;
-    while (pushed < 8 && stack_push(&idle, base, class, block[pushed]))
+    while (pushed < 8 && stack_push(&idle, class, block[pushed]))
         pushed++;
     CHECK_EQ(pushed, 1);
     CHECK_EQ(stack_count(&idle, class), 2);
@@ -176,13 +175,12 @@ static void *hand[STACK_MOST];
 static void go_on(void)
 {
     size_t class = small_class(SIZE);
-    const char *base = heap_machine.heap->base;
     if (heap_machine.fences != fences_before + 2)
         return;
-    for (unsigned i = 0; i < nr_pops && (hand[nr_hands] = stack_pop(&idle, base, class)); i++)
+    for (unsigned i = 0; i < nr_pops && (hand[nr_hands] = stack_pop(&idle, class)); i++)
         nr_hands++;
     for (unsigned i = 0; i < nr_pushes && nr_hands; i++)
-        if (stack_push(&idle, base, class, hand[nr_hands - 1]))
+        if (stack_push(&idle, class, hand[nr_hands - 1]))
             nr_hands--;
 }
 

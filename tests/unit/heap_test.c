@@ -219,13 +219,14 @@ static void mistakes_are_reported_and_ignored(void)
 
 static void a_block_of_the_quarantine_is_known_when_its_class_is_in_use(void)
 {
+    enum { NR_COLD = (WARM - 1) / (HEAT_OF_TAKE + HEAT_OF_FREE) };
     if (!heap_boot())
         return;
-    for (unsigned i = 0; i < WARM_FREES; i++)
+    for (unsigned i = 0; i < NR_COLD; i++)
         REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 16)));
-    for (unsigned i = 0; i < WARM_FREES; i++)
+    for (unsigned i = 0; i < NR_COLD; i++)
         quire_heap_free(&heap_cache, block[i]);
-    for (unsigned i = 0; i < WARM_FREES; i++) {
+    for (unsigned i = 0; i < NR_COLD; i++) {
         quire_heap_free(&heap_cache, block[i]);
         CHECK(heap_caught("double free"));
         CHECK(!quire_heap_realloc(&heap_cache, block[i], 10));

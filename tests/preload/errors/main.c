@@ -32,11 +32,13 @@
 #define EXIT_ABSENT 78
 
 extern const struct error_group errors_double_free, errors_invalid_free, errors_overflow,
-    errors_use_after_free, errors_mismatch;
+    errors_use_after_free, errors_mismatch, errors_library, errors_members, errors_places,
+    errors_objects;
 
 static const struct error_group *const groups[] = {
     &errors_double_free,    &errors_invalid_free, &errors_overflow,
-    &errors_use_after_free, &errors_mismatch,
+    &errors_use_after_free, &errors_mismatch,     &errors_library,
+    &errors_members,        &errors_places,       &errors_objects,
 };
 #define NR_GROUPS (sizeof groups / sizeof groups[0])
 

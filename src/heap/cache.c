@@ -289,16 +289,24 @@ void *cache_alloc_more(struct quire_heap_cache *cache, size_t size)
 
 /* ---- freeing --------------------------------------------------------------------------------- */
 
-/* Gives the `count` oldest blocks of a stack back. */
-static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
+/* Takes the `count` oldest blocks of a stack from it; how many. */
+static unsigned take_oldest(struct quire_heap_cache *cache, size_t class, unsigned count,
+                            void *blocks[STACK_MOST])
 {
-    void *blocks[STACK_MOST], **bottom = stack_bottom(cache, class);
+    void **bottom = stack_bottom(cache, class);
     unsigned had = hide_stack(cache, class), left;
     count = count < had ? count : had;
     left = had - count;
     __builtin_memcpy(blocks, bottom + 1, count * sizeof *blocks);
     __builtin_memmove(bottom + 1, bottom + 1 + count, left * sizeof *bottom);
     set_top(cache, class, bottom + left);
+    return count;
+}
+
+static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
+{
+    void *blocks[STACK_MOST];
+    count = take_oldest(cache, class, count, blocks);
     central_put(cache->heap, class, count, blocks);
 }
 
@@ -418,10 +426,15 @@ int quire_heap_cache_attach(struct quire_heap *heap, struct quire_heap_cache *ca
 
 void quire_heap_cache_flush(struct quire_heap_cache *cache)
 {
+    void *blocks[STACK_MOST];
+    bool fell = false;
     cache_enter(cache);
     for (size_t class = 1; class < NR_CLASSES; class ++)
         if (stack_count(cache, class))
-            flush_oldest(cache, class, stack_count(cache, class));
+            central_put_stack(cache->heap, class, take_oldest(cache, class, STACK_MOST, blocks),
+                              blocks, &fell);
+    if (cache->slots)
+        central_put_end(cache->heap, fell);
     cache_leave(cache);
 }
 

@@ -181,15 +181,32 @@ size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **
     return got;
 }
 
-void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks)
+static bool put(struct quire_heap *heap, size_t class, size_t count, void **blocks, bool pays)
 {
     if (class_is_run(class)) {
         for (size_t i = 0; i < count; i++)
             put_run(heap, class, blocks[i]);
-    } else {
-        quire_kmem_cache_put(quire_load_acquire(&heap->small[class]), count, blocks);
-        live_changed(heap, class);
-        fall_look(heap, class);
+        return false;
     }
+    quire_kmem_cache_put(quire_load_acquire(&heap->small[class]), count, blocks);
+    live_changed(heap, class);
+    return fall_note(heap, class, pays);
+}
+
+void central_put_stack(struct quire_heap *heap, size_t class, size_t count, void **blocks,
+                       bool *fell)
+{
+    *fell = put(heap, class, count, blocks, false) || *fell;
+}
+
+void central_put_end(struct quire_heap *heap, bool fell)
+{
+    if (quire_unlikely(fell))
+        fall_look(heap);
     heap_purge_if_due(heap);
+}
+
+void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks)
+{
+    central_put_end(heap, put(heap, class, count, blocks, true));
 }

@@ -47,6 +47,12 @@ void large_count_resize(struct quire_heap *heap, size_t had, size_t has)
         count_heap_event(&events->unmapped, (had - has) >> QUIRE_PAGE_SHIFT);
 }
 
+void large_count_cut(struct quire_heap *heap, size_t had, size_t bytes)
+{
+    count_heap_event(&heap->large_pages, 0 - (bytes >> QUIRE_PAGE_SHIFT));
+    count_heap_event(&events_of(heap, had)->unmapped, bytes >> QUIRE_PAGE_SHIFT);
+}
+
 int quire_heap_large_info(struct quire_heap *heap, unsigned number,
                           struct quire_heap_large_info *info)
 {

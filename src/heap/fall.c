@@ -12,7 +12,8 @@
  *
  *   share      what was freed pays for the calls of the port, which take as long as some frees
  *              each: there is one for each FREES_PER_CALL blocks and BYTES_PER_CALL bytes. So a
- *              fall takes about as long as the frees that paid for it, at most
+ *              fall takes about as long as the frees that paid for it, at most. What lay on the
+ *              stacks of a thread that ends or waits pays for none: it is soon on others'
  *
  *   child      of a fork: it has most pages from its parent, and often ends soon. So it begins with
  *              a fall that has just been
@@ -66,7 +67,7 @@ static bool is_fall(struct quire_heap *heap, size_t live, size_t resident)
     return true;
 }
 
-static void look_at_heap(struct quire_heap *heap)
+void fall_look(struct quire_heap *heap)
 {
     if (!quire_port_spin_trylock(&heap->purge_lock))
         return;
@@ -89,19 +90,20 @@ void fall_arm(struct quire_heap *heap, size_t class)
     quire_store_relaxed(&heap->fall.low[class], objects / 2);
 }
 
-void fall_look(struct quire_heap *heap, size_t class)
+bool fall_note(struct quire_heap *heap, size_t class, bool pays)
 {
     const struct quire_kmem_cache *cache = quire_load_acquire(&heap->small[class]);
     unsigned long taken = quire_kmem_cache_use(cache).taken;
     if (quire_likely(taken >= quire_load_relaxed(&heap->fall.low[class])))
-        return;
+        return false;
     unsigned long last = quire_load_relaxed(&heap->fall.last[class]);
     size_t freed = last > taken ? last - taken : 0;
-    (void)quire_fetch_add(&heap->fall.credit, freed * (CALL / FREES_PER_CALL +
-                                                       class_size(class) * CALL / BYTES_PER_CALL));
+    size_t credit = CALL / FREES_PER_CALL + class_size(class) * CALL / BYTES_PER_CALL;
+    if (pays)
+        (void)quire_fetch_add(&heap->fall.credit, freed * credit);
     quire_store_relaxed(&heap->fall.last[class], taken);
     set_low(heap, class, taken);
-    look_at_heap(heap);
+    return true;
 }
 
 void fall_restart(struct quire_heap *heap)

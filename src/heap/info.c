@@ -105,7 +105,7 @@ static unsigned some_free(struct quire_heap *heap, unsigned *next, struct large_
         if (number++ < *next || count == ASKED_AT_ONCE)
             continue;
         const struct large *block = kept_of(link);
-        part[count++] = (struct large_part){block->at, block->size};
+        part[count++] = (struct large_part){block->at, block->size, 0};
         ++*next;
     }
     heap_unlock(&heap->large.lock);

@@ -245,6 +245,12 @@ size_t class_for(size_t size, size_t align, unsigned *order);
 /* Up to `count` blocks, the lowest last; 0: no memory. */
 size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks);
 void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks);
+/* The same of all classes that a thread's stacks have, one after the other. Nothing goes back to
+ * the system before central_put_end: then pages have come together. `fell` is for that, and false
+ * at first. */
+void central_put_stack(struct quire_heap *heap, size_t class, size_t count, void **blocks,
+                       bool *fell);
+void central_put_end(struct quire_heap *heap, bool fell);
 /* A run that is aligned to 2^align_order pages; it may have the mark of a free block. NULL: no
  * memory. */
 void *run_take(struct quire_heap *heap, size_t pages, unsigned align_order);
@@ -329,8 +335,11 @@ static inline unsigned long pages_dirty(const struct quire_heap *heap)
 
 /* ---- fall.c ---------------------------------------------------------------------------------- */
 
-/* Objects of a small class were put back into their slabs. Without locks. */
-void fall_look(struct quire_heap *heap, size_t class);
+/* Objects of a small class were put back into their slabs, and pay for what is given back, or not.
+ * True: it is time to look at the heap. */
+bool fall_note(struct quire_heap *heap, size_t class, bool pays);
+/* Without locks. */
+void fall_look(struct quire_heap *heap);
 /* In the child of a fork. */
 void fall_restart(struct quire_heap *heap);
 /* The class gets a slab more. */
@@ -402,6 +411,8 @@ void large_count_reuse(struct quire_heap *heap, size_t size, unsigned long times
 /* Under which number blocks of that size are counted: see quire_heap_large_info. */
 unsigned large_number(size_t size);
 void large_count_resize(struct quire_heap *heap, size_t had, size_t has);
+/* Of a block of `had` bytes so many were unmapped, and nobody has it. */
+void large_count_cut(struct quire_heap *heap, size_t had, size_t bytes);
 void large_add_events(struct quire_heap *heap, struct quire_heap_info *info);
 
 #endif

@@ -133,7 +133,7 @@ struct large_part kept_cut_oldest(struct quire_heap *heap, size_t bytes, struct 
         if (oldest->size >= bytes + LEAST_REST) {
             oldest->size -= bytes;
             large->kept_bytes -= bytes;
-            return (struct large_part){oldest->at + oldest->size, bytes};
+            return (struct large_part){oldest->at + oldest->size, bytes, oldest->size};
         }
         kept_take(heap, oldest);
         list_add_tail(out, &oldest->link);

@@ -487,7 +487,7 @@ void large_release_oldest(struct quire_heap *heap, size_t bytes)
     heap_unlock(&heap->large.lock);
     if (part.size) {
         heap->ops.unmap(heap->ops_arg, part.at, part.size);
-        large_count_resize(heap, part.size, 0);
+        large_count_cut(heap, part.left + part.size, part.size);
     }
     (void)unmap_all(heap, &out);
     put_spare(heap, &spare);

@@ -15,7 +15,7 @@
 
 struct large_part {
     char *at;
-    size_t size;
+    size_t size, left; /* of the block, without the part */
 };
 
 /* Whether a block of `has` bytes is too large for `size`. */

@@ -151,9 +151,12 @@ static void reap(struct quire_heap_cache *cache)
         return;
     make_stacks_of_rest(cache, count);
     room_is_reaped(cache);
+    bool fell = false;
     for (size_t class = 1; class < NR_CLASSES; class ++)
         if (count[class])
-            central_put(heap, class, count[class], bottom_of(cache, class) - count[class]);
+            central_put_stack(heap, class, count[class], bottom_of(cache, class) - count[class],
+                              &fell);
+    central_put_end(heap, fell);
 }
 
 /* ---- those that wait ------------------------------------------------------------------------- */

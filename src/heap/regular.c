@@ -403,7 +403,7 @@ bool regular_free_part(struct quire_heap *heap, unsigned number, struct large_pa
     size_t own = word & FREE ? 0 : own_bytes(word, block);
     if (own >= block->size)
         return false;
-    *part = (struct large_part){block->at + own, block->size - own};
+    *part = (struct large_part){block->at + own, block->size - own, own};
     return true;
 }
 

@@ -19,6 +19,7 @@ struct held {
 
 static struct held *shared[SHARED];
 static unsigned long wrong;
+static uint64_t effort; /* of all threads together */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -132,7 +133,7 @@ static void *run(void *arg)
     quire_heap_cache_init(&cache);
     if (quire_heap_cache_attach(heap_machine.heap, &cache))
         return NULL;
-    for (uint64_t i = 0; i < test_environment.effort / THREADS; i++) {
+    for (uint64_t i = 0; i < effort / THREADS; i++) {
         uint64_t random = next_random(&state);
         struct held **mine = &own[random % OWN];
         random >>= 8;
@@ -184,12 +185,14 @@ static void run_threads(size_t cache_bytes)
 
 static void blocks_belong_to_one_thread_at_a_time(void)
 {
+    effort = test_environment.effort;
     run_threads(0);
 }
 
 /* A thread that doesn't run for a while loses some, and finds that when it runs again. */
 static void threads_take_room_for_stacks_from_each_other(void)
 {
+    effort = test_environment.effort;
     run_threads(64 << 10);
 }
 
@@ -200,6 +203,7 @@ static void threads_take_what_is_on_stacks_from_each_other(void)
     test_skip("nothing that this tool sees orders the hot path");
 #else
     heap_fences = true;
+    effort = test_environment.effort / 4;
     run_threads(64 << 10);
     heap_fences = false;
     CHECK(heap_machine.fences > 0);

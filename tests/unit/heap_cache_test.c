@@ -509,6 +509,28 @@ static void what_is_kept_stays_where_the_heap_was_as_large_before(void)
     heap_end();
 }
 
+static unsigned long unmapped_pages_of(size_t size)
+{
+    struct quire_heap_large_info info = {0};
+    CHECK(!quire_heap_large_info(heap_machine.heap, large_number(size), &info));
+    return info.unmapped_pages;
+}
+
+static void what_is_cut_off_a_kept_block_counts_where_the_block_does(void)
+{
+    if (!heap_boot())
+        return;
+    keep_large_blocks(1, 2);
+    size_t kept = heap_info().kept, size = 500 * QUIRE_PAGE_SIZE;
+    unsigned long before = unmapped_pages_of(size), little = unmapped_pages_of(1);
+    REQUIRE(kept >= size);
+    large_release_oldest(heap_machine.heap, 100 * QUIRE_PAGE_SIZE);
+    CHECK_EQ(heap_info().kept, kept - 100 * QUIRE_PAGE_SIZE);
+    CHECK_EQ(unmapped_pages_of(size), before + 100);
+    CHECK_EQ(unmapped_pages_of(1), little);
+    heap_end();
+}
+
 static void kept_blocks_are_cut_and_joined(void)
 {
     if (!heap_boot())
@@ -577,6 +599,7 @@ static const struct test_case cases[] = {
     TEST_CASE(what_is_kept_never_adds_to_the_most_that_small_blocks_take),
     TEST_CASE(nor_do_blocks_that_come_and_go),
     TEST_CASE(what_is_kept_stays_where_the_heap_was_as_large_before),
+    TEST_CASE(what_is_cut_off_a_kept_block_counts_where_the_block_does),
     TEST_CASE(kept_blocks_are_cut_and_joined),
     TEST_CASE(blocks_count_as_mapped_from_the_threshold_on),
     {0},

@@ -171,6 +171,29 @@ static void nothing_goes_back_when_the_threshold_says_never(void)
     heap_end();
 }
 
+/* It lay free before, and others want it soon. */
+static void what_lay_on_stacks_of_a_thread_that_ends_pays_for_nothing(void)
+{
+    static struct quire_heap_cache other;
+    if (!heap_boot())
+        return;
+    quire_heap_cache_init(&other);
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &other));
+    for (unsigned round = 0; round < 8; round++) {
+        for (unsigned i = 0; i < 400; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&other, 64)));
+        for (unsigned i = 0; i < 400; i++)
+            quire_heap_free(&other, block[i]);
+    }
+    CHECK(heap_info().nr_cached > 0);
+    size_t credit = heap_machine.heap->fall.credit;
+    quire_heap_cache_detach(&other);
+    CHECK(heap_machine.heap->fall.credit <= credit);
+    for (unsigned i = 0; i < 400; i++)
+        block[i] = NULL;
+    heap_end();
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(most_goes_back_at_once_when_most_is_freed),
     TEST_CASE(what_wasnt_paid_for_stays_dirty),
@@ -179,6 +202,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_fall_costs_a_wave_its_pages_once_in_a_decay),
     TEST_CASE(a_fall_after_the_decay_gives_back_again),
     TEST_CASE(nothing_goes_back_when_the_threshold_says_never),
+    TEST_CASE(what_lay_on_stacks_of_a_thread_that_ends_pays_for_nothing),
     {0},
 };
 const struct test_suite suite_heap_fall = {"heap_fall", cases};

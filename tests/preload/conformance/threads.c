@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "conformance.h"
 
@@ -311,6 +313,73 @@ static void two_hundred_threads_at_once_keep_contents(void)
         }
 }
 
+/* Replaces blocks, and looks at those that go; false: one wasn't as it was left. */
+static bool replace(char *held[100], size_t size[100], uint64_t *seed, unsigned steps)
+{
+    bool good = true;
+    for (unsigned step = 0; step < steps; step++) {
+        unsigned i = (unsigned)random_size(seed, 100) - 1;
+        good = good && (!held[i] || holds(held[i], size[i], i));
+        free(held[i]);
+        size[i] = random_size(seed, 1000);
+        held[i] = malloc(size[i]);
+        if (!held[i])
+            return false;
+        fill(held[i], size[i], i);
+    }
+    return good;
+}
+
+static void *work_and_wait(void *arg)
+{
+    uint64_t seed = (uintptr_t)arg;
+    char *held[100] = {NULL};
+    size_t size[100];
+    bool good = true;
+    for (unsigned round = 0; round < 4; round++) {
+        good = replace(held, size, &seed, 2000) && good;
+        pthread_barrier_wait(&barrier);
+    }
+    for (unsigned i = 0; i < 100; i++)
+        free(held[i]);
+    return good ? NULL : arg;
+}
+
+static bool child_works(void)
+{
+    pid_t pid = fork();
+    int status;
+    if (!pid) {
+        char *held[100] = {NULL};
+        size_t size[100];
+        uint64_t seed = 1;
+        alarm(60);
+        _exit(!replace(held, size, &seed, 3000));
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* All but the last of a round wait while others work. */
+static void threads_that_wait_and_come_again_have_what_they_had(void)
+{
+    enum { COUNT = 400 };
+    static pthread_t thread[COUNT];
+    pthread_attr_t attributes;
+    void *result;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 65536);
+    pthread_barrier_init(&barrier, NULL, COUNT);
+    for (unsigned i = 0; i < COUNT; i++)
+        REQUIRE(
+            !pthread_create(&thread[i], &attributes, work_and_wait, (void *)(uintptr_t)(i + 1)));
+    for (unsigned i = 0; i < 20; i++)
+        CHECK(child_works());
+    for (unsigned i = 0; i < COUNT; i++) {
+        pthread_join(thread[i], &result);
+        CHECK(!result);
+    }
+}
+
 static const struct conformance_case cases[] = {
     CASE(a_thousand_threads_one_after_another_take_what_one_takes),
     CASE(blocks_outlive_their_thread),
@@ -322,6 +391,7 @@ static const struct conformance_case cases[] = {
     CASE(the_smallest_stack_is_enough),
     CASE_BEYOND(five_hundred_idle_threads_hold_little, "arenas keep what their threads freed"),
     CASE(two_hundred_threads_at_once_keep_contents),
+    CASE(threads_that_wait_and_come_again_have_what_they_had),
     END_OF_CASES,
 };
 const struct conformance_group conformance_threads = {"threads", cases};

@@ -181,7 +181,9 @@ QUIRE_NOINLINE bool is_of_size(const void *ptr, size_t size)
     size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     size_t expected = size <= QUIRE_HEAP_MAX_SMALL ? small_class(size) : NR_SMALL + pages_for(size);
     if (class)
-        return class == expected || margin_explains(heap, class, ptr, size);
+        return class == expected || margin_explains(heap, class, ptr, size) ||
+               (quire_load_relaxed(&heap->is_short) && expected < NR_CLASSES &&
+                class_size(class) > class_size(expected));
     return size > QUIRE_HEAP_MAX_SMALL ||
            malloc_usable_size((void *)(uintptr_t)ptr) < NR_RUNS * QUIRE_PAGE_SIZE;
 }

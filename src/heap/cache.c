@@ -248,6 +248,23 @@ static void *take_one(struct quire_heap *heap, size_t class, size_t size)
     return block;
 }
 
+/* There is no memory for the class: what is free of larger ones will do. */
+static void *take_larger(struct quire_heap_cache *cache, size_t class)
+{
+    void *block = NULL;
+    size_t wanted = class_size(class);
+    while (!block && ++class < NR_CLASSES) {
+        if (class_size(class) < wanted) /* runs of a page or two */
+            continue;
+        block = stack_pop(cache, class);
+        if (!block && !central_take_left(cache->heap, class, &block))
+            block = NULL;
+    }
+    if (block)
+        quire_store_relaxed(&cache->heap->is_short, true);
+    return block;
+}
+
 static void *alloc_slow(struct quire_heap_cache *cache, size_t class, size_t size)
 {
     void *block = NULL;
@@ -257,6 +274,8 @@ static void *alloc_slow(struct quire_heap_cache *cache, size_t class, size_t siz
         block = fill_and_take(cache, class, capacity);
     else
         block = take_one(cache->heap, class, size);
+    if (!block && size != NO_MARGIN)
+        block = take_larger(cache, class);
     if (block)
         *mark_of(block) = 0;
     return block;

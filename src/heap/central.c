@@ -206,6 +206,16 @@ void central_put_end(struct quire_heap *heap, bool fell)
     heap_purge_if_due(heap);
 }
 
+bool central_take_left(struct quire_heap *heap, size_t class, void **block)
+{
+    if (class_is_run(class))
+        return (*block = take_run(heap, class_pages(class), 0));
+    bool has = quire_load_acquire(&heap->small[class]) && take_objects(heap, class, 1, block);
+    if (has)
+        live_changed(heap, class);
+    return has;
+}
+
 void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks)
 {
     central_put_end(heap, put(heap, class, count, blocks, true));

@@ -165,6 +165,7 @@ struct quire_heap {
     size_t rest;            /* of that, on stacks that were reaped; the same */
     unsigned long refusals; /* of room, in sixteens, since the last look for some; the same */
 
+    bool is_short; /* some blocks are of larger classes than they need, for want of memory */
     uint32_t heat[NR_CLASSES];          /* up to WARM: see cache.c */
     unsigned long nr_runs[NR_RUNS + 1]; /* taken from phys, by pages */
     struct large_blocks large;
@@ -244,6 +245,8 @@ size_t class_for(size_t size, size_t align, unsigned *order);
 
 /* Up to `count` blocks, the lowest last; 0: no memory. */
 size_t central_take(struct quire_heap *heap, size_t class, size_t count, void **blocks);
+/* A block, if the heap needn't grow for it. */
+bool central_take_left(struct quire_heap *heap, size_t class, void **block);
 void central_put(struct quire_heap *heap, size_t class, size_t count, void **blocks);
 /* The same of all classes that a thread's stacks have, one after the other. Nothing goes back to
  * the system before central_put_end: then pages have come together. `fell` is for that, and false

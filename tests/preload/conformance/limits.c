@@ -98,6 +98,29 @@ static void sizes_may_change_at_the_limit(void)
     }
 }
 
+/* There is no memory when none is left of any size: glibc's tst-dynarray-fail counts on it. */
+static void small_blocks_take_what_is_free_of_larger_ones(void)
+{
+    void **first = NULL, **next;
+    for (unsigned i = 0; i < 2000; i++) {
+        block[0] = opaque(malloc(2000 + i * 11 % 6001));
+        if (i % 3)
+            free(block[0]);
+    }
+    limit(RLIMIT_AS, virtual_bytes() + 64 * MIB);
+    while ((next = malloc(8))) {
+        *next = first;
+        first = next;
+    }
+    CHECK(!opaque(malloc(8000)));
+    CHECK(!opaque(malloc(2000)));
+    for (; first; first = next) {
+        next = *first;
+        free(first);
+    }
+    CHECK(opaque(malloc(8000)));
+}
+
 static void RLIMIT_DATA_ends_in_ENOMEM_too(void)
 {
     limit(RLIMIT_DATA, 96 * MIB);
@@ -415,6 +438,7 @@ static const struct conformance_case cases[] = {
     CASE(middle_blocks_end_in_ENOMEM_and_come_back),
     CASE(large_blocks_end_in_ENOMEM_and_come_back),
     CASE(sizes_may_change_at_the_limit),
+    CASE(small_blocks_take_what_is_free_of_larger_ones),
     CASE(RLIMIT_DATA_ends_in_ENOMEM_too),
     CASE(calloc_realloc_and_memalign_end_in_ENOMEM),
     CASE(threads_end_in_ENOMEM_and_come_back),

@@ -275,22 +275,20 @@ static QUIRE_NOINLINE void *resize_slow(void *ptr, size_t size)
     return block;
 }
 
-/* Most are copied in a few moves: of 16 bytes, since small blocks are multiples of that, but for
- * the last word of them, where a margin may begin (heap/margin.c). Of the others the compiler isn't
- * to know that they are at most some thousand bytes: it would repeat one instruction there (rep
- * movsq), which takes several times as long as the C library's function. */
-static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t size)
+/* A block that grew has multiples of 16 bytes: most are copied in a few moves. Of others the
+ * compiler isn't to know that they are at most some thousand bytes: it would repeat one instruction
+ * there (rep movsq), which takes several times as long as the C library's function. Of one that
+ * shrinks no byte more than asked for is copied, since a margin may begin behind (heap/margin.c).
+ */
+static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t size, bool grew)
 {
-    size_t at = 0, before_word = MIN_ALIGN - sizeof(size_t);
-    if (size > 64) {
+    if (!grew || size > 64) {
         __asm__("" : "+r"(size));
         memcpy(to, from, size);
         return;
     }
-    for (; at + before_word < size; at += MIN_ALIGN)
+    for (size_t at = 0; at < size; at += MIN_ALIGN)
         __builtin_memcpy((char *)to + at, (const char *)from + at, MIN_ALIGN);
-    if (at < size)
-        __builtin_memcpy((char *)to + at, (const char *)from + at, before_word);
 }
 
 EXPORT void *realloc(void *ptr, size_t size)
@@ -318,7 +316,7 @@ EXPORT void *realloc(void *ptr, size_t size)
     if (!moved)
         return NULL;
     self.cache.growing = size > has ? moved : NULL;
-    copy_small(moved, ptr, size < has ? size : has);
+    copy_small(moved, ptr, size < has ? size : has, size > has);
     release(ptr);
     return moved;
 }

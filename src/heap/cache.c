@@ -431,6 +431,8 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
     *cache->link = cache->next;
     if (cache->next)
         cache->next->link = cache->link;
+    if (heap->reap_next == cache)
+        quire_store_relaxed(&heap->reap_next, cache->next);
     room_idle_no_more(heap, cache);
     quire_store_relaxed(&heap->nr_caches, heap->nr_caches - 1);
 }
@@ -495,6 +497,7 @@ bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_ca
 {
     bool any = false;
     fall_restart(heap);
+    heap->reap_next = NULL; /* what it points to moves */
     for (struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next) {
         if (cache == own)
             continue;

@@ -29,7 +29,8 @@
 /* reap.c: returns when nobody changes the stacks but their thread, which is in a slow path, or has
  * left the list. */
 void reap_wait(struct quire_heap_cache *cache);
-/* Takes blocks from stacks whose threads wait. In a slow path, without locks. */
+/* Takes blocks from stacks of some threads that wait: the next ones since the last look for them.
+ * In a slow path, without locks. */
 void reap_idle(struct quire_heap *heap);
 
 #define STACK_MOST 63u /* blocks */

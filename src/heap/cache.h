@@ -182,7 +182,7 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes);
 void room_come_by(struct quire_heap_cache *cache);
 /* The thread comes by, or ends. With caches_lock held. */
 void room_idle_no_more(struct quire_heap *heap, struct quire_heap_cache *cache);
-/* Gives all of it up. */
+/* Gives all of it up. Nobody reaps its stacks any more. */
 void room_end(struct quire_heap_cache *cache);
 /* Others have made its stacks as small as they are now. */
 void room_is_reaped(struct quire_heap_cache *cache);

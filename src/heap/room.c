@@ -136,6 +136,7 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes)
     return claim(cache, bytes);
 }
 
+/* When nobody reaps its stacks. */
 static void give_up_rest(struct quire_heap_cache *cache)
 {
     (void)quire_fetch_add(&cache->heap->rest, 0 - cache->rest);
@@ -148,7 +149,6 @@ void room_idle_no_more(struct quire_heap *heap, struct quire_heap_cache *cache)
         return;
     quire_store_relaxed(&cache->is_idle, false);
     cache->was_reaped = false;
-    give_up_rest(cache);
     quire_store_relaxed(&heap->nr_idle, heap->nr_idle - 1);
 }
 
@@ -157,6 +157,7 @@ static void claim_again(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
     size_t waived = quire_load_relaxed(&cache->waived), had = cache->room;
     room_idle_no_more(heap, cache);
+    give_up_rest(cache);
     quire_store_relaxed(&cache->waived, (size_t)0);
     if (quire_fetch_add(&heap->caches_room, waived) + waived <= room_of_all(heap))
         return;

@@ -177,6 +177,29 @@ static void a_sign_that_nobody_takes_away_stops_nobody(void)
     heap_end();
 }
 
+/* The same, while the ends of its stacks were stored. */
+static void an_end_that_nobody_takes_away_refuses_no_block(void)
+{
+    size_t class = small_class(SIZE);
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    unsigned count = stack_count(&idle, class);
+    REQUIRE(count > 2);
+    void **low = idle.slots + idle.place[class] + count - 1, *lost = *low;
+    *low = NULL;
+    idle.is_reaped = true;
+    for (unsigned i = 0; i < count; i++)
+        CHECK((block[i] = quire_heap_alloc(&idle, SIZE)));
+    for (unsigned i = 0; i < count; i++)
+        quire_heap_free(&idle, block[i]);
+    quire_heap_free(&heap_cache, lost);
+    quire_heap_check(heap_machine.heap);
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
 static void a_fence_that_fails_leaves_all_as_it_was(void)
 {
     for (unsigned long nth = 1; nth <= 2; nth++) {
@@ -287,6 +310,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_thread_in_a_slow_path_is_left_alone),
     TEST_CASE(many_idle_threads_are_reaped_some_at_a_time),
     TEST_CASE(a_sign_that_nobody_takes_away_stops_nobody),
+    TEST_CASE(an_end_that_nobody_takes_away_refuses_no_block),
     TEST_CASE(a_fence_that_fails_leaves_all_as_it_was),
     TEST_CASE(who_goes_on_meanwhile_loses_nothing),
     TEST_CASE(stacks_of_any_number_of_threads_hold_what_they_may),

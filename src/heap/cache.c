@@ -209,12 +209,16 @@ static void put_one(struct quire_heap *heap, size_t class, void *block)
 
 /* ---- allocating ------------------------------------------------------------------------------ */
 
-/* A block for the caller, and some for the stack: the last one taken is the caller's. */
+/* A block for the caller, and some for the stack: the last one taken is the caller's. In a child
+ * that was made without our knowing (_Fork) there may be an end within the stack that who reaped it
+ * stored there: it goes. */
 static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
     void *block = NULL, **bottom = stack_bottom(cache, class);
     size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
     unsigned count = hide_stack(cache, class);
+    while (count && !bottom[count])
+        count--;
     if (!count)
         count = (unsigned)central_take(cache->heap, class, wanted, bottom + 1);
     if (count)
@@ -463,6 +467,8 @@ static void unlink_cache(struct quire_heap *heap, struct quire_heap_cache *cache
     *cache->link = cache->next;
     if (cache->next)
         cache->next->link = cache->link;
+    if (heap->reap_next == cache)
+        quire_store_relaxed(&heap->reap_next, cache->next);
     room_idle_no_more(heap, cache);
     quire_store_relaxed(&heap->nr_caches, heap->nr_caches - 1);
 }
@@ -527,6 +533,7 @@ bool quire_heap_leave_others(struct quire_heap *heap, const struct quire_heap_ca
 {
     bool any = false;
     fall_restart(heap);
+    heap->reap_next = NULL; /* what it points to moves */
     for (struct quire_heap_cache *cache = heap->caches; cache; cache = cache->next) {
         if (cache == own)
             continue;

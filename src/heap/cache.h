@@ -29,7 +29,8 @@
 /* reap.c: returns when nobody changes the stacks but their thread, which is in a slow path, or has
  * left the list. */
 void reap_wait(struct quire_heap_cache *cache);
-/* Takes blocks from stacks whose threads wait. In a slow path, without locks. */
+/* Takes blocks from stacks of some threads that wait: the next ones since the last look for them.
+ * In a slow path, without locks. */
 void reap_idle(struct quire_heap *heap);
 
 #define STACK_MOST 63u /* blocks */
@@ -182,7 +183,7 @@ bool room_take(struct quire_heap_cache *cache, size_t bytes);
 void room_come_by(struct quire_heap_cache *cache);
 /* The thread comes by, or ends. With caches_lock held. */
 void room_idle_no_more(struct quire_heap *heap, struct quire_heap_cache *cache);
-/* Gives all of it up. */
+/* Gives all of it up. Nobody reaps its stacks any more. */
 void room_end(struct quire_heap_cache *cache);
 /* Others have made its stacks as small as they are now. */
 void room_is_reaped(struct quire_heap_cache *cache);

@@ -159,7 +159,8 @@ struct quire_heap {
 
     quire_port_spinlock_t caches_lock, reap_lock;
     struct quire_heap_cache *caches;
-    unsigned long nr_caches, nr_idle; /* of those, whose threads wait: see room.c */
+    struct quire_heap_cache *reap_next; /* NULL: none till the next look for idle ones */
+    unsigned long nr_caches, nr_idle;   /* of those, whose threads wait: see room.c */
     unsigned slots_of_cache;
     size_t caches_room;     /* bytes, by atomic adds */
     size_t rest;            /* of that, on stacks that were reaped; the same */

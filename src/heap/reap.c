@@ -25,8 +25,10 @@
  *
  *   invariant   stacks are whole whenever a lock is waited for, so that a child of fork that
  *               doesn't have who reaps finds nothing worse than blocks that nobody has
- *   bound       each stack that is reaped holds a block and has room for another. Two fences for a
- *               thread, and one for each AT_ONCE of them
+ *   bound       each stack that is reaped holds a block and has room for another. A fence for a
+ *               thread, elsewhere than on x86 two, and one for each AT_ONCE of them. So many are
+ *               reaped by one call: more would keep the caller, its signals, and those of them that
+ *               wake up, for milliseconds
  */
 #include "heap/cache.h"
 
@@ -165,7 +167,7 @@ static unsigned choose(struct quire_heap *heap, struct quire_heap_cache *chosen[
 {
     unsigned count = 0;
     heap_lock(&heap->caches_lock);
-    struct quire_heap_cache *cache = heap->caches;
+    struct quire_heap_cache *cache = heap->reap_next;
     for (; cache && count < AT_ONCE; cache = cache->next) {
         if (!quire_load_relaxed(&cache->is_idle) || cache->was_reaped)
             continue;
@@ -173,6 +175,7 @@ static unsigned choose(struct quire_heap *heap, struct quire_heap_cache *chosen[
         quire_store_relaxed(&cache->is_reaped, true);
         chosen[count++] = cache;
     }
+    quire_store_relaxed(&heap->reap_next, cache);
     heap_unlock(&heap->caches_lock);
     return count;
 }
@@ -180,17 +183,14 @@ static unsigned choose(struct quire_heap *heap, struct quire_heap_cache *chosen[
 void reap_idle(struct quire_heap *heap)
 {
     struct quire_heap_cache *chosen[AT_ONCE];
-    unsigned count = AT_ONCE;
-    if (!heap->ops.fence || !quire_port_spin_trylock(&heap->reap_lock))
+    if (!quire_port_spin_trylock(&heap->reap_lock))
         return;
-    while (count == AT_ONCE) {
-        count = choose(heap, chosen);
-        bool failed = count && fence(heap);
-        for (unsigned i = 0; i < count; i++) {
-            if (!failed)
-                reap(chosen[i]);
-            quire_store_release(&chosen[i]->is_reaped, false);
-        }
+    unsigned count = choose(heap, chosen);
+    bool failed = count && fence(heap);
+    for (unsigned i = 0; i < count; i++) {
+        if (!failed)
+            reap(chosen[i]);
+        quire_store_release(&chosen[i]->is_reaped, false);
     }
     heap_unlock(&heap->reap_lock);
 }

@@ -21,7 +21,8 @@
  *               it couldn't be reaped. A look reads the tops of the threads
  *               that have become idle, and a word of all others; there is one for as many times
  *               REFUSALS_AT_ONCE refusals, of whichever threads, as there are caches: else each
- *               thread of those that come and go would look at all that wait
+ *               thread of those that come and go would look at all that wait. They are reaped some
+ *               at a time, by that refusal and the next ones, of REFUSALS_AT_ONCE one
  */
 #include "heap/cache.h"
 
@@ -102,27 +103,40 @@ static void look_for_idle(struct quire_heap *heap)
             waive(heap, cache);
         cache->seen_visits = visits;
     }
+    if (heap->ops.fence)
+        quire_store_relaxed(&heap->reap_next, heap->caches);
     heap_unlock(&heap->caches_lock);
 }
 
 /* ---- of the cache's thread ------------------------------------------------------------------- */
+
+static bool is_time_to_look(struct quire_heap *heap)
+{
+    if (quire_fetch_add(&heap->refusals, 1) + 1 < quire_load_relaxed(&heap->nr_caches))
+        return false;
+    quire_store_relaxed(&heap->refusals, 0);
+    return true;
+}
 
 bool room_take(struct quire_heap_cache *cache, size_t bytes)
 {
     struct quire_heap *heap = cache->heap;
     if (claim(cache, bytes))
         return true;
-    if (++cache->nr_refusals % REFUSALS_AT_ONCE ||
-        quire_fetch_add(&heap->refusals, 1) + 1 < quire_load_relaxed(&heap->nr_caches))
+    if (++cache->nr_refusals % REFUSALS_AT_ONCE)
         return false;
-    quire_store_relaxed(&heap->refusals, 0);
+    bool looks = is_time_to_look(heap);
+    if (!looks && !quire_load_relaxed(&heap->reap_next))
+        return false;
     hold_signals(heap, true);
-    look_for_idle(heap);
+    if (looks)
+        look_for_idle(heap);
     reap_idle(heap);
     hold_signals(heap, false);
     return claim(cache, bytes);
 }
 
+/* When nobody reaps its stacks. */
 static void give_up_rest(struct quire_heap_cache *cache)
 {
     (void)quire_fetch_add(&cache->heap->rest, 0 - cache->rest);
@@ -135,7 +149,6 @@ void room_idle_no_more(struct quire_heap *heap, struct quire_heap_cache *cache)
         return;
     quire_store_relaxed(&cache->is_idle, false);
     cache->was_reaped = false;
-    give_up_rest(cache);
     quire_store_relaxed(&heap->nr_idle, heap->nr_idle - 1);
 }
 
@@ -144,6 +157,7 @@ static void claim_again(struct quire_heap *heap, struct quire_heap_cache *cache)
 {
     size_t waived = quire_load_relaxed(&cache->waived), had = cache->room;
     room_idle_no_more(heap, cache);
+    give_up_rest(cache);
     quire_store_relaxed(&cache->waived, (size_t)0);
     if (quire_fetch_add(&heap->caches_room, waived) + waived <= room_of_all(heap))
         return;

@@ -22,6 +22,7 @@
 #define TO_THE_END 100000u
 #define STEPS 64u  /* of the thread, about */
 #define AROUND 16u /* steps of who reaps, before and behind that by which an end is stored */
+#define BETWEEN 8u /* of those, from where the top is loaded on, about */
 
 static struct quire_heap_cache idle;
 static void *block[400], *hand[STACK_MOST];
@@ -222,9 +223,12 @@ static void reap_wherever_it_is(const char *what, unsigned less)
     reap_after(1, less);
     CHECK(end_is_at);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        at_step = end_is_at - AROUND + test_random_below(2 * AROUND);
+        /* Half of them where a stale top is acted on: at random that is hardly ever met. */
+        bool is_close = round % 2, stays = round % 4 > 1;
+        at_step = is_close ? end_is_at - test_random_below(BETWEEN)
+                           : end_is_at - AROUND + test_random_below(2 * AROUND);
         goes_on_by = test_random_below(STEPS);
-        goes_further_by = test_random_below(STEPS);
+        goes_further_by = stays ? 0 : test_random_below(STEPS);
         reap_after(1 + test_random_below(STEPS), less);
     }
     CHECK(!sigaction(SIGTRAP, &before, NULL));

@@ -123,6 +123,44 @@ static void a_thread_in_a_slow_path_is_left_alone(void)
     heap_end();
 }
 
+/* Fewer than they are, by one call that claims room; the next ones go on where it stopped. */
+static void many_idle_threads_are_reaped_some_at_a_time(void)
+{
+    enum { MANY = 40, AT_ONCE_MOST = 16, CALLS = (MANY + AT_ONCE_MOST - 1) / AT_ONCE_MOST };
+    static struct quire_heap_cache many[MANY];
+    unsigned reaped = 0, fences_most = 1 + 2 * AT_ONCE_MOST;
+    if (!boot())
+        return;
+    for (unsigned t = 0; t < MANY; t++) {
+        attach(&many[t]);
+        for (unsigned i = 0; i < 100; i++)
+            REQUIRE((block[i] = quire_heap_alloc(&many[t], SIZE)));
+        for (unsigned i = 0; i < 100; i++)
+            quire_heap_free(&many[t], block[i]);
+        many[t].seen_visits = many[t].nr_visits; /* somebody looked */
+    }
+    heap_machine.heap->refusals = heap_machine.heap->nr_caches; /* one looks now, and not again */
+    for (unsigned call = 0; call < CALLS; call++) {
+        unsigned before = heap_machine.fences, had = reaped;
+        heap_cache.nr_refusals = ~0u;
+        CHECK(!room_take(&heap_cache, SIZE_MAX / 2));
+        CHECK(heap_machine.fences - before <= fences_most);
+        for (unsigned t = reaped = 0; t < MANY; t++)
+            reaped += many[t].rest > 0;
+        CHECK(reaped - had <= AT_ONCE_MOST);
+        CHECK(reaped > had);
+        if (!call) /* the next one of all ends: those behind it are still found */
+            quire_heap_cache_detach(heap_machine.heap->reap_next);
+    }
+    CHECK_EQ(reaped, MANY - 1);
+    CHECK(!heap_machine.heap->reap_next);
+    quire_heap_check(heap_machine.heap);
+    for (unsigned t = 0; t < MANY; t++)
+        quire_heap_cache_detach(&many[t]);
+    CHECK_EQ(heap_machine.heap->rest, 0);
+    heap_end();
+}
+
 /* As of a thread that a fork left behind while it reaped. */
 static void a_sign_that_nobody_takes_away_stops_nobody(void)
 {
@@ -135,6 +173,29 @@ static void a_sign_that_nobody_takes_away_stops_nobody(void)
     CHECK(!idle.is_reaped);
     cache_leave(&idle);
     idle.is_reaped = true;
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
+/* The same, while the ends of its stacks were stored. */
+static void an_end_that_nobody_takes_away_refuses_no_block(void)
+{
+    size_t class = small_class(SIZE);
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    unsigned count = stack_count(&idle, class);
+    REQUIRE(count > 2);
+    void **low = idle.slots + idle.place[class] + count - 1, *lost = *low;
+    *low = NULL;
+    idle.is_reaped = true;
+    for (unsigned i = 0; i < count; i++)
+        CHECK((block[i] = quire_heap_alloc(&idle, SIZE)));
+    for (unsigned i = 0; i < count; i++)
+        quire_heap_free(&idle, block[i]);
+    quire_heap_free(&heap_cache, lost);
+    quire_heap_check(heap_machine.heap);
     quire_heap_cache_detach(&idle);
     heap_end();
 }
@@ -247,7 +308,9 @@ static const struct test_case cases[] = {
     TEST_CASE(what_lies_on_the_stacks_of_an_idle_thread_goes_to_others),
     TEST_CASE(a_stack_that_was_reaped_has_room_for_one_more),
     TEST_CASE(a_thread_in_a_slow_path_is_left_alone),
+    TEST_CASE(many_idle_threads_are_reaped_some_at_a_time),
     TEST_CASE(a_sign_that_nobody_takes_away_stops_nobody),
+    TEST_CASE(an_end_that_nobody_takes_away_refuses_no_block),
     TEST_CASE(a_fence_that_fails_leaves_all_as_it_was),
     TEST_CASE(who_goes_on_meanwhile_loses_nothing),
     TEST_CASE(stacks_of_any_number_of_threads_hold_what_they_may),

@@ -208,12 +208,11 @@ static void a_slot_of_a_warm_class_says_nothing_of_the_next_block_there(void)
     REQUIRE((next = take(size)));
     CHECK(next == ptr);
     __builtin_memset(next, 0xff, size);
-    next[end_of(size)] = 0;
-    quire_heap_settle(heap);
-    CHECK(heap_caught(BEYOND));
     CHECK((next = quire_heap_realloc(&heap_cache, next, size - 32)) == ptr);
     __builtin_memset(next, 0xff, size - 32);
+    next[end_of(size - 32)] = 0;
     give(next);
+    CHECK(heap_caught(BEYOND));
     heap->heat[class] = WARM - HEAT_OF_FREE; /* now it comes */
     margin_count_free(heap, class, next + QUIRE_PAGE_SIZE);
     heap_end();

@@ -94,6 +94,8 @@ struct quarantined {
 struct quarantine {
     quire_port_spinlock_t lock;
     unsigned next; /* the oldest */
+    unsigned part; /* of the youngest: where the next look begins, once all of it was seen */
+    bool is_seen;
     size_t bytes;
     struct quarantined slot[RING];
 };

@@ -11,11 +11,17 @@
  * all of it from then on, and gets the same answer each time.
  *
  *   slots      by address, MARGIN_WAYS of them for each. Without locks: who has the block is the
- *              only one that looks for it, and the only one that frees its slot, but for forget
+ *              only one that looks for it, and the only one that frees its slot, but for forget,
+ * for who looks at all of them, and for others that ask for its usable size
  *
  *   invariant  a slot has a block in use of a class that isn't warm, whose margin was written
  *              before; but for those that are about to be freed by whoever made their class warm,
- *              or put a block there just then
+ *              or put a block there just then. Of a slot of a warm class nothing else is true: its
+ *              block may have been freed, and be one of another class
+ *
+ *   mistakes   are only told by who read the margin first, then emptied its slot, and then saw that
+ *              the class isn't warm: else the block may have been freed when the margin was read,
+ * or another may have asked how much of it may be used, and used it
  *
  *   bound      MOST_OF_CLASS blocks of each class, MARGIN_SETS * MARGIN_WAYS of all; BYTES of each
  *              margin
@@ -28,6 +34,7 @@
 #define LARGEST_MOVED 4096u /* what is larger has a margin if its class leaves one */
 #define BYTES 64u
 #define PATTERN 0xb7u
+#define PATTERNS (SIZE_MAX / UINT8_MAX * PATTERN) /* a word of it */
 #define BEYOND_ITS_END "written beyond its end"
 #define BUSY ((void *)1)
 
@@ -49,6 +56,16 @@ static size_t margin_bytes(size_t class, size_t end)
     return bytes < BYTES ? bytes : BYTES;
 }
 
+static size_t size_of(const struct margin *slot)
+{
+    return quire_load_relaxed(&slot->size_and_class) >> 8;
+}
+
+static size_t class_of(const struct margin *slot)
+{
+    return quire_load_relaxed(&slot->size_and_class) & 0xff;
+}
+
 static bool has_place(const struct quire_heap *heap, size_t class)
 {
     return !class_is_warm(heap, class) && quire_load_relaxed(&heap->margins.count[class]) <
@@ -64,42 +81,34 @@ static struct margin *set_of(struct quire_heap *heap, const void *block)
 /* NULL: it has no margin, or is no block. */
 static struct margin *find(struct quire_heap *heap, size_t class, const void *block)
 {
-    if (!quire_load_relaxed(&heap->margins.count[class]))
+    if (!quire_load_acquire(&heap->margins.count[class]))
         return NULL;
     struct margin *set = set_of(heap, block);
     for (unsigned i = 0; i < MARGIN_WAYS; i++)
-        if (quire_load_acquire(&set[i].block) == block)
+        if (quire_load_acquire(&set[i].block) == block && class_of(&set[i]) == class)
             return &set[i];
     return NULL;
 }
 
-/* False: somebody else has. */
+/* False: somebody else has. Who finds out by the count may write into the margin, too. */
 static bool empty_slot(struct quire_heap *heap, struct margin *slot, void *block, size_t class)
 {
     if (!quire_compare_exchange(&slot->block, &block, NULL))
         return false;
-    (void)quire_fetch_add(&heap->margins.count[class], 0u - 1);
+    (void)__atomic_fetch_sub(&heap->margins.count[class], 1, __ATOMIC_RELEASE);
     return true;
 }
 
-static size_t size_of(const struct margin *slot)
+/* It begins at a word, and is whole words. Others may have been told meanwhile that they may write
+ * there: then what was read doesn't count, and ThreadSanitizer needn't know of it. */
+__attribute__((no_sanitize("thread"))) static bool is_whole(const void *block, size_t class,
+                                                            size_t size)
 {
-    return quire_load_relaxed(&slot->size_and_class) >> 8;
-}
-
-static size_t class_of(const struct margin *slot)
-{
-    return quire_load_relaxed(&slot->size_and_class) & 0xff;
-}
-
-static bool is_whole(const void *block, size_t class, size_t size)
-{
-    const unsigned char *margin = (const unsigned char *)block + end_of(size);
-    size_t bytes = margin_bytes(class, end_of(size));
-    for (size_t i = 0; i < bytes; i++)
-        if (margin[i] != PATTERN)
-            return false;
-    return true;
+    const volatile size_t *margin = (const size_t *)((const char *)block + end_of(size));
+    size_t wrong = 0, words = margin_bytes(class, end_of(size)) / WORD;
+    for (size_t i = 0; i < words; i++)
+        wrong |= margin[i] ^ PATTERNS;
+    return !wrong;
 }
 
 static void write_margin(void *block, size_t class, size_t size)
@@ -144,9 +153,10 @@ size_t margin_end(struct quire_heap *heap, size_t class, void *block)
 {
     struct margin *slot = find(heap, class, block);
     size_t size = slot ? size_of(slot) : 0;
+    bool was_whole = !slot || is_whole(block, class, size);
     if (!slot || !empty_slot(heap, slot, block, class))
         return class;
-    if (!is_whole(block, class, size))
+    if (!was_whole && !class_is_warm(heap, class))
         heap_mistake(heap, block, BEYOND_ITS_END);
     return class_is_run(class) || leaves_margin(small_class(size), size) ? class
                                                                          : small_class(size);
@@ -223,17 +233,21 @@ void margin_count_free(struct quire_heap *heap, size_t class, void *block)
 }
 
 /* Others may free the block meanwhile: then what was read isn't its margin, and its slot is empty,
- * or of another block. */
+ * or of another block, or its class is warm. */
 static void check(struct quire_heap *heap, struct margin *slot)
 {
     void *block = quire_load_acquire(&slot->block);
     uint32_t stamp = quire_load_acquire(&slot->stamp);
-    size_t class = class_of(slot);
-    if (!block || block == BUSY || class_is_warm(heap, class) ||
-        is_whole(block, class, size_of(slot)))
+    uint32_t size_and_class = quire_load_acquire(&slot->size_and_class);
+    size_t class = size_and_class & 0xff;
+    /* Of this block: else what is read may lie behind the last one. */
+    if (!block || block == BUSY || quire_load_acquire(&slot->block) != block ||
+        quire_load_acquire(&slot->stamp) != stamp)
+        return;
+    if (class_is_warm(heap, class) || is_whole(block, class, size_and_class >> 8))
         return;
     if (__atomic_fetch_add(&slot->stamp, 0, __ATOMIC_ACQ_REL) == stamp &&
-        empty_slot(heap, slot, block, class))
+        !class_is_warm(heap, class) && empty_slot(heap, slot, block, class))
         heap_mistake(heap, block, BEYOND_ITS_END);
 }
 

@@ -3,9 +3,9 @@
  * A block of a small class that is seldom freed yet (cache.c) isn't free at once: it waits in a
  * ring, filled with a pattern and with the mark of free blocks. When it leaves the ring, for a
  * younger one, at a trim or at the end, the pattern shows whether it was written meanwhile; that of
- * the youngest is looked at when a block of such a class is allocated, too. So
- * mistakes of programs that do little with the heap, which are most of those that are looked for,
- * are found without a cost for those that do much.
+ * the youngest is looked at when a block of such a class is allocated, too: all of it at first, and
+ * then a part at a time, in turn. So mistakes of programs that do little with the heap, which are
+ * most of those that are looked for, are found without a cost for those that do much.
  *
  *   bound   RING blocks of LARGEST bytes, and MOST_BYTES of all; all of them are written and looked
  *           at
@@ -15,7 +15,9 @@
 #define LARGEST 2048u
 #define MOST_BYTES (64ul << 10)
 #define AFTER_ITS_FREE "written after it was freed"
+#define PART 128u /* bytes */
 #define PATTERN 0xdfu
+#define PATTERNS (UINTPTR_MAX / UINT8_MAX * PATTERN) /* a word of it */
 
 bool quarantine_takes(size_t class)
 {
@@ -28,15 +30,21 @@ static void fill(void *block, size_t class)
     *mark_of(block) = FREE_MARK;
 }
 
-/* By words, since each allocation and each free of such a class looks. Sizes are whole words. */
+/* Of a class's bytes, which are whole words, those from `from` to `to`; and the mark. */
+static bool is_whole_between(void *block, size_t from, size_t to)
+{
+    const uintptr_t *word = block, *end = word + to / sizeof *word;
+    uintptr_t wrong = *mark_of(block) ^ FREE_MARK;
+    if (!from)
+        wrong |= word[0] ^ PATTERNS;
+    for (word = from ? word + from / sizeof *word : mark_of(block) + 1; word < end; word++)
+        wrong |= *word ^ PATTERNS;
+    return !wrong;
+}
+
 static bool is_whole(void *block, size_t class)
 {
-    const uintptr_t *word = block, pattern = (uintptr_t)-1 / 0xff * PATTERN;
-    size_t count = class_size(class) / sizeof *word;
-    uintptr_t difference = word[0] ^ pattern;
-    for (size_t i = 2; i < count; i++)
-        difference |= word[i] ^ pattern;
-    return !difference && *mark_of(block) == FREE_MARK;
+    return is_whole_between(block, 0, class_size(class));
 }
 
 static void let_go(struct quire_heap *heap, struct quarantined one)
@@ -103,10 +111,24 @@ void quarantine_add(struct quire_heap *heap, size_t class, void *block)
     *slot = (struct quarantined){block, (uint8_t) class};
     ring->bytes += class_size(class);
     ring->next = (ring->next + 1) % RING;
+    ring->is_seen = false;
+    ring->part = 0;
     heap_unlock(&ring->lock);
     do
         let_go(heap, oldest);
     while ((oldest = take_oldest(ring)).block);
+}
+
+/* With the lock: whether what is looked at this time of the youngest is as it was left. */
+static bool part_is_whole(struct quarantine *ring, void *block, size_t size)
+{
+    size_t from = ring->part, to = size;
+    if (ring->is_seen) {
+        to = from + PART < size ? from + PART : size;
+        ring->part = to < size ? (unsigned)to : 0;
+    }
+    ring->is_seen = true;
+    return is_whole_between(block, from, to);
 }
 
 /* A block is about to be allocated, as it may be by who wrote there. */
@@ -116,7 +138,7 @@ void quarantine_look(struct quire_heap *heap)
     heap_lock(&ring->lock);
     struct quarantined *youngest = &ring->slot[(ring->next + RING - 1) % RING];
     void *block = youngest->block;
-    bool is_bad = block && !is_whole(block, youngest->class);
+    bool is_bad = block && !part_is_whole(ring, block, class_size(youngest->class));
     if (is_bad)
         fill(block, youngest->class);
     heap_unlock(&ring->lock);

@@ -5,6 +5,7 @@
  * the threads do with a block, so that any other race is the heap's.
  */
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/atomic.h"
 #include "tests/unit/heap_machine.h"
@@ -210,10 +211,96 @@ static void threads_take_what_is_on_stacks_from_each_other(void)
 #endif
 }
 
+/* ---- the first blocks of each class ---------------------------------------------------------- */
+
+enum { COLD = 48, TURNS = 6 };
+
+static struct held first[COLD];
+static uint32_t arrived;
+
+/* All have come so far. */
+static void meet(uint32_t turn)
+{
+    (void)__atomic_fetch_add(&arrived, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) < turn * THREADS)
+        sched_yield();
+}
+
+/* Everybody asks for each block how much of it may be used, and uses his part of that. */
+static void use_all_of_it(uintptr_t me)
+{
+    for (unsigned i = 0; i < COLD; i++) {
+        size_t usable = quire_heap_usable_size(heap_machine.heap, first[i].ptr);
+        if (usable < first[i].size)
+            __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+        for (size_t at = me; at < usable; at += THREADS)
+            first[i].ptr[at] = (unsigned char)me;
+    }
+}
+
+/* Which reads what others write just then, and knows that it did. */
+static void look_at_all(void)
+{
+#ifndef QUIRE_THREAD_SANITIZER
+    quire_heap_settle(heap_machine.heap);
+#endif
+}
+
+/* Others free what one has allocated, of classes that become warm meanwhile. */
+static void *run_cold(void *arg)
+{
+    struct quire_heap_cache cache;
+    uintptr_t me = (uintptr_t)arg;
+    uint32_t turn = 0;
+    quire_heap_cache_init(&cache);
+    if (quire_heap_cache_attach(heap_machine.heap, &cache))
+        return NULL;
+    for (unsigned i = 0; i < TURNS; i++) {
+        for (unsigned n = (unsigned)me; n < COLD; n += THREADS) {
+            first[n].size = (n * 97 + i) % 3000;
+            first[n].ptr = quire_heap_alloc(&cache, first[n].size);
+            if (!first[n].ptr)
+                __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+        }
+        meet(++turn);
+        use_all_of_it(me);
+        meet(++turn);
+        for (unsigned n = (unsigned)(me + i) % THREADS; n < COLD; n += THREADS) {
+            first[n].ptr = quire_heap_realloc(&cache, first[n].ptr, first[n].size + n % 24 + 1);
+            first[n].ptr[first[n].size + n % 24] = 1;
+            if (n % 4 == 1)
+                look_at_all();
+            quire_heap_free(&cache, first[n].ptr);
+        }
+        meet(++turn);
+    }
+    quire_heap_cache_detach(&cache);
+    return NULL;
+}
+
+/* heap_end counts the mistakes, of which there are none. */
+static void first_blocks_are_used_to_their_ends_by_all_threads(void)
+{
+    for (uint64_t round = 0; round <= test_environment.effort / 10000; round++) {
+        pthread_t thread[THREADS];
+        if (!heap_boot())
+            return;
+        wrong = 0;
+        arrived = 0;
+        for (uintptr_t i = 0; i < THREADS; i++)
+            REQUIRE(!pthread_create(&thread[i], NULL, run_cold, (void *)i));
+        for (unsigned i = 0; i < THREADS; i++)
+            pthread_join(thread[i], NULL);
+        CHECK_EQ(wrong, 0);
+        heap_end();
+    }
+}
+
 static const struct test_case cases[] = {
     TEST_CASE(blocks_belong_to_one_thread_at_a_time),
     TEST_CASE(threads_take_room_for_stacks_from_each_other),
     TEST_CASE(threads_take_what_is_on_stacks_from_each_other),
+    TEST_CASE(first_blocks_are_used_to_their_ends_by_all_threads),
     {0},
 };
 const struct test_suite suite_heap_stress = {"heap_stress", cases};

@@ -192,6 +192,32 @@ static void a_larger_block_is_known_to_be_of_its_size(void)
     heap_end();
 }
 
+/* Another thread has just made the class of a block warm; before it comes to empty the block's slot
+ * that is freed as those of warm classes are, and one of another class lies there. */
+static void a_slot_of_a_warm_class_says_nothing_of_the_next_block_there(void)
+{
+    if (!heap_boot())
+        return;
+    struct quire_heap *heap = heap_machine.heap;
+    size_t class = NR_SMALL + 3, size = 4 * QUIRE_PAGE_SIZE - 100;
+    char *ptr = take(size - QUIRE_PAGE_SIZE), *next;
+    REQUIRE(ptr && class_of_address(heap->base, heap->size, ptr) == class);
+    heap->heat[class] = WARM;
+    give(ptr);
+    (void)quire_heap_trim(heap, &heap_cache);
+    REQUIRE((next = take(size)));
+    CHECK(next == ptr);
+    __builtin_memset(next, 0xff, size);
+    CHECK((next = quire_heap_realloc(&heap_cache, next, size - 32)) == ptr);
+    __builtin_memset(next, 0xff, size - 32);
+    next[end_of(size - 32)] = 0;
+    give(next);
+    CHECK(heap_caught(BEYOND));
+    heap->heat[class] = WARM - HEAT_OF_FREE; /* now it comes */
+    margin_count_free(heap, class, next + QUIRE_PAGE_SIZE);
+    heap_end();
+}
+
 static void an_aligned_block_is_of_the_class_that_aligns_it(void)
 {
     if (!heap_boot())
@@ -254,6 +280,26 @@ static void what_was_freed_last_is_looked_at_with_the_next_block(void)
     heap_end();
 }
 
+/* Of the youngest all is seen at once, and then 128 bytes each time. */
+static void whatever_is_written_later_is_seen_in_turn(void)
+{
+    if (!heap_boot())
+        return;
+    struct quire_heap *heap = heap_machine.heap;
+    char *ptr = take(2000);
+    REQUIRE(ptr);
+    size_t size = class_size(class_of_address(heap->base, heap->size, ptr));
+    give(ptr);
+    quarantine_look(heap);
+    for (size_t at = 0; at < size; at++) {
+        ptr[at] ^= 1;
+        for (size_t seen = 0; seen < size; seen += 128)
+            quarantine_look(heap);
+        CHECK(heap_caught("after it was freed"));
+    }
+    heap_end();
+}
+
 /* 64 KiB of them. */
 static void few_bytes_wait_in_quarantine(void)
 {
@@ -278,10 +324,12 @@ static const struct test_case cases[] = {
     TEST_CASE(a_size_that_is_often_freed_has_no_margin),
     TEST_CASE(a_block_that_is_larger_for_its_margin_counts_for_its_size),
     TEST_CASE(a_larger_block_is_known_to_be_of_its_size),
+    TEST_CASE(a_slot_of_a_warm_class_says_nothing_of_the_next_block_there),
     TEST_CASE(an_aligned_block_is_of_the_class_that_aligns_it),
     TEST_CASE(more_blocks_than_there_are_margins_for_do_without),
     TEST_CASE(the_block_before_tells_who_writes_before_his_own),
     TEST_CASE(what_was_freed_last_is_looked_at_with_the_next_block),
+    TEST_CASE(whatever_is_written_later_is_seen_in_turn),
     TEST_CASE(few_bytes_wait_in_quarantine),
     {0},
 };

@@ -32,6 +32,11 @@ http {
 END
 }
 
+# Whatever fails, no server is left, nor waited for.
+server=
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true' EXIT
+trap 'exit 1' HUP INT TERM
+
 # Somebody else may have the port.
 port=$((20000 + $$ % 10000))
 for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -45,6 +50,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
         sleep 0.1
     done
     [ -s pid ] && break
+    kill -KILL $server 2>/dev/null || true
     wait $server || port=$((port + 7))
 done
 [ -s pid ]
@@ -63,3 +69,4 @@ peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/"$server"/status)
 awk -v peak="$peak" -v ticks="$(getconf CLK_TCK)" '{ print ($14 + $15) / ticks, peak, $10 }' /proc/"$server"/stat >usage
 kill -QUIT "$server"
 wait "$server"
+server=

@@ -4,7 +4,7 @@
 #include "heap/internal.h"
 
 #define SIZE (QUIRE_PAGE_SIZE / 128 * 15) /* slabs of two pages: some hold no block in use */
-#define COUNT ((48u << 20) / SIZE) /* what is large enough to be a fall, with much to spare */
+#define COUNT ((24u << 20) / SIZE) /* what is large enough to be a fall, with some to spare */
 #define STEP 400u /* so far apart that free blocks are large enough to be told of in any build */
 #define LIVE_BYTES ((size_t)COUNT * SIZE)
 

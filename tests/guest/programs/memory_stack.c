@@ -165,8 +165,8 @@ static void guards(void)
 
 int main(void)
 {
+    IN_CHILD(far_below); /* before anything has written there */
     printf("1 MiB of it: %d\n", deep(1000));
-    IN_CHILD(far_below);
     IN_CHILD(limited);
     IN_CHILD(endless);
     IN_CHILD(endless_but_handled);

@@ -205,7 +205,10 @@ static void a_slot_of_a_warm_class_says_nothing_of_the_next_block_there(void)
     heap->heat[class] = WARM;
     give(ptr);
     (void)quire_heap_trim(heap, &heap_cache);
-    REQUIRE((next = take(size)));
+    char *other[6]; /* where phys has free blocks that it likes better */
+    unsigned nr_others = 0;
+    while ((next = take(size)) != ptr && nr_others < 6)
+        other[nr_others++] = next;
     CHECK(next == ptr);
     __builtin_memset(next, 0xff, size);
     CHECK((next = quire_heap_realloc(&heap_cache, next, size - 32)) == ptr);
@@ -215,6 +218,8 @@ static void a_slot_of_a_warm_class_says_nothing_of_the_next_block_there(void)
     CHECK(heap_caught(BEYOND));
     heap->heat[class] = WARM - HEAT_OF_FREE; /* now it comes */
     margin_count_free(heap, class, next + QUIRE_PAGE_SIZE);
+    while (nr_others)
+        give(other[--nr_others]);
     heap_end();
 }
 

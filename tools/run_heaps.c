@@ -32,6 +32,12 @@ void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *pa
         counts->large[i] = page->large_of[i];
 }
 
+bool heap_holds_more(const struct heap_counts *now, uint64_t held, uint64_t asked)
+{
+    return now->held > held || (now->held == held && now->asked < asked &&
+                                now->asked + now->on_stacks >= asked);
+}
+
 static void add_large(struct quire_heap_page_large *to, const struct quire_heap_page_large *added)
 {
     to->least = added->least ? added->least : to->least;
@@ -105,8 +111,9 @@ void process_take_page(struct process *process, const struct quire_heap_page *pa
         *process->peak_page = *page;
     }
     *process->page = *page;
-    if (now.held > process->peak_held) {
+    if (heap_holds_more(&now, process->peak_held, process->peak_asked)) {
         process->peak_held = now.held;
+        process->peak_asked = now.asked;
         *process->peak_page = *page;
     }
     const struct heap_counts *before = &process->before;

@@ -157,7 +157,7 @@ static void note_heap(struct watch *watch, const struct process *process)
 
     struct heap_counts counts;
     heap_counts_of(&counts, process->peak_page);
-    if (counts.held <= watch->most_held.held)
+    if (!heap_holds_more(&counts, watch->most_held.held, watch->most_held.asked))
         return;
     watch->most_held = counts;
     watch->most_held_ns = watch_now(watch);
@@ -441,7 +441,7 @@ static void sum_up(struct watch *watch, bool is_kept)
     sum.unmaps = counts.unmaps;
     if (sum.rss >= watch->most_rss.rss)
         watch->most_rss = sum;
-    if (counts.held > watch->most_held.held) {
+    if (heap_holds_more(&counts, watch->most_held.held, watch->most_held.asked)) {
         watch->most_held = counts;
         watch->most_held_ns = sum.t;
     }

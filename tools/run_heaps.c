@@ -34,8 +34,8 @@ void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *pa
 
 bool heap_holds_more(const struct heap_counts *now, uint64_t held, uint64_t asked)
 {
-    return now->held > held || (now->held == held && now->asked < asked &&
-                                now->asked + now->on_stacks >= asked);
+    return now->held > held ||
+           (now->held == held && now->asked < asked && now->asked + now->on_stacks >= asked);
 }
 
 static void add_large(struct quire_heap_page_large *to, const struct quire_heap_page_large *added)

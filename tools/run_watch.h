@@ -34,8 +34,8 @@ struct heap_counts {
 void heap_counts_of(struct heap_counts *counts, const struct quire_heap_page *page);
 void heap_counts_add(struct heap_counts *to, const struct heap_counts *added);
 /* Than when it held `held` and had been asked for `asked`. Blocks on stacks count as the program's
- * until one of its threads says which they are (heap/live.c): of two looks at which it held as much,
- * and that differ by no more than these, the later is true. */
+ * until one of its threads says which they are (heap/live.c): of two looks at which it held as
+ * much, and that differ by no more than these, the later is true. */
 bool heap_holds_more(const struct heap_counts *now, uint64_t held, uint64_t asked);
 
 struct sample {
@@ -67,7 +67,7 @@ struct process {
     struct proc_areas areas;
     uint64_t areas_ns;
     struct quire_heap_page *page,
-        *peak_page; /* the last; that of the most bytes held. NULL: none */
+        *peak_page;                 /* the last; that of the most bytes held. NULL: none */
     uint64_t peak_held, peak_asked; /* then */
     uint64_t
         mapped_ns; /* when its heap mapped a large block the last time, on the system's clock */

@@ -305,7 +305,7 @@ EXPORT void *realloc(void *ptr, size_t size)
         return ptr;
     if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
         quire_unlikely(options.mode) || quire_unlikely((uintptr_t)ptr & (MIN_ALIGN - 1)) ||
-        quire_unlikely(*mark_of(ptr) == FREE_MARK))
+        quire_unlikely(has_mark(ptr)))
         return resize_slow(ptr, size);
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))

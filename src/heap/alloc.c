@@ -51,7 +51,7 @@ void *quire_heap_alloc_aligned(struct quire_heap_cache *cache, size_t size, size
     if (order) {
         void *run = run_take(cache->heap, class_pages(class), order);
         if (run)
-            *mark_of(run) = 0;
+            clear_marks(run);
         return run;
     }
     void *block = stack_pop(cache, class);
@@ -83,7 +83,7 @@ static size_t grown_size(size_t size)
 static bool is_freed_block(struct quire_heap_cache *cache, size_t class, void *ptr)
 {
     return (uintptr_t)ptr & (MIN_ALIGN - 1) ||
-           (*mark_of(ptr) == FREE_MARK && is_free_already(cache, class, ptr));
+           (has_mark(ptr) && is_free_already(cache, class, ptr));
 }
 
 /* What grows again and again would be copied each time: where a block lies free that others grew in

@@ -25,8 +25,7 @@
 #define WARM_RUN_PAGES 8u /* runs up to here have a stack at once */
 #define WARM_VISITS 8u
 #define LEAST_CAPACITY 2u
-#define NULLS 2u          /* beside a stack's blocks */
-#define OTHER ((void *)1) /* of a slot that wasn't used yet */
+#define ENDS 2u /* beside a stack's blocks */
 
 /* ---- capacities ------------------------------------------------------------------------------ */
 
@@ -89,9 +88,9 @@ unsigned cache_slots(void)
 {
     unsigned count = 0;
     for (size_t class = 1; class < NR_CLASSES; class ++) {
-        count += first_capacity(class) + NULLS;
+        count += first_capacity(class) + ENDS;
         if (most_capacity(class) > first_capacity(class))
-            count += most_capacity(class) + NULLS;
+            count += most_capacity(class) + ENDS;
     }
     return count;
 }
@@ -117,7 +116,7 @@ static void find_place(struct quire_heap_cache *cache, size_t class, unsigned ca
     unsigned space = cache->space[class] ? most_capacity(class) : capacity;
     cache->space[class] = (uint8_t)space;
     quire_store_relaxed(&cache->place[class], cache->nr_placed);
-    cache->nr_placed = (uint16_t)(cache->nr_placed + space + NULLS);
+    cache->nr_placed = (uint16_t)(cache->nr_placed + space + ENDS);
 }
 
 /* What it holds, at least: which is certain only when the stack is hidden, since a signal handler
@@ -135,10 +134,10 @@ static void set_capacity(struct quire_heap_cache *cache, size_t class, unsigned 
     void **bottom = stack_bottom(cache, class);
     if (bottom != old)
         __builtin_memmove(bottom + 1, old + 1, count * sizeof *old);
-    bottom[0] = NULL;
+    bottom[0] = stack_end();
     while (at++ < capacity)
-        bottom[at] = OTHER;
-    bottom[at] = NULL;
+        bottom[at] = NULL;
+    bottom[at] = stack_end();
     quire_store_relaxed(&cache->capacity[class], (uint8_t)capacity);
     set_top(cache, class, bottom + count);
 }
@@ -193,36 +192,24 @@ static unsigned batch(struct quire_heap_cache *cache, size_t class, unsigned cap
     return again ? capacity - capacity / 8 : (capacity + 1) / 2;
 }
 
-/* Whether it is an allocated object of its slab. */
-static bool is_block(const struct quire_heap *heap, size_t class, const void *block)
-{
-    return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
-}
-
-/* To its slab with the mark, as from a stack. The pages of a run aren't touched: the map knows. */
-static void put_one(struct quire_heap *heap, size_t class, void *block)
-{
-    if (!class_is_run(class) && is_block(heap, class, block))
-        *mark_of(block) = FREE_MARK;
-    central_put(heap, class, 1, &block);
-}
-
 /* ---- allocating ------------------------------------------------------------------------------ */
 
-/* A block for the caller, and some for the stack: the last one taken is the caller's. In a child
- * that was made without our knowing (_Fork) there may be an end within the stack that who reaped it
- * stored there: it goes. */
+/* A block for the caller, and some for the stack: the last one taken is the caller's. */
 static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
+    struct quire_heap *heap = cache->heap;
     void *block = NULL, **bottom = stack_bottom(cache, class);
     size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
     unsigned count = hide_stack(cache, class);
-    while (count && !bottom[count])
+    while (count && (is_end(bottom[count]) || !cache_is_as_left(heap, class, bottom[count])))
         count--;
-    if (!count)
-        count = (unsigned)central_take(cache->heap, class, wanted, bottom + 1);
+    bool is_empty = !count;
+    if (is_empty)
+        count = (unsigned)central_take(heap, class, wanted, bottom + 1);
     if (count)
         block = bottom[count--];
+    if (is_empty)
+        cache_mark_new(count, bottom + 1);
     set_top(cache, class, bottom + count);
     return block;
 }
@@ -243,7 +230,7 @@ static void *take_one(struct quire_heap *heap, size_t class, size_t size)
     if (larger != class && central_take(heap, larger, 1, &block)) {
         if (margin_add(heap, larger, block, size))
             return block;
-        put_one(heap, larger, block);
+        cache_put_one(heap, larger, block);
     }
     if (!central_take(heap, class, 1, &block))
         return NULL;
@@ -281,7 +268,7 @@ static void *alloc_slow(struct quire_heap_cache *cache, size_t class, size_t siz
     if (!block && size != NO_MARGIN)
         block = take_larger(cache, class);
     if (block)
-        *mark_of(block) = 0;
+        clear_marks(block);
     return block;
 }
 
@@ -323,7 +310,7 @@ static unsigned take_oldest(struct quire_heap_cache *cache, size_t class, unsign
     __builtin_memcpy(blocks, bottom + 1, count * sizeof *blocks);
     __builtin_memmove(bottom + 1, bottom + 1 + count, left * sizeof *bottom);
     set_top(cache, class, bottom + left);
-    return count;
+    return cache_send_home(cache->heap, class, count, blocks);
 }
 
 static void flush_oldest(struct quire_heap_cache *cache, size_t class, unsigned count)
@@ -340,7 +327,7 @@ static void free_unclassed(struct quire_heap_cache *cache, void *block)
         heap_mistake(cache->heap, block, "free of what is no block, or was freed before");
 }
 
-static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, const void *block)
+bool cache_has(const struct quire_heap_cache *cache, size_t class, const void *block)
 {
     unsigned count = stack_count(cache, class);
     void **bottom = count ? stack_bottom(cache, class) : NULL;
@@ -350,30 +337,17 @@ static bool is_on_stack(const struct quire_heap_cache *cache, size_t class, cons
     return false;
 }
 
-/* One that has the mark of a free block: that may be what the user wrote there. On another thread's
- * stack it isn't looked for. */
-bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block)
-{
-    struct quire_heap *heap = cache->heap;
-    cache_enter(cache);
-    bool is_mine = is_on_stack(cache, class, block);
-    cache_leave(cache);
-    if (is_mine)
-        return true;
-    return !class_is_run(class) && (quarantine_has(heap, block) || !is_block(heap, class, block));
-}
-
 /* The blocks of a class that is seldom used: mistakes are found at once. */
 static void free_cold(struct quire_heap *heap, size_t class, void *block)
 {
     if (!quarantine_takes(class))
-        put_one(heap, class, block);
+        cache_put_one(heap, class, block);
     else if (quarantine_has(heap, block))
         heap_mistake(heap, block, "double free");
-    else if (is_block(heap, class, block))
+    else if (cache_owns(heap, class, block))
         quarantine_add(heap, class, block);
     else
-        put_one(heap, class, block); /* which says what is wrong */
+        cache_put_one(heap, class, block); /* which says what is wrong */
 }
 
 static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
@@ -383,12 +357,9 @@ static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
         heap_mistake(heap, block, "free of a pointer into a block");
         return;
     }
-    if (*mark_of(block) == FREE_MARK) {
-        if (is_free_already(cache, class, block)) {
-            heap_mistake(heap, block, "double free");
-            return;
-        }
-        *mark_of(block) = 0;
+    if (has_mark(block) && is_free_already(cache, class, block)) {
+        heap_mistake(heap, block, "double free");
+        return;
     }
     if (!class_is_warm(heap, class)) {
         margin_count_free(heap, class, block);
@@ -398,13 +369,13 @@ static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
     visit(cache, class);
     unsigned capacity = cache->capacity[class];
     if (!capacity) {
-        put_one(heap, class, block);
+        cache_put_one(heap, class, block);
         return;
     }
     if (stack_count(cache, class) == capacity)
         flush_oldest(cache, class, batch(cache, class, capacity, false));
     if (!stack_push(cache, class, block)) /* a signal handler has filled it again */
-        put_one(heap, class, block);
+        cache_put_one(heap, class, block);
 }
 
 void cache_free_slow(struct quire_heap_cache *cache, size_t class, void *block)
@@ -503,12 +474,14 @@ static void stack_check(const struct quire_heap_cache *cache, size_t class)
     const struct quire_heap *heap = cache->heap;
     unsigned capacity = cache->capacity[class], count = stack_count(cache, class);
     void **bottom = stack_bottom(cache, class);
-    QUIRE_BUG_ON(capacity > cache->space[class] || bottom[0] || bottom[capacity + 1]);
+    QUIRE_BUG_ON(capacity > cache->space[class] || !is_end(bottom[0]) ||
+                 !is_end(bottom[capacity + 1]));
     QUIRE_BUG_ON(cache->top[class] != top_at(bottom + count));
     for (unsigned i = 1; i <= capacity; i++)
-        QUIRE_BUG_ON(!bottom[i]);
+        QUIRE_BUG_ON(is_end(bottom[i]));
     for (unsigned i = 1; i <= count; i++)
-        QUIRE_BUG_ON(class_of_address(heap->base, heap->size, bottom[i]) != class);
+        QUIRE_BUG_ON(class_of_address(heap->base, heap->size, bottom[i]) != class ||
+                     *mark_of(bottom[i]) != FREE_MARK);
 }
 
 void cache_check(const struct quire_heap_cache *cache)

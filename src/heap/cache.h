@@ -1,25 +1,33 @@
 /* heap/cache.h: a thread's stacks of free blocks, and the hot path
  *
- * A stack is as many slots as it has capacity, between two that are NULL. What isn't used yet is
+ * A stack is as many slots as it has capacity, between two that end it. What isn't used yet is
  * anything else:
  *
  *        0      1                  top             capacity
- *     ┌──────┬───────┬───────┬───┬───────┬───────┬───────┬──────┐
- *     │ NULL │ block │ block │...│ block │ other │ other │ NULL │
- *     └──────┴───────┴───────┴───┴───────┴───────┴───────┴──────┘
+ *     ┌─────┬───────┬───────┬───┬───────┬───────┬───────┬─────┐
+ *     │ end │ block │ block │...│ block │ other │ other │ end │
+ *     └─────┴───────┴───────┴───┴───────┴───────┴───────┴─────┘
  *
- *   invariant   `top` points to the block that was freed last, or to the first NULL; so a stack is
- *               empty when what `top` points to is NULL, and full when what follows that is
+ *   invariant   `top` points to the block that was freed last, or to the first end; so a stack is
+ *               empty when what `top` points to is an end, and full when what follows that is
+ *   invariant   what is on a stack has the mark of a free block, which is taken away when it is
+ *               allocated: so one that was freed twice isn't allocated twice
+ *   invariant   what is back in its slab has another mark, which is taken away when it leaves it:
+ * so one that was freed again since isn't allocated from a stack
  *
- * Tops are counted from two NULLs, of a stack both empty and full. So a top of 0 is that of a class
+ * An end is no block by one of its bits, but can be read like one, and never has the mark. So the
+ * test for the mark says that there is a block, too: it waits for no memory, since freeing has
+ * written there not long ago. Freeing reads nothing of the block, which may be in no cache. That
+ * `block` is none, but a pointer into one, isn't tested, since there is no instruction left for it:
+ * then the mark may be written into the next.
+ *
+ * Tops are counted from two ends, of a stack both empty and full. So a top of 0 is that of a class
  * whose stack isn't used, or is being changed, and of all classes in memory that is all zero. The
- * NULLs follow the classes of sizes, whose address an allocation has in a register. The only other
- * test on the hot path is for the mark of a free block, and everything else is the business of the
- * slow one: cache.c. That `block` is none, but a pointer into one, isn't tested, since there is no
- * instruction left for it: then the mark may be written into the next.
+ * ends follow the classes of sizes, whose address an allocation has in a register. Everything else
+ * is the business of the slow path: cache.c.
  *
- * With tops in thread-local memory of a shared library, allocating takes 12 instructions on x86-64,
- * and freeing 18.
+ * With tops in thread-local memory of a shared library, allocating takes 14 instructions on x86-64,
+ * and freeing 16.
  */
 #ifndef QUIRE_HEAP_CACHE_H
 #define QUIRE_HEAP_CACHE_H
@@ -62,46 +70,74 @@ static QUIRE_ALWAYS_INLINE void **slot_at(uintptr_t top)
     return (void **)((uintptr_t)hot() + top + offsetof(struct quire_heap_hot, no_stack));
 }
 
-/* The same for who needs two slots: added up once, but for a constant that costs nothing. */
-static QUIRE_ALWAYS_INLINE void **slots_at(uintptr_t top)
+/* The one behind it, for two accesses: added up once, but for a constant that costs nothing. */
+static QUIRE_ALWAYS_INLINE void **slot_behind(uintptr_t top)
 {
     uintptr_t at = (uintptr_t)hot() + top;
     __asm__("" : "+r"(at));
-    return (void **)(at + offsetof(struct quire_heap_hot, no_stack));
+    return (void **)(at + offsetof(struct quire_heap_hot, no_stack[1]));
 }
 
-/* The second word of a free block says so, from its free to its next allocation, whether it is on a
- * stack or back in its slab: a block that is freed and has the mark is most likely free already,
- * which the slow path finds out for certain. As a constant, it costs an instruction to be looked at
- * and one to be written. */
+/* The second word of a block on a stack or in the quarantine, and the first of one that is back in
+ * its slab. As constants, they cost an instruction to be looked at and one to be written. */
 #define FREE_MARK ((uintptr_t)(intptr_t)(int32_t)0x9e3779b9)
+#define SLAB_MARK ((uintptr_t)(intptr_t)(int32_t)0x85ebca6b)
 
 static QUIRE_ALWAYS_INLINE uintptr_t *mark_of(void *block)
 {
     return (uintptr_t *)block + 1;
 }
 
-/* NULL: the stack is empty. */
+static QUIRE_ALWAYS_INLINE uintptr_t *slab_mark_of(void *block)
+{
+    return block;
+}
+
+static inline bool has_mark(void *block)
+{
+    return *mark_of(block) == FREE_MARK || *slab_mark_of(block) == SLAB_MARK;
+}
+
+static inline void clear_marks(void *block)
+{
+    *mark_of(block) = *slab_mark_of(block) = 0;
+}
+
+/* No block has the bit, and what can be read in its place never has the mark. */
+#define END_BIT (MIN_ALIGN / 2)
+#define STACK_END ((const void *)&quire_heap_hot.tiny_class[END_BIT])
+
+static inline void *stack_end(void)
+{
+    return (void *)(uintptr_t)STACK_END;
+}
+
+static QUIRE_ALWAYS_INLINE bool is_end(const void *slot)
+{
+    return (uintptr_t)slot & END_BIT;
+}
+
+/* NULL: the stack is empty, or its last block isn't as it was left. */
 static QUIRE_ALWAYS_INLINE void *stack_pop(struct quire_heap_cache *cache, size_t class)
 {
     void *block = *slot_at(cache->top[class]);
     IN_RESULT_REGISTER(block);
-    if (quire_likely(block)) {
-        move_top(cache, class, 0 - sizeof(void *));
-        *mark_of(block) = 0;
-    }
+    if (quire_unlikely(*mark_of(block) != FREE_MARK) ||
+        quire_unlikely(*slab_mark_of(block) == SLAB_MARK))
+        return NULL;
+    move_top(cache, class, 0 - sizeof(void *));
+    *mark_of(block) = 0;
     return block;
 }
 
-/* False: the stack is full, or `block` seems to be free. In this order: class 0 is full, and its
- * `block` may be NULL or can't be read. */
+/* False: the stack is full, as that of class 0 is. */
 static QUIRE_ALWAYS_INLINE bool stack_push(struct quire_heap_cache *cache, size_t class,
                                            void *block)
 {
-    void **top = slots_at(cache->top[class]);
-    if (quire_unlikely(!top[1]) || quire_unlikely(*mark_of(block) == FREE_MARK))
+    void **slot = slot_behind(cache->top[class]);
+    if (quire_unlikely(is_end(*slot)))
         return false;
-    top[1] = block;
+    *slot = block;
     *mark_of(block) = FREE_MARK;
     move_top(cache, class, sizeof(void *));
     return true;
@@ -170,10 +206,26 @@ void cache_check(const struct quire_heap_cache *cache);
 unsigned cache_slots(void);
 /* Bytes of the run that has them. */
 size_t cache_slot_bytes(const struct quire_heap *heap);
-/* Whether a block of `class` that has the mark is free, as far as this thread can know. */
-bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block);
+/* Whether it is on the thread's stack. */
+bool cache_has(const struct quire_heap_cache *cache, size_t class, const void *block);
 /* Blocks on a stack. */
 unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
+
+/* ---- mark.c ---------------------------------------------------------------------------------- */
+
+/* Whether it is an allocated object of its slab. */
+bool cache_owns(const struct quire_heap *heap, size_t class, const void *block);
+/* Whether a block of a stack is free; if not that was told. */
+bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block);
+/* Blocks that come from their slabs to a stack. */
+void cache_mark_new(unsigned count, void **blocks);
+/* Of `count` blocks that leave a stack for their slabs or runs, those that are as they were left
+ * come first; how many. */
+unsigned cache_send_home(struct quire_heap *heap, size_t class, unsigned count, void **blocks);
+/* To its slab with its marks, as from a stack. The pages of a run aren't touched. */
+void cache_put_one(struct quire_heap *heap, size_t class, void *block);
+/* Whether a block of `class` that has a mark is free, as far as this thread can know. */
+bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block);
 
 /* ---- room.c: how much stacks may hold -------------------------------------------------------- */
 

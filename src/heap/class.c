@@ -28,11 +28,14 @@ const uint8_t quire_heap_size_class[NR_SIZE_STEPS] = {
     DOUBLING(THIRTY_TWO, 49), /* to 8192 */
 };
 
-const struct quire_heap_hot quire_heap_hot = {.tiny_class = {
-    1, DOUBLING(SIXTEEN, 1), DOUBLING(SIXTEEN, 9), /* to 256 */
-    DOUBLING(THIRTY_TWO, 17), /* to 512 */
-    DOUBLING(SIXTY_FOUR, 25), /* to 1024 */
-}};
+const struct quire_heap_hot quire_heap_hot = {
+    .tiny_class = {
+        1, DOUBLING(SIXTEEN, 1), DOUBLING(SIXTEEN, 9), /* to 256 */
+        DOUBLING(THIRTY_TWO, 17), /* to 512 */
+        DOUBLING(SIXTY_FOUR, 25), /* to 1024 */
+    },
+    .no_stack = {STACK_END, STACK_END},
+};
 
 #define SIXTEENTHS(class) (class) * 16
 #define RUN(pages) ((pages) << QUIRE_PAGE_SHIFT)

@@ -231,8 +231,8 @@ extern const uint8_t quire_heap_size_class[NR_SIZE_STEPS] HIDDEN;
 #define MAX_TINY 1024u
 /* What the hot path has an address for. */
 struct quire_heap_hot {
-    uint8_t tiny_class[MAX_TINY + 1]; /* by size in bytes: two instructions less */
-    void *no_stack[2];                /* see cache.h */
+    _Alignas(MIN_ALIGN) uint8_t tiny_class[MAX_TINY + 1]; /* by size: two instructions less */
+    const void *no_stack[2];                              /* see cache.h */
 };
 extern const struct quire_heap_hot quire_heap_hot HIDDEN;
 extern const uint32_t quire_heap_class_bytes[NR_CLASSES] HIDDEN;

@@ -1,7 +1,7 @@
 /* heap/quarantine.c: the first blocks of each class that are freed
  *
  * A block of a small class that is seldom freed yet (cache.c) isn't free at once: it waits in a
- * ring, filled with a pattern and with the mark of free blocks. When it leaves the ring, for a
+ * ring, filled with a pattern and with the mark of blocks on stacks. When it leaves the ring, for a
  * younger one, at a trim or at the end, the pattern shows whether it was written meanwhile; that of
  * the youngest is looked at when a block of such a class is allocated, too: all of it at first, and
  * then a part at a time, in turn. So mistakes of programs that do little with the heap, which are
@@ -55,6 +55,7 @@ static void let_go(struct quire_heap *heap, struct quarantined one)
         heap_mistake(heap, one.block, AFTER_ITS_FREE);
         *mark_of(one.block) = FREE_MARK;
     }
+    *slab_mark_of(one.block) = SLAB_MARK;
     central_put(heap, one.class, 1, &one.block);
 }
 

@@ -2,20 +2,20 @@
  *
  * A thread that waits keeps what lies on its stacks, and of many threads most wait. When there is
  * no room left for those that work (room.c) it is taken from them, though nobody can ask them, and
- * though the hot path has no lock and no atomic instruction. It can be done since a stack has a
- * NULL at either end: who stores one in between ends it there. ops.fence makes every thread fence;
- * after it they see what was stored before.
+ * though the hot path has no lock and no atomic instruction. It can be done since a stack ends
+ * where a slot says so: who stores an end in between ends it there. ops.fence makes every thread
+ * fence; after it they see what was stored before.
  *
  *        0      1           low    top           high    capacity
  *     ┌──────┬───────┬───┬──────┬───────┬───────┬──────┬───────┬──────┐
- *     │ NULL │ block │...│ NULL │ block │ other │ NULL │ other │ NULL │
+ *     │ end  │ block │...│ end  │ block │ other │ end  │ other │ end  │
  *     └──────┴───────┴───┴──────┴───────┴───────┴──────┴───────┴──────┘
  *      ◄─ what goes back ─►      ◄─ the stack ─►
  *
  *   1   `is_reaped` is set, then fence. A thread that isn't in a slow path now waits before the
  *       next one, for reap_lock, so all it can do is push and pop. One that is in is left alone.
- *   2   The slot under the last block becomes NULL, and the second behind it; then fence. A thread
- *       may have been stopped within a pop or a push before this, with what it loaded: that is of
+ *   2   The slot under the last block becomes an end, and the second behind it; then fence. A
+ * thread may have been stopped within a pop or a push before this, with what it loaded: that is of
  *       the slot at its top, or the next.
  *   3   If the top is above `low`, and nothing has been pushed to `low`, then the thread hasn't
  *       taken its block, and never gets there. If it is two below `high` nothing is pushed there.
@@ -41,7 +41,7 @@
 #define STORES_ARE_IN_ORDER false
 #endif
 
-/* By class: where NULLs were stored, in slots from the stack's bottom on, and for what. */
+/* By class: where ends were stored, in slots from the stack's bottom on, and for what. */
 struct ends {
     void *was_low[NR_CLASSES], *was_high[NR_CLASSES];
     uint8_t low[NR_CLASSES], high[NR_CLASSES]; /* 0: none */
@@ -69,7 +69,7 @@ static unsigned top_of(const struct quire_heap_cache *cache, size_t class)
 
 static void *end_at(void **slot)
 {
-    return __atomic_exchange_n(slot, NULL, __ATOMIC_ACQ_REL);
+    return __atomic_exchange_n(slot, stack_end(), __ATOMIC_ACQ_REL);
 }
 
 static void store_ends(const struct quire_heap_cache *cache, size_t class, struct ends *ends)
@@ -90,14 +90,14 @@ static void store_ends(const struct quire_heap_cache *cache, size_t class, struc
     }
 }
 
-/* Whether the slot's NULL is an end from now on. */
+/* Whether the slot's end stays from now on. */
 static bool keep_end(void **slot, bool is_apart, void *was)
 {
-    void *end = quire_load_acquire(slot);
-    if (is_apart && !end)
+    void *is = quire_load_acquire(slot);
+    if (is_apart && is_end(is))
         return true;
-    if (!end)
-        (void)quire_compare_exchange(slot, &end, was);
+    if (is_end(is))
+        (void)quire_compare_exchange(slot, &is, was);
     return false;
 }
 
@@ -115,7 +115,7 @@ static uint8_t make_stack_of_rest(struct quire_heap_cache *cache, size_t class,
     if (high && keep_end(bottom + high, is_below, ends->was_high[class]))
         end = high;
     if (low)
-        bottom[0] = ends->was_low[class]; /* with the others; the NULL is of no more use there */
+        bottom[0] = ends->was_low[class]; /* with the others; the end is of no more use there */
     quire_store_relaxed(&cache->place[class], (uint16_t)(cache->place[class] + low));
     cache->below[class] = (uint8_t)(cache->below[class] + low);
     quire_store_relaxed(&cache->capacity[class], (uint8_t)(end - 1 - low));
@@ -154,10 +154,12 @@ static void reap(struct quire_heap_cache *cache)
     make_stacks_of_rest(cache, count);
     room_is_reaped(cache);
     bool fell = false;
-    for (size_t class = 1; class < NR_CLASSES; class ++)
-        if (count[class])
-            central_put_stack(heap, class, count[class], bottom_of(cache, class) - count[class],
-                              &fell);
+    for (size_t class = 1; class < NR_CLASSES; class ++) {
+        void **blocks = bottom_of(cache, class) - count[class];
+        unsigned sent = cache_send_home(heap, class, count[class], blocks);
+        if (sent)
+            central_put_stack(heap, class, sent, blocks, &fell);
+    }
     central_put_end(heap, fell);
 }
 

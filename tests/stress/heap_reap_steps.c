@@ -121,7 +121,7 @@ static void trapped(int signal, siginfo_t *info, void *context)
     } else if (++nr_steps_of_other == at_step) {
         interrupted->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
         go(goes_on_by);
-    } else if (!end_is_at && !*low) {
+    } else if (!end_is_at && is_end(*low)) {
         end_is_at = nr_steps_of_other;
     }
 }

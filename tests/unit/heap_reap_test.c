@@ -188,7 +188,7 @@ static void an_end_that_nobody_takes_away_refuses_no_block(void)
     unsigned count = stack_count(&idle, class);
     REQUIRE(count > 2);
     void **low = idle.slots + idle.place[class] + count - 1, *lost = *low;
-    *low = NULL;
+    *low = stack_end();
     idle.is_reaped = true;
     for (unsigned i = 0; i < count; i++)
         CHECK((block[i] = quire_heap_alloc(&idle, SIZE)));

@@ -173,28 +173,6 @@ static void mistakes_are_reported_and_ignored(void)
     b[50] = 1;
     quire_heap_settle(heap_machine.heap);
     CHECK(heap_caught("written after it was freed"));
-    warm_up(100);
-    a = quire_heap_alloc(&heap_cache, 100);
-    b = quire_heap_alloc(&heap_cache, 100);
-    quire_heap_free(&heap_cache, a);
-    quire_heap_free(&heap_cache, a);
-    CHECK(heap_caught("double free"));
-    quire_heap_free(&heap_cache, b);
-    quire_heap_free(&heap_cache, a);
-    CHECK(heap_caught("double free"));
-    ((uintptr_t *)(void *)a)[1] = 0; /* written after it was freed: then it isn't found at once */
-    quire_heap_free(&heap_cache, a);
-    quire_heap_cache_flush(&heap_cache);
-    CHECK(heap_caught("free of what is free"));
-    /* In its slab it has the mark, too; and what a user writes may look like that. */
-    quire_heap_free(&heap_cache, a);
-    CHECK(heap_caught("double free"));
-    a = quire_heap_alloc(&heap_cache, 100);
-    REQUIRE(a);
-    ((uintptr_t *)(void *)a)[1] = FREE_MARK;
-    quire_heap_free(&heap_cache, a);
-    CHECK(quire_heap_alloc(&heap_cache, 100) == a);
-    quire_heap_free(&heap_cache, a);
     quire_heap_free(&heap_cache, run + 3 * QUIRE_PAGE_SIZE);
     CHECK(heap_caught("no block"));
     quire_heap_free(&heap_cache, run + 16);
@@ -214,6 +192,101 @@ static void mistakes_are_reported_and_ignored(void)
     CHECK(heap_caught("no block"));
     CHECK(!quire_heap_realloc(&heap_cache, &local, 10));
     CHECK(heap_caught("no block"));
+    heap_end();
+}
+
+/* Of the next blocks none may be another one; the two that were freed are among them. */
+static void takes_different_ones(const char *a, const char *b)
+{
+    enum { NR = 8 };
+    bool has_a = false, has_b = false;
+    for (unsigned i = 0; i < NR; i++) {
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 100)));
+        for (unsigned j = 0; j < i; j++)
+            CHECK(block[j] != block[i]);
+        has_a |= block[i] == a;
+        has_b |= block[i] == b;
+    }
+    CHECK(has_a && has_b);
+    for (unsigned i = 0; i < NR; i++)
+        quire_heap_free(&heap_cache, block[i]);
+}
+
+static void mistakes_in_a_class_in_use_are_told_before_they_do_harm(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    char *a = quire_heap_alloc(&heap_cache, 100), *b = quire_heap_alloc(&heap_cache, 100);
+    REQUIRE(a && b);
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, a); /* before the block would be somebody else's, too */
+    takes_different_ones(a, b);
+    CHECK(heap_caught("double free, or written"));
+
+    CHECK((a = quire_heap_alloc(&heap_cache, 100)));
+    CHECK((b = quire_heap_alloc(&heap_cache, 100)));
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, b); /* or when it gets to its slab */
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_caught("free of what is free"));
+    quire_heap_free(&heap_cache, b);
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, a); /* where it is already */
+    CHECK((b = quire_heap_alloc(&heap_cache, 100)));
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+
+    CHECK((a = quire_heap_alloc(&heap_cache, 100)));
+    CHECK((b = quire_heap_alloc(&heap_cache, 100)));
+    quire_heap_free(&heap_cache, a);
+    quire_heap_free(&heap_cache, a);
+    CHECK(quire_heap_alloc(&heap_cache, 100) == a);
+    quire_heap_cache_flush(&heap_cache); /* its slab doesn't get what is somebody's again */
+    CHECK(heap_caught("double free, or written"));
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, a);
+    heap_end();
+}
+
+static void a_free_block_that_was_written_to_is_allocated_to_nobody(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    char *a = quire_heap_alloc(&heap_cache, 100), *b;
+    REQUIRE(a);
+    quire_heap_free(&heap_cache, a);
+    ((uintptr_t *)(void *)a)[1] = 1;
+    CHECK((b = quire_heap_alloc(&heap_cache, 100)));
+    CHECK(b != a);
+    CHECK(heap_caught("written after it was freed"));
+    quire_heap_free(&heap_cache, a); /* which might be one that was freed twice */
+    quire_heap_free(&heap_cache, b);
+    heap_end();
+}
+
+/* In one of its blocks, which is freed, and is the next one again. */
+static void users_may_write_what_free_blocks_have(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    uintptr_t *a = quire_heap_alloc(&heap_cache, 100);
+    REQUIRE(a);
+    for (unsigned which = 1; which < 4; which++) {
+        a[0] = which & 1 ? SLAB_MARK : 1;
+        a[1] = which & 2 ? FREE_MARK : 1;
+        CHECK((a = quire_heap_realloc(&heap_cache, a, 90)));
+        CHECK_EQ(a[0], which & 1 ? SLAB_MARK : 1);
+        quire_heap_free(&heap_cache, a);
+        CHECK(quire_heap_alloc(&heap_cache, 100) == a);
+        CHECK(a[0] != SLAB_MARK); /* or it would be looked for in its slab the next time, too */
+    }
+    quire_heap_free(&heap_cache, a);
     heap_end();
 }
 
@@ -275,7 +348,7 @@ static void a_pointer_into_a_block_is_found_while_its_class_is_seldom_used(void)
     heap_end();
 }
 
-static void only_a_mark_is_written_into_free_blocks_of_classes_in_use(void)
+static void only_marks_are_written_into_free_blocks_of_classes_in_use(void)
 {
     if (!heap_boot())
         return;
@@ -289,7 +362,7 @@ static void only_a_mark_is_written_into_free_blocks_of_classes_in_use(void)
         quire_heap_free(&heap_cache, block[i]);
     for (unsigned i = 0; i < COUNT; i++)
         for (unsigned at = 0; at < 64; at++)
-            if (at / sizeof(uintptr_t) != 1)
+            if (at / sizeof(uintptr_t) > 1)
                 CHECK(((unsigned char *)block[i])[at] == 0x77);
     heap_end();
 }
@@ -459,10 +532,13 @@ static const struct test_case cases[] = {
     TEST_CASE(sizes_that_cannot_be_are_refused),
     TEST_CASE(the_range_grows_and_ends),
     TEST_CASE(mistakes_are_reported_and_ignored),
+    TEST_CASE(mistakes_in_a_class_in_use_are_told_before_they_do_harm),
+    TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
+    TEST_CASE(users_may_write_what_free_blocks_have),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
     TEST_CASE(realloc_of_a_free_block_is_reported),
     TEST_CASE(a_pointer_into_a_block_is_found_while_its_class_is_seldom_used),
-    TEST_CASE(only_a_mark_is_written_into_free_blocks_of_classes_in_use),
+    TEST_CASE(only_marks_are_written_into_free_blocks_of_classes_in_use),
     TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),
     TEST_CASE(large_blocks_are_counted_by_size),

@@ -213,7 +213,7 @@ unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
 
 /* ---- mark.c ---------------------------------------------------------------------------------- */
 
-/* Whether it is an allocated object of its slab. */
+/* Whether its slab, or of a run the map, has it as allocated. */
 bool cache_owns(const struct quire_heap *heap, size_t class, const void *block);
 /* Whether a block of a stack is free; if not that was told. */
 bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block);
@@ -222,7 +222,7 @@ void cache_mark_new(unsigned count, void **blocks);
 /* Of `count` blocks that leave a stack for their slabs or runs, those that are as they were left
  * come first; how many. */
 unsigned cache_send_home(struct quire_heap *heap, size_t class, unsigned count, void **blocks);
-/* To its slab with its marks, as from a stack. The pages of a run aren't touched. */
+/* To its slab or run with its marks, as from a stack. */
 void cache_put_one(struct quire_heap *heap, size_t class, void *block);
 /* Whether a block of `class` that has a mark is free, as far as this thread can know. */
 bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block);

@@ -1,18 +1,22 @@
 /* heap/mark.c: what is written into free blocks
  *
  * A block on a stack has a mark in its second word, one in its slab another in its first (cache.h).
- * Only small blocks get to a slab: of a run the map says whether it is free.
+ * So does a run among free pages, as long as nobody has them: it may still lie on a stack, of who
+ * freed it twice.
  */
 #include "heap/cache.h"
 
 bool cache_owns(const struct quire_heap *heap, size_t class, const void *block)
 {
+    if (class_is_run(class))
+        return !((uintptr_t)block & (QUIRE_PAGE_SIZE - 1)) &&
+               class_of_address(heap->base, heap->size, block) == class;
     return quire_kmem_cache_owns(quire_load_acquire(&heap->small[class]), block);
 }
 
 void cache_put_one(struct quire_heap *heap, size_t class, void *block)
 {
-    if (!class_is_run(class) && cache_owns(heap, class, block)) {
+    if (cache_owns(heap, class, block)) {
         *mark_of(block) = FREE_MARK;
         *slab_mark_of(block) = SLAB_MARK;
     }
@@ -28,7 +32,7 @@ bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block)
         heap_mistake(heap, block, "double free, or written after it was freed");
         return false;
     }
-    if (*slab_mark_of(block) != SLAB_MARK || class_is_run(class) || cache_owns(heap, class, block))
+    if (*slab_mark_of(block) != SLAB_MARK || cache_owns(heap, class, block))
         return true;
     heap_mistake(heap, block, "double free");
     return false;
@@ -49,7 +53,6 @@ static QUIRE_NOINLINE unsigned send_home_what_is(struct quire_heap *heap, size_t
     return sent;
 }
 
-/* Runs, too: who allocates them takes the marks away. */
 unsigned cache_send_home(struct quire_heap *heap, size_t class, unsigned count, void **blocks)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -252,6 +252,37 @@ static void mistakes_in_a_class_in_use_are_told_before_they_do_harm(void)
     heap_end();
 }
 
+static void a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody(void)
+{
+    enum { SIZE = 5 * QUIRE_PAGE_SIZE };
+    struct quire_heap_cache other = {0};
+    if (!heap_boot())
+        return;
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &other));
+    warm_up(SIZE);
+    void *a = quire_heap_alloc(&heap_cache, SIZE);
+    REQUIRE(a);
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, NR_SMALL + 5, a));
+    cache_put_one(heap_machine.heap, NR_SMALL + 5, a); /* as who has no stack does */
+    void *b = quire_heap_alloc(&heap_cache, SIZE);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+
+    REQUIRE((a = quire_heap_alloc(&heap_cache, SIZE)));
+    REQUIRE((b = quire_heap_alloc(&other, SIZE)));
+    quire_heap_free(&other, b);
+    quire_heap_free(&other, a);
+    REQUIRE(cache_has(&other, NR_SMALL + 5, a));
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&other);
+    CHECK((b = quire_heap_alloc(&heap_cache, SIZE)));
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+    quire_heap_cache_detach(&other);
+    heap_end();
+}
+
 static void a_free_block_that_was_written_to_is_allocated_to_nobody(void)
 {
     if (!heap_boot())
@@ -533,6 +564,7 @@ static const struct test_case cases[] = {
     TEST_CASE(the_range_grows_and_ends),
     TEST_CASE(mistakes_are_reported_and_ignored),
     TEST_CASE(mistakes_in_a_class_in_use_are_told_before_they_do_harm),
+    TEST_CASE(a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody),
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),

@@ -78,8 +78,8 @@ static QUIRE_ALWAYS_INLINE void **slot_behind(uintptr_t top)
     return (void **)(at + offsetof(struct quire_heap_hot, no_stack[1]));
 }
 
-/* The second word of a block on a stack or in the quarantine, and the first of one that is back in
- * its slab. As constants, they cost an instruction to be looked at and one to be written. */
+/* The second word of a free block, and the first of one that is back in its slab or run, or in the
+ * quarantine. As constants, they cost an instruction to be looked at and one to be written. */
 #define FREE_MARK ((uintptr_t)(intptr_t)(int32_t)0x9e3779b9)
 #define SLAB_MARK ((uintptr_t)(intptr_t)(int32_t)0x85ebca6b)
 
@@ -96,6 +96,12 @@ static QUIRE_ALWAYS_INLINE uintptr_t *slab_mark_of(void *block)
 static inline bool has_mark(void *block)
 {
     return *mark_of(block) == FREE_MARK || *slab_mark_of(block) == SLAB_MARK;
+}
+
+static inline void mark_as_home(void *block)
+{
+    *mark_of(block) = FREE_MARK;
+    *slab_mark_of(block) = SLAB_MARK;
 }
 
 static inline void clear_marks(void *block)

@@ -16,10 +16,8 @@ bool cache_owns(const struct quire_heap *heap, size_t class, const void *block)
 
 void cache_put_one(struct quire_heap *heap, size_t class, void *block)
 {
-    if (cache_owns(heap, class, block)) {
-        *mark_of(block) = FREE_MARK;
-        *slab_mark_of(block) = SLAB_MARK;
-    }
+    if (cache_owns(heap, class, block))
+        mark_as_home(block);
     central_put(heap, class, 1, &block);
 }
 
@@ -32,7 +30,8 @@ bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block)
         heap_mistake(heap, block, "double free, or written after it was freed");
         return false;
     }
-    if (*slab_mark_of(block) != SLAB_MARK || cache_owns(heap, class, block))
+    if (*slab_mark_of(block) != SLAB_MARK ||
+        (cache_owns(heap, class, block) && !quarantine_has(heap, block)))
         return true;
     heap_mistake(heap, block, "double free");
     return false;

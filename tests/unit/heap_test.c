@@ -339,6 +339,32 @@ static void a_block_of_the_quarantine_is_known_when_its_class_is_in_use(void)
     heap_end();
 }
 
+static void a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody(void)
+{
+    enum { NR_FREED = WARM / HEAT_OF_FREE };
+    if (!heap_boot())
+        return;
+    for (unsigned i = 0; i < NR_FREED; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 100)));
+    char *a = block[0], *b;
+    for (unsigned i = 0; i < NR_FREED; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    REQUIRE((b = quire_heap_alloc(&heap_cache, 100))); /* so that there is a stack */
+    REQUIRE(quarantine_has(heap_machine.heap, a));
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, small_class(100), a));
+    char *c = quire_heap_alloc(&heap_cache, 100);
+    CHECK(c && c != a);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_caught("double free"));
+    quire_heap_settle(heap_machine.heap);
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, c);
+    heap_end();
+}
+
 static void realloc_of_a_free_block_is_reported(void)
 {
     if (!heap_boot())
@@ -568,6 +594,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
+    TEST_CASE(a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(realloc_of_a_free_block_is_reported),
     TEST_CASE(a_pointer_into_a_block_is_found_while_its_class_is_seldom_used),
     TEST_CASE(only_marks_are_written_into_free_blocks_of_classes_in_use),

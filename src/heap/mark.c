@@ -23,9 +23,16 @@ void cache_put_one(struct quire_heap *heap, size_t class, void *block)
 
 /* Without the mark it has been allocated from another slot of a stack, or was written by who had
  * freed it: in either case it isn't allocated again. A mark of its slab may be what its user wrote
- * there. */
+ * there. In a child that was made without our knowing (_Fork) there may be an end within the stack
+ * that who reaped it stored there: it goes, which is no mistake. */
 bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block)
 {
+    if (block == stack_end())
+        return false;
+    if ((uintptr_t)block & (MIN_ALIGN - 1)) {
+        heap_mistake(heap, block, "free of a pointer into a block");
+        return false;
+    }
     if (*mark_of(block) != FREE_MARK) {
         heap_mistake(heap, block, "double free, or written after it was freed");
         return false;
@@ -37,14 +44,12 @@ bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block)
     return false;
 }
 
-/* In a child that was made without our knowing (_Fork) there may be an end within the stack that
- * who reaped it stored there: it goes. */
 static QUIRE_NOINLINE unsigned send_home_what_is(struct quire_heap *heap, size_t class,
                                                  unsigned count, void **blocks)
 {
     unsigned sent = 0;
     for (unsigned i = 0; i < count; i++) {
-        if (is_end(blocks[i]) || !cache_is_as_left(heap, class, blocks[i]))
+        if (!cache_is_as_left(heap, class, blocks[i]))
             continue;
         *slab_mark_of(blocks[i]) = SLAB_MARK;
         blocks[sent++] = blocks[i];

@@ -405,6 +405,30 @@ static void a_pointer_into_a_block_is_found_while_its_class_is_seldom_used(void)
     heap_end();
 }
 
+/* Though it looks like an end of the stack, and its block's user wrote over its mark. */
+static void a_pointer_into_a_block_is_found_when_it_leaves_a_stack(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    char *a = quire_heap_alloc(&heap_cache, 100), *b;
+    REQUIRE(a);
+    for (unsigned flushed = 0; flushed < 2; flushed++) {
+        quire_heap_free(&heap_cache, a + END_BIT);
+        pattern_write(a, 100, flushed);
+        REQUIRE(stack_count(&heap_cache, small_class(100)));
+        if (flushed)
+            quire_heap_cache_flush(&heap_cache);
+        REQUIRE((b = quire_heap_alloc(&heap_cache, 100)));
+        CHECK(heap_caught("pointer into a block"));
+        CHECK(pattern_is(a, 100, flushed));
+        quire_heap_free(&heap_cache, b);
+        CHECK(cache_has(&heap_cache, small_class(100), b));
+    }
+    quire_heap_free(&heap_cache, a);
+    heap_end();
+}
+
 static void only_marks_are_written_into_free_blocks_of_classes_in_use(void)
 {
     if (!heap_boot())
@@ -597,6 +621,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(realloc_of_a_free_block_is_reported),
     TEST_CASE(a_pointer_into_a_block_is_found_while_its_class_is_seldom_used),
+    TEST_CASE(a_pointer_into_a_block_is_found_when_it_leaves_a_stack),
     TEST_CASE(only_marks_are_written_into_free_blocks_of_classes_in_use),
     TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),

@@ -201,8 +201,8 @@ static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigne
     void *block = NULL, **bottom = stack_bottom(cache, class);
     size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
     unsigned count = hide_stack(cache, class);
-    while (count && (is_end(bottom[count]) || !cache_is_as_left(heap, class, bottom[count])))
-        count--;
+    while (count && !cache_is_as_left(heap, class, bottom[count]))
+        bottom[count--] = NULL; /* an end, or what looks like one, would refuse what is freed */
     bool is_empty = !count;
     if (is_empty)
         count = (unsigned)central_take(heap, class, wanted, bottom + 1);

@@ -78,8 +78,8 @@ static QUIRE_ALWAYS_INLINE void **slot_behind(uintptr_t top)
     return (void **)(at + offsetof(struct quire_heap_hot, no_stack[1]));
 }
 
-/* The second word of a block on a stack or in the quarantine, and the first of one that is back in
- * its slab. As constants, they cost an instruction to be looked at and one to be written. */
+/* The second word of a free block, and the first of one that is back in its slab or run, or in the
+ * quarantine. As constants, they cost an instruction to be looked at and one to be written. */
 #define FREE_MARK ((uintptr_t)(intptr_t)(int32_t)0x9e3779b9)
 #define SLAB_MARK ((uintptr_t)(intptr_t)(int32_t)0x85ebca6b)
 
@@ -96,6 +96,12 @@ static QUIRE_ALWAYS_INLINE uintptr_t *slab_mark_of(void *block)
 static inline bool has_mark(void *block)
 {
     return *mark_of(block) == FREE_MARK || *slab_mark_of(block) == SLAB_MARK;
+}
+
+static inline void mark_as_home(void *block)
+{
+    *mark_of(block) = FREE_MARK;
+    *slab_mark_of(block) = SLAB_MARK;
 }
 
 static inline void clear_marks(void *block)
@@ -213,16 +219,16 @@ unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
 
 /* ---- mark.c ---------------------------------------------------------------------------------- */
 
-/* Whether it is an allocated object of its slab. */
+/* Whether its slab, or of a run the map, has it as allocated. */
 bool cache_owns(const struct quire_heap *heap, size_t class, const void *block);
-/* Whether a block of a stack is free; if not that was told. */
+/* Whether what was on a stack is a free block; if it is one of a mistake that was told. */
 bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block);
 /* Blocks that come from their slabs to a stack. */
 void cache_mark_new(unsigned count, void **blocks);
 /* Of `count` blocks that leave a stack for their slabs or runs, those that are as they were left
  * come first; how many. */
 unsigned cache_send_home(struct quire_heap *heap, size_t class, unsigned count, void **blocks);
-/* To its slab with its marks, as from a stack. The pages of a run aren't touched. */
+/* To its slab or run with its marks, as from a stack. */
 void cache_put_one(struct quire_heap *heap, size_t class, void *block);
 /* Whether a block of `class` that has a mark is free, as far as this thread can know. */
 bool is_free_already(struct quire_heap_cache *cache, size_t class, const void *block);

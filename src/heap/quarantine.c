@@ -1,11 +1,12 @@
 /* heap/quarantine.c: the first blocks of each class that are freed
  *
  * A block of a small class that is seldom freed yet (cache.c) isn't free at once: it waits in a
- * ring, filled with a pattern and with the mark of blocks on stacks. When it leaves the ring, for a
- * younger one, at a trim or at the end, the pattern shows whether it was written meanwhile; that of
- * the youngest is looked at when a block of such a class is allocated, too: all of it at first, and
- * then a part at a time, in turn. So mistakes of programs that do little with the heap, which are
- * most of those that are looked for, are found without a cost for those that do much.
+ * ring, filled with a pattern and with the marks of one in its slab: so it isn't allocated from a
+ * stack that it gets to by a second free. When it leaves the ring, for a younger one, at a trim or
+ * at the end, the pattern shows whether it was written meanwhile; that of the youngest is looked at
+ * when a block of such a class is allocated, too: all of it at first, and then a part at a time, in
+ * turn. So mistakes of programs that do little with the heap, which are most of those that are
+ * looked for, are found without a cost for those that do much.
  *
  *   bound   RING blocks of LARGEST bytes, and MOST_BYTES of all; all of them are written and looked
  *           at
@@ -27,16 +28,14 @@ bool quarantine_takes(size_t class)
 static void fill(void *block, size_t class)
 {
     __builtin_memset(block, PATTERN, class_size(class));
-    *mark_of(block) = FREE_MARK;
+    mark_as_home(block);
 }
 
-/* Of a class's bytes, which are whole words, those from `from` to `to`; and the mark. */
+/* Of a class's bytes, which are whole words, those from `from` to `to`; and the marks. */
 static bool is_whole_between(void *block, size_t from, size_t to)
 {
     const uintptr_t *word = block, *end = word + to / sizeof *word;
-    uintptr_t wrong = *mark_of(block) ^ FREE_MARK;
-    if (!from)
-        wrong |= word[0] ^ PATTERNS;
+    uintptr_t wrong = (*mark_of(block) ^ FREE_MARK) | (*slab_mark_of(block) ^ SLAB_MARK);
     for (word = from ? word + from / sizeof *word : mark_of(block) + 1; word < end; word++)
         wrong |= *word ^ PATTERNS;
     return !wrong;
@@ -53,9 +52,8 @@ static void let_go(struct quire_heap *heap, struct quarantined one)
         return;
     if (!is_whole(one.block, one.class)) {
         heap_mistake(heap, one.block, AFTER_ITS_FREE);
-        *mark_of(one.block) = FREE_MARK;
+        mark_as_home(one.block);
     }
-    *slab_mark_of(one.block) = SLAB_MARK;
     central_put(heap, one.class, 1, &one.block);
 }
 

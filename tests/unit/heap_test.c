@@ -252,6 +252,37 @@ static void mistakes_in_a_class_in_use_are_told_before_they_do_harm(void)
     heap_end();
 }
 
+static void a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody(void)
+{
+    enum { SIZE = 5 * QUIRE_PAGE_SIZE };
+    struct quire_heap_cache other = {0};
+    if (!heap_boot())
+        return;
+    REQUIRE(!quire_heap_cache_attach(heap_machine.heap, &other));
+    warm_up(SIZE);
+    void *a = quire_heap_alloc(&heap_cache, SIZE);
+    REQUIRE(a);
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, NR_SMALL + 5, a));
+    cache_put_one(heap_machine.heap, NR_SMALL + 5, a); /* as who has no stack does */
+    void *b = quire_heap_alloc(&heap_cache, SIZE);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+
+    REQUIRE((a = quire_heap_alloc(&heap_cache, SIZE)));
+    REQUIRE((b = quire_heap_alloc(&other, SIZE)));
+    quire_heap_free(&other, b);
+    quire_heap_free(&other, a);
+    REQUIRE(cache_has(&other, NR_SMALL + 5, a));
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&other);
+    CHECK((b = quire_heap_alloc(&heap_cache, SIZE)));
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+    quire_heap_cache_detach(&other);
+    heap_end();
+}
+
 static void a_free_block_that_was_written_to_is_allocated_to_nobody(void)
 {
     if (!heap_boot())
@@ -308,6 +339,32 @@ static void a_block_of_the_quarantine_is_known_when_its_class_is_in_use(void)
     heap_end();
 }
 
+static void a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody(void)
+{
+    enum { NR_FREED = WARM / HEAT_OF_FREE };
+    if (!heap_boot())
+        return;
+    for (unsigned i = 0; i < NR_FREED; i++)
+        REQUIRE((block[i] = quire_heap_alloc(&heap_cache, 100)));
+    char *a = block[0], *b;
+    for (unsigned i = 0; i < NR_FREED; i++)
+        quire_heap_free(&heap_cache, block[i]);
+    REQUIRE((b = quire_heap_alloc(&heap_cache, 100))); /* so that there is a stack */
+    REQUIRE(quarantine_has(heap_machine.heap, a));
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, small_class(100), a));
+    char *c = quire_heap_alloc(&heap_cache, 100);
+    CHECK(c && c != a);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&heap_cache);
+    CHECK(heap_caught("double free"));
+    quire_heap_settle(heap_machine.heap);
+    quire_heap_free(&heap_cache, b);
+    quire_heap_free(&heap_cache, c);
+    heap_end();
+}
+
 static void realloc_of_a_free_block_is_reported(void)
 {
     if (!heap_boot())
@@ -345,6 +402,30 @@ static void a_pointer_into_a_block_is_found_while_its_class_is_seldom_used(void)
     CHECK(pattern_is(a, 16, 1) && pattern_is(b, 16, 2));
     quire_heap_free(&heap_cache, a);
     quire_heap_free(&heap_cache, b);
+    heap_end();
+}
+
+/* Though it looks like an end of the stack, and its block's user wrote over its mark. */
+static void a_pointer_into_a_block_is_found_when_it_leaves_a_stack(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    char *a = quire_heap_alloc(&heap_cache, 100), *b;
+    REQUIRE(a);
+    for (unsigned flushed = 0; flushed < 2; flushed++) {
+        quire_heap_free(&heap_cache, a + END_BIT);
+        pattern_write(a, 100, flushed);
+        REQUIRE(stack_count(&heap_cache, small_class(100)));
+        if (flushed)
+            quire_heap_cache_flush(&heap_cache);
+        REQUIRE((b = quire_heap_alloc(&heap_cache, 100)));
+        CHECK(heap_caught("pointer into a block"));
+        CHECK(pattern_is(a, 100, flushed));
+        quire_heap_free(&heap_cache, b);
+        CHECK(cache_has(&heap_cache, small_class(100), b));
+    }
+    quire_heap_free(&heap_cache, a);
     heap_end();
 }
 
@@ -533,11 +614,14 @@ static const struct test_case cases[] = {
     TEST_CASE(the_range_grows_and_ends),
     TEST_CASE(mistakes_are_reported_and_ignored),
     TEST_CASE(mistakes_in_a_class_in_use_are_told_before_they_do_harm),
+    TEST_CASE(a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody),
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
+    TEST_CASE(a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(realloc_of_a_free_block_is_reported),
     TEST_CASE(a_pointer_into_a_block_is_found_while_its_class_is_seldom_used),
+    TEST_CASE(a_pointer_into_a_block_is_found_when_it_leaves_a_stack),
     TEST_CASE(only_marks_are_written_into_free_blocks_of_classes_in_use),
     TEST_CASE(pools_work_over_a_heap),
     TEST_CASE(counts_are_those_of_the_caller),

@@ -310,10 +310,10 @@ EXPORT void *realloc(void *ptr, size_t size)
     size_t has = class_size(class);
     if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
         return quire_likely(class_is_warm(heap, class)) ? ptr : resize_slow(ptr, size);
-    if (size >= LEAST_LENT && self.cache.growing == ptr)
-        return resize_slow(ptr, size);
-    void *moved = allocate(size);
-    if (!moved)
+    void *moved = NULL;
+    if (size >= LEAST_LENT && size > has && self.cache.growing == ptr)
+        moved = regular_lend(&self.cache, size);
+    if (!moved && !(moved = allocate(size)))
         return NULL;
     self.cache.growing = size > has ? moved : NULL;
     copy_small(moved, ptr, size < has ? size : has, size > has);

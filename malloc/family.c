@@ -291,6 +291,32 @@ static QUIRE_ALWAYS_INLINE void copy_small(void *to, const void *from, size_t si
         __builtin_memcpy((char *)to + at, (const char *)from + at, MIN_ALIGN);
 }
 
+static QUIRE_NOINLINE void *resize_large(void *ptr, size_t size)
+{
+    struct quire_heap *of_thread = self.cache.heap;
+    if (quire_likely(!options.mode) && quire_likely(of_thread) &&
+        regular_resize(of_thread, ptr, size))
+        return ptr;
+    return resize_slow(ptr, size);
+}
+
+/* A block of a small class, and no more is wanted than such a class has. */
+static QUIRE_NOINLINE void *move_small(void *ptr, size_t size, size_t class)
+{
+    size_t has = class_size(class);
+    void *moved = NULL;
+    if (size >= LEAST_LENT && size > has && self.cache.growing == ptr)
+        moved = regular_lend(&self.cache, size);
+    if (!moved && !(moved = allocate(size)))
+        return NULL;
+    self.cache.growing = size > has ? moved : NULL;
+    copy_small(moved, ptr, size < has ? size : has, size > has);
+    if (quire_unlikely(!stack_push(&self.cache, class, ptr)))
+        release_slow(ptr);
+    return moved;
+}
+
+/* What stays where it is needs no registers saved: so all else is done by others. */
 EXPORT void *realloc(void *ptr, size_t size)
 {
     if (!ptr)
@@ -300,25 +326,15 @@ EXPORT void *realloc(void *ptr, size_t size)
         return NULL;
     }
     size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
-    if (!class && quire_likely(!options.mode) && self.cache.heap &&
-        regular_resize(self.cache.heap, ptr, size))
-        return ptr;
-    if (!class || class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL ||
-        quire_unlikely(options.mode) || quire_unlikely((uintptr_t)ptr & (MIN_ALIGN - 1)) ||
-        quire_unlikely(has_mark(ptr)))
+    if (!class)
+        return resize_large(ptr, size);
+    if (class_is_run(class) || size > QUIRE_HEAP_MAX_SMALL || quire_unlikely(options.mode) ||
+        quire_unlikely((uintptr_t)ptr & (MIN_ALIGN - 1)) || quire_unlikely(has_mark(ptr)))
         return resize_slow(ptr, size);
     size_t has = class_size(class);
-    if (size <= has && (size > has / 2 || has <= 2 * MIN_ALIGN))
-        return quire_likely(class_is_warm(heap, class)) ? ptr : resize_slow(ptr, size);
-    if (size >= LEAST_LENT && self.cache.growing == ptr)
-        return resize_slow(ptr, size);
-    void *moved = allocate(size);
-    if (!moved)
-        return NULL;
-    self.cache.growing = size > has ? moved : NULL;
-    copy_small(moved, ptr, size < has ? size : has, size > has);
-    release(ptr);
-    return moved;
+    if (size > has || (size <= has / 2 && has > 2 * MIN_ALIGN))
+        return move_small(ptr, size, class);
+    return quire_likely(class_is_warm(heap, class)) ? ptr : resize_slow(ptr, size);
 }
 
 EXPORT void *reallocarray(void *ptr, size_t count, size_t size)

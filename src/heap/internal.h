@@ -397,7 +397,7 @@ bool regular_put(struct quire_heap_cache *cache, void *ptr);
  * time. */
 unsigned long regular_nr_taken(struct quire_heap *heap, unsigned number);
 /* For a block that grows and grows, of LEAST_LENT bytes at least: one with much more room than
- * that, which it is lent; see regular.c. */
+ * that, which it is lent; see regular.c. Without a lock, and at any time. */
 #define LEAST_LENT (QUIRE_PAGE_SIZE / 2)
 void *regular_lend(struct quire_heap_cache *cache, size_t size);
 /* Whether the block has become larger where it is. */

@@ -117,28 +117,29 @@ static bool has_to_lend(const struct regular *slot, size_t pages)
            lent_behind(pages, room);
 }
 
-/* If the loan has ended since, the block was large enough, and still is. */
-static void *lend(struct quire_heap_cache *cache, struct regular *slot, size_t pages)
+/* As take; and who has a block that is lent nothing may change its word as he likes. */
+static void *lend(struct regular *slot, size_t pages)
 {
     uintptr_t word = quire_load_relaxed(&slot->word), at = word & ~(uintptr_t)STATE;
-    if (!(word & FREE) || !has_to_lend(slot, pages) ||
-        !change(slot, word, at | lent_behind(pages, quire_load_relaxed(&slot->room))))
+    if (!(word & FREE) || !has_to_lend(slot, pages) || !change(slot, word, at))
         return NULL;
     if (quire_unlikely(!has_to_lend(slot, pages))) {
-        quire_heap_free(cache, (void *)at);
+        (void)change(slot, at, word);
         return NULL;
     }
     quire_store_relaxed(&slot->asked, pages);
     quire_count(&slot->nr_taken, 1);
+    quire_store_release(&slot->word, at | lent_behind(pages, quire_load_relaxed(&slot->room)));
     return (void *)at;
 }
 
 void *regular_lend(struct quire_heap_cache *cache, size_t size)
 {
+    struct quire_heap *heap = cache->heap;
     size_t pages = pages_for(size);
-    for (unsigned back = 1; back <= QUIRE_HEAP_RECENT; back++) {
+    for (unsigned back = 1; heap && back <= QUIRE_HEAP_RECENT; back++) {
         unsigned number = cache->recent[(cache->last_recent - back) % QUIRE_HEAP_RECENT];
-        void *block = lend(cache, &cache->heap->large.regular[number], pages);
+        void *block = lend(&heap->large.regular[number], pages);
         if (!block)
             continue;
         if (back == 1)

@@ -66,6 +66,49 @@ static void growing_keeps_the_contents(void)
     }
 }
 
+/* By a half each time; what is written and looked at is the beginning, which is what moves. */
+static char *grow_by_halves(char *block, size_t size, size_t to, unsigned seed)
+{
+    size_t most = 6000;
+    while (size < to) {
+        size_t more = size + size / 2 + 1;
+        block = opaque(realloc(block, more));
+        if (!block)
+            return NULL;
+        CHECK(holds(block, size < most ? size : most, seed));
+        fill(block, more < most ? more : most, seed);
+        if (more > most)
+            block[more - 1] = 1;
+        size = more;
+    }
+    return block;
+}
+
+/* So that a heap that learns how they grow gives them what others grew in. */
+static void buffers_that_grow_again_and_again_keep_their_contents(void)
+{
+    for (unsigned round = 0; round < 40; round++) {
+        char *block[3];
+        for (unsigned i = 0; i < 3; i++) {
+            block[i] = malloc(16);
+            REQUIRE(block[i]);
+            fill(block[i], 16, round + i);
+            REQUIRE((block[i] = grow_by_halves(block[i], 16, 5000 * (i + 1), round + i)));
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            CHECK(holds(block[i], 5000, round + i));
+            block[i] = opaque(realloc(block[i], round % 3 == i ? 1000 : 5000));
+            REQUIRE(block[i]);
+            size_t has = round % 3 == i ? 1000 : 5000;
+            REQUIRE((block[i] = grow_by_halves(block[i], has, 3 * MIB, round + i)));
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            CHECK(holds(block[i], 5000, round + i));
+            free(block[i]);
+        }
+    }
+}
+
 static void shrinking_keeps_the_contents(void)
 {
     size_t size = 20 * MIB;
@@ -190,6 +233,7 @@ static const struct conformance_case cases[] = {
     CASE(realloc_to_0_frees_and_returns_NULL),
     CASE(reallocarray_of_0_frees_and_returns_NULL),
     CASE(growing_keeps_the_contents),
+    CASE(buffers_that_grow_again_and_again_keep_their_contents),
     CASE(shrinking_keeps_the_contents),
     CASE(large_blocks_keep_both_ends_when_they_grow_by_pages),
     CASE(random_resizes_among_others_keep_contents),

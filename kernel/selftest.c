@@ -1,21 +1,18 @@
 /* kernel/selftest.c: the tests, inside the machine
  *
- * The same suites as on the host. A simulated machine's memory is a piece of this one's, from its
- * own allocator: contiguous frames, seen at another offset of the direct map.
+ * The same suites as on the host.
  */
 #include "base/text.h"
 #include "cmdline.h"
 #include "memory.h"
 #include "modes.h"
 #include "objects.h"
+#include "selftest_memory.h"
 #include "tests/harness/harness.h"
 
 /* Software emulation is some twenty times slower than the host. */
 #define DEFAULT_EFFORT 10000
 #define DEFAULT_SEED 1
-
-static struct quire_page *piece;
-static unsigned long piece_pages;
 
 static void write_console(const char *text, size_t length)
 {
@@ -25,35 +22,6 @@ static void write_console(const char *text, size_t length)
 static void set_cpu(unsigned cpu)
 {
     quire_x86_cpu = cpu < QUIRE_MAX_CPUS ? cpu : QUIRE_MAX_CPUS;
-}
-
-static void give_back(void)
-{
-    if (piece_pages)
-        quire_free_contig_range(machine_mem, quire_page_to_pfn(piece), piece_pages);
-    piece_pages = 0;
-}
-
-/* Taken and given back as CPU 0, the only one that the real machine knows. */
-static bool memory(uint64_t size, struct quire_port_mem *pm)
-{
-    unsigned cpu = quire_x86_cpu;
-    uint64_t pages = (size + QUIRE_PAGE_SIZE - 1) >> QUIRE_PAGE_SHIFT;
-    quire_x86_cpu = 0;
-    give_back();
-    piece = pages && pages <= quire_nr_managed_pages(machine_mem)
-                ? quire_alloc_contig_pages(machine_mem, (unsigned long)pages, 1,
-                                           QUIRE_GFP_KERNEL | QUIRE_GFP_NOWARN, -1)
-                : NULL;
-    quire_x86_cpu = cpu;
-    if (!piece)
-        return false;
-    piece_pages = (unsigned long)pages;
-    pm->base = quire_page_address(machine_mem, piece);
-    pm->direct_end = size;
-    pm->machine = false;
-    memset(pm->base, 0, (size_t)size);
-    return true;
 }
 
 /* What the library says stands in the output as a comment. */
@@ -81,7 +49,7 @@ static void bail_out(void)
 
 struct test_environment test_environment = {
     .write = write_console,
-    .memory = memory,
+    .memory = selftest_memory,
     .set_cpu = set_cpu,
     .set_log = set_log,
     .set_grace = set_grace,
@@ -113,13 +81,14 @@ static bool contains(const char *string, const char *part)
 
 /* The host's suites, and those that need a processor of their own. */
 #define MAX_SUITES 256
-extern const struct test_suite suite_real_mmu;
+extern const struct test_suite suite_given_memory, suite_real_mmu;
 static const struct test_suite *suites[MAX_SUITES];
 
 static void gather_suites(void)
 {
     unsigned count = 0;
     suites[count++] = &suite_real_mmu;
+    suites[count++] = &suite_given_memory;
     for (const struct test_suite *const *suite = test_suites; *suite; suite++) {
         if (count == MAX_SUITES - 1)
             panic("there are more than %d suites of tests", MAX_SUITES);
@@ -157,7 +126,7 @@ enum machine_status selftest(const char *command_line)
     panic_hook = NULL;
     log_hook = NULL;
     set_cpu(0);
-    give_back();
+    selftest_memory_give_back();
     bool objects = objects_check();
     quire_mem_check(machine_mem);
     print("# %u failed, %u skipped\n", counts.failed, counts.skipped);

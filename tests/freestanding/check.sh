@@ -92,6 +92,14 @@ for knobs in -DQUIRE_DEBUG_LEVEL=1 -DQUIRE_DEBUG_LEVEL=2 -DQUIRE_PAGE_SHIFT=14 \
         compile gcc -fsyntax-only $knobs $(cat src/sources.txt)
 done
 
+if command -v clang >/dev/null; then
+    includes=$(clang -print-resource-dir)/include
+    # shellcheck disable=SC2046 # a list of files
+    tap_check 'every source compiles by clang' compile clang -fsyntax-only $(cat src/sources.txt)
+else
+    tap_skip 'every source compiles by clang' 'there is no clang'
+fi
+
 for header in include/quire/*.h; do
     tap_check "${header#include/} compiles alone in C" header_alone gcc c "$header"
     tap_check "${header#include/} compiles alone in C++" header_alone g++ c++ "$header"

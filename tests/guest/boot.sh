@@ -120,6 +120,8 @@ tap_check "i386 without NX: code can't be written" \
     ends_and_says 3 '^panic: page fault: write of .* protected' --arch=i386 --append=crash=text --qemu="$tap_scratch/qemu32"
 tap_check "i386 without NX: the processor agrees about page tables" \
     ends 0 --arch=i386 --mem=64M --selftest=real_mmu --qemu="$tap_scratch/qemu32"
+tap_check "i386 without NX: cases of the selftest get zeroed memory" \
+    ends 0 --arch=i386 --mem=64M --selftest=given_memory --qemu="$tap_scratch/qemu32"
 if [ "$(uname -m)" = x86_64 ] && [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>&1 | grep -q INTERP; then
     tap_check "4 MiB are enough for busybox to say hello" \
         ends_and_says 0 '^hello' --mem=4M -- /bin/busybox sh -c 'echo hello'

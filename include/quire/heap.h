@@ -67,9 +67,9 @@ struct quire_heap_ops {
     /* Makes a mapping larger or smaller, elsewhere only if `may_move`; what is added is zero. NULL:
      * it can't be, and the mapping is as it was. May itself be NULL. */
     void *(*remap)(void *arg, void *at, size_t old_size, size_t new_size, bool may_move);
-    /* A caller's mistake: `ptr` was freed twice, or isn't a block. That may be told by a later call,
-     * of another thread. When it returns the mistake has been ignored; a block that was written to
-     * after its free stays allocated. NULL: the port's panic. */
+    /* A caller's mistake: `ptr` was freed twice, or isn't a block. That may be told by a later
+     * call, of another thread. When it returns the mistake has been ignored; a block that was
+     * written to after its free stays allocated. NULL: the port's panic. */
     void (*mistake)(void *arg, const void *ptr, const char *text);
     /* Bytes of a mapping that take memory. NULL: all of them. */
     size_t (*resident)(void *arg, void *at, size_t size);

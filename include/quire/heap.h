@@ -28,8 +28,9 @@
  *
  * What is larger is a mapping of its own, outside the range, known by a tree. So an address says by
  * one load what it is, and nothing of the heap's lies next to what users write. A freed block gets
- * a mark in its second word, by which a second free is noticed; nothing depends on it. (A pointer
- * into a block that is freed by mistake has it written there.)
+ * a mark in its second word, and another in its first when it leaves its stack, by which a second
+ * free is noticed: a block without the first is allocated to nobody. (A pointer into a block that
+ * is freed by mistake has them written there.)
  *
  * A cache has a small stack of free blocks for each class. Allocating pops, freeing pushes, and
  * that is the hot path: no lock, no atomic instruction (src/heap/cache.h). A block that another
@@ -66,8 +67,9 @@ struct quire_heap_ops {
     /* Makes a mapping larger or smaller, elsewhere only if `may_move`; what is added is zero. NULL:
      * it can't be, and the mapping is as it was. May itself be NULL. */
     void *(*remap)(void *arg, void *at, size_t old_size, size_t new_size, bool may_move);
-    /* A caller's mistake: `ptr` was freed twice, or isn't a block. When it returns the call has
-     * been ignored. NULL: the port's panic. */
+    /* A caller's mistake: `ptr` was freed twice, or isn't a block. That may be told by a later
+     * call, of another thread. When it returns the mistake has been ignored; a block that was
+     * written to after its free stays allocated. NULL: the port's panic. */
     void (*mistake)(void *arg, const void *ptr, const char *text);
     /* Bytes of a mapping that take memory. NULL: all of them. */
     size_t (*resident)(void *arg, void *at, size_t size);

@@ -202,7 +202,7 @@ static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigne
     size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
     unsigned count = hide_stack(cache, class);
     while (count && !cache_is_as_left(heap, class, bottom[count]))
-        bottom[count--] = NULL; /* an end, or what looks like one, would refuse what is freed */
+        count--;
     bool is_empty = !count;
     if (is_empty)
         count = (unsigned)central_take(heap, class, wanted, bottom + 1);
@@ -374,6 +374,9 @@ static void free_slow(struct quire_heap_cache *cache, size_t class, void *block)
     }
     if (stack_count(cache, class) == capacity)
         flush_oldest(cache, class, batch(cache, class, capacity, false));
+    if (stack_push(cache, class, block))
+        return;
+    set_capacity(cache, class, capacity); /* what looked like an end above its blocks goes */
     if (!stack_push(cache, class, block)) /* a signal handler has filled it again */
         cache_put_one(heap, class, block);
 }

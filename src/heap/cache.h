@@ -12,8 +12,8 @@
  *               empty when what `top` points to is an end, and full when what follows that is
  *   invariant   what is on a stack has the mark of a free block, which is taken away when it is
  *               allocated: so one that was freed twice isn't allocated twice
- *   invariant   what is back in its slab has another mark, which is taken away when it leaves it:
- * so one that was freed again since isn't allocated from a stack
+ *   invariant   what is back in its slab has another mark, too, until it leaves it: so one that was
+ *               freed again since isn't allocated from a stack
  *
  * An end is no block by one of its bits, but can be read like one, and never has the mark. So the
  * test for the mark says that there is a block, too: it waits for no memory, since freeing has

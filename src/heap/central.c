@@ -161,7 +161,7 @@ static size_t take_runs(struct quire_heap *heap, size_t class, size_t count, voi
     size_t got = 0;
     void *run;
     while (got < count && (run = run_take(heap, class_pages(class), 0)))
-        blocks[got++] = run; /* a NULL would end the stack that it is for */
+        blocks[got++] = run; /* for a stack, where no NULL may lie */
     return got;
 }
 

@@ -14,9 +14,9 @@
  *
  *   1   `is_reaped` is set, then fence. A thread that isn't in a slow path now waits before the
  *       next one, for reap_lock, so all it can do is push and pop. One that is in is left alone.
- *   2   The slot under the last block becomes an end, and the second behind it; then fence. A
- * thread may have been stopped within a pop or a push before this, with what it loaded: that is of
- *       the slot at its top, or the next.
+ *   2   The slot under the last block becomes an end, and so does the second behind it; then
+ *       fence. A thread may have been stopped within a pop or a push before this, with what it
+ *       loaded: that is of the slot at its top, or the next.
  *   3   If the top is above `low`, and nothing has been pushed to `low`, then the thread hasn't
  *       taken its block, and never gets there. If it is two below `high` nothing is pushed there.
  *       Else the slot gets its content again, unless a push was faster.

@@ -82,6 +82,29 @@ static void what_lies_on_the_stacks_of_an_idle_thread_goes_to_others(void)
     heap_end();
 }
 
+/* Of a block that was freed twice, and allocated since, the second free lies below others. */
+static void what_is_reaped_goes_back_only_if_nobody_has_it(void)
+{
+    void *twice, *others[2];
+    if (!boot())
+        return;
+    attach(&idle);
+    fill(&idle);
+    REQUIRE((twice = quire_heap_alloc(&idle, SIZE)));
+    for (unsigned i = 0; i < 2; i++)
+        REQUIRE((others[i] = quire_heap_alloc(&idle, SIZE)));
+    quire_heap_free(&idle, twice);
+    quire_heap_free(&idle, twice);
+    CHECK(quire_heap_alloc(&idle, SIZE) == twice);
+    for (unsigned i = 0; i < 2; i++)
+        quire_heap_free(&idle, others[i]);
+    look_for_idle_ones();
+    CHECK(heap_caught("double free, or written"));
+    quire_heap_free(&heap_cache, twice);
+    quire_heap_cache_detach(&idle);
+    heap_end();
+}
+
 static void a_stack_that_was_reaped_has_room_for_one_more(void)
 {
     size_t class = small_class(SIZE);
@@ -306,6 +329,7 @@ static void stacks_of_any_number_of_threads_hold_what_they_may(void)
 
 static const struct test_case cases[] = {
     TEST_CASE(what_lies_on_the_stacks_of_an_idle_thread_goes_to_others),
+    TEST_CASE(what_is_reaped_goes_back_only_if_nobody_has_it),
     TEST_CASE(a_stack_that_was_reaped_has_room_for_one_more),
     TEST_CASE(a_thread_in_a_slow_path_is_left_alone),
     TEST_CASE(many_idle_threads_are_reaped_some_at_a_time),

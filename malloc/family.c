@@ -386,9 +386,8 @@ EXPORT void *pvalloc(size_t size)
     return allocate_aligned((size_t)quire_align_up(size, QUIRE_PAGE_SIZE), QUIRE_PAGE_SIZE);
 }
 
-EXPORT size_t malloc_usable_size(void *ptr)
+static QUIRE_NOINLINE size_t usable_size_slow(void *ptr, size_t class)
 {
-    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
     if (class || !ptr)
         return class ? margin_usable(heap, class, ptr) : 0;
     if (emergency_owns(ptr))
@@ -400,6 +399,15 @@ EXPORT size_t malloc_usable_size(void *ptr)
     size_t size = debug_size(ptr);
     heap_leave();
     return size;
+}
+
+/* Some programs ask of each block, when it comes and when it goes. */
+EXPORT size_t malloc_usable_size(void *ptr)
+{
+    size_t class = class_of_address(heap_range.base, heap_range.size, ptr);
+    if (quire_unlikely(!class) || quire_unlikely(!class_is_warm(heap, class)))
+        return usable_size_slow(ptr, class);
+    return class_size(class);
 }
 
 /* C23's. realloc may have left a block where it was, larger than the size that it was asked for

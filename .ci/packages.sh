@@ -57,7 +57,8 @@ packages_to_check() {
         /usr/i686-linux-gnu/lib/crt1.o:libc6-dev-i386-cross \
         cpio:cpio musl-gcc:musl-tools /bin/busybox:busybox-static gawk:gawk lua5.4:lua5.4 \
         sqlite3:sqlite3 xz:xz-utils /usr/bin/python3:python3 ps:procps mandoc:mandoc zsh:zsh fish:fish stress-ng:stress-ng \
-        chromium:chromium chromedriver:chromium-driver
+        chromium:chromium chromedriver:chromium-driver \
+        numactl:numactl qemu-nbd:qemu-utils
     # The sanitizers' runtime is a package of its own, of clang's version.
     need_packages "$(clang -print-runtime-dir):libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 }

@@ -4,13 +4,16 @@
  * most that were used at a time since the last purge: phys hands out what was used before first, so
  * peak less used is what could go, about.
  *
- * Two rules, looked at when pages are freed and more than the trim threshold is dirty:
+ * Two rules, looked at when blocks are put back and more than the trim threshold is dirty:
  *
  *   decay   the time is divided into intervals; what nobody needed in all of one goes at its end
  *   ebb     when more is dirty than is used, or it is little, all of it goes, once an interval at
  *           most: a program that is done with its memory doesn't wait for the decay, and may never
  *           call again. If the threshold was set it goes each time, but for what is little beside
  *           what is used: that is what was asked for
+ *
+ * Large blocks that were kept for the decay go then, too, and also when hardly anything is dirty: who
+ * has small blocks only from now on may never come to large.c again.
  *
  * When pages go back and more of the slabs is free than used, pages go too that hold no block in
  * use, in slabs that do.
@@ -129,12 +132,21 @@ static bool is_ebb(const struct quire_heap *heap, unsigned long dirty, uint64_t 
            (!heap->has_purged || now - heap->purged_ns >= heap_decay_ns(heap));
 }
 
+static bool is_time_to_look(struct quire_heap *heap)
+{
+    return quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK == 0;
+}
+
 void heap_purge_if_due(struct quire_heap *heap)
 {
     unsigned long dirty = pages_dirty(heap);
-    if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT) ||
-        (quire_load_relaxed(&heap->has_purged) && !quire_load_relaxed(&heap->trims_at_once) &&
-         quire_fetch_add(&heap->purge_looks, 1) % LOOKS_PER_CLOCK) ||
+    if (quire_likely(dirty <= quire_load_relaxed(&heap->trim_threshold) >> QUIRE_PAGE_SHIFT)) {
+        if (large_has_kept(heap) && is_time_to_look(heap))
+            (void)large_release(heap, false);
+        return;
+    }
+    if ((quire_load_relaxed(&heap->has_purged) && !quire_load_relaxed(&heap->trims_at_once) &&
+         !is_time_to_look(heap)) ||
         !quire_port_spin_trylock(&heap->purge_lock))
         return;
     uint64_t now = quire_port_clock_ns();

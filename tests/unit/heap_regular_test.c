@@ -216,6 +216,26 @@ static void who_asks_without_the_lock_first_gives_back_what_is_idle(void)
     heap_end();
 }
 
+/* And one that has no large block from now on, while few pages come and go. */
+static void who_has_small_blocks_only_gives_back_large_ones(void)
+{
+    enum { COUNT = 500 };
+    static void *small[COUNT];
+    if (!heap_boot())
+        return;
+    make_regulars();
+    quire_heap_free(&heap_cache, quire_heap_alloc(&heap_cache, 3 * SIZE)); /* no regular */
+    quire_heap_set_decay(heap_machine.heap, 0);
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < COUNT; i++)
+            REQUIRE((small[i] = quire_heap_alloc(&heap_cache, 32)));
+        for (unsigned i = 0; i < COUNT; i++)
+            quire_heap_free(&heap_cache, small[i]);
+    }
+    CHECK_EQ(heap_info().nr_kept, 0);
+    heap_end();
+}
+
 static void nothing_is_no_regular(void)
 {
     if (!heap_boot())
@@ -261,6 +281,7 @@ static const struct test_case cases[] = {
     TEST_CASE(regulars_that_nobody_takes_are_unmapped),
     TEST_CASE(who_needs_no_lock_gives_back_what_is_idle),
     TEST_CASE(who_asks_without_the_lock_first_gives_back_what_is_idle),
+    TEST_CASE(who_has_small_blocks_only_gives_back_large_ones),
     TEST_CASE(nothing_is_no_regular),
     TEST_CASE(a_block_that_grew_has_room_for_the_next_steps),
     {0},

@@ -17,8 +17,8 @@ struct walk {
     unsigned count;
 };
 
-/* Where the linker put this library's code: dladdr(3), which looks at each of its symbols, took most
- * of the time of `leak`. */
+/* Where the linker put this library's code: dladdr(3), which looks at each of its symbols, took
+ * most of the time of `leak`. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _etext[] __attribute__((visibility("hidden")));
 

@@ -12,8 +12,8 @@
  *           call again. If the threshold was set it goes each time, but for what is little beside
  *           what is used: that is what was asked for
  *
- * Large blocks that were kept for the decay go then, too, and also when hardly anything is dirty: who
- * has small blocks only from now on may never come to large.c again.
+ * Large blocks that were kept for the decay go then, too, and also when hardly anything is dirty:
+ * who has small blocks only from now on may never come to large.c again.
  *
  * When pages go back and more of the slabs is free than used, pages go too that hold no block in
  * use, in slabs that do.

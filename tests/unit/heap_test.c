@@ -321,6 +321,41 @@ static void users_may_write_what_free_blocks_have(void)
     heap_end();
 }
 
+/* As many blocks as there is memory for, linked with those in `chain`. */
+static void **take_all(size_t size, void **chain)
+{
+    void **next;
+    while ((next = quire_heap_alloc(&heap_cache, size))) {
+        *next = chain;
+        chain = next;
+    }
+    return chain;
+}
+
+/* Also for a smaller one, when there is no other. */
+static void a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there_is_no_memory(void)
+{
+    void **chain = NULL, **next;
+    if (!heap_boot())
+        return;
+    warm_up(200);
+    uintptr_t *a = quire_heap_alloc(&heap_cache, 200), *b;
+    REQUIRE(a);
+    chain = take_all(30 * QUIRE_PAGE_SIZE, chain);
+    chain = take_all(QUIRE_HEAP_MAX_SMALL / 2, chain);
+    chain = take_all(100, chain);
+    a[0] = SLAB_MARK;
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, small_class(200), a));
+    CHECK((b = quire_heap_alloc(&heap_cache, 100)) == a);
+    quire_heap_free(&heap_cache, b);
+    for (; chain; chain = next) {
+        next = *chain;
+        quire_heap_free(&heap_cache, chain);
+    }
+    heap_end();
+}
+
 static void a_block_of_the_quarantine_is_known_when_its_class_is_in_use(void)
 {
     enum { NR_COLD = (WARM - 1) / (HEAT_OF_TAKE + HEAT_OF_FREE) };
@@ -619,6 +654,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody),
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
+    TEST_CASE(a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there_is_no_memory),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
     TEST_CASE(a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(realloc_of_a_free_block_is_reported),

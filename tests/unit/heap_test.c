@@ -283,6 +283,31 @@ static void a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_n
     heap_end();
 }
 
+/* It has no mark from then on, though it wasn't a stack that it came from. */
+static void a_run_that_is_taken_as_pages_is_allocated_from_a_stack_to_nobody(void)
+{
+    enum { SIZE = 4 * QUIRE_PAGE_SIZE };
+    unsigned count = 0;
+    if (!heap_boot())
+        return;
+    warm_up(SIZE);
+    void *a = quire_heap_alloc(&heap_cache, SIZE), *b;
+    REQUIRE(a);
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, NR_SMALL + 4, a));
+    cache_put_one(heap_machine.heap, NR_SMALL + 4, a); /* as who has no stack does */
+    do
+        REQUIRE((block[count] = quire_heap_alloc_aligned(&heap_cache, SIZE, 2 * QUIRE_PAGE_SIZE)));
+    while (block[count++] != a && count < COUNT);
+    REQUIRE(block[count - 1] == a);
+    CHECK((b = quire_heap_alloc(&heap_cache, SIZE)) != a);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+    while (count--)
+        quire_heap_free(&heap_cache, block[count]);
+    heap_end();
+}
+
 static void a_free_block_that_was_written_to_is_allocated_to_nobody(void)
 {
     if (!heap_boot())
@@ -412,6 +437,9 @@ static void realloc_of_a_free_block_is_reported(void)
     CHECK(heap_caught("freed before"));
     quire_heap_cache_flush(&heap_cache);
     CHECK(!quire_heap_realloc(&heap_cache, a, 1000)); /* in its slab */
+    CHECK(heap_caught("freed before"));
+    ((uintptr_t *)(void *)a)[1] = 1; /* and written since */
+    CHECK(!quire_heap_realloc(&heap_cache, a, 100));
     CHECK(heap_caught("freed before"));
     a = quire_heap_alloc(&heap_cache, 100);
     REQUIRE(a);
@@ -652,6 +680,7 @@ static const struct test_case cases[] = {
     TEST_CASE(mistakes_are_reported_and_ignored),
     TEST_CASE(mistakes_in_a_class_in_use_are_told_before_they_do_harm),
     TEST_CASE(a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody),
+    TEST_CASE(a_run_that_is_taken_as_pages_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
     TEST_CASE(a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there_is_no_memory),

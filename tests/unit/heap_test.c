@@ -175,9 +175,11 @@ static void mistakes_are_reported_and_ignored(void)
     CHECK(heap_caught("written after it was freed"));
     quire_heap_free(&heap_cache, run + 3 * QUIRE_PAGE_SIZE);
     CHECK(heap_caught("no block"));
+    pattern_write(run, 100, 1);
     quire_heap_free(&heap_cache, run + 16);
     quire_heap_cache_flush(&heap_cache);
     CHECK(heap_caught("into a block"));
+    CHECK(pattern_is(run, 100, 1));
     quire_heap_free(&heap_cache, run);
     quire_heap_cache_flush(&heap_cache);
     quire_heap_free(&heap_cache, run);
@@ -381,6 +383,26 @@ static void a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there
     heap_end();
 }
 
+/* Nor does it hide what comes home with it, and is freed again. */
+static void a_block_beside_which_users_wrote_that_is_known_when_it_is_home(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    uintptr_t *written = quire_heap_alloc(&heap_cache, 100), *a, *b;
+    REQUIRE(written && (a = quire_heap_alloc(&heap_cache, 100)));
+    written[0] = SLAB_MARK;
+    quire_heap_free(&heap_cache, written);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&heap_cache);
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, small_class(100), a));
+    CHECK((b = quire_heap_alloc(&heap_cache, 100))); /* maybe it, from its slab */
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+    heap_end();
+}
+
 static void a_block_of_the_quarantine_is_known_when_its_class_is_in_use(void)
 {
     enum { NR_COLD = (WARM - 1) / (HEAT_OF_TAKE + HEAT_OF_FREE) };
@@ -465,6 +487,12 @@ static void a_pointer_into_a_block_is_found_while_its_class_is_seldom_used(void)
     CHECK(pattern_is(a, 16, 1) && pattern_is(b, 16, 2));
     quire_heap_free(&heap_cache, a);
     quire_heap_free(&heap_cache, b);
+    REQUIRE((a = quire_heap_alloc(&heap_cache, 100)));
+    pattern_write(a, 100, 3);
+    quire_heap_free(&heap_cache, a + MIN_ALIGN);
+    CHECK(heap_caught("free of"));
+    CHECK(pattern_is(a, 100, 3));
+    quire_heap_free(&heap_cache, a);
     heap_end();
 }
 
@@ -684,6 +712,7 @@ static const struct test_case cases[] = {
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
     TEST_CASE(a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there_is_no_memory),
+    TEST_CASE(a_block_beside_which_users_wrote_that_is_known_when_it_is_home),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
     TEST_CASE(a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(realloc_of_a_free_block_is_reported),

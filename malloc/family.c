@@ -21,8 +21,14 @@ static void *no_memory(void)
 
 /* ---- while a fork keeps this thread out ------------------------------------------------------ */
 
-/* Blocks that were freed then, linked by their first words. */
+/* Blocks that were freed then, linked by their second words: the first may say that one is free
+ * already. */
 static void *freed_later;
+
+static void **link_of(void *ptr)
+{
+    return (void **)ptr + 1;
+}
 
 /* heap_enter_soon was false: there is no heap, or no way to it. When there is no room outside it is
  * waited for. */
@@ -41,7 +47,7 @@ static void free_later(void *ptr)
         guard_check_free(ptr);
     void *first = quire_load_relaxed(&freed_later);
     do
-        *(void **)ptr = first;
+        *link_of(ptr) = first;
     while (!quire_compare_exchange(&freed_later, &first, ptr));
 }
 
@@ -49,9 +55,13 @@ static QUIRE_NOINLINE void free_what_waits(void)
 {
     void *next, *ptr = __atomic_exchange_n(&freed_later, NULL, __ATOMIC_ACQ_REL);
     for (; ptr; ptr = next) {
-        next = *(void **)ptr;
+        next = *link_of(ptr);
+        if ((uintptr_t)next == FREE_MARK) { /* it was freed since, being in the list twice */
+            message_mistake(NULL, ptr, "double free");
+            return;
+        }
         if (guard_owns(ptr))
-            guard_mend(ptr, sizeof next);
+            guard_mend(ptr, 2 * sizeof next);
         if (options.mode)
             debug_release(ptr);
         else

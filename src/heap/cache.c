@@ -194,15 +194,21 @@ static unsigned batch(struct quire_heap_cache *cache, size_t class, unsigned cap
 
 /* ---- allocating ------------------------------------------------------------------------------ */
 
+/* Of a stack's `count` blocks those up to the last one that is free. */
+static unsigned count_as_left(struct quire_heap *heap, size_t class, unsigned count, void **bottom)
+{
+    while (count && !cache_is_as_left(heap, class, bottom[count]))
+        count--;
+    return count;
+}
+
 /* A block for the caller, and some for the stack: the last one taken is the caller's. */
 static void *fill_and_take(struct quire_heap_cache *cache, size_t class, unsigned capacity)
 {
     struct quire_heap *heap = cache->heap;
     void *block = NULL, **bottom = stack_bottom(cache, class);
     size_t wanted = class_is_run(class) ? 1 : batch(cache, class, capacity, true);
-    unsigned count = hide_stack(cache, class);
-    while (count && !cache_is_as_left(heap, class, bottom[count]))
-        count--;
+    unsigned count = count_as_left(heap, class, hide_stack(cache, class), bottom);
     bool is_empty = !count;
     if (is_empty)
         count = (unsigned)central_take(heap, class, wanted, bottom + 1);
@@ -239,6 +245,19 @@ static void *take_one(struct quire_heap *heap, size_t class, size_t size)
     return block;
 }
 
+/* As stack_pop, whatever the block's user wrote to it. */
+static void *take_last(struct quire_heap_cache *cache, size_t class)
+{
+    if (!cache->capacity[class])
+        return NULL;
+    void *block = NULL, **bottom = stack_bottom(cache, class);
+    unsigned count = count_as_left(cache->heap, class, hide_stack(cache, class), bottom);
+    if (count)
+        block = bottom[count--];
+    set_top(cache, class, bottom + count);
+    return block;
+}
+
 /* There is no memory for the class: what is free of larger ones will do. */
 static void *take_larger(struct quire_heap_cache *cache, size_t class)
 {
@@ -247,7 +266,7 @@ static void *take_larger(struct quire_heap_cache *cache, size_t class)
     while (!block && ++class < NR_CLASSES) {
         if (class_size(class) < wanted) /* runs of a page or two */
             continue;
-        block = stack_pop(cache, class);
+        block = take_last(cache, class);
         if (!block && !central_take_left(cache->heap, class, &block))
             block = NULL;
     }

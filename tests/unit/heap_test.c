@@ -175,9 +175,11 @@ static void mistakes_are_reported_and_ignored(void)
     CHECK(heap_caught("written after it was freed"));
     quire_heap_free(&heap_cache, run + 3 * QUIRE_PAGE_SIZE);
     CHECK(heap_caught("no block"));
+    pattern_write(run, 100, 1);
     quire_heap_free(&heap_cache, run + 16);
     quire_heap_cache_flush(&heap_cache);
     CHECK(heap_caught("into a block"));
+    CHECK(pattern_is(run, 100, 1));
     quire_heap_free(&heap_cache, run);
     quire_heap_cache_flush(&heap_cache);
     quire_heap_free(&heap_cache, run);
@@ -283,6 +285,31 @@ static void a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_n
     heap_end();
 }
 
+/* It has no mark from then on, though it wasn't a stack that it came from. */
+static void a_run_that_is_taken_as_pages_is_allocated_from_a_stack_to_nobody(void)
+{
+    enum { SIZE = 4 * QUIRE_PAGE_SIZE };
+    unsigned count = 0;
+    if (!heap_boot())
+        return;
+    warm_up(SIZE);
+    void *a = quire_heap_alloc(&heap_cache, SIZE), *b;
+    REQUIRE(a);
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, NR_SMALL + 4, a));
+    cache_put_one(heap_machine.heap, NR_SMALL + 4, a); /* as who has no stack does */
+    do
+        REQUIRE((block[count] = quire_heap_alloc_aligned(&heap_cache, SIZE, 2 * QUIRE_PAGE_SIZE)));
+    while (block[count++] != a && count < COUNT);
+    REQUIRE(block[count - 1] == a);
+    CHECK((b = quire_heap_alloc(&heap_cache, SIZE)) != a);
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
+    while (count--)
+        quire_heap_free(&heap_cache, block[count]);
+    heap_end();
+}
+
 static void a_free_block_that_was_written_to_is_allocated_to_nobody(void)
 {
     if (!heap_boot())
@@ -318,6 +345,61 @@ static void users_may_write_what_free_blocks_have(void)
         CHECK(a[0] != SLAB_MARK); /* or it would be looked for in its slab the next time, too */
     }
     quire_heap_free(&heap_cache, a);
+    heap_end();
+}
+
+/* As many blocks as there is memory for, linked with those in `chain`. */
+static void **take_all(size_t size, void **chain)
+{
+    void **next;
+    while ((next = quire_heap_alloc(&heap_cache, size))) {
+        *next = chain;
+        chain = next;
+    }
+    return chain;
+}
+
+/* Also for a smaller one, when there is no other. */
+static void a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there_is_no_memory(void)
+{
+    void **chain = NULL, **next;
+    if (!heap_boot())
+        return;
+    warm_up(200);
+    uintptr_t *a = quire_heap_alloc(&heap_cache, 200), *b;
+    REQUIRE(a);
+    chain = take_all(30 * QUIRE_PAGE_SIZE, chain);
+    chain = take_all(QUIRE_HEAP_MAX_SMALL / 2, chain);
+    chain = take_all(100, chain);
+    a[0] = SLAB_MARK;
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, small_class(200), a));
+    CHECK((b = quire_heap_alloc(&heap_cache, 100)) == a);
+    quire_heap_free(&heap_cache, b);
+    for (; chain; chain = next) {
+        next = *chain;
+        quire_heap_free(&heap_cache, chain);
+    }
+    heap_end();
+}
+
+/* Nor does it hide what comes home with it, and is freed again. */
+static void a_block_beside_which_users_wrote_that_is_known_when_it_is_home(void)
+{
+    if (!heap_boot())
+        return;
+    warm_up(100);
+    uintptr_t *written = quire_heap_alloc(&heap_cache, 100), *a, *b;
+    REQUIRE(written && (a = quire_heap_alloc(&heap_cache, 100)));
+    written[0] = SLAB_MARK;
+    quire_heap_free(&heap_cache, written);
+    quire_heap_free(&heap_cache, a);
+    quire_heap_cache_flush(&heap_cache);
+    quire_heap_free(&heap_cache, a);
+    REQUIRE(cache_has(&heap_cache, small_class(100), a));
+    CHECK((b = quire_heap_alloc(&heap_cache, 100))); /* maybe it, from its slab */
+    CHECK(heap_caught("double free"));
+    quire_heap_free(&heap_cache, b);
     heap_end();
 }
 
@@ -378,6 +460,9 @@ static void realloc_of_a_free_block_is_reported(void)
     quire_heap_cache_flush(&heap_cache);
     CHECK(!quire_heap_realloc(&heap_cache, a, 1000)); /* in its slab */
     CHECK(heap_caught("freed before"));
+    ((uintptr_t *)(void *)a)[1] = 1; /* and written since */
+    CHECK(!quire_heap_realloc(&heap_cache, a, 100));
+    CHECK(heap_caught("freed before"));
     a = quire_heap_alloc(&heap_cache, 100);
     REQUIRE(a);
     CHECK(!quire_heap_realloc(&heap_cache, a + 8, 100));
@@ -402,6 +487,12 @@ static void a_pointer_into_a_block_is_found_while_its_class_is_seldom_used(void)
     CHECK(pattern_is(a, 16, 1) && pattern_is(b, 16, 2));
     quire_heap_free(&heap_cache, a);
     quire_heap_free(&heap_cache, b);
+    REQUIRE((a = quire_heap_alloc(&heap_cache, 100)));
+    pattern_write(a, 100, 3);
+    quire_heap_free(&heap_cache, a + MIN_ALIGN);
+    CHECK(heap_caught("free of"));
+    CHECK(pattern_is(a, 100, 3));
+    quire_heap_free(&heap_cache, a);
     heap_end();
 }
 
@@ -617,8 +708,11 @@ static const struct test_case cases[] = {
     TEST_CASE(mistakes_are_reported_and_ignored),
     TEST_CASE(mistakes_in_a_class_in_use_are_told_before_they_do_harm),
     TEST_CASE(a_run_that_is_free_pages_and_on_a_stack_is_allocated_from_there_to_nobody),
+    TEST_CASE(a_run_that_is_taken_as_pages_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(a_free_block_that_was_written_to_is_allocated_to_nobody),
     TEST_CASE(users_may_write_what_free_blocks_have),
+    TEST_CASE(a_block_whose_user_wrote_what_is_home_has_is_the_next_one_when_there_is_no_memory),
+    TEST_CASE(a_block_beside_which_users_wrote_that_is_known_when_it_is_home),
     TEST_CASE(a_block_of_the_quarantine_is_known_when_its_class_is_in_use),
     TEST_CASE(a_block_of_the_quarantine_is_allocated_from_a_stack_to_nobody),
     TEST_CASE(realloc_of_a_free_block_is_reported),

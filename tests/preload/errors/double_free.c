@@ -1,6 +1,9 @@
 /* tests/preload/errors/double_free.c: blocks that are freed twice */
+#include <dlfcn.h>
+#include <gnu/lib-names.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -280,6 +283,82 @@ static void block_that_the_parent_freed(void)
     _exit(WEXITSTATUS(status));
 }
 
+/* Registered before any library's constructor may: so it comes when those of all libraries have
+ * run, and allocators that wait for forks do. */
+static bool has_handler, is_met;
+
+static void meet_within_fork(void)
+{
+    if (!is_met)
+        return;
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+}
+
+/* Of the C library itself, since preloaded ones may have the name, too. To ask for it initialises
+ * it, with an environment that it doesn't know yet. */
+static void register_first(int argc, char **argv, char **variables)
+{
+    int (*next)(void (*)(void), void (*)(void), void (*)(void), void *) = NULL;
+    if (argc < 2 || !strstr(argv[1], "_while_another_thread_forks"))
+        return;
+    void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+    environ = variables;
+    if (library)
+        *(void **)&next = dlsym(library, "__register_atfork");
+    has_handler = next && !next(meet_within_fork, NULL, NULL, NULL);
+}
+typedef void initialiser(int argc, char **argv, char **variables);
+__attribute__((section(".preinit_array"), used)) static initialiser *first = register_first;
+
+static void *free_within_fork(void *blocks)
+{
+    pthread_barrier_wait(&barrier);
+    for (char **block = blocks; *block; block++)
+        free(hidden(*block));
+    pthread_barrier_wait(&barrier);
+    (void)pause(); /* so that it isn't this thread that looks at what it freed */
+    return NULL;
+}
+
+static void free_while_this_thread_forks(char *blocks[])
+{
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&thread, NULL, free_within_fork, blocks);
+    is_met = has_handler;
+    pid_t pid = fork();
+    if (!pid)
+        _exit(0);
+    if (!is_met) { /* another C library: afterwards, then */
+        pthread_barrier_wait(&barrier);
+        pthread_barrier_wait(&barrier);
+    }
+    is_met = false;
+    waitpid(pid, NULL, 0);
+}
+
+/* Which is no more in its thread's cache. */
+static void middle_block_while_another_thread_forks(void)
+{
+    char *block[] = {block_among_others(MIDDLE), NULL}, *other[1000];
+    for (unsigned i = 0; i < 1000; i++)
+        other[i] = malloc(MIDDLE);
+    free(block[0]);
+    for (unsigned i = 0; i < 1000; i++)
+        free(other[i]);
+    for (unsigned i = 0; i < 2; i++)
+        other[i] = hidden(malloc(MIDDLE));
+    free_while_this_thread_forks(block);
+}
+
+static void small_block_twice_while_another_thread_forks(void)
+{
+    char *block[] = {block_among_others(SMALL), malloc(SMALL), NULL, NULL};
+    block[2] = block[0];
+    free_while_this_thread_forks(block);
+}
+
 static char *left_to_exit;
 
 static void free_at_exit(void)
@@ -327,6 +406,8 @@ static const struct heap_error errors[] = {
     HEAP_ERROR(middle_block_beside_a_free_one),
     HEAP_ERROR(twenty_small_blocks_in_turns),
     HEAP_ERROR(block_that_the_parent_freed),
+    HEAP_ERROR(middle_block_while_another_thread_forks),
+    HEAP_ERROR(small_block_twice_while_another_thread_forks),
     HEAP_ERROR(small_block_in_two_handlers_of_exit),
     {NULL, NULL},
 };

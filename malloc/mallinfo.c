@@ -129,6 +129,11 @@ static void print_totals(FILE *out, const struct quire_heap_info *info, const ch
             is.fordblks - info->cached);
 }
 
+static size_t most(size_t one, size_t other)
+{
+    return one > other ? one : other;
+}
+
 /* glibc's elements, and those of its own: <quire>. */
 EXPORT int malloc_info(int flags, FILE *out)
 {
@@ -146,14 +151,15 @@ EXPORT int malloc_info(int flags, FILE *out)
             "  <system type=\"current\" size=\"%zu\"/>\n  <system type=\"max\" size=\"%zu\"/>\n"
             "  <aspace type=\"total\" size=\"%zu\"/>\n  <aspace type=\"mprotect\" size=\"%zu\"/>\n"
             "  </heap>\n",
-            is.arena, info.committed, info.committed, info.committed);
+            is.arena, most(info.peak, is.arena), info.committed, info.committed);
     print_totals(out, &info, "");
     fprintf(out, "<total type=\"mmap\" count=\"%lu\" size=\"%zu\"/>\n", info.nr_mapped,
             info.mapped);
     fprintf(out,
             "<system type=\"current\" size=\"%zu\"/>\n<system type=\"max\" size=\"%zu\"/>\n"
             "<aspace type=\"total\" size=\"%zu\"/>\n<aspace type=\"mprotect\" size=\"%zu\"/>\n",
-            is.arena + is.hblkhd, info.committed + info.peak_large, info.committed, info.committed);
+            is.arena + is.hblkhd, most(info.peak, is.arena + is.hblkhd), info.committed,
+            info.committed);
     fprintf(out,
             "<quire used=\"%zu\" dirty=\"%zu\" kept=\"%zu\" metadata=\"%zu\" threads=\"%lu\" "
             "largest_free=\"%zu\" free=\"%zu\" free_resident=\"%zu\"/>\n</malloc>\n",

@@ -215,6 +215,8 @@ struct quire_heap_info {
     size_t kept; /* of large blocks that wait for their next use */
     unsigned long nr_kept;
     size_t peak_large;
+    size_t peak; /* most that pages of the range and large blocks took together, kept ones too,
+                    about: up to 256 KiB more */
     unsigned long nr_blocks, nr_cached, nr_slots; /* blocks of `used`, `cached`, `slots` */
     size_t largest_free;                          /* contiguous free pages, up to a section */
     size_t free,

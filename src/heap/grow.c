@@ -71,6 +71,12 @@ void heap_note_growth(struct quire_heap *heap)
         quire_store_relaxed(&heap->resident_most, pages);
 }
 
+unsigned long heap_most_resident(struct quire_heap *heap)
+{
+    unsigned long pages = resident_pages(heap), most = quire_load_relaxed(&heap->resident_most);
+    return pages > most ? pages : most;
+}
+
 void heap_pay_for_growth(struct quire_heap *heap)
 {
     if (quire_likely(quire_load_relaxed(&heap->growth) < GROWTH_PAGES))

@@ -161,6 +161,7 @@ void quire_heap_info(struct quire_heap *heap, struct quire_heap_info *info)
     free_info(heap, info);
     info->metadata = quire_metadata_size(heap->mem) + sizeof *heap + info->nr_caches * stacks;
     info->committed = quire_load_relaxed(&heap->committed);
+    info->peak = heap_most_resident(heap) << QUIRE_PAGE_SHIFT;
     heap_events_info(heap, info);
 }
 

@@ -316,6 +316,8 @@ bool heap_grow(struct quire_heap *heap, size_t committed);
 void heap_pay_for_growth(struct quire_heap *heap);
 /* What was mapped now counts as paid for. */
 void heap_note_growth(struct quire_heap *heap);
+/* Pages that were resident at a time, at most; it lags by twice GROWTH_PAGES. */
+unsigned long heap_most_resident(struct quire_heap *heap);
 
 /* ---- purge.c --------------------------------------------------------------------------------- */
 

@@ -385,16 +385,31 @@ static size_t attribute(const char *at, const char *name)
 }
 
 /* The figures of the whole stand last. */
-static void malloc_info_tells_what_the_system_gave(void)
+static size_t system_of(const char *element)
 {
-    size_t total = allocate_many();
     const char *last = NULL;
     write_info();
-    for (const char *at = text; (at = strstr(at, "<system type=\"current\"")); at++)
+    for (const char *at = text; (at = strstr(at, element)); at++)
         last = at;
     REQUIRE(last);
-    size_t system = attribute(last, "size=\"");
+    return attribute(last, "size=\"");
+}
+
+static void malloc_info_tells_what_the_system_gave(void)
+{
+    size_t total = allocate_many(), system = system_of("<system type=\"current\"");
     CHECK(system >= total && system < total + total / 4 + 2 * MIB);
+}
+
+static void malloc_info_tells_the_most_that_it_gave(void)
+{
+    CHECK(system_of("<system type=\"max\"") < 8 * MIB);
+    size_t total = allocate_many(), most = system_of("<system type=\"max\"");
+    CHECK(most >= total && most < total + total / 4 + 4 * MIB);
+    for (unsigned i = 0; i < NR_BLOCKS; i++)
+        free(block[i]);
+    (void)malloc_trim(0);
+    CHECK(system_of("<system type=\"max\"") >= total);
 }
 
 static void malloc_info_knows_no_options(void)
@@ -423,6 +438,7 @@ static const struct conformance_case cases[] = {
     CASE(malloc_stats_tells_on_stderr_what_is_in_use),
     CASE(malloc_info_writes_xml),
     CASE(malloc_info_tells_what_the_system_gave),
+    CASE(malloc_info_tells_the_most_that_it_gave),
     CASE(malloc_info_knows_no_options),
     END_OF_CASES,
 };

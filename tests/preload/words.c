@@ -33,11 +33,53 @@ static int keeps(void)
     return resident_bytes() < before + (size_t)NR_BLOCKS * BLOCK_BYTES * 4 / 5;
 }
 
+/* Of guarded blocks there are as many as were allocated, and their pages are in one row: far behind
+ * is one that had no block yet. */
+static char *beside_all(void)
+{
+    static char *volatile block;
+    block = malloc(100);
+    return block + 300 * 8192;
+}
+
+static int writes_beside_all(void)
+{
+    *(volatile char *)beside_all() = 1;
+    return 0;
+}
+
+static int frees_beside_all(void)
+{
+    free(beside_all());
+    return 0;
+}
+
+static int writes_behind(void)
+{
+    static char *volatile block;
+    block = malloc(100);
+    block[112] = 1;
+    return 0;
+}
+
+static int writes_freed(void)
+{
+    static char *volatile block;
+    block = malloc(100);
+    free(block);
+    block[1] = 1;
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
 } cases[] = {
     {"keeps", keeps},
+    {"writes_beside_all", writes_beside_all},
+    {"frees_beside_all", frees_beside_all},
+    {"writes_behind", writes_behind},
+    {"writes_freed", writes_freed},
 };
 
 int main(int argc, char **argv)

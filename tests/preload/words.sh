@@ -51,4 +51,20 @@ tap_check 'decay beyond its bounds is told, with them' is_refused ' (it takes 1 
 tap_check 'a byte beyond its bounds is told, with them' is_refused ' (it takes 0 to 255)' perturb perturb=256 perturb=-1
 tap_check 'a threshold of less than -1 is told' is_refused ' (it takes bytes, or -1)' trim trim=-2 trim=-1k trim=--1
 tap_check 'with a threshold of -1 what is freed stays' keeps_after_all
+
+# A line of it, and of who allocated, freed and touched as many as are expected.
+guard_tells() { # CASE PATTERN CALLERS
+    run guard=1 "$1"
+    [ "$status" -gt 128 ] && grep -q "^quire-malloc: guard: 0x[0-9a-f]*: $2\$" "$log" &&
+        [ "$(sed -n 's/^  \([a-z]*\) by$/\1/p' "$log" | tr '\n' ' ')" = "$3" ] &&
+        ! grep -A 1 ' by$' "$log" | grep -v '^--$' | sed -n 'n;p' | grep -v '^    '
+}
+
+tap_check 'guard: what is written behind a block' guard_tells writes_behind 'overflow: block 0x[0-9a-f]* of 100 bytes' \
+    'allocated touched '
+tap_check 'guard: what is written into a freed one' guard_tells writes_freed \
+    'use after free: block 0x[0-9a-f]* of 100 bytes' 'allocated freed touched '
+tap_check 'guard: what is written beside all blocks names none' guard_tells writes_beside_all \
+    'touched beside all guarded blocks' 'touched '
+tap_check 'guard: what is freed beside all blocks is none' guard_tells frees_beside_all 'free of what is no block' ''
 tap_end

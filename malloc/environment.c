@@ -10,16 +10,17 @@
  *     share=FILE       in that one, as others want it
  *     stats            at exit, the heap's counts on stderr; stats=json: as JSON
  *     decay=MS         what nobody needed for so long is given back (1000)
- *     trim=BYTES       as M_TRIM_THRESHOLD
+ *     trim=BYTES       as M_TRIM_THRESHOLD; -1: never
  *     map=BYTES        as M_MMAP_THRESHOLD
  *     perturb=BYTE     as M_PERTURB
  *
- * Numbers may end with k, m or g. What isn't understood is told once on stderr, and ignored. Of
- * glibc's variables MALLOC_MMAP_THRESHOLD_, MALLOC_MMAP_MAX_, MALLOC_TRIM_THRESHOLD_ and
- * MALLOC_PERTURB_ are obeyed, before those words. Programs with more rights than their caller
- * (AT_SECURE) don't look.
+ * Numbers are C's, and may end with k, m or g. What isn't understood is told once on stderr, and
+ * ignored. Of glibc's variables MALLOC_MMAP_THRESHOLD_, MALLOC_MMAP_MAX_, MALLOC_TRIM_THRESHOLD_
+ * and MALLOC_PERTURB_ are obeyed, before those words; what isn't understood of them is ignored, as
+ * glibc does. Programs with more rights than their caller (AT_SECURE) don't look.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -29,25 +30,32 @@
 #include "malloc/options.h"
 
 #define MOST_NAME 256
+#define MOST_DECAY_MS 1000000u
 
-/* False: it isn't one. */
-static bool parse_number(const char *text, size_t length, unsigned long *value)
+/* As glibc takes them, by strtoul: 0x and 0 in front have their meaning in C, and blanks and a plus
+ * have none; and with a unit behind. False: it isn't one. */
+static bool parse_number(const char *text, unsigned long *value)
 {
-    unsigned shift = 0;
-    if (length && strchr("kmgKMG", text[length - 1])) {
-        char unit = (char)(text[--length] | 0x20);
-        shift = unit == 'k' ? 10 : unit == 'm' ? 20 : 30;
-    }
-    *value = 0;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9' || *value > ULONG_MAX / 16)
-            return false;
-        *value = 10 * *value + (unsigned long)(text[i] - '0');
-    }
-    if (!length || *value > ULONG_MAX >> shift)
+    static const char units[] = "kmgKMG";
+    int had = errno; /* the program's begins with 0 */
+    char *end;
+    errno = 0;
+    *value = strtoul(text, &end, 0);
+    bool is_one = end != text && !errno && !strchr(text, '-');
+    errno = had;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)((unit - units) % 3 + 1) : 0;
+    if (!is_one || end[unit != NULL] || *value > ULONG_MAX >> shift)
         return false;
     *value <<= shift;
     return true;
+}
+
+/* A threshold of -1 is never reached. */
+static bool parse_threshold(const char *text, unsigned long *value)
+{
+    *value = ULONG_MAX;
+    return !strcmp(text + strspn(text, " \t"), "-1") || parse_number(text, value);
 }
 
 static int as_int(unsigned long value)
@@ -55,12 +63,13 @@ static int as_int(unsigned long value)
     return value > INT_MAX ? INT_MAX : (int)value;
 }
 
-enum takes { NOTHING, A_NUMBER, A_NUMBER_OR_NOTHING, A_NAME_OR_NOTHING };
+enum takes { NOTHING, A_NUMBER, A_THRESHOLD, A_NUMBER_OR_NOTHING, A_NAME_OR_NOTHING };
 
 struct word {
     const char *name;
     enum takes takes;
     bool (*apply)(unsigned long value, const char *name); /* false: the value makes no sense */
+    const char *values;                                   /* that do, if it has bounds */
 };
 
 static bool junk(unsigned long value, const char *name)
@@ -113,9 +122,9 @@ static bool stats(unsigned long value, const char *name)
 static bool decay(unsigned long value, const char *name)
 {
     (void)name;
-    if (!value || value > 1000000)
+    if (!value || value > MOST_DECAY_MS)
         return false;
-    quire_heap_set_decay(heap, value * 1000000u);
+    quire_heap_set_decay(heap, (uint64_t)value * 1000000u);
     return true;
 }
 
@@ -146,17 +155,17 @@ static bool perturb(unsigned long value, const char *name)
 }
 
 static const struct word words[] = {
-    {"junk", NOTHING, junk},
-    {"leak", NOTHING, leak},
-    {"calls", NOTHING, calls},
-    {"share", A_NAME_OR_NOTHING, share},
-    {"guard", A_NUMBER_OR_NOTHING, guard},
-    {"stats", A_NAME_OR_NOTHING, stats},
-    {"decay", A_NUMBER, decay},
-    {"huge", NOTHING, huge},
-    {"trim", A_NUMBER, trim},
-    {"map", A_NUMBER, map},
-    {"perturb", A_NUMBER, perturb},
+    {"junk", NOTHING, junk, NULL},
+    {"leak", NOTHING, leak, NULL},
+    {"calls", NOTHING, calls, NULL},
+    {"share", A_NAME_OR_NOTHING, share, NULL},
+    {"guard", A_NUMBER_OR_NOTHING, guard, NULL},
+    {"stats", A_NAME_OR_NOTHING, stats, "json, or nothing"},
+    {"decay", A_NUMBER, decay, "1 to 1000000 milliseconds"},
+    {"huge", NOTHING, huge, NULL},
+    {"trim", A_THRESHOLD, trim, "bytes, or -1"},
+    {"map", A_NUMBER, map, "up to 32m"},
+    {"perturb", A_NUMBER, perturb, "0 to 255"},
 };
 
 static bool apply(const struct word *word, const char *value, size_t length)
@@ -164,32 +173,44 @@ static bool apply(const struct word *word, const char *value, size_t length)
     char name[MOST_NAME] = "";
     unsigned long number = 0;
     if (!value)
-        return word->takes != A_NUMBER && word->apply(0, NULL);
+        return word->takes != A_NUMBER && word->takes != A_THRESHOLD && word->apply(0, NULL);
     if (word->takes == NOTHING || length >= sizeof name)
         return false;
     memcpy(name, value, length);
     if (word->takes == A_NAME_OR_NOTHING)
         return word->apply(0, name);
-    return parse_number(value, length, &number) && word->apply(number, NULL);
+    bool is_number =
+        word->takes == A_THRESHOLD ? parse_threshold(name, &number) : parse_number(name, &number);
+    return is_number && word->apply(number, NULL);
 }
 
-static bool obey(const char *text, size_t length)
+static const struct word *find(const char *text, size_t length)
+{
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strlen(words[i].name) == length && !memcmp(words[i].name, text, length))
+            return &words[i];
+    return NULL;
+}
+
+static void obey(const char *text, size_t length)
 {
     const char *equals = memchr(text, '=', length);
     size_t name = equals ? (size_t)(equals - text) : length;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strlen(words[i].name) == name && !memcmp(words[i].name, text, name))
-            return apply(&words[i], equals ? equals + 1 : NULL, equals ? length - name - 1 : 0);
-    return false;
+    const struct word *word = find(text, name);
+    if (word && apply(word, equals ? equals + 1 : NULL, equals ? length - name - 1 : 0))
+        return;
+    const char *values = word ? word->values : NULL;
+    message("quire-malloc: QUIRE_MALLOC: \"%.*s\" isn't understood, and ignored%s%s%s",
+            (int)(length < 80 ? length : 80), text, values ? " (it takes " : "",
+            values ? values : "", values ? ")" : "");
 }
 
 static void obey_all(const char *text)
 {
     while (*text) {
         size_t length = strcspn(text, ",");
-        if (length && !obey(text, length))
-            message("quire-malloc: QUIRE_MALLOC: \"%.*s\" isn't understood, and ignored",
-                    (int)(length < 80 ? length : 80), text);
+        if (length)
+            obey(text, length);
         text += length + (text[length] == ',');
     }
 }
@@ -199,19 +220,20 @@ static void obey_glibc(void)
     static const struct {
         const char *name;
         int parameter;
+        unsigned long most; /* more is ignored */
     } variables[] = {
-        {"MALLOC_MMAP_THRESHOLD_", M_MMAP_THRESHOLD},
-        {"MALLOC_MMAP_MAX_", M_MMAP_MAX},
-        {"MALLOC_TRIM_THRESHOLD_", M_TRIM_THRESHOLD},
-        {"MALLOC_PERTURB_", M_PERTURB},
+        {"MALLOC_MMAP_THRESHOLD_", M_MMAP_THRESHOLD, INT_MAX},
+        {"MALLOC_MMAP_MAX_", M_MMAP_MAX, INT_MAX},
+        {"MALLOC_PERTURB_", M_PERTURB, 255},
     };
+    unsigned long value;
+    const char *text = secure_getenv("MALLOC_TRIM_THRESHOLD_");
+    if (text && parse_threshold(text, &value))
+        set_trim_threshold(value);
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-        unsigned long value;
-        const char *text = secure_getenv(variables[i].name);
-        if (text && parse_number(text, strlen(text), &value))
-            (void)option_set(variables[i].parameter, as_int(value));
-        else if (text && !strcmp(text, "-1"))
-            (void)option_set(variables[i].parameter, -1);
+        text = secure_getenv(variables[i].name);
+        if (text && parse_number(text, &value) && value <= variables[i].most)
+            (void)option_set(variables[i].parameter, (int)value);
     }
 }
 

@@ -69,6 +69,10 @@ static struct slot *slot_of(const void *ptr)
 
 static void report(const struct slot *slot, const void *at, const char *what)
 {
+    if (!slot->block) { /* and has no callers */
+        message("quire-malloc: guard: %p: %s", at, what);
+        return;
+    }
     message("quire-malloc: guard: %p: %s: block %p of %zu bytes", at, what, (void *)slot->block,
             slot->size);
     message("  allocated by");
@@ -84,8 +88,8 @@ static void report_touch(const void *at)
     struct stack now;
     const struct slot *slot = slot_of(at);
     const char *block = slot->block;
-    const char *what = !block                                   ? "touched beside all blocks"
-                       : !slot->is_used                         ? "use after free"
+    const char *what = !block           ? "touched beside all guarded blocks"
+                       : !slot->is_used ? "use after free"
                        : (const char *)at >= block + slot->size ? "overflow"
                                                                 : "underflow";
     report(slot, at, what);
@@ -166,7 +170,8 @@ static bool slack_is_whole(const struct slot *slot)
 void guard_check_free(void *ptr)
 {
     const struct slot *slot = slot_of(ptr);
-    const char *wrong = !slot->is_used               ? "double free"
+    const char *wrong = !slot->block                 ? "free of what is no block"
+                        : !slot->is_used             ? "double free"
                         : slot->block != (char *)ptr ? "free of a pointer into a block"
                         : !slack_is_whole(slot)      ? "overflow, found when it was freed"
                                                      : NULL;

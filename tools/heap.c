@@ -31,7 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         wanted.json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num || !parse_number(arg, 1, INT32_MAX, &wanted.pid))
+        if (state->arg_num)
+            argp_error(state, "one process at a time");
+        if (!parse_number(arg, 1, INT32_MAX, &wanted.pid))
             argp_error(state, "'%s' is no process", arg);
         return 0;
     case ARGP_KEY_NO_ARGS:

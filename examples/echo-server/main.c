@@ -267,24 +267,54 @@ static void run(int listener, const sigset_t *waiting)
     }
 }
 
+/* ---- the program ----------------------------------------------------------------------------- */
+
+static const char usage[] =
+    "Usage: echo-server [PORT [LIMIT]]\n"
+    "Sends each line back as it came, and answers the line \"?\" with figures, on 127.0.0.1.\n"
+    "PORT: 0, or none, is any, which is printed; LIMIT: bytes of a connection (65536)\n";
+
+static bool parse_number(const char *text, unsigned long most, unsigned long *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoul(text, &end, 0);
+    return *text >= '0' && *text <= '9' && !*end && !errno && *value <= most;
+}
+
+static uint16_t parse_arguments(int argc, char **argv)
+{
+    unsigned long port = 0, limit = CONNECTION_LIMIT;
+    if (argc == 2 && !strcmp(argv[1], "--help")) {
+        fputs(usage, stdout);
+        exit(EXIT_SUCCESS);
+    }
+    if (argc > 3 || (argc > 1 && !parse_number(argv[1], UINT16_MAX, &port)) ||
+        (argc > 2 && (!parse_number(argv[2], SIZE_MAX, &limit) || !limit))) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+    connection_limit = limit;
+    return (uint16_t)port;
+}
+
 int main(int argc, char **argv)
 {
     sigset_t blocked, waiting;
+    uint16_t port = parse_arguments(argc, argv);
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
     sigaddset(&blocked, SIGINT);
     sigprocmask(SIG_BLOCK, &blocked, &waiting);
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
-    if (argc > 2)
-        connection_limit = strtoul(argv[2], NULL, 0);
 
     config.source = quire_pool_from_malloc(&libc);
     if (quire_pool_cache_init(&cache, &config) || !(server = quire_pool_create(&cache)))
         return EXIT_FAILURE;
     quire_pool_set_limit(server, SERVER_LIMIT);
     epoll = epoll_create1(EPOLL_CLOEXEC);
-    int listener = epoll < 0 ? -1 : listen_on((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
+    int listener = epoll < 0 ? -1 : listen_on(port);
     if (listener < 0) {
         perror("echo-server");
         return EXIT_FAILURE;

@@ -155,4 +155,5 @@ stop
 tap_check 'a process that is gone is told' refused 1 'no such process' "$pid"
 tap_check 'a process is asked for' refused 2 'of which process'
 tap_check 'what is no process is told' refused 2 'is no process' 12x
+tap_check 'more than one process is told' refused 2 'one process at a time' 1 2
 tap_end

@@ -46,6 +46,30 @@ ends_in_the_middle() {
     [ "$ended" -eq 0 ] && [ "$connected" -gt 50 ]
 }
 
+helps() {
+    "$server" --help >"$log" 2>"$tap_work/errors" && grep -q '^Usage: echo-server' "$log" && ! [ -s "$tap_work/errors" ]
+}
+
+# One that isn't refused would listen for ever.
+is_refused() { # ARGUMENTS...
+    timeout 60 "$server" "$@" >"$log" 2>"$tap_work/errors"
+    status=$?
+    echo "$*: status $status, expected 2"
+    [ "$status" -eq 2 ] && grep -q '^Usage: echo-server' "$tap_work/errors" && ! [ -s "$log" ]
+}
+
+are_refused() {
+    for port in abc 99999 65536 -1 70000x 80x '' ' 1' 99999999999999999999 --halp; do
+        is_refused "$port" || return
+    done
+    for bytes in abc -1 0 1x ''; do
+        is_refused 0 "$bytes" || return
+    done
+    is_refused 0 65536 1
+}
+
+tap_check 'it tells how it is used' helps
+tap_check 'what is no port, or no limit, is told' are_refused
 tap_check 'it starts' start
 tap_check 'clients get back what they send, and memory stays flat' \
     "$load" "$port" "$pid" "$limit" 4 1000 1

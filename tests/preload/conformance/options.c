@@ -190,9 +190,40 @@ static void of_environment_perturbed(void)
     CHECK(is_filled(at, 3000, ~0x3c));
 }
 
+static void of_environment_not_perturbed(void)
+{
+    char *at = opaque(malloc(3000));
+    CHECK(!is_filled(at, 3000, at[0]) || !at[0]);
+}
+
+static void in_each(const char *name, const char *const *variables)
+{
+    for (; *variables; variables++) {
+        int status = run_self(name, *variables, NULL);
+        if (status)
+            note("%s", *variables);
+        CHECK_EQ(status, 0);
+    }
+}
+
 static void the_environment_perturbs(void)
 {
-    CHECK_EQ(run_self("options.of_environment_perturbed", "MALLOC_PERTURB_=60", NULL), 0);
+    static const char *const sixty[] = {"MALLOC_PERTURB_=60",
+                                        "MALLOC_PERTURB_=0x3c",
+                                        "MALLOC_PERTURB_=0X3C",
+                                        "MALLOC_PERTURB_=074",
+                                        "MALLOC_PERTURB_= 60",
+                                        "MALLOC_PERTURB_=\t+60",
+                                        NULL};
+    in_each("options.of_environment_perturbed", sixty);
+}
+
+static void the_environment_perturbs_by_bytes_only(void)
+{
+    static const char *const none[] = {
+        "MALLOC_PERTURB_=256", "MALLOC_PERTURB_=-1", "MALLOC_PERTURB_=x60",
+        "MALLOC_PERTURB_=",    "MALLOC_PERTURB_=08", NULL};
+    in_each("options.of_environment_not_perturbed", none);
 }
 
 static void of_environment_threshold(void)
@@ -205,8 +236,9 @@ static void of_environment_threshold(void)
 
 static void the_environment_sets_the_mmap_threshold(void)
 {
-    CHECK_EQ(run_self("options.of_environment_threshold", "MALLOC_MMAP_THRESHOLD_=1000000", NULL),
-             0);
+    static const char *const a_million[] = {"MALLOC_MMAP_THRESHOLD_=1000000",
+                                            "MALLOC_MMAP_THRESHOLD_=0xf4240", NULL};
+    in_each("options.of_environment_threshold", a_million);
 }
 
 static void of_environment_without_mapping(void)
@@ -218,6 +250,17 @@ static void of_environment_without_mapping(void)
 static void the_environment_sets_mmap_max(void)
 {
     CHECK_EQ(run_self("options.of_environment_without_mapping", "MALLOC_MMAP_MAX_=0", NULL), 0);
+}
+
+static void of_environment_with_mapping(void)
+{
+    char *at;
+    CHECK(is_mapped(3 * MIB, &at));
+}
+
+static void the_environment_sets_no_negative_mmap_max(void)
+{
+    CHECK_EQ(run_self("options.of_environment_with_mapping", "MALLOC_MMAP_MAX_=-1", NULL), 0);
 }
 
 static const struct conformance_case cases[] = {
@@ -235,11 +278,15 @@ static const struct conformance_case cases[] = {
     CASE(perturb_fills_freed_blocks),
     CASE(perturb_of_0_ends_it),
     CASE_INNER(of_environment_perturbed),
+    CASE_INNER(of_environment_not_perturbed),
     CASE(the_environment_perturbs),
+    CASE(the_environment_perturbs_by_bytes_only),
     CASE_INNER(of_environment_threshold),
     CASE(the_environment_sets_the_mmap_threshold),
     CASE_INNER(of_environment_without_mapping),
+    CASE_INNER(of_environment_with_mapping),
     CASE(the_environment_sets_mmap_max),
+    CASE(the_environment_sets_no_negative_mmap_max),
     END_OF_CASES,
 };
 const struct conformance_group conformance_options = {"options", cases};

@@ -10,8 +10,8 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
 log=$tap_scratch/log
 
-run() { # QUIRE_MALLOC CASE
-    env QUIRE_MALLOC="$1" LD_PRELOAD="$library" "$programs/quire-words" "$2" 2>"$log"
+run() { # QUIRE_MALLOC CASE [PROGRAM]
+    env QUIRE_MALLOC="$1" LD_PRELOAD="$library" "$programs/${3:-quire-words}" "$2" 2>"$log"
     status=$?
     cat "$log"
 }
@@ -67,4 +67,20 @@ tap_check 'guard: what is written into a freed one' guard_tells writes_freed \
 tap_check 'guard: what is written beside all blocks names none' guard_tells writes_beside_all \
     'touched beside all guarded blocks' 'touched '
 tap_check 'guard: what is freed beside all blocks is none' guard_tells frees_beside_all 'free of what is no block' ''
+
+# What follows the first caller's `file+`, as the manual says.
+leak_is_found() { # PROGRAM
+    run leak leaks "$1"
+    offset=$(grep -A 1 '^  1234 bytes in 1 blocks by$' "$log" | sed -n "s/^    $1+\\(0x[0-9a-f]*\\).*/\\1/p")
+    [ -n "$offset" ] && found=$(addr2line -f -e "$programs/$1" "$offset") || return
+    echo "$found"
+    [ "$(echo "$found" | head -n 1)" = lose ]
+}
+
+if command -v addr2line >/dev/null; then
+    tap_check 'leak: addr2line finds who allocated' leak_is_found quire-words
+    tap_check '... in a program of fixed addresses, too' leak_is_found quire-words-fixed
+else
+    tap_skip 'leak: addr2line finds who allocated' 'there is no addr2line'
+fi
 tap_end

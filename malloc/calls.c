@@ -6,6 +6,7 @@
 #include <quire/heap_page.h>
 
 #include "malloc/calls.h"
+#include "malloc/process.h"
 
 _Static_assert(QUIRE_HEAP_PAGE_CLASSES == NR_CLASSES, "the page has all classes");
 
@@ -31,7 +32,8 @@ unsigned long call_counts(enum call_kind kind, size_t class)
 
 void calls_report(void)
 {
-    message("quire-malloc: calls:      size  allocations        frees      resizes");
+    message("quire-malloc: calls of process %ld (%s)", process_number(), process_name());
+    message("%25s %12s %12s %12s", "size", "allocations", "frees", "resizes");
     for (size_t i = 1; i <= NR_CLASSES; i++) {
         size_t class = i % NR_CLASSES; /* the largest last */
         unsigned long allocations = call_counts(CALL_ALLOCATE, class);

@@ -6,10 +6,12 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "malloc/calls.h"
 #include "malloc/guard.h"
 #include "malloc/leak.h"
 #include "malloc/options.h"
+#include "malloc/process.h"
 
 #define JUNK_NEW 0xa5
 #define JUNK_FREED 0x5a
@@ -99,6 +101,36 @@ void *debug_resize(void *ptr, size_t size)
     return moved;
 }
 
+/* The view's object, with the process as its first members. */
+static void write_json(void *arg, const char *text, size_t length)
+{
+    bool *begun = arg;
+    if (!*begun) {
+        struct json out;
+        json_init(&out, write_stderr, NULL);
+        json_object(&out, NULL);
+        json_unsigned(&out, "pid", (uint64_t)process_number());
+        json_string(&out, "program", process_name());
+        text_puts(&out.text, ",");
+        text_flush(&out.text);
+        *begun = true;
+        text++; /* its brace */
+        length--;
+    }
+    write_stderr(NULL, text, length);
+}
+
+static void stats_report(void)
+{
+    bool begun = false;
+    if (options.stats == STATS_JSON) {
+        (void)quire_heap_view(heap, QUIRE_FORMAT_JSON, write_json, &begun);
+        return;
+    }
+    message("quire-malloc: stats of process %ld (%s)", process_number(), process_name());
+    (void)quire_heap_view(heap, QUIRE_FORMAT_TEXT, write_stderr, NULL);
+}
+
 void debug_report(void)
 {
     if (self.inside)
@@ -111,7 +143,6 @@ void debug_report(void)
         calls_report();
     if (!options.stats || !heap_enter())
         return;
-    (void)quire_heap_view(heap, options.stats == STATS_JSON ? QUIRE_FORMAT_JSON : QUIRE_FORMAT_TEXT,
-                          write_stderr, NULL);
+    stats_report();
     heap_leave();
 }

@@ -28,6 +28,7 @@
 
 #include "malloc/guard.h"
 #include "malloc/options.h"
+#include "malloc/process.h"
 
 #define MOST_NAME 256
 #define MOST_DECAY_MS 1000000u
@@ -245,6 +246,8 @@ __attribute__((constructor)) static void read_environment(void)
     obey_glibc();
     if (text)
         obey_all(text);
+    if (options.stats || options.mode & (MODE_LEAK | MODE_CALLS))
+        process_learn();
     if (options.shares)
         share_if_due();
     heap_leave();

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "malloc/leak.h"
+#include "malloc/process.h"
 #include "malloc/self.h"
 #include "malloc/stack.h"
 
@@ -186,7 +187,8 @@ void leak_report(void)
     size_t count = gather(records, slots);
     for (size_t i = 0; i < count; i++)
         bytes += records[i].size;
-    message("quire-malloc: leak: %zu bytes in %zu blocks weren't freed", bytes, count);
+    message("quire-malloc: leak: %zu bytes in %zu blocks weren't freed by process %ld (%s)", bytes,
+            count, process_number(), process_name());
     sort(records, count, by_callers);
     size_t sums = add_up(records, count);
     sort(records, sums, by_size);

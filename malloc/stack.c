@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <link.h>
 #include <string.h>
 #include <unwind.h>
 
@@ -48,18 +49,22 @@ void stack_take(struct stack *stack)
         gate_resume(has_place);
 }
 
+/* Offsets are from where the file's addresses begin, not its first page: programs that can't be
+ * anywhere are where these say. */
 void stack_print(const struct stack *stack)
 {
     for (unsigned i = 0; i < STACK_FRAMES && stack->frame[i]; i++) {
         Dl_info info;
+        struct link_map *map = NULL;
         uintptr_t at = stack->frame[i] - 1; /* in the call, not behind it */
-        if (!dladdr((void *)at, &info) || !info.dli_fname) {
+        if (!dladdr1((void *)at, &info, (void **)&map, RTLD_DL_LINKMAP) || !info.dli_fname ||
+            !map) {
             message("    %p", (void *)at);
             continue;
         }
         const char *slash = strrchr(info.dli_fname, '/');
         message("    %s+0x%lx%s%s%s", slash ? slash + 1 : info.dli_fname,
-                (unsigned long)(at - (uintptr_t)info.dli_fbase), info.dli_sname ? " (" : "",
+                (unsigned long)(at - map->l_addr), info.dli_sname ? " (" : "",
                 info.dli_sname ? info.dli_sname : "", info.dli_sname ? ")" : "");
     }
 }

@@ -71,6 +71,20 @@ static int writes_freed(void)
     return 0;
 }
 
+static void *volatile lost;
+
+__attribute__((noinline)) static void lose(void)
+{
+    lost = malloc(1234);
+    lost = NULL;
+}
+
+static int leaks(void)
+{
+    lose();
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
@@ -80,6 +94,7 @@ static const struct {
     {"frees_beside_all", frees_beside_all},
     {"writes_behind", writes_behind},
     {"writes_freed", writes_freed},
+    {"leaks", leaks},
 };
 
 int main(int argc, char **argv)

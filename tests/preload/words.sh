@@ -10,8 +10,8 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/harness/tap.sh
 log=$tap_scratch/log
 
-run() { # QUIRE_MALLOC CASE
-    env QUIRE_MALLOC="$1" LD_PRELOAD="$library" "$programs/quire-words" "$2" 2>"$log"
+run() { # QUIRE_MALLOC CASE [PROGRAM]
+    env QUIRE_MALLOC="$1" LD_PRELOAD="$library" "$programs/${3:-quire-words}" "$2" 2>"$log"
     status=$?
     cat "$log"
 }
@@ -67,4 +67,54 @@ tap_check 'guard: what is written into a freed one' guard_tells writes_freed \
 tap_check 'guard: what is written beside all blocks names none' guard_tells writes_beside_all \
     'touched beside all guarded blocks' 'touched '
 tap_check 'guard: what is freed beside all blocks is none' guard_tells frees_beside_all 'free of what is no block' ''
+
+# What follows the first caller's `file+`, as the manual says.
+leak_is_found() { # PROGRAM
+    run leak leaks "$1"
+    offset=$(grep -A 1 '^  1234 bytes in 1 blocks by$' "$log" | sed -n "s/^    $1+\\(0x[0-9a-f]*\\).*/\\1/p")
+    [ -n "$offset" ] && found=$(addr2line -f -e "$programs/$1" "$offset") || return
+    echo "$found"
+    [ "$(echo "$found" | head -n 1)" = lose ]
+}
+
+if command -v addr2line >/dev/null; then
+    tap_check 'leak: addr2line finds who allocated' leak_is_found quire-words
+    tap_check '... in a program of fixed addresses, too' leak_is_found quire-words-fixed
+else
+    tap_skip 'leak: addr2line finds who allocated' 'there is no addr2line'
+fi
+
+# The beginning of the first line, of a link to the program by another name.
+program_is_told() { # WORD BEGINNING NAME
+    ln -sf "$programs/quire-words" "$tap_scratch/$3" || return
+    # shellcheck disable=SC2016 # the inner shell's own number
+    sh -c 'echo $$ && exec env QUIRE_MALLOC="$1" LD_PRELOAD="$2" "$0" leaks' "$tap_scratch/$3" "$1" "$library" \
+        >"$tap_scratch/pid" 2>"$log"
+    cat "$log"
+    case $(cat "$log") in
+    "$(printf '%s' "$2" | sed "s/PID/$(cat "$tap_scratch/pid")/")"*) ;;
+    *) return 1 ;;
+    esac
+}
+
+tap_check 'stats tells of which process' program_is_told stats 'quire-malloc: stats of process PID (quire-words)
+used ' quire-words
+tap_check 'stats=json does' program_is_told stats=json '{"pid":PID,"program":"quire-words","schema":1,' quire-words
+tap_check 'calls does' program_is_told calls 'quire-malloc: calls of process PID (words by link)
+' 'words by link'
+tap_check 'leak does' program_is_told leak "quire-malloc: leak: 1234 bytes in 1 blocks weren't freed by process PID (quire-words)
+" quire-words
+tap_check 'a long name is cut' program_is_told leak "quire-malloc: leak: 1234 bytes in 1 blocks weren't freed by process PID (a-name-of-more-)
+" a-name-of-more-than-15
+tap_check 'of any name JSON is made' program_is_told stats=json '{"pid":PID,"program":"a\"b\\c??d","schema":1,' \
+    "$(printf 'a"b\\c\303\nd')"
+is_json() {
+    env QUIRE_MALLOC=stats=json LD_PRELOAD="$library" "$programs/quire-words" leaks 2>"$log"
+    python3 -m json.tool "$log" >/dev/null
+}
+if command -v python3 >/dev/null; then
+    tap_check 'stats=json is JSON' is_json
+else
+    tap_skip 'stats=json is JSON' 'there is no python3'
+fi
 tap_end

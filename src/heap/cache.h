@@ -221,7 +221,7 @@ unsigned stack_count(const struct quire_heap_cache *cache, size_t class);
 
 /* Whether its slab, or of a run the map, has it as allocated. */
 bool cache_owns(const struct quire_heap *heap, size_t class, const void *block);
-/* Whether what was on a stack is a free block; if it is one of a mistake that was told. */
+/* Whether what lay on a stack is a free block. If it isn't, the mistake was told. */
 bool cache_is_as_left(struct quire_heap *heap, size_t class, void *block);
 /* Blocks that come from their slabs to a stack. */
 void cache_mark_new(unsigned count, void **blocks);

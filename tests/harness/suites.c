@@ -62,6 +62,7 @@ extern const struct test_suite suite_vmalloc;
 extern const struct test_suite suite_vmalloc_faults;
 extern const struct test_suite suite_vmalloc_model;
 extern const struct test_suite suite_heap;
+extern const struct test_suite suite_heap_mistake;
 extern const struct test_suite suite_heap_cache;
 extern const struct test_suite suite_heap_fall;
 extern const struct test_suite suite_heap_reap;
@@ -222,6 +223,7 @@ const struct test_suite *const test_suites[] = {
     &suite_vm_model,       //
     &suite_vm_areas_model, //
     &suite_heap,           //
+    &suite_heap_mistake,   //
     &suite_heap_cache,     //
     &suite_heap_fall,      //
     &suite_heap_reap,      //

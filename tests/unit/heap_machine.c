@@ -251,6 +251,16 @@ void heap_end(void)
         test_environment.set_log(NULL);
 }
 
+void heap_warm_up(size_t size)
+{
+    enum { COUNT = 200 };
+    static void *block[COUNT];
+    for (unsigned i = 0; i < COUNT; i++)
+        CHECK((block[i] = quire_heap_alloc(&heap_cache, size)));
+    for (unsigned i = 0; i < COUNT; i++)
+        quire_heap_free(&heap_cache, block[i]);
+}
+
 /* ---- content --------------------------------------------------------------------------------- */
 
 #define LOOK_BYTES 256u /* at the beginning and the end of a block, and a byte in each so many */

@@ -44,6 +44,8 @@ int heap_start(const struct quire_heap_config *config);
 /* Checks everything, empties the cache, and sees that nothing is left and no mistake was made. */
 void heap_end(void);
 struct quire_heap_info heap_info(void);
+/* Makes the class of that size one that has stacks. */
+void heap_warm_up(size_t size);
 /* Whether exactly one mistake was reported since the last question, and says `what`. */
 bool heap_caught(const char *what);
 

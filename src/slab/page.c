@@ -146,12 +146,22 @@ bool slab_object_is_free(const struct cache *cache, const struct quire_page *hea
     return slab_map(cache->slab, head)[index / BITS_PER_WORD] >> index % BITS_PER_WORD & 1;
 }
 
-/* Takes up to `max` objects of a word of a map, whose first is at `base`. */
+/* Takes up to `max` objects of a word of a map, whose first is at `base`. Those of a new slab lie
+ * side by side, and needn't be looked for one by one. */
 static unsigned word_take(const struct cache *cache, uint64_t *word, char *base, void **end,
                           unsigned max)
 {
-    uint64_t bits = *word;
+    uint64_t bits = *word, behind = bits + (bits & -bits);
     unsigned taken = 0;
+    if (!(bits & behind)) {
+        unsigned from = quire_ctz64(bits), to = behind ? quire_ctz64(behind) : BITS_PER_WORD;
+        char *object = base + (size_t)from * cache->size;
+        taken = max < to - from ? max : to - from;
+        *word = taken < to - from ? bits & bits << taken : 0;
+        for (void **stop = end - taken; end > stop; object += cache->size)
+            *--end = object;
+        return taken;
+    }
     for (; bits && taken < max; taken++, bits &= bits - 1)
         *--end = base + quire_ctz64(bits) * cache->size;
     *word = bits;

@@ -162,7 +162,7 @@ void debug_take(struct cache *cache, void *object, size_t size, uintptr_t caller
 static struct quire_page *find_slab(struct cache *cache, struct quire_page *page,
                                     struct mistake *mistake)
 {
-    struct quire_page *head = node_find_slab(cache, page);
+    struct quire_page *head = page_find_slab(cache, page);
     if (head)
         return head;
     mistake->page = page;

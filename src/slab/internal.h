@@ -297,14 +297,14 @@ unsigned node_take(struct cache *cache, struct cache_node *node, void **end, uns
 /* Makes a new slab the node's. From here to node_trim its first page has QUIRE_PAGE_SLAB, so
  * whoever finds that under the node's lock has a slab of it. */
 void node_add(struct cache *cache, struct cache_node *node, struct quire_page *head);
-/* The node whose lock guards the slab that `page` may be one of; NULL: a hole of memory. */
-struct cache_node *node_of_page(struct cache *cache, const struct quire_page *page);
-/* The first page of the slab of this cache that `page` is one of; NULL: it is of no such slab. */
-struct quire_page *node_find_slab(const struct cache *cache, struct quire_page *page);
 /* The port was told of more of the slab's pages: bits. With node->lock held. */
 void slab_tell(struct cache_node *node, struct quire_page *head, uint64_t pages);
 /* Puts an object back into its slab; false: it is free already. */
 bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object);
+/* Objects were put back into a slab that was full, or is empty now: it moves to where that belongs.
+ */
+void node_move_slab(struct cache *cache, struct cache_node *node, struct quire_page *head,
+                    bool was_full);
 /* Unlists slabs that are empty until only `keep` are. */
 void node_trim(struct cache *cache, struct cache_node *node, unsigned long keep,
                struct slab_list *out);
@@ -312,13 +312,15 @@ unsigned slab_free_objects(const struct quire_page *head);
 /* Unlists those beyond what a node keeps. */
 void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_list *out);
 bool slab_object_is_free(const struct cache *cache, const struct quire_page *head, unsigned index);
-/* Puts objects back into their slabs, wherever they are. Takes and drops node locks. */
-void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after);
-
 void slab_list_add(const struct cache *cache, struct slab_list *list, struct quire_page *head);
 struct quire_page *slab_list_first(const struct cache *cache, const struct slab_list *list);
 struct quire_page *slab_list_next(const struct cache *cache, const struct quire_page *head);
 void slab_list_del(const struct cache *cache, struct slab_list *list, struct quire_page *head);
+
+/* ---- put.c ----------------------------------------------------------------------------------- */
+
+/* Puts objects back into their slabs, wherever they are. Takes and drops node locks. */
+void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after);
 
 /* ---- object.c: past the sheaves -------------------------------------------------------------- */
 

@@ -135,7 +135,7 @@ bool quire_kmem_cache_owns(struct quire_kmem_cache *handle, const void *object)
     if (!node)
         return false;
     quire_port_irq_t irq = slab_lock(&node->lock);
-    const struct quire_page *head = node_find_slab(cache, page);
+    const struct quire_page *head = page_find_slab(cache, page);
     bool owns = false;
     if (head) {
         uint32_t offset = (uint32_t)((const char *)object - slab_address(cache->slab, head));

@@ -93,11 +93,6 @@ struct quire_page *slab_list_next(const struct cache *cache, const struct quire_
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-static bool has_small_map(const struct quire_page *head)
-{
-    return slab_objects(head) <= BITS_PER_WORD;
-}
-
 static unsigned count_bits(uint64_t bits)
 {
     unsigned count = 0;
@@ -209,14 +204,6 @@ static unsigned slab_take(const struct cache *cache, struct cache_node *node,
     return taken;
 }
 
-/* `freed` objects were put back into a map of many words, the lowest of them `lowest`. */
-static void count_put(struct quire_page *head, unsigned freed, unsigned lowest)
-{
-    uint32_t left = (uint32_t)head->owner.word[0], at = (uint32_t)(head->owner.word[0] >> 32);
-    at = lowest < at ? lowest : at;
-    head->owner.word[0] = (uint64_t)at << 32 | (left + freed);
-}
-
 static bool map_put(const struct cache *cache, struct quire_page *head, unsigned index)
 {
     uint64_t bit = (uint64_t)1 << index % BITS_PER_WORD;
@@ -229,7 +216,7 @@ static bool map_put(const struct cache *cache, struct quire_page *head, unsigned
     if (map[index / BITS_PER_WORD] & bit)
         return false;
     map[index / BITS_PER_WORD] |= bit;
-    count_put(head, 1, index / BITS_PER_WORD);
+    head->owner.word[0] = slab_count_put(head->owner.word[0], 1, index / BITS_PER_WORD);
     return true;
 }
 
@@ -308,9 +295,8 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
     quire_count(&node->nr_free, slab_objects(head));
 }
 
-/* Objects were put back into a slab that was full, or is empty now. */
-static QUIRE_NOINLINE void move_on_list(struct cache *cache, struct cache_node *node,
-                                        struct quire_page *head, bool was_full)
+QUIRE_NOINLINE void node_move_slab(struct cache *cache, struct cache_node *node,
+                                   struct quire_page *head, bool was_full)
 {
     if (was_full && cache_is_debugged(cache))
         slab_list_del(cache, &node->full, head);
@@ -327,15 +313,6 @@ static QUIRE_NOINLINE void move_on_list(struct cache *cache, struct cache_node *
     }
 }
 
-/* Objects were put back into a slab of the node: it lies where its free objects say. */
-static QUIRE_ALWAYS_INLINE void settle(struct cache *cache, struct cache_node *node,
-                                       struct quire_page *head, bool was_full, unsigned freed)
-{
-    quire_count(&node->nr_free, freed);
-    if (was_full || slab_is_empty(head))
-        move_on_list(cache, node, head, was_full);
-}
-
 static bool map_put_at(const struct cache *cache, struct quire_page *head, uint32_t offset)
 {
     unsigned index = object_index(cache, offset);
@@ -348,7 +325,9 @@ bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *h
     bool was_full = slab_is_full(head);
     if (!map_put_at(cache, head, (uint32_t)((char *)object - slab_address(cache->slab, head))))
         return false;
-    settle(cache, node, head, was_full, 1);
+    quire_count(&node->nr_free, 1);
+    if (was_full || slab_is_empty(head))
+        node_move_slab(cache, node, head, was_full);
     return true;
 }
 
@@ -382,123 +361,6 @@ void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_l
     few = few > EMPTY_SLABS_KEPT ? few : EMPTY_SLABS_KEPT;
     if (quire_unlikely(node->nr_empty > few) && cache_can_trim(cache))
         node_trim(cache, node, few + node->nr_slabs / EMPTY_SLABS_SHARE, out);
-}
-
-/* ---- many objects at once -------------------------------------------------------------------- */
-
-struct cache_node *node_of_page(struct cache *cache, const struct quire_page *page)
-{
-    if (cache->slab->nr_nodes == 1)
-        return &cache->node[0];
-    int node = quire_page_node(cache->slab->mem, page);
-    return node < 0 ? NULL : &cache->node[node];
-}
-
-struct quire_page *node_find_slab(const struct cache *cache, struct quire_page *page)
-{
-    if (!(page_flags(page) & QUIRE_PAGE_SLAB) || page_cache_id(page) != cache->id)
-        return NULL;
-    struct quire_page *head = page_head(page);
-    return page_flags(head) & QUIRE_PAGE_SLAB ? head : NULL;
-}
-
-static void misfit(struct aftermath *after, void *object, const char *what)
-{
-    if (after->nr_misfits < MAX_MISFITS)
-        after->misfit[after->nr_misfits] = (struct misfit){what, object};
-    after->nr_misfits++;
-}
-
-/* A slab's map, and what is needed to find an object in it. */
-struct slab_places {
-    uint64_t *map;
-    const char *first;  /* object */
-    size_t bytes, size; /* that all objects take, and one of them */
-    uint32_t reciprocal;
-};
-
-static struct slab_places slab_places(const struct cache *cache, struct quire_page *head)
-{
-    return (struct slab_places){
-        .map = has_small_map(head) ? &head->owner.word[0] : slab_map(cache->slab, head),
-        .first = slab_address(cache->slab, head) + cache->offset,
-        .bytes = (size_t)slab_objects(head) * cache->size,
-        .size = cache->size,
-        .reciprocal = cache->reciprocal,
-    };
-}
-
-/* Puts those objects back that begin the array and lie in this slab, with one look at its head and
- * at the lists; how many they are. What goes round between threads goes through here one by one.
- * A word of the map stays in a register while objects are of it, so that they don't wait for each
- * other's stores. */
-static size_t put_run(struct cache *cache, struct cache_node *node, struct quire_page *head,
-                      void **objects, size_t count, struct aftermath *after)
-{
-    const struct slab_places places = slab_places(cache, head);
-    bool was_full = slab_is_full(head);
-    unsigned freed = 0, at = 0, lowest = ~0u;
-    uint64_t bits = places.map[0];
-    size_t n = 0;
-    for (; n < count; n++) {
-        size_t offset = (size_t)((const char *)objects[n] - places.first);
-        if (offset >= places.bytes)
-            break;
-        unsigned index = (unsigned)((uint64_t)(uint32_t)offset * places.reciprocal >> 32);
-        uint64_t bit = (uint64_t)1 << index % BITS_PER_WORD;
-        if (index / BITS_PER_WORD != at) {
-            places.map[at] = bits;
-            at = index / BITS_PER_WORD;
-            bits = places.map[at];
-        }
-        if (quire_unlikely(index * places.size != offset) || quire_unlikely(bits & bit)) {
-            misfit(after, objects[n], "free of what is free, or begins no object");
-            continue;
-        }
-        bits |= bit;
-        lowest = at < lowest ? at : lowest;
-        freed++;
-    }
-    places.map[at] = bits;
-    if (freed) {
-        if (!has_small_map(head))
-            count_put(head, freed, lowest);
-        settle(cache, node, head, was_full, freed);
-    }
-    return n;
-}
-
-static void put_end(struct cache *cache, struct cache_node *node, quire_port_irq_t irq,
-                    struct aftermath *after)
-{
-    node_trim_usual(cache, node, &after->slabs);
-    slab_unlock(&node->lock, irq);
-}
-
-void slabs_put(struct cache *cache, void **objects, size_t count, struct aftermath *after)
-{
-    struct cache_node *locked = NULL;
-    quire_port_irq_t irq = 0;
-    for (size_t done = 0; done < count;) {
-        struct quire_page *page, *head = NULL;
-        struct cache_node *node = NULL;
-        if (object_page(cache->slab, objects[done], &page))
-            node = node_of_page(cache, page);
-        if (node && node != locked) {
-            if (locked)
-                put_end(cache, locked, irq, after);
-            irq = slab_lock(&node->lock);
-            locked = node;
-        }
-        if (node)
-            head = node_find_slab(cache, page);
-        size_t put = head ? put_run(cache, node, head, objects + done, count - done, after) : 0;
-        if (!put)
-            misfit(after, objects[done], "free of what is no object of this cache");
-        done += put ? put : 1;
-    }
-    if (locked)
-        put_end(cache, locked, irq, after);
 }
 
 /* ---- from phys and back ---------------------------------------------------------------------- */

@@ -75,6 +75,12 @@ static inline unsigned slab_objects(const struct quire_page *head)
     return head->owner_word >> 16;
 }
 
+/* A word of its descriptor. */
+static inline bool has_small_map(const struct quire_page *head)
+{
+    return slab_objects(head) <= BITS_PER_WORD;
+}
+
 static inline char *slab_address(const struct quire_slab *slab, const struct quire_page *head)
 {
     return quire_port_phys_to_virt(slab->port, quire_page_to_phys(head));
@@ -87,6 +93,13 @@ static inline uint64_t *slab_map(const struct quire_slab *slab, const struct qui
     unsigned words = (slab_objects(head) + BITS_PER_WORD - 1) / BITS_PER_WORD;
     char *end = slab_address(slab, head) + (QUIRE_PAGE_SIZE << slab_order(head));
     return (uint64_t *)(void *)end - words;
+}
+
+/* What the first page says of a map of many words, after `freed` objects of one were put back. */
+static QUIRE_ALWAYS_INLINE uint64_t slab_count_put(uint64_t state, unsigned freed, size_t word)
+{
+    state += freed;
+    return quire_unlikely(word < state >> 32) ? (uint64_t)word << 32 | (uint32_t)state : state;
 }
 
 /* Under the lock of the slab's node; of a slab of one page there is none. */
@@ -143,6 +156,29 @@ static inline struct quire_page *large_head(const struct quire_slab *slab,
 {
     struct quire_page *head = quire_compound_head(slab->mem, page);
     return head && page_flags(head) & QUIRE_PAGE_LARGE ? head : NULL;
+}
+
+/* The node whose lock guards the slab that `page` may be one of; NULL: a hole of memory. */
+static QUIRE_ALWAYS_INLINE struct cache_node *node_of_page(struct cache *cache,
+                                                           const struct quire_page *page)
+{
+    if (cache->slab->nr_nodes == 1)
+        return &cache->node[0];
+    int node = quire_page_node(cache->slab->mem, page);
+    return node < 0 ? NULL : &cache->node[node];
+}
+
+/* The first page of the slab of this cache that `page` is one of; NULL: it is of no such slab. With
+ * the node's lock held. A page's number within its slab is written at once with QUIRE_PAGE_SLAB,
+ * but for the first one's, which gets that when all is written. */
+static QUIRE_ALWAYS_INLINE struct quire_page *page_find_slab(const struct cache *cache,
+                                                             struct quire_page *page)
+{
+    if (quire_unlikely(!(page_flags(page) & QUIRE_PAGE_SLAB)))
+        return NULL;
+    struct quire_page *head = page_head(page);
+    bool is_of_cache = page_shelf_at(head) == shelf_at_of_id(cache->id);
+    return quire_likely(is_of_cache && page_flags(head) & QUIRE_PAGE_SLAB) ? head : NULL;
 }
 
 /* The number of the object that begins `offset` bytes into its slab. */

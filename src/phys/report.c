@@ -60,10 +60,12 @@ static int unreported_piece(const struct zone *zone, const struct pageblock *blo
                             unsigned min_order, unsigned long pfn)
 {
     unsigned long start;
-    if (pfn & ((1ul << min_order) - 1) || !buddy_frame_is_free(zone->mem, pfn))
+    if (pfn & ((1ul << min_order) - 1) ||
+        is_reported(block, (unsigned)(pfn - block->pfn), min_order) ||
+        !buddy_frame_is_free(zone->mem, pfn))
         return -1;
     unsigned order = buddy_free_order(zone->mem, pfn, &start);
-    if (order < min_order || is_reported(block, (unsigned)(pfn - block->pfn), min_order))
+    if (order < min_order)
         return -1;
     unsigned aligned = pfn ? quire_ctz64(pfn) : MAX_ORDER;
     order = order < aligned ? order : aligned;
@@ -79,7 +81,8 @@ static int find_in_pageblock(const struct zone *zone, const struct pageblock *bl
 {
     unsigned long step = 1ul << order_within(min_order), end = block->pfn + PAGEBLOCK_PAGES;
     bool too_small = block->largest < (int)min_order && !(block->flags & PAGEBLOCK_TAIL);
-    if (block->type == QUIRE_MIGRATE_ISOLATE || too_small)
+    bool all_known = min_order <= PAGEBLOCK_ORDER && is_reported(block, 0, PAGEBLOCK_ORDER);
+    if (block->type == QUIRE_MIGRATE_ISOLATE || too_small || all_known)
         *pfn = end;
     for (; *pfn < end; *pfn += step) {
         int order = unreported_piece(zone, block, min_order, *pfn);

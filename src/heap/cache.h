@@ -41,7 +41,7 @@ void reap_wait(struct quire_heap_cache *cache);
  * In a slow path, without locks. */
 void reap_idle(struct quire_heap *heap);
 
-#define STACK_MOST 63u /* blocks */
+#define STACK_MOST 127u /* blocks */
 
 /* Where a result is returned: the block needn't be moved there after the last test. */
 #if defined(__x86_64__)

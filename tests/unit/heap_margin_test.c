@@ -200,14 +200,16 @@ static void a_slot_of_a_warm_class_says_nothing_of_the_next_block_there(void)
         return;
     struct quire_heap *heap = heap_machine.heap;
     size_t class = NR_SMALL + 3, size = 4 * QUIRE_PAGE_SIZE - 100;
-    char *ptr = take(size - QUIRE_PAGE_SIZE), *next;
+    char *ptr, *next, *other[40]; /* where phys has none of four pages, or likes others better */
+    unsigned nr_others = 0;
+    while ((ptr = take(size - QUIRE_PAGE_SIZE)) && nr_others < 20 &&
+           (size_t)(ptr - heap->base) % (4 * QUIRE_PAGE_SIZE))
+        other[nr_others++] = ptr;
     REQUIRE(ptr && class_of_address(heap->base, heap->size, ptr) == class);
     heap->heat[class] = WARM;
     give(ptr);
     (void)quire_heap_trim(heap, &heap_cache);
-    char *other[6]; /* where phys has free blocks that it likes better */
-    unsigned nr_others = 0;
-    while ((next = take(size)) != ptr && nr_others < 6)
+    while ((next = take(size)) != ptr && nr_others < 40)
         other[nr_others++] = next;
     CHECK(next == ptr);
     __builtin_memset(next, 0xff, size);

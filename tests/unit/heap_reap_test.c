@@ -4,6 +4,7 @@
 #include "heap/cache.h"
 
 enum { SIZE = 64, BOUND = 256 << 10 };
+enum { MORE = 3 * STACK_MOST }; /* blocks than a stack holds */
 static void *block[600];
 static struct quire_heap_cache idle;
 
@@ -26,9 +27,9 @@ static void fill(struct quire_heap_cache *cache)
 {
     for (size_t size = 16; size <= 1024; size *= 2)
         for (unsigned round = 0; round < 8; round++) {
-            for (unsigned i = 0; i < 200; i++)
+            for (unsigned i = 0; i < MORE; i++)
                 REQUIRE((block[i] = quire_heap_alloc(cache, size)));
-            for (unsigned i = 0; i < 200; i++)
+            for (unsigned i = 0; i < MORE; i++)
                 quire_heap_free(cache, block[i]);
         }
 }
@@ -300,7 +301,7 @@ static void who_goes_on_meanwhile_loses_nothing(void)
 
 /* ---- the bound ------------------------------------------------------------------------------- */
 
-enum { THREADS = 120 };
+enum { THREADS = 160 };
 static struct quire_heap_cache caches[THREADS];
 
 static void stacks_of_any_number_of_threads_hold_what_they_may(void)

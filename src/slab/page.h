@@ -60,9 +60,15 @@ static inline unsigned page_cache_id(const struct quire_page *page)
     return id_of_shelf_at(page_shelf_at(page));
 }
 
+/* Which of its slab's pages has the flags. */
+static inline unsigned index_of_flags(uint32_t flags)
+{
+    return flags >> PAGE_INDEX_SHIFT & PAGE_INDEX_MASK;
+}
+
 static inline struct quire_page *page_head(struct quire_page *page)
 {
-    return page - (page_flags(page) >> PAGE_INDEX_SHIFT & PAGE_INDEX_MASK);
+    return page - index_of_flags(page_flags(page));
 }
 
 static inline unsigned slab_order(const struct quire_page *head)
@@ -174,9 +180,10 @@ static QUIRE_ALWAYS_INLINE struct cache_node *node_of_page(struct cache *cache,
 static QUIRE_ALWAYS_INLINE struct quire_page *page_find_slab(const struct cache *cache,
                                                              struct quire_page *page)
 {
-    if (quire_unlikely(!(page_flags(page) & QUIRE_PAGE_SLAB)))
+    uint32_t flags = page_flags(page); /* once: of what is no slab's they may change */
+    if (quire_unlikely(!(flags & QUIRE_PAGE_SLAB)))
         return NULL;
-    struct quire_page *head = page_head(page);
+    struct quire_page *head = page - index_of_flags(flags);
     bool is_of_cache = page_shelf_at(head) == shelf_at_of_id(cache->id);
     return quire_likely(is_of_cache && page_flags(head) & QUIRE_PAGE_SLAB) ? head : NULL;
 }

@@ -74,13 +74,13 @@ static QUIRE_ALWAYS_INLINE void **put_run(struct cache *cache, struct cache_node
     struct quire_page *head = page_find_slab(cache, page);
     if (quire_unlikely(!head))
         return objects;
-    uintptr_t at = (uintptr_t)*objects % QUIRE_PAGE_SIZE;
+    /* By its physical address, since the direct map may begin within a page. */
+    size_t at = (size_t)quire_port_virt_to_phys(cache->slab->port, *objects) % QUIRE_PAGE_SIZE;
     size_t offset = at + ((size_t)(page - head) << QUIRE_PAGE_SHIFT) - cache->offset;
-    size_t objects_of_slab = slab_objects(head);
-    struct slab_word word = {&head->owner.word[0], (const char *)*objects - offset,
-                             objects_of_slab * cache->size};
-    if (quire_unlikely(offset >= word.bytes))
+    size_t objects_of_slab = slab_objects(head), bytes = objects_of_slab * cache->size;
+    if (quire_unlikely(offset >= bytes))
         return objects;
+    struct slab_word word = {&head->owner.word[0], (const char *)*objects - offset, bytes};
     const uint64_t had = head->owner.word[0];
     bool was_full, is_empty;
     unsigned freed;

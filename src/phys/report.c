@@ -60,12 +60,14 @@ static int unreported_piece(const struct zone *zone, const struct pageblock *blo
                             unsigned min_order, unsigned long pfn)
 {
     unsigned long start;
-    if (pfn & ((1ul << min_order) - 1) ||
-        is_reported(block, (unsigned)(pfn - block->pfn), min_order) ||
+    unsigned offset = (unsigned)(pfn - block->pfn);
+    /* The pageblocks behind this one may be another zone's, unless a free block has them, too. */
+    bool is_known = is_reported(block, offset, order_within(min_order));
+    if (pfn & ((1ul << min_order) - 1) || (is_known && min_order <= PAGEBLOCK_ORDER) ||
         !buddy_frame_is_free(zone->mem, pfn))
         return -1;
     unsigned order = buddy_free_order(zone->mem, pfn, &start);
-    if (order < min_order)
+    if (order < min_order || (is_known && is_reported(block, offset, min_order)))
         return -1;
     unsigned aligned = pfn ? quire_ctz64(pfn) : MAX_ORDER;
     order = order < aligned ? order : aligned;

@@ -180,7 +180,7 @@ static QUIRE_ALWAYS_INLINE struct cache_node *node_of_page(struct cache *cache,
 static QUIRE_ALWAYS_INLINE struct quire_page *page_find_slab(const struct cache *cache,
                                                              struct quire_page *page)
 {
-    uint32_t flags = page_flags(page); /* once: of what is no slab's they may change */
+    uint32_t flags = page_flags(page); /* once: other owners use the bits of the number */
     if (quire_unlikely(!(flags & QUIRE_PAGE_SLAB)))
         return NULL;
     struct quire_page *head = page - index_of_flags(flags);

@@ -37,6 +37,7 @@ extern const struct test_suite suite_slowpath;
 extern const struct test_suite suite_view;
 extern const struct test_suite suite_slab_cache;
 extern const struct test_suite suite_slab_take;
+extern const struct test_suite suite_slab_put;
 extern const struct test_suite suite_kmalloc;
 extern const struct test_suite suite_slab_debug;
 extern const struct test_suite suite_slab_options;
@@ -156,6 +157,7 @@ const struct test_suite *const test_suites[] = {
     &suite_view,           //
     &suite_slab_cache,     //
     &suite_slab_take,      //
+    &suite_slab_put,       //
     &suite_kmalloc,        //
     &suite_slab_debug,     //
     &suite_slab_options,   //

@@ -431,6 +431,39 @@ static void small_and_isolated_blocks_are_not_reported(void)
     machine_check_empty(mem);
 }
 
+/* Allocates the frame and frees it again. */
+static void use(struct quire_mem *mem, unsigned long pfn)
+{
+    CHECK_EQ(quire_alloc_contig_range(mem, quire_pfn(pfn), quire_pfn(pfn + 1),
+                                      QUIRE_MIGRATE_MOVABLE, QUIRE_GFP_KERNEL),
+             0);
+    quire_free_contig_range(mem, quire_pfn(pfn), 1);
+    quire_drain_all_pages(mem);
+}
+
+static void of_a_block_of_many_pageblocks_each_is_looked_at(void)
+{
+    struct quire_mem *mem = machine_boot_plain(32 * MIB, (struct quire_mem_config){.nr_cpus = 2});
+    if (!mem)
+        return;
+    if (PAGEBLOCK_ORDER == MAX_ORDER || !quire_report_free_pages(mem, 0, ~0ul)) {
+        test_skip("a pageblock is the largest block, or the port takes no reports");
+        return;
+    }
+    struct quire_page *page = quire_alloc_pages(mem, QUIRE_GFP_KERNEL, MAX_ORDER);
+    REQUIRE(page);
+    unsigned long start = page->pfn;
+    quire_free_pages(mem, page, MAX_ORDER);
+    CHECK_EQ(quire_report_free_pages(mem, MAX_ORDER, ~0ul), 1ul << MAX_ORDER);
+    CHECK_EQ(quire_report_free_pages(mem, MAX_ORDER, ~0ul), 0);
+    use(mem, start + PAGEBLOCK_PAGES);
+    CHECK_EQ(quire_report_free_pages(mem, MAX_ORDER, ~0ul), 1ul << MAX_ORDER);
+    use(mem, start + PAGEBLOCK_PAGES);
+    CHECK_EQ(quire_report_free_pages(mem, 0, ~0ul), 1ul << REPORT_ORDER);
+    CHECK_EQ(quire_report_free_pages(mem, 0, ~0ul), 0);
+    machine_check_empty(mem);
+}
+
 static void poisoned_memory_is_not_reported(void)
 {
     struct quire_mem *mem =
@@ -458,6 +491,7 @@ static const struct test_case cases[] = {
     TEST_CASE(memory_comes_and_goes_among_allocations),
     TEST_CASE(free_memory_is_reported_once),
     TEST_CASE(small_and_isolated_blocks_are_not_reported),
+    TEST_CASE(of_a_block_of_many_pageblocks_each_is_looked_at),
     TEST_CASE(poisoned_memory_is_not_reported),
     {0},
 };

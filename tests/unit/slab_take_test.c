@@ -211,34 +211,8 @@ static void maps_can_lie_apart_from_objects(void)
     slab_end();
 }
 
-/* Pages of 64 KiB may lie at any of 4 KiB, say. */
-static void pages_may_lie_anywhere(void)
-{
-    static const size_t sizes[] = {16, 48, 1024};
-    const struct quire_memblock_region map[] = {{.size = 16 * MIB}, {0}};
-    if (!machine_map(map))
-        return;
-    machine.port.base += QUIRE_PAGE_SIZE / 2;
-    CHECK_EQ(quire_memblock_reserve(&machine.memblock, 16 * MIB - QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE),
-             0);
-    CHECK_EQ(machine_start((struct quire_mem_config){.nr_cpus = 2}), 0);
-    REQUIRE(machine.mem && slab_start(NULL));
-    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct quire_kmem_cache *cache = cache_of("taken", sizes[i], QUIRE_SLAB_NO_SHEAVES);
-        REQUIRE(cache);
-        CHECK_EQ(quire_kmem_cache_take(cache, QUIRE_GFP_KERNEL, COUNT, object), COUNT);
-        quire_kmem_cache_put(cache, COUNT / 2, object);
-        for (unsigned n = 0; n < COUNT; n++)
-            CHECK_EQ(quire_kmem_cache_owns(cache, object[n]), n >= COUNT / 2);
-        quire_kmem_cache_put(cache, COUNT - COUNT / 2, object + COUNT / 2);
-        destroy(cache);
-    }
-    slab_end();
-}
-
 static const struct test_case cases[] = {
     TEST_CASE(many_objects_are_taken_and_put_back),
-    TEST_CASE(pages_may_lie_anywhere),
     TEST_CASE(pages_without_an_object_in_use_are_told),
     TEST_CASE(a_slab_that_is_told_is_set_aside),
     TEST_CASE(without_memory_fewer_are_taken_and_none_is_lost),

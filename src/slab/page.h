@@ -176,16 +176,21 @@ static QUIRE_ALWAYS_INLINE struct cache_node *node_of_page(struct cache *cache,
 
 /* The first page of the slab of this cache that `page` is one of; NULL: it is of no such slab. With
  * the node's lock held. A page's number within its slab is written at once with QUIRE_PAGE_SLAB,
- * but for the first one's, which gets that when all is written. */
-static QUIRE_ALWAYS_INLINE struct quire_page *page_find_slab(const struct cache *cache,
-                                                             struct quire_page *page)
+ * but for the first one's, which gets that when all is written. `flags` are the page's, loaded
+ * once, since other owners of pages use the bits of the number. */
+static QUIRE_ALWAYS_INLINE struct quire_page *
+page_find_slab_by(const struct cache *cache, struct quire_page *page, uint32_t flags)
 {
-    uint32_t flags = page_flags(page); /* once: other owners use the bits of the number */
     if (quire_unlikely(!(flags & QUIRE_PAGE_SLAB)))
         return NULL;
     struct quire_page *head = page - index_of_flags(flags);
     bool is_of_cache = page_shelf_at(head) == shelf_at_of_id(cache->id);
     return quire_likely(is_of_cache && page_flags(head) & QUIRE_PAGE_SLAB) ? head : NULL;
+}
+
+static inline struct quire_page *page_find_slab(const struct cache *cache, struct quire_page *page)
+{
+    return page_find_slab_by(cache, page, page_flags(page));
 }
 
 /* The number of the object that begins `offset` bytes into its slab. */

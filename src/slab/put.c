@@ -66,17 +66,17 @@ static QUIRE_ALWAYS_INLINE size_t find_word(const struct cache *cache,
     return number;
 }
 
-/* `page` is the first object's. Nothing is put back if that is none of the cache's. */
+/* The first object is `at` bytes into `page`. Nothing is put back if that is none of the cache's.
+ */
 static QUIRE_ALWAYS_INLINE void **put_run(struct cache *cache, struct cache_node *node,
-                                          struct quire_page *page, void **objects, void **end,
-                                          struct aftermath *after)
+                                          struct quire_page *page, size_t at, void **objects,
+                                          void **end, struct aftermath *after)
 {
-    struct quire_page *head = page_find_slab(cache, page);
+    uint32_t flags = page_flags(page);
+    struct quire_page *head = page_find_slab_by(cache, page, flags);
     if (quire_unlikely(!head))
         return objects;
-    /* By its physical address, since the direct map may begin within a page. */
-    size_t at = (size_t)quire_port_virt_to_phys(cache->slab->port, *objects) % QUIRE_PAGE_SIZE;
-    size_t offset = at + ((size_t)(page - head) << QUIRE_PAGE_SHIFT) - cache->offset;
+    size_t offset = at + ((size_t)index_of_flags(flags) << QUIRE_PAGE_SHIFT) - cache->offset;
     size_t objects_of_slab = slab_objects(head), bytes = objects_of_slab * cache->size;
     if (quire_unlikely(offset >= bytes))
         return objects;
@@ -117,6 +117,9 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
     for (; objects < end; objects = next) {
         struct quire_page *page;
         struct cache_node *node = NULL;
+        /* The direct map may begin within a page. */
+        quire_phys_t phys = quire_port_virt_to_phys(cache->slab->port, *objects);
+        size_t at = (size_t)phys % QUIRE_PAGE_SIZE;
         if (object_page(cache->slab, *objects, &page))
             node = node_of_page(cache, page);
         if (node && node != locked) {
@@ -125,7 +128,7 @@ void slabs_put(struct cache *cache, void **objects, size_t count, struct afterma
             irq = slab_lock(&node->lock);
             locked = node;
         }
-        next = node ? put_run(cache, node, page, objects, end, after) : objects;
+        next = node ? put_run(cache, node, page, at, objects, end, after) : objects;
         if (quire_unlikely(next == objects))
             misfit(after, *next++, "free of what is no object of this cache");
     }

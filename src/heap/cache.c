@@ -83,6 +83,8 @@ static unsigned most_capacity(size_t class)
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
+_Static_assert(NR_CLASSES * 2 * (STACK_MOST + ENDS) <= UINT16_MAX, "a place has 16 bits");
+
 /* What find_place may use, of all classes together. */
 unsigned cache_slots(void)
 {

@@ -42,6 +42,7 @@ void reap_wait(struct quire_heap_cache *cache);
 void reap_idle(struct quire_heap *heap);
 
 #define STACK_MOST 127u /* blocks */
+_Static_assert(STACK_MOST <= UINT8_MAX, "capacities, and where reap.c stores ends, are bytes");
 
 /* Where a result is returned: the block needn't be moved there after the last test. */
 #if defined(__x86_64__)

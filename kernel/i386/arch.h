@@ -121,8 +121,8 @@ static inline uintptr_t trap_frame_pc(const struct trap_frame *frame)
     return frame->eip;
 }
 
-/* Of an exception of the kernel's: what lay on its stack. The CPU pushes no ESP then; that of the
- * stub points at `vector`. */
+/* Of an exception of the kernel's: what lay on its stack. The CPU pushes no ESP then; what the
+ * entry code has pushed points at `vector`. */
 static inline uintptr_t trap_frame_kernel_stack(const struct trap_frame *frame)
 {
     return frame->stub_esp + TRAP_FRAME_ABOVE_VECTOR;

@@ -301,8 +301,7 @@ void node_add(struct cache *cache, struct cache_node *node, struct quire_page *h
 void slab_tell(struct cache_node *node, struct quire_page *head, uint64_t pages);
 /* Puts an object back into its slab; false: it is free already. */
 bool node_put(struct cache *cache, struct cache_node *node, struct quire_page *head, void *object);
-/* Objects were put back into a slab that was full, or is empty now: it moves to where that belongs.
- */
+/* Objects were put back into a slab that was full, or is empty now: it lies where that belongs. */
 void node_move_slab(struct cache *cache, struct cache_node *node, struct quire_page *head,
                     bool was_full);
 /* Unlists slabs that are empty until only `keep` are. */
@@ -312,6 +311,7 @@ unsigned slab_free_objects(const struct quire_page *head);
 /* Unlists those beyond what a node keeps. */
 void node_trim_usual(struct cache *cache, struct cache_node *node, struct slab_list *out);
 bool slab_object_is_free(const struct cache *cache, const struct quire_page *head, unsigned index);
+
 void slab_list_add(const struct cache *cache, struct slab_list *list, struct quire_page *head);
 struct quire_page *slab_list_first(const struct cache *cache, const struct slab_list *list);
 struct quire_page *slab_list_next(const struct cache *cache, const struct quire_page *head);

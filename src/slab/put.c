@@ -5,7 +5,7 @@
  * one look at the slab's head and at the lists. What goes round between threads is put back one by
  * one.
  *
- *   bound       on x86-64, 16 instructions for an object, and some 120 for each time that the next
+ *   bound       on x86-64, 16 instructions for an object, and some 130 for each time that the next
  *               one is of another word
  */
 #include "slab/page.h"
@@ -66,8 +66,7 @@ static QUIRE_ALWAYS_INLINE size_t find_word(const struct cache *cache,
     return number;
 }
 
-/* The first object is `at` bytes into `page`. Nothing is put back if that is none of the cache's.
- */
+/* The first object is `at` bytes into `page`; if it is none of the cache's nothing is put back. */
 static QUIRE_ALWAYS_INLINE void **put_run(struct cache *cache, struct cache_node *node,
                                           struct quire_page *page, size_t at, void **objects,
                                           void **end, struct aftermath *after)

@@ -27,6 +27,23 @@ struct quire_slab *slab_boot(const struct quire_slab_config *config)
     return slab_start(config);
 }
 
+struct quire_slab *slab_boot_with_maps(struct quire_slab_config config)
+{
+    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
+        return NULL;
+    size_t bytes = PAGES(16 * MIB) * QUIRE_SLAB_MAP_BYTES;
+    struct quire_page *maps =
+        quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO,
+                          bytes <= QUIRE_PAGE_SIZE << QUIRE_PAGEBLOCK_ORDER ? QUIRE_PAGEBLOCK_ORDER
+                                                                            : QUIRE_MAX_ORDER);
+    if (!maps || bytes > QUIRE_PAGE_SIZE << quire_page_order(maps)) {
+        test_skip("no room for the maps");
+        return NULL;
+    }
+    config.maps = quire_page_address(machine.mem, maps);
+    return slab_start(&config);
+}
+
 void slab_end(void)
 {
     test_environment.set_cpu(0);

@@ -18,6 +18,8 @@ extern struct quire_slab *slab;
 
 /* NULL: the case is skipped or failed. config may be NULL. */
 struct quire_slab *slab_boot(const struct quire_slab_config *config);
+/* With maps of their own, apart from the slabs. */
+struct quire_slab *slab_boot_with_maps(struct quire_slab_config config);
 /* On a machine that is there already. */
 struct quire_slab *slab_start(const struct quire_slab_config *config);
 /* Checks everything, ends it, and sees that nothing stays allocated and no mistake was reported. */

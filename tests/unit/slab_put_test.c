@@ -76,17 +76,7 @@ static void what_begins_no_object_changes_nothing(void)
 /* Then a slab may have room for more objects than a map has bits. */
 static void room_behind_the_objects_is_no_object(void)
 {
-    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
-        return;
-    size_t bytes = PAGES(16 * MIB) * QUIRE_SLAB_MAP_BYTES;
-    struct quire_page *maps =
-        quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO, QUIRE_MAX_ORDER);
-    if (!maps || bytes > QUIRE_PAGE_SIZE << QUIRE_MAX_ORDER) {
-        test_skip("no room for the maps");
-        return;
-    }
-    if (!slab_start(&(struct quire_slab_config){.maps = quire_page_address(machine.mem, maps),
-                                                .no_general = true}))
+    if (!slab_boot_with_maps((struct quire_slab_config){.no_general = true}))
         return;
     unsigned count = take_a_slab(8, 0);
     REQUIRE(count && count * 8 < QUIRE_PAGE_SIZE);

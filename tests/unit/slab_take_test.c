@@ -179,22 +179,9 @@ static void an_object_put_back_twice_is_reported(void)
 /* A writer past the end of a slab's last object doesn't meet the map. */
 static void maps_can_lie_apart_from_objects(void)
 {
-    if (!machine_boot_plain(16 * MIB, (struct quire_mem_config){.nr_cpus = 2}))
-        return;
-    size_t bytes = PAGES(16 * MIB) * QUIRE_SLAB_MAP_BYTES;
-    struct quire_page *maps =
-        quire_alloc_pages(machine.mem, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO,
-                          bytes <= QUIRE_PAGE_SIZE << QUIRE_PAGEBLOCK_ORDER ? QUIRE_PAGEBLOCK_ORDER
-                                                                            : QUIRE_MAX_ORDER);
-    if (!maps || bytes > QUIRE_PAGE_SIZE << quire_page_order(maps)) {
-        test_skip("no room for the maps");
-        return;
-    }
     told_made = told_gone = 0;
-    if (!slab_start(&(struct quire_slab_config){.maps = quire_page_address(machine.mem, maps),
-                                                .no_general = true,
-                                                .pages_changed = pages_changed,
-                                                .pages_arg = (void *)42}))
+    if (!slab_boot_with_maps((struct quire_slab_config){
+            .no_general = true, .pages_changed = pages_changed, .pages_arg = (void *)42}))
         return;
     struct quire_kmem_cache *cache = cache_of("apart", 32, QUIRE_SLAB_NO_SHEAVES);
     REQUIRE(cache);
